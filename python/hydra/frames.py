@@ -1,0 +1,101 @@
+"""Messages between a supervisor and a worker: batches of msgpack frames, each batch behind a 4-byte length.
+
+Both ends are the same build on the same host, so frames have no versions. `token` names one dispatch of one
+execution within a supervisor's life: a stale frame of an earlier dispatch can never be taken for a new one's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hydra.execution import Claimed, End, Record
+
+
+class Run(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
+    """Run this execution (or replay it up to its next new step)."""
+
+    token: int
+    execution: Claimed
+
+
+class Durable(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """Everything of these tokens up to these sequence numbers is committed (G5)."""
+
+    tokens: list[int]
+    seqs: list[int]
+
+
+class Halt(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+    """Stop this execution's body with Interrupt. reason: cancelled, timeout, lost, drain.
+
+    The worker answers with Ended (CANCELLED, FAILED cause=timeout, or RELEASED), or nothing for `lost`.
+    """
+
+    token: int
+    reason: str
+
+
+class Drain(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
+    """Finish or reach the next step boundary, hand everything back, then exit 0."""
+
+
+class Recorded(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
+    """New records of one dispatch, in order, the next after those sent before."""
+
+    token: int
+    records: list[Record]
+
+
+class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """The dispatch is over; `records` are its last ones and commit together with the end."""
+
+    token: int
+    records: list[Record]
+    end: End
+
+
+class Recycle(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+    """The worker takes no new work (a step's time-out could not be enforced gently); kill it `at` boottime ns at the latest."""
+
+    reason: str
+    at_ns: int
+
+
+class Hello(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
+    """First frame of a worker: it is ready for work."""
+
+    pid: int
+
+
+ToWorker = Run | Durable | Halt | Drain
+FromWorker = Recorded | Ended | Recycle | Hello
+
+encode_to_worker = msgspec.msgpack.Encoder().encode
+decode_to_worker = msgspec.msgpack.Decoder(list[ToWorker]).decode
+encode_from_worker = encode_to_worker
+decode_from_worker = msgspec.msgpack.Decoder(list[FromWorker]).decode
+
+
+def pack(payload: bytes) -> bytes:
+    """A batch ready for the socket."""
+    return len(payload).to_bytes(4, "little") + payload
+
+
+class Unpacker:
+    """Cuts a byte stream back into batches; keeps what is incomplete."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        self._buffer += data
+        batches: list[bytes] = []
+        start = 0
+        while len(self._buffer) - start >= 4:
+            end = start + 4 + int.from_bytes(self._buffer[start : start + 4], "little")
+            if end > len(self._buffer):
+                break
+            batches.append(bytes(self._buffer[start + 4 : end]))
+            start = end
+        del self._buffer[:start]
+        return batches

@@ -1,0 +1,197 @@
+"""The store protocol: one verb, one meaning, on every database. Verbs take many and answer per item.
+
+A store belongs to one namespace and never touches another. Every verb that needs time takes `now`
+(microseconds, database clock). A verb is one transaction, unless it runs inside `transaction()`, which joins all
+verbs called in it into one. Writes of a node carry its NodeRef and raise LeaseLost when the fence refuses (R6).
+A database that does not answer raises StoreUnavailable (`outcome="unknown"` when a commit may have happened).
+
+Threads: write verbs are for one thread at a time (the journal's leader); reads may come from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from hydra.execution import (
+    Claim,
+    Claimed,
+    ExecutionCommit,
+    NodeInfo,
+    NodeRef,
+    Record,
+    Snapshot,
+    Status,
+    Submission,
+    Submitted,
+)
+
+
+class Attention(msgspec.Struct, frozen=True):
+    """A running execution of this node that somebody asked to stop: kind is "cancel" or "timeout"."""
+
+    id: str
+    epoch: int
+    kind: str
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """The answer to a heartbeat: how many executions the database says the node runs (R16), and what wants attention."""
+
+    running_count: int
+    attention: list[Attention]
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """What the database knows of one execution the node owns (R16)."""
+
+    id: str
+    epoch: int
+    record_count: int
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    """A node as its peers see it; `counter` is its heartbeat (R3)."""
+
+    info: NodeInfo
+    state: str  # alive, dead, empty
+    session: int
+    counter: int
+    registered_at: int
+    beat_at: int
+    running_count: int = 0
+
+
+class WorkflowInfo(msgspec.Struct, frozen=True):
+    """A registered workflow as programs without its code see it: `signature` is codec.describe_signature's JSON."""
+
+    name: str
+    signature: bytes
+    timeout_us: int | None
+    code_version: str
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which executions `list` returns, newest first; `before` is the last id of the previous page."""
+
+    status: Status | None = None
+    workflow: str | None = None
+    key: str | None = None
+    tags: dict[str, str] | None = None
+    limit: int = 100
+    before: str | None = None
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """Counts by (workflow, status) of this namespace; `unclaimed` names workflows with due work no live node serves."""
+
+    counts: dict[str, dict[str, int]]
+    oldest_due_at: int | None
+    nodes_alive: int
+    unclaimed: dict[str, int]
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """A promise that the database shows to be broken: which, where, and the rows in words."""
+
+    promise: str
+    execution_id: str
+    detail: str
+
+
+class Store(Protocol):
+    """See the module's text. `url` is as the user gave it, without a password."""
+
+    url: str
+    namespace: str
+
+    # life
+    def open(self, *, migrate: bool = True) -> None: ...
+    def migrate(self) -> tuple[int, int]:
+        """Bring the tables to this code's version under a lock; returns (old, new). A newer schema is a SchemaError."""
+        ...
+
+    def close(self) -> None: ...
+    def now(self) -> int: ...
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+    # programs
+    def submit(self, submissions: Sequence[Submission], now: int) -> list[Submitted]: ...
+    def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+        """Like submit, with the caller's own open connection and transaction; never commits."""
+        ...
+
+    def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        """Cancel what does not run; flag what runs (R10, R15). The status after, None where the id is unknown."""
+        ...
+
+    def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        """failed -> pending; appends SUPERSEDE for the failure that left the body. Status before, None if unknown."""
+        ...
+
+    def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        """parked -> pending, death counts cleared. Status before, None if unknown."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> list[Snapshot | None]: ...
+    def find(self, workflow: str, key: str) -> Snapshot | None: ...
+    def list(self, filter: Filter) -> list[Snapshot]: ...
+    def outcomes(self, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
+        """(status, payload, cause) of each final execution; None for one that is not final. NotFound if unknown."""
+        ...
+
+    def input(self, id: str) -> bytes: ...
+    def records(self, id: str) -> list[Record]: ...
+    def claims(self, id: str) -> list[Claim]: ...
+    def stats(self, now: int) -> Stats: ...
+    def workflows(self) -> list[WorkflowInfo]: ...
+    def purge(self, older_than: int, limit: int) -> int:
+        """Delete up to `limit` final executions finished before `older_than`; keys stay (R24). How many went."""
+        ...
+
+    def audit(self) -> list[Violation]:
+        """Everything the database can show to be wrong. Empty is the proof."""
+        ...
+
+    def wait_for_change(self, timeout: float) -> bool:
+        """Block until the database may hold something new, at most `timeout` seconds. A hint; True if it saw one."""
+        ...
+
+    # nodes
+    def register_node(self, info: NodeInfo, now: int) -> NodeRef: ...
+    def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None: ...
+    def heartbeat_node(self, node: NodeRef, now: int) -> Beat: ...
+    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+        """Take up to `slots` due executions, best first (Rust selection), with their records (R12)."""
+        ...
+
+    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+        """Write records and ends; False for an execution this node no longer owns at that epoch (nothing written)."""
+        ...
+
+    def promote(self, now: int, limit: int) -> int:
+        """Make due what a timer held: sleeping, waiting past its time-out, retries, delayed starts; fail what is past
+        its timeout_at and does not run, flag what runs. How many moved. Needs no fence: conditional writes only."""
+        ...
+
+    def next_due_at(self) -> int | None: ...
+    def resync(self, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+        """After a lost reply: take the node's row exclusively, raise its session, read back what it owns (R16)."""
+        ...
+
+    def unregister_node(self, node: NodeRef, now: int) -> None:
+        """A clean end: alive -> dead. What it still owns is returned by return_executions like any dead node's."""
+        ...
+
+    # peers
+    def nodes(self) -> list[NodeState]: ...
+    def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
+        """alive -> dead if its counter is still `counter` (None: known dead by other means), under its exclusive lock (R7)."""
+        ...
+
+    def return_executions(self, now: int, limit: int) -> int:
+        """Give back up to `limit` executions of dead nodes; marks a node empty only when a later scan finds none (R8)."""
+        ...

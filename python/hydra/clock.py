@@ -1,0 +1,106 @@
+"""Time: the database's clock carried forward on CLOCK_BOOTTIME, and a fake one for tests.
+
+Liveness is judged in boottime nanoseconds; timers and records use database microseconds (DESIGN §4.7). A wall clock
+that jumps changes neither: between two readings of the database only boottime moves `now()`, and it never goes back.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from typing import Protocol
+
+
+def boottime_ns() -> int:
+    """Nanoseconds since boot, suspended time included."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Database time in microseconds since 1970 UTC."""
+        ...
+
+    def boottime_ns(self) -> int: ...
+
+
+class DatabaseClock:
+    """`calibrate` after each heartbeat; `now` in between costs no I/O."""
+
+    def __init__(self) -> None:
+        self._offset_us = time.time_ns() // 1000 - boottime_ns() // 1000
+        self._last = 0
+
+    @property
+    def offset_us(self) -> int:
+        return self._offset_us
+
+    def calibrate(self, database_now: int, read_at_ns: int) -> None:
+        self._offset_us = database_now - read_at_ns // 1000
+
+    def now(self) -> int:
+        self._last = max(self._last, boottime_ns() // 1000 + self._offset_us)
+        return self._last
+
+    def boottime_ns(self) -> int:
+        return boottime_ns()
+
+
+class FakeClock:
+    """Stands still until told; both kinds of time move together."""
+
+    def __init__(self, now: int = 1_767_225_600_000_000, boottime_ns: int = 1_000_000_000) -> None:
+        self._now = now
+        self._boottime_ns = boottime_ns
+
+    def now(self) -> int:
+        return self._now
+
+    def boottime_ns(self) -> int:
+        return self._boottime_ns
+
+    def advance(self, microseconds: int) -> None:
+        self._now += microseconds
+        self._boottime_ns += microseconds * 1000
+
+
+class LeasePage:
+    """Two words shared by a node's processes: until when steps may start (R5), and the database clock's offset.
+
+    The supervisor writes, workers read; a page belongs to one registration and is never reused (R1).
+    """
+
+    SIZE = 4096
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._map = mmap.mmap(fd, self.SIZE)
+        self._words = memoryview(self._map).cast("q")
+        self._last = 0
+
+    @classmethod
+    def create(cls) -> LeasePage:
+        fd = os.memfd_create("hydra-lease", os.MFD_CLOEXEC)
+        os.ftruncate(fd, cls.SIZE)
+        return cls(fd)
+
+    def set(self, deadline_ns: int, offset_us: int) -> None:
+        self._words[1] = offset_us
+        self._words[0] = deadline_ns
+
+    def may_start(self) -> bool:
+        """Whether this node may still start a step."""
+        return boottime_ns() < self._words[0]
+
+    def now(self) -> int:
+        self._last = max(self._last, boottime_ns() // 1000 + self._words[1])
+        return self._last
+
+    def boottime_ns(self) -> int:
+        return boottime_ns()
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+        os.close(self.fd)

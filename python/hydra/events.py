@@ -1,0 +1,222 @@
+"""The dispatcher's vocabulary: what happens to a node (events in) and what it wants done (actions out).
+
+Times ending in `_ns` are boottime nanoseconds. The dispatcher sees nothing else of the world.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hydra.execution import Claimed, ExecutionCommit, Record
+from hydra.frames import FromWorker, ToWorker
+from hydra.stores.store import Beat, Owned
+
+
+class Event(msgspec.Struct, gc=False):
+    """Something that happened."""
+
+
+class Registered(Event):
+    """This node has a new identity and owns nothing yet; its clock was read before the registration was sent."""
+
+    sent_ns: int
+
+
+class RegisterFailed(Event):
+    message: str
+
+
+class Refused(Event):
+    """The fence refused a write or a beat: this node was declared dead (or its session is over)."""
+
+
+class Beaten(Event):
+    """A heartbeat was committed; its clock was read at `sent_ns`, before it was sent (R5)."""
+
+    sent_ns: int
+    beat: Beat
+
+
+class BeatFailed(Event):
+    message: str
+
+
+class ClaimDone(Event):
+    executions: list[Claimed]
+
+
+class ClaimFailed(Event):
+    """The claim certainly did not happen."""
+
+    message: str
+
+
+class CommitDone(Event):
+    """Per commit, in the order asked: True written, False not this node's any more."""
+
+    batch: int
+    written: list[bool]
+
+
+class CommitFailed(Event):
+    """The batch certainly did not happen (rolled back); try again after a pause."""
+
+    batch: int
+    message: str
+
+
+class OutcomeUnknown(Event):
+    """A claim or commit may or may not have happened: nothing more is written before a Resync (R16)."""
+
+    message: str
+
+
+class Resynced(Event):
+    """What the database says this node owns, read under its row's exclusive lock with the session raised."""
+
+    owned: list[Owned]
+
+
+class ResyncFailed(Event):
+    message: str
+
+
+class Recovered(Event):
+    """Executions a Resync found owned but unknown here, read back with their records (they were claimed, the reply lost)."""
+
+    executions: list[Claimed]
+
+
+class WorkerStarted(Event):
+    """Its Hello arrived; it can take work."""
+
+    slot: int
+
+
+class WorkerGone(Event):
+    """It is dead, reaped, and its socket drained to the end: all its frames were delivered before this event (R22).
+
+    `running` are the steps its page shows: records of kind CRASH with seq 0, to be numbered here; keyed by token.
+    """
+
+    slot: int
+    reason: str
+    running: list[tuple[int, Record]]
+
+
+class Received(Event):
+    slot: int
+    frames: list[FromWorker]
+
+
+class WorkHint(Event):
+    """The database may hold due work (doorbell, data_version, notification, timer)."""
+
+
+class StepOverdue(Event):
+    """A step ran past its time-out and its worker did not report so."""
+
+    slot: int
+    token: int
+
+
+class WorkerSilent(Event):
+    """A worker's native heartbeat stopped (SIGSTOP, frozen)."""
+
+    slot: int
+
+
+class WorkerStalled(Event):
+    """A worker's hub has not yielded for long; it gets no new work until it does."""
+
+    slot: int
+    stalled: bool
+
+
+class Tick(Event):
+    """Time passed; sent at the instant the last WakeAt asked for, or sooner."""
+
+
+class DrainAsked(Event):
+    """SIGTERM: finish or hand back within the grace, then exit."""
+
+
+class StopAsked(Event):
+    """Second signal: exit at once."""
+
+
+class Reload(Event):
+    """SIGHUP: new work goes to workers of the new code; `workflows` are its names."""
+
+    workflows: list[str]
+
+
+class Action(msgspec.Struct, gc=False):
+    """Something the shell shall do."""
+
+
+class Register(Action):
+    pass
+
+
+class SendBeat(Action):
+    pass
+
+
+class SendClaim(Action):
+    """At most one is under way at a time."""
+
+    slots: int
+
+
+class SendCommit(Action):
+    """At most one is under way at a time; everything that arrives meanwhile is the next one (group commit)."""
+
+    batch: int
+    commits: list[ExecutionCommit]
+
+
+class SendResync(Action):
+    pass
+
+
+class Recover(Action):
+    """Read these owned executions back with their records, as `claim` would give them."""
+
+    ids: list[str]
+
+
+class ToSlot(Action):
+    slot: int
+    frames: list[ToWorker]
+
+
+class SpawnWorker(Action):
+    slot: int
+
+
+class KillWorker(Action):
+    slot: int
+    reason: str
+
+
+class ExtendLease(Action):
+    """Steps may start until `deadline_ns`."""
+
+    deadline_ns: int
+
+
+class WakeAt(Action):
+    at_ns: int
+
+
+class Log(Action):
+    level: str
+    message: str
+
+
+class Exit(Action):
+    """Unregister (if `registered`), then leave with this code."""
+
+    code: int
+    registered: bool

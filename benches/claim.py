@@ -1,0 +1,101 @@
+"""Does a claim cost more when the database is full of pending, sleeping and finished executions?
+
+    python benches/claim.py [--pending 1000000] [--sleeping 1000000] [--finished 5000000] [--batch 64]
+
+Claims batches of due executions at store level, each released by completing it, in an otherwise empty database and then
+beside the rows asked for. The ratio of medians is the figure (goal: at most 1.5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from machine import Report
+
+from hydra import _core
+from hydra.codec import encode_call
+from hydra.execution import End, ExecutionCommit, NodeInfo, NodeRef, Submission
+from hydra.stores import open_store
+from hydra.stores.store import Store
+
+YEAR_US = 365 * 86_400 * 1_000_000
+
+
+def submissions(count: int, run_at: int | None, priority: int = 0) -> list[Submission]:
+    payload, digest = encode_call(("x" * 200,), {})
+    return [Submission(id, "bench", payload, digest, run_at=run_at, priority=priority) for id in _core.uuid7_many(count)]
+
+
+def fill(store: Store, count: int, run_at: int | None) -> None:
+    for start in range(0, count, 20_000):
+        store.submit(submissions(min(20_000, count - start), run_at), store.now())
+
+
+def finish(store: Store, node: NodeRef, batch: int) -> float:
+    began = time.perf_counter()
+    claimed = store.claim(node, ["bench"], batch, store.now())
+    seconds = time.perf_counter() - began
+    commits = [ExecutionCommit(c.id, c.epoch, [], End("completed", b"")) for c in claimed]
+    assert all(store.commit(node, commits, store.now()))
+    return seconds
+
+
+def finish_all(store: Store, node: NodeRef, count: int) -> None:
+    while count > 0:
+        finish(store, node, 5_000)
+        count -= 5_000
+
+
+def median_claim_ms(store: Store, node: NodeRef, batch: int, rounds: int) -> float:
+    store.submit(submissions(batch * rounds, None, priority=1), store.now())
+    return 1000 * statistics.median(finish(store, node, batch) for _ in range(rounds))
+
+
+def median_empty_claim_ms(store: Store, node: NodeRef, rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        store.claim(node, ["absent"], 64, store.now())
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--pending", type=int, default=1_000_000)
+    options.add_argument("--sleeping", type=int, default=1_000_000)
+    options.add_argument("--finished", type=int, default=5_000_000)
+    options.add_argument("--batch", type=int, default=64)
+    options.add_argument("--rounds", type=int, default=200)
+    options.add_argument("--url")
+    options.add_argument("--json")
+    chosen = options.parse_args()
+    report = Report("does a claim cost more beside many rows?", chosen.url or "SQLite synchronous=full")
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        store = open_store(chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db", "default")
+        store.open()
+        node = store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
+        empty = median_claim_ms(store, node, chosen.batch, chosen.rounds)
+        report.row(f"claim of {chosen.batch}, nothing beside it", empty, "ms median")
+        idle = median_empty_claim_ms(store, node, chosen.rounds)
+        report.row("claim that finds nothing, empty database", idle, "ms median")
+        fill(store, chosen.finished, None)
+        finish_all(store, node, chosen.finished)
+        fill(store, chosen.sleeping, store.now() + YEAR_US)
+        fill(store, chosen.pending, None)
+        beside = f"{chosen.pending:,} pending, {chosen.sleeping:,} delayed, {chosen.finished:,} finished"
+        full = median_claim_ms(store, node, chosen.batch, chosen.rounds)
+        report.row(f"claim of {chosen.batch}", full, "ms median", beside=beside, ratio=round(full / empty, 2))
+        full_idle = median_empty_claim_ms(store, node, chosen.rounds)
+        report.row("claim that finds nothing", full_idle, "ms median", ratio=round(full_idle / idle, 2))
+        store.close()
+    report.save(chosen.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""How fast does `hydra start` drain waiting executions, every step durable before the next, and at what cost?
+
+    python benches/drain.py [--workflow one_step|ten_steps|no_step] [--executions 40000] [--workers 2] [--url URL]
+
+Submissions happen before the clock starts. Rate: from the first start to the last finish, on the database's clock.
+CPU: everything (this program's submissions, supervisor, zygote, workers) per 1,000 executions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import app
+from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
+
+import hydra
+
+PAYLOAD = "x" * 200
+STEPS = {"one_step": 1, "ten_steps": 10, "no_step": 0}
+
+
+def drain(url: str, workflow: str, executions: int, workers: int, concurrency: int, report: Report) -> None:
+    before = cpu_seconds()
+    with hydra.Engine(url) as engine:
+        bound = getattr(app, workflow)
+        engine.submit_many([bound.bind(PAYLOAD) for _ in range(executions)])
+        submit_cpu = cpu_seconds() - before
+        command = [sys.executable, "-m", "hydra.cli", "start", "app", "--db", url, "--workers", str(workers)]
+        node = subprocess.Popen([*command, "--concurrency", str(concurrency)], cwd=Path(__file__).parent)
+        began = time.perf_counter()
+        first, done_at = 0, 0.0
+        while True:
+            counts = engine.stats().counts.get(workflow, {})
+            done = counts.get("completed", 0)
+            if done and not first:
+                first, began = done, time.perf_counter()
+            if done >= executions:
+                done_at = time.perf_counter()
+                break
+            if node.poll() is not None:
+                sys.exit("the supervisor ended before the work did")
+            time.sleep(0.02)
+        node_cpu = tree_cpu_seconds(node.pid)
+        memory = tree_memory_mb(node.pid)
+        node.send_signal(signal.SIGTERM)
+        node.wait(30)
+        rate = (executions - first) / (done_at - began)
+    cpu_each = 1000 * (submit_cpu + node_cpu) / executions
+    report.row(
+        f"drain {workflow}, {workers} workers", rate, "per second",
+        steps_per_second=round(rate * STEPS[workflow]), cpu_s_per_1000=round(cpu_each, 3),
+        supervisor_mb=round(memory.get(node.pid, 0.0)), all_mb=round(sum(memory.values())),
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--workflow", choices=list(STEPS), action="append")
+    options.add_argument("--executions", type=int, default=40_000)
+    options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--concurrency", type=int, default=512)
+    options.add_argument("--url")
+    options.add_argument("--json")
+    chosen = options.parse_args()
+    report = Report("how fast are waiting executions drained?", "SQLite synchronous=full" if not chosen.url else chosen.url)
+    for workflow in chosen.workflow or ["one_step", "ten_steps"]:
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            url = chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db"
+            drain(url, workflow, chosen.executions, chosen.workers, chosen.concurrency, report)
+    report.save(chosen.json)
+
+
+if __name__ == "__main__":
+    main()

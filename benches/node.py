@@ -1,0 +1,36 @@
+"""A supervisor for a benchmark: started, ready, and gone again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+
+
+@contextmanager
+def supervisor(url: str, *options: str, module: str = "app") -> Iterator[subprocess.Popen[bytes]]:
+    """`hydra start`; the block begins when an execution has gone through it once."""
+    command = [sys.executable, "-m", "hydra.cli", "start", module, "--db", url, *options]
+    node = subprocess.Popen(command, cwd=Path(__file__).parent)
+    try:
+        with hydra.Engine(url) as engine:
+            engine.submit(hydra.named("no_step").bind("")).result(timeout=30)
+        yield node
+    finally:
+        if node.poll() is None:
+            node.send_signal(signal.SIGTERM)
+        node.wait(30)
+
+
+def wait_until(condition, seconds: float = 60.0, pause: float = 0.005) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the benchmark waited too long")
+        time.sleep(pause)

@@ -1,0 +1,6 @@
+//! The hot path of hydra: payloads, ids, selection and the heartbeat, without a line of Python.
+//!
+//! Everything here is testable with `cargo test`; `rust/python` only converts to and from it.
+
+pub mod payload;
+pub mod uuid7;

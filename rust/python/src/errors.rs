@@ -1,0 +1,24 @@
+//! The one place where errors of the core become Python exceptions.
+
+use hydra_core::payload;
+use hydra_core::uuid7::NoRandomness;
+use pyo3::PyErr;
+use pyo3::exceptions::PyOSError;
+
+mod classes {
+    pyo3::import_exception!(hydra.errors, PayloadError);
+    pyo3::import_exception!(hydra.errors, PayloadTooLarge);
+}
+
+pub use classes::PayloadError;
+
+pub fn payload_error(error: payload::PayloadError) -> PyErr {
+    match error {
+        payload::PayloadError::TooLarge { .. } => classes::PayloadTooLarge::new_err(error.to_string()),
+        other => PayloadError::new_err(other.to_string()),
+    }
+}
+
+pub fn no_randomness(error: NoRandomness) -> PyErr {
+    PyOSError::new_err(error.to_string())
+}

@@ -1,0 +1,28 @@
+//! hydra._core: converts between Python and hydra-core, detaches the GIL and maps errors. It decides nothing.
+
+mod decode;
+mod encode;
+mod errors;
+mod ids;
+mod plan;
+mod types;
+
+use pyo3::prelude::*;
+
+/// `"release"` or `"debug"`: benchmarks refuse the latter.
+#[pyfunction]
+fn build_profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::build_profile;
+    #[pymodule_export]
+    use super::decode::{Named, decode, decode_named};
+    #[pymodule_export]
+    use super::encode::{encode, encode_many, encode_with_digest};
+    #[pymodule_export]
+    use super::ids::{uuid7, uuid7_many};
+}

@@ -182,6 +182,10 @@ class Store(Protocol):
         """After a lost reply: take the node's row exclusively, raise its session, read back what it owns (R16)."""
         ...
 
+    def recover(self, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+        """Executions this node owns, with their records, as `claim` gave them: the reply to that claim was lost (R16)."""
+        ...
+
     def unregister_node(self, node: NodeRef, now: int) -> None:
         """A clean end: alive -> dead. What it still owns is returned by return_executions like any dead node's."""
         ...

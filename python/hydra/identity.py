@@ -1,0 +1,143 @@
+"""Who this node is, and what the kernel says of another: host, boot, pid, start time, lock file, remaining processes.
+
+A node on SQLite holds an flock on a file of its own beside the database. The open file description is shared with all its
+workers, so whoever can take the lock knows that every process of that node is gone (R3). Never touches the database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from hydra.execution import NodeInfo
+
+NODE_VARIABLE = "HYDRA_NODE"
+KILL_WAIT_SECONDS = 2.0
+WAL_WRITE_LOCK_BYTE = 120  # of the -shm file; fixed by SQLite's file format
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def started_ticks(pid: int) -> int:
+    """When the process started, in clock ticks after boot; 0 when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def describe_node(node_id: str, *, code_version: str, workers: int, lock_path: str) -> NodeInfo:
+    """This process as a node."""
+    pid = os.getpid()
+    return NodeInfo(
+        id=node_id,
+        host=socket.gethostname(),
+        boot_id=boot_id(),
+        pid=pid,
+        pid_started=started_ticks(pid),
+        code_version=code_version,
+        workers=workers,
+        lock_path=lock_path,
+    )
+
+
+def lock_path(database: str, node_id: str) -> str:
+    """The lock file of a node on this SQLite database, found by its name so that nobody trusts a path from a row."""
+    return f"{database}-hydra-node-{node_id}"
+
+
+class NodeLock:
+    """The lock file a living node holds; `fd` is inherited by its workers."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        """Give up this process's share; the lock ends with the last process that holds it."""
+        os.close(self.fd)
+
+
+def remove_lock(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def is_abandoned(path: str) -> bool:
+    """Whether the lock file exists and no process holds it."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(fd)
+
+
+def kill_processes(node_id: str) -> list[int]:
+    """SIGKILL every process of this host that a node's zygote started, and wait until they are gone (R3).
+
+    The supervisor itself does not carry the mark: it may only be stopped, and will find itself refused.
+    """
+    mark = f"{NODE_VARIABLE}={node_id}".encode()
+    killed = []
+    for pid in _pids():
+        with suppress(OSError):
+            pidfd = os.pidfd_open(pid)
+            try:
+                if pid != os.getpid() and mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    select.select([pidfd], [], [], KILL_WAIT_SECONDS)
+                    killed.append(pid)
+            finally:
+                os.close(pidfd)
+    return killed
+
+
+def write_lock_holder(database: str) -> int | None:
+    """The pid that holds the SQLite write lock, from the kernel's table: opening the file here would drop our own locks."""
+    try:
+        shared = os.stat(f"{database}-shm")
+    except FileNotFoundError:
+        return None
+    file = f"{os.major(shared.st_dev):02x}:{os.minor(shared.st_dev):02x}:{shared.st_ino}"
+    for line in Path("/proc/locks").read_text().splitlines():
+        fields = line.split()
+        if fields[1:4] == ["POSIX", "ADVISORY", "WRITE"] and fields[5] == file:
+            first, last = int(fields[6]), fields[7]
+            if first <= WAL_WRITE_LOCK_BYTE and (last == "EOF" or WAL_WRITE_LOCK_BYTE <= int(last)):
+                return int(fields[4])
+    return None
+
+
+def kill_process(pid: int, pid_started: int) -> bool:
+    """SIGKILL exactly the process that started then."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if pid == os.getpid() or started_ticks(pid) != pid_started:
+            return False
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return True
+    finally:
+        os.close(pidfd)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]

@@ -1,0 +1,267 @@
+"""A node's store thread: the one owner of its writer connection (R11). Does what the dispatcher asks, decides nothing.
+
+    node ──ask(actions)──► inbox ──► one transaction: commit, claim, beat ──post(events)──► node
+                                     housekeeping between them: timers, dead peers, in bounded batches
+
+A refused write drops everything asked before the next registration: the dispatcher was told once, with Refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from hydra.clock import DatabaseClock, boottime_ns
+from hydra.errors import LeaseLost, StoreUnavailable
+from hydra.events import (
+    Action,
+    Beaten,
+    BeatFailed,
+    ClaimDone,
+    ClaimFailed,
+    CommitDone,
+    CommitFailed,
+    Event,
+    OutcomeUnknown,
+    Recover,
+    Recovered,
+    Refused,
+    Register,
+    Registered,
+    RegisterFailed,
+    Resynced,
+    ResyncFailed,
+    SendBeat,
+    SendClaim,
+    SendCommit,
+    SendResync,
+    WorkHint,
+)
+from hydra.execution import NodeInfo, NodeRef
+from hydra.peers import Reaper
+from hydra.stores.store import Store, WorkflowInfo
+
+PROMOTE_LIMIT = 1000  # timers moved in one transaction
+
+log = logging.getLogger("hydra.store")
+
+
+class Promote(Action):
+    """Make due what timers held, then say when the next one is."""
+
+
+class GiveBack(Action):
+    """Return one batch of dead nodes' executions."""
+
+
+class NextDue(msgspec.Struct):
+    """The next timer of the database, in database microseconds; None when there is none."""
+
+    at: int | None
+
+
+class Crashed(msgspec.Struct):
+    """The store thread met something it does not handle; the node must end."""
+
+    error: BaseException
+
+
+Report = Event | NextDue | Crashed
+
+
+class StoreThread:
+    """`ask` from the node's loop; `post` is called from this thread."""
+
+    def __init__(
+        self, store: Store, clock: DatabaseClock, reaper: Reaper, workflows: Sequence[WorkflowInfo], post: Callable[[Report], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._reaper = reaper
+        self._post = post
+        self._node: NodeRef | None = None
+        self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
+        self.info: NodeInfo | None = None
+        self.workflows = list(workflows)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask(self, actions: list[Action]) -> None:
+        self._inbox.put(actions)
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Let it finish what it was asked; True when it ended in time."""
+        self._inbox.put(None)
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def leave(self) -> None:
+        """Unregister and give back what is left; only after `stop`."""
+        if self._node is not None:
+            self._store.unregister_node(self._node, self._clock.now())
+            while self._reaper.give_back(self._clock.now()):
+                pass
+
+    def _run(self) -> None:
+        try:
+            while (actions := self._inbox.get()) is not None:
+                while not self._inbox.empty():
+                    more = self._inbox.get()
+                    if more is None:
+                        self._inbox.put(None)
+                        break
+                    actions = actions + more
+                self._perform(actions)
+        except BaseException as error:  # a bug, or a database hydra does not understand: the node ends with the traceback
+            self._post(Crashed(error))
+
+    def _perform(self, actions: list[Action]) -> None:
+        joint: list[Action] = []
+        for action in actions:
+            match action:
+                case SendCommit() | SendClaim() | SendBeat():
+                    joint.append(action)
+                case Register():
+                    self._register()
+                case SendResync():
+                    self._resync()
+                case Recover(ids):
+                    self._recover(ids)
+        if joint:
+            self._write(joint)
+        if any(isinstance(action, Promote) for action in actions):
+            self._promote()
+        if any(isinstance(action, GiveBack) for action in actions):
+            self._give_back()
+
+    def _write(self, actions: list[Action]) -> None:
+        """Commits, then a claim, then the beat: one transaction for all that was asked together."""
+        node = self._node
+        if node is None:
+            return
+        sent_ns = boottime_ns()
+        events: list[Event] = []
+        actions.sort(key=_ORDER)
+        try:
+            with self._store.transaction():
+                now = self._clock.now()
+                for action in actions:
+                    match action:
+                        case SendCommit(batch, commits):
+                            events.append(CommitDone(batch, self._store.commit(node, commits, now)))
+                        case SendClaim(slots):
+                            names = [workflow.name for workflow in self.workflows]
+                            events.append(ClaimDone(self._store.claim(node, names, slots, now)))
+                        case SendBeat():
+                            events.append(Beaten(sent_ns, self._store.heartbeat_node(node, now)))
+        except LeaseLost:
+            self._refuse()
+            return
+        except StoreUnavailable as error:
+            if error.outcome == "unknown":
+                events = [OutcomeUnknown(str(error))]
+            else:
+                events = [_failure(action, str(error)) for action in actions]
+                self._reaper.locked_out(sent_ns)
+        for event in events:
+            self._post(event)
+        if events and isinstance(events[-1], Beaten):
+            self._after_beat(node, sent_ns)
+
+    def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
+        try:
+            read_at_ns = boottime_ns()
+            self._clock.calibrate(self._store.now(), read_at_ns)
+            waiting = self._reaper.look(node.id, sent_ns, self._clock.now())
+        except StoreUnavailable as error:
+            log.warning("the database did not say how the other nodes are: %s", error)
+            return
+        if waiting:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        try:
+            returned = self._reaper.give_back(self._clock.now())
+        except StoreUnavailable as error:
+            log.warning("a dead node's executions wait for the next beat: %s", error)
+            return
+        if returned:
+            log.info("gave back %d executions of dead nodes", returned)
+            self._post(WorkHint())
+            self._inbox.put([GiveBack()])
+
+    def _promote(self) -> None:
+        try:
+            now = self._clock.now()
+            due_at = self._store.next_due_at()
+            if due_at is not None and due_at <= now:
+                if self._store.promote(now, PROMOTE_LIMIT):
+                    self._post(WorkHint())
+                due_at = self._store.next_due_at()
+        except StoreUnavailable as error:
+            log.warning("timers wait: %s", error)
+            return
+        self._post(NextDue(due_at))
+
+    def _register(self) -> None:
+        assert self.info is not None
+        sent_ns = boottime_ns()
+        try:
+            self._clock.calibrate(self._store.now(), boottime_ns())
+            with self._store.transaction():
+                now = self._clock.now()
+                node = self._store.register_node(self.info, now)
+                self._store.register_workflows(node, self.workflows, now)
+        except StoreUnavailable as error:
+            self._post(RegisterFailed(str(error)))
+            return
+        self._node = node
+        self._post(Registered(sent_ns))
+
+    def _resync(self) -> None:
+        if self._node is None:
+            return
+        try:
+            self._node, owned = self._store.resync(self._node)
+        except LeaseLost:
+            self._refuse()
+        except StoreUnavailable as error:
+            self._post(ResyncFailed(str(error)))
+        else:
+            self._post(Resynced(owned))
+
+    def _recover(self, ids: list[str]) -> None:
+        if self._node is None:
+            return
+        try:
+            executions = self._store.recover(self._node, ids)
+        except LeaseLost:
+            self._refuse()
+        except StoreUnavailable as error:
+            self._post(ResyncFailed(str(error)))
+        else:
+            self._post(Recovered(executions))
+
+    def _refuse(self) -> None:
+        self._node = None
+        self._post(Refused())
+
+
+def _ORDER(action: Action) -> int:
+    return 0 if isinstance(action, SendCommit) else 1 if isinstance(action, SendClaim) else 2
+
+
+def _failure(action: Action, message: str) -> Event:
+    match action:
+        case SendCommit(batch):
+            return CommitFailed(batch, message)
+        case SendClaim():
+            return ClaimFailed(message)
+        case _:
+            return BeatFailed(message)

@@ -9,7 +9,12 @@ from __future__ import annotations
 import mmap
 import os
 import time
+from datetime import timedelta
 from typing import Protocol
+
+from hydra.errors import ConfigError
+
+LONGEST_SECONDS = 1_000 * 366 * 86_400.0
 
 
 def boottime_ns() -> int:
@@ -104,3 +109,16 @@ class LeasePage:
         self._words.release()
         self._map.close()
         os.close(self.fd)
+
+
+def seconds_of(duration: timedelta | float, what: str) -> float:
+    """A duration as users write it, in seconds; `what` names it in the error."""
+    if isinstance(duration, timedelta):
+        seconds = duration.total_seconds()
+    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
+        seconds = float(duration)
+    else:
+        raise ConfigError(f"{what} must be a timedelta or a number of seconds, not {duration!r}.")
+    if not 0 <= seconds < LONGEST_SECONDS:
+        raise ConfigError(f"{what} must be between 0 seconds and 1,000 years, not {duration!r}.")
+    return seconds

@@ -1,0 +1,314 @@
+"""Definitions: what `@hydra.workflow` and `@hydra.step` make of a function, and the registry of both.
+
+Calling a definition asks `caller` (set by whoever runs an execution) what the call means; outside an execution it is
+a plain call. Nothing here runs an execution or touches a database.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from hydra.clock import seconds_of
+from hydra.errors import ConfigError, HydraError
+from hydra.retry import DEFAULT_BACKOFF, Backoff, RetryPolicy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RESERVED_PREFIX = "hydra."  # names of the records hydra itself keeps: `hydra.sleep`, `hydra.now` …
+NAME_LENGTH_MAXIMUM = 200
+
+
+class Caller(Protocol):
+    """What a call means where it is made: in a body it is recorded, in a step it is plain."""
+
+    def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+    def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+
+
+caller: ContextVar[Caller | None] = ContextVar("hydra_caller", default=None)
+
+
+class Definition(Generic[P, R]):
+    """A registered function: its name, its signature, and how it is tried again."""
+
+    kind = "definition"
+
+    def __init__(self, function: Callable[..., Any], name: str | None, retry: RetryPolicy) -> None:
+        if not callable(function) or not hasattr(function, "__name__"):
+            raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}.")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigError(f"{self.kind} `{function.__name__}` must not be a generator; return a list instead.")
+        self.function = function
+        self.name = check_name(function.__name__ if name is None else name, self.kind)
+        self.retry = retry
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.signature = inspect.signature(function)
+        self._positional = positional_range(self.signature)
+        self.__name__ = function.__name__
+        self.__qualname__ = getattr(function, "__qualname__", function.__name__)
+        self.__module__ = function.__module__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Refuse arguments the function would refuse."""
+        if not kwargs and self._positional is not None and self._positional[0] <= len(args) <= self._positional[1]:
+            return
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise HydraError(f"{self.kind} `{self.name}` cannot be called like this: {error}.") from None
+
+    def __repr__(self) -> str:
+        return f"<hydra.{self.kind} `{self.name}`>"
+
+
+class Step(Definition[P, R]):
+    """A function whose outcome is recorded once per execution."""
+
+    kind = "step"
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        max_attempts: int = 1,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        timeout: timedelta | float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (Exception,),
+        inline: bool = False,
+    ) -> None:
+        super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
+        self.timeout_seconds = None if timeout is None else timeout_of(timeout, f"`timeout` of step `{self.name}`")
+        self.inline = inline
+        if inline and self.timeout_seconds is not None:
+            raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
+        if inline and self.is_async:
+            raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop.")
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = caller.get()
+        if here is None:
+            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+        return here.call_step(self, args, kwargs)  # type: ignore[no-any-return]
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundStep[R]:
+        """A call to be made later, by `hydra.gather` or `hydra.aio.call`."""
+        self.check_call(args, kwargs)
+        return BoundStep(self, args, kwargs)
+
+
+class AsyncStep(Step[P, R]):
+    """A step of an `async def` function: calling it gives a coroutine."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+        return super().__call__(*args, **kwargs)  # type: ignore[return-value]
+
+
+class Workflow(Definition[P, R]):
+    """A function hydra runs to completion."""
+
+    kind = "workflow"
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        max_attempts: int = 1,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        timeout: timedelta | float | None = None,
+    ) -> None:
+        super().__init__(function, name, RetryPolicy(max_attempts, backoff))
+        what = f"`timeout` of workflow `{self.name}`"
+        self.timeout_us = None if timeout is None else round(timeout_of(timeout, what) * 1e6)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = caller.get()
+        if here is None:
+            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+        return here.call_workflow(self, args, kwargs)  # type: ignore[no-any-return]
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundWorkflow[R]:
+        """A call to submit."""
+        self.check_call(args, kwargs)
+        return BoundWorkflow(self.name, args, kwargs, self)
+
+
+class AsyncWorkflow(Workflow[P, R]):
+    """A workflow of an `async def` function: calling it outside an execution gives a coroutine."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+        return super().__call__(*args, **kwargs)  # type: ignore[return-value]
+
+
+class BoundStep(Generic[R]):
+    """A step and the arguments of one call."""
+
+    __slots__ = ("args", "kwargs", "step")
+
+    def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.step = step
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return f"<bound step `{self.step.name}`>"
+
+
+class BoundWorkflow(Generic[R]):
+    """A workflow's name and the arguments of one call; `workflow` is None when only the name is known here."""
+
+    __slots__ = ("args", "kwargs", "name", "workflow")
+
+    def __init__(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], workflow: Workflow[..., R] | None
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+        self.workflow = workflow
+
+    def __repr__(self) -> str:
+        return f"<bound workflow `{self.name}`>"
+
+
+class NamedWorkflow:
+    """A workflow whose code this program does not have."""
+
+    def __init__(self, name: str) -> None:
+        self.name = check_name(name, "workflow")
+
+    def bind(self, *args: Any, **kwargs: Any) -> BoundWorkflow[Any]:
+        """A call to submit; it is checked where it runs."""
+        return BoundWorkflow(self.name, args, kwargs, None)
+
+
+def named(name: str) -> NamedWorkflow:
+    """The workflow of that name, for a program without the app's code."""
+    return NamedWorkflow(name)
+
+
+class Registry:
+    """Every definition by name; two of one kind with one name must come from one function."""
+
+    def __init__(self) -> None:
+        self.workflows: dict[str, Workflow[..., Any]] = {}
+        self.steps: dict[str, Step[..., Any]] = {}
+
+    def add_workflow(self, workflow: Workflow[..., Any]) -> None:
+        refuse_other(self.workflows.get(workflow.name), workflow)
+        self.workflows[workflow.name] = workflow
+
+    def add_step(self, step: Step[..., Any]) -> None:
+        refuse_other(self.steps.get(step.name), step)
+        self.steps[step.name] = step
+
+
+registry = Registry()
+
+
+@overload
+def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncStep[P, R]: ...
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(
+    *,
+    name: str | None = ...,
+    max_attempts: int = ...,
+    backoff: Backoff = ...,
+    timeout: timedelta | float | None = ...,
+    retry_on: tuple[type[BaseException], ...] = ...,
+    inline: bool = ...,
+) -> StepDecorator: ...
+def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a step; bare, or with its retry policy, time-out and name."""
+
+    def define(function: Callable[..., Any]) -> Step[..., Any]:
+        definition: Step[..., Any] = (AsyncStep if inspect.iscoroutinefunction(function) else Step)(function, **options)
+        registry.add_step(definition)
+        return definition
+
+    return define if function is None else define(function)
+
+
+@overload
+def workflow(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncWorkflow[P, R]: ...
+@overload
+def workflow(function: Callable[P, R], /) -> Workflow[P, R]: ...
+@overload
+def workflow(
+    *,
+    name: str | None = ...,
+    max_attempts: int = ...,
+    backoff: Backoff = ...,
+    timeout: timedelta | float | None = ...,
+) -> WorkflowDecorator: ...
+def workflow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a workflow; bare, or with its retry policy, time-out and name."""
+
+    def define(function: Callable[..., Any]) -> Workflow[..., Any]:
+        kind = AsyncWorkflow if inspect.iscoroutinefunction(function) else Workflow
+        definition: Workflow[..., Any] = kind(function, **options)
+        registry.add_workflow(definition)
+        return definition
+
+    return define if function is None else define(function)
+
+
+class StepDecorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncStep[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
+
+
+class WorkflowDecorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncWorkflow[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Workflow[P, R]: ...
+
+
+def check_name(name: object, kind: str) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH_MAXIMUM or not name.isprintable():
+        raise ConfigError(f"a {kind}'s name must be 1 to {NAME_LENGTH_MAXIMUM} printable characters, not {name!r}.")
+    if name.startswith(RESERVED_PREFIX):
+        raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's.")
+    return name
+
+
+def timeout_of(timeout: timedelta | float, what: str) -> float:
+    seconds = seconds_of(timeout, what)
+    if seconds == 0:
+        raise ConfigError(f"{what} must be more than 0 seconds.")
+    return seconds
+
+
+def positional_range(signature: inspect.Signature) -> tuple[int, int] | None:
+    """How few and how many bare arguments fit, or None where only a full check can tell."""
+    plain = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(plain) != len(signature.parameters):
+        return None
+    return sum(p.default is p.empty for p in plain), len(plain)
+
+
+def refuse_other(known: Definition[..., Any] | None, new: Definition[..., Any]) -> None:
+    """One name, one function; importing or reloading the same file again is no conflict."""
+    if known is None or origin_of(known.function) == origin_of(new.function):
+        return
+    places = " and ".join(sorted(f"{each.__module__}.{each.__qualname__}" for each in (known, new)))
+    raise ConfigError(f"two {new.kind}s are named `{new.name}`: {places}; give one of them another name.")
+
+
+def origin_of(function: Callable[..., Any]) -> tuple[str, str]:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    qualname = getattr(function, "__qualname__", function.__name__)
+    return (function.__module__ if code is None else code.co_filename, qualname)

@@ -6,18 +6,16 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 
+from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
 MAX_NAME_LENGTH = 200
-MAX_DURATION_SECONDS = 200 * 365 * 86_400  # keeps every instant within a signed 64-bit count of microseconds
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
-
-Duration = float | timedelta
 
 
 def parse_duration(text: str) -> float:
@@ -25,26 +23,7 @@ def parse_duration(text: str) -> float:
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise ConfigError(f"`{text}` is not a duration; write a number and a unit: `500ms`, `10s`, `5m`, `2h` or `30d`")
-    return to_seconds(float(found[1]) * _UNIT_SECONDS[found[2]])
-
-
-def to_seconds(duration: Duration) -> float:
-    """Seconds of a timedelta or a number of seconds."""
-    if isinstance(duration, timedelta):
-        seconds = duration.total_seconds()
-    elif isinstance(duration, int | float) and not isinstance(duration, bool):
-        seconds = float(duration)
-    else:
-        raise ConfigError(f"`{duration!r}` is not a duration; give a timedelta or a number of seconds")
-    if not 0 <= seconds <= MAX_DURATION_SECONDS:
-        raise ConfigError(f"a duration of {seconds:g} s is out of range; give one between 0 and 200 years")
-    return seconds
-
-
-def to_microseconds(duration: Duration) -> int:
-    """Whole microseconds of a timedelta (exactly) or a number of seconds."""
-    seconds = to_seconds(duration)
-    return duration // timedelta(microseconds=1) if isinstance(duration, timedelta) else round(seconds * 1e6)
+    return seconds_of(float(found[1]) * _UNIT_SECONDS[found[2]], f"`{text}`")
 
 
 def to_instant(moment: datetime) -> int:

@@ -1,0 +1,173 @@
+"""A real MariaDB or MySQL server for tests: private data folder and socket, durable, gone when its owner is.
+
+Never skips: where no `mariadbd` is found, `find_server` raises one sentence that says what to install.
+`HYDRA_TEST_MYSQL_URL` names a server that exists instead (a user who may create databases); it cannot be restarted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
+
+import pymysql
+
+START_SECONDS = 60
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"  # a plain user's PATH often has no sbin
+SETTINGS = (
+    "--innodb-flush-log-at-trx-commit=1",
+    "--innodb-buffer-pool-size=256M",
+    "--innodb-log-file-size=256M",
+    "--innodb-fast-shutdown=1",
+    "--max-allowed-packet=64M",
+    "--max-connections=150",
+    "--character-set-server=latin1",  # hydra may not lean on the server's defaults
+    "--transaction-isolation=REPEATABLE-READ",
+    "--default-time-zone=+05:30",
+)
+
+
+def find_server() -> str:
+    """The path of `mariadbd`."""
+    path = os.environ.get("PATH", "") + ":" + SYSTEM_FOLDERS
+    found = shutil.which("mariadbd", path=path)
+    if found is None or shutil.which("mariadb-install-db", path=path) is None:
+        raise RuntimeError(
+            "no MariaDB server found: put `mariadbd` and `mariadb-install-db` on PATH (Debian: `apt-get install "
+            "mariadb-server-core mariadb-client-core`), or name a server in `HYDRA_TEST_MYSQL_URL`"
+        )
+    return found
+
+
+class MysqlServer:
+    """One server process; `stop`, `kill` and `restart` are for chaos tests. Root's server is root's, nobody else's."""
+
+    def __init__(self, *settings: str) -> None:
+        self._program = find_server()
+        self._folder = Path(tempfile.mkdtemp(prefix="hydra-my-"))
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self.socket = self._folder / "s"
+        self.data_folder = self._folder / "data"
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def url(self, database: str = "") -> str:
+        return f"mysql://root@localhost/{database}?unix_socket={quote(str(self.socket), safe='')}"
+
+    def start(self) -> MysqlServer:
+        if not self.data_folder.exists():
+            self._initialise()
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig=KILL", "--", self._program, "--no-defaults", *self._user()),
+                    *(f"--datadir={self.data_folder}", f"--socket={self.socket}", f"--pid-file={self._folder / 'pid'}"),
+                    *("--skip-networking", "--skip-log-bin", *SETTINGS, *self._settings),
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                connect(self.url()).close()
+                return self
+            except pymysql.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"MariaDB did not start:\n{self.log}") from None
+                time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """SIGTERM is a clean shutdown, SIGKILL what a power cut does to the process."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def destroy(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _initialise(self) -> None:
+        path = os.environ.get("PATH", "") + ":" + SYSTEM_FOLDERS
+        done = subprocess.run(
+            [
+                *("mariadb-install-db", "--no-defaults", *self._user(), f"--datadir={self.data_folder}"),
+                *("--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"),
+            ],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"`mariadb-install-db` failed:\n{done.stdout}{done.stderr}")
+
+    def _user(self) -> list[str]:
+        """MariaDB refuses to run as root unless told that this is meant."""
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+
+class ExistingServer:
+    """The server of `HYDRA_TEST_MYSQL_URL`."""
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+
+    def url(self, database: str = "") -> str:
+        return urlunsplit(self._parts._replace(path=f"/{database}"))
+
+
+def connect(url: str) -> pymysql.Connection:
+    """A plain autocommit connection, for what a test does behind the store's back."""
+    parts = urlsplit(url)
+    return pymysql.connect(
+        host=parts.hostname or "localhost",
+        port=parts.port or 3306,
+        user=unquote(parts.username or "root"),
+        password=unquote(parts.password or ""),
+        database=parts.path.strip("/") or None,
+        unix_socket=parse_qs(parts.query).get("unix_socket", [None])[0],
+        charset="utf8mb4",
+        autocommit=True,
+    )
+
+
+def create_database(server: MysqlServer | ExistingServer) -> str:
+    """A fresh, empty database; returns its URL."""
+    name = f"hydra_{uuid.uuid4().hex[:16]}"
+    with connect(server.url()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create database `{name}`")
+    return server.url(name)
+
+
+def drop_database(server: MysqlServer | ExistingServer, url: str) -> None:
+    """Sessions still in the database are ended first: an open transaction would hold the drop up."""
+    name = urlsplit(url).path.strip("/")
+    with connect(server.url()) as connection, connection.cursor() as cursor:
+        cursor.execute("select id from information_schema.processlist where db = %s", (name,))
+        for (session,) in cursor.fetchall():
+            try:
+                cursor.execute(f"kill {session}")
+            except pymysql.OperationalError as error:
+                if error.args[0] != 1094:  # it went by itself
+                    raise
+        cursor.execute(f"drop database if exists `{name}`")

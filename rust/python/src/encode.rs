@@ -14,6 +14,8 @@ use crate::types::{Types, types};
 const DEFAULT_MAX_BYTES: usize = 16 << 20;
 /// Below this, letting other threads in costs more than it gives them.
 const DETACH_FROM_BYTES: usize = 64 << 10;
+/// A longer path to a value is shown without its middle.
+const PATH_STEPS_MAX: usize = 20;
 /// Ints with more bits are written in hexadecimal, where Python's limit on digits does not apply.
 const DECIMAL_INT_BITS_MAX: usize = 2000;
 
@@ -87,7 +89,11 @@ impl Failure {
         if !self.error.is_instance_of::<pyo3::exceptions::PyException>(py) {
             return self.error;
         }
-        let path: String = self.path.iter().rev().map(String::as_str).collect();
+        let mut steps: Vec<&str> = self.path.iter().rev().map(String::as_str).collect();
+        if steps.len() > PATH_STEPS_MAX {
+            steps.splice(PATH_STEPS_MAX / 2..steps.len() - PATH_STEPS_MAX / 2, ["…"]);
+        }
+        let path = steps.concat();
         let error = PayloadError::new_err(format!("at ${path}: {}", self.error.value(py)));
         if !self.error.is_instance_of::<PayloadError>(py) {
             error.set_cause(py, Some(self.error));

@@ -31,7 +31,10 @@ class Refused(Event):
 
 
 class Beaten(Event):
-    """A heartbeat was committed; its clock was read at `sent_ns`, before it was sent (R5)."""
+    """A heartbeat was committed; its clock was read at `sent_ns`, before it was sent (R5).
+
+    Delivered after the answers of all that was written before it: its count is compared with the executions held (R16).
+    """
 
     sent_ns: int
     beat: Beat
@@ -82,7 +85,7 @@ class ResyncFailed(Event):
 
 
 class Recovered(Event):
-    """Executions a Resync found owned but unknown here, read back with their records (they were claimed, the reply lost)."""
+    """Executions a Resync found owned but unknown here, read back with their records (the claim's reply was lost)."""
 
     executions: list[Claimed]
 
@@ -114,7 +117,7 @@ class WorkHint(Event):
 
 
 class StepOverdue(Event):
-    """A step ran past its time-out and its worker did not report so."""
+    """A step is still running a grace past its time-out: its worker could not enforce it. Acted on at once."""
 
     slot: int
     token: int
@@ -192,6 +195,8 @@ class ToSlot(Action):
 
 
 class SpawnWorker(Action):
+    """Slots run from 0 to twice the number of workers: after a reload the other half is used while one half drains."""
+
     slot: int
 
 

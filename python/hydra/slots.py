@@ -1,0 +1,140 @@
+"""A node's places for workers: which are up, what each runs, who may take more, when one must be killed or started.
+
+    empty ──► starting ──► up ──(recycle, drain: no new work)──► dying ──► empty
+
+Decides nothing about executions, and kills nothing by itself.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from heapq import heapify, heappop, heapreplace
+
+from hydra.held import NOWHERE, Held
+
+NEVER_NS = 1 << 62
+SPAWN_BACKOFF_NS = 100_000_000
+SPAWN_BACKOFF_MAX_NS = 10_000_000_000
+QUICK_DEATH_NS = 10_000_000_000  # a worker that lived longer, or recorded anything, starts its slot's back-off anew
+
+
+class State(Enum):
+    EMPTY = "empty"
+    STARTING = "starting"
+    UP = "up"
+    DYING = "dying"
+
+
+class Slot:
+    """One place. `limit` is how many executions its worker may run now; capped ones lower it (G7)."""
+
+    def __init__(self, number: int, concurrency: int, is_wanted: bool) -> None:
+        self.number = number
+        self.is_wanted = is_wanted  # of the present code; after a reload the other half of the slots is
+        self.spawn_at_ns = 0
+        self._concurrency = concurrency
+        self._quick_death_count = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.state = State.EMPTY
+        self.runs: dict[int, Held] = {}
+        self.limit = self._concurrency
+        self.is_stalled = False
+        self.is_draining = False
+        self.is_excused = False  # killed for a reason that is no execution's fault
+        self.has_progressed = False
+        self.started_at_ns = 0
+        self.kill_at_ns = NEVER_NS
+        self.kill_reason = ""
+        self.culprits: set[int] = set()
+
+    @property
+    def is_usable(self) -> bool:
+        return (
+            self.state is State.UP
+            and not self.is_stalled
+            and not self.is_draining
+            and self.kill_at_ns == NEVER_NS
+            and self.is_wanted
+        )
+
+    @property
+    def free_count(self) -> int:
+        return max(0, self.limit - len(self.runs))
+
+    def start(self, now_ns: int, limit_ns: int) -> None:
+        self.state = State.STARTING
+        self.started_at_ns = now_ns
+        self.kill_within(now_ns + limit_ns, "it did not start in time")
+
+    def greet(self) -> None:
+        self.state = State.UP
+        self.kill_at_ns = NEVER_NS
+
+    def add(self, token: int, held: Held) -> None:
+        held.token = token
+        held.slot = self.number
+        self.runs[token] = held
+        self.limit = min(self.limit, held.cap)
+
+    def remove(self, held: Held) -> None:
+        del self.runs[held.token]
+        held.slot = NOWHERE
+        if held.cap < self._concurrency:
+            self.measure()
+
+    def measure(self) -> None:
+        """Find the limit anew, after a capped execution left or recorded something."""
+        self.limit = min((held.cap for held in self.runs.values()), default=self._concurrency)
+
+    def kill_within(self, at_ns: int, reason: str) -> None:
+        """No new work; the kill comes at `at_ns`, or when only the culprits are left."""
+        if at_ns < self.kill_at_ns:
+            self.kill_at_ns = at_ns
+            self.kill_reason = reason
+
+    def must_die(self, now_ns: int) -> bool:
+        if self.state not in (State.STARTING, State.UP) or self.kill_at_ns == NEVER_NS:
+            return False
+        if now_ns >= self.kill_at_ns:
+            return True
+        if self.state is State.STARTING or self.is_draining:
+            return False
+        return len(self.runs) <= 1 if not self.culprits else self.culprits.issuperset(self.runs)
+
+    def bury(self, now_ns: int) -> list[Held]:
+        """Its worker is gone: the executions that were on it. Dying again and again without progress costs a pause."""
+        victims = list(self.runs.values())
+        for held in victims:
+            held.slot = NOWHERE
+        if self.is_excused or self.has_progressed or now_ns - self.started_at_ns >= QUICK_DEATH_NS:
+            self._quick_death_count = 0
+            self.spawn_at_ns = now_ns
+        else:
+            self._quick_death_count += 1
+            delay_ns = 0
+            if self._quick_death_count > 1:
+                delay_ns = min(SPAWN_BACKOFF_NS << min(self._quick_death_count - 2, 10), SPAWN_BACKOFF_MAX_NS)
+            self.spawn_at_ns = now_ns + delay_ns
+        self._clear()
+        return victims
+
+
+def assign(loads: list[int], limits: list[int], caps: list[int]) -> list[int]:
+    """A place in `loads` for each execution, least loaded first; -1 where the caps leave none."""
+    heap = [(load, place) for place, load in enumerate(loads)]
+    heapify(heap)
+    bounds = list(limits)
+    chosen: list[int] = []
+    for cap in caps:
+        while heap and heap[0][0] >= bounds[heap[0][1]]:
+            heappop(heap)
+        if heap and heap[0][0] < cap:
+            load, place = heap[0]
+            bounds[place] = min(bounds[place], cap)
+            heapreplace(heap, (load + 1, place))
+            chosen.append(place)
+        else:
+            chosen.append(-1)
+    return chosen

@@ -1,0 +1,26 @@
+"""Looks for anything in the database that breaks a promise. Each question is a SQL file in `audits`."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hydra.stores.sqlite.statements import audits
+from hydra.stores.store import Violation
+
+ROW_LIMIT = 100  # rows shown for each question
+
+
+def audit(connection: sqlite3.Connection, namespace: str) -> list[Violation]:
+    """All questions on one snapshot of the database. Empty is the proof."""
+    own_snapshot = not connection.in_transaction
+    if own_snapshot:
+        connection.execute("begin")
+    try:
+        found: list[Violation] = []
+        for _, question in sorted(audits().items()):
+            rows = connection.execute(question, {"namespace": namespace}).fetchmany(ROW_LIMIT)
+            found += [Violation(promise, id, detail) for promise, id, detail in rows]
+        return found
+    finally:
+        if own_snapshot:
+            connection.execute("rollback")

@@ -1,0 +1,40 @@
+"""A caller's own sqlite3 connection with its own open transaction: joins it, never commits it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import ConfigError
+from hydra.stores.sqlite.failures import explained
+
+
+@contextmanager
+def joined(connection: object, path: str) -> Iterator[sqlite3.Connection]:
+    """The connection, in a transaction on the store's file."""
+    if not isinstance(connection, sqlite3.Connection):
+        name = type(connection).__name__
+        raise ConfigError(f"`connection` is a `{name}`; this store joins transactions of `sqlite3.Connection`")
+    with explained(path):
+        _check_file(connection, path)
+        if not connection.in_transaction:
+            if connection.isolation_level is None:
+                raise ConfigError("`connection` has no open transaction to join; execute `begin immediate` on it first")
+            connection.execute("begin immediate")
+        row_factory, text_factory = connection.row_factory, connection.text_factory
+        connection.row_factory, connection.text_factory = None, str
+        try:
+            yield connection
+        finally:
+            connection.row_factory, connection.text_factory = row_factory, text_factory
+
+
+def _check_file(connection: sqlite3.Connection, path: str) -> None:
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    for _, schema, file in cursor.execute("pragma database_list").fetchall():
+        if schema == "main" and file and os.path.exists(file) and os.path.samefile(file, path):
+            return
+    raise ConfigError(f"`connection` is not a connection to the store's database `{path}`; open one to that file")

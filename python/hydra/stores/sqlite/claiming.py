@@ -1,0 +1,107 @@
+"""Takes due executions for a node. Locks and marks first, reads the records in a later statement (R12)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hydra.errors import LeaseLost
+from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.failures import primary_code
+from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def check_fence(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> None:
+    """Refuse whatever follows unless the node is alive in this session (R6)."""
+    if not select(connection, "fence", namespace=namespace, node=node.id, session=node.session):
+        raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
+
+
+def claim(
+    connection: sqlite3.Connection, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int
+) -> list[Claimed]:
+    """The best of the heads of each workflow's queue, marked as this node's."""
+    check_fence(connection, namespace, node)
+    ids: list[str] = []
+    groups: list[int] = []
+    priorities: list[int] = []
+    run_ats: list[int] = []
+    heads = select_json(connection, "claim_heads", namespace=namespace, workflows=to_json(list(workflows)), slots=slots)
+    for group, head in enumerate(heads):
+        for id, priority, run_at in head:
+            ids.append(id)
+            groups.append(group)
+            priorities.append(priority)
+            run_ats.append(run_at)
+    if not ids:
+        return []
+    order = sorted(range(len(ids)), key=lambda index: (-priorities[index], run_ats[index]))
+    chosen = [ids[index] for index in order[:slots]]
+    marked = execute(connection, "claim_mark", namespace=namespace, node=node.id, now=now, ids=to_json(sorted(chosen)))
+    if marked != len(chosen):
+        raise AssertionError(f"{len(chosen)} executions were ready under the write lock, {marked} were marked")
+    claimed = read_claimed(connection, node, chosen)
+    changes = Changes()
+    for execution in claimed:
+        changes.move(execution.workflow, "pending", "running")
+    changes.write(connection, namespace)
+    return claimed
+
+
+def read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    """What a node owns of these, with the records; in halves when it is too much for one answer."""
+    try:
+        return _read_claimed(connection, node, ids)
+    except sqlite3.DataError as error:
+        if primary_code(error) != sqlite3.SQLITE_TOOBIG or len(ids) == 1:
+            raise
+        middle = len(ids) // 2
+        return read_claimed(connection, node, ids[:middle]) + read_claimed(connection, node, ids[middle:])
+
+
+def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    rows = select_json(connection, "claimed_executions", node=node.id, ids=to_json(list(ids)))
+    records: dict[str, list[Record]] = {row[0]: [] for row in rows}
+    recorded = [row[0] for row in rows if row[16]]
+    if recorded:
+        for id, *values in select_json(connection, "claimed_records", ids=to_json(recorded)):
+            records[id].append(_to_record(values))
+    return [_to_claimed(row, records[row[0]]) for row in rows]
+
+
+def _to_claimed(row: list[Any], records: list[Record]) -> Claimed:
+    id, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
+    timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:16]
+    return Claimed(
+        id,
+        epoch,
+        workflow,
+        key,
+        bytes.fromhex(input),
+        attempt,
+        priority,
+        run_at,
+        claimed_at,
+        submitted_at,
+        timeout_at,
+        wake_seq,
+        attention == "cancel",
+        death_count,
+        alone_death_count,
+        _decode_tags(tags) if tags else {},
+        records,
+    )
+
+
+def _to_record(values: list[Any]) -> Record:
+    seq, kind, branch, name, ordinal, attempt, digest, payload, started_at, finished_at, due_at = values
+    content = None if payload is None else bytes.fromhex(payload)
+    return Record(
+        seq, kind, branch, name, ordinal, attempt, bytes.fromhex(digest), content, started_at, finished_at, due_at
+    )

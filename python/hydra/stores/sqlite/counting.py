@@ -1,0 +1,27 @@
+"""How many executions there are by workflow and status: each verb adds what it changed, in its own transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+
+from hydra.stores.sqlite.statements import execute, to_json
+
+
+class Changes:
+    """What one transaction did to the counts."""
+
+    def __init__(self) -> None:
+        self._changes: Counter[tuple[str, str]] = Counter()
+
+    def add(self, workflow: str, status: str, count: int = 1) -> None:
+        self._changes[workflow, status] += count
+
+    def move(self, workflow: str, before: str, after: str) -> None:
+        self._changes[workflow, before] -= 1
+        self._changes[workflow, after] += 1
+
+    def write(self, connection: sqlite3.Connection, namespace: str) -> None:
+        rows = [(workflow, status, count) for (workflow, status), count in self._changes.items() if count]
+        if rows:
+            execute(connection, "count_add", namespace=namespace, rows=to_json(rows))

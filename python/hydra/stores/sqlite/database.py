@@ -1,0 +1,221 @@
+"""One SQLite file: its one writer connection and its readers. Knows transactions, forks and locks, nothing of executions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from hydra.errors import ConfigError, StoreUnavailable
+from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
+from hydra.stores.sqlite.lock import WriteQueue
+
+CACHE_KIB = 65_536
+CHECKPOINT_PAGES = 4_000
+BUSY_SECONDS = 0.25  # one try for SQLite's lock; the tries go on until `write_wait_seconds`
+IDLE_READER_COUNT = 4
+CACHED_STATEMENT_COUNT = 128
+
+# A connection carried over a fork must neither be used nor closed in the child: closing would drop the parent's file locks.
+_abandoned: list[object] = []
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+class Database:
+    """Writing is for one thread at a time and joins: a transaction inside a transaction is the same one."""
+
+    def __init__(self, path: str, synchronous: str) -> None:
+        self.path = path
+        self.write_wait_seconds = 20.0
+        self._synchronous = synchronous
+        self._start()
+        _databases.add(self)
+
+    def _start(self) -> None:
+        self._mutex = threading.RLock()
+        self._depth = 0
+        self._failed = False
+        self._writer: sqlite3.Connection | None = None
+        self._queue: WriteQueue | None = None
+        self._readers: list[sqlite3.Connection] = []
+
+    def check(self) -> None:
+        """Raise a ConfigError for a path that cannot be a database here."""
+        directory = os.path.dirname(self.path) or "."
+        if os.path.isdir(self.path):
+            raise ConfigError(f"the database `{self.path}` is a directory; give the path of a file")
+        if not os.path.isdir(directory):
+            raise ConfigError(f"the directory `{directory}` of the database does not exist; create it first")
+        writable = self.path if os.path.exists(self.path) else directory
+        if not os.access(writable, os.W_OK):
+            raise ConfigError(f"the database `{self.path}` cannot be written; check the permissions of `{writable}`")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """BEGIN IMMEDIATE … COMMIT on the writer connection; all or nothing."""
+        with self._mutex:
+            if self._depth:
+                yield from self._join()
+                return
+            connection = self._begin()
+            self._depth, self._failed = 1, False
+            try:
+                yield connection
+                if self._failed:
+                    raise StoreUnavailable(f"a transaction on `{self.path}` was rolled back: a part of it had failed")
+                self._commit(connection)
+            except BaseException as error:
+                _roll_back(connection)
+                if isinstance(error, sqlite3.Error) and (clear := explain(error, self.path)) is not None:
+                    raise clear from error
+                raise
+            finally:
+                self._depth = 0
+                assert self._queue is not None
+                self._queue.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for reading: the writer itself inside this thread's own transaction, so that it sees its writes."""
+        if self._depth and self._mutex.acquire(blocking=False):
+            with explained(self.path):
+                try:
+                    if self._depth:
+                        assert self._writer is not None
+                        yield self._writer
+                        return
+                finally:
+                    self._mutex.release()
+        with explained(self.path):
+            connection = self._readers.pop() if self._readers else self.connect()
+            try:
+                yield connection
+            finally:
+                if len(self._readers) < IDLE_READER_COUNT:
+                    self._readers.append(connection)
+                else:
+                    connection.close()
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection of one's own, for reading."""
+        with explained(self.path):
+            connection = sqlite3.connect(
+                self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=CACHED_STATEMENT_COUNT,
+            )
+            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+            connection.execute("pragma query_only = on")
+            return connection
+
+    def enter_wal(self) -> None:
+        """Make the file a WAL database, which it then stays. Needs the file for a moment alone, so writers queue for it."""
+        queue, deadline = self._queued(), time.monotonic() + self.write_wait_seconds
+        queue.acquire(deadline)
+        try:
+            with explained(self.path):
+                self._retry_busy(deadline, "pragma journal_mode = wal", self._writing())
+        finally:
+            queue.release()
+
+    def close(self) -> None:
+        with self._mutex:
+            readers, self._readers = self._readers, []
+            for connection in readers:
+                connection.close()
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            if self._queue is not None:
+                self._queue.close()
+                self._queue = None
+
+    def _join(self) -> Iterator[sqlite3.Connection]:
+        assert self._writer is not None
+        try:
+            yield self._writer
+        except BaseException:
+            self._failed = True
+            raise
+
+    def _begin(self) -> sqlite3.Connection:
+        connection, queue = self._writing(), self._queued()
+        deadline = time.monotonic() + self.write_wait_seconds
+        queue.acquire(deadline)
+        try:
+            with explained(self.path):
+                self._retry_busy(deadline, "begin immediate", connection)
+        except BaseException:
+            queue.release()
+            raise
+        return connection
+
+    def _retry_busy(self, deadline: float, statement: str, connection: sqlite3.Connection) -> None:
+        while True:
+            try:
+                connection.execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if time.monotonic() >= deadline:
+                    message = (
+                        f"the database `{self.path}` was locked by another program for {self.write_wait_seconds:g} s"
+                    )
+                    raise StoreUnavailable(f"{message}; end that program's transaction and try again") from error
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("commit")
+        except sqlite3.Error as error:
+            if primary_code(error) == sqlite3.SQLITE_IOERR:
+                message = f"the disk reported an error while the database `{self.path}` committed"
+                raise StoreUnavailable(f"{message}; it may or may not have happened", outcome="unknown") from error
+            raise
+
+    def _writing(self) -> sqlite3.Connection:
+        if self._writer is None:
+            connection = self.connect()
+            with explained(self.path):
+                connection.execute("pragma query_only = off")
+                connection.execute(f"pragma synchronous = {self._synchronous}")
+                connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+                connection.execute("pragma foreign_keys = on")
+            self._writer = connection
+        return self._writer
+
+    def _queued(self) -> WriteQueue:
+        if self._queue is None:
+            try:
+                self._queue = WriteQueue(self.path)
+            except OSError as error:
+                message = f"the lock files beside the database `{self.path}` cannot be written: {error.strerror}"
+                raise ConfigError(message) from error
+        return self._queue
+
+    def _after_fork(self) -> None:
+        _abandoned.extend([self._writer, *self._readers])
+        queue = self._queue
+        self._start()
+        if queue is not None:
+            queue.close()
+
+
+def _after_fork() -> None:
+    for database in list(_databases):
+        database._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.execute("rollback")

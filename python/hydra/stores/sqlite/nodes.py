@@ -1,0 +1,94 @@
+"""Nodes: their registration and heartbeat, and how a dead one's work is given back (R7, R8)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from hydra.errors import LeaseLost
+from hydra.execution import NodeInfo, NodeRef
+from hydra.stores.sqlite.claiming import check_fence
+from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
+
+
+def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo, now: int) -> NodeRef:
+    execute(
+        connection,
+        "register_node",
+        id=info.id,
+        namespace=namespace,
+        host=info.host,
+        boot_id=info.boot_id,
+        pid=info.pid,
+        pid_started=info.pid_started,
+        code_version=info.code_version,
+        workers=info.workers,
+        lock_path=info.lock_path,
+        now=now,
+    )
+    execute(connection, "register_beat", id=info.id, now=now)
+    return NodeRef(info.id, 1)
+
+
+def register_workflows(
+    connection: sqlite3.Connection, namespace: str, node: NodeRef, workflows: Sequence[WorkflowInfo]
+) -> None:
+    check_fence(connection, namespace, node)
+    for workflow in workflows:
+        execute(
+            connection,
+            "register_workflows",
+            namespace=namespace,
+            name=workflow.name,
+            signature=workflow.signature,
+            timeout_us=workflow.timeout_us,
+            code_version=workflow.code_version,
+        )
+        execute(connection, "register_node_workflow", node=node.id, name=workflow.name)
+
+
+def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef, now: int) -> Beat:
+    check_fence(connection, namespace, node)
+    execute(connection, "heartbeat", node=node.id, now=now)
+    running_count = select(connection, "running_count", node=node.id)[0][0]
+    return Beat(running_count, [Attention(*row) for row in select(connection, "attention", node=node.id)])
+
+
+def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+    """The write lock stands for the row's exclusive lock; safe to repeat when its own reply was lost."""
+    sessions = select(connection, "resync", node=node.id, namespace=namespace)
+    if not sessions:
+        raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead")
+    return NodeRef(node.id, sessions[0][0]), [Owned(*row) for row in select(connection, "owned", node=node.id)]
+
+
+def unregister_node(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> None:
+    if not execute(connection, "unregister_node", node=node.id, session=node.session, namespace=namespace):
+        raise LeaseLost(f"node `{node.id}` is not registered any more")
+
+
+def read_nodes(connection: sqlite3.Connection, namespace: str) -> list[NodeState]:
+    return [NodeState(NodeInfo(*row[:8]), *row[8:]) for row in select(connection, "nodes", namespace=namespace)]
+
+
+def mark_dead(connection: sqlite3.Connection, namespace: str, node_id: str, counter: int | None) -> bool:
+    return execute(connection, "mark_dead", node=node_id, namespace=namespace, counter=counter) == 1
+
+
+def return_executions(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
+    execute(connection, "empty_nodes", namespace=namespace)
+    rows = select_json(connection, "dead_owned", namespace=namespace, limit=limit)
+    if not rows:
+        return 0
+    ids = to_json(sorted(row[0] for row in rows))
+    execute(connection, "return_claims", ids=ids, now=now)
+    returned = execute(connection, "return_executions", ids=ids, namespace=namespace, now=now)
+    if returned != len(rows):
+        raise AssertionError(f"{len(rows)} executions of dead nodes under the write lock, {returned} returned")
+    changes = Changes()
+    for _, workflow in rows:
+        changes.move(workflow, "running", "pending")
+    changes.write(connection, namespace)
+    return returned

@@ -1,0 +1,24 @@
+"""Deletes what ended long ago, with everything that belongs to it; keys stay (R24, R26)."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.statements import execute, select_json, to_json
+
+
+def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit: int) -> int:
+    """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
+    rows = select_json(connection, "purgeable", namespace=namespace, older_than=older_than, limit=limit)
+    ids = to_json(sorted(row[0] for row in rows))
+    for name in ("purge_records", "purge_claims", "purge_submissions"):
+        execute(connection, name, ids=ids)
+    execute(connection, "purge_executions", ids=ids, older_than=older_than)
+    for name in ("purge_node_workflows", "purge_node_beats", "purge_nodes"):
+        execute(connection, name, namespace=namespace, older_than=older_than)
+    changes = Changes()
+    for _, workflow, status in rows:
+        changes.add(workflow, status, -1)
+    changes.write(connection, namespace)
+    return len(rows)

@@ -1,0 +1,126 @@
+"""What a reader sees of executions. Never writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hydra._core import decode
+from hydra.errors import NotFound, PayloadError
+from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.failures import decode_failure
+from hydra.stores.sqlite.statements import select, to_json
+from hydra.stores.store import Filter, Stats, WorkflowInfo
+
+UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+
+_NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, Status.PARKED)
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def snapshots(connection: sqlite3.Connection, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
+    rows = select(connection, "snapshots", namespace=namespace, ids=to_json(list(ids)))
+    found = {row[0]: _to_snapshot(row) for row in rows}
+    return [found.get(id) for id in ids]
+
+
+def find(connection: sqlite3.Connection, namespace: str, workflow: str, key: str) -> Snapshot | None:
+    rows = select(connection, "find", namespace=namespace, workflow=workflow, key=key)
+    return snapshots(connection, namespace, [rows[0][0]])[0] if rows else None
+
+
+def list_snapshots(connection: sqlite3.Connection, namespace: str, filter: Filter) -> list[Snapshot]:
+    parameters = {
+        "namespace": namespace,
+        "workflow": filter.workflow,
+        "key": filter.key,
+        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
+        "tag_count": len(filter.tags or ()),
+        "before": filter.before,
+        "limit": filter.limit,
+    }
+    if filter.status is Status.RUNNING:
+        rows = select(connection, "list_running", **parameters)
+    elif filter.status in _NOTABLE:
+        rows = select(connection, "list_notable", status=filter.status, **parameters)
+    else:
+        rows = select(connection, "list_newest", status=filter.status, **parameters)
+    found = snapshots(connection, namespace, [row[0] for row in rows])
+    return [snapshot for snapshot in found if snapshot is not None]
+
+
+def outcomes(
+    connection: sqlite3.Connection, namespace: str, ids: Sequence[str]
+) -> list[tuple[Status, bytes | None, str] | None]:
+    rows = select(connection, "outcomes", namespace=namespace, ids=to_json(list(ids)))
+    found = {id: (Status(status), payload, cause) for id, status, payload, cause in rows}
+    for id in ids:
+        if id not in found:
+            raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
+    return [found[id] if found[id][0] in FINAL else None for id in ids]
+
+
+def read_input(connection: sqlite3.Connection, namespace: str, id: str) -> bytes:
+    rows = select(connection, "input", namespace=namespace, id=id)
+    if not rows:
+        raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
+    content: bytes = rows[0][0]
+    return content
+
+
+def read_records(connection: sqlite3.Connection, namespace: str, id: str) -> list[Record]:
+    return [Record(*row) for row in select(connection, "records", namespace=namespace, id=id)]
+
+
+def read_claims(connection: sqlite3.Connection, namespace: str, id: str) -> list[Claim]:
+    return [Claim(*row) for row in select(connection, "claims", namespace=namespace, id=id)]
+
+
+def read_stats(connection: sqlite3.Connection, namespace: str) -> Stats:
+    counts: dict[str, dict[str, int]] = {}
+    for workflow, status, count in select(connection, "counts", namespace=namespace):
+        counts.setdefault(workflow, {})[status] = count
+    oldest_due_at = select(connection, "oldest_due", namespace=namespace)[0][0]
+    nodes_alive = select(connection, "nodes_alive", namespace=namespace)[0][0]
+    unclaimed = dict(select(connection, "unclaimed", namespace=namespace, limit=UNCLAIMED_COUNT_LIMIT))
+    return Stats(counts, oldest_due_at, nodes_alive, unclaimed)
+
+
+def read_workflows(connection: sqlite3.Connection, namespace: str) -> list[WorkflowInfo]:
+    return [WorkflowInfo(*row) for row in select(connection, "workflows", namespace=namespace)]
+
+
+def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
+    id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
+    return Snapshot(
+        id,
+        workflow,
+        key,
+        Status(status),
+        priority,
+        attempt,
+        epoch,
+        owner,
+        attention == "cancel",
+        _reason(Status(status), cause, payload),
+        _decode_tags(tags) if tags else {},
+        *row[12:],
+    )
+
+
+def _reason(status: Status, cause: str, payload: bytes | None) -> str:
+    """Why it failed or is parked, in one sentence."""
+    if status is Status.FAILED and cause == "timeout":
+        return "it did not finish within its time-out"
+    if payload is None:
+        return cause
+    try:
+        if status is Status.PARKED:
+            return str(decode(payload))
+        failure = decode_failure(payload)
+    except PayloadError as error:
+        return f"its reason cannot be read: {error}"
+    return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"

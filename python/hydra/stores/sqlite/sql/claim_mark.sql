@@ -1,0 +1,11 @@
+-- Index: primary key of hydra_execution.
+update hydra_execution
+set status = 'running',
+    owner = :node,
+    epoch = epoch + 1,
+    claimed_at = :now,
+    started_at = coalesce(started_at, :now)
+where id in (select value from json_each(:ids))
+    and namespace = :namespace
+    and status = 'pending'
+    and wake_at is null

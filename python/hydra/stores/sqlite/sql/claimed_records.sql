@@ -1,0 +1,11 @@
+-- Index: primary key of hydra_record. A later statement than the mark, so it sees every record there is (R12).
+select json_group_array(json_array(
+    execution_id, seq, kind, branch, name, ordinal, attempt, hex(digest),
+    case when payload is null then null else hex(payload) end, started_at, finished_at, due_at
+))
+from (
+    select r.*
+    from json_each(:ids) as i
+    cross join hydra_record as r on r.execution_id = i.value
+    order by i.key, r.seq
+)

@@ -1,0 +1,10 @@
+-- Index: hydra_node_present, then hydra_execution_owner.
+select json_group_array(json_array(id, workflow))
+from (
+    select e.id, e.workflow
+    from hydra_node as n
+    cross join hydra_execution as e indexed by hydra_execution_owner on e.owner = n.id
+    where n.namespace = :namespace
+        and n.state = 'dead'
+    limit :limit
+)

@@ -1,0 +1,12 @@
+-- Index: hydra_execution_idle_timeout.
+select json_group_array(json_array(id, workflow, status))
+from (
+    select id, workflow, status
+    from hydra_execution indexed by hydra_execution_idle_timeout
+    where namespace = :namespace
+        and timeout_at <= :now
+        and timeout_at is not null
+        and status in ('pending', 'sleeping', 'waiting')
+    order by timeout_at
+    limit :limit
+)

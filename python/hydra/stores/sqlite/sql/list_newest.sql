@@ -1,0 +1,19 @@
+-- Index: primary key of hydra_execution, from its newest end.
+select e.id
+from hydra_execution as e
+cross join hydra_submission as s on s.execution_id = e.id
+where e.namespace = :namespace
+    and (:before is null or e.id < :before)
+    and (:status is null or e.status = :status)
+    and (:workflow is null or e.workflow = :workflow)
+    and (:key is null or s.key = :key)
+    and (
+        :tags is null
+        or (
+            select count(*)
+            from json_each(:tags) as wanted
+            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
+        ) = :tag_count
+    )
+order by e.id desc
+limit :limit

@@ -1,0 +1,20 @@
+-- Index: hydra_execution_notable, from its newest end.
+select e.id
+from hydra_execution as e indexed by hydra_execution_notable
+cross join hydra_submission as s on s.execution_id = e.id
+where e.namespace = :namespace
+    and e.status = :status
+    and e.status in ('sleeping', 'waiting', 'failed', 'cancelled', 'parked')
+    and e.id < coalesce(:before, '~')
+    and (:workflow is null or e.workflow = :workflow)
+    and (:key is null or s.key = :key)
+    and (
+        :tags is null
+        or (
+            select count(*)
+            from json_each(:tags) as wanted
+            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
+        ) = :tag_count
+    )
+order by e.id desc
+limit :limit

@@ -1,0 +1,9 @@
+-- Index: primary key of hydra_execution, then of hydra_node.
+update hydra_execution
+set status = 'pending',
+    owner = null,
+    run_at = :now,
+    attention = nullif(attention, 'timeout')
+where id in (select value from json_each(:ids))
+    and status = 'running'
+    and owner in (select id from hydra_node where namespace = :namespace and state = 'dead')

@@ -1,0 +1,11 @@
+-- Index: primary keys of hydra_execution, hydra_submission and hydra_claim.
+select
+    e.id, e.workflow, s.key, e.status, e.priority, e.attempt, e.epoch, e.owner, e.attention, e.cause,
+    case when e.status in ('failed', 'parked') then (
+        select c.payload from hydra_claim as c where c.execution_id = e.id and c.epoch = e.epoch and c.ending = e.status
+    ) end,
+    s.tags, s.submitted_at, e.run_at, e.started_at, e.finished_at, e.wake_at, e.timeout_at, e.record_count, e.death_count
+from json_each(:ids) as i
+cross join hydra_execution as e on e.id = i.value
+cross join hydra_submission as s on s.execution_id = e.id
+where e.namespace = :namespace

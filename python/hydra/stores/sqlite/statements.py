@@ -1,0 +1,83 @@
+"""The SQL files beside this module, each one statement, loaded once. Never builds SQL."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from hydra.errors import PayloadError
+
+_ESCAPED_NUL = "\\u0000"
+
+
+def _load(folder: str) -> dict[str, str]:
+    files = resources.files(__package__).joinpath(folder).iterdir()
+    return {file.name.removesuffix(".sql"): file.read_text("utf-8") for file in files if file.name.endswith(".sql")}
+
+
+@functools.cache
+def statements() -> dict[str, str]:
+    """Name to SQL."""
+    return _load("sql")
+
+
+@functools.cache
+def audits() -> dict[str, str]:
+    """Each selects what breaks a promise: (promise, execution id, detail)."""
+    return _load("audits")
+
+
+@functools.cache
+def migrations() -> list[tuple[int, list[str]]]:
+    """(version, its statements), in order."""
+    return [(int(name.split("_")[0]), _split(text)) for name, text in sorted(_load("migrations").items())]
+
+
+def execute(connection: sqlite3.Connection, name: str, **parameters: object) -> int:
+    """Run one writing statement; how many rows it wrote."""
+    return connection.execute(statements()[name], parameters).rowcount
+
+
+def select(connection: sqlite3.Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """All rows of one reading statement."""
+    return connection.execute(statements()[name], parameters).fetchall()
+
+
+def select_json(connection: sqlite3.Connection, name: str, **parameters: object) -> list[list[Any]]:
+    """The rows of a statement that aggregates them into one JSON array.
+
+    sqlite3 gives up the GIL for each row it steps to, and beside a busy thread waits up to 5 ms to have it back: a
+    thousand rows in one step cost one such wait, a thousand steps cost a thousand.
+    """
+    rows: list[list[Any]] = msgspec.json.decode(connection.execute(statements()[name], parameters).fetchone()[0])
+    return rows
+
+
+def to_json(rows: object) -> str:
+    """Rows for json_each: one statement writes them all in one step."""
+    text = msgspec.json.encode(rows).decode()
+    if _ESCAPED_NUL in text and _holds_nul(json.loads(text)):
+        raise PayloadError("a name, key or tag holds a NUL character, which SQLite would cut off there; leave it out")
+    return text
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    return isinstance(value, list) and any(_holds_nul(item) for item in value)
+
+
+def _split(script: str) -> list[str]:
+    parts: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            parts.append(pending)
+            pending = ""
+    return parts

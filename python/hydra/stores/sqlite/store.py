@@ -1,0 +1,216 @@
+"""The store protocol on one SQLite file: opens it, gives each verb its transaction, knows no SQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hydra.errors import SchemaError
+from hydra.execution import (
+    Claim,
+    Claimed,
+    ExecutionCommit,
+    NodeInfo,
+    NodeRef,
+    Record,
+    Snapshot,
+    Status,
+    Submission,
+    Submitted,
+)
+from hydra.stores.sqlite import (
+    auditing,
+    callers,
+    claiming,
+    committing,
+    nodes,
+    orders,
+    purging,
+    reading,
+    schema,
+    submission,
+    timers,
+)
+from hydra.stores.sqlite.database import Database
+from hydra.stores.sqlite.watch import Watch
+from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
+
+
+class SqliteStore:
+    """See `hydra.stores.store.Store`. Opens lazily again after a fork."""
+
+    def __init__(self, url: str, path: str, namespace: str, *, synchronous: str = "full") -> None:
+        self.url = url
+        self.path = path
+        self.namespace = namespace
+        self._database = Database(path, synchronous)
+        self._watch = Watch(self._database)
+
+    @property
+    def write_wait_seconds(self) -> float:
+        """How long a write waits for other writers of the file before it raises StoreUnavailable."""
+        return self._database.write_wait_seconds
+
+    @write_wait_seconds.setter
+    def write_wait_seconds(self, seconds: float) -> None:
+        self._database.write_wait_seconds = seconds
+
+    # life
+
+    def open(self, *, migrate: bool = True) -> None:
+        self._database.check()
+        if not migrate:
+            if not schema.is_current(self._database):
+                message = f"the database `{self.path}` has no tables of this hydra's version"
+                raise SchemaError(f"{message}; run `hydra migrate`")
+            return
+        self._database.enter_wal()
+        if not schema.is_current(self._database):
+            schema.migrate(self._database)
+
+    def migrate(self) -> tuple[int, int]:
+        self._database.check()
+        self._database.enter_wal()
+        return schema.migrate(self._database)
+
+    def close(self) -> None:
+        self._watch.close()
+        self._database.close()
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._database.transaction():
+            yield
+
+    # programs
+
+    def submit(self, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+        with self._database.transaction() as connection:
+            return submission.submit(connection, self.namespace, submissions, now)
+
+    def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+        with callers.joined(connection, self.path) as own:
+            return submission.submit(own, self.namespace, submissions, now)
+
+    def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        with self._database.transaction() as connection:
+            return orders.request_cancel(connection, self.namespace, ids, now)
+
+    def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        with self._database.transaction() as connection:
+            return orders.retry(connection, self.namespace, ids, now)
+
+    def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        with self._database.transaction() as connection:
+            return orders.resume(connection, self.namespace, ids, now)
+
+    def get(self, ids: Sequence[str]) -> list[Snapshot | None]:
+        with self._database.reading() as connection:
+            return reading.snapshots(connection, self.namespace, ids)
+
+    def find(self, workflow: str, key: str) -> Snapshot | None:
+        with self._database.reading() as connection:
+            return reading.find(connection, self.namespace, workflow, key)
+
+    def list(self, filter: Filter) -> list[Snapshot]:
+        with self._database.reading() as connection:
+            return reading.list_snapshots(connection, self.namespace, filter)
+
+    def outcomes(self, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
+        with self._database.reading() as connection:
+            return reading.outcomes(connection, self.namespace, ids)
+
+    def input(self, id: str) -> bytes:
+        with self._database.reading() as connection:
+            return reading.read_input(connection, self.namespace, id)
+
+    def records(self, id: str) -> list[Record]:
+        with self._database.reading() as connection:
+            return reading.read_records(connection, self.namespace, id)
+
+    def claims(self, id: str) -> list[Claim]:
+        with self._database.reading() as connection:
+            return reading.read_claims(connection, self.namespace, id)
+
+    def stats(self, now: int) -> Stats:
+        with self._database.reading() as connection:
+            return reading.read_stats(connection, self.namespace)
+
+    def workflows(self) -> list[WorkflowInfo]:
+        with self._database.reading() as connection:
+            return reading.read_workflows(connection, self.namespace)
+
+    def purge(self, older_than: int, limit: int) -> int:
+        with self._database.transaction() as connection:
+            return purging.purge(connection, self.namespace, older_than, limit)
+
+    def audit(self) -> list[Violation]:
+        with self._database.reading() as connection:
+            return auditing.audit(connection, self.namespace)
+
+    def wait_for_change(self, timeout: float) -> bool:
+        return self._watch.wait(timeout)
+
+    # nodes
+
+    def register_node(self, info: NodeInfo, now: int) -> NodeRef:
+        with self._database.transaction() as connection:
+            return nodes.register_node(connection, self.namespace, info, now)
+
+    def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
+        with self._database.transaction() as connection:
+            nodes.register_workflows(connection, self.namespace, node, workflows)
+
+    def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
+        with self._database.transaction() as connection:
+            return nodes.heartbeat_node(connection, self.namespace, node, now)
+
+    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+        with self._database.transaction() as connection:
+            return claiming.claim(connection, self.namespace, node, workflows, slots, now)
+
+    def recover(self, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+        with self._database.transaction() as connection:
+            claiming.check_fence(connection, self.namespace, node)
+            return claiming.read_claimed(connection, node, ids)
+
+    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+        with self._database.transaction() as connection:
+            return committing.commit(connection, self.namespace, node, commits, now)
+
+    def promote(self, now: int, limit: int) -> int:
+        due_at = self.next_due_at()
+        if due_at is None or due_at > now:
+            return 0
+        with self._database.transaction() as connection:
+            return timers.promote(connection, self.namespace, now, limit)
+
+    def next_due_at(self) -> int | None:
+        with self._database.reading() as connection:
+            return timers.next_due_at(connection, self.namespace)
+
+    def resync(self, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+        with self._database.transaction() as connection:
+            return nodes.resync(connection, self.namespace, node)
+
+    def unregister_node(self, node: NodeRef, now: int) -> None:
+        with self._database.transaction() as connection:
+            nodes.unregister_node(connection, self.namespace, node)
+
+    # peers
+
+    def nodes(self) -> list[NodeState]:
+        with self._database.reading() as connection:
+            return nodes.read_nodes(connection, self.namespace)
+
+    def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
+        with self._database.transaction() as connection:
+            return nodes.mark_dead(connection, self.namespace, node_id, counter)
+
+    def return_executions(self, now: int, limit: int) -> int:
+        with self._database.transaction() as connection:
+            return nodes.return_executions(connection, self.namespace, now, limit)

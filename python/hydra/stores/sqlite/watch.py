@@ -1,0 +1,77 @@
+"""Notices commits of any process, this one's included, by SQLite's `data_version`. A hint: never says what changed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+
+from hydra.stores.sqlite.database import Database
+from hydra.stores.sqlite.failures import explained
+
+QUICK_POLL_SECONDS = 0.002
+SLOW_POLL_SECONDS = 0.008
+QUICK_SECONDS = 5.0  # after a change, how long the polls stay quick
+
+
+class Watch:
+    """One thread polls for all that wait; each thread learns of every change since it last returned."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._news = threading.Condition()
+        self._seen = threading.local()
+        self._connection: sqlite3.Connection | None = None
+        self._polling = False
+        self._version = 0
+        self._change_count = 0
+        self._changed_at = 0.0
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """True as soon as something was committed since this thread's last call; its first call is told so at once."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._news:
+            while self._change_count == getattr(self._seen, "change_count", -1):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                if self._polling:
+                    self._news.wait(remaining)
+                    continue
+                self._polling = True
+                try:
+                    self._poll(remaining)
+                finally:
+                    self._polling = False
+                    self._news.notify_all()
+            self._seen.change_count = self._change_count
+            return True
+
+    def close(self) -> None:
+        with self._news:
+            if self._connection is not None and not self._polling:
+                self._connection.close()
+                self._connection = None
+
+    def _poll(self, remaining: float) -> None:
+        """One look, and a pause before it that grows on a quiet database. Called and left with the condition held."""
+        quick = time.monotonic() - self._changed_at < QUICK_SECONDS
+        pause = (QUICK_POLL_SECONDS if quick else SLOW_POLL_SECONDS) * random.uniform(0.75, 1.25)
+        self._news.release()
+        try:
+            time.sleep(min(pause, remaining))
+        finally:
+            self._news.acquire()
+        version = self._read_version()
+        if version != self._version:
+            self._version = version
+            self._change_count += 1
+            self._changed_at = time.monotonic()
+
+    def _read_version(self) -> int:
+        with explained(self._database.path):
+            if self._connection is None:
+                self._connection = self._database.connect()
+            version: int = self._connection.execute("pragma data_version").fetchone()[0]
+            return version

@@ -1,7 +1,7 @@
 """Who this node is, and what the kernel says of another: host, boot, pid, start time, lock file, remaining processes.
 
-A node on SQLite holds an flock on a file of its own beside the database. The open file description is shared with all its
-workers, so whoever can take the lock knows that every process of that node is gone (R3). Never touches the database.
+A node on SQLite holds an flock on a file of its own beside the database. Its workers share that open file, so
+whoever can take the lock knows that every process of that node is gone (R3). Never touches the database.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def kill_processes(node_id: str) -> list[int]:
 
 
 def write_lock_holder(database: str) -> int | None:
-    """The pid that holds the SQLite write lock, from the kernel's table: opening the file here would drop our own locks."""
+    """The pid that holds the SQLite write lock, by the kernel's table: opening the file would drop our own locks."""
     try:
         shared = os.stat(f"{database}-shm")
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def write_lock_holder(database: str) -> int | None:
         fields = line.split()
         if fields[1:4] == ["POSIX", "ADVISORY", "WRITE"] and fields[5] == file:
             first, last = int(fields[6]), fields[7]
-            if first <= WAL_WRITE_LOCK_BYTE and (last == "EOF" or WAL_WRITE_LOCK_BYTE <= int(last)):
+            if first <= WAL_WRITE_LOCK_BYTE and (last == "EOF" or int(last) >= WAL_WRITE_LOCK_BYTE):
                 return int(fields[4])
     return None
 

@@ -1,9 +1,9 @@
-"""The reaper: which other nodes are dead, and their work given back. Runs on the store thread after each beat of one's own.
+"""The reaper: which other nodes are dead, and their work given back. Runs on the store thread after each own beat.
 
     counter still for a TTL, or lock file abandoned ──► mark_dead ──► kill what remains of it here ──► return_executions
 
-Never judges by a clock of the database or of another host (R3), and never kills a supervisor that merely looks stopped, except
-one that holds SQLite's write lock for a TTL (R20).
+Never judges by a clock of the database or of another host (R3), and never kills a supervisor that merely looks stopped,
+except one that holds SQLite's write lock for a TTL (R20).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Observer:
         self._observed_at_ns = 0
 
     def observe(self, now_ns: int, counters: Mapping[str, int]) -> list[str]:
-        """Call after each beat of one's own that succeeded; the nodes that stood still for a TTL, with nothing counted over a gap."""
+        """Call after each own beat that succeeded; who stood still for a TTL. A gap between calls starts anew."""
         passed_ns = now_ns - self._observed_at_ns
         self._observed_at_ns = now_ns
         if passed_ns > self._ttl_ns // 3:
@@ -81,7 +81,7 @@ class Reaper:
         return self._store.return_executions(now, RETURN_LIMIT)
 
     def locked_out(self, now_ns: int) -> None:
-        """The write lock could not be had: kill a node of this host that holds it and has not beaten for a TTL (R20)."""
+        """The write lock could not be had: kill a node here that has held it for a TTL without a beat (R20)."""
         pid = identity.write_lock_holder(self._database) if self._database else None
         holder = next((node for node in self._store.nodes() if node.info.pid == pid and self._is_here(node)), None)
         if pid is None or holder is None:
@@ -89,7 +89,7 @@ class Reaper:
         elif self._lock_held is None or self._lock_held[:2] != (holder.info.id, holder.counter):
             self._lock_held = (holder.info.id, holder.counter, now_ns)
         elif now_ns - self._lock_held[2] >= self._ttl_ns and identity.kill_process(pid, holder.info.pid_started):
-            log.warning("node `%s` (pid %d) held the database's write lock for a whole TTL: killed", holder.info.id, pid)
+            log.warning("node `%s` (pid %d) held the write lock for a whole TTL: killed", holder.info.id, pid)
             self._lock_held = None
 
     def _is_here(self, node: NodeState) -> bool:

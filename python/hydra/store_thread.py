@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -54,6 +54,12 @@ class Promote(Action):
     """Make due what timers held, then say when the next one is."""
 
 
+class RegisterWorkflows(Action):
+    """From now on claim these, and let programs without the code know their signatures."""
+
+    workflows: list[WorkflowInfo]
+
+
 class GiveBack(Action):
     """Return one batch of dead nodes' executions."""
 
@@ -76,9 +82,7 @@ Report = Event | NextDue | Crashed
 class StoreThread:
     """`ask` from the node's loop; `post` is called from this thread."""
 
-    def __init__(
-        self, store: Store, clock: DatabaseClock, reaper: Reaper, workflows: Sequence[WorkflowInfo], post: Callable[[Report], None]
-    ) -> None:
+    def __init__(self, store: Store, clock: DatabaseClock, reaper: Reaper, post: Callable[[Report], None]) -> None:
         self._store = store
         self._clock = clock
         self._reaper = reaper
@@ -86,8 +90,8 @@ class StoreThread:
         self._node: NodeRef | None = None
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
-        self.info: NodeInfo | None = None
-        self.workflows = list(workflows)
+        self.info: NodeInfo | None = None  # as whom the next registration registers
+        self._workflows: list[WorkflowInfo] = []
 
     def start(self) -> None:
         self._thread.start()
@@ -118,32 +122,46 @@ class StoreThread:
                         break
                     actions = actions + more
                 self._perform(actions)
-        except BaseException as error:  # a bug, or a database hydra does not understand: the node ends with the traceback
+        except (
+            BaseException
+        ) as error:  # a bug, or a database beyond us: the node ends with the traceback
             self._post(Crashed(error))
 
     def _perform(self, actions: list[Action]) -> None:
         joint: list[Action] = []
+        chores = set()
         for action in actions:
-            match action:
-                case SendCommit() | SendClaim() | SendBeat():
-                    joint.append(action)
-                case Register():
-                    self._register()
-                case SendResync():
-                    self._resync()
-                case Recover(ids):
-                    self._recover(ids)
-        if joint:
-            self._write(joint)
-        if any(isinstance(action, Promote) for action in actions):
+            if isinstance(action, SendCommit | SendClaim | SendBeat):
+                joint.append(action)
+            elif isinstance(action, Promote | GiveBack):
+                chores.add(type(action))
+            else:
+                self._write(joint)
+                joint = []
+                self._alone(action)
+        self._write(joint)
+        if Promote in chores:
             self._promote()
-        if any(isinstance(action, GiveBack) for action in actions):
+        if GiveBack in chores:
             self._give_back()
+
+    def _alone(self, action: Action) -> None:
+        match action:
+            case Register():
+                self._register()
+            case SendResync():
+                self._resync()
+            case Recover(ids):
+                self._recover(ids)
+            case RegisterWorkflows(workflows):
+                self._register_workflows(workflows)
+            case _:
+                raise AssertionError(f"nobody does {action!r}")
 
     def _write(self, actions: list[Action]) -> None:
         """Commits, then a claim, then the beat: one transaction for all that was asked together."""
         node = self._node
-        if node is None:
+        if node is None or not actions:
             return
         sent_ns = boottime_ns()
         events: list[Event] = []
@@ -156,7 +174,7 @@ class StoreThread:
                         case SendCommit(batch, commits):
                             events.append(CommitDone(batch, self._store.commit(node, commits, now)))
                         case SendClaim(slots):
-                            names = [workflow.name for workflow in self.workflows]
+                            names = [workflow.name for workflow in self._workflows]
                             events.append(ClaimDone(self._store.claim(node, names, slots, now)))
                         case SendBeat():
                             events.append(Beaten(sent_ns, self._store.heartbeat_node(node, now)))
@@ -217,12 +235,23 @@ class StoreThread:
             with self._store.transaction():
                 now = self._clock.now()
                 node = self._store.register_node(self.info, now)
-                self._store.register_workflows(node, self.workflows, now)
+                self._store.register_workflows(node, self._workflows, now)
         except StoreUnavailable as error:
             self._post(RegisterFailed(str(error)))
             return
         self._node = node
         self._post(Registered(sent_ns))
+
+    def _register_workflows(self, workflows: list[WorkflowInfo]) -> None:
+        self._workflows = workflows
+        if self._node is None:
+            return  # the next registration brings them
+        try:
+            self._store.register_workflows(self._node, workflows, self._clock.now())
+        except LeaseLost:
+            self._refuse()
+        except StoreUnavailable as error:
+            log.warning("the database does not know the app's new signatures yet: %s", error)
 
     def _resync(self) -> None:
         if self._node is None:

@@ -1,0 +1,247 @@
+"""The supervisor's zygote and one worker per slot. Decides nothing; the dispatcher does.
+
+    spawn ──► asked of the zygote ──Forked──► adopted ──Hello──► up ──socket closed, process ended, kill──► gone
+
+A worker is gone only when its process group was killed, it was waited for, and its socket read to the end (R22).
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import select
+import selectors
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+
+from hydra.events import Received, Reload, WorkerGone, WorkerStarted
+from hydra.frames import FromWorker, Hello, ToWorker
+from hydra.node import Node
+from hydra.processes import AppSettings, Worker, Zygote
+from hydra.zygote import Fork, Forked, ImportFailed, Manifest
+
+STOP_SECONDS = 5.0  # for one worker to be gone after its SIGKILL
+ZYGOTE_PAUSE_NS = 1_000_000_000  # between the starts of two zygotes that replace each other
+
+log = logging.getLogger("hydra.supervisor")
+
+
+class Children:
+    """Carries out the dispatcher's wishes for slots (`node.Workers`)."""
+
+    def __init__(self, node: Node, settings: AppSettings, on_manifest: Callable[[Manifest], None]) -> None:
+        self._node = node
+        self._settings = settings
+        self._on_manifest = on_manifest
+        self._workers: dict[int, Worker] = {}
+        self._numbers = itertools.count(1)
+        self._lifeline_reader, self._lifeline_writer = os.pipe()  # the writer lives in this process alone
+        self._zygote = Zygote(settings, node.id)
+        self._next_zygote: Zygote | None = None
+
+    # what the supervisor wants
+
+    def import_app(self) -> Manifest | ImportFailed:
+        """Wait for the first zygote; only before the node runs."""
+        while (messages := self._zygote.read()) is not None:
+            for message in messages:
+                if isinstance(message, Manifest | ImportFailed):
+                    self._listen(self._zygote)
+                    return message
+        code = self._zygote.process.wait()
+        return ImportFailed(f"app `{self._settings.module}` ended the process that imported it with code {code}", "")
+
+    def reload(self) -> None:
+        """Import the app anew; the old workers are drained once that succeeded."""
+        if self._next_zygote is None:
+            self._next_zygote = Zygote(self._settings, self._node.id)
+            self._listen(self._next_zygote)
+
+    def sweep(self) -> None:
+        """Wait for orphans that dead workers left to us; not while a fork is under way, whose pid is not known yet."""
+        ours = {worker.pid for worker in self._workers.values()}
+        ours |= {zygote.process.pid for zygote in (self._zygote, self._next_zygote) if zygote is not None}
+        if 0 in ours:
+            return
+        with suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid not in ours:
+                os.waitpid(ended.si_pid, 0)
+
+    # what the dispatcher wants
+
+    def spawn(self, slot: int) -> None:
+        node, settings = self._node, self._settings
+        is_own = settings.is_imported_per_worker
+        zygote = Zygote(settings, node.id) if is_own else self._zygote
+        worker = self._workers[slot] = Worker(slot, next(self._numbers), zygote)
+        node.selector.register(worker.socket, selectors.EVENT_READ, partial(self._ready, worker))
+        assert node.page is not None
+        descriptors = [worker.theirs.fileno(), worker.page.fd, node.page.fd, self._lifeline_reader]
+        if node.lock is not None:
+            descriptors.append(node.lock.fd)
+        zygote.ask(Fork(worker.number, settings.concurrency, is_own), descriptors)
+        worker.theirs.close()
+        if is_own:
+            self._adopt(worker, zygote.process.pid)
+
+    def kill(self, slot: int, reason: str) -> None:
+        worker = self._workers.get(slot)
+        if worker is None:
+            return
+        worker.kill_reason = reason
+        if worker.pid:
+            worker.kill_group()
+        elif not worker.greeted_pid:
+            self._gone(worker, reason)  # it has no work and no socket to get any; its pid is killed when told
+
+    def send(self, slot: int, batch: list[ToWorker]) -> None:
+        worker = self._workers.get(slot)
+        if worker is None:  # it died in this very turn of the loop; the dispatcher is about to be told
+            return
+        worker.send(batch)
+        if worker.flush() and not worker.is_cut:
+            both = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._node.selector.modify(worker.socket, both, partial(self._ready, worker))
+
+    def renew(self) -> None:
+        """The zygote carries the node's id in its environment, where peers look for what remains of a dead node."""
+        self._replace_zygote()
+
+    def stop(self) -> None:
+        for zygote in (self._zygote, self._next_zygote):
+            if zygote is not None and not zygote.is_gone:
+                zygote.close()
+        for worker in self._workers.values():
+            if worker.pid:
+                worker.kill_group()
+                select.select([worker.pidfd], [], [], STOP_SECONDS)
+            worker.close()
+        self._workers.clear()
+
+    # what happens
+
+    def _listen(self, zygote: Zygote) -> None:
+        self._node.selector.register(zygote.socket, selectors.EVENT_READ, partial(self._zygote_said, zygote))
+
+    def _zygote_said(self, zygote: Zygote) -> None:
+        messages = zygote.read()
+        if messages is None:
+            self._zygote_ended(zygote)
+            return
+        for message in messages:
+            match message:
+                case Forked(number, pid):
+                    self._forked(number, pid)
+                case Manifest() if zygote is self._next_zygote:
+                    self._drop(self._zygote)
+                    self._zygote, self._next_zygote = zygote, None
+                    self._on_manifest(message)
+                    self._node.feed(Reload([workflow.name for workflow in message.workflows]))
+                case ImportFailed(sentence, text):
+                    log.error("%s\n%s", sentence, text)
+
+    def _zygote_ended(self, zygote: Zygote) -> None:
+        self._drop(zygote)
+        if zygote is self._next_zygote:
+            self._next_zygote = None
+            log.error("the new code does not import; the old code stays")
+            return
+        process = zygote.process
+        log.warning("the zygote (pid %d) ended with code %s: starting another", process.pid, process.returncode)
+        self._node.call_at(zygote.started_at_ns + ZYGOTE_PAUSE_NS, partial(self._replace_zygote, zygote))
+
+    def _replace_zygote(self, ended: Zygote | None = None) -> None:
+        if ended is None or ended is self._zygote:
+            self._drop(self._zygote)
+            self._zygote = Zygote(self._settings, self._node.id)
+            self._listen(self._zygote)
+
+    def _drop(self, zygote: Zygote) -> None:
+        """Answers not read yet are lost; a worker that has a pid greets with it, one that has none loses its socket."""
+        if zygote.is_gone:
+            return
+        self._node.selector.unregister(zygote.socket)
+        zygote.close()
+        for worker in list(self._workers.values()):
+            if worker.zygote is zygote and not worker.pid:
+                self._orphaned(worker)
+
+    def _orphaned(self, worker: Worker) -> None:
+        """Its zygote is gone and did not tell its pid."""
+        if worker.greeted_pid:
+            self._adopt(worker, worker.greeted_pid)
+        elif worker.is_cut:
+            self._gone(worker, "its zygote ended before it was forked")
+
+    def _forked(self, number: int, pid: int) -> None:
+        worker = next((worker for worker in self._workers.values() if worker.number == number), None)
+        if worker is None:
+            if pid:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+        elif pid:
+            self._adopt(worker, pid)
+        else:
+            self._gone(worker, "it could not be forked")
+        self.sweep()
+
+    def _adopt(self, worker: Worker, pid: int) -> None:
+        worker.pid = pid
+        worker.pidfd = os.pidfd_open(pid)
+        self._node.selector.register(worker.pidfd, selectors.EVENT_READ, partial(self._ended, worker))
+        if worker.kill_reason or worker.is_cut:
+            worker.kill_group()
+
+    def _ready(self, worker: Worker) -> None:
+        if worker.outgoing and not worker.flush():
+            self._node.selector.modify(worker.socket, selectors.EVENT_READ, partial(self._ready, worker))
+        if self._receive(worker) is not None:
+            return
+        self._node.selector.unregister(worker.socket)
+        worker.is_cut = True
+        if worker.pid:
+            worker.kill_group()
+        elif worker.zygote.is_gone:
+            self._orphaned(worker)
+
+    def _receive(self, worker: Worker) -> int | None:
+        """Hand over what it sent and say how many frames that was; None at the end of its socket."""
+        try:
+            received = worker.receive()
+        except msgspec.DecodeError as error:
+            worker.kill_reason = f"it sent what is no frame: {error}"
+            return None
+        if received is None:
+            return None
+        for frame in received:
+            if isinstance(frame, Hello):
+                worker.greeted_pid = frame.pid
+                self._node.feed(WorkerStarted(worker.slot))
+                if not worker.pid and worker.zygote.is_gone:
+                    self._orphaned(worker)
+        others: list[FromWorker] = [frame for frame in received if not isinstance(frame, Hello)]
+        if others:
+            self._node.feed(Received(worker.slot, others))
+        return len(received)
+
+    def _ended(self, worker: Worker) -> None:
+        """The process is dead: end its group, wait for it, read what it still sent (R22)."""
+        worker.kill_group()
+        ending = worker.wait()
+        self._node.selector.unregister(worker.pidfd)
+        while not worker.is_cut and self._receive(worker):
+            pass
+        self._gone(worker, worker.kill_reason or ending)
+        self.sweep()
+
+    def _gone(self, worker: Worker, reason: str) -> None:
+        del self._workers[worker.slot]
+        if not worker.is_cut:
+            self._node.selector.unregister(worker.socket)
+        self._node.feed(WorkerGone(worker.slot, reason, worker.page.crashes(reason)))
+        worker.close()

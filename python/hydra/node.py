@@ -1,0 +1,250 @@
+"""A node's loop: feeds what happens to the dispatcher and does what it wants done. Decides nothing, knows no process.
+
+    worker sockets ──┐                                  ┌──► workers: frames, spawn, kill
+    store thread ────┼──► events ► Dispatcher ► actions ┼──► store thread: one batch per turn of the loop
+    watcher thread ──┤                                  └──► lease page, native timers
+    native timers ───┘
+
+What arrived in one turn is handled before anything is sent, so frames and commits form batches by themselves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import os
+import random
+import selectors
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from hydra import _core, identity
+from hydra.clock import DatabaseClock, LeasePage, boottime_ns
+from hydra.dispatcher import Dispatcher
+from hydra.errors import StoreUnavailable
+from hydra.events import (
+    Action,
+    Event,
+    Exit,
+    ExtendLease,
+    KillWorker,
+    Log,
+    Refused,
+    SpawnWorker,
+    Tick,
+    ToSlot,
+    WakeAt,
+    WorkHint,
+)
+from hydra.frames import ToWorker
+from hydra.peers import Reaper
+from hydra.store_thread import Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread
+from hydra.stores.store import Store, WorkflowInfo
+
+POLL_SECONDS = 1.0  # how long a change may go unnoticed when no hint arrives; jittered
+PROMOTE_PAUSE_NS = 20_000_000  # between two looks at the timers that changes asked for
+PROMOTE_RETRY_NS = 1_000_000_000  # after the database did not say when the next timer is due
+PAUSE_SECONDS = 0.5  # after the watcher met a database that does not answer
+STOP_SECONDS = 10.0  # for the store thread's last transaction
+SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
+
+log = logging.getLogger("hydra.node")
+
+
+class Workers(Protocol):
+    """Who carries out what the dispatcher wants of a slot, and answers through `Node.feed`."""
+
+    def spawn(self, slot: int) -> None: ...
+    def kill(self, slot: int, reason: str) -> None: ...
+    def send(self, slot: int, frames: list[ToWorker]) -> None: ...
+    def renew(self) -> None:
+        """The node has a new identity, lock and lease page; workers of the old one must not serve the new one (R1)."""
+        ...
+
+    def stop(self) -> None:
+        """When this returns no worker lives."""
+        ...
+
+
+class Node:
+    """One registration after another of one process, on the thread that calls `run`."""
+
+    def __init__(self, store: Store, database: str | None, ttl_ns: int, worker_count: int) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.clock = DatabaseClock()
+        self.id = ""
+        self.lock: identity.NodeLock | None = None
+        self.page: LeasePage | None = None
+        self._store = store
+        self._database = database
+        self._worker_count = worker_count
+        self._code_version = ""
+        self._dispatcher: Dispatcher
+        self._workers: Workers
+        self._events: deque[Event] = deque()
+        self._reports: deque[Report] = deque()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._asked: list[Action] = []
+        self._outgoing: dict[int, list[ToWorker]] = {}
+        self._exit: Exit | None = None
+        self._hinted = False
+        self._stopping = threading.Event()
+        self._promote_asked_ns = 0
+        self._promote_at_ns: int | None = None
+        self._wake_at_ns: int | None = None
+        self._calls: list[tuple[int, int, Callable[[], None]]] = []
+        self._call_numbers = itertools.count()
+        self._store_thread = StoreThread(store, self.clock, Reaper(store, ttl_ns, database), self._report)
+        self._watcher = threading.Thread(target=self._watch, name="hydra-watcher", daemon=True)
+        self._renew_identity()
+
+    def feed(self, event: Event) -> None:
+        """Hand an event to the dispatcher in this turn of the loop; only from the loop's own callbacks."""
+        self._events.append(event)
+
+    def serve(self, workflows: list[WorkflowInfo], code_version: str) -> None:
+        """Claim these workflows from now on."""
+        self._asked.append(RegisterWorkflows(workflows))
+        self._code_version = code_version
+        self._describe()
+
+    def call_at(self, at_ns: int, callback: Callable[[], None]) -> None:
+        """In the loop's turn at or after that instant."""
+        heapq.heappush(self._calls, (at_ns, next(self._call_numbers), callback))
+
+    def run(self, dispatcher: Dispatcher, workers: Workers) -> int:
+        """Until the dispatcher leaves; the exit code."""
+        self._dispatcher, self._workers = dispatcher, workers
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self.selector.register(self._bell, selectors.EVENT_READ, self._collect)
+        self._store_thread.start()
+        self._watcher.start()
+        self.feed(Tick())
+        try:
+            while self._exit is None:
+                self._turn()
+                if self._exit is None:
+                    for key, _ in self.selector.select(self._timeout_seconds()):
+                        key.data()
+            return self._leave(self._exit)
+        finally:
+            self._stopping.set()
+            self._workers.stop()
+
+    def _turn(self) -> None:
+        """Handle everything that has happened, then send everything that shall be done."""
+        now_ns = boottime_ns()
+        if self._wake_at_ns is not None and now_ns >= self._wake_at_ns:
+            self._wake_at_ns = None
+            self._events.append(Tick())
+        if self._promote_at_ns is not None and now_ns >= self._promote_at_ns:
+            self._promote_at_ns = now_ns + PROMOTE_RETRY_NS
+            self._promote_asked_ns = now_ns
+            self._asked.append(Promote())
+        while self._calls and self._calls[0][0] <= now_ns:
+            heapq.heappop(self._calls)[2]()
+        while self._events and self._exit is None:
+            event = self._events.popleft()
+            if isinstance(event, Refused):
+                self._renew_identity()
+                self._workers.renew()
+            for action in self._dispatcher.handle(event, now_ns):
+                self._do(action)
+        for slot, frames in self._outgoing.items():
+            self._workers.send(slot, frames)
+        self._outgoing.clear()
+        if self._asked:
+            self._store_thread.ask(self._asked)
+            self._asked = []
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case ToSlot(slot, frames):
+                self._outgoing.setdefault(slot, []).extend(frames)
+            case SpawnWorker(slot):
+                self._workers.spawn(slot)
+            case KillWorker(slot, reason):
+                self._outgoing.pop(slot, None)
+                self._workers.kill(slot, reason)
+            case ExtendLease(deadline_ns):
+                assert self.page is not None
+                self.page.set(deadline_ns, self.clock.offset_us)
+            case WakeAt(at_ns):
+                self._wake_at_ns = at_ns
+            case Log(level, message):
+                log.log(logging.getLevelNamesMapping()[level.upper()], message)
+            case Exit():
+                self._exit = action
+            case _:
+                self._asked.append(action)
+
+    def _collect(self) -> None:
+        """What other threads reported."""
+        os.eventfd_read(self._bell)
+        self._hinted = False
+        while self._reports:
+            match self._reports.popleft():
+                case Crashed(error):
+                    raise error
+                case NextDue(at):
+                    self._promote_at_ns = None if at is None else at * 1000 - self.clock.offset_us * 1000
+                case WorkHint() as hint:
+                    self._events.append(hint)
+                    again_ns = self._promote_asked_ns + PROMOTE_PAUSE_NS
+                    self._promote_at_ns = min(again_ns, self._promote_at_ns or again_ns)
+                case Event() as event:
+                    self._events.append(event)
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        os.eventfd_write(self._bell, 1)
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._store.wait_for_change(POLL_SECONDS * random.uniform(0.8, 1.2))
+            except StoreUnavailable:
+                self._stopping.wait(PAUSE_SECONDS)
+            if not self._hinted:
+                self._hinted = True
+                self._report(WorkHint())
+
+    def _timeout_seconds(self) -> float | None:
+        call_at_ns = self._calls[0][0] if self._calls else None
+        instants = [at for at in (self._wake_at_ns, self._promote_at_ns, call_at_ns) if at is not None]
+        return max(0.0, (min(instants) - boottime_ns()) / 1e9) if instants else None
+
+    def _renew_identity(self) -> None:
+        """A new id, lock file and lease page; the old page ends at once (R1)."""
+        if self.page is not None:
+            self.page.set(0, 0)
+        if self.lock is not None:
+            self.lock.close()
+        self.id = _core.uuid7()
+        self.page = LeasePage.create()
+        self.lock = identity.NodeLock(identity.lock_path(self._database, self.id)) if self._database else None
+        self._describe()
+
+    def _describe(self) -> None:
+        self._store_thread.info = identity.describe_node(
+            self.id,
+            code_version=self._code_version,
+            workers=self._worker_count,
+            lock_path=self.lock.path if self.lock else "",
+        )
+
+    def _leave(self, exit: Exit) -> int:
+        self._workers.stop()
+        if self._store_thread.stop(STOP_SECONDS) and exit.registered:
+            try:
+                self._store_thread.leave()
+            except StoreUnavailable as error:
+                log.warning("the database could not be told that this node leaves; others will notice: %s", error)
+        if self.lock is not None:
+            identity.remove_lock(self.lock.path)
+            self.lock.close()
+        return exit.code

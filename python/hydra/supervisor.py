@@ -1,0 +1,182 @@
+"""`hydra start`: one node whose workers are processes. Imports no user code; decides nothing the dispatcher could.
+
+SIGTERM, SIGINT: drain, then exit · the second one: exit at once · SIGHUP: import anew, drain the old workers
+exit codes: 0 done, 1 failed, 2 usage or configuration
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from hydra import _core
+from hydra.clock import boottime_ns
+from hydra.dispatcher import Dispatcher
+from hydra.dispatcher import Settings as DispatcherSettings
+from hydra.errors import HydraError
+from hydra.events import DrainAsked, StopAsked
+from hydra.node import Node
+from hydra.observability.logs import configure_logging
+from hydra.children import Children
+from hydra.processes import AppSettings
+from hydra.stores import open_store
+from hydra.zygote import ImportFailed, Manifest
+
+LEASE_TTL_SECONDS_MINIMUM = 0.5
+RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
+FILES_PER_PROCESS = 8  # descriptors the supervisor and the zygote may hold for one worker
+
+log = logging.getLogger("hydra.supervisor")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `hydra start` was told."""
+
+    module: str
+    url: str
+    namespace: str = "default"
+    workers: int = 0  # 0: as many as cores
+    concurrency: int = 64
+    lease_ttl_seconds: float = 10.0
+    drain_grace_seconds: float = 20.0
+    log_format: str = "console"
+    reload: bool = False
+    spawn: bool = False
+
+
+class Supervisor:
+    """`run` once, on the main thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._worker_count = settings.workers or len(os.sched_getaffinity(0))
+        self._node: Node
+        self._children: Children
+        self._signals, self._signals_in = socket.socketpair()
+        self._is_draining = False
+        self._files: dict[str, int] = {}
+
+    def run(self) -> int:
+        """Until drained or stopped; the exit code."""
+        configure_logging(self._settings.log_format)
+        try:
+            return self._run()
+        except HydraError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    def _run(self) -> int:
+        settings = self._settings
+        _core.set_child_subreaper()
+        store = open_store(settings.url, settings.namespace)
+        store.open()
+        node = self._node = Node(store, sqlite_file(store), round(settings.lease_ttl_seconds * 1e9), self._worker_count)
+        app = AppSettings(settings.module, settings.concurrency, settings.log_format, settings.spawn)
+        children = self._children = Children(node, app, self._serve)
+        with contextlib.closing(store), self._handled_signals():
+            try:
+                manifest = children.import_app()
+                if isinstance(manifest, ImportFailed):
+                    print(f"{manifest.traceback_text}error: {manifest.message}", file=sys.stderr)
+                    return 2
+                self._serve(manifest)
+                dispatcher = Dispatcher(
+                    DispatcherSettings(
+                        self._worker_count,
+                        settings.concurrency,
+                        round(settings.lease_ttl_seconds * 1e9),
+                        round(settings.drain_grace_seconds * 1e9),
+                    ),
+                    boottime_ns(),
+                    random.Random(),
+                )
+                node.selector.register(self._signals, selectors.EVENT_READ, self._signalled)
+                return node.run(dispatcher, children)
+            finally:
+                children.stop()
+                node.close()
+
+    def _serve(self, manifest: Manifest) -> None:
+        """Claim what this app defines."""
+        app = self._settings.module
+        names = [workflow.name for workflow in manifest.workflows]
+        if not names:
+            log.warning("app `%s` defines no workflow, so nothing will run; decorate one with `@hydra.workflow`", app)
+        if manifest.threads:
+            log.warning(
+                "the app starts threads while it is imported (%s), which a fork does not copy; start them in "
+                "`@hydra.on_worker_start`, or use `--spawn`",
+                ", ".join(f"`{name}`" for name in manifest.threads),
+            )
+        self._node.serve(manifest.workflows, manifest.code_version)
+        log.info(
+            "node `%s` (pid %d): app `%s`, code %s, %d workflows, %d workers of %d, database `%s`",
+            self._node.id, os.getpid(), app, manifest.code_version, len(names), self._worker_count,
+            self._settings.concurrency, self._settings.url,
+        )  # fmt: skip
+        if self._settings.reload:
+            self._files = modified_times(manifest.files)
+            self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
+
+    @contextlib.contextmanager
+    def _handled_signals(self) -> Iterator[None]:
+        """Each arrives as a byte on a socket the loop reads."""
+        for end in (self._signals, self._signals_in):
+            end.setblocking(False)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        before = {number: signal.signal(number, _nothing) for number in numbers}
+        fd = signal.set_wakeup_fd(self._signals_in.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(fd)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _signalled(self) -> None:
+        for number in set(self._signals.recv(4096)):
+            match number:
+                case signal.SIGCHLD:
+                    self._children.sweep()
+                case signal.SIGHUP:
+                    log.info("importing the app anew")
+                    self._children.reload()
+                case signal.SIGTERM | signal.SIGINT if self._is_draining:
+                    log.warning("stopping at once")
+                    self._node.feed(StopAsked())
+                case signal.SIGTERM | signal.SIGINT:
+                    self._is_draining = True
+                    seconds = self._settings.drain_grace_seconds
+                    log.info("draining for up to %g s; a second signal stops at once", seconds)
+                    self._node.feed(DrainAsked())
+
+    def _look_at_files(self) -> None:
+        now = modified_times(list(self._files))
+        if now != self._files:
+            self._files = now
+            log.info("the app's files changed: importing it anew")
+            self._children.reload()
+        self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
+
+
+def modified_times(files: list[str]) -> dict[str, int]:
+    times = {}
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            times[file] = Path(file).stat().st_mtime_ns
+    return times
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """The wake-up descriptor has the news already."""

@@ -31,7 +31,7 @@ class Claims:
         self._not_before_ns = 0
         self.poll_at_ns = now_ns
         self.asked = 0  # under way
-        self.ended_count = 0  # since the last claim was sent
+        self._ended_count = 0  # since the last claim was sent
 
     def begin(self, now_ns: int) -> None:
         """A new registration: nothing is under way."""
@@ -40,9 +40,14 @@ class Claims:
         self.expect(now_ns)
 
     def expect(self, now_ns: int) -> None:
-        """This node itself may just have made work due."""
+        """There may be work that no hint will tell of."""
         self.poll_at_ns = now_ns
         self._not_before_ns = 0
+
+    def ended(self, count: int, now_ns: int) -> None:
+        """Executions ended, and may have made others due: their commit and the next claim leave together."""
+        self._ended_count += count
+        self.expect(now_ns)
 
     def hint(self, now_ns: int) -> None:
         if self.asked:
@@ -56,11 +61,11 @@ class Claims:
     def is_due(self, now_ns: int) -> bool:
         return not self.asked and now_ns >= self.poll_at_ns and now_ns >= self._not_before_ns
 
-    def count(self, free: int, waiting: int, capacity: int, now_ns: int) -> int:
+    def count(self, free: int, capacity: int, now_ns: int) -> int:
         """How many to ask for now; 0 to wait until `wake_ns`."""
-        wanted = free - waiting
+        wanted = free
         if free < capacity:
-            wanted += min(self.ended_count, capacity)
+            wanted += min(self._ended_count, capacity)
         if wanted <= 0:
             self._free_since_ns = NEVER_NS
             return 0
@@ -71,7 +76,7 @@ class Claims:
 
     def send(self, count: int) -> None:
         self.asked = count
-        self.ended_count = 0
+        self._ended_count = 0
         self._free_since_ns = NEVER_NS
 
     def answered(self, count: int, now_ns: int) -> None:

@@ -1,8 +1,6 @@
 """The brain of a node: events in, actions out, time passed in. No I/O, no clock, no threads.
 
-    joining ──► joined ◄──► unsure (a reply was lost: nothing is written before a resync, R16)
-       ▲           │
-       └── refused ┘ (every worker is killed and gone before the next registration, R1)          ──► left
+    database ◄── registration (lease, claims, outbox) ◄── dispatcher (executions held) ──► crew (slots) ──► workers
 
 The shell does actions in the order given and answers every Register, SendBeat, SendClaim, SendCommit, SendResync and
 Recover in the order in which the database did them; OutcomeUnknown and Refused stand for all that was asked before.
@@ -10,69 +8,23 @@ Recover in the order in which the database did them; OutcomeUnknown and Refused 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from random import Random
 from typing import Any
 
 import msgspec
 
+from hydra import events
 from hydra._core import encode
-from hydra.claims import Claims
-from hydra.events import (
-    Action,
-    Beaten,
-    BeatFailed,
-    ClaimDone,
-    ClaimFailed,
-    CommitDone,
-    CommitFailed,
-    DrainAsked,
-    Event,
-    Exit,
-    ExtendLease,
-    KillWorker,
-    Log,
-    OutcomeUnknown,
-    Received,
-    Recover,
-    Recovered,
-    Refused,
-    Register,
-    Registered,
-    RegisterFailed,
-    Reload,
-    Resynced,
-    ResyncFailed,
-    SendBeat,
-    SendClaim,
-    SendCommit,
-    SendResync,
-    SpawnWorker,
-    StepOverdue,
-    StopAsked,
-    Tick,
-    ToSlot,
-    WakeAt,
-    WorkerGone,
-    WorkerSilent,
-    WorkerStalled,
-    WorkerStarted,
-    WorkHint,
-)
+from hydra.crew import Crew
+from hydra.effects import Effects
 from hydra.execution import Claimed, End, Ending, Record
-from hydra.frames import Drain, Durable, Ended, Halt, Recorded, Recycle, Run, ToWorker
+from hydra.frames import Durable, Ended, Recorded, Recycle
 from hydra.held import ALONE_DEATHS_MAX, NOWHERE, Held
-from hydra.lease import Lease
-from hydra.outbox import Outbox, Pair
-from hydra.slots import NEVER_NS, Slot, State, assign
+from hydra.outbox import Pair
+from hydra.registration import Phase, Registration
+from hydra.slots import NEVER_NS, Slot
 
-RETRY_MIN_NS = 20_000_000
-RETRY_MAX_NS = 1_000_000_000
-OVERDUE_KILL_NS = 10_000_000_000  # what the other steps of a worker get to finish before it is killed
-START_MAX_NS = 120_000_000_000
-WAIT_FOR_PLACE_NS = 1_000_000_000  # then an execution goes back to the queue, where another node may have a place
 LEAVE_NS = 5_000_000_000  # after the drain: how long the last commits may take
 STOP_LEAVE_NS = 2_000_000_000
 
@@ -86,66 +38,45 @@ class Settings(msgspec.Struct, frozen=True):
     drain_grace_ns: int = 20_000_000_000
 
 
-class Phase(Enum):
-    JOINING = "joining"
-    JOINED = "joined"
-    UNSURE = "unsure"
-    LEFT = "left"
-
-
 class Dispatcher:
-    """The first Tick starts it; `handle` is for one thread."""
+    """The first Tick starts it. `handle` is for one thread; chance comes only from the generator given."""
 
     def __init__(self, settings: Settings, now_ns: int, random: Random) -> None:
         self._settings = settings
         self._now_ns = now_ns
-        self._phase = Phase.JOINING
-        self._lease = Lease(settings.lease_ttl_ns, now_ns)
-        self._claims = Claims(random, now_ns)
-        self._outbox = Outbox()
+        self._effects = Effects()
+        self._registration = Registration(settings.lease_ttl_ns, random, self._effects, now_ns)
+        self._crew = Crew(settings.slots, settings.concurrency, self._effects)
         self._held: dict[str, Held] = {}
-        self._waiting: deque[Held] = deque()  # for a place; those with a cap stand in front
-        # A reload fills the other half of the slots while this one drains.
-        self._slots = [
-            Slot(number, settings.concurrency, number < settings.slots) for number in range(2 * settings.slots)
-        ]
-        self._slots_at_ns = now_ns
-        self._next_token = 1
-        self._retry_ns = RETRY_MIN_NS
-        self._retry_at_ns = now_ns  # of the registration, the commit or the resync, whichever the phase asks for
-        self._is_asking = False  # a registration or resync is under way
-        self._must_resync = False
-        self._was_empty = True  # nothing to commit after the last event
-        self._leave_at_ns = NEVER_NS
         self._is_draining = False
+        self._has_left = False
+        self._leave_at_ns = NEVER_NS
         self._woken_at_ns = 0
-        self._frames: dict[int, list[ToWorker]] = {}
-        self._actions: list[Action] = []
-        self._handlers: dict[type[Event], Callable[[Any], None]] = {
-            Registered: self._registered,
-            RegisterFailed: self._register_failed,
-            Refused: self._refused,
-            Beaten: self._beaten,
-            BeatFailed: self._beat_failed,
-            ClaimDone: self._claim_done,
-            ClaimFailed: self._claim_failed,
-            CommitDone: self._commit_done,
-            CommitFailed: self._commit_failed,
-            OutcomeUnknown: self._outcome_unknown,
-            Resynced: self._resynced,
-            ResyncFailed: self._resync_failed,
-            Recovered: self._recovered,
-            WorkerStarted: self._worker_started,
-            WorkerGone: self._worker_gone,
-            Received: self._received,
-            WorkHint: self._work_hint,
-            StepOverdue: self._step_overdue,
-            WorkerSilent: self._worker_silent,
-            WorkerStalled: self._worker_stalled,
-            Tick: self._tick,
-            DrainAsked: self._drain_asked,
-            StopAsked: self._stop_asked,
-            Reload: self._reload,
+        self._handlers: dict[type[events.Event], Callable[[Any], None]] = {
+            events.Registered: self._registered,
+            events.RegisterFailed: self._register_failed,
+            events.Refused: self._refused,
+            events.Beaten: self._beaten,
+            events.BeatFailed: self._beat_failed,
+            events.ClaimDone: self._claim_done,
+            events.ClaimFailed: self._claim_failed,
+            events.CommitDone: self._commit_done,
+            events.CommitFailed: self._commit_failed,
+            events.OutcomeUnknown: self._outcome_unknown,
+            events.Resynced: self._resynced,
+            events.ResyncFailed: self._resync_failed,
+            events.Recovered: self._recovered,
+            events.WorkHint: self._work_hint,
+            events.WorkerStarted: self._worker_started,
+            events.WorkerGone: self._worker_gone,
+            events.Received: self._received,
+            events.StepOverdue: self._step_overdue,
+            events.WorkerSilent: self._worker_silent,
+            events.WorkerStalled: self._worker_stalled,
+            events.Tick: self._tick,
+            events.DrainAsked: self._drain_asked,
+            events.StopAsked: self._stop_asked,
+            events.Reload: self._reload,
         }
 
     @property
@@ -156,205 +87,132 @@ class Dispatcher:
     @property
     def waiting_count(self) -> int:
         """Of these, how many wait for a place on a worker."""
-        return len(self._waiting)
+        return self._crew.waiting_count
 
-    def handle(self, event: Event, now_ns: int) -> list[Action]:
-        if self._phase is Phase.LEFT:
+    def handle(self, event: events.Event, now_ns: int) -> list[events.Action]:
+        if self._has_left:
             return []
         self._now_ns = now_ns
         self._handlers[type(event)](event)
         self._settle()
-        actions, self._actions = self._actions, []
-        return actions
+        return self._effects.take()
 
-    # life of the node
+    # this node's registration
 
-    def _registered(self, event: Registered) -> None:
-        self._is_asking = False
-        self._phase = Phase.JOINED
-        self._retry_ns = RETRY_MIN_NS
-        self._retry_at_ns = self._now_ns
-        self._must_resync = False
-        self._actions.append(ExtendLease(self._lease.begin(event.sent_ns, self._now_ns)))
-        self._claims.begin(self._now_ns)
-        self._slots_at_ns = self._now_ns
+    def _registered(self, event: events.Registered) -> None:
+        self._registration.registered(event.sent_ns, self._now_ns)
+        self._crew.touch()
 
-    def _register_failed(self, event: RegisterFailed) -> None:
-        self._is_asking = False
-        self._back_off(f"cannot register with the database: {event.message}")
+    def _register_failed(self, event: events.RegisterFailed) -> None:
+        self._registration.register_failed(event.message, self._now_ns)
 
-    def _refused(self, _: Refused) -> None:
-        """Declared dead: nothing of this registration may act or be written any more (R1, G2)."""
-        if self._phase is Phase.JOINING:
+    def _refused(self, _: events.Refused) -> None:
+        """Every worker is killed, and gone before the node registers anew under a new identity (R1, G2)."""
+        if self._registration.phase is Phase.JOINING:
             return
-        self._log(
-            "error", f"this node was declared dead; killing its workers and giving up {len(self._held)} executions"
-        )
-        self._phase = Phase.JOINING
-        self._is_asking = False
-        self._retry_at_ns = self._now_ns
-        self._lease.end()
-        self._outbox.clear()
+        self._effects.log("error", f"this node was declared dead: it gives up {len(self._held)} executions")
+        self._registration.refuse(self._now_ns)
+        self._effects.drop_frames()
+        self._crew.kill_all("its node was declared dead")
         self._held.clear()
-        self._waiting.clear()
-        self._frames.clear()
-        for slot in self._slots:
-            slot.runs.clear()
-            self._kill(slot, "its node was declared dead", excused=True)
 
-    def _beaten(self, event: Beaten) -> None:
-        self._lease.answered()
-        if self._phase is Phase.JOINING:
+    def _beaten(self, event: events.Beaten) -> None:
+        if self._registration.phase is Phase.JOINING:
             return
-        self._actions.append(ExtendLease(self._lease.extend(event.sent_ns)))
-        if self._phase is not Phase.JOINED:
-            return
-        self._claims.recovered(self._now_ns)
-        if event.beat.running_count != len(self._held):
-            self._log(
-                "warning",
-                f"the database counts {event.beat.running_count} running executions here, not {len(self._held)}",
-            )
-            self._must_resync = True
+        self._registration.beaten(event.sent_ns, event.beat.running_count, len(self._held), self._now_ns)
         for attention in event.beat.attention:
             held = self._held.get(attention.id)
             if held is not None and held.epoch == attention.epoch:
                 held.halt_reason = "timeout" if attention.kind == "timeout" else "cancelled"
-                self._halt(held)
+                self._crew.halt(held)
 
-    def _beat_failed(self, event: BeatFailed) -> None:
-        if self._lease.failed(self._now_ns + RETRY_MAX_NS):
-            self._log("warning", f"a heartbeat failed: {event.message}")
+    def _beat_failed(self, event: events.BeatFailed) -> None:
+        self._registration.beat_failed(event.message, self._now_ns)
 
     # claims
 
-    def _claim_done(self, event: ClaimDone) -> None:
-        if self._phase is not Phase.JOINED or not self._claims.asked:
-            return
-        self._claims.answered(len(event.executions), self._now_ns)
-        self._take_over(event.executions)
+    def _claim_done(self, event: events.ClaimDone) -> None:
+        if self._registration.claim_done(len(event.executions), self._now_ns):
+            self._take_over(event.executions)
 
-    def _claim_failed(self, event: ClaimFailed) -> None:
-        if self._claims.failed(self._now_ns):
-            self._log("warning", f"a claim failed: {event.message}")
+    def _claim_failed(self, event: events.ClaimFailed) -> None:
+        self._registration.claim_failed(event.message, self._now_ns)
 
-    def _work_hint(self, _: WorkHint) -> None:
-        self._claims.hint(self._now_ns)
+    def _work_hint(self, _: events.WorkHint) -> None:
+        self._registration.claims.hint(self._now_ns)
 
     def _take_over(self, executions: list[Claimed]) -> None:
-        concurrency = self._settings.concurrency
+        concurrency, now_ns = self._settings.concurrency, self._now_ns
         for execution in executions:
-            held = Held(execution, concurrency, self._now_ns)
+            held = Held(execution, concurrency, now_ns)
             self._held[held.id] = held
-            if held.cap < concurrency:
-                self._waiting.appendleft(held)
+            if self._is_draining:
+                self._release(held)
             else:
-                self._waiting.append(held)
+                self._crew.enqueue(held)
 
     # commits
 
-    def _commit_done(self, event: CommitDone) -> None:
-        if event.batch != self._outbox.batch or not self._outbox.under_way:
+    def _commit_done(self, event: events.CommitDone) -> None:
+        pairs = self._registration.commit_done(event.batch, self._now_ns)
+        if pairs:
+            self._written([pair for pair, is_written in zip(pairs, event.written, strict=True) if is_written])
+            for (held, _), is_written in zip(pairs, event.written, strict=True):
+                if not is_written:
+                    self._lose(held)
+
+    def _commit_failed(self, event: events.CommitFailed) -> None:
+        self._registration.commit_failed(event.batch, event.message, self._now_ns)
+
+    def _outcome_unknown(self, event: events.OutcomeUnknown) -> None:
+        self._registration.unknown(event.message, self._now_ns)
+
+    def _resynced(self, event: events.Resynced) -> None:
+        """Nothing of ours is under way in the database: what it says is the truth about every batch sent (R16)."""
+        if self._registration.phase is not Phase.UNSURE:
             return
-        self._retry_ns = RETRY_MIN_NS
-        self._lease.journal_moved(self._now_ns)
-        durable: dict[int, Durable] = {}
-        for (held, commit), is_written in zip(self._outbox.written(), event.written, strict=True):
-            if not is_written:
-                self._lose(held)
-            elif commit.end is None:
-                _note_durable(durable, held, commit.records[-1].seq)
-            else:
-                self._end_written(held, commit.end)
-        self._send_durable(durable)
-
-    def _end_written(self, held: Held, end: End) -> None:
-        if end.kind != Ending.CRASHED:
-            self._forget(held)
-            return
-        held.reopen(self._now_ns)
-        if self._is_draining:
-            self._outbox.add(held, [], End(Ending.RELEASED))
-        elif held.cap < self._settings.concurrency:
-            self._waiting.appendleft(held)
-        else:
-            self._waiting.append(held)
-
-    def _send_durable(self, durable: dict[int, Durable]) -> None:
-        for slot, frame in durable.items():
-            self._send(slot, frame)
-
-    def _commit_failed(self, event: CommitFailed) -> None:
-        if event.batch != self._outbox.batch or not self._outbox.under_way:
-            return
-        self._outbox.failed()
-        self._back_off(f"a commit failed and will be repeated: {event.message}")
-
-    def _outcome_unknown(self, event: OutcomeUnknown) -> None:
-        if self._phase is not Phase.JOINED:
-            return
-        self._log("warning", f"the database may or may not have done what was asked: {event.message}")
-        self._claims.failed(self._now_ns)
-        self._lease.is_beating = False
-        self._phase = Phase.UNSURE
-        self._is_asking = False
-        self._retry_at_ns = self._now_ns
-
-    def _resync_failed(self, event: ResyncFailed) -> None:
-        self._is_asking = False
-        self._back_off(f"cannot read back what this node owns: {event.message}")
-
-    def _resynced(self, event: Resynced) -> None:
-        """Nothing of ours is under way in the database, so what it says is the truth about every batch sent (R16)."""
         owned = {item.id: item for item in event.owned}
-        unwritten: list[Pair] = []
-        durable: dict[int, Durable] = {}
-        for held, commit in self._outbox.unknown():
-            item = owned.get(held.id)
-            if item is not None and item.epoch == held.epoch:
-                commit.records = [record for record in commit.records if record.seq > item.record_count]
-                _note_durable(durable, held, item.record_count)
-                if commit.records or commit.end is not None:
-                    unwritten.append((held, commit))
-            elif commit.end is None:
-                continue  # not ours any more: found below
-            elif commit.end.kind != Ending.CRASHED or (item is not None and item.epoch == held.epoch + 1):
-                self._end_written(held, commit.end)
-        self._outbox.put_back(unwritten)
+        self._written(self._registration.outbox.resolve(owned))
         for held in list(self._held.values()):
             item = owned.get(held.id)
             if item is None or item.epoch != held.epoch:
                 self._lose(held)
-        self._send_durable(durable)
-        self._lease.journal_moved(self._now_ns)
-        unknown = [id for id in owned if id not in self._held]
-        if unknown:
-            self._log("info", f"reading back {len(unknown)} executions whose claim was not answered")
-            self._actions.append(Recover(unknown))
-        else:
-            self._rejoin()
+        self._registration.recover([id for id in owned if id not in self._held], self._now_ns)
 
-    def _recovered(self, event: Recovered) -> None:
-        if self._phase is Phase.UNSURE:
+    def _resync_failed(self, event: events.ResyncFailed) -> None:
+        self._registration.resync_failed(event.message, self._now_ns)
+
+    def _recovered(self, event: events.Recovered) -> None:
+        if self._registration.phase is Phase.UNSURE:
             self._take_over([execution for execution in event.executions if execution.id not in self._held])
-            self._rejoin()
+            self._registration.rejoin(self._now_ns)
 
-    def _rejoin(self) -> None:
-        self._is_asking = False
-        self._must_resync = False
-        self._phase = Phase.JOINED
-        self._retry_ns = RETRY_MIN_NS
-        self._retry_at_ns = self._now_ns
-        self._claims.expect(self._now_ns)
+    def _written(self, pairs: list[Pair]) -> None:
+        durable: dict[int, Durable] = {}
+        for held, commit in pairs:
+            end = commit.end
+            if end is None:
+                if held.slot != NOWHERE:
+                    frame = durable.get(held.slot)
+                    if frame is None:
+                        frame = durable[held.slot] = Durable([], [])
+                    frame.tokens.append(held.token)
+                    frame.seqs.append(commit.records[-1].seq)
+            elif end.kind == Ending.CRASHED:
+                held.reopen(self._now_ns)
+                if self._is_draining:
+                    self._release(held)
+                else:
+                    self._crew.enqueue(held)
+            else:
+                self._forget(held)
+        for slot, frame in durable.items():
+            self._crew.send(slot, frame)
 
     def _lose(self, held: Held) -> None:
         """The database says it is not ours: its body stops, and nothing of it is written."""
-        self._log("warning", f"lost execution `{held.id}`")
-        if held.slot != NOWHERE:
-            self._send(held.slot, Halt(held.token, "lost"))
-            self._slots[held.slot].remove(held)
-        elif held in self._waiting:
-            self._waiting.remove(held)
+        self._effects.log("warning", f"lost execution `{held.id}`: it is not this node's any more")
+        self._crew.withdraw(held)
         self._forget(held)
 
     def _forget(self, held: Held) -> None:
@@ -362,370 +220,157 @@ class Dispatcher:
         if self._held.get(held.id) is held:
             del self._held[held.id]
 
+    def _release(self, held: Held) -> None:
+        self._registration.outbox.add(held, [], End(Ending.RELEASED))
+
     # workers
 
-    def _worker_started(self, event: WorkerStarted) -> None:
-        slot = self._slots[event.slot]
-        if slot.state is State.STARTING:
-            slot.greet()
-            self._slots_at_ns = self._now_ns
+    def _worker_started(self, event: events.WorkerStarted) -> None:
+        self._crew.greet(event.slot)
 
-    def _received(self, event: Received) -> None:
-        slot = self._slots[event.slot]
+    def _received(self, event: events.Received) -> None:
+        """The hot path: frames of a dispatch that is over find no execution, and are dropped."""
+        slot = self._crew.slots[event.slot]
         runs = slot.runs
-        add = self._outbox.add
+        add = self._registration.outbox.add
+        ended_count = 0
         for frame in event.frames:
-            if isinstance(frame, Recorded):
+            if isinstance(frame, Recorded | Ended):
                 held = runs.get(frame.token)
-                if held is not None:
-                    self._advance(slot, held, frame.records)
-                    add(held, frame.records)
+                if held is None:
+                    continue
+                slot.has_progressed = True
+                records = frame.records
+                end = frame.end if isinstance(frame, Ended) else None
+                add(held, records, end)
+                if records:
+                    held.seq = records[-1].seq
+                    held.new_records += records
                     if held.death_count:
                         self._progress(slot, held)
-            elif isinstance(frame, Ended):
-                held = runs.get(frame.token)
-                if held is not None:
-                    add(held, frame.records, frame.end)
-                    if frame.records:
-                        self._advance(slot, held, frame.records)
-                        if held.death_count:
-                            self._progress(slot, held)
+                if end is not None:
                     slot.remove(held)
-                    slot.has_progressed = True
-                    self._claims.ended_count += 1
-                    if frame.end.kind != Ending.RELEASED:
-                        self._claims.expect(self._now_ns)
-                    if slot.kill_at_ns != NEVER_NS:
-                        self._slots_at_ns = self._now_ns
+                    ended_count += end.kind != Ending.RELEASED
             elif isinstance(frame, Recycle):
-                self._recycle(slot, frame.at_ns, frame.reason)
-
-    def _advance(self, slot: Slot, held: Held, records: list[Record]) -> None:
-        held.seq = records[-1].seq
-        held.new_records += records
-        slot.has_progressed = True
+                self._crew.recycle(event.slot, frame.at_ns, frame.reason)
+        if ended_count:
+            self._registration.claims.ended(ended_count, self._now_ns)
+        if slot.is_closing:
+            self._crew.touch()
 
     def _progress(self, slot: Slot, held: Held) -> None:
         held.progress(self._settings.concurrency)
         slot.measure()
         if held.commit is not None:
-            held.commit.death_count = 0
-            held.commit.alone_death_count = 0
+            held.commit.death_count = held.commit.alone_death_count = 0
 
-    def _worker_gone(self, event: WorkerGone) -> None:
+    def _worker_gone(self, event: events.WorkerGone) -> None:
         """All its frames were handled before: the crashed tries follow them; dispatched again when durable (R22)."""
-        slot = self._slots[event.slot]
+        slot = self._crew.slots[event.slot]
         crashes: dict[int, list[Record]] = {}
         for token, record in event.running:
             crashes.setdefault(token, []).append(record)
         victims = list(slot.runs.values())
         if victims:
-            self._log(
-                "warning",
-                f"worker {slot.number} died ({event.reason}) with {len(victims)} executions, which start again",
-            )
+            message = f"worker {slot.number} died ({event.reason}) with {len(victims)} executions, which start again"
+            self._effects.log("warning", message)
         for held in victims:
-            counts = not slot.is_excused
-            must_park = counts and held.die(self._settings.concurrency, alone=len(victims) == 1)
-            if must_park:
-                end = self._park(held, event.reason)
-            elif self._is_draining:
-                end = End(Ending.RELEASED, cause=event.reason)
+            records = held.number(crashes.get(held.token, []))
+            if slot.is_excused:
+                self._registration.outbox.add(held, records, self._end_of_dispatch(event.reason))
             else:
-                end = End(Ending.CRASHED, cause=event.reason)
-            commit = self._outbox.add(held, held.number(crashes.get(held.token, [])), end)
-            if counts:
+                must_park = held.die(self._settings.concurrency, alone=len(victims) == 1)
+                end = self._park(held, event.reason) if must_park else self._end_of_dispatch(event.reason)
+                commit = self._registration.outbox.add(held, records, end)
                 commit.death_count = held.death_count
                 commit.alone_death_count = held.alone_death_count
             held.slot = NOWHERE
-        slot.bury(self._now_ns)
-        self._slots_at_ns = self._now_ns
+        self._crew.bury(event.slot, self._now_ns)
+
+    def _end_of_dispatch(self, reason: str) -> End:
+        return End(Ending.RELEASED if self._is_draining else Ending.CRASHED, cause=reason)
 
     def _park(self, held: Held, reason: str) -> End:
         sentence = (
             f"its worker died {ALONE_DEATHS_MAX} times in a row while it ran nothing else, the last time by {reason}; "
             f"find the cause, then `hydra resume {held.id}`"
         )
-        self._log("error", f"parked execution `{held.id}`: {sentence}")
+        self._effects.log("error", f"parked execution `{held.id}`: {sentence}")
         return End(Ending.PARKED, payload=encode(sentence), cause="poison")
 
-    def _step_overdue(self, event: StepOverdue) -> None:
-        slot = self._slots[event.slot]
-        if event.token in slot.runs:
-            slot.culprits.add(event.token)
-            self._recycle(slot, self._now_ns + OVERDUE_KILL_NS, "a step ran past its time-out and could not be stopped")
+    def _step_overdue(self, event: events.StepOverdue) -> None:
+        self._crew.accuse(event.slot, event.token, self._now_ns)
 
-    def _recycle(self, slot: Slot, at_ns: int, reason: str) -> None:
-        if slot.state is State.UP:
-            slot.kill_within(at_ns, reason)
-            self._slots_at_ns = self._now_ns
+    def _worker_silent(self, event: events.WorkerSilent) -> None:
+        self._crew.kill(event.slot, "its process stood still")
 
-    def _worker_silent(self, event: WorkerSilent) -> None:
-        self._kill(self._slots[event.slot], "its process stood still", excused=False)
-
-    def _worker_stalled(self, event: WorkerStalled) -> None:
-        self._slots[event.slot].is_stalled = event.stalled
-
-    def _kill(self, slot: Slot, reason: str, *, excused: bool) -> None:
-        if slot.state in (State.STARTING, State.UP):
-            slot.state = State.DYING
-            slot.is_excused = excused
-            self._actions.append(KillWorker(slot.number, reason))
-
-    def _halt(self, held: Held) -> None:
-        if held.slot != NOWHERE and not held.is_halted:
-            held.is_halted = True
-            self._send(held.slot, Halt(held.token, held.halt_reason))
+    def _worker_stalled(self, event: events.WorkerStalled) -> None:
+        self._crew.stall(event.slot, event.stalled)
 
     # the end, and a change of code
 
-    def _tick(self, _: Tick) -> None:
-        """Time passed; `_settle` sees to it."""
+    def _tick(self, _: events.Tick) -> None:
+        """Time passed: `_settle` sees to what is due."""
 
-    def _drain_asked(self, _: DrainAsked) -> None:
+    def _drain_asked(self, _: events.DrainAsked) -> None:
         if not self._is_draining:
-            self._begin_draining(self._now_ns + self._settings.drain_grace_ns, LEAVE_NS)
-            self._log(
-                "info",
-                f"draining; {len(self._held)} executions have {self._settings.drain_grace_ns // 1_000_000_000} s",
-            )
+            grace_ns = self._settings.drain_grace_ns
+            self._effects.log("info", f"draining: {len(self._held)} executions have {grace_ns // 1_000_000} ms")
+            self._drain(self._now_ns + grace_ns, LEAVE_NS)
 
-    def _stop_asked(self, _: StopAsked) -> None:
-        self._begin_draining(self._now_ns, STOP_LEAVE_NS)
+    def _stop_asked(self, _: events.StopAsked) -> None:
+        self._drain(self._now_ns, STOP_LEAVE_NS)
 
-    def _begin_draining(self, at_ns: int, leave_ns: int) -> None:
+    def _drain(self, at_ns: int, leave_ns: int) -> None:
         self._is_draining = True
         self._leave_at_ns = at_ns + leave_ns
-        for held in self._waiting:
-            self._outbox.add(held, [], End(Ending.RELEASED))
-        self._waiting.clear()
-        for slot in self._slots:
-            self._drain(slot, at_ns)
+        for held in self._crew.dismiss_all():
+            self._release(held)
+        self._crew.drain(at_ns)
 
-    def _drain(self, slot: Slot, at_ns: int) -> None:
-        if slot.state is State.UP and not slot.is_draining:
-            slot.is_draining = True
-            self._send(slot.number, Drain())
-        if slot.state is State.UP:
-            slot.kill_within(at_ns, "it was still busy at the end of the drain")
-            self._slots_at_ns = self._now_ns
-        elif slot.state is State.STARTING:
-            self._kill(slot, "it is not needed any more", excused=True)
+    def _reload(self, _: events.Reload) -> None:
+        self._effects.log("info", "new workers run the new code, the old ones drain")
+        self._crew.reload(self._now_ns + self._settings.drain_grace_ns)
 
-    def _reload(self, _: Reload) -> None:
-        for slot in self._slots:
-            if slot.is_wanted:
-                slot.is_wanted = False
-                self._drain(slot, self._now_ns + self._settings.drain_grace_ns)
-            else:
-                slot.is_wanted = True
-        self._slots_at_ns = self._now_ns
-        self._log("info", "new workers run the new code; the old ones drain")
+    def _leave(self) -> None:
+        """Leave when all is written, or when the database has had its time."""
+        registration = self._registration
+        if self._crew.is_gone:
+            self._leave_at_ns = min(self._leave_at_ns, self._now_ns + LEAVE_NS)
+            is_done = registration.is_idle and not self._held and registration.phase is not Phase.UNSURE
+        else:
+            is_done = False
+        if not is_done and self._now_ns < self._leave_at_ns:
+            return
+        if self._held:
+            lease_ms = self._settings.lease_ttl_ns // 1_000_000
+            self._effects.log(
+                "warning",
+                f"left without handing back {len(self._held)} executions, because the database did not answer in time; "
+                f"they are due again when the lease ends, in {lease_ms} ms",
+            )
+        self._has_left = True
+        self._effects.do(events.Exit(0, registration.is_answered))
 
     # what follows from the state, after every event
 
     def _settle(self) -> None:
-        now_ns = self._now_ns
-        if self._phase is Phase.JOINING:
-            self._join()
-        else:
-            if now_ns >= self._slots_at_ns:
-                self._tend_slots()
-            if self._waiting:
-                self._place()
-                self._hand_back()
-            if self._phase is Phase.JOINED:
-                self._write()
-                self._beat()
-            if self._phase is Phase.UNSURE and not self._is_asking and now_ns >= self._retry_at_ns:
-                self._is_asking = True
-                self._actions.append(SendResync())
+        now_ns, registration, crew = self._now_ns, self._registration, self._crew
+        is_joined = registration.phase is not Phase.JOINING
+        if is_joined and crew.waiting_count:
+            crew.place()
+            if registration.phase is Phase.JOINED:
+                for held in crew.dismiss(now_ns):
+                    self._release(held)
+        tend_at_ns = crew.tend(now_ns, may_start=is_joined and not self._is_draining)
+        places = None if self._is_draining else crew.free_and_capacity
+        registration.settle(now_ns, places, may_register=not self._is_draining and crew.is_gone)
         if self._is_draining:
             self._leave()
-        if self._frames:
-            self._actions += [ToSlot(slot, frames) for slot, frames in self._frames.items()]
-            self._frames = {}
-        self._ask_to_wake()
-
-    def _join(self) -> None:
-        if self._is_asking or self._is_draining or self._now_ns < self._retry_at_ns:
-            return
-        if all(slot.state is State.EMPTY for slot in self._slots):
-            self._is_asking = True
-            self._actions.append(Register())
-
-    def _tend_slots(self) -> None:
-        due_ns = NEVER_NS
-        for slot in self._slots:
-            if slot.state is State.EMPTY and slot.is_wanted and not self._is_draining:
-                if self._now_ns < slot.spawn_at_ns:
-                    due_ns = min(due_ns, slot.spawn_at_ns)
-                    continue
-                slot.start(self._now_ns, START_MAX_NS)
-                self._actions.append(SpawnWorker(slot.number))
-            if slot.must_die(self._now_ns):
-                self._kill(slot, slot.kill_reason, excused=slot.is_draining)
-            elif slot.state is not State.DYING:
-                due_ns = min(due_ns, slot.kill_at_ns)
-        self._slots_at_ns = due_ns
-
-    def _place(self) -> None:
-        """Those with a cap first; while one of them finds no place, the least loaded worker takes nobody else (G7)."""
-        slots = [slot for slot in self._slots if slot.is_usable]
-        if not slots:
-            return
-        waiting, concurrency = self._waiting, self._settings.concurrency
-        capped: list[Held] = []
-        while waiting and waiting[0].cap < concurrency:
-            capped.append(waiting.popleft())
-        unplaced = self._put(capped, slots) if capped else []
-        if unplaced:
-            slots.remove(min(slots, key=_load))
-        free = sum(slot.free_count for slot in slots)
-        if waiting and free:
-            rest = self._put([waiting.popleft() for _ in range(min(free, len(waiting)))], slots)
-            waiting.extendleft(reversed(rest))
-        waiting.extendleft(reversed(unplaced))
-
-    def _put(self, helds: list[Held], slots: list[Slot]) -> list[Held]:
-        chosen = assign(
-            [len(slot.runs) for slot in slots], [slot.limit for slot in slots], [held.cap for held in helds]
+        at_ns = min(
+            registration.wake_at_ns(now_ns, may_claim=not self._is_draining),
+            *(at_ns for at_ns in (tend_at_ns, crew.dismiss_at_ns, self._leave_at_ns) if at_ns > now_ns),
         )
-        unplaced: list[Held] = []
-        token = self._next_token
-        for held, place in zip(helds, chosen, strict=True):
-            if place < 0:
-                unplaced.append(held)
-                continue
-            slot = slots[place]
-            slot.add(token, held)
-            self._send(slot.number, Run(token, held.execution))
-            if held.halt_reason:
-                self._halt(held)
-            token += 1
-        self._next_token = token
-        return unplaced
-
-    def _hand_back(self) -> None:
-        """What has no place here for long may have one on another node (G8)."""
-        if self._phase is not Phase.JOINED or self._waiting_until_ns() > self._now_ns:
-            return
-        stale_ns = self._now_ns - WAIT_FOR_PLACE_NS
-        for held in [held for held in self._waiting if held.waiting_since_ns <= stale_ns and self._is_free(held)]:
-            self._waiting.remove(held)
-            self._outbox.add(held, [], End(Ending.RELEASED))
-
-    def _waiting_until_ns(self) -> int:
-        return next(
-            (held.waiting_since_ns + WAIT_FOR_PLACE_NS for held in self._waiting if self._is_free(held)), NEVER_NS
-        )
-
-    def _is_free(self, held: Held) -> bool:
-        return held.cap >= self._settings.concurrency
-
-    def _write(self) -> None:
-        """At most one commit and one claim are under way, and both leave together: one transaction (R11)."""
-        if self._was_empty:
-            self._lease.journal_moved(self._now_ns)
-        if not self._outbox.under_way and not self._claims.asked:
-            if self._must_resync:
-                self._phase = Phase.UNSURE
-                self._retry_at_ns = self._now_ns
-            elif self._now_ns >= self._retry_at_ns:
-                self._write_now()
-        self._was_empty = not len(self._outbox)
-
-    def _write_now(self) -> None:
-        if self._outbox.has_waiting:
-            commits = self._outbox.take()
-            if commits:
-                self._actions.append(SendCommit(self._outbox.batch, commits))
-        if self._claims.is_due(self._now_ns) and not self._is_draining and self._now_ns < self._lease.deadline_ns:
-            count = self._wanted_count()
-            if count:
-                self._claims.send(count)
-                self._actions.append(SendClaim(count))
-
-    def _wanted_count(self) -> int:
-        slots = [slot for slot in self._slots if slot.is_usable]
-        capacity = len(slots) * self._settings.concurrency
-        waiting = len(self._waiting)
-        if waiting and not self._is_free(self._waiting[0]):
-            slots.remove(min(slots, key=_load))
-        return (
-            self._claims.count(sum(slot.free_count for slot in slots), waiting, capacity, self._now_ns) if slots else 0
-        )
-
-    def _beat(self) -> None:
-        if self._now_ns >= self._lease.beat_at_ns and self._lease.may_beat(self._now_ns):
-            self._lease.beat(self._now_ns)
-            self._actions.append(SendBeat())
-
-    def _leave(self) -> None:
-        is_over = self._now_ns >= self._leave_at_ns
-        if all(slot.state is State.EMPTY for slot in self._slots) and not self._is_asking:
-            if self._phase is Phase.JOINED:
-                is_over = is_over or not (self._held or len(self._outbox) or self._claims.asked)
-            elif self._phase is Phase.JOINING:
-                is_over = True
-            self._leave_at_ns = min(self._leave_at_ns, self._now_ns + LEAVE_NS)
-        if not is_over:
-            return
-        if self._held:
-            self._log(
-                "warning",
-                f"left without handing back {len(self._held)} executions, because the database did not answer in time; "
-                f"they are due again when the lease ends, in at most {self._settings.lease_ttl_ns // 1_000_000} ms",
-            )
-        is_answering = self._phase is Phase.JOINED and self._retry_ns == RETRY_MIN_NS
-        self._phase = Phase.LEFT
-        self._actions.append(Exit(0, is_answering))
-
-    def _ask_to_wake(self) -> None:
-        candidates = [self._slots_at_ns, self._leave_at_ns]
-        if self._phase is Phase.JOINED:
-            candidates.append(self._lease.beat_at_ns)
-            if self._outbox.has_waiting:
-                candidates.append(self._retry_at_ns)
-            if not self._claims.asked and not self._is_draining:
-                candidates.append(max(self._claims.wake_ns, self._retry_at_ns))
-        else:
-            candidates.append(self._retry_at_ns)
-        if self._waiting:
-            candidates.append(self._waiting_until_ns())
-        at_ns = min((candidate for candidate in candidates if candidate > self._now_ns), default=NEVER_NS)
         if at_ns != self._woken_at_ns and at_ns != NEVER_NS:
             self._woken_at_ns = at_ns
-            self._actions.append(WakeAt(at_ns))
-
-    def _back_off(self, message: str) -> None:
-        """Wait before the next registration, commit or resync; an outage is told once."""
-        if self._retry_ns == RETRY_MIN_NS:
-            self._log("warning", message)
-        self._retry_at_ns = self._now_ns + self._retry_ns
-        self._retry_ns = min(self._retry_ns * 2, RETRY_MAX_NS)
-
-    def _send(self, slot: int, frame: ToWorker) -> None:
-        if self._slots[slot].state is State.UP:
-            frames = self._frames.get(slot)
-            if frames is None:
-                self._frames[slot] = [frame]
-            else:
-                frames.append(frame)
-
-    def _log(self, level: str, message: str) -> None:
-        self._actions.append(Log(level, message))
-
-
-def _load(slot: Slot) -> int:
-    return len(slot.runs)
-
-
-def _note_durable(durable: dict[int, Durable], held: Held, seq: int) -> None:
-    if held.slot != NOWHERE and seq:
-        frame = durable.get(held.slot)
-        if frame is None:
-            durable[held.slot] = Durable([held.token], [seq])
-        else:
-            frame.tokens.append(held.token)
-            frame.seqs.append(seq)
+            self._effects.do(events.WakeAt(at_ns))

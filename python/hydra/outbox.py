@@ -6,8 +6,11 @@ failure batches are halved until one passes, and a single execution that fails a
 
 from __future__ import annotations
 
-from hydra.execution import End, ExecutionCommit, Record
+from collections.abc import Mapping
+
+from hydra.execution import End, Ending, ExecutionCommit, Record
 from hydra.held import Held
+from hydra.stores.store import Owned
 
 BATCH_ROWS_MAX = 1000
 BATCH_BYTES_MAX = 1 << 20
@@ -75,16 +78,27 @@ class Outbox:
         self._width = max(1, len(pairs) // 2)
         self._put_back(pairs, in_front=len(pairs) > 1)
 
-    def unknown(self) -> list[Pair]:
-        """The batch under way may or may not have happened; the caller finds out and puts back the rest."""
+    def resolve(self, owned: Mapping[str, Owned]) -> list[Pair]:
+        """The batch under way may or may not have happened: what was written, by the database; the rest waits (R16).
+
+        An execution that is not this node's any more, and whose end was not in the batch, was lost: it is in neither.
+        """
         pairs, self.under_way = self.under_way, []
-        return pairs
-
-    def put_back(self, pairs: list[Pair]) -> None:
-        self._put_back(pairs, in_front=True)
-
-    def forget(self, held: Held) -> None:
-        held.commit = None
+        written: list[Pair] = []
+        unwritten: list[Pair] = []
+        for held, commit in pairs:
+            item = owned.get(held.id)
+            if item is not None and item.epoch == held.epoch:
+                done = [record for record in commit.records if record.seq <= item.record_count]
+                if done:
+                    written.append((held, ExecutionCommit(held.id, held.epoch, done)))
+                    commit.records = commit.records[len(done) :]
+                if commit.records or commit.end is not None:
+                    unwritten.append((held, commit))
+            elif commit.end is not None and _explains(commit.end, held, item):
+                written.append((held, commit))
+        self._put_back(unwritten, in_front=True)
+        return written
 
     def clear(self) -> None:
         for held in self._waiting:
@@ -108,3 +122,8 @@ class Outbox:
         returned = [held for held, _ in pairs]
         others = [held for held in self._waiting if held.commit is not None and id(held) not in merged]
         self._waiting = returned + others if in_front else others + returned
+
+
+def _explains(end: End, held: Held, item: Owned | None) -> bool:
+    """Whether this end is why the node does not own the execution at that epoch; a crash keeps it, one epoch on."""
+    return end.kind != Ending.CRASHED or (item is not None and item.epoch == held.epoch + 1)

@@ -1,4 +1,4 @@
-"""A node's places for workers: which are up, what each runs, who may take more, when one must be killed or started.
+"""One worker's place: whether it is up, what it runs, whether it may take more, when it must be killed or started.
 
     empty ──► starting ──► up ──(recycle, drain: no new work)──► dying ──► empty
 
@@ -13,6 +13,7 @@ from heapq import heapify, heappop, heapreplace
 from hydra.held import NOWHERE, Held
 
 NEVER_NS = 1 << 62
+START_MAX_NS = 120_000_000_000
 SPAWN_BACKOFF_NS = 100_000_000
 SPAWN_BACKOFF_MAX_NS = 10_000_000_000
 QUICK_DEATH_NS = 10_000_000_000  # a worker that lived longer, or recorded anything, starts its slot's back-off anew
@@ -26,7 +27,7 @@ class State(Enum):
 
 
 class Slot:
-    """One place. `limit` is how many executions its worker may run now; capped ones lower it (G7)."""
+    """`limit` is how many executions its worker may run now; those with a cap lower it (G7)."""
 
     def __init__(self, number: int, concurrency: int, is_wanted: bool) -> None:
         self.number = number
@@ -44,29 +45,27 @@ class Slot:
         self.is_draining = False
         self.is_excused = False  # killed for a reason that is no execution's fault
         self.has_progressed = False
-        self.started_at_ns = 0
         self.kill_at_ns = NEVER_NS
         self.kill_reason = ""
         self.culprits: set[int] = set()
+        self._started_at_ns = 0
 
     @property
     def is_usable(self) -> bool:
-        return (
-            self.state is State.UP
-            and not self.is_stalled
-            and not self.is_draining
-            and self.kill_at_ns == NEVER_NS
-            and self.is_wanted
-        )
+        return self.state is State.UP and self.is_wanted and not self.is_closing and not self.is_stalled
+
+    @property
+    def is_closing(self) -> bool:
+        return self.is_draining or self.kill_at_ns != NEVER_NS
 
     @property
     def free_count(self) -> int:
         return max(0, self.limit - len(self.runs))
 
-    def start(self, now_ns: int, limit_ns: int) -> None:
+    def start(self, now_ns: int) -> None:
         self.state = State.STARTING
-        self.started_at_ns = now_ns
-        self.kill_within(now_ns + limit_ns, "it did not start in time")
+        self._started_at_ns = now_ns
+        self.close(now_ns + START_MAX_NS, "it did not start in time")
 
     def greet(self) -> None:
         self.state = State.UP
@@ -85,40 +84,31 @@ class Slot:
             self.measure()
 
     def measure(self) -> None:
-        """Find the limit anew, after a capped execution left or recorded something."""
+        """Find the limit anew, after an execution with a cap left or recorded something."""
         self.limit = min((held.cap for held in self.runs.values()), default=self._concurrency)
 
-    def kill_within(self, at_ns: int, reason: str) -> None:
+    def close(self, at_ns: int, reason: str) -> None:
         """No new work; the kill comes at `at_ns`, or when only the culprits are left."""
         if at_ns < self.kill_at_ns:
             self.kill_at_ns = at_ns
             self.kill_reason = reason
 
     def must_die(self, now_ns: int) -> bool:
-        if self.state not in (State.STARTING, State.UP) or self.kill_at_ns == NEVER_NS:
-            return False
         if now_ns >= self.kill_at_ns:
-            return True
-        if self.state is State.STARTING or self.is_draining:
+            return self.state is not State.DYING
+        if self.state is not State.UP or self.is_draining or not self.is_closing:
             return False
-        return len(self.runs) <= 1 if not self.culprits else self.culprits.issuperset(self.runs)
+        return self.culprits.issuperset(self.runs) if self.culprits else len(self.runs) <= 1
 
-    def bury(self, now_ns: int) -> list[Held]:
-        """Its worker is gone: the executions that were on it. Dying again and again without progress costs a pause."""
-        victims = list(self.runs.values())
-        for held in victims:
-            held.slot = NOWHERE
-        if self.is_excused or self.has_progressed or now_ns - self.started_at_ns >= QUICK_DEATH_NS:
-            self._quick_death_count = 0
-            self.spawn_at_ns = now_ns
-        else:
-            self._quick_death_count += 1
-            delay_ns = 0
-            if self._quick_death_count > 1:
-                delay_ns = min(SPAWN_BACKOFF_NS << min(self._quick_death_count - 2, 10), SPAWN_BACKOFF_MAX_NS)
-            self.spawn_at_ns = now_ns + delay_ns
+    def bury(self, now_ns: int) -> None:
+        """Its worker is gone. Dying again and again without progress costs a pause."""
+        is_quick = not self.has_progressed and now_ns - self._started_at_ns < QUICK_DEATH_NS and not self.is_excused
+        self._quick_death_count = self._quick_death_count + 1 if is_quick else 0
+        self.spawn_at_ns = now_ns
+        if self._quick_death_count > 1:
+            doublings = min(self._quick_death_count - 2, 10)
+            self.spawn_at_ns += min(SPAWN_BACKOFF_NS << doublings, SPAWN_BACKOFF_MAX_NS)
         self._clear()
-        return victims
 
 
 def assign(loads: list[int], limits: list[int], caps: list[int]) -> list[int]:

@@ -72,7 +72,13 @@ def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[s
     if recorded:
         for id, *values in select_json(connection, "claimed_records", ids=to_json(recorded)):
             records[id].append(_to_record(values))
+    for recorded_ones in records.values():
+        recorded_ones.sort(key=_seq_of)
     return [_to_claimed(row, records[row[0]]) for row in rows]
+
+
+def _seq_of(record: Record) -> int:
+    return record.seq
 
 
 def _to_claimed(row: list[Any], records: list[Record]) -> Claimed:

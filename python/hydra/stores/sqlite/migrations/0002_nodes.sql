@@ -15,8 +15,6 @@ create table hydra_node (
     registered_at integer not null
 ) without rowid;
 
-create index hydra_node_present on hydra_node (namespace, state) where state in ('alive', 'dead');
-
 create table hydra_node_beat (
     node_id text not null primary key references hydra_node (id),
     counter integer not null,

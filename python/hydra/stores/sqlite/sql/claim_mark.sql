@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution.
+-- Index: primary key of hydra_execution; a `+` keeps the planner from walking the ready index instead.
 update hydra_execution
 set status = 'running',
     owner = :node,
@@ -6,6 +6,6 @@ set status = 'running',
     claimed_at = :now,
     started_at = coalesce(started_at, :now)
 where id in (select value from json_each(:ids))
-    and namespace = :namespace
-    and status = 'pending'
+    and +namespace = :namespace
+    and +status = 'pending'
     and wake_at is null

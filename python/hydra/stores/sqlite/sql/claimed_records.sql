@@ -3,9 +3,5 @@ select json_group_array(json_array(
     execution_id, seq, kind, branch, name, ordinal, attempt, hex(digest),
     case when payload is null then null else hex(payload) end, started_at, finished_at, due_at
 ))
-from (
-    select r.*
-    from json_each(:ids) as i
-    cross join hydra_record as r on r.execution_id = i.value
-    order by i.key, r.seq
-)
+from json_each(:ids) as i
+cross join hydra_record on execution_id = i.value

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution.
+-- Index: primary key of hydra_execution; a `+` keeps the planner from walking the owner's index instead.
 update hydra_execution
 set record_count = r.value ->> 2,
     death_count = r.value ->> 3,
@@ -17,5 +17,5 @@ set record_count = r.value ->> 2,
 from json_each(:rows) as r
 where hydra_execution.id = r.value ->> 0
     and hydra_execution.epoch = r.value ->> 1
-    and hydra_execution.owner = :node
-    and hydra_execution.status = 'running'
+    and +hydra_execution.owner = :node
+    and +hydra_execution.status = 'running'

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution; no indexed column changes.
+-- Index: primary key of hydra_execution; no indexed column changes. A `+` keeps it off the owner's index.
 update hydra_execution
 set record_count = r.value ->> 2,
     death_count = r.value ->> 3,
@@ -6,5 +6,5 @@ set record_count = r.value ->> 2,
 from json_each(:rows) as r
 where hydra_execution.id = r.value ->> 0
     and hydra_execution.epoch = r.value ->> 1
-    and hydra_execution.owner = :node
-    and hydra_execution.status = 'running'
+    and +hydra_execution.owner = :node
+    and +hydra_execution.status = 'running'

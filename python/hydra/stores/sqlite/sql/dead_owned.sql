@@ -1,4 +1,4 @@
--- Index: hydra_node_present, then hydra_execution_owner.
+-- Index: hydra_node is small; hydra_execution_owner.
 select json_group_array(json_array(id, workflow))
 from (
     select e.id, e.workflow

@@ -1,4 +1,4 @@
--- Index: hydra_node_present, then hydra_execution_owner. Runs before a batch is returned, so it never trusts its own return (R8).
+-- Index: hydra_node is small; hydra_execution_owner. Runs before a batch is returned, so it never trusts its own return (R8).
 update hydra_node
 set state = 'empty'
 where namespace = :namespace

@@ -1,9 +1,9 @@
--- Index: primary key of hydra_execution, from its newest end.
+-- Index: primary key of hydra_execution, from its newest end. A blob is greater than every text.
 select e.id
 from hydra_execution as e
 cross join hydra_submission as s on s.execution_id = e.id
 where e.namespace = :namespace
-    and (:before is null or e.id < :before)
+    and e.id < coalesce(:before, x'')
     and (:status is null or e.status = :status)
     and (:workflow is null or e.workflow = :workflow)
     and (:key is null or s.key = :key)

@@ -5,7 +5,7 @@ cross join hydra_submission as s on s.execution_id = e.id
 where e.namespace = :namespace
     and e.status = :status
     and e.status in ('sleeping', 'waiting', 'failed', 'cancelled', 'parked')
-    and e.id < coalesce(:before, '~')
+    and e.id < coalesce(:before, x'')
     and (:workflow is null or e.workflow = :workflow)
     and (:key is null or s.key = :key)
     and (

@@ -4,7 +4,7 @@ from hydra_execution as e indexed by hydra_execution_owner
 cross join hydra_submission as s on s.execution_id = e.id
 where e.owner is not null
     and e.namespace = :namespace
-    and (:before is null or e.id < :before)
+    and e.id < coalesce(:before, x'')
     and (:workflow is null or e.workflow = :workflow)
     and (:key is null or s.key = :key)
     and (

@@ -1,4 +1,4 @@
--- Index: hydra_node_present.
+-- Index: hydra_node is small.
 select count(*)
 from hydra_node
 where namespace = :namespace

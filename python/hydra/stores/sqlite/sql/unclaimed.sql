@@ -1,4 +1,4 @@
--- Index: primary key of hydra_count, hydra_node_present, hydra_node_workflow; at most :limit entries of hydra_execution_ready each.
+-- Index: primary key of hydra_count, hydra_node_workflow; at most :limit entries of hydra_execution_ready each.
 select w.workflow, (
     select count(*)
     from (

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from hydra.clock import seconds_of
+from hydra.codec import Signature
 from hydra.errors import ConfigError, HydraError
 from hydra.retry import DEFAULT_BACKOFF, Backoff, RetryPolicy
 
@@ -48,6 +49,7 @@ class Definition(Generic[P, R]):
         self.retry = retry
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = inspect.signature(function)
+        self.types = Signature.of(function)
         self._positional = positional_range(self.signature)
         self.__name__ = function.__name__
         self.__qualname__ = getattr(function, "__qualname__", function.__name__)
@@ -85,9 +87,9 @@ class Step(Definition[P, R]):
         inline: bool = False,
     ) -> None:
         super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
-        self.timeout_seconds = None if timeout is None else timeout_of(timeout, f"`timeout` of step `{self.name}`")
+        self.timeout_ns = 0 if timeout is None else round(timeout_of(timeout, f"`timeout` of step `{self.name}`") * 1e9)
         self.inline = inline
-        if inline and self.timeout_seconds is not None:
+        if inline and self.timeout_ns:
             raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
         if inline and self.is_async:
             raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop.")

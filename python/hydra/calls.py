@@ -1,0 +1,142 @@
+"""Who is calling: a `Branch` of a body, which counts its calls (their keys), or a `StepCall`, one try of a step.
+
+A branch is one line of calls: the body itself, one bound step of a gather, or one asyncio task of an async body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hydra import codec
+from hydra.context import Current
+from hydra.errors import HydraError
+from hydra.workflow import BoundStep, Step, Workflow
+
+if TYPE_CHECKING:
+    from hydra.executor import Execution, Strand
+    from hydra.limits import Interruptible
+
+
+class Branch:
+    """The caller in a sync body; lives on the hub thread."""
+
+    __slots__ = ("_ordinals", "execution", "name")
+
+    def __init__(self, execution: Execution, name: str) -> None:
+        self.execution = execution
+        self.name = name
+        self._ordinals: dict[str, int] = {}
+
+    def next_ordinal(self, name: str) -> int:
+        ordinals = self._ordinals
+        ordinal = ordinals.get(name, 0)
+        ordinals[name] = ordinal + 1
+        return ordinal
+
+    def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if step.is_async:
+            raise HydraError(f"step `{step.name}` is async: call it in an async workflow, or through `hydra.gather`.")
+        execution = self.execution
+        value = execution.run_step(
+            self.name, step, self.next_ordinal(step.name), codec.encode_call(args, kwargs)[1], args, kwargs
+        )
+        execution.handed = execution.seq
+        return value
+
+    def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise HydraError(f"workflow `{workflow.name}` cannot be called in a body; start it with `hydra.spawn`.")
+
+    def sleep(self, seconds: float) -> None:
+        self.execution.sleep(self.name, self.next_ordinal("hydra.sleep"), seconds)
+
+    def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
+        if key is None:
+            return self.execution.value(self.name, name, self.next_ordinal(name), make)
+        return self.execution.pinned(f"{name}:{key}", make)
+
+    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]:
+        prefix = f"{self.name}/{self.next_ordinal('hydra.gather')}"
+        digests = [codec.encode_call(each.args, each.kwargs)[1] for each in bound]
+        return self.execution.gather(prefix, bound, digests)
+
+    def current(self) -> Current:
+        return self.execution.current(None, self.execution.claimed.attempt)
+
+    def idempotency_key(self, label: str | None) -> str:
+        raise HydraError("`hydra.idempotency_key` belongs in a step: it names that step's effect.")
+
+
+class StepCall:
+    """One try of a step, and the caller inside it; filled in by whoever performs it."""
+
+    __slots__ = (
+        "args",
+        "attempt",
+        "branch",
+        "deadline_ns",
+        "error",
+        "execution",
+        "finished_at",
+        "has_switched",
+        "is_given_up",
+        "kwargs",
+        "ordinal",
+        "result",
+        "running",
+        "started_at",
+        "step",
+        "strand",
+        "timeout_ns",
+    )
+
+    def __init__(
+        self,
+        execution: Execution,
+        branch: str,
+        step: Step[..., Any],
+        ordinal: int,
+        attempt: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self.execution = execution
+        self.branch = branch
+        self.step = step
+        self.ordinal = ordinal
+        self.attempt = attempt
+        self.args = args
+        self.kwargs = kwargs
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.started_at = 0  # 0: it was not allowed to start
+        self.finished_at = 0
+        self.timeout_ns = step.timeout_ns  # 0: none
+        self.deadline_ns = 0
+        self.running: Interruptible | None = None
+        self.is_given_up = False
+        self.has_switched = False
+        self.strand: Strand | None = None
+
+    def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return step.function(*args, **kwargs)
+
+    def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return workflow.function(*args, **kwargs)
+
+    def sleep(self, seconds: float) -> None:
+        raise HydraError(f"`hydra.sleep` belongs in a workflow's body, not in step `{self.step.name}`; use time.sleep.")
+
+    def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
+        return make()
+
+    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]:
+        return tuple(each.step.function(*each.args, **each.kwargs) for each in bound)
+
+    def current(self) -> Current:
+        return self.execution.current(self.step.name, self.attempt)
+
+    def idempotency_key(self, label: str | None) -> str:
+        place = f"{self.branch}\0{self.step.name}\0{self.ordinal}\0{label or ''}"
+        return f"{self.execution.claimed.id}-{hashlib.blake2b(place.encode(), digest_size=10).hexdigest()}"

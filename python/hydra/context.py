@@ -1,0 +1,115 @@
+"""What user code calls inside an execution: `sleep`, `now`, `gather`, `current` …; and what these mean elsewhere.
+
+Who is calling is in `workflow.caller`. Nothing here does I/O; the executor decides what is recorded and what waits.
+"""
+
+from __future__ import annotations
+
+import random as random_numbers
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar, cast, overload
+
+import msgspec
+
+from hydra.clock import seconds_of
+from hydra.errors import HydraError
+from hydra.workflow import BoundStep, Caller, caller
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class Current(msgspec.Struct, frozen=True):
+    """Where the calling code runs."""
+
+    id: str
+    workflow: str
+    step: str | None
+    namespace: str
+    tags: dict[str, str]
+    attempt: int  # the step's in a step, the execution's in a body
+    execution_attempt: int
+
+
+class Inside(Caller, Protocol):
+    """A caller inside an execution: a body (or a branch of it), or a step."""
+
+    def sleep(self, seconds: float) -> None: ...
+    def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
+    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]: ...
+    def current(self) -> Current: ...
+    def idempotency_key(self, label: str | None) -> str: ...
+
+
+def sleep(duration: timedelta | float) -> None:
+    """Wait durably; a longer sleep is a row in the database, not a thread."""
+    inside("hydra.sleep").sleep(seconds_of(duration, "the duration of `hydra.sleep`"))
+
+
+def now(key: str | None = None) -> datetime:
+    """The time (UTC), recorded: a replay sees the same."""
+    return cast(datetime, recorded("hydra.now", key, utc_now))
+
+
+def uuid4(key: str | None = None) -> uuid.UUID:
+    """A random UUID, recorded: a replay sees the same."""
+    return cast(uuid.UUID, recorded("hydra.uuid4", key, uuid.uuid4))
+
+
+def random(key: str | None = None) -> float:
+    """A random number in [0, 1), recorded: a replay sees the same."""
+    return cast(float, recorded("hydra.random", key, random_numbers.random))
+
+
+@overload
+def gather(a: BoundStep[A], /) -> tuple[A]: ...
+@overload
+def gather(a: BoundStep[A], b: BoundStep[B], /) -> tuple[A, B]: ...
+@overload
+def gather(a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], /) -> tuple[A, B, C]: ...
+@overload
+def gather(a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], d: BoundStep[D], /) -> tuple[A, B, C, D]: ...
+@overload
+def gather(*bound: BoundStep[T]) -> tuple[T, ...]: ...
+def gather(*bound: BoundStep[Any]) -> tuple[Any, ...]:
+    """Run steps in parallel; their results in order. The first failure is raised when all have ended."""
+    for each in bound:
+        if not isinstance(each, BoundStep):
+            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {each!r}.")
+    here = caller.get()
+    if here is None:
+        return tuple(each.step.function(*each.args, **each.kwargs) for each in bound)
+    return cast(Inside, here).gather(bound)
+
+
+def current() -> Current:
+    """Where the calling code runs."""
+    return inside("hydra.current").current()
+
+
+def idempotency_key(label: str | None = None) -> str:
+    """The same in all tries of this step of this execution: hand it to outside APIs, one `label` for each call."""
+    return inside("hydra.idempotency_key").idempotency_key(label)
+
+
+def recorded(name: str, key: str | None, make: Callable[[], Any]) -> Any:
+    here = caller.get()
+    return make() if here is None else cast(Inside, here).value(name, key, make)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def inside(what: str) -> Inside:
+    here = caller.get()
+    if here is None:
+        raise HydraError(
+            f"`{what}` works only inside an execution; in a test use hydra.testing.step_context(key=…) or Harness."
+        )
+    return cast(Inside, here)

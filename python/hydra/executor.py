@@ -1,0 +1,441 @@
+"""One claimed execution, from its records to its next stop: what is replayed, run, recorded, retried, waited for.
+
+    body ──step──► replayed? its outcome
+              └──► durable so far? ──► run ──► result: recorded, handed out at once
+                                         └───► failure: recorded; again after the back-off, or raised in the body
+    every branch waits long ──► suspended          halted ──► Interrupt in every branch, then the end
+
+It does no I/O and reads no clock: the `Host` (the hub) runs steps, keeps timers, and carries records away. All of it
+happens on the hub's thread; each line of control is a greenlet (`Strand`), set aside by switching to the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+
+from hydra import codec
+from hydra.calls import Branch, StepCall
+from hydra.context import Current
+from hydra.errors import HydraError, Interrupt, NonDeterminismError
+from hydra.execution import Claimed, End, Ending, Record, RecordKind
+from hydra.replay import History, Past
+from hydra.workflow import BoundStep, Step, Workflow, caller
+
+HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
+RECHECK_US = 60_000_000  # a branch that waits while others run looks at the clock this often
+INTERRUPTS_MAXIMUM = 100  # a body that swallows this many is never resumed
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
+SLEEP, VALUE = str(RecordKind.SLEEP), str(RecordKind.VALUE)
+STEP_KINDS = (STEP, FAILURE)
+
+
+class Host(Protocol):
+    """What an execution needs of the hub."""
+
+    namespace: str
+
+    def now(self) -> int: ...
+    def random(self) -> float: ...
+    def may_start(self) -> bool: ...
+    def start(self, run: Callable[[], None]) -> Strand: ...
+    def resume(self, strand: Strand) -> None: ...
+    def resume_at(self, strand: Strand, due_at: int) -> None: ...
+    def resume_when_leased(self, strand: Strand) -> None: ...
+    def perform(self, call: StepCall) -> None:
+        """Run the call and fill in its outcome; the strand is set aside meanwhile if need be."""
+        ...
+
+    def has_unsent(self, execution: Execution) -> None: ...
+    def ended(self, execution: Execution, end: End) -> None: ...
+    def abandon(self, strand: Strand) -> None: ...
+
+
+class Strand(greenlet):
+    """One line of control of an execution. `is_waiting`: it may be resumed, and looks again at what it waits for."""
+
+    is_waiting = False
+
+    def leave(self) -> None:
+        """Let the hub (the parent of every strand) go on; returns when it switches back."""
+        hub = self.parent
+        assert hub is not None
+        hub.switch()
+
+
+def running() -> Strand:
+    strand = getcurrent()
+    assert isinstance(strand, Strand)
+    return strand
+
+
+class Execution:
+    """`stopping` is how this claim ends, once that is decided; nothing new starts from then on."""
+
+    def __init__(self, token: int, claimed: Claimed, workflow: Workflow[..., Any], host: Host) -> None:
+        self.token = token
+        self.claimed = claimed
+        self.workflow = workflow
+        self.host = host
+        self.seq = len(claimed.records)
+        self.durable = self.seq
+        self.handed = 0
+        self.unsent: list[Record] = []
+        self.history = History(claimed.records) if claimed.records else None
+        self.stopping: End | None = None
+        self.live_count = 0  # strands not yet ended
+        self.idle_count = 0  # of these, strands that wait for a time or for other strands
+        self._waiting: dict[Strand, int] = {}  # strands that may be resumed; when they are due, or 0
+        self._pinned: dict[str, Any] = {}
+        self._raised: dict[int, tuple[BaseException, int]] = {}
+        self._interrupt_count = 0
+
+    # the hub's side
+
+    def start(self) -> None:
+        timeout_at = self.claimed.timeout_at
+        if self.claimed.cancel_requested:
+            self.host.ended(self, End(Ending.CANCELLED))
+        elif timeout_at is not None and timeout_at <= self.host.now():
+            self.host.ended(self, self._timed_out())
+        else:
+            self.live_count = 1
+            self.host.start(self._run_body)
+
+    def became_durable(self, seq: int) -> None:
+        self.durable = seq
+        for strand, due_at in self._waiting.items():
+            if not due_at:
+                self.host.resume(strand)
+
+    def halt(self, reason: str) -> None:
+        if reason == "cancelled":
+            self.stop(End(Ending.CANCELLED))
+        elif reason == "timeout":
+            self.stop(self._timed_out())
+        elif reason == "drain":
+            self.stop(End(Ending.RELEASED))
+        else:
+            self.stop(End(Ending.LOST))
+
+    def stop(self, end: End) -> None:
+        """Decide how this claim ends. A decision stands, but a halt outweighs waiting, and a lost lease everything."""
+        if self.stopping is None or end.kind == Ending.LOST or self.stopping.kind in (Ending.SLEEPING, Ending.RELEASED):
+            self.stopping = end
+        for strand in self._waiting:
+            self.host.resume(strand)
+
+    def _timed_out(self) -> End:
+        error = HydraError(f"the execution ran past the timeout of workflow `{self.claimed.workflow}`")
+        return End(Ending.FAILED, codec.encode_failure(error), cause="timeout")
+
+    # strands
+
+    def _run_body(self) -> None:
+        if self.stopping is None:
+            end = self._call_body()
+            if end is not None:
+                self.stop(end)
+        self._strand_ended()
+
+    def _call_body(self) -> End | None:
+        try:
+            args, kwargs = codec.decode_call(self.claimed.input, self.workflow.function)
+            self.workflow.signature.bind(*args, **kwargs)
+        except (HydraError, TypeError, ValueError) as error:
+            return self.failed_input(error)
+        caller.set(Branch(self, ""))
+        try:
+            value = self.workflow.function(*args, **kwargs)
+        except BaseException as error:
+            return self.body_raised(error)
+        return self.body_returned(value)
+
+    def _strand_ended(self) -> None:
+        self.live_count -= 1
+        if self.live_count == 0:
+            assert self.stopping is not None
+            self.host.ended(self, self.stopping)
+
+    def _wait(self, due_at: int = 0) -> None:
+        """Set the running strand aside until something may have changed; `due_at` if only time can change it."""
+        strand = running()
+        if self.stopping is None:
+            strand.is_waiting = True
+            self._waiting[strand] = due_at
+            strand.leave()
+            del self._waiting[strand]
+        if self.stopping is not None:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Leave the running strand; for good, if its code goes on in spite of it."""
+        assert self.stopping is not None
+        self._interrupt_count += 1
+        if self._interrupt_count > INTERRUPTS_MAXIMUM:
+            strand = running()
+            self.host.abandon(strand)
+            self._strand_ended()
+            while True:
+                strand.leave()
+        raise Interrupt(f"execution `{self.claimed.id}` stops here ({self.stopping.kind}); let this exception pass")
+
+    # how a body ends
+
+    def body_returned(self, value: Any) -> End | None:
+        if self.stopping is not None:
+            return None
+        left = self.history.unasked() if self.history is not None else None
+        if left is not None:
+            return self._diverged(f"the code returned, and never asked for {told(*left)}, which is recorded")
+        try:
+            return End(Ending.COMPLETED, codec.encode(value))
+        except HydraError as error:
+            return End(Ending.FAILED, codec.encode_failure(error))
+
+    def body_raised(self, error: BaseException) -> End | None:
+        if self.stopping is not None:
+            return None
+        cause_seq = self._cause_seq(error)
+        payload = codec.encode_failure(error)
+        seconds = self.workflow.retry.delay(self.claimed.attempt, error, self.host.random())
+        if seconds is None:
+            return End(Ending.FAILED, payload, cause_seq=cause_seq)
+        return End(Ending.RETRY, payload, wake_at=self.host.now() + round(seconds * 1e6), cause_seq=cause_seq)
+
+    def failed_input(self, error: BaseException) -> End:
+        message = f"the input of execution `{self.claimed.id}` does not fit workflow `{self.workflow.name}`: {error}"
+        return End(Ending.FAILED, codec.encode_failure(HydraError(message)))
+
+    def _cause_seq(self, error: BaseException | None) -> int:
+        """The record of the step failure that left the body, as itself or as what was raised from it."""
+        for _ in range(INTERRUPTS_MAXIMUM):
+            if error is None:
+                break
+            known = self._raised.get(id(error))
+            if known is not None:
+                return known[1]
+            if isinstance(error, BaseExceptionGroup):
+                return next((seq for each in error.exceptions if (seq := self._cause_seq(each))), 0)
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return 0
+
+    def _diverged(self, difference: str) -> End:
+        message = (
+            f"workflow `{self.claimed.workflow}` no longer matches the records of execution `{self.claimed.id}`: "
+            f"{difference}; run the code it began with, then resume it"
+        )
+        return End(Ending.PARKED, codec.encode(str(NonDeterminismError(message))))
+
+    # what a body asks for
+
+    def _ask(self, branch: str, name: str, ordinal: int, kinds: tuple[str, ...], digest: bytes) -> Past | None:
+        """What the records say of this call; stops the execution where code and records differ."""
+        if self.stopping is not None:
+            self._interrupt()
+        if self.history is None:
+            return None
+        past = self.history.ask((branch, name, ordinal))
+        difference = None
+        if past is None or past.outcome is None:
+            left = None if self.workflow.is_async else self.history.unasked(branch)
+            if left is not None:
+                difference = f"the code asks for {told(branch, name, ordinal)}, the record has {told(*left)}"
+        elif past.outcome.kind not in kinds:
+            difference = f"{told(branch, name, ordinal)} is recorded as a `{past.outcome.kind}`"
+        if past is not None and past.digest and digest and past.digest != digest:
+            difference = (
+                f"{told(branch, name, ordinal)} is called with other arguments "
+                f"(digest {digest.hex()}) than the record has (digest {past.digest.hex()})"
+            )
+        if difference is not None:
+            self.stop(self._diverged(difference))
+            self._interrupt()
+        return past
+
+    def _append(
+        self,
+        kind: str,
+        key: tuple[str, str, int],
+        attempt: int,
+        digest: bytes,
+        payload: bytes | None,
+        started_at: int,
+        finished_at: int,
+        due_at: int = 0,
+    ) -> None:
+        self.seq = seq = self.seq + 1
+        unsent = self.unsent
+        if not unsent:
+            self.host.has_unsent(self)
+        unsent.append(Record(seq, kind, *key, attempt, digest, payload, started_at, finished_at, due_at))
+
+    def run_step(
+        self,
+        branch: str,
+        step: Step[..., Any],
+        ordinal: int,
+        digest: bytes,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """The step's result (or its failure, raised), from its record or from running it as often as its policy allows.
+
+        The caller marks it as handed out, when it does that.
+        """
+        past = self._ask(branch, step.name, ordinal, STEP_KINDS, digest)
+        attempt, failed_count, needed = 1, 0, 0
+        if past is not None:
+            if past.outcome is not None:
+                return self._replayed(step, past.outcome)
+            attempt, failed_count = past.try_count + 1, past.failed_count
+            self._wait_until(past.due_at)
+        host = self.host
+        key = (branch, step.name, ordinal)
+        while True:
+            self._wait_to_start(needed)
+            call = StepCall(self, branch, step, ordinal, attempt, args, kwargs)
+            host.perform(call)
+            if not call.started_at:
+                continue
+            error = call.error
+            if error is None:
+                try:
+                    payload = codec.encode(call.result)
+                    value = step.types.decode_result(payload)
+                except HydraError as unfit:
+                    error, seconds = unfit, None
+                else:
+                    self._append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
+                    return value
+            else:
+                seconds = step.retry.delay(failed_count + 1, error, host.random())
+            payload = codec.encode_failure(error)
+            if seconds is None:
+                self._append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at)
+                raise self._rebuilt(payload, self.seq)
+            due_at = call.finished_at + round(seconds * 1e6)
+            self._append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at)
+            needed = self.seq
+            attempt += 1
+            failed_count += 1
+            self._wait_until(due_at)
+
+    def _replayed(self, step: Step[..., Any], record: Record) -> Any:
+        assert record.payload is not None
+        if record.kind == FAILURE:
+            raise self._rebuilt(record.payload, record.seq)
+        return step.types.decode_result(record.payload)
+
+    def _rebuilt(self, payload: bytes, seq: int) -> BaseException:
+        error = codec.rebuild_exception(codec.decode_failure(payload))
+        self._raised[id(error)] = (error, seq)
+        self.handed = max(self.handed, seq)
+        return error
+
+    def _wait_to_start(self, needed: int) -> None:
+        """G5: what the body knows is durable. R5: this node may still act."""
+        while True:
+            if self.stopping is not None:
+                self._interrupt()
+            if self.durable < self.handed or self.durable < needed:
+                self._wait()
+            elif not self.host.may_start():
+                self.host.resume_when_leased(running())
+                self._wait()
+            else:
+                return
+
+    def _wait_until(self, due_at: int) -> None:
+        while (now := self.host.now()) < due_at:
+            self._wait_idle(now, due_at)
+
+    def _wait_idle(self, now: int, due_at: int) -> None:
+        """Wait for a time (or, with 0, for other strands); end here if every strand does, and for long."""
+        self.idle_count += 1
+        if self.idle_count == self.live_count:
+            first_due_at = min(filter(None, [due_at, *self._waiting.values()]))
+            if first_due_at - now > HOLD_US:
+                self.stop(End(Ending.SLEEPING, wake_at=first_due_at, wake_seq=self.claimed.wake_seq))
+        if due_at and self.stopping is None:
+            self.host.resume_at(running(), min(due_at, now + RECHECK_US))
+        try:
+            self._wait(due_at)
+        finally:
+            self.idle_count -= 1
+
+    def sleep(self, branch: str, ordinal: int, seconds: float) -> None:
+        past = self._ask(branch, "hydra.sleep", ordinal, (SLEEP,), b"")
+        if past is not None and past.outcome is not None:
+            self._wait_until(past.outcome.due_at)
+            return
+        now = self.host.now()
+        due_at = now + round(seconds * 1e6)
+        self._append(SLEEP, (branch, "hydra.sleep", ordinal), 1, b"", None, now, now, due_at)
+        self.handed = self.seq
+        self._wait_until(due_at)
+
+    def value(self, branch: str, name: str, ordinal: int, make: Callable[[], Any]) -> Any:
+        past = self._ask(branch, name, ordinal, (VALUE,), b"")
+        if past is not None and past.outcome is not None:
+            assert past.outcome.payload is not None
+            return codec.decode(past.outcome.payload)
+        now = self.host.now()
+        value = EPOCH + timedelta(microseconds=now) if name.startswith("hydra.now") else make()
+        self._append(VALUE, (branch, name, ordinal), 1, b"", codec.encode(value), now, now)
+        self.handed = self.seq
+        return value
+
+    def pinned(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._pinned:
+            self._pinned[name] = self.value("", name, 0, make)
+        return self._pinned[name]
+
+    def gather(self, prefix: str, bound: tuple[BoundStep[Any], ...], digests: list[bytes]) -> tuple[Any, ...]:
+        """Each call in a strand and branch of its own."""
+        if self.stopping is not None:
+            self._interrupt()
+        results: list[Any] = [None] * len(bound)
+        errors: list[BaseException | None] = [None] * len(bound)
+        parent = running()
+        left_count = len(bound)
+
+        def run(index: int) -> None:
+            nonlocal left_count
+            each = bound[index]
+            try:
+                results[index] = self.run_step(
+                    f"{prefix}.{index}", each.step, 0, digests[index], each.args, each.kwargs
+                )
+            except BaseException as error:
+                errors[index] = error
+            left_count -= 1
+            if left_count == 0:
+                self.host.resume(parent)
+            self._strand_ended()
+
+        self.live_count += left_count
+        for index in range(left_count):
+            self.host.start(partial(run, index))
+        while left_count:
+            self._wait_idle(self.host.now(), 0)
+        self.handed = self.seq
+        for error in errors:
+            if error is not None:
+                raise error
+        return tuple(results)
+
+    def current(self, step: str | None, attempt: int) -> Current:
+        claimed = self.claimed
+        return Current(claimed.id, claimed.workflow, step, self.host.namespace, claimed.tags, attempt, claimed.attempt)
+
+
+def told(branch: str, name: str, ordinal: int) -> str:
+    place = f" in branch `{branch}`" if branch else ""
+    return f"`{name}` number {ordinal + 1}{place}"

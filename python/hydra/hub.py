@@ -1,0 +1,397 @@
+"""The one thread on which a worker's bodies run: greenlets set aside and resumed, steps sent to where they may run.
+
+    frames in ─► executions ─► ready strands ─► nothing ready? frames out, then wait ─┐
+         ▲            ▲ steps that ended (pool, event loop), timers                    │
+         └────────────┴───────────────────────────────────────────────────────────────┘
+
+`deliver` is safe from any thread, everything else belongs to the hub's. It knows nothing of sockets or processes.
+"""
+
+from __future__ import annotations
+
+import decimal
+import heapq
+import logging
+import os
+import random
+import resource
+import select
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+
+from hydra.calls import StepCall
+from hydra.errors import StepTimeout
+from hydra.execution import Claimed, End, Ending
+from hydra.executor import Execution, Strand, running
+from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
+from hydra.limits import NEVER_NS, Limits, RunningInThread
+from hydra.pace import Pace
+from hydra.pool import Pool
+from hydra.workflow import Registry, Step, caller
+
+BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
+UNSENT_MAXIMUM = 512  # executions with unsent records, before frames leave although more is ready
+LEASE_RECHECK_US = 20_000
+RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
+WAIT_MAXIMUM_MS = 60_000
+
+log = logging.getLogger("hydra.worker")
+
+
+class Lease(Protocol):
+    """The node's shared page (`clock.LeasePage`), or a clock in its place."""
+
+    def may_start(self) -> bool: ...
+    def now(self) -> int: ...
+    def boottime_ns(self) -> int: ...
+
+
+class WorkerPage(Protocol):
+    """What the supervisor sees of this worker without asking it (`page.Page`)."""
+
+    def enter(self, call: StepCall, deadline_ns: int) -> int: ...
+    def leave(self, place: int) -> None: ...
+    def set_busy(self, since_ns: int) -> None: ...
+
+
+class Source(Protocol):
+    """Where frames come from, when not through `deliver`."""
+
+    def fileno(self) -> int: ...
+    def receive(self) -> Sequence[ToWorker] | None:
+        """What has arrived; None at the end."""
+        ...
+
+
+class Hub:
+    """Runs executions until it is told to drain. `send` is called on the hub's thread only, one call per batch."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        send: Callable[[list[FromWorker]], None],
+        lease: Lease,
+        page: WorkerPage | None = None,
+        concurrency: int = 64,
+        namespace: str = "default",
+    ) -> None:
+        self.namespace = namespace
+        self.now = lease.now
+        self.random = random.Random().random
+        self._registry = registry
+        self._send = send
+        self._lease = lease
+        self._page = page
+        self._base = copy_context()
+        self._decimal = self._base.run(decimal.getcontext) if sets_decimal(self._base) else None
+        self._executions: dict[int, Execution] = {}
+        self._ready: deque[Strand] = deque()
+        self._unsent: list[Execution] = []
+        self._outgoing: list[FromWorker] = []
+        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._timer_count = 0
+        self._paces: dict[Step[..., Any], Pace] = {}
+        self._pool = Pool(concurrency, self._run_in_thread)
+        self._limits = Limits()
+        self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._is_asleep = False
+        self._is_draining = False
+        self._is_recycling = False
+        self._stuck: dict[Execution, int] = {}  # how many of its steps run on although they were given up
+        self._abandoned: list[Strand] = []
+        self._greenlet: greenlet = getcurrent()
+
+    # from any thread
+
+    def deliver(self, frames: Sequence[ToWorker]) -> None:
+        """Frames from the supervisor."""
+        self.post(self._receive, frames)
+
+    def post(self, function: Callable[[Any], None], argument: Any) -> None:
+        """Have the hub's thread call it."""
+        self._inbox.append((function, argument))
+        if self._is_asleep:
+            os.eventfd_write(self._eventfd, 1)
+
+    # the loop
+
+    def run(self, source: Source | None = None) -> None:
+        """Until drained, or until the source ends."""
+        self._greenlet = getcurrent()
+        poll = select.poll()
+        poll.register(self._eventfd, select.POLLIN)
+        if source is not None:
+            poll.register(source.fileno(), select.POLLIN)
+        try:
+            while not (self._is_draining and not self._executions and not self._outgoing):
+                for fd in self._wait(poll):
+                    if fd == self._eventfd:
+                        os.eventfd_read(fd)
+                    elif source is not None:
+                        frames = source.receive()
+                        if frames is None:
+                            return
+                        self._receive(frames)
+                self._run_timers()
+                while self._inbox:
+                    function, argument = self._inbox.popleft()
+                    function(argument)
+                self._run_ready()
+                self._flush()
+        finally:
+            self._pool.close()
+
+    def _wait(self, poll: select.poll) -> list[int]:
+        timeout_ms = WAIT_MAXIMUM_MS
+        next_ns = min(self._timers[0][0] if self._timers else NEVER_NS, self._limits.next_ns)
+        if next_ns != NEVER_NS:
+            timeout_ms = min(timeout_ms, max(0, (next_ns - self._lease.boottime_ns()) // 1_000_000 + 1))
+        if self._page is not None:
+            self._page.set_busy(0)
+        self._is_asleep = True
+        if self._inbox or self._ready:
+            timeout_ms = 0
+        events = poll.poll(timeout_ms)
+        self._is_asleep = False
+        if self._page is not None:
+            self._page.set_busy(self._lease.boottime_ns())
+        return [fd for fd, _ in events]
+
+    def _run_ready(self) -> None:
+        ready = self._ready
+        count = 0
+        while ready:
+            ready.popleft().switch()
+            count += 1
+            if count % BUSY_STAMP_STRANDS == 0:
+                if self._page is not None:
+                    self._page.set_busy(self._lease.boottime_ns())
+                if len(self._unsent) >= UNSENT_MAXIMUM:
+                    self._flush()
+
+    def _flush(self) -> None:
+        outgoing = self._outgoing
+        for execution in self._unsent:
+            if execution.unsent:
+                outgoing.append(Recorded(execution.token, execution.unsent))
+                execution.unsent = []
+        self._unsent.clear()
+        if outgoing:
+            self._outgoing = []
+            self._send(outgoing)
+
+    def _run_timers(self) -> None:
+        timers = self._timers
+        if timers or self._limits.next_ns != NEVER_NS:
+            now_ns = self._lease.boottime_ns()
+            while timers and timers[0][0] <= now_ns:
+                heapq.heappop(timers)[2]()
+            for call in self._limits.check(now_ns) if self._limits.next_ns <= now_ns else ():
+                self._give_up(call)
+
+    def _call_at(self, at_ns: int, function: Callable[[], None]) -> None:
+        self._timer_count += 1
+        heapq.heappush(self._timers, (at_ns, self._timer_count, function))
+
+    # frames
+
+    def _receive(self, frames: Sequence[ToWorker]) -> None:
+        executions = self._executions
+        for frame in frames:
+            if isinstance(frame, Durable):
+                for token, seq in zip(frame.tokens, frame.seqs, strict=True):
+                    execution = executions.get(token)
+                    if execution is not None:
+                        execution.became_durable(seq)
+            elif isinstance(frame, Run):
+                self._begin(frame.token, frame.execution)
+            elif isinstance(frame, Halt):
+                execution = executions.get(frame.token)
+                if execution is not None:
+                    execution.halt(frame.reason)
+            elif isinstance(frame, Drain):
+                self._is_draining = True
+                self._halt_all()
+
+    def _begin(self, token: int, claimed: Claimed) -> None:
+        workflow = self._registry.workflows.get(claimed.workflow)
+        if workflow is None or self._is_draining or self._is_recycling:
+            self._outgoing.append(Ended(token, [], End(Ending.RELEASED)))
+            return
+        execution = self._executions[token] = Execution(token, claimed, workflow, self)
+        execution.start()
+
+    def _halt_all(self) -> None:
+        for execution in list(self._executions.values()):
+            execution.halt("drain")
+
+    # what executions ask for
+
+    def may_start(self) -> bool:
+        return self._lease.may_start()
+
+    def start(self, run: Callable[[], None]) -> Strand:
+        strand = Strand(run, self._greenlet)
+        strand.gr_context = self._new_context()
+        self._ready.append(strand)
+        return strand
+
+    def resume(self, strand: Strand) -> None:
+        if strand.is_waiting:
+            strand.is_waiting = False
+            self._ready.append(strand)
+
+    def resume_at(self, strand: Strand, due_at: int) -> None:
+        at_ns = self._lease.boottime_ns() + (due_at - self.now()) * 1_000
+        self._call_at(at_ns, lambda: self.resume(strand))
+
+    def resume_when_leased(self, strand: Strand) -> None:
+        self.resume_at(strand, self.now() + LEASE_RECHECK_US)
+
+    def has_unsent(self, execution: Execution) -> None:
+        self._unsent.append(execution)
+
+    def ended(self, execution: Execution, end: End) -> None:
+        if execution in self._stuck:
+            return  # its step still runs: the kill, or the step's end, gives it back
+        del self._executions[execution.token]
+        if end.kind != Ending.LOST:
+            self._outgoing.append(Ended(execution.token, execution.unsent, end))
+        execution.unsent = []
+
+    def abandon(self, strand: Strand) -> None:
+        """Kept for ever: collecting a greenlet would resume its code once more."""
+        self._abandoned.append(strand)
+        log.warning("a workflow's body catches hydra.Interrupt and goes on; it is set aside until this worker ends")
+
+    # steps
+
+    def perform(self, call: StepCall) -> None:
+        step = call.step
+        pace = self._paces.get(step)
+        if pace is None:
+            pace = self._paces[step] = Pace(step.inline, not step.is_async and not step.timeout_ns)
+        if pace.is_inline:
+            self._run_inline(call, pace)
+            return
+        strand = call.strand = running()
+        if call.timeout_ns:
+            self._limits.add(call, self._lease.boottime_ns())
+        self._pool.submit(call)
+        strand.leave()
+
+    def _run_inline(self, call: StepCall, pace: Pace) -> None:
+        if pace.is_declared:
+            self._run(call, 0)
+            return
+        switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        self._run(call, 0)
+        has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
+        pace.observe(call.finished_at - call.started_at, has_switched)
+
+    def _run(self, call: StepCall, deadline_ns: int) -> None:
+        """The step itself, between its entry in the worker's page and the end of that."""
+        page = self._page
+        call.started_at = self.now()
+        place = -1 if page is None else page.enter(call, deadline_ns)
+        context = self._new_context()
+        if deadline_ns:
+            run_limited(call, context, deadline_ns)
+        else:
+            try:
+                call.result = context.run(enter_step, call)
+            except BaseException as error:
+                call.error = error
+        if page is not None:
+            page.leave(place)
+        call.finished_at = self.now()
+
+    def _new_context(self) -> Context:
+        context = self._base.copy()
+        if self._decimal is not None:
+            context.run(decimal.setcontext, self._decimal.copy())
+        return context
+
+    def _run_in_thread(self, call: StepCall) -> None:
+        if self.may_start() and call.execution.stopping is None:
+            if call.timeout_ns:
+                self._run(call, self._lease.boottime_ns() + call.timeout_ns)
+            else:
+                switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+                self._run(call, 0)
+                call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
+        self.post(self._finished, call)
+
+    def _finished(self, call: StepCall) -> None:
+        self._pool.finished_one()
+        if call.is_given_up:
+            self._came_back(call.execution)
+            return
+        if call.timeout_ns:
+            self._limits.remove(call)
+            if call.running is not None and call.running.is_interrupted and isinstance(call.error, StepTimeout):
+                call.error = timed_out(call).with_traceback(call.error.__traceback__)
+        elif call.started_at:
+            pace = self._paces[call.step]
+            if pace.may_learn:
+                pace.observe(call.finished_at - call.started_at, call.has_switched)
+        assert call.strand is not None
+        self._ready.append(call.strand)
+
+    def _give_up(self, call: StepCall) -> None:
+        """The step does not end. Its time-out is recorded now; its execution stays here until the step is dead."""
+        call.is_given_up = True
+        call.error = timed_out(call)
+        call.finished_at = self.now()
+        self._stuck[call.execution] = self._stuck.get(call.execution, 0) + 1
+        self._is_recycling = True
+        reason = f"step `{call.step.name}` ran past its timeout and could not be stopped"
+        self._outgoing.append(Recycle(reason, self._lease.boottime_ns() + RECYCLE_NS))
+        self._halt_all()
+        assert call.strand is not None
+        self._ready.append(call.strand)
+
+    def _came_back(self, execution: Execution) -> None:
+        """A step that was given up ended after all, before anything killed it."""
+        self._stuck[execution] -= 1
+        if not self._stuck[execution]:
+            del self._stuck[execution]
+            if execution.live_count == 0 and execution.stopping is not None:
+                self.ended(execution, execution.stopping)
+
+
+def enter_step(call: StepCall) -> Any:
+    caller.set(call)
+    return call.step.function(*call.args, **call.kwargs)
+
+
+def run_limited(call: StepCall, context: Context, deadline_ns: int) -> None:
+    """StepTimeout may be raised anywhere in here; one that comes after the step has ended changes nothing."""
+    call.deadline_ns = deadline_ns
+    running = call.running = RunningInThread()
+    has_ended = False
+    try:
+        try:
+            call.result = context.run(enter_step, call)
+        except BaseException as error:
+            call.error = error
+        has_ended = True
+        running.close()
+    except StepTimeout as error:
+        running.close()
+        if not has_ended and call.error is None:
+            call.error = error
+
+
+def timed_out(call: StepCall) -> StepTimeout:
+    return StepTimeout(f"step `{call.step.name}` ran longer than {call.timeout_ns / 1e9:g} s")
+
+
+def sets_decimal(context: Context) -> bool:
+    """Whether the context holds a decimal context, which copies of it would share."""
+    return any(variable.name == "decimal_context" for variable in context)

@@ -1,0 +1,65 @@
+"""What an execution's records say, by key (branch, name, ordinal): outcomes to hand out again, tries already used,
+and what the code has not asked for yet. Never writes a record.
+"""
+
+from __future__ import annotations
+
+from hydra.execution import Record, RecordKind
+
+FINAL_KINDS = frozenset({RecordKind.STEP, RecordKind.FAILURE, RecordKind.SLEEP, RecordKind.VALUE})
+
+Key = tuple[str, str, int]
+
+
+class Past:
+    """What is known of one key."""
+
+    __slots__ = ("digest", "due_at", "failed_count", "outcome", "try_count")
+
+    def __init__(self) -> None:
+        self.outcome: Record | None = None
+        self.digest = b""
+        self.failed_count = 0  # tries that used up an attempt
+        self.try_count = 0  # all tries, those that crashed included
+        self.due_at = 0  # when the next try may start
+
+
+class History:
+    """Built once from `Claimed.records`, then asked in whatever order the code asks."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._past: dict[Key, Past] = {}
+        self._unasked: dict[Key, None] = {}
+        by_seq: dict[int, Key] = {}
+        for record in records:
+            if record.kind == RecordKind.SUPERSEDE:
+                self._forget(by_seq[record.ordinal])
+                continue
+            key = (record.branch, record.name, record.ordinal)
+            by_seq[record.seq] = key
+            past = self._past.get(key)
+            if past is None:
+                past = self._past[key] = Past()
+            if record.kind in FINAL_KINDS:
+                past.outcome = record
+                past.digest = record.digest
+                self._unasked[key] = None
+            else:
+                past.try_count += 1
+                if record.kind == RecordKind.TRY:
+                    past.failed_count += 1
+                    past.digest = record.digest
+                    past.due_at = record.due_at
+
+    def _forget(self, key: Key) -> None:
+        """A new attempt may rightly take another path, so nothing recorded before it has to be asked for."""
+        self._past.pop(key, None)
+        self._unasked.clear()
+
+    def ask(self, key: Key) -> Past | None:
+        self._unasked.pop(key, None)
+        return self._past.get(key)
+
+    def unasked(self, branch: str | None = None) -> Key | None:
+        """An outcome (of one branch, or of any) which the code has not asked for."""
+        return next((key for key in self._unasked if branch is None or key[0] == branch), None)

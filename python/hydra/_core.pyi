@@ -1,7 +1,7 @@
 """The Rust hot path: payloads, ids, selection, heartbeat. Importing it starts no thread."""
 
 from collections.abc import Iterable
-from typing import Any, Literal, final
+from typing import Any, Final, Literal, final
 
 def build_profile() -> Literal["release", "debug"]:
     """How the module was compiled; benchmarks refuse `debug`."""
@@ -41,3 +41,66 @@ class Named:
     def name(self) -> str: ...
     @property
     def value(self) -> Any: ...
+
+def select(priorities: list[int], run_ats: list[int], groups: list[int], slots: int) -> list[int]:
+    """The indices of at most `slots` candidates: larger priority first, then older `run_at`, then as given."""
+
+def assign(loads: list[int], limits: list[int], caps: list[int]) -> list[int]:
+    """The worker of each run, least loaded first, or -1.
+
+    `loads[w]` runs are on worker w, none of which allows more than `limits[w]` there; `caps[r]` is the most runs,
+    itself included, that run r allows on its worker. A placed run counts for those after it.
+    """
+
+def boottime_ns() -> int:
+    """Nanoseconds since the machine started, time asleep included (CLOCK_BOOTTIME)."""
+
+@final
+class Heartbeat:
+    """Timers and the watch over workers' pages, on a native thread that no Python code can hold up.
+
+    Nothing runs before `start`. After a fork every method raises RuntimeError: make a new one in the child.
+    """
+
+    SILENT: Final[int]
+    """A worker's beat has not moved for `silent_after_ns`; the key is the worker."""
+    STALLED: Final[int]
+    """A worker's hub has been busy with one thing for `stalled_after_ns`; the key is the worker."""
+    OVERDUE: Final[int]
+    """A step is past its deadline; `worker, slot = divmod(key, SLOTS_PER_WORKER_MAX)`, and its token is given."""
+    SLOTS_PER_WORKER_MAX: Final[int]
+
+    def __init__(self) -> None: ...
+    def start(self) -> None:
+        """Start the thread, once."""
+    def close(self) -> None:
+        """Stop the thread and wait for it."""
+    def fileno(self) -> int:
+        """A descriptor that is readable while `due` has something to give."""
+    def arm(self, kind: int, key: int, due_ns: int) -> None:
+        """Set the timer `(kind, key)` to an instant of `boottime_ns`, replacing an earlier one; kinds from 0 on."""
+    def disarm(self, kind: int, key: int) -> None: ...
+    def due(self) -> list[tuple[int, int, int, int, int]]:
+        """Take all that came due: `(kind, key, token, due_ns, fired_ns)`; timers have token 0.
+
+        SILENT, STALLED and OVERDUE are each reported once, until their condition ends or the token changes.
+        """
+    def watch(self, worker: int, page_fd: int, silent_after_ns: int, stalled_after_ns: int) -> None:
+        """Watch a worker's page, 25 times a second. The descriptor is duplicated."""
+    def unwatch(self, worker: int) -> None:
+        """Stop watching, and forget what was reported of the worker and not taken yet."""
+    def lateness(self) -> tuple[int, int, int]:
+        """Of the timers fired so far: `(count, largest lateness in ns, total lateness in ns)`."""
+
+@final
+class Lifeline:
+    """In a worker: a native thread that beats into its page every 50 ms and, when the other end of `lifeline_fd`
+    closes, kills its own process group, GIL or no GIL. It runs until the process ends."""
+
+    def __init__(self, lifeline_fd: int, page_fd: int) -> None: ...
+
+def set_child_subreaper() -> None:
+    """Orphaned descendants of this process become its children."""
+
+def set_parent_death_signal(signal: int) -> None:
+    """The signal this process gets when the thread that forked it ends; 0 for none."""

@@ -2,5 +2,7 @@
 //!
 //! Everything here is testable with `cargo test`; `rust/python` only converts to and from it.
 
+pub mod heartbeat;
 pub mod payload;
+pub mod selection;
 pub mod uuid7;

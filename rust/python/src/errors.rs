@@ -1,9 +1,10 @@
 //! The one place where errors of the core become Python exceptions.
 
+use hydra_core::heartbeat::HeartbeatError;
 use hydra_core::payload;
 use hydra_core::uuid7::NoRandomness;
 use pyo3::PyErr;
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 
 mod classes {
     pyo3::import_exception!(hydra.errors, PayloadError);
@@ -21,4 +22,12 @@ pub fn payload_error(error: payload::PayloadError) -> PyErr {
 
 pub fn no_randomness(error: NoRandomness) -> PyErr {
     PyOSError::new_err(error.to_string())
+}
+
+pub fn heartbeat_error(error: HeartbeatError) -> PyErr {
+    match error {
+        HeartbeatError::Forked(_) => PyRuntimeError::new_err(error.to_string()),
+        HeartbeatError::System(_) | HeartbeatError::Descriptor(..) => PyOSError::new_err(error.to_string()),
+        _ => PyValueError::new_err(error.to_string()),
+    }
 }

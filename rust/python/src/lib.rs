@@ -3,8 +3,10 @@
 mod decode;
 mod encode;
 mod errors;
+mod heartbeat;
 mod ids;
 mod plan;
+mod selection;
 mod types;
 
 use pyo3::prelude::*;
@@ -24,5 +26,9 @@ mod _core {
     #[pymodule_export]
     use super::encode::{encode, encode_many, encode_with_digest};
     #[pymodule_export]
+    use super::heartbeat::{Heartbeat, Lifeline, boottime_ns, set_child_subreaper, set_parent_death_signal};
+    #[pymodule_export]
     use super::ids::{uuid7, uuid7_many};
+    #[pymodule_export]
+    use super::selection::{assign, select};
 }

@@ -107,6 +107,12 @@ class Store(Protocol):
 
     url: str
     namespace: str
+    write_wait_seconds: float  # how long a write waits for others before it raises StoreUnavailable
+
+    @property
+    def path(self) -> str | None:
+        """The file of a database that is one; None for a server."""
+        ...
 
     # life
     def open(self, *, migrate: bool = True) -> None: ...

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from supervising import Supervisor
+
+from hydra.workflow import registry
+
+
+@pytest.fixture
+def supervisor() -> Supervisor:
+    return Supervisor()
+
+
+@pytest.fixture(autouse=True)
+def own_registry() -> Iterator[None]:
+    """Each test defines its own workflows."""
+    workflows, steps = dict(registry.workflows), dict(registry.steps)
+    yield
+    registry.workflows, registry.steps = workflows, steps

@@ -1,0 +1,206 @@
+"""A supervisor small enough for one test: a durable log in memory which acknowledges, dies, and runs again.
+
+Everything but the process boundary is real: frames as bytes, the hub, its threads, the executor.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from hydra import codec
+from hydra.clock import LeasePage, boottime_ns
+from hydra.execution import Claimed, End, Ending, Record, RecordKind
+from hydra.frames import (
+    Drain,
+    Durable,
+    Ended,
+    FromWorker,
+    Halt,
+    Recorded,
+    Recycle,
+    Run,
+    ToWorker,
+    decode_from_worker,
+    decode_to_worker,
+    encode_from_worker,
+    encode_to_worker,
+)
+from hydra.hub import Hub
+from hydra.workflow import BoundWorkflow, registry
+
+FOREVER_NS = 1 << 62
+START = 1_767_225_600_000_000
+RESTING = {Ending.SLEEPING, Ending.RETRY, Ending.RELEASED}
+
+
+class Stored:
+    """One execution as the database would hold it."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self.claimed = claimed
+        self.records: list[Record] = []
+        self.ends: list[End] = []
+        self.attempt = 1
+        self.cancel_requested = False
+
+    @property
+    def end(self) -> End:
+        return self.ends[-1]
+
+    def result(self, annotation: Any = Any) -> Any:
+        assert self.end.kind == Ending.COMPLETED, self.error() if self.end.payload else self.end
+        assert self.end.payload is not None
+        return codec.decode(self.end.payload, annotation)
+
+    def error(self) -> BaseException:
+        assert self.end.kind in (Ending.FAILED, Ending.RETRY), self.end
+        assert self.end.payload is not None
+        return codec.rebuild_exception(codec.decode_failure(self.end.payload))
+
+    def kinds(self) -> list[str]:
+        return [record.kind for record in self.records]
+
+
+class Supervisor:
+    """`run` is one life of a worker; `finish` is as many as it takes, with time passing in between."""
+
+    def __init__(self, concurrency: int = 64) -> None:
+        self.concurrency = concurrency
+        self.lease = LeasePage.create()
+        self.offset_us = START - boottime_ns() // 1000
+        self.deadline_ns = FOREVER_NS
+        self.stored: dict[str, Stored] = {}
+        self.recycles: list[Recycle] = []
+        self.on_send: Callable[[list[FromWorker]], None] = lambda frames: None
+        self.holds_acks = False
+        self._held: list[ToWorker] = []
+        self._numbers = itertools.count(1)
+        self._tokens: dict[int, Stored] = {}
+        self.death_count = 0
+        self._records_left: int | None = None
+        self.set_lease()
+
+    def set_lease(self) -> None:
+        self.lease.set(self.deadline_ns, self.offset_us)
+
+    def advance(self, microseconds: int) -> None:
+        self.offset_us += microseconds
+        self.set_lease()
+
+    def submit(self, call: BoundWorkflow[Any], **fields: Any) -> Stored:
+        payload, _ = codec.encode_call(call.args, call.kwargs)
+        return self.submit_raw(call.name, payload, **fields)
+
+    def submit_raw(
+        self, workflow: str, payload: bytes, timeout_at: int | None = None, tags: dict[str, str] | None = None
+    ) -> Stored:
+        number = next(self._numbers)
+        id = f"00000000-0000-7000-8000-{number:012d}"
+        claimed = Claimed(id, 0, workflow, None, payload, 1, 0, 0, 0, 0, timeout_at, 7, False, 0, 0, tags or {}, [])
+        stored = self.stored[id] = Stored(claimed)
+        return stored
+
+    def run(self) -> None:
+        """Give everything unfinished to a new worker and let it run to its end."""
+        self._tokens = {}
+        self.hub = hub = Hub(registry, self._receive, self.lease, None, self.concurrency)
+        frames: list[ToWorker] = []
+        for stored in self.stored.values():
+            if not stored.ends or stored.end.kind in RESTING:
+                token = next(self._numbers)
+                self._tokens[token] = stored
+                frames.append(Run(token, self._claim(stored)))
+        if not frames:
+            return
+        hub.deliver(decode_to_worker(encode_to_worker(frames)))
+        hub.run()
+
+    def finish(self, crash_after: int | None = None) -> None:
+        """Run, and let time pass, until nothing is left to do.
+
+        With `crash_after`, the worker is dead to the world once so many records are durable: what it sends after
+        that is lost, as if it had been killed.
+        """
+        self._records_left = crash_after
+        while True:
+            self.run()
+            if any(not each.ends for each in self.stored.values()):
+                continue
+            wakes = [each.end.wake_at for each in self.stored.values() if each.end.kind in RESTING]
+            if not wakes:
+                return
+            self.advance(max(0, min(wakes) - self.lease.now()))
+
+    def deliver(self, frame: ToWorker) -> None:
+        self.hub.deliver(decode_to_worker(encode_to_worker([frame])))
+
+    def halt(self, stored: Stored, reason: str) -> None:
+        token = next(token for token, each in self._tokens.items() if each is stored)
+        self.deliver(Halt(token, reason))
+
+    def acknowledge(self) -> None:
+        held, self._held = self._held, []
+        self.hub.deliver(held)
+
+    def _claim(self, stored: Stored) -> Claimed:
+        claimed = stored.claimed
+        if stored.ends and stored.end.kind == Ending.RETRY:
+            stored.attempt += 1
+            if stored.end.cause_seq:
+                self._supersede(stored, stored.end.cause_seq)
+        fields = {name: getattr(claimed, name) for name in Claimed.__struct_fields__}
+        stored.claimed = Claimed(
+            **{
+                **fields,
+                "epoch": claimed.epoch + 1,
+                "attempt": stored.attempt,
+                "cancel_requested": stored.cancel_requested,
+                "records": list(stored.records),
+            }
+        )
+        return stored.claimed
+
+    def _supersede(self, stored: Stored, seq: int) -> None:
+        number = len(stored.records) + 1
+        stored.records.append(Record(number, RecordKind.SUPERSEDE, "", "", seq, 0, b"", None, 0, 0))
+
+    def _receive(self, frames: list[FromWorker]) -> None:
+        frames = decode_from_worker(encode_from_worker(frames))
+        answers: list[ToWorker] = []
+        for frame in frames:
+            if isinstance(frame, Recycle):
+                self.recycles.append(frame)
+            elif isinstance(frame, Recorded | Ended):
+                stored = self._tokens[frame.token]
+                if self._records_left is not None and len(frame.records) > self._records_left:
+                    self._die(stored, frame.records[: self._records_left])
+                    return
+                self._write(stored, frame.records)
+                if isinstance(frame, Recorded):
+                    answers.append(Durable([frame.token], [stored.records[-1].seq]))
+                else:
+                    stored.ends.append(frame.end)
+                    del self._tokens[frame.token]
+        if not self._tokens:
+            answers.append(Drain())
+        self._held += answers
+        self.on_send(frames)
+        if not self.holds_acks:
+            self.acknowledge()
+
+    def _write(self, stored: Stored, records: list[Record]) -> None:
+        for record in records:
+            assert record.seq == len(stored.records) + 1, "R13: a record is accepted only as the next"
+            stored.records.append(record)
+        if self._records_left is not None:
+            self._records_left -= len(records)
+
+    def _die(self, stored: Stored, records: list[Record]) -> None:
+        self._write(stored, records)
+        self._records_left = None
+        self.death_count += 1
+        self.hub.deliver([Halt(token, "lost") for token in self._tokens])
+        self.hub.deliver([Drain()])
+        self._tokens = {}

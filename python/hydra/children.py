@@ -19,13 +19,19 @@ from functools import partial
 
 import msgspec
 
-from hydra.events import Received, Reload, WorkerGone, WorkerStarted
+from hydra._core import Heartbeat
+from hydra.clock import boottime_ns
+from hydra.events import Received, Reload, StepOverdue, WorkerGone, WorkerSilent, WorkerStalled, WorkerStarted
 from hydra.frames import FromWorker, Hello, ToWorker
 from hydra.node import Node
 from hydra.processes import AppSettings, Worker, Zygote
 from hydra.zygote import Fork, Forked, ImportFailed, Manifest
 
 STOP_SECONDS = 5.0  # for one worker to be gone after its SIGKILL
+SILENT_AFTER_NS = 3_000_000_000  # a worker whose native thread does not beat is stopped or frozen
+STALLED_AFTER_NS = 2_000_000_000  # a hub that is busy with one thing
+STALLED_LOOK_NS = 50_000_000  # between looks whether it goes on
+OVERDUE_GRACE_NS = 1_000_000_000  # past its time-out a step is the worker's own business for that long
 ZYGOTE_PAUSE_NS = 1_000_000_000  # between the starts of two zygotes that replace each other
 
 log = logging.getLogger("hydra.supervisor")
@@ -43,6 +49,9 @@ class Children:
         self._lifeline_reader, self._lifeline_writer = os.pipe()  # the writer lives in this process alone
         self._zygote = Zygote(settings, node.id)
         self._next_zygote: Zygote | None = None
+        self._heartbeat = Heartbeat()
+        self._heartbeat.start()
+        node.selector.register(self._heartbeat.fileno(), selectors.EVENT_READ, self._noticed)
 
     # what the supervisor wants
 
@@ -116,6 +125,7 @@ class Children:
         for zygote in (self._zygote, self._next_zygote):
             if zygote is not None and not zygote.is_gone:
                 zygote.close()
+        self._heartbeat.close()
         for worker in self._workers.values():
             if worker.pid:
                 worker.kill_group()
@@ -200,7 +210,13 @@ class Children:
     def _ready(self, worker: Worker) -> None:
         if worker.outgoing and not worker.flush():
             self._node.selector.modify(worker.socket, selectors.EVENT_READ, partial(self._ready, worker))
-        if self._receive(worker) is not None:
+        try:
+            received = worker.receive()
+        except msgspec.DecodeError as error:
+            worker.kill_reason = f"it sent what is no frame: {error}"
+            received = None
+        if received is not None:
+            self._deliver(worker, received)
             return
         self._node.selector.unregister(worker.socket)
         worker.is_cut = True
@@ -209,39 +225,66 @@ class Children:
         elif worker.zygote.is_gone:
             self._orphaned(worker)
 
-    def _receive(self, worker: Worker) -> int | None:
-        """Hand over what it sent and say how many frames that was; None at the end of its socket."""
-        try:
-            received = worker.receive()
-        except msgspec.DecodeError as error:
-            worker.kill_reason = f"it sent what is no frame: {error}"
-            return None
-        if received is None:
-            return None
-        for frame in received:
-            if isinstance(frame, Hello):
-                worker.greeted_pid = frame.pid
+    def _deliver(self, worker: Worker, received: list[FromWorker]) -> None:
+        match received:
+            case [Hello(pid), *received]:
+                worker.greeted_pid = pid
+                self._heartbeat.watch(worker.slot, worker.page.fd, SILENT_AFTER_NS, STALLED_AFTER_NS)
                 self._node.feed(WorkerStarted(worker.slot))
                 if not worker.pid and worker.zygote.is_gone:
                     self._orphaned(worker)
-        others: list[FromWorker] = [frame for frame in received if not isinstance(frame, Hello)]
-        if others:
-            self._node.feed(Received(worker.slot, others))
-        return len(received)
+        if received:
+            self._node.feed(Received(worker.slot, received))
 
     def _ended(self, worker: Worker) -> None:
         """The process is dead: end its group, wait for it, read what it still sent (R22)."""
         worker.kill_group()
         ending = worker.wait()
         self._node.selector.unregister(worker.pidfd)
-        while not worker.is_cut and self._receive(worker):
-            pass
+        if not worker.is_cut:
+            with suppress(msgspec.DecodeError):
+                self._deliver(worker, worker.receive_rest())
         self._gone(worker, worker.kill_reason or ending)
         self.sweep()
 
     def _gone(self, worker: Worker, reason: str) -> None:
         del self._workers[worker.slot]
+        self._heartbeat.unwatch(worker.slot)
         if not worker.is_cut:
             self._node.selector.unregister(worker.socket)
-        self._node.feed(WorkerGone(worker.slot, reason, worker.page.crashes(reason)))
+        self._node.feed(WorkerGone(worker.slot, reason, worker.crashes(reason, self._node.clock)))
         worker.close()
+
+    # what the native heartbeat saw
+
+    def _noticed(self) -> None:
+        for kind, key, token, due_ns, _ in self._heartbeat.due():
+            if kind == Heartbeat.SILENT:
+                self._node.feed(WorkerSilent(key))
+            elif kind == Heartbeat.STALLED:
+                self._stalled(self._workers[key])
+            elif kind == Heartbeat.OVERDUE:
+                slot, place = divmod(key, Heartbeat.SLOTS_PER_WORKER_MAX)
+                worker = self._workers[slot]
+                self._node.call_at(due_ns + OVERDUE_GRACE_NS, partial(self._overdue, worker, place, token, due_ns))
+
+    def _overdue(self, worker: Worker, place: int, token: int, deadline_ns: int) -> None:
+        """The worker had its chance to end the step by itself."""
+        if self._workers.get(worker.slot) is worker and worker.is_in_step(place, token, deadline_ns):
+            self._node.feed(StepOverdue(worker.slot, token))
+
+    def _stalled(self, worker: Worker) -> None:
+        since_ns = worker.page.busy_since_ns()
+        log.warning("worker %d (pid %d) is busy with one thing for long; its stack follows", worker.slot, worker.pid)
+        os.kill(worker.pid, signal.SIGUSR1)
+        self._node.feed(WorkerStalled(worker.slot, True))
+        self._look_again(worker, since_ns)
+
+    def _look_again(self, worker: Worker, since_ns: int) -> None:
+        if self._workers.get(worker.slot) is not worker:
+            return
+        if worker.page.busy_since_ns() == since_ns:
+            self._node.call_at(boottime_ns() + STALLED_LOOK_NS, partial(self._look_again, worker, since_ns))
+        else:
+            log.info("worker %d goes on", worker.slot)
+            self._node.feed(WorkerStalled(worker.slot, False))

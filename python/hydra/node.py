@@ -16,7 +16,6 @@ import logging
 import os
 import random
 import selectors
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -49,8 +48,9 @@ POLL_SECONDS = 1.0  # how long a change may go unnoticed when no hint arrives; j
 PROMOTE_PAUSE_NS = 20_000_000  # between two looks at the timers that changes asked for
 PROMOTE_RETRY_NS = 1_000_000_000  # after the database did not say when the next timer is due
 PAUSE_SECONDS = 0.5  # after the watcher met a database that does not answer
+WAITS_PER_TTL = 3  # a write that waits longer for other writers is a failed one, and tried again
+ALARM = 0  # the one kind of timer armed natively: the loop's next instant
 STOP_SECONDS = 10.0  # for the store thread's last transaction
-SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
 
 log = logging.getLogger("hydra.node")
 
@@ -73,20 +73,23 @@ class Workers(Protocol):
 class Node:
     """One registration after another of one process, on the thread that calls `run`."""
 
-    def __init__(self, store: Store, database: str | None, ttl_ns: int, worker_count: int) -> None:
+    def __init__(self, store: Store, ttl_ns: int, worker_count: int) -> None:
+        store.write_wait_seconds = ttl_ns / 1e9 / WAITS_PER_TTL
         self.selector = selectors.DefaultSelector()
         self.clock = DatabaseClock()
         self.id = ""
         self.lock: identity.NodeLock | None = None
         self.page: LeasePage | None = None
         self._store = store
-        self._database = database
+        self._database = os.path.abspath(store.path) if store.path else None
         self._worker_count = worker_count
         self._code_version = ""
         self._dispatcher: Dispatcher
         self._workers: Workers
         self._events: deque[Event] = deque()
         self._reports: deque[Report] = deque()
+        self._alarm = _core.Heartbeat()
+        self._alarm_at_ns: int | None = None
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._asked: list[Action] = []
         self._outgoing: dict[int, list[ToWorker]] = {}
@@ -98,13 +101,18 @@ class Node:
         self._wake_at_ns: int | None = None
         self._calls: list[tuple[int, int, Callable[[], None]]] = []
         self._call_numbers = itertools.count()
-        self._store_thread = StoreThread(store, self.clock, Reaper(store, ttl_ns, database), self._report)
+        self._store_thread = StoreThread(store, self.clock, Reaper(store, ttl_ns, self._database), self.report)
         self._watcher = threading.Thread(target=self._watch, name="hydra-watcher", daemon=True)
         self._renew_identity()
 
     def feed(self, event: Event) -> None:
         """Hand an event to the dispatcher in this turn of the loop; only from the loop's own callbacks."""
         self._events.append(event)
+
+    def report(self, report: Report) -> None:
+        """The same from any thread."""
+        self._reports.append(report)
+        os.eventfd_write(self._bell, 1)
 
     def serve(self, workflows: list[WorkflowInfo], code_version: str) -> None:
         """Claim these workflows from now on."""
@@ -119,21 +127,33 @@ class Node:
     def run(self, dispatcher: Dispatcher, workers: Workers) -> int:
         """Until the dispatcher leaves; the exit code."""
         self._dispatcher, self._workers = dispatcher, workers
-        sys.setswitchinterval(SWITCH_SECONDS)
         self.selector.register(self._bell, selectors.EVENT_READ, self._collect)
+        self.selector.register(self._alarm.fileno(), selectors.EVENT_READ, self._alarmed)
+        self._alarm.start()
         self._store_thread.start()
         self._watcher.start()
         self.feed(Tick())
-        try:
-            while self._exit is None:
-                self._turn()
-                if self._exit is None:
-                    for key, _ in self.selector.select(self._timeout_seconds()):
-                        key.data()
-            return self._leave(self._exit)
-        finally:
-            self._stopping.set()
-            self._workers.stop()
+        while True:
+            self._turn()
+            if self._exit is not None:
+                return self._leave(self._exit)
+            self._set_alarm()
+            for key, _ in self.selector.select():
+                key.data()
+
+    def close(self) -> None:
+        """After `run`, or instead of it: nothing of this node is left."""
+        self._stopping.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        self._alarm.close()
+        self.selector.close()
+        os.close(self._bell)
+        if self.page is not None:
+            self.page.close()
+        if self.lock is not None:
+            identity.remove_lock(self.lock.path)
+            self.lock.close()
 
     def _turn(self) -> None:
         """Handle everything that has happened, then send everything that shall be done."""
@@ -199,10 +219,6 @@ class Node:
                 case Event() as event:
                     self._events.append(event)
 
-    def _report(self, report: Report) -> None:
-        self._reports.append(report)
-        os.eventfd_write(self._bell, 1)
-
     def _watch(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -211,12 +227,20 @@ class Node:
                 self._stopping.wait(PAUSE_SECONDS)
             if not self._hinted:
                 self._hinted = True
-                self._report(WorkHint())
+                self.report(WorkHint())
 
-    def _timeout_seconds(self) -> float | None:
+    def _set_alarm(self) -> None:
         call_at_ns = self._calls[0][0] if self._calls else None
         instants = [at for at in (self._wake_at_ns, self._promote_at_ns, call_at_ns) if at is not None]
-        return max(0.0, (min(instants) - boottime_ns()) / 1e9) if instants else None
+        at_ns = min(instants, default=None)
+        if at_ns is not None and at_ns != self._alarm_at_ns:
+            self._alarm_at_ns = at_ns
+            self._alarm.arm(ALARM, 0, at_ns)
+
+    def _alarmed(self) -> None:
+        """The turn of the loop that follows sees what is due."""
+        self._alarm.due()
+        self._alarm_at_ns = None
 
     def _renew_identity(self) -> None:
         """A new id, lock file and lease page; the old page ends at once (R1)."""
@@ -240,11 +264,5 @@ class Node:
     def _leave(self, exit: Exit) -> int:
         self._workers.stop()
         if self._store_thread.stop(STOP_SECONDS) and exit.registered:
-            try:
-                self._store_thread.leave()
-            except StoreUnavailable as error:
-                log.warning("the database could not be told that this node leaves; others will notice: %s", error)
-        if self.lock is not None:
-            identity.remove_lock(self.lock.path)
-            self.lock.close()
+            self._store_thread.leave()
         return exit.code

@@ -106,6 +106,10 @@ class Page:
         """Since when the hub has been busy with one thing; 0 when idle."""
         _WORD.pack_into(self._memory, _BUSY_AT, since_ns)
 
+    def busy_since_ns(self) -> int:
+        since_ns: int = _WORD.unpack_from(self._memory, _BUSY_AT)[0]
+        return since_ns
+
     def beats(self) -> int:
         """How often the worker's native thread has beaten."""
         count: int = _WORD.unpack_from(self._memory, _BEAT_AT)[0]

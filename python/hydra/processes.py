@@ -12,7 +12,9 @@ from contextlib import suppress
 import msgspec
 
 from hydra import frames, identity
-from hydra.clock import boottime_ns
+from hydra.clock import DatabaseClock, boottime_ns
+from hydra.codec import encode
+from hydra.execution import Record, RecordKind
 from hydra.frames import FromWorker, ToWorker
 from hydra.page import Page
 from hydra.zygote import Fork, FromZygote, Order, decode_from_zygote
@@ -94,19 +96,25 @@ class Worker:
         self.outgoing += frames.pack(frames.encode_to_worker(batch))
 
     def receive(self) -> list[FromWorker] | None:
-        """What it sent; None at the end of its socket, [] when there is nothing now."""
+        """What has arrived; None at the end of its socket."""
         try:
             data = self.socket.recv(READ_BYTES)
         except BlockingIOError:
             return []
         except ConnectionResetError:
             return None
-        if not data:
-            return None
+        return self._decode(data) if data else None
+
+    def receive_rest(self) -> list[FromWorker]:
+        """Of a dead one: everything it still sent (R22)."""
         received: list[FromWorker] = []
-        for batch in self.unpacker.feed(data):
-            received += frames.decode_from_worker(batch)
+        with suppress(BlockingIOError, ConnectionResetError):
+            while data := self.socket.recv(READ_BYTES):
+                received += self._decode(data)
         return received
+
+    def _decode(self, data: bytes) -> list[FromWorker]:
+        return [frame for batch in self.unpacker.feed(data) for frame in frames.decode_from_worker(batch)]
 
     def wait(self) -> str:
         """Of a dead one: how it ended, in words."""
@@ -122,6 +130,32 @@ class Worker:
             while self.outgoing:
                 del self.outgoing[: self.socket.send(self.outgoing)]
         return bool(self.outgoing)
+
+    def is_in_step(self, place: int, token: int, deadline_ns: int) -> bool:
+        wanted = (place, token, deadline_ns)
+        return any((step.slot, step.token, step.deadline_ns) == wanted for step in self.page.running())
+
+    def crashes(self, reason: str, clock: DatabaseClock) -> list[tuple[int, Record]]:
+        """Of a dead one: the tries it was in, by token; the dispatcher numbers them."""
+        payload, now = encode(reason), clock.now()
+        return [
+            (
+                step.token,
+                Record(
+                    seq=0,
+                    kind=RecordKind.CRASH,
+                    branch=step.branch,
+                    name=step.name,
+                    ordinal=step.ordinal,
+                    attempt=step.attempt,
+                    digest=b"",
+                    payload=payload,
+                    started_at=step.started_ns // 1000 + clock.offset_us,
+                    finished_at=now,
+                ),
+            )
+            for step in self.page.running()
+        ]
 
     def close(self) -> None:
         self.socket.close()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from hydra.clock import DatabaseClock, boottime_ns
-from hydra.errors import LeaseLost, StoreUnavailable
+from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
 from hydra.events import (
     Action,
     Beaten,
@@ -45,6 +45,7 @@ from hydra.execution import NodeInfo, NodeRef
 from hydra.peers import Reaper
 from hydra.stores.store import Store, WorkflowInfo
 
+NO_ANSWER = (StoreUnavailable, ConfigError)  # the latter: a file that was there cannot be opened or written any more
 PROMOTE_LIMIT = 1000  # timers moved in one transaction
 
 log = logging.getLogger("hydra.store")
@@ -107,10 +108,16 @@ class StoreThread:
 
     def leave(self) -> None:
         """Unregister and give back what is left; only after `stop`."""
-        if self._node is not None:
+        if self._node is None:
+            return
+        try:
             self._store.unregister_node(self._node, self._clock.now())
             while self._reaper.give_back(self._clock.now()):
                 pass
+        except NO_ANSWER as error:
+            log.warning("the database could not be told that this node leaves; others will notice: %s", error)
+        except LeaseLost:
+            log.warning("this node was declared dead before it could leave")
 
     def _run(self) -> None:
         try:
@@ -122,9 +129,7 @@ class StoreThread:
                         break
                     actions = actions + more
                 self._perform(actions)
-        except (
-            BaseException
-        ) as error:  # a bug, or a database beyond us: the node ends with the traceback
+        except BaseException as error:  # a bug, or a database beyond us: the node ends with the traceback
             self._post(Crashed(error))
 
     def _perform(self, actions: list[Action]) -> None:
@@ -181,8 +186,8 @@ class StoreThread:
         except LeaseLost:
             self._refuse()
             return
-        except StoreUnavailable as error:
-            if error.outcome == "unknown":
+        except NO_ANSWER as error:
+            if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
                 events = [OutcomeUnknown(str(error))]
             else:
                 events = [_failure(action, str(error)) for action in actions]
@@ -197,7 +202,7 @@ class StoreThread:
             read_at_ns = boottime_ns()
             self._clock.calibrate(self._store.now(), read_at_ns)
             waiting = self._reaper.look(node.id, sent_ns, self._clock.now())
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             log.warning("the database did not say how the other nodes are: %s", error)
             return
         if waiting:
@@ -206,7 +211,7 @@ class StoreThread:
     def _give_back(self) -> None:
         try:
             returned = self._reaper.give_back(self._clock.now())
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             log.warning("a dead node's executions wait for the next beat: %s", error)
             return
         if returned:
@@ -222,7 +227,7 @@ class StoreThread:
                 if self._store.promote(now, PROMOTE_LIMIT):
                     self._post(WorkHint())
                 due_at = self._store.next_due_at()
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             log.warning("timers wait: %s", error)
             return
         self._post(NextDue(due_at))
@@ -234,13 +239,20 @@ class StoreThread:
             self._clock.calibrate(self._store.now(), boottime_ns())
             with self._store.transaction():
                 now = self._clock.now()
-                node = self._store.register_node(self.info, now)
+                if self._is_registered():
+                    node, _ = self._store.resync(NodeRef(self.info.id, 1))
+                else:
+                    node = self._store.register_node(self.info, now)
                 self._store.register_workflows(node, self._workflows, now)
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             self._post(RegisterFailed(str(error)))
             return
         self._node = node
         self._post(Registered(sent_ns))
+
+    def _is_registered(self) -> bool:
+        """Whether an earlier try was written although its reply was lost."""
+        return any(node.info == self.info and node.state == "alive" for node in self._store.nodes())
 
     def _register_workflows(self, workflows: list[WorkflowInfo]) -> None:
         self._workflows = workflows
@@ -250,7 +262,7 @@ class StoreThread:
             self._store.register_workflows(self._node, workflows, self._clock.now())
         except LeaseLost:
             self._refuse()
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             log.warning("the database does not know the app's new signatures yet: %s", error)
 
     def _resync(self) -> None:
@@ -260,7 +272,7 @@ class StoreThread:
             self._node, owned = self._store.resync(self._node)
         except LeaseLost:
             self._refuse()
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             self._post(ResyncFailed(str(error)))
         else:
             self._post(Resynced(owned))
@@ -272,7 +284,7 @@ class StoreThread:
             executions = self._store.recover(self._node, ids)
         except LeaseLost:
             self._refuse()
-        except StoreUnavailable as error:
+        except NO_ANSWER as error:
             self._post(ResyncFailed(str(error)))
         else:
             self._post(Recovered(executions))

@@ -21,6 +21,7 @@ from types import FrameType
 import msgspec
 
 from hydra import _core
+from hydra.children import Children
 from hydra.clock import boottime_ns
 from hydra.dispatcher import Dispatcher
 from hydra.dispatcher import Settings as DispatcherSettings
@@ -28,14 +29,13 @@ from hydra.errors import HydraError
 from hydra.events import DrainAsked, StopAsked
 from hydra.node import Node
 from hydra.observability.logs import configure_logging
-from hydra.children import Children
 from hydra.processes import AppSettings
 from hydra.stores import open_store
 from hydra.zygote import ImportFailed, Manifest
 
 LEASE_TTL_SECONDS_MINIMUM = 0.5
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
-FILES_PER_PROCESS = 8  # descriptors the supervisor and the zygote may hold for one worker
+SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
 
 log = logging.getLogger("hydra.supervisor")
 
@@ -70,6 +70,7 @@ class Supervisor:
     def run(self) -> int:
         """Until drained or stopped; the exit code."""
         configure_logging(self._settings.log_format)
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             return self._run()
         except HydraError as error:
@@ -81,7 +82,7 @@ class Supervisor:
         _core.set_child_subreaper()
         store = open_store(settings.url, settings.namespace)
         store.open()
-        node = self._node = Node(store, sqlite_file(store), round(settings.lease_ttl_seconds * 1e9), self._worker_count)
+        node = self._node = Node(store, round(settings.lease_ttl_seconds * 1e9), self._worker_count)
         app = AppSettings(settings.module, settings.concurrency, settings.log_format, settings.spawn)
         children = self._children = Children(node, app, self._serve)
         with contextlib.closing(store), self._handled_signals():

@@ -33,7 +33,7 @@ from hydra.frames import Unpacker, pack
 from hydra.observability.logs import configure_logging
 from hydra.stores.store import WorkflowInfo
 from hydra.worker import worker_main
-from hydra.workflow import registry
+from hydra.workflow import Registry, registry
 
 FORK_DESCRIPTORS = 5  # socket, worker page, lease page, lifeline, node lock
 REQUEST_BYTES_MAXIMUM = 4096
@@ -127,13 +127,16 @@ def describe_app(module: str) -> Manifest:
     for path in files:
         version.update(path.read_bytes())
     code_version = version.hexdigest()[:16]
-    workflows = [
-        WorkflowInfo(
-            workflow.name, msgspec.json.encode(json_schema(workflow.function)), workflow.timeout_us, code_version
-        )
-        for workflow in registry.workflows.values()
-    ]
+    workflows = describe_workflows(registry, code_version)
     return Manifest(workflows, code_version, [str(path) for path in files], sorted(thread_names()))
+
+
+def describe_workflows(app: Registry, code_version: str) -> list[WorkflowInfo]:
+    """What programs without the app's code may know of it."""
+    return [
+        WorkflowInfo(name, msgspec.json.encode(json_schema(workflow.function)), workflow.timeout_us, code_version)
+        for name, workflow in app.workflows.items()
+    ]
 
 
 def app_files(module: str) -> list[Path]:

@@ -8,13 +8,12 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute, select_json, to_json
-
-MAX_BYTES = 64 * 1024 * 1024  # payloads written by one statement
-
+from hydra.stores.sqlite.statements import execute_rows, select_json, to_json
 
 def commit(
     connection: sqlite3.Connection, namespace: str, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
@@ -133,117 +132,42 @@ def supersede(seq: int, cause_seq: int, attempt: int, now: int) -> Record:
 
 
 class _Writes:
-    """Rows on their way into the record and claim tables, flushed when their payloads grow large."""
+    """Rows on their way into the tables."""
 
     def __init__(self, connection: sqlite3.Connection, node: NodeRef, now: int) -> None:
         self._connection = connection
-        self._node = node
+        self._node = node.id
         self._now = now
-        self._records: list[object] = []
-        self._claims: list[object] = []
-        self._record_bytes = bytearray()
-        self._claim_bytes = bytearray()
-        self._changes = Changes()
+        self._records: list[tuple[object, ...]] = []
+        self._claims: list[tuple[object, ...]] = []
 
     def add_record(self, execution_id: str, record: Record) -> None:
-        digest, payload = record.digest, record.payload
-        self._records.append(
-            (
-                execution_id,
-                record.seq,
-                record.kind,
-                record.branch,
-                record.name,
-                record.ordinal,
-                record.attempt,
-                record.started_at,
-                record.finished_at,
-                record.due_at,
-                len(self._record_bytes) + 1,
-                len(digest),
-                None if payload is None else len(payload),
-            )
-        )
-        self._record_bytes += digest
-        if payload is not None:
-            self._record_bytes += payload
-            if len(self._record_bytes) > MAX_BYTES:
-                self._flush_records()
+        self._records.append((execution_id, *msgspec.structs.astuple(record)))
 
     def add_claim(self, execution: _Owned, worker: int, end: End) -> None:
-        payload = end.payload
-        self._claims.append(
-            (
-                execution.id,
-                execution.epoch,
-                execution.attempt,
-                worker,
-                execution.claimed_at,
-                end.kind,
-                end.cause,
-                len(self._claim_bytes) + 1,
-                None if payload is None else len(payload),
-            )
-        )
-        if payload is not None:
-            self._claim_bytes += payload
-            if len(self._claim_bytes) > MAX_BYTES:
-                self._flush_claims()
+        claim = (execution.id, execution.epoch, execution.attempt, self._node, worker, execution.claimed_at)
+        self._claims.append((*claim, self._now, end.kind, end.cause, end.payload))
 
     def finish(self, namespace: str, executions: Sequence[_Owned]) -> None:
         """Write everything; each row must still be as it was read, or the transaction is void."""
-        self._flush_records()
-        self._flush_claims()
-        ended = [e for e in executions if e.is_ended()]
-        going_on = [e for e in executions if not e.is_ended()]
-        self._update(
-            "commit_progress",
-            [(e.id, e.epoch, e.record_count, e.death_count, e.alone_death_count) for e in going_on],
-        )
-        self._update(
-            "commit_ends",
-            [
-                (
-                    e.id,
-                    e.first_epoch,
-                    e.record_count,
-                    e.death_count,
-                    e.alone_death_count,
-                    e.status,
-                    e.epoch,
-                    e.attempt,
-                    e.run_at,
-                    e.wake_at,
-                    e.attention,
-                    e.finished_at,
-                    e.cause,
-                    e.cause_seq,
-                    e.claimed_at,
-                )
-                for e in ended
-            ],
-        )
-        for execution in ended:
-            self._changes.move(execution.workflow, Status.RUNNING, execution.status)
-        self._changes.write(self._connection, namespace)
+        execute_rows(self._connection, "commit_records", self._records)
+        execute_rows(self._connection, "commit_claims", self._claims)
+        changes = Changes()
+        ends: list[tuple[object, ...]] = []
+        progress: list[tuple[object, ...]] = []
+        for e in executions:
+            row = (e.id, e.first_epoch, self._node, e.record_count, e.death_count, e.alone_death_count)
+            if e.is_ended():
+                owner = self._node if e.status == Status.RUNNING else None
+                times = (e.run_at, e.wake_at, e.attention, e.finished_at)
+                ends.append((*row, e.status, owner, e.epoch, e.attempt, *times, e.cause, e.cause_seq, e.claimed_at))
+                changes.move(e.workflow, Status.RUNNING, e.status)
+            else:
+                progress.append(row)
+        self._update("commit_ends", ends)
+        self._update("commit_progress", progress)
+        changes.write(self._connection, namespace)
 
-    def _update(self, name: str, rows: Sequence[object]) -> None:
-        if rows and execute(self._connection, name, node=self._node.id, rows=to_json(rows)) != len(rows):
+    def _update(self, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if execute_rows(self._connection, name, rows) != len(rows):
             raise AssertionError(f"`{name}` did not find every row it had read under the write lock")
-
-    def _flush_records(self) -> None:
-        if self._records:
-            execute(self._connection, "commit_records", rows=to_json(self._records), bytes=bytes(self._record_bytes))
-            self._records, self._record_bytes = [], bytearray()
-
-    def _flush_claims(self) -> None:
-        if self._claims:
-            execute(
-                self._connection,
-                "commit_claims",
-                node=self._node.id,
-                rows=to_json(self._claims),
-                bytes=bytes(self._claim_bytes),
-                now=self._now,
-            )
-            self._claims, self._claim_bytes = [], bytearray()

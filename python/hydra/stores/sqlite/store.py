@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -88,27 +89,27 @@ class SqliteStore:
 
     # programs
 
-    def submit(self, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
         with self._database.transaction() as connection:
             return submission.submit(connection, self.namespace, submissions, now)
 
-    def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
         with callers.joined(connection, self.path) as own:
             return submission.submit(own, self.namespace, submissions, now)
 
-    def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
+    def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
             return orders.request_cancel(connection, self.namespace, ids, now)
 
-    def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
+    def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
             return orders.retry(connection, self.namespace, ids, now)
 
-    def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
+    def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
             return orders.resume(connection, self.namespace, ids, now)
 
-    def get(self, ids: Sequence[str]) -> list[Snapshot | None]:
+    def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]:
         with self._database.reading() as connection:
             return reading.snapshots(connection, self.namespace, ids)
 
@@ -116,11 +117,11 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.find(connection, self.namespace, workflow, key)
 
-    def list(self, filter: Filter) -> list[Snapshot]:
+    def list(self, filter: Filter) -> builtins.list[Snapshot]:
         with self._database.reading() as connection:
             return reading.list_snapshots(connection, self.namespace, filter)
 
-    def outcomes(self, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
+    def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
         with self._database.reading() as connection:
             return reading.outcomes(connection, self.namespace, ids)
 
@@ -128,11 +129,11 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_input(connection, self.namespace, id)
 
-    def records(self, id: str) -> list[Record]:
+    def records(self, id: str) -> builtins.list[Record]:
         with self._database.reading() as connection:
             return reading.read_records(connection, self.namespace, id)
 
-    def claims(self, id: str) -> list[Claim]:
+    def claims(self, id: str) -> builtins.list[Claim]:
         with self._database.reading() as connection:
             return reading.read_claims(connection, self.namespace, id)
 
@@ -140,7 +141,7 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_stats(connection, self.namespace)
 
-    def workflows(self) -> list[WorkflowInfo]:
+    def workflows(self) -> builtins.list[WorkflowInfo]:
         with self._database.reading() as connection:
             return reading.read_workflows(connection, self.namespace)
 
@@ -148,7 +149,7 @@ class SqliteStore:
         with self._database.transaction() as connection:
             return purging.purge(connection, self.namespace, older_than, limit)
 
-    def audit(self) -> list[Violation]:
+    def audit(self) -> builtins.list[Violation]:
         with self._database.reading() as connection:
             return auditing.audit(connection, self.namespace)
 
@@ -169,16 +170,16 @@ class SqliteStore:
         with self._database.transaction() as connection:
             return nodes.heartbeat_node(connection, self.namespace, node, now)
 
-    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
         with self._database.transaction() as connection:
             return claiming.claim(connection, self.namespace, node, workflows, slots, now)
 
-    def recover(self, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         with self._database.transaction() as connection:
             claiming.check_fence(connection, self.namespace, node)
             return claiming.read_claimed(connection, node, ids)
 
-    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
         with self._database.transaction() as connection:
             return committing.commit(connection, self.namespace, node, commits, now)
 
@@ -193,7 +194,7 @@ class SqliteStore:
         with self._database.reading() as connection:
             return timers.next_due_at(connection, self.namespace)
 
-    def resync(self, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+    def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         with self._database.transaction() as connection:
             return nodes.resync(connection, self.namespace, node)
 
@@ -203,7 +204,7 @@ class SqliteStore:
 
     # peers
 
-    def nodes(self) -> list[NodeState]:
+    def nodes(self) -> builtins.list[NodeState]:
         with self._database.reading() as connection:
             return nodes.read_nodes(connection, self.namespace)
 

@@ -7,32 +7,28 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hydra.errors import PayloadError
 from hydra.execution import Submission, Submitted
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute, select_json, to_json
-
-MAX_BYTES = 64 * 1024 * 1024  # inputs written by one statement
-
+from hydra.stores.sqlite.statements import execute_rows, select_json, to_json
 
 def submit(
     connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
 ) -> list[Submitted]:
     """First as if all were new; when one is not, again without those that are known."""
-    answers: list[Submitted] = []
-    for part in _parts(submissions):
-        connection.execute("savepoint hydra_submit")
-        try:
-            if _insert(connection, namespace, part, now):
-                answers += [Submitted(submission.id, True) for submission in part]
-            else:
-                connection.execute("rollback to hydra_submit")
-                answers += _submit_unknown(connection, namespace, part, now)
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("rollback to hydra_submit")
-                connection.execute("release hydra_submit")
-            raise
-        connection.execute("release hydra_submit")
+    connection.execute("savepoint hydra_submit")
+    try:
+        if _insert(connection, namespace, submissions, now):
+            answers = [Submitted(submission.id, True) for submission in submissions]
+        else:
+            connection.execute("rollback to hydra_submit")
+            answers = _submit_unknown(connection, namespace, submissions, now)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback to hydra_submit")
+            connection.execute("release hydra_submit")
+        raise
+    connection.execute("release hydra_submit")
     return answers
 
 
@@ -72,51 +68,29 @@ def _submit_unknown(
 
 def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int) -> bool:
     """Whether all were new; otherwise the caller rolls back."""
-    rows: list[object] = []
-    pieces: list[bytes] = []
-    offset, keyed_count = 1, 0
+    executions: list[tuple[object, ...]] = []
+    inputs: list[tuple[object, ...]] = []
+    keys: list[tuple[object, ...]] = []
     changes = Changes()
     for s in submissions:
         run_at = now if s.run_at is None else s.run_at
-        digest_bytes, input_bytes = len(s.digest), len(s.input)
-        rows.append(
-            (
-                s.id,
-                s.workflow,
-                s.key,
-                s.priority,
-                run_at,
-                run_at if run_at > now else None,
-                None if s.timeout_us is None else now + s.timeout_us,
-                msgspec.json.encode(s.tags).decode() if s.tags else None,
-                offset,
-                digest_bytes,
-                input_bytes,
-            )
-        )
-        pieces.append(s.digest)
-        pieces.append(s.input)
-        offset += digest_bytes + input_bytes
-        keyed_count += s.key is not None
+        wake_at = run_at if run_at > now else None
+        timeout_at = None if s.timeout_us is None else now + s.timeout_us
+        executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, timeout_at))
+        tags = msgspec.json.encode(s.tags).decode() if s.tags else None
+        inputs.append((s.id, s.key, s.digest, s.input, tags, now))
+        if s.key is not None:
+            if "\0" in s.key:
+                raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
+            keys.append((namespace, s.workflow, s.key, s.id, s.digest, now))
         changes.add(s.workflow, "pending")
-    values = {"namespace": namespace, "rows": to_json(rows), "bytes": b"".join(pieces), "now": now}
-    if keyed_count and execute(connection, "submit_keys", **values) != keyed_count:
-        return False
-    if execute(connection, "submit_executions", **values) != len(rows):
-        return False
-    execute(connection, "submit_inputs", **values)
+    try:
+        if keys and execute_rows(connection, "submit_keys", keys) != len(keys):
+            return False
+        if execute_rows(connection, "submit_executions", executions) != len(executions):
+            return False
+        execute_rows(connection, "submit_inputs", inputs)
+    except UnicodeEncodeError as error:
+        raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
     changes.write(connection, namespace)
     return True
-
-
-def _parts(submissions: Sequence[Submission]) -> list[Sequence[Submission]]:
-    parts: list[Sequence[Submission]] = []
-    start = size = 0
-    for index, submission in enumerate(submissions):
-        if size + len(submission.input) > MAX_BYTES and index > start:
-            parts.append(submissions[start:index])
-            start, size = index, 0
-        size += len(submission.input)
-    if start < len(submissions):
-        parts.append(submissions[start:])
-    return parts

@@ -1,4 +1,5 @@
 -- Executions: one narrow row that changes, and beside it what never does. Instants are microseconds since 1970 UTC.
+-- Alternatives are written with `or`: SQLite builds a temporary table for each check of a long `in (…)`.
 
 create table hydra_schema (
     version integer primary key
@@ -9,13 +10,16 @@ create table hydra_execution (
     namespace text not null,
     workflow text not null,
     status text not null
-        check (status in ('pending', 'running', 'sleeping', 'waiting', 'completed', 'failed', 'cancelled', 'parked')),
+        check (
+            status = 'pending' or status = 'running' or status = 'completed' or status = 'sleeping'
+            or status = 'waiting' or status = 'failed' or status = 'cancelled' or status = 'parked'
+        ),
     priority integer not null,
     run_at integer not null,
     wake_at integer,  -- the timer; a pending execution with one is not yet ready
     timeout_at integer,
     owner text,
-    attention text check (attention in ('cancel', 'timeout')),  -- what its owner is asked to do
+    attention text check (attention = 'cancel' or attention = 'timeout'),  -- what its owner is asked to do
     epoch integer not null default 0,
     wake_seq integer not null default 0,
     attempt integer not null default 1,
@@ -28,8 +32,8 @@ create table hydra_execution (
     cause text not null default '',
     cause_seq integer not null default 0,
     check ((owner is not null) = (status = 'running')),
-    check ((finished_at is not null) = (status in ('completed', 'failed', 'cancelled'))),
-    check (wake_at is null or status in ('pending', 'sleeping', 'waiting')),
+    check ((finished_at is not null) = (status = 'completed' or status = 'failed' or status = 'cancelled')),
+    check (wake_at is null or status = 'pending' or status = 'sleeping' or status = 'waiting'),
     check (wake_at is not null or status <> 'sleeping')
 ) without rowid;
 
@@ -38,13 +42,13 @@ create index hydra_execution_ready on hydra_execution (namespace, workflow, prio
     where status = 'pending' and wake_at is null;
 create index hydra_execution_timer on hydra_execution (namespace, wake_at) where wake_at is not null;
 create index hydra_execution_idle_timeout on hydra_execution (namespace, timeout_at)
-    where timeout_at is not null and status in ('pending', 'sleeping', 'waiting');
+    where timeout_at is not null and (status = 'pending' or status = 'sleeping' or status = 'waiting');
 create index hydra_execution_running_timeout on hydra_execution (namespace, timeout_at)
     where timeout_at is not null and status = 'running' and attention is null;
 create index hydra_execution_owner on hydra_execution (owner) where owner is not null;
 create index hydra_execution_attention on hydra_execution (owner) where attention is not null and owner is not null;
 create index hydra_execution_notable on hydra_execution (namespace, status, id)
-    where status in ('sleeping', 'waiting', 'failed', 'cancelled', 'parked');
+    where status = 'sleeping' or status = 'waiting' or status = 'failed' or status = 'cancelled' or status = 'parked';
 create index hydra_execution_finished on hydra_execution (namespace, finished_at) where finished_at is not null;
 
 create table hydra_submission (
@@ -70,7 +74,11 @@ create table hydra_key (
 create table hydra_record (
     execution_id text not null references hydra_execution (id),
     seq integer not null check (seq > 0),
-    kind text not null check (kind in ('step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede')),
+    kind text not null
+        check (
+            kind = 'step' or kind = 'value' or kind = 'sleep' or kind = 'failure'
+            or kind = 'try' or kind = 'crash' or kind = 'supersede'
+        ),
     branch text not null,
     name text not null,
     ordinal integer not null,
@@ -92,8 +100,11 @@ create table hydra_claim (
     worker integer,
     claimed_at integer not null,
     ended_at integer not null,
-    ending text not null check (ending in
-        ('completed', 'failed', 'retry', 'sleeping', 'waiting', 'cancelled', 'parked', 'released', 'crashed', 'lost')),
+    ending text not null
+        check (
+            ending = 'completed' or ending = 'sleeping' or ending = 'waiting' or ending = 'failed' or ending = 'retry'
+            or ending = 'cancelled' or ending = 'parked' or ending = 'released' or ending = 'crashed' or ending = 'lost'
+        ),
     detail text not null,
     payload blob,
     primary key (execution_id, epoch)

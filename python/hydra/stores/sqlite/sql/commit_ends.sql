@@ -1,21 +1,27 @@
 -- Index: primary key of hydra_execution; a `+` keeps the planner from walking the owner's index instead.
+with row (
+    id, epoch, owner, record_count, death_count, alone_death_count, next_status, next_owner, next_epoch, attempt, run_at,
+    wake_at, attention, finished_at, cause, cause_seq, claimed_at
+) as (
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+)
 update hydra_execution
-set record_count = r.value ->> 2,
-    death_count = r.value ->> 3,
-    alone_death_count = r.value ->> 4,
-    status = r.value ->> 5,
-    owner = case when r.value ->> 5 = 'running' then :node end,
-    epoch = r.value ->> 6,
-    attempt = r.value ->> 7,
-    run_at = coalesce(r.value ->> 8, hydra_execution.run_at),
-    wake_at = r.value ->> 9,
-    attention = r.value ->> 10,
-    finished_at = r.value ->> 11,
-    cause = r.value ->> 12,
-    cause_seq = r.value ->> 13,
-    claimed_at = r.value ->> 14
-from json_each(:rows) as r
-where hydra_execution.id = r.value ->> 0
-    and hydra_execution.epoch = r.value ->> 1
-    and +hydra_execution.owner = :node
+set record_count = row.record_count,
+    death_count = row.death_count,
+    alone_death_count = row.alone_death_count,
+    status = row.next_status,
+    owner = row.next_owner,
+    epoch = row.next_epoch,
+    attempt = row.attempt,
+    run_at = coalesce(row.run_at, hydra_execution.run_at),
+    wake_at = row.wake_at,
+    attention = row.attention,
+    finished_at = row.finished_at,
+    cause = row.cause,
+    cause_seq = row.cause_seq,
+    claimed_at = row.claimed_at
+from row
+where hydra_execution.id = row.id
+    and hydra_execution.epoch = row.epoch
+    and +hydra_execution.owner = row.owner
     and +hydra_execution.status = 'running'

@@ -6,7 +6,7 @@ from (
     where namespace = :namespace
         and timeout_at <= :now
         and timeout_at is not null
-        and status in ('pending', 'sleeping', 'waiting')
+        and (status = 'pending' or status = 'sleeping' or status = 'waiting')
     order by timeout_at
     limit :limit
 )

@@ -4,7 +4,10 @@ from hydra_execution as e indexed by hydra_execution_notable
 cross join hydra_submission as s on s.execution_id = e.id
 where e.namespace = :namespace
     and e.status = :status
-    and e.status in ('sleeping', 'waiting', 'failed', 'cancelled', 'parked')
+    and (
+        e.status = 'sleeping' or e.status = 'waiting' or e.status = 'failed' or e.status = 'cancelled'
+        or e.status = 'parked'
+    )
     and e.id < coalesce(:before, x'')
     and (:workflow is null or e.workflow = :workflow)
     and (:key is null or s.key = :key)

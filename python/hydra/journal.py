@@ -1,0 +1,183 @@
+"""Group commit: whatever arrives while one transaction commits is the next one. No artificial delay, no thread of its own.
+
+    write ──► queue ──► the first in it leads: commits the batch, wakes its writers, hands the lead to the next in the queue
+
+A writer returns only after the commit that holds its items. Knows nothing of what it commits.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from hydra.errors import HydraError, StoreUnavailable
+
+T = TypeVar("T")
+R = TypeVar("R")
+V = TypeVar("V")
+
+MAX_ITEMS = 1_000
+MAX_BYTES = 1024 * 1024
+
+
+class Journal(Generic[T, R]):
+    """`commit` writes many items in one transaction and answers for each; the journal calls it from one thread at a time."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[T]], Sequence[R]],
+        size: Callable[[T], int],
+        *,
+        max_items: int = MAX_ITEMS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._commit = commit
+        self._size = size
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._start()
+
+    def _start(self) -> None:
+        self._process_id = os.getpid()
+        self._mutex = threading.Lock()
+        self._idle = threading.Condition(self._mutex)
+        self._queue: deque[_Writer] = deque()
+        self._is_led = False
+        self._is_closed = False
+
+    def write(self, item: T) -> R:
+        """The answer to this item, once it is committed."""
+        return self.write_many([item])[0]
+
+    def write_many(self, items: Sequence[T]) -> list[R]:
+        """One transaction for all, whatever their number; when some fail the others are committed and the first error raised."""
+        if not items:
+            return []
+        writer = _Writer(items, sum(map(self._size, items)))
+        self._take_turn(writer, self._write_batch)
+        answers: list[R] = []
+        for answer in writer.answers:
+            if isinstance(answer, _Failed):
+                raise answer.own_error() from answer.error
+            answers.append(answer)
+        return answers
+
+    def run(self, verb: Callable[[], V]) -> V:
+        """Another write of the same store, in this thread, in turn with the batches."""
+        results: list[V] = []
+        writer = _Writer(None, 0)
+        self._take_turn(writer, lambda _: results.append(verb()))
+        return results[0]
+
+    def close(self) -> None:
+        """Refuse what comes from now on; return when what came before is committed."""
+        if os.getpid() != self._process_id:
+            return
+        with self._mutex:
+            self._is_closed = True
+            while self._is_led:
+                self._idle.wait()
+
+    def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None]) -> None:
+        """Queue; then either another leader answers, or this thread leads."""
+        if os.getpid() != self._process_id:
+            self._start()
+        with self._mutex:
+            if self._is_closed:
+                raise HydraError("the journal is closed; nothing more can be written")
+            self._queue.append(writer)
+            writer.leads = not self._is_led
+            self._is_led = True
+        try:
+            if not writer.leads:
+                writer.turn.acquire()
+            if writer.leads:
+                lead(writer)
+        finally:
+            self._leave(writer)
+
+    def _leave(self, writer: _Writer) -> None:
+        """Hand on the lead if this writer has it; also the way out of one that was interrupted while it waited."""
+        with self._mutex:
+            if writer in self._queue:
+                self._queue.remove(writer)
+            if not writer.leads:
+                return
+            if self._queue:
+                successor = self._queue[0]
+                successor.leads = True
+                successor.turn.release()
+            else:
+                self._is_led = False
+                self._idle.notify_all()
+
+    def _write_batch(self, leader: _Writer) -> None:
+        batch = self._take_batch()
+        try:
+            items = [item for writer in batch for item in writer.items or ()]
+            answers = self._commit_or_split(items)
+            start = 0
+            for writer in batch:
+                writer.answers = answers[start : start + len(writer.items or ())]
+                start += len(writer.answers)
+        finally:
+            for writer in batch:
+                if not writer.answers:  # this thread was interrupted by what is not an error
+                    unknown = StoreUnavailable("the thread that wrote was interrupted; it may have happened", outcome="unknown")
+                    writer.answers = [_Failed(unknown)]
+                if writer is not leader:
+                    writer.turn.release()
+
+    def _take_batch(self) -> list[_Writer]:
+        """The leader, who is first in the queue, and as many behind it as the limits allow."""
+        with self._mutex:
+            batch = [self._queue.popleft()]
+            item_count, byte_count = len(batch[0].items or ()), batch[0].byte_count
+            while self._queue and self._queue[0].items is not None:
+                item_count += len(self._queue[0].items)
+                byte_count += self._queue[0].byte_count
+                if item_count > self._max_items or byte_count > self._max_bytes:
+                    break
+                batch.append(self._queue.popleft())
+            return batch
+
+    def _commit_or_split(self, items: Sequence[T]) -> list[Any]:
+        """An answer or a `_Failed` for each. Halves find the items at fault; a store that cannot serve is not their fault."""
+        try:
+            return list(self._commit(items))
+        except Exception as error:
+            if len(items) == 1 or isinstance(error, StoreUnavailable):
+                return [_Failed(error)] * len(items)
+        middle = len(items) // 2
+        return self._commit_or_split(items[:middle]) + self._commit_or_split(items[middle:])
+
+
+class _Writer:
+    """One caller in the queue. `turn` opens when it is answered or shall lead."""
+
+    __slots__ = ("answers", "byte_count", "items", "leads", "turn")
+
+    def __init__(self, items: Sequence[Any] | None, byte_count: int) -> None:
+        self.items = items
+        self.byte_count = byte_count
+        self.answers: list[Any] = []
+        self.leads = False
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+
+class _Failed:
+    """Stands where an answer would, for items whose commit raised."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def own_error(self) -> Exception:
+        """A new instance for each caller: tracebacks of several threads must not pile up on one."""
+        return copy.copy(self.error)

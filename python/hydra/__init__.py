@@ -1,1 +1,79 @@
-"""Durable workflows for plain Python functions."""
+"""Durable workflows for plain Python functions. This module holds the public names; importing it starts nothing."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from hydra.async_engine import AsyncEngine, AsyncHandle
+from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4
+from hydra.engine import Engine
+from hydra.errors import (
+    ConfigError,
+    EventTimeout,
+    HydraError,
+    IdempotencyConflict,
+    IllegalMove,
+    Interrupt,
+    LeaseLost,
+    NonDeterminismError,
+    NonRetryable,
+    NotFound,
+    PayloadError,
+    PayloadTooLarge,
+    QueueFull,
+    ResultTimeout,
+    SchemaError,
+    StepFailed,
+    StepTimeout,
+    StoreUnavailable,
+    WorkflowCancelled,
+    WorkflowFailed,
+)
+from hydra.execution import Status
+from hydra.handle import Handle
+from hydra.retry import Backoff
+from hydra.workflow import named, step, workflow
+
+__all__ = [
+    "AsyncEngine",
+    "AsyncHandle",
+    "Backoff",
+    "ConfigError",
+    "Engine",
+    "EventTimeout",
+    "Handle",
+    "HydraError",
+    "IdempotencyConflict",
+    "IllegalMove",
+    "Interrupt",
+    "LeaseLost",
+    "NonDeterminismError",
+    "NonRetryable",
+    "NotFound",
+    "PayloadError",
+    "PayloadTooLarge",
+    "QueueFull",
+    "ResultTimeout",
+    "SchemaError",
+    "Status",
+    "StepFailed",
+    "StepTimeout",
+    "StoreUnavailable",
+    "WorkflowCancelled",
+    "WorkflowFailed",
+    "__version__",
+    "current",
+    "gather",
+    "idempotency_key",
+    "named",
+    "now",
+    "random",
+    "sleep",
+    "step",
+    "uuid4",
+    "workflow",
+]
+
+try:
+    __version__ = version("hydra-engine")
+except PackageNotFoundError:
+    # The sources are used in place without an installation.
+    __version__ = "0"

@@ -1,0 +1,235 @@
+"""AsyncEngine and AsyncHandle: thin skins over Engine and Handle for asyncio programs. They decide nothing themselves.
+
+Calls that touch the database run on a few threads. Submissions of all tasks that come while a batch commits form the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar
+
+from hydra import config
+from hydra.clock import seconds_of
+from hydra.codec import MAX_PAYLOAD_BYTES
+from hydra.engine import Engine
+from hydra.execution import Record, Status, Submission, Submitted
+from hydra.handle import Handle
+from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
+from hydra.views import Attempt, Execution, StepView
+from hydra.watcher import Outcome
+from hydra.workflow import BoundWorkflow, Workflow
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+THREAD_COUNT = 4
+BATCH_SIZE_MAX = 1_000
+
+
+class AsyncEngine:
+    """Engine's methods as coroutines."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str = config.DEFAULT_NAMESPACE,
+        migrate: bool = True,
+        *,
+        max_pending: int | None = None,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+    ) -> None:
+        self.engine = Engine(url, namespace, migrate, max_pending=max_pending, max_payload_bytes=max_payload_bytes)
+        self._side: LoopSide | None = None
+
+    async def submit(
+        self,
+        bound: BoundWorkflow[R],
+        key: str | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        id: str | None = None,
+    ) -> AsyncHandle[R]:
+        """See Engine.submit."""
+        side = self._loop_side()
+        if not self.engine.is_open:
+            await side.run(self.engine.session)
+        submission = self.engine.prepare(bound, key, delay, run_at, priority, tags, id)
+        answer = await side.submit(submission)
+        return AsyncHandle(self.engine.accept(submission, answer), self)
+
+    async def submit_many(
+        self,
+        bounds: Sequence[BoundWorkflow[R]],
+        keys: Sequence[str] | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[AsyncHandle[R]]:
+        """See Engine.submit_many; `progress` is called on a thread."""
+        handles = await self._run(
+            self.engine.submit_many, bounds, keys, delay, run_at, priority, tags, progress=progress
+        )
+        return [AsyncHandle(handle, self) for handle in handles]
+
+    async def get(self, id: str) -> AsyncHandle[Any]:
+        return AsyncHandle(await self._run(self.engine.get, id), self)
+
+    async def find(self, workflow: Workflow[..., R] | str, key: str) -> AsyncHandle[R]:
+        return AsyncHandle(await self._run(self.engine.find, workflow, key), self)
+
+    async def executions(
+        self,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        key: str | None = None,
+        tags: dict[str, str] | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[Execution]:
+        return await self._run(self.engine.executions, status, workflow, key, tags, limit, before)
+
+    async def stats(self) -> Stats:
+        return await self._run(self.engine.stats)
+
+    async def workflows(self) -> list[WorkflowInfo]:
+        return await self._run(self.engine.workflows)
+
+    async def nodes(self) -> list[NodeState]:
+        return await self._run(self.engine.nodes)
+
+    async def audit(self) -> list[Violation]:
+        return await self._run(self.engine.audit)
+
+    async def purge(self, older_than: timedelta | float, progress: Callable[[int], object] | None = None) -> int:
+        return await self._run(self.engine.purge, older_than, progress)
+
+    async def migrate(self) -> tuple[int, int]:
+        return await self._run(self.engine.migrate)
+
+    async def close(self) -> None:
+        await self._run(self.engine.close)
+        self._loop_side().close()
+        self._side = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._loop_side().run(function, *args, **kwargs)
+
+    def _loop_side(self) -> LoopSide:
+        """What belongs to the running loop; another loop, such as one after a fork, gets its own."""
+        loop = asyncio.get_running_loop()
+        if self._side is None or self._side.loop is not loop:
+            self._side = LoopSide(loop, self.engine)
+        return self._side
+
+
+class AsyncHandle(Generic[R]):
+    """Handle's methods as coroutines."""
+
+    __slots__ = ("_engine", "handle")
+
+    def __init__(self, handle: Handle[R], engine: AsyncEngine) -> None:
+        self.handle = handle
+        self._engine = engine
+
+    @property
+    def id(self) -> str:
+        return self.handle.id
+
+    @property
+    def workflow(self) -> str:
+        return self.handle.workflow
+
+    async def status(self) -> Status:
+        return await self._engine._run(self.handle.status)
+
+    async def execution(self) -> Execution:
+        return await self._engine._run(self.handle.execution)
+
+    async def result(self, timeout: timedelta | float | None = None) -> R:
+        """See Handle.result. No thread is held while it waits."""
+        seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
+        future: Future[Outcome] = await self._engine._run(self.handle.watch)
+        try:
+            outcome = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+        except TimeoutError:
+            raise self.handle.not_done(timeout) from None
+        finally:
+            self.handle.forget(future)
+        return self.handle.read(outcome)
+
+    async def steps(self) -> list[StepView]:
+        return await self._engine._run(self.handle.steps)
+
+    async def attempts(self) -> list[Attempt]:
+        return await self._engine._run(self.handle.attempts)
+
+    async def records(self) -> list[Record]:
+        return await self._engine._run(self.handle.records)
+
+    async def cancel(self) -> Status:
+        return await self._engine._run(self.handle.cancel)
+
+    async def retry(self) -> None:
+        await self._engine._run(self.handle.retry)
+
+    async def resume(self) -> None:
+        await self._engine._run(self.handle.resume)
+
+    def __repr__(self) -> str:
+        return f"<hydra.AsyncHandle `{self.workflow}` {self.id}>"
+
+
+class LoopSide:
+    """What an AsyncEngine keeps for one event loop: threads, and the submissions that wait for the next batch."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+        self.loop = loop
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="hydra-async")
+        self._waiting: list[tuple[Submission, asyncio.Future[Submitted]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    def submit(self, submission: Submission) -> asyncio.Future[Submitted]:
+        future: asyncio.Future[Submitted] = self.loop.create_future()
+        self._waiting.append((submission, future))
+        if self._flushing is None:
+            self._flushing = self.loop.create_task(self._flush())
+        return future
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_SIZE_MAX], self._waiting[BATCH_SIZE_MAX:]
+            answers = await self.run(
+                self._engine.session().journal.submit_each, [submission for submission, _ in batch]
+            )
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, BaseException):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+        self._flushing = None
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)

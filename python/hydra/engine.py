@@ -1,0 +1,338 @@
+"""The engine: what a program holds of a database. It submits, finds and reads executions; it runs none itself.
+
+    submit ─► codec ─► journal (group commit) ─► store.submit ─► Handle
+
+It opens with the first call that needs the database, and anew after a fork: connections and threads do not survive one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from hydra import config
+from hydra.clock import DatabaseClock, boottime_ns, seconds_of
+from hydra.codec import MAX_PAYLOAD_BYTES
+from hydra.context import Inside
+from hydra.errors import ConfigError, HydraError, NotFound
+from hydra.execution import Snapshot, Status, Submission, Submitted
+from hydra.handle import Handle
+from hydra.journal import Journal
+from hydra.stores import open_store
+from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
+from hydra.submissions import QueueDepth, Request, accepted_id, check_request, prepare, prepare_many, refuse_conflicts
+from hydra.views import Execution, execution_view
+from hydra.watcher import OutcomeWatcher
+from hydra.workflow import BoundWorkflow, Workflow, caller
+
+if TYPE_CHECKING:
+    from hydra.local import LocalWorker
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+SUBMIT_CHUNK_SIZE = 5_000  # executions of one transaction in submit_many
+PURGE_CHUNK_SIZE = 1_000
+CALIBRATION_SECONDS = 10.0  # how long the database's clock is carried forward before it is read again
+
+PLAIN = Request()
+
+
+class Session:
+    """Everything of one engine that is open in this process."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.journal = Journal(store, self.now)
+        self.watcher = OutcomeWatcher(store)
+        self._clock = DatabaseClock()
+        self._read_clock_ns = 0
+
+    def now(self) -> int:
+        """The database's time; between two readings it costs no I/O."""
+        here = boottime_ns()
+        if here - self._read_clock_ns > CALIBRATION_SECONDS * 1e9:
+            self._clock.calibrate(self.store.now(), here)
+            self._read_clock_ns = here
+        return self._clock.now()
+
+    def close(self) -> None:
+        self.watcher.close()
+        self.store.close()
+
+
+class Engine:
+    """A database and a namespace in it. Safe to share between threads; a context manager that closes it."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str = config.DEFAULT_NAMESPACE,
+        migrate: bool = True,
+        *,
+        max_pending: int | None = None,
+        max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+    ) -> None:
+        self.url = config.database_url(url)
+        self.namespace = config.namespace_name(namespace)
+        self._migrate = migrate
+        self._max_payload_bytes = max_payload_bytes
+        self._depth = None if max_pending is None else QueueDepth(max_pending)
+        self._opening = threading.Lock()
+        self._session: Session | None = None
+        self._closed = False
+        open_store(self.url, self.namespace)  # a URL nobody understands is an error here, not at the first call
+        _engines.add(self)
+
+    # programs
+
+    def submit(
+        self,
+        bound: BoundWorkflow[R],
+        key: str | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        id: str | None = None,
+        connection: object = None,
+    ) -> Handle[R]:
+        """Make one execution durable and return its handle.
+
+        The same `key` with the same arguments gives the first execution; with others it raises IdempotencyConflict.
+        With `connection` the execution belongs to the caller's own open transaction and becomes real with it.
+        """
+        submission = self.prepare(bound, key, delay, run_at, priority, tags, id)
+        session = self.session()
+        if connection is None:
+            answer = session.journal.submit(submission)
+        else:
+            answer = session.store.submit_in(connection, [submission], session.now())[0]
+        return self.accept(submission, answer)
+
+    def submit_many(
+        self,
+        bounds: Sequence[BoundWorkflow[R]],
+        keys: Sequence[str] | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        connection: object = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[Handle[R]]:
+        """Submit all it can, SUBMIT_CHUNK_SIZE a transaction; then one IdempotencyConflict names the keys that clash.
+
+        Repeating it with the same keys is safe. With `connection` it is all or nothing. `progress` gets the count done.
+        """
+        if keys is not None and len(keys) != len(bounds):
+            raise ConfigError(f"`keys` has {len(keys)} entries for {len(bounds)} executions; give one for each")
+        session = self.session()
+        request = check_request(delay, run_at, priority, tags, session.now())
+        if connection is not None:
+            submissions = prepare_many(bounds, request, keys, self._max_payload_bytes)
+            answers = session.store.submit_in(connection, submissions, session.now())
+            refuse_conflicts(_conflicts(submissions, answers), len(bounds), "nothing was submitted")
+            return self._handles(submissions, answers)
+        handles: list[Handle[R]] = []
+        conflicts: list[str] = []
+        for start in range(0, len(bounds), SUBMIT_CHUNK_SIZE):
+            end = start + SUBMIT_CHUNK_SIZE
+            submissions = prepare_many(
+                bounds[start:end], request, None if keys is None else keys[start:end], self._max_payload_bytes
+            )
+            self._require_room(session, len(submissions))
+            answers = session.journal.submit_many(submissions)
+            handles += self._handles(submissions, answers)
+            conflicts += _conflicts(submissions, answers)
+            if progress is not None:
+                progress(len(handles))
+        refuse_conflicts(conflicts, len(bounds), "the others are submitted")
+        return handles
+
+    def get(self, id: str) -> Handle[Any]:
+        """The handle of an execution that exists; NotFound otherwise."""
+        return Handle(self, id, self.snapshot(id).workflow)
+
+    def find(self, workflow: Workflow[..., R] | str, key: str) -> Handle[R]:
+        """The execution of that workflow and key; NotFound when there is none, or none any more."""
+        name = workflow if isinstance(workflow, str) else workflow.name
+        found = self.read(lambda store: store.find(name, key))
+        if found is None:
+            raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
+        return Handle(self, found.id, name)
+
+    def executions(
+        self,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        key: str | None = None,
+        tags: dict[str, str] | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[Execution]:
+        """What matches, newest first; `before` is the last id of the page before."""
+        name = workflow.name if isinstance(workflow, Workflow) else workflow
+        try:
+            wanted = None if status is None else Status(status)
+        except ValueError:
+            raise ConfigError(f"`{status}` is not a status; it is one of {', '.join(Status)}") from None
+        chosen = Filter(wanted, name, key, tags, limit, before)
+        return [execution_view(snapshot) for snapshot in self.read(lambda store: store.list(chosen))]
+
+    def worker(self, concurrency: int = 8) -> LocalWorker:
+        """A worker in this process, as a context manager; for scripts and tests."""
+        from hydra.local import LocalWorker
+
+        return LocalWorker(self.url, self.namespace, concurrency=concurrency)
+
+    # operations
+
+    def stats(self) -> Stats:
+        """Counts by workflow and status, and due work that no living node serves."""
+        session = self.session()
+        return session.store.stats(session.now())
+
+    def workflows(self) -> list[WorkflowInfo]:
+        """The workflows that supervisors have served, with their signatures."""
+        return self.read(lambda store: store.workflows())
+
+    def nodes(self) -> list[NodeState]:
+        return self.read(lambda store: store.nodes())
+
+    def audit(self) -> list[Violation]:
+        """Every broken promise the database can show; empty is the proof."""
+        return self.read(lambda store: store.audit())
+
+    def purge(self, older_than: timedelta | float, progress: Callable[[int], object] | None = None) -> int:
+        """Delete executions that ended that long ago, a chunk a transaction; their keys stay. How many went."""
+        age_us = round(seconds_of(older_than, "`older_than`") * 1e6)
+        before = self.session().now() - age_us
+        count = 0
+        while deleted := self.write(lambda store, now: store.purge(before, PURGE_CHUNK_SIZE)):
+            count += deleted
+            if progress is not None:
+                progress(count)
+        return count
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the tables to this version; the schema's version before and after."""
+        store = open_store(self.url, self.namespace)
+        try:
+            return store.migrate()
+        finally:
+            store.close()
+
+    # what handles, workers and AsyncEngine use
+
+    def prepare(
+        self,
+        bound: BoundWorkflow[Any],
+        key: str | None,
+        delay: timedelta | float | None,
+        run_at: datetime | None,
+        priority: int,
+        tags: dict[str, str] | None,
+        id: str | None,
+    ) -> Submission:
+        """One submission, checked and encoded, for which there is room."""
+        session = self.session()
+        request = PLAIN
+        if delay is not None or run_at is not None or priority or tags is not None:
+            request = check_request(delay, run_at, priority, tags, session.now())
+        submission = prepare(bound, request, key, id, self._max_payload_bytes)
+        self._require_room(session, 1)
+        return submission
+
+    def accept(self, submission: Submission, answer: Submitted) -> Handle[Any]:
+        return Handle(self, accepted_id(submission, answer), submission.workflow)
+
+    @property
+    def is_open(self) -> bool:
+        return self._session is not None
+
+    def snapshot(self, id: str) -> Snapshot:
+        found = self.session().store.get([id])[0]
+        if found is None:
+            raise NotFound(f"no execution `{id}` in namespace `{self.namespace}`")
+        return found
+
+    def read(self, verb: Callable[[Store], T]) -> T:
+        return verb(self.session().store)
+
+    def write(self, verb: Callable[[Store, int], T]) -> T:
+        """One write, in turn with the submissions."""
+        session = self.session()
+        return session.journal.run(lambda: verb(session.store, session.now()))
+
+    def watcher(self) -> OutcomeWatcher:
+        return self.session().watcher
+
+    def session(self) -> Session:
+        """What is open, opened now if nothing is. Inside a body it is refused: a replay would do it again."""
+        here = caller.get()
+        if here is not None and cast(Inside, here).current().step is None:
+            raise HydraError("an engine cannot be used in a workflow's body; use `hydra.spawn`, or use it in a step")
+        return self._session or self._open()
+
+    def close(self) -> None:
+        """Let go of database and threads. What was accepted is durable already."""
+        with self._opening:
+            session, self._session, self._closed = self._session, None, True
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # inside
+
+    def _handles(self, submissions: Sequence[Submission], answers: Sequence[Submitted]) -> list[Handle[Any]]:
+        return [Handle(self, answer.id, s.workflow) for s, answer in zip(submissions, answers, strict=True)]
+
+    def _require_room(self, session: Session, count: int) -> None:
+        if self._depth is not None:
+            self._depth.require_room(session.store, session.now(), count)
+
+    def _open(self) -> Session:
+        with self._opening:
+            if self._closed:
+                raise HydraError(f"the engine of `{self.url}` is closed; make a new one")
+            if self._session is None:
+                store = open_store(self.url, self.namespace)
+                store.open(migrate=self._migrate)
+                self._session = Session(store)
+            return self._session
+
+    def _forget_session(self) -> None:
+        """In the child of a fork: the parent's threads and connections are not ours, neither to use nor to close."""
+        if self._session is not None:
+            _abandoned.append(self._session)
+        self._session = None
+        self._opening = threading.Lock()
+
+
+def _conflicts(submissions: Sequence[Submission], answers: Sequence[Submitted]) -> list[str]:
+    return [s.key or s.id for s, answer in zip(submissions, answers, strict=True) if answer.conflict]
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_abandoned: list[Session] = []
+
+
+def _after_fork() -> None:
+    for engine in list(_engines):
+        engine._forget_session()
+
+
+os.register_at_fork(after_in_child=_after_fork)

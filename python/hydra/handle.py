@@ -1,0 +1,125 @@
+"""A handle: what a program holds of one execution. Asks the store each time; keeps nothing but the id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from hydra import codec
+from hydra.clock import seconds_of
+from hydra.errors import IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.execution import Record, Status
+from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, step_views
+from hydra.watcher import Outcome
+from hydra.workflow import registry
+
+if TYPE_CHECKING:
+    from hydra.engine import Engine
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Handle(Generic[R]):
+    """One execution. `R` is what its workflow returns."""
+
+    __slots__ = ("_engine", "id", "workflow")
+
+    def __init__(self, engine: Engine, id: str, workflow: str) -> None:
+        self._engine = engine
+        self.id = id
+        self.workflow = workflow
+
+    def status(self) -> Status:
+        return self._engine.snapshot(self.id).status
+
+    def execution(self) -> Execution:
+        return execution_view(self._engine.snapshot(self.id))
+
+    def result(self, timeout: timedelta | float | None = None) -> R:
+        """Wait for the end, then give the result or raise WorkflowFailed, WorkflowCancelled or ResultTimeout."""
+        seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
+        future = self.watch()
+        try:
+            return self.read(future.result(seconds))
+        except FutureTimeout:
+            raise self.not_done(timeout) from None
+        finally:
+            self.forget(future)
+
+    def steps(self) -> list[StepView]:
+        """The steps so far, in the order in which they first reported."""
+        return step_views(self.records())
+
+    def attempts(self) -> list[Attempt]:
+        """The audit trail: every node and worker that held the execution."""
+        return [attempt_view(claim) for claim in self._engine.read(lambda store: store.claims(self.id))]
+
+    def records(self) -> list[Record]:
+        """The record log, as it stands in the database."""
+        return self._engine.read(lambda store: store.records(self.id))
+
+    def cancel(self) -> Status:
+        """Ask for the end; what does not run is cancelled at once. The status now: what had ended stays as it was."""
+        return self._known(self._engine.write(lambda store, now: store.request_cancel([self.id], now)))
+
+    def retry(self) -> None:
+        """Let a failed execution run again; only the failure that ended it is forgotten."""
+        before = self._known(self._engine.write(lambda store, now: store.retry([self.id], now)))
+        self._require(before, Status.FAILED, "retried")
+
+    def resume(self) -> None:
+        """Let a parked execution go on."""
+        before = self._known(self._engine.write(lambda store, now: store.resume([self.id], now)))
+        self._require(before, Status.PARKED, "resumed")
+
+    def _known(self, answers: list[Status | None]) -> Status:
+        if answers[0] is None:
+            raise NotFound(f"no execution `{self.id}` in namespace `{self._engine.namespace}`")
+        return answers[0]
+
+    def _require(self, status: Status, required: Status, done: str) -> None:
+        if status is not required:
+            raise IllegalMove(f"execution `{self.id}` is {status}; only a {required} one can be {done}")
+
+    # what waits for the end, here and in AsyncHandle
+
+    def watch(self) -> Future[Outcome]:
+        """A future of the outcome; `forget` it when it is no longer awaited."""
+        return self._engine.watcher().watch(self.id)
+
+    def forget(self, future: Future[Outcome]) -> None:
+        self._engine.watcher().forget(self.id, future)
+
+    def not_done(self, timeout: timedelta | float | None) -> ResultTimeout:
+        return ResultTimeout(f"execution `{self.id}` of `{self.workflow}` was not done after {timeout} s; it goes on")
+
+    def read(self, outcome: Outcome) -> R:
+        """The result, typed by the workflow's return annotation where its code is here."""
+        status, payload, cause = outcome
+        name = f"execution `{self.id}` of `{self.workflow}`"
+        if status is Status.CANCELLED:
+            raise WorkflowCancelled(f"{name} was cancelled")
+        if status is Status.COMPLETED:
+            known = registry.workflows.get(self.workflow)
+            if payload is None:
+                return cast(R, None)
+            return cast(R, codec.decode(payload) if known is None else _decode_result(known.function, payload))
+        if payload is None:
+            raise WorkflowFailed(f"{name} failed: {cause or 'no reason was recorded'}", cause=cause)
+        failure = codec.decode_failure(payload)
+        raise WorkflowFailed(
+            f"{name} failed: {failure.exception_type}: {failure.message}",
+            cause=cause,
+            traceback_text=failure.traceback_text,
+        ) from codec.rebuild_exception(failure)
+
+    def __repr__(self) -> str:
+        return f"<hydra.Handle `{self.workflow}` {self.id}>"
+
+
+def _decode_result(function: Callable[..., Any], payload: bytes) -> Any:
+    return codec.Signature.of(function).decode_result(payload)

@@ -1,0 +1,153 @@
+"""What a user sees of an execution: instants as datetimes, payloads as values. Pure: reads no store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from hydra import codec
+from hydra.execution import Claim, Record, RecordKind, Snapshot, Status
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP_STATUS = {
+    RecordKind.STEP: "completed",
+    RecordKind.FAILURE: "failed",
+    RecordKind.TRY: "retrying",
+    RecordKind.CRASH: "crashed",
+}
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """One durable run of a workflow. `reason` says why it failed or is parked; `node` holds it while it runs."""
+
+    id: str
+    workflow: str
+    key: str | None
+    status: Status
+    priority: int
+    attempt: int
+    node: str | None
+    cancel_requested: bool
+    reason: str
+    tags: dict[str, str]
+    submitted_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    wake_at: datetime | None
+    timeout_at: datetime | None
+    record_count: int
+    death_count: int
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """A step of an execution: its outcome, or how its last try ended. `error` is one line; `due_at` is the next try."""
+
+    name: str
+    branch: str
+    ordinal: int
+    status: str  # completed, failed, retrying, crashed
+    attempts: int
+    started_at: datetime
+    finished_at: datetime
+    due_at: datetime | None
+    result: Any
+    error: str | None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One line of the audit trail: who held the execution, from when to when, and how that ended."""
+
+    epoch: int
+    attempt: int
+    node: str
+    worker: int | None
+    claimed_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    detail: str
+
+
+def to_datetime(instant: int) -> datetime:
+    """Exactly; a float of microseconds would lose some."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def to_optional_datetime(instant: int | None) -> datetime | None:
+    return None if instant is None else to_datetime(instant)
+
+
+def execution_view(snapshot: Snapshot) -> Execution:
+    return Execution(
+        id=snapshot.id,
+        workflow=snapshot.workflow,
+        key=snapshot.key,
+        status=snapshot.status,
+        priority=snapshot.priority,
+        attempt=snapshot.attempt,
+        node=snapshot.owner,
+        cancel_requested=snapshot.cancel_requested,
+        reason=snapshot.reason,
+        tags=snapshot.tags,
+        submitted_at=to_datetime(snapshot.submitted_at),
+        run_at=to_datetime(snapshot.run_at),
+        started_at=to_optional_datetime(snapshot.started_at),
+        finished_at=to_optional_datetime(snapshot.finished_at),
+        wake_at=to_optional_datetime(snapshot.wake_at),
+        timeout_at=to_optional_datetime(snapshot.timeout_at),
+        record_count=snapshot.record_count,
+        death_count=snapshot.death_count,
+    )
+
+
+def step_views(records: Sequence[Record]) -> list[StepView]:
+    """The steps in the order in which they first reported."""
+    tries: dict[tuple[str, str, int], list[Record]] = {}
+    for record in records:
+        if record.kind in _STEP_STATUS:
+            tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
+    return [_step_view(of_one_step) for of_one_step in tries.values()]
+
+
+def _step_view(records: list[Record]) -> StepView:
+    last = records[-1]
+    return StepView(
+        name=last.name,
+        branch=last.branch,
+        ordinal=last.ordinal,
+        status=_STEP_STATUS[RecordKind(last.kind)],
+        attempts=len(records),
+        started_at=to_datetime(records[0].started_at),
+        finished_at=to_datetime(last.finished_at),
+        due_at=to_datetime(last.due_at) if last.due_at else None,
+        result=codec.decode(last.payload) if last.kind == RecordKind.STEP and last.payload is not None else None,
+        error=error_line(last),
+    )
+
+
+def error_line(record: Record) -> str | None:
+    """What went wrong in a try, in one line."""
+    if record.payload is None or record.kind == RecordKind.STEP:
+        return None
+    if record.kind == RecordKind.CRASH:
+        return str(codec.decode(record.payload))
+    failure = codec.decode_failure(record.payload)
+    kind = re.split(r"[.:]", failure.exception_type)[-1]
+    return f"{kind}: {failure.message}"
+
+
+def attempt_view(claim: Claim) -> Attempt:
+    return Attempt(
+        epoch=claim.epoch,
+        attempt=claim.attempt,
+        node=claim.node,
+        worker=claim.worker,
+        claimed_at=to_datetime(claim.claimed_at),
+        ended_at=to_optional_datetime(claim.ended_at),
+        ending=claim.ending,
+        detail=claim.detail,
+    )

@@ -367,10 +367,10 @@ class Dispatcher:
         registration.settle(now_ns, places, may_register=not self._is_draining and crew.is_gone)
         if self._is_draining:
             self._leave()
-        at_ns = min(
-            registration.wake_at_ns(now_ns, may_claim=not self._is_draining),
-            *(at_ns for at_ns in (tend_at_ns, crew.dismiss_at_ns, self._leave_at_ns) if at_ns > now_ns),
-        )
-        if at_ns != self._woken_at_ns and at_ns != NEVER_NS:
-            self._woken_at_ns = at_ns
-            self._effects.do(events.WakeAt(at_ns))
+        wake_at_ns = registration.wake_at_ns(now_ns, may_claim=not self._is_draining)
+        for at_ns in (tend_at_ns, crew.dismiss_at_ns, self._leave_at_ns):
+            if now_ns < at_ns < wake_at_ns:
+                wake_at_ns = at_ns
+        if wake_at_ns != self._woken_at_ns and wake_at_ns != NEVER_NS:
+            self._woken_at_ns = wake_at_ns
+            self._effects.do(events.WakeAt(wake_at_ns))

@@ -1,6 +1,6 @@
 """AsyncEngine and AsyncHandle: thin skins over Engine and Handle for asyncio programs. They decide nothing themselves.
 
-Calls that touch the database run on a few threads. Submissions of all tasks that come while a batch commits form the next.
+Calls that touch the database run on a few threads. Submissions that come while a batch commits form the next.
 """
 
 from __future__ import annotations
@@ -219,9 +219,7 @@ class LoopSide:
     async def _flush(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH_SIZE_MAX], self._waiting[BATCH_SIZE_MAX:]
-            answers = await self.run(
-                self._engine.session().journal.submit_each, [submission for submission, _ in batch]
-            )
+            answers = await self.run(self._engine.session().submit_each, [submission for submission, _ in batch])
             for (_, future), answer in zip(batch, answers, strict=True):
                 if future.done():
                     continue

@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from hydra import config
-from hydra.clock import DatabaseClock, boottime_ns, seconds_of
+from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.context import Inside
 from hydra.errors import ConfigError, HydraError, NotFound
 from hydra.execution import Snapshot, Status, Submission, Submitted
 from hydra.handle import Handle
-from hydra.journal import Journal
+from hydra.session import Session
 from hydra.stores import open_store
 from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
 from hydra.submissions import QueueDepth, Request, accepted_id, check_request, prepare, prepare_many, refuse_conflicts
@@ -38,32 +38,8 @@ T = TypeVar("T")
 
 SUBMIT_CHUNK_SIZE = 5_000  # executions of one transaction in submit_many
 PURGE_CHUNK_SIZE = 1_000
-CALIBRATION_SECONDS = 10.0  # how long the database's clock is carried forward before it is read again
 
 PLAIN = Request()
-
-
-class Session:
-    """Everything of one engine that is open in this process."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.journal = Journal(store, self.now)
-        self.watcher = OutcomeWatcher(store)
-        self._clock = DatabaseClock()
-        self._read_clock_ns = 0
-
-    def now(self) -> int:
-        """The database's time; between two readings it costs no I/O."""
-        here = boottime_ns()
-        if here - self._read_clock_ns > CALIBRATION_SECONDS * 1e9:
-            self._clock.calibrate(self.store.now(), here)
-            self._read_clock_ns = here
-        return self._clock.now()
-
-    def close(self) -> None:
-        self.watcher.close()
-        self.store.close()
 
 
 class Engine:
@@ -110,7 +86,7 @@ class Engine:
         submission = self.prepare(bound, key, delay, run_at, priority, tags, id)
         session = self.session()
         if connection is None:
-            answer = session.journal.submit(submission)
+            answer = session.submit(submission)
         else:
             answer = session.store.submit_in(connection, [submission], session.now())[0]
         return self.accept(submission, answer)
@@ -147,7 +123,7 @@ class Engine:
                 bounds[start:end], request, None if keys is None else keys[start:end], self._max_payload_bytes
             )
             self._require_room(session, len(submissions))
-            answers = session.journal.submit_many(submissions)
+            answers = session.submit_many(submissions)
             handles += self._handles(submissions, answers)
             conflicts += _conflicts(submissions, answers)
             if progress is not None:
@@ -268,7 +244,7 @@ class Engine:
     def write(self, verb: Callable[[Store, int], T]) -> T:
         """One write, in turn with the submissions."""
         session = self.session()
-        return session.journal.run(lambda: verb(session.store, session.now()))
+        return session.run(lambda: verb(session.store, session.now()))
 
     def watcher(self) -> OutcomeWatcher:
         return self.session().watcher
@@ -320,6 +296,10 @@ class Engine:
             _abandoned.append(self._session)
         self._session = None
         self._opening = threading.Lock()
+
+
+def _input_size(submission: Submission) -> int:
+    return len(submission.input)
 
 
 def _conflicts(submissions: Sequence[Submission], answers: Sequence[Submitted]) -> list[str]:

@@ -1,0 +1,84 @@
+"""Everything of one engine that is open in one process: store, journal, watcher, and the database's clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from hydra.clock import DatabaseClock, boottime_ns
+from hydra.errors import HydraError, StoreUnavailable
+from hydra.execution import Submission, Submitted
+from hydra.journal import Journal
+from hydra.stores.store import Store
+from hydra.watcher import OutcomeWatcher
+
+T = TypeVar("T")
+
+CALIBRATION_SECONDS = 10.0  # how long the database's clock is carried forward before it is read again
+RESUBMIT_PAUSES_SECONDS = (0.05, 0.25, 1.0)
+
+
+class Session:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.watcher = OutcomeWatcher(store)
+        self._journal: Journal[Submission, Submitted] = Journal(self._commit, _input_bytes)
+        self._clock = DatabaseClock()
+        self._read_clock_ns = 0
+
+    def now(self) -> int:
+        """The database's time; between two readings it costs no I/O."""
+        here = boottime_ns()
+        if here - self._read_clock_ns > CALIBRATION_SECONDS * 1e9:
+            self._clock.calibrate(self.store.now(), here)
+            self._read_clock_ns = here
+        return self._clock.now()
+
+    def submit(self, submission: Submission) -> Submitted:
+        """Durable when it returns. An error that leaves it open whether it happened names the execution (R17)."""
+        try:
+            return self._journal.write(submission)
+        except StoreUnavailable as error:
+            error.execution_id = submission.id
+            raise
+
+    def submit_many(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return self._journal.write_many(submissions)
+
+    def submit_each(self, submissions: Sequence[Submission]) -> list[Submitted | HydraError]:
+        """Like submit_many, but one that is refused leaves the others alone."""
+        try:
+            return list(self._journal.write_many(submissions))
+        except HydraError:
+            return [self._answer_or_error(submission) for submission in submissions]
+
+    def run(self, verb: Callable[[], T]) -> T:
+        """Some other write, in turn with the submissions."""
+        return self._journal.run(verb)
+
+    def close(self) -> None:
+        self.watcher.close()
+        self._journal.close()
+        self.store.close()
+
+    def _answer_or_error(self, submission: Submission) -> Submitted | HydraError:
+        try:
+            return self.submit(submission)
+        except HydraError as error:
+            return error
+
+    def _commit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        """Again with the same ids after a lost reply: what did happen is found and not repeated (R17)."""
+        for pause_seconds in RESUBMIT_PAUSES_SECONDS:
+            try:
+                return self.store.submit(submissions, self.now())
+            except StoreUnavailable as error:
+                if error.outcome != "unknown":
+                    raise
+                time.sleep(pause_seconds)
+        return self.store.submit(submissions, self.now())
+
+
+def _input_bytes(submission: Submission) -> int:
+    return len(submission.input)

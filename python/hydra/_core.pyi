@@ -26,7 +26,7 @@ def encode_many(values: Iterable[object], max_bytes: int = 16777216) -> list[tup
     """`encode_with_digest` of each; digests, compression and checksums run without the GIL."""
 
 def decode(payload: bytes | bytearray | memoryview) -> Any:
-    """The value; an object of a class comes back as its plain value (enum: value, dataclass: dict, namedtuple: tuple)."""
+    """The value; an object of a class comes back plain (an enum as its value, a dataclass as a dict)."""
 
 def decode_named(payload: bytes | bytearray | memoryview) -> Any:
     """The value; an object of a class comes back as `Named`."""

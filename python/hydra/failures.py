@@ -230,7 +230,7 @@ def _make_as(cls: type[BaseException], failure: Failure) -> BaseException:
         return cls.__new__(cls, failure.arguments[0], members)
     exception = cls.__new__(cls, *failure.arguments)
     # The nearest built-in class keeps some of its state outside `__dict__` (OSError.errno, SystemExit.code).
-    native = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    native: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
     native.__init__(exception, *failure.arguments)
     return exception
 

@@ -85,7 +85,8 @@ def _find_class(root: type, name: str) -> type | None:
     """The class of that `module:Name` among a class and its subclasses."""
     if path_of(root) == name:
         return root
-    for subclass in type.__subclasses__(root):
+    subclasses: list[type] = type.__subclasses__(root)
+    for subclass in subclasses:
         found = _find_class(subclass, name)
         if found is not None:
             return found
@@ -188,7 +189,9 @@ class ClassPlan(_FieldsPlan):
         return self.apply(value, None)
 
     def fits(self, value: Any) -> bool:
-        return type(value) is dict and self.required <= value.keys() <= self.accepted.keys()
+        if type(value) is not dict or not value.keys() <= self.accepted.keys():
+            return False
+        return self.required <= {self.accepted[key] for key in value}
 
     def could_be(self, value: Named) -> bool:
         return bool(self.required <= value.value.keys() <= set(self.names))
@@ -196,7 +199,7 @@ class ClassPlan(_FieldsPlan):
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         if issubclass(self.cls, msgspec.Struct):
-            return self.cls.__struct_fields__
+            return tuple(self.cls.__struct_fields__)
         if is_pydantic(self.cls):
             return tuple(self.cls.model_fields)
         return tuple(field.name for field in dataclasses.fields(self.cls))
@@ -215,8 +218,7 @@ class ClassPlan(_FieldsPlan):
     @functools.cached_property
     def required(self) -> frozenset[str]:
         if is_pydantic(self.cls):
-            # Aliases make it pydantic's own question; the constructor answers it.
-            return frozenset(n for n, f in self.cls.model_fields.items() if f.is_required() and not f.alias)
+            return frozenset(name for name, field in self.cls.model_fields.items() if field.is_required())
         return frozenset(name for name in self.accepted.values() if self.defaults.get(name, _MISSING) is _MISSING)
 
     @functools.cached_property

@@ -229,7 +229,9 @@ class UnionPlan:
     """An object finds its member by class name, anything else the first member that its shape fits."""
 
     def __init__(self, plans: list[Any], takes_dicts: bool, takes_scalars: bool) -> None:
-        self.flat = [inner for plan in plans for inner in (plan.flat if isinstance(plan, UnionPlan) else [plan])]
+        self.flat: list[Any] = [
+            inner for plan in plans for inner in (plan.flat if isinstance(plan, UnionPlan) else [plan])
+        ]
         self.takes_dicts = takes_dicts
         self.takes_scalars = takes_scalars
 

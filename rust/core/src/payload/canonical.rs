@@ -106,6 +106,7 @@ impl Sorter<'_> {
             self.scratch.extend_from_slice(&self.out[start..end]);
             self.scratch.push(b',');
         }
+        self.scratch.pop();
         self.out.truncate(first_byte);
         self.out.extend_from_slice(&self.scratch);
         self.out.push(if opening == b'{' { b'}' } else { b']' });
@@ -149,6 +150,13 @@ mod tests {
         assert!(!same(r#"{"$dict":[[1,2]]}"#, r#"{"$dict":[[2,1]]}"#));
         assert!(!same("[1,2]", "[2,1]"));
         assert!(!same(r#"{"$tuple":[1,2]}"#, r#"{"$tuple":[2,1]}"#));
+    }
+
+    #[test]
+    fn a_body_in_order_is_its_own_canonical_form() {
+        for body in [r#"{"a":[],"b":{},"c":[1,{"d":{"$set":["x"]}}],"e":{"$dict":[[1,2.5]]}}"#, "[]", "{}", "null"] {
+            assert_eq!(canonical(body.as_bytes()), body.as_bytes(), "{body}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-"""Group commit: whatever arrives while one transaction commits is the next one. No artificial delay, no thread of its own.
+"""Group commit: what arrives while one transaction commits is the next one. No artificial delay, no thread of its own.
 
-    write ──► queue ──► the first in it leads: commits the batch, wakes its writers, hands the lead to the next in the queue
+    write ──► queue ──► the first in it leads: commits the batch, wakes its writers, hands the lead to the next in line
 
 A writer returns only after the commit that holds its items. Knows nothing of what it commits.
 """
@@ -25,7 +25,7 @@ MAX_BYTES = 1024 * 1024
 
 
 class Journal(Generic[T, R]):
-    """`commit` writes many items in one transaction and answers for each; the journal calls it from one thread at a time."""
+    """`commit` writes many items in one transaction and answers for each; it is called by one thread at a time."""
 
     def __init__(
         self,
@@ -54,17 +54,21 @@ class Journal(Generic[T, R]):
         return self.write_many([item])[0]
 
     def write_many(self, items: Sequence[T]) -> list[R]:
-        """One transaction for all, whatever their number; when some fail the others are committed and the first error raised."""
+        """One transaction for all. When some fail the others are committed, then the first error is raised."""
+        answers: list[R] = []
+        for answer in self.write_each(items):
+            if isinstance(answer, Exception):
+                raise answer
+            answers.append(answer)
+        return answers
+
+    def write_each(self, items: Sequence[T]) -> list[R | Exception]:
+        """Like write_many, with an error in the place of the answer of each item that failed."""
         if not items:
             return []
         writer = _Writer(items, sum(map(self._size, items)))
         self._take_turn(writer, self._write_batch)
-        answers: list[R] = []
-        for answer in writer.answers:
-            if isinstance(answer, _Failed):
-                raise answer.own_error() from answer.error
-            answers.append(answer)
-        return answers
+        return [answer.own_error() if isinstance(answer, _Failed) else answer for answer in writer.answers]
 
     def run(self, verb: Callable[[], V]) -> V:
         """Another write of the same store, in this thread, in turn with the batches."""
@@ -127,8 +131,8 @@ class Journal(Generic[T, R]):
         finally:
             for writer in batch:
                 if not writer.answers:  # this thread was interrupted by what is not an error
-                    unknown = StoreUnavailable("the thread that wrote was interrupted; it may have happened", outcome="unknown")
-                    writer.answers = [_Failed(unknown)]
+                    message = "the thread that wrote was interrupted; it may or may not have happened"
+                    writer.answers = [_Failed(StoreUnavailable(message, outcome="unknown"))] * len(writer.items or ())
                 if writer is not leader:
                     writer.turn.release()
 
@@ -146,7 +150,7 @@ class Journal(Generic[T, R]):
             return batch
 
     def _commit_or_split(self, items: Sequence[T]) -> list[Any]:
-        """An answer or a `_Failed` for each. Halves find the items at fault; a store that cannot serve is not their fault."""
+        """An answer or a `_Failed` for each. Halves find the item at fault; a store that cannot serve is no item's fault."""
         try:
             return list(self._commit(items))
         except Exception as error:
@@ -180,4 +184,6 @@ class _Failed:
 
     def own_error(self) -> Exception:
         """A new instance for each caller: tracebacks of several threads must not pile up on one."""
-        return copy.copy(self.error)
+        error = copy.copy(self.error)
+        error.__cause__ = self.error
+        return error

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hydra._core import select as choose
 from hydra.errors import LeaseLost
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.sqlite.counting import Changes
@@ -41,8 +42,7 @@ def claim(
             run_ats.append(run_at)
     if not ids:
         return []
-    order = sorted(range(len(ids)), key=lambda index: (-priorities[index], run_ats[index]))
-    chosen = [ids[index] for index in order[:slots]]
+    chosen = [ids[index] for index in choose(priorities, run_ats, groups, slots)]
     marked = execute(connection, "claim_mark", namespace=namespace, node=node.id, now=now, ids=to_json(sorted(chosen)))
     if marked != len(chosen):
         raise AssertionError(f"{len(chosen)} executions were ready under the write lock, {marked} were marked")

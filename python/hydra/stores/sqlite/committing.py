@@ -15,6 +15,7 @@ from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.statements import execute_rows, select_json, to_json
 
+
 def commit(
     connection: sqlite3.Connection, namespace: str, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
 ) -> list[bool]:

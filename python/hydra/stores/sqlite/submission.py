@@ -12,6 +12,7 @@ from hydra.execution import Submission, Submitted
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.statements import execute_rows, select_json, to_json
 
+
 def submit(
     connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
 ) -> list[Submitted]:

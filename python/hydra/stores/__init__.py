@@ -18,7 +18,11 @@ def open_store(url: str, namespace: str = "default") -> Store:
     scheme = url.partition("://")[0].lower()
     if scheme == "sqlite":
         return _sqlite_store(url, namespace)
-    if scheme in ("postgresql", "postgres", "mysql", "mariadb"):
+    if scheme in ("mysql", "mariadb"):
+        from hydra.stores.mysql import MysqlStore  # its driver is an extra
+
+        return MysqlStore(url, namespace)
+    if scheme in ("postgresql", "postgres"):
         raise ConfigError(f"this version of hydra serves SQLite only, not `{scheme}`; use {_SQLITE_FORMS}")
     raise ConfigError(f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}")
 

@@ -1,0 +1,73 @@
+"""Where a MySQL or MariaDB database is, read from its URL. Opens nothing.
+
+mysql://user[:password]@host[:port]/database[?unix_socket=…&ssl_ca=…&ssl_cert=…&ssl_key=…]        (or mariadb://…)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import msgspec
+
+from hydra.errors import ConfigError
+
+DEFAULT_PORT = 3306
+_OPTIONS = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
+
+
+class Address(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    options: dict[str, str]
+
+    @property
+    def place(self) -> str:
+        """What two programs on one database have in common."""
+        return f"{self.options.get('unix_socket') or f'{self.host}:{self.port}'}/{self.database}"
+
+    def arguments(self) -> dict[str, Any]:
+        """What PyMySQL's `connect` takes."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": self.database,
+            **self.options,
+        }
+
+
+def read_address(url: str) -> Address:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or DEFAULT_PORT
+    except ValueError as error:
+        raise ConfigError(f"`{without_password(url)}` is not a URL: {error}") from error
+    database = unquote(parts.path.strip("/"))
+    if not database or "/" in database:
+        raise ConfigError(
+            f"`{without_password(url)}` names no database; write `mysql://user:password@host:3306/database`"
+        )
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise ConfigError(f"`{unknown[0]}` is not an option of a MySQL URL; there are {', '.join(_OPTIONS)}")
+    return Address(
+        host=parts.hostname or "localhost",
+        port=port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        database=database,
+        options=options,
+    )
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{place}"

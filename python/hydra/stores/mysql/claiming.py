@@ -1,0 +1,118 @@
+"""Takes due executions for a node. Locks and marks first, reads the records in a later statement (R12)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hydra._core import select as choose
+from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
+from hydra.stores.mysql.transaction import Transaction
+
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+    """The best of the heads of each workflow's queue, marked as this node's. What others hold now is left to them."""
+    transaction.check_fence(node)
+    positions = _lock_ready(transaction, workflows, slots)
+    if not positions:
+        return []
+    rows = transaction.select("claim_executions", ids=id_list(positions), now=now)
+    ids = [id_text(row[0]) for row in rows]
+    if not ids:
+        return []
+    known = [id for id, row in zip(ids, rows, strict=True) if row[1] > 1]  # of a first claim there are no records
+    transaction.queue("claim_mark", ids=id_list(ids), node=id_literal(node.id), now=now)
+    transaction.queue("remove_ready", rows=", ".join(sorted(positions[id] for id in ids)))
+    records = read_records(transaction, known)
+    claimed = {id: to_claimed(id, row, records.get(id, [])) for id, row in zip(ids, rows, strict=True)}
+    for execution in claimed.values():
+        transaction.move(execution.workflow, "pending", "running")
+    return [claimed[id] for id in positions if id in claimed]
+
+
+def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    """What the node owns of these, as `claim` would give it."""
+    transaction.check_fence(node)
+    if not ids:
+        return []
+    rows = transaction.select("claimed_executions", ids=id_list(ids), node=id_literal(node.id))
+    records = read_records(transaction, [id_text(row[0]) for row in rows])
+    return [to_claimed(id, row, records.get(id, [])) for row in rows if (id := id_text(row[0]))]
+
+
+def read_records(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Record]]:
+    if not ids:
+        return {}
+    records: dict[str, list[Record]] = {}
+    for row in transaction.select("claimed_records", ids=id_list(ids)):
+        records.setdefault(id_text(row[0]), []).append(to_record(row[1:]))
+    return records
+
+
+def to_record(row: Sequence[Any]) -> Record:
+    seq, kind, branch, name, ordinal, attempt, digest, payload, started_at, finished_at, due_at = row
+    return Record(
+        seq, kind, branch.decode(), name.decode(), ordinal, attempt, digest, payload, started_at, finished_at, due_at
+    )
+
+
+def to_claimed(id: str, row: Sequence[Any], records: list[Record]) -> Claimed:
+    _, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
+    timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:]
+    return Claimed(
+        id,
+        epoch,
+        workflow.decode(),
+        None if key is None else key.decode(),
+        input,
+        attempt,
+        priority,
+        run_at,
+        claimed_at,
+        submitted_at,
+        timeout_at or None,
+        wake_seq,
+        attention == "cancel",
+        death_count,
+        alone_death_count,
+        _decode_tags(tags) if tags else {},
+        records,
+    )
+
+
+def _lock_ready(transaction: Transaction, workflows: Sequence[str], slots: int) -> dict[str, str]:
+    """The chosen executions in the order to run them, each with its place in the ready table."""
+    shares = _shares(transaction, workflows, slots) if len(workflows) > 1 else dict.fromkeys(workflows, slots)
+    found: list[tuple[str, str]] = []
+    priorities: list[int] = []
+    run_ats: list[int] = []
+    groups: list[int] = []
+    for group, (workflow, share) in enumerate(shares.items()):
+        name = literal(workflow)
+        for negated_priority, run_at, id in transaction.select("claim_lock", workflow=name, slots=share):
+            id_hex = literal(id)
+            found.append((id_text(id), f"({name}, {negated_priority}, {run_at}, {id_hex})"))
+            priorities.append(-negated_priority)
+            run_ats.append(run_at)
+            groups.append(group)
+    return dict(found[index] for index in choose(priorities, run_ats, groups, slots)) if found else {}
+
+
+def _shares(transaction: Transaction, workflows: Sequence[str], slots: int) -> dict[str, int]:
+    """How many to lock of each workflow, chosen from the heads of their queues without locking any."""
+    heads = [
+        transaction.render("claim_head", group=group, workflow=literal(name), slots=slots)
+        for group, name in enumerate(workflows)
+    ]
+    rows = transaction.rows_of(" union all ".join(heads)) if heads else []
+    if not rows:
+        return {}
+    groups, priorities, run_ats = [list(column) for column in zip(*rows, strict=True)]
+    chosen = Counter(groups[index] for index in choose(priorities, run_ats, groups, slots))
+    return {workflows[group]: count for group, count in sorted(chosen.items())}

@@ -1,0 +1,170 @@
+"""One database: its one writer session and a reader for each thread. Knows transactions and forks, no executions.
+
+write(function) ──► begin; function; tallies; commit ──► told to this process's watchers
+        ▲                          │ deadlock or lock time-out: rolled back, the whole again
+        └──────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import pymysql
+
+from hydra.errors import StoreUnavailable
+from hydra.stores.mysql.address import Address
+from hydra.stores.mysql.failures import LockLost, explain
+from hydra.stores.mysql.session import IDLE_TRANSACTION_SECONDS, Session
+from hydra.stores.mysql.tallies import Bell, own_slot, tally_rows
+from hydra.stores.mysql.transaction import Transaction
+
+MAX_TRIES = 8  # of a transaction that lost a deadlock
+RETRY_PAUSE_SECONDS = 0.01  # doubled each time, with jitter
+
+Answer = TypeVar("Answer")
+
+
+class Database:
+    """Writing is for one thread at a time and joins: a transaction inside a transaction is the same one."""
+
+    def __init__(self, address: Address, namespace: str, bell: Bell) -> None:
+        self.address = address
+        self._namespace = namespace
+        self._bell = bell
+        self._slot = own_slot()
+        self._mutex = threading.RLock()
+        self._writer: Session | None = None
+        self._written_at = 0.0
+        self._current: Transaction | None = None
+        self._local = threading.local()
+        self._readers: list[Session] = []
+        self.share_locks_block = True
+
+    def write(self, function: Callable[[Transaction], Answer]) -> Answer:
+        """The function in a transaction; again when the server sacrificed it to another, except inside an outer one."""
+        for attempt in range(1, MAX_TRIES + 1):
+            try:
+                with self.transaction() as transaction:
+                    return function(transaction)
+            except LockLost:
+                if self._current is not None or attempt == MAX_TRIES:
+                    raise
+                time.sleep(RETRY_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self._mutex:
+            if self._current is not None:
+                with self._joined(self._current):
+                    yield self._current
+                return
+            session = self._writing()
+            transaction = Transaction(session, self._namespace, self.share_locks_block)
+            self._current = transaction
+            try:
+                with self.explained():
+                    yield transaction
+                    if transaction.failed:
+                        raise StoreUnavailable(
+                            f"a transaction on `{self.address.place}` was rolled back: a part had failed"
+                        )
+                    changed = self._commit(transaction)
+            except BaseException:
+                self._roll_back(session)
+                raise
+            finally:
+                self._current = None
+                self._written_at = time.monotonic()
+            if changed:
+                self._bell.ring()
+
+    def read(self, statement: str) -> Sequence[tuple[Any, ...]]:
+        """One reading statement: inside this thread's own transaction it sees what that wrote."""
+        if self._current is not None and self._mutex.acquire(blocking=False):
+            try:
+                if self._current is not None:
+                    return self._current.rows_of(statement)
+            finally:
+                self._mutex.release()
+        reused = getattr(self._local, "session", None)
+        if reused is not None and reused.is_usable():
+            try:
+                return self._answer(reused, statement)
+            except StoreUnavailable:
+                if reused.is_usable():
+                    raise
+                # The server had closed an idle connection; reading again is safe.
+        session = self._local.session = self.connect(writing=False)
+        self._readers = [reader for reader in self._readers if reader.is_usable()] + [session]
+        return self._answer(session, statement)
+
+    def connect(self, *, writing: bool) -> Session:
+        """A session of one's own."""
+        with self.explained():
+            return Session(self.address, writing=writing)
+
+    def close(self) -> None:
+        with self._mutex:
+            readers, self._readers = self._readers, []
+            for session in [*readers, *([self._writer] if self._writer else [])]:
+                session.discard()
+            self._writer = None
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Lets no driver's error out that has a sentence."""
+        try:
+            yield
+        except (pymysql.MySQLError, OSError) as error:
+            clear = explain(error, self.address.place)
+            if clear is None:
+                raise
+            raise clear from error
+
+    def _answer(self, session: Session, statement: str) -> Sequence[tuple[Any, ...]]:
+        with self.explained():
+            rows: Sequence[tuple[Any, ...]] = session.send([statement])[0]
+            return rows
+
+    @contextmanager
+    def _joined(self, transaction: Transaction) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            transaction.failed = True
+            raise
+
+    def _writing(self) -> Session:
+        """The writer; the server ends idle writers, so one that rested is replaced before it fails half-way."""
+        session = self._writer
+        if session is not None and time.monotonic() - self._written_at > IDLE_TRANSACTION_SECONDS / 2:
+            session.discard()
+        if session is None or not session.is_usable():
+            self._writer = session = self.connect(writing=True)
+        return session
+
+    def _commit(self, transaction: Transaction) -> bool:
+        """COMMIT, in one flush with the tallies. Whether it changed something others wait for."""
+        if not transaction.begun:
+            return False
+        rows = tally_rows(transaction.namespace, transaction.changes, self._slot)
+        try:
+            transaction.finish(rows)
+        except (pymysql.MySQLError, OSError) as error:
+            clear = explain(error, self.address.place)
+            if isinstance(clear, LockLost):
+                raise
+            message = f"the database `{self.address.place}` did not confirm a commit; it may or may not have happened"
+            raise StoreUnavailable(message, outcome="unknown") from error
+        return bool(rows)
+
+    def _roll_back(self, session: Session) -> None:
+        if session.is_usable():
+            with suppress(pymysql.MySQLError, OSError):
+                session.send(["rollback"])

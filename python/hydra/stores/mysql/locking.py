@@ -1,0 +1,79 @@
+"""An execution's row, locked: whatever else there is of the execution is written only by who holds it (R14).
+
+node (share) ──► executions, in id order ──► ready, timers, deadlines, records … of those executions ──► tallies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from hydra.execution import Status
+from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
+from hydra.stores.mysql.transaction import Transaction
+
+IDLE = (Status.PENDING, Status.SLEEPING, Status.WAITING)
+
+
+class Locked(msgspec.Struct, gc=False):
+    id: str
+    workflow: str
+    status: str
+    owner: bytes
+    epoch: int
+    attempt: int
+    priority: int
+    run_at: int
+    wake_at: int
+    timeout_at: int
+    claimed_at: int
+    finished_at: int
+    attention: str
+    cause_seq: int
+    submitted_at: int
+
+    def ready_row(self, run_at: int) -> str:
+        """Its row of the ready table, as `add_ready` takes it behind the namespace and `remove_ready` alone."""
+        return f"{literal(self.workflow)}, {-self.priority}, {run_at}, {id_literal(self.id)}"
+
+
+def lock_executions(transaction: Transaction, ids: Iterable[str], *, skip_held: bool = False) -> list[Locked]:
+    """Those that exist, in id order; without those another transaction holds where `skip_held`."""
+    wanted = id_list(ids)
+    if not wanted:
+        return []
+    rows = transaction.select("lock_free_executions" if skip_held else "lock_executions", ids=wanted)
+    return [Locked(id_text(row[0]), row[1].decode(), *row[2:]) for row in rows]
+
+
+def leave_queues(transaction: Transaction, executions: Sequence[Locked]) -> None:
+    """Take idle executions out of wherever they wait to become due or late."""
+    ready = [e for e in executions if e.status == Status.PENDING and not e.wake_at]
+    _remove(transaction, "remove_ready", [f"({e.ready_row(e.run_at)})" for e in ready])
+    _remove(transaction, "remove_timers", [f"({e.wake_at}, {id_literal(e.id)})" for e in executions if e.wake_at])
+    remove_deadlines(transaction, executions)
+
+
+def enter_ready(transaction: Transaction, due: Iterable[tuple[Locked, int]]) -> None:
+    """Each is due since its instant."""
+    transaction.queue_rows("add_ready", [f"({transaction.namespace}, {e.ready_row(run_at)})" for e, run_at in due])
+
+
+def keep_deadlines(transaction: Transaction, deadlines: Iterable[tuple[int, str]]) -> None:
+    rows = [f"({transaction.namespace}, {timeout_at}, {id_literal(id)})" for timeout_at, id in deadlines if timeout_at]
+    transaction.queue_rows("keep_deadlines", rows)
+
+
+def remove_deadlines(transaction: Transaction, executions: Sequence[Locked]) -> None:
+    rows = [f"({e.timeout_at}, {id_literal(e.id)})" for e in executions if e.timeout_at]
+    _remove(transaction, "remove_deadlines", rows)
+
+
+def enter_finished(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
+    rows = [f"({transaction.namespace}, {now}, {id_literal(e.id)})" for e in executions]
+    transaction.queue_rows("add_finished", rows)
+
+
+def _remove(transaction: Transaction, name: str, rows: Sequence[str]) -> None:
+    transaction.queue_rows(name, sorted(rows))

@@ -1,0 +1,93 @@
+"""What a person orders: cancel, retry, resume. Never touches the owner or epoch of what runs (R10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra.execution import Status
+from hydra.stores.mysql.committing import record_row, supersede
+from hydra.stores.mysql.locking import (
+    IDLE,
+    Locked,
+    enter_finished,
+    enter_ready,
+    keep_deadlines,
+    leave_queues,
+    lock_executions,
+)
+from hydra.stores.mysql.statements import id_list, id_literal, id_text, is_id
+from hydra.stores.mysql.transaction import Transaction
+
+
+def request_cancel(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
+    """The status after."""
+    found = _lock(transaction, ids)
+    running = [e for e in found.values() if e.status == Status.RUNNING]
+    idle = [e for e in found.values() if e.status in (*IDLE, Status.PARKED)]
+    if running:
+        transaction.queue("cancel_running", ids=id_list(e.id for e in running))
+    if idle:
+        leave_queues(transaction, idle)
+        transaction.queue("cancel_idle", ids=id_list(e.id for e in idle), now=now)
+        enter_finished(transaction, idle, now)
+        for execution in idle:
+            transaction.move(execution.workflow, execution.status, Status.CANCELLED)
+            execution.status = Status.CANCELLED
+    transaction.flush()
+    return _statuses(found, ids)
+
+
+def retry(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
+    """The status before."""
+    found = _lock(transaction, ids)
+    failed = [e for e in found.values() if e.status == Status.FAILED]
+    if failed:
+        _supersede(transaction, [e for e in failed if e.cause_seq], now)
+        rows = [f"({e.finished_at}, {id_literal(e.id)})" for e in failed]
+        transaction.queue_rows("remove_finished", sorted(rows))
+        transaction.queue("retry", ids=id_list(e.id for e in failed), now=now)
+        _become_due(transaction, failed, now)
+    return _statuses(found, ids)
+
+
+def resume(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
+    """The status before."""
+    found = _lock(transaction, ids)
+    parked = [e for e in found.values() if e.status == Status.PARKED]
+    if parked:
+        transaction.queue("resume", ids=id_list(e.id for e in parked), now=now)
+        _become_due(transaction, parked, now)
+    return _statuses(found, ids)
+
+
+def _lock(transaction: Transaction, ids: Sequence[str]) -> dict[str, Locked]:
+    return {e.id: e for e in lock_executions(transaction, filter(is_id, ids))}
+
+
+def _statuses(found: dict[str, Locked], ids: Sequence[str]) -> list[Status | None]:
+    return [Status(found[id].status) if id in found else None for id in ids]
+
+
+def _supersede(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
+    """The new attempt forgets the failure that left the body."""
+    if not executions:
+        return
+    counts = dict(transaction.select("record_counts", ids=id_list(e.id for e in executions)))
+    seqs = {id_text(key): count + 1 for key, count in counts.items()}
+    rows = [record_row(e.id, supersede(seqs.get(e.id, 1), e.cause_seq, e.attempt + 1, now)) for e in executions]
+    transaction.queue_rows("add_records", rows)
+
+
+def _become_due(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
+    """A time-out that has passed starts anew."""
+    enter_ready(transaction, [(e, now) for e in executions])
+    keep_deadlines(
+        transaction,
+        [
+            (e.timeout_at if not e.timeout_at or e.timeout_at > now else now + e.timeout_at - e.submitted_at, e.id)
+            for e in executions
+        ],
+    )
+    for execution in executions:
+        transaction.move(execution.workflow, execution.status, Status.PENDING)
+    transaction.flush()

@@ -1,0 +1,31 @@
+"""Deletes what ended long ago, with everything that belongs to it; keys stay (R24, R26)."""
+
+from __future__ import annotations
+
+from hydra.execution import FINAL
+from hydra.stores.mysql.locking import lock_executions
+from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
+from hydra.stores.mysql.transaction import Transaction
+
+
+def purge(transaction: Transaction, older_than: int, limit: int) -> int:
+    """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
+    due = [id_text(id) for _, id in transaction.select("purgeable", older_than=older_than, limit=limit)]
+    old = [
+        e for e in lock_executions(transaction, due, skip_held=True) if e.status in FINAL and e.finished_at < older_than
+    ]
+    if old:
+        ids = id_list(e.id for e in old)
+        for name in ("purge_records", "purge_claims", "purge_executions"):
+            transaction.queue(name, ids=ids)
+        rows = sorted(f"({e.finished_at}, {id_literal(e.id)})" for e in old)
+        transaction.queue_rows("remove_finished", rows)
+        for execution in old:
+            transaction.move(execution.workflow, execution.status, None)
+    nodes = transaction.select("old_nodes", older_than=older_than)
+    if nodes:
+        ids = ", ".join(literal(id) for (id,) in nodes)
+        for name in ("purge_node_workflows", "purge_node_beats", "purge_nodes"):
+            transaction.queue(name, ids=ids)
+    transaction.flush()
+    return len(old)

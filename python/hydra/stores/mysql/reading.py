@@ -1,0 +1,182 @@
+"""What a reader sees of executions. Never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from hydra._core import decode
+from hydra.errors import NotFound, PayloadError
+from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.failures import decode_failure
+from hydra.stores.mysql.claiming import to_record
+from hydra.stores.mysql.nodes import to_node
+from hydra.stores.mysql.statements import NO_NODE, STATEMENTS, Word, id_list, id_literal, id_text, is_id, literal
+from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
+
+UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+Run = Callable[[str], Sequence[tuple[Any, ...]]]
+
+
+class Reader:
+    """The reading verbs; `run` runs one statement on the thread's own connection."""
+
+    def __init__(self, namespace: str, run: Run) -> None:
+        self._namespace = namespace
+        self._literal = literal(namespace)
+        self._run = run
+
+    def snapshots(self, ids: Sequence[str]) -> list[Snapshot | None]:
+        found = {id_text(row[0]): _to_snapshot(row) for row in self._by_ids("snapshots", ids)}
+        return [found.get(id) for id in ids]
+
+    def find(self, workflow: str, key: str) -> Snapshot | None:
+        rows = self._select("find", workflow=literal(workflow), key=literal(key))
+        return self.snapshots([id_text(rows[0][0])])[0] if rows else None
+
+    def list_snapshots(self, filter: Filter) -> list[Snapshot]:
+        wanted = [filter.status] if filter.status is not None else list(Status)
+        parts = [
+            STATEMENTS["list"].format(
+                namespace=self._literal,
+                status=literal(Word(status)),
+                conditions=" and ".join(_conditions(status, filter)),
+                limit=filter.limit,
+            )
+            for status in wanted
+        ]
+        ids = sorted((id_text(id) for (id,) in self._run(" union all ".join(parts))), reverse=True)
+        return [snapshot for snapshot in self.snapshots(ids[: filter.limit]) if snapshot is not None]
+
+    def outcomes(self, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
+        found = {
+            id_text(id): (Status(status), payload, cause.decode())
+            for id, status, payload, cause in self._by_ids("outcomes", ids)
+        }
+        for id in ids:
+            if id not in found:
+                raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
+        return [found[id] if found[id][0] in FINAL else None for id in ids]
+
+    def input(self, id: str) -> bytes:
+        rows = self._select("input", id=id_literal(id)) if is_id(id) else ()
+        if not rows:
+            raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
+        content: bytes = rows[0][0]
+        return content
+
+    def records(self, id: str) -> list[Record]:
+        return [to_record(row) for row in self._select("records", id=id_literal(id))] if is_id(id) else []
+
+    def claims(self, id: str) -> list[Claim]:
+        rows = self._select("claims", id=id_literal(id)) if is_id(id) else ()
+        return [
+            Claim(id_text(id), epoch, attempt, id_text(node), worker, claimed_at, ended_at, ending, _text(detail))
+            for id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail in rows
+        ]
+
+    def stats(self) -> Stats:
+        counts: dict[str, dict[str, int]] = {}
+        for workflow, status, count in self._select("counts"):
+            counts.setdefault(workflow.decode(), {})[status] = count
+        heads = [run_at for (run_at,) in self._select("oldest_due") if run_at is not None]
+        nodes_alive = self._select("nodes_alive")[0][0]
+        served = {name.decode() for (name,) in self._select("served")}
+        unclaimed = {}
+        for workflow, by_status in counts.items():
+            if by_status.get(Status.PENDING) and workflow not in served:
+                rows = self._select("due_count", workflow=literal(workflow), limit=UNCLAIMED_COUNT_LIMIT)
+                unclaimed[workflow] = rows[0][0]
+        unclaimed = {workflow: count for workflow, count in unclaimed.items() if count}
+        return Stats(counts, min(heads, default=None), nodes_alive, unclaimed)
+
+    def workflows(self) -> list[WorkflowInfo]:
+        return [
+            WorkflowInfo(name.decode(), signature, timeout_us, code_version.decode())
+            for name, signature, timeout_us, code_version in self._select("workflows")
+        ]
+
+    def nodes(self) -> list[NodeState]:
+        return [to_node(row) for row in self._select("nodes")]
+
+    def changes(self) -> tuple[int, int]:
+        """The transaction counter, and how many nodes are alive."""
+        total, node_count = self._select("tally_changes")[0]
+        return total, node_count
+
+    def now(self) -> int:
+        now: int = self._select("now")[0][0]
+        return now
+
+    def _select(self, name: str, **values: object) -> Sequence[tuple[Any, ...]]:
+        return self._run(STATEMENTS[name].format(namespace=self._literal, **values))
+
+    def _by_ids(self, name: str, ids: Sequence[str]) -> Sequence[tuple[Any, ...]]:
+        known = [id for id in ids if is_id(id)]
+        return self._select(name, ids=id_list(known)) if known else ()
+
+
+def _conditions(status: Status, filter: Filter) -> list[str]:
+    """Only what is running has an owner: for all else the index gives the order of ids."""
+    conditions = [] if status is Status.RUNNING else [f"owner = {NO_NODE}"]
+    if filter.before is not None and is_id(filter.before):
+        conditions.append(f"id < {id_literal(filter.before)}")
+    if filter.workflow is not None:
+        conditions.append(f"workflow = {literal(filter.workflow)}")
+    if filter.key is not None:
+        conditions.append(f"idempotency_key = {literal(filter.key)}")
+    for pair in (filter.tags or {}).items():
+        # Tags are stored as compact JSON, where an unescaped quote only ever opens or closes a text.
+        text = msgspec.json.encode(dict([pair]))[1:-1]
+        conditions.append(f"(instr(tags, {literal(b'{' + text)}) = 1 or instr(tags, {literal(b',' + text)}) > 0)")
+    return conditions or ["true"]
+
+
+def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
+    id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
+    submitted_at, run_at, started_at, finished_at, wake_at, timeout_at, record_count, death_count = row[12:]
+    return Snapshot(
+        id_text(id),
+        workflow.decode(),
+        None if key is None else key.decode(),
+        Status(status),
+        priority,
+        attempt,
+        epoch,
+        id_text(owner) if status == Status.RUNNING else None,
+        attention == "cancel",
+        _reason(Status(status), cause.decode(), payload),
+        _decode_tags(tags) if tags else {},
+        submitted_at,
+        run_at,
+        started_at or None,
+        finished_at or None,
+        wake_at or None,
+        timeout_at or None,
+        record_count,
+        death_count,
+    )
+
+
+def _reason(status: Status, cause: str, payload: bytes | None) -> str:
+    """Why it failed or is parked, in one sentence."""
+    if status is Status.FAILED and cause == "timeout":
+        return "it did not finish within its time-out"
+    if payload is None:
+        return cause
+    try:
+        if status is Status.PARKED:
+            return str(decode(payload))
+        failure = decode_failure(payload)
+    except PayloadError as error:
+        return f"its reason cannot be read: {error}"
+    return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,94 @@
+"""One connection to the server, in READ COMMITTED whatever the server's defaults (R28). Knows no transactions.
+
+Statements are sent as many as possible in one flush: a round trip costs more than most of them do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT
+
+from hydra.errors import ConfigError
+from hydra.stores.mysql.address import Address
+from hydra.stores.mysql.failures import explain, is_session_lost
+
+CONNECT_TIMEOUT_SECONDS = 3
+WRITER_TIMEOUT_SECONDS = 3.3  # below a third of the default lease (R20)
+READER_TIMEOUT_SECONDS = 60
+LOCK_WAIT_SECONDS = 2  # shorter than the socket's time-out, so a long wait is an answer and not a lost connection
+IDLE_TRANSACTION_SECONDS = 5  # half of the default lease: a stopped process gives its locks up (R20)
+MAX_FLUSH_BYTES = 4 * 1024 * 1024
+
+_SETTINGS = (
+    "set session transaction isolation level read committed",
+    "set session time_zone = '+00:00'",
+    "set session sql_mode = 'STRICT_ALL_TABLES'",
+    f"set session innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+)
+
+
+class Session:
+    def __init__(self, address: Address, *, writing: bool) -> None:
+        self.place = address.place
+        self.pid = os.getpid()
+        self.lost = False
+        timeout = WRITER_TIMEOUT_SECONDS if writing else READER_TIMEOUT_SECONDS
+        try:
+            self._connection = pymysql.connect(
+                **address.arguments(),
+                charset="utf8mb4",
+                autocommit=True,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=timeout,
+                write_timeout=timeout,
+                # Counts are of the rows that matched, not of those that changed.
+                client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
+            )
+        except (pymysql.MySQLError, OSError) as error:
+            raise explain(error, self.place) or error from error
+        except RuntimeError as error:  # PyMySQL lacks `cryptography` for MySQL 8's passwords
+            raise ConfigError(f"the database `{self.place}` cannot be entered: {error}") from error
+        self._cursor = self._connection.cursor()
+        self.version_text = str(self._connection.get_server_info())
+        self.is_mariadb = "mariadb" in self.version_text.lower()
+        numbers = re.findall(r"\d+", self.version_text.removeprefix("5.5.5-"))  # MariaDB's prefix for very old replicas
+        self.version = tuple(map(int, numbers[:3]))
+        settings = list(_SETTINGS)
+        if writing and self.is_mariadb:
+            settings.append(f"set session idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS}")
+        elif writing:
+            settings.append(f"set session wait_timeout = {IDLE_TRANSACTION_SECONDS}")
+        *_, limit = self.send([*settings, "select @@max_allowed_packet"])
+        self.max_flush_bytes = min(MAX_FLUSH_BYTES, int(limit[0][0]) // 2)
+
+    def send(self, statements: Sequence[str]) -> list[Any]:
+        """Run all in one flush. For each its rows, or how many rows it matched. Stops at the first that fails."""
+        cursor = self._cursor
+        try:
+            cursor.execute("; ".join(statements))
+            answers = [cursor.fetchall() if cursor.description else cursor.rowcount]
+            while cursor.nextset():
+                answers.append(cursor.fetchall() if cursor.description else cursor.rowcount)
+        except Exception as error:
+            if is_session_lost(error):
+                self.discard()
+            raise
+        if len(answers) != len(statements):
+            raise AssertionError(f"{len(statements)} statements got {len(answers)} answers")
+        return answers
+
+    def is_usable(self) -> bool:
+        return not self.lost and self.pid == os.getpid()
+
+    def discard(self) -> None:
+        """Close it; one inherited over a fork is the parent's and is only dropped, without a word to the server."""
+        if self.is_usable():
+            self.lost = True
+            with suppress(pymysql.Error):
+                self._connection.close()

@@ -1,0 +1,9 @@
+-- Index: the first entries of one workflow's range of hydra_ready's primary key; one such select for each workflow.
+(
+    select {group} as workflow_group, -negated_priority as priority, run_at
+    from hydra_ready
+    where namespace = {namespace}
+        and workflow = {workflow}
+    order by negated_priority, run_at, id
+    limit {slots}
+)

@@ -1,0 +1,9 @@
+-- Index: primary key of hydra_execution; the rows are locked by `claim_executions`.
+update hydra_execution
+set status = 'running',
+    owner = {node},
+    epoch = epoch + 1,
+    claimed_at = {now},
+    started_at = if(started_at = 0, {now}, started_at)
+where id in ({ids})
+    and status = 'pending'

@@ -1,0 +1,12 @@
+-- Index: primary key of hydra_execution; the rows are locked by `commit_read`. Many executions that end alike.
+update hydra_execution
+set status = {status},
+    owner = {no_node},
+    wake_at = 0,
+    attention = if(attention = 'timeout', '', attention),
+    finished_at = {now},
+    cause = '',
+    cause_seq = 0
+where id in ({ids})
+    and owner = {node}
+    and status = 'running'

@@ -1,0 +1,7 @@
+-- Index: primary key of hydra_node. The fence where share locks do not block: one row or refuse (R9).
+update hydra_node
+set fence = fence + 1
+where id = {node}
+    and session = {session}
+    and namespace = {namespace}
+    and state = 'alive'

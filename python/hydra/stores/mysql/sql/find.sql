@@ -1,0 +1,6 @@
+-- Index: primary key of hydra_key.
+select execution_id
+from hydra_key
+where namespace = {namespace}
+    and workflow = {workflow}
+    and idempotency_key = {key}

@@ -1,0 +1,8 @@
+-- Index: primary key of hydra_node. Exclusive before the update (R7); a node that is just writing holds its share lock,
+-- is not dead, and is skipped.
+select id
+from hydra_node
+where id = {node}
+    and namespace = {namespace}
+    and state = 'alive'
+for update skip locked

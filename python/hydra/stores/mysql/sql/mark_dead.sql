@@ -1,0 +1,5 @@
+-- Index: primary key of hydra_node, locked by lock_node.
+update hydra_node
+set state = 'dead'
+where id = {node}
+    and state = 'alive'

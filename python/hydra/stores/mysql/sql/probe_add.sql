@@ -1,0 +1,3 @@
+-- Index: primary key of hydra_probe.
+insert into hydra_probe (id)
+values ({id})

@@ -1,0 +1,5 @@
+-- Index: primary key of hydra_probe. The lock the fence takes.
+select id
+from hydra_probe
+where id = {id}
+lock in share mode

@@ -1,0 +1,4 @@
+-- Index: primary key of hydra_node.
+delete from hydra_node
+where id in ({ids})
+    and state = 'empty'

@@ -1,0 +1,3 @@
+-- Index: primary key of hydra_record.
+delete from hydra_record
+where execution_id in ({ids})

@@ -1,0 +1,4 @@
+-- Index: primary key of hydra_node, locked by resync.
+update hydra_node
+set session = session + 1
+where id = {node}

@@ -1,0 +1,8 @@
+-- Index: primary keys of hydra_execution and hydra_record.
+select
+    r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt, r.digest, r.payload, r.started_at, r.finished_at, r.due_at
+from hydra_execution as e
+join hydra_record as r on r.execution_id = e.id
+where e.id = {id}
+    and e.namespace = {namespace}
+order by r.seq

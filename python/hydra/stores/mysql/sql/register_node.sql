@@ -1,0 +1,5 @@
+-- Index: primary key of hydra_node. An id is of one registration and never reused (R1).
+insert into hydra_node (
+    id, namespace, host, boot_id, pid, pid_started, code_version, workers, lock_path, state, session, fence, registered_at
+)
+values {row}

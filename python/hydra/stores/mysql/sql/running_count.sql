@@ -1,0 +1,6 @@
+-- Index: one range of hydra_execution's by_status.
+select count(*)
+from hydra_execution
+where namespace = {namespace}
+    and status = 'running'
+    and owner = {node}

@@ -1,0 +1,7 @@
+-- Index: primary key of hydra_node. The exclusive lock waits for every share lock of a fence (R7).
+update hydra_node
+set state = 'dead'
+where id = {node}
+    and session = {session}
+    and namespace = {namespace}
+    and state = 'alive'

@@ -1,0 +1,81 @@
+"""Reads the .sql files and writes values into them. Never talks to a database.
+
+Every value becomes a number, a hex literal or one of our own words, so no value can end a literal, in whatever SQL mode
+or character set the connection (also a caller's own) happens to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+
+from hydra.errors import HydraError
+
+NO_NODE = "x'00000000000000000000000000000000'"
+
+
+class Word(str):
+    """One of our own identifiers (a status, a kind), readable in a server's statement log; never a user's text."""
+
+
+def read_statements(folder: str) -> dict[str, str]:
+    """Every statement of a folder by its file's name, without its comments."""
+    found = {}
+    for file in files(__package__).joinpath(folder).iterdir():
+        if file.name.endswith(".sql"):
+            found[file.name[:-4]] = strip_comments(file.read_text("utf-8"))
+    return found
+
+
+def strip_comments(text: str) -> str:
+    lines = (line.partition("-- ")[0].strip() for line in text.splitlines())
+    return " ".join(line for line in lines if line)
+
+
+def literal(value: int | str | bytes | None) -> str:
+    """A value as SQL text."""
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, Word):
+        return f"'{value}'"
+    if isinstance(value, str):
+        return f"x'{value.encode().hex()}'"
+    return f"x'{value.hex()}'"
+
+
+def row(*values: int | str | bytes | None) -> str:
+    return f"({', '.join(map(literal, values))})"
+
+
+def id_literal(id: str) -> str:
+    """The 16 bytes of an id; anything that is not a UUID is no id of ours."""
+    try:
+        octets = bytes.fromhex(id.replace("-", ""))
+    except ValueError:
+        octets = b""
+    if len(octets) != 16:
+        raise HydraError(f"`{id}` is not an id; ids are UUIDs in their usual form")
+    return f"x'{octets.hex()}'"
+
+
+def id_text(octets: bytes) -> str:
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_id(id: str) -> bool:
+    try:
+        id_literal(id)
+    except HydraError:
+        return False
+    return True
+
+
+def id_list(ids: Iterable[str]) -> str:
+    """Ids in ascending order, for `in (…)`: rows are locked in that order."""
+    return ", ".join(sorted({id_literal(id) for id in ids}))
+
+
+STATEMENTS = read_statements("sql")

@@ -1,0 +1,184 @@
+"""The store protocol on MySQL and MariaDB: opens the database, gives each verb its transaction, knows no SQL."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hydra.errors import SchemaError
+from hydra.execution import (
+    Claim,
+    Claimed,
+    ExecutionCommit,
+    NodeInfo,
+    NodeRef,
+    Record,
+    Snapshot,
+    Status,
+    Submission,
+    Submitted,
+)
+from hydra.stores.mysql import (
+    auditing,
+    callers,
+    claiming,
+    committing,
+    nodes,
+    orders,
+    probing,
+    purging,
+    schema,
+    submission,
+    timers,
+)
+from hydra.stores.mysql.address import read_address, without_password
+from hydra.stores.mysql.database import Database
+from hydra.stores.mysql.reading import Reader
+from hydra.stores.mysql.tallies import Watch, bell
+from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
+
+
+class MysqlStore:
+    """See `hydra.stores.store.Store`. Opens lazily again after a fork."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self.url = without_password(url)
+        self.namespace = namespace
+        address = read_address(url)
+        own_bell = bell(f"{address.place}/{namespace}")
+        self._database = Database(address, namespace, own_bell)
+        self._reader = Reader(namespace, self._database.read)
+        self._watch = Watch(own_bell, self._reader.changes)
+
+    # life
+
+    def open(self, *, migrate: bool = True) -> None:
+        self._check_version()
+        if not schema.is_current(self._database):
+            if not migrate:
+                message = f"the database `{self._database.address.place}` has no tables of this hydra's version"
+                raise SchemaError(f"{message}; run `hydra migrate`")
+            schema.migrate(self._database)
+        self._database.share_locks_block = probing.share_locks_block(self._database)
+
+    def migrate(self) -> tuple[int, int]:
+        self._check_version()
+        return schema.migrate(self._database)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def now(self) -> int:
+        return self._reader.now()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._database.transaction():
+            yield
+
+    # programs
+
+    def submit(self, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+        return self._database.write(lambda t: submission.submit(t, submissions, now))
+
+    def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+        address = self._database.address
+        with callers.joined(connection, self.namespace, address.database, address.place) as transaction:
+            return submission.submit(transaction, submissions, now)
+
+    def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        return self._database.write(lambda t: orders.request_cancel(t, ids, now))
+
+    def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        return self._database.write(lambda t: orders.retry(t, ids, now))
+
+    def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
+        return self._database.write(lambda t: orders.resume(t, ids, now))
+
+    def get(self, ids: Sequence[str]) -> list[Snapshot | None]:
+        return self._reader.snapshots(ids)
+
+    def find(self, workflow: str, key: str) -> Snapshot | None:
+        return self._reader.find(workflow, key)
+
+    def list(self, filter: Filter) -> list[Snapshot]:
+        return self._reader.list_snapshots(filter)
+
+    def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
+        return self._reader.outcomes(ids)
+
+    def input(self, id: str) -> bytes:
+        return self._reader.input(id)
+
+    def records(self, id: str) -> builtins.list[Record]:
+        return self._reader.records(id)
+
+    def claims(self, id: str) -> builtins.list[Claim]:
+        return self._reader.claims(id)
+
+    def stats(self, now: int) -> Stats:
+        return self._reader.stats()
+
+    def workflows(self) -> builtins.list[WorkflowInfo]:
+        return self._reader.workflows()
+
+    def purge(self, older_than: int, limit: int) -> int:
+        return self._database.write(lambda t: purging.purge(t, older_than, limit))
+
+    def audit(self) -> builtins.list[Violation]:
+        return auditing.audit(self._database, self.namespace)
+
+    def wait_for_change(self, timeout: float) -> bool:
+        return self._watch.wait(timeout)
+
+    # nodes
+
+    def register_node(self, info: NodeInfo, now: int) -> NodeRef:
+        return self._database.write(lambda t: nodes.register_node(t, info, now))
+
+    def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
+        self._database.write(lambda t: nodes.register_workflows(t, node, workflows))
+
+    def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
+        return self._database.write(lambda t: nodes.heartbeat_node(t, node, now))
+
+    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
+        return self._database.write(lambda t: claiming.claim(t, node, workflows, slots, now))
+
+    def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
+        return self._database.write(lambda t: claiming.recover(t, node, ids))
+
+    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+        return self._database.write(lambda t: committing.commit(t, node, commits, now))
+
+    def promote(self, now: int, limit: int) -> int:
+        return self._database.write(lambda t: timers.promote(t, now, limit))
+
+    def next_due_at(self) -> int | None:
+        due_at: int = self._database.read(timers.next_due_statement(self.namespace))[0][0]
+        return None if due_at == timers.NEVER else due_at
+
+    def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
+        return self._database.write(lambda t: nodes.resync(t, node))
+
+    def unregister_node(self, node: NodeRef, now: int) -> None:
+        self._database.write(lambda t: nodes.unregister_node(t, node))
+
+    # peers
+
+    def nodes(self) -> builtins.list[NodeState]:
+        return self._reader.nodes()
+
+    def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
+        return self._database.write(lambda t: nodes.mark_dead(t, node_id, counter))
+
+    def return_executions(self, now: int, limit: int) -> int:
+        return self._database.write(lambda t: nodes.return_executions(t, now, limit))
+
+    def _check_version(self) -> None:
+        session = self._database.connect(writing=False)
+        try:
+            probing.check_version(session)
+        finally:
+            session.discard()

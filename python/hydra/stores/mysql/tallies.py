@@ -1,0 +1,92 @@
+"""How many executions are in each state, and whether anything changed: written by every transaction, polled by watches.
+
+Each store writes rows of one slot, so that committers of different processes do not queue for one row. The row without
+a workflow counts transactions. A transaction of a caller's own, which may stay open, writes a slot nobody else has;
+promote folds it later. Watches of the same process are told at once; others poll, all nodes together at a steady rate.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from hydra.stores.mysql.statements import Word, literal
+
+SLOT_COUNT = 64
+POLL_SECONDS = 0.02  # between two looks, for each node alive
+MIN_POLL_SECONDS = 0.01
+MAX_POLL_SECONDS = 0.5
+JITTER = 0.25
+
+Changes = Counter[tuple[str, str]]
+
+
+def own_slot() -> int:
+    return random.randrange(SLOT_COUNT)
+
+
+def lone_slot() -> int:
+    return random.randrange(SLOT_COUNT, 1 << 62)
+
+
+def tally_rows(namespace: str, changes: Changes, slot: int) -> list[str]:
+    """Rows for `add_tallies`, the transaction counter first: who holds it has the slot. `namespace` is a literal."""
+    rows = [
+        f"({namespace}, {literal(workflow)}, {literal(Word(status))}, {slot}, {count})"
+        for (workflow, status), count in sorted(changes.items())
+        if count
+    ]
+    return [f"({namespace}, x'', '', {slot}, 1)", *rows] if changes else []
+
+
+class Bell:
+    """Rung by each commit of this process on one database and namespace."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self.count = 0
+
+    def ring(self) -> None:
+        with self._condition:
+            self.count += 1
+            self._condition.notify_all()
+
+    def wait(self, heard: int, timeout_seconds: float) -> None:
+        """Until it rang again since it had rung `heard` times."""
+        with self._condition:
+            self._condition.wait_for(lambda: self.count != heard, timeout_seconds)
+
+
+_bells: dict[str, Bell] = {}
+
+
+def bell(place: str) -> Bell:
+    return _bells.setdefault(place, Bell())
+
+
+class Watch:
+    """`read` gives the transaction counter and the number of nodes alive."""
+
+    def __init__(self, bell: Bell, read: Callable[[], tuple[int, int]]) -> None:
+        self._bell = bell
+        self._read = read
+        self._seen = threading.local()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """True as soon as something was committed since this thread's last call; its first call is told so at once."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            heard = self._bell.count
+            total, node_count = self._read()
+            if total != getattr(self._seen, "total", None):
+                self._seen.total = total
+                return True
+            pause = min(max(MIN_POLL_SECONDS, POLL_SECONDS * node_count), MAX_POLL_SECONDS)
+            pause *= random.uniform(1 - JITTER, 1 + JITTER)
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            self._bell.wait(heard, min(pause, remaining))

@@ -1,0 +1,87 @@
+"""Makes due what a timer held, and ends what ran out of time. Bounded batches, conditional writes, no fence needed.
+
+What another transaction holds at this moment is left for the next time, so a chore never waits and never deadlocks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hydra.execution import Status
+from hydra.stores.mysql.locking import (
+    IDLE,
+    Locked,
+    enter_finished,
+    enter_ready,
+    leave_queues,
+    lock_executions,
+    remove_deadlines,
+)
+from hydra.stores.mysql.statements import STATEMENTS, Word, id_list, id_literal, id_text, literal
+from hydra.stores.mysql.tallies import SLOT_COUNT
+from hydra.stores.mysql.transaction import Transaction
+
+NEVER = (1 << 63) - 1
+FOLD_LIMIT = 200  # tallies of callers' transactions folded at a time
+
+
+def promote(transaction: Transaction, now: int, limit: int) -> int:
+    """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind."""
+    changed = _time_out(transaction, now, limit) + _wake(transaction, now, limit)
+    fold_tallies(transaction)
+    transaction.flush()
+    return changed
+
+
+def next_due_statement(namespace: str) -> str:
+    return STATEMENTS["next_due"].format(namespace=literal(namespace), never=NEVER)
+
+
+def fold_tallies(transaction: Transaction) -> None:
+    rows = transaction.select("fold_tallies", slot_count=SLOT_COUNT, limit=FOLD_LIMIT)
+    if not rows:
+        return
+    totals: Counter[tuple[str, str]] = Counter()
+    for workflow, status, _, total in rows:
+        totals[workflow.decode(), status] += total
+    keys = sorted(f"({literal(workflow)}, {literal(Word(status))}, {slot})" for workflow, status, slot, _ in rows)
+    transaction.queue("remove_tallies", rows=", ".join(keys))
+    totals.pop(("", ""), None)  # this transaction counts in their place
+    transaction.changes.update(totals)
+
+
+def _time_out(transaction: Transaction, now: int, limit: int) -> int:
+    due = {id_text(id) for _, id in transaction.select("due_deadlines", now=now, limit=limit)}
+    late = [e for e in lock_executions(transaction, due, skip_held=True) if 0 < e.timeout_at <= now]
+    idle = [e for e in late if e.status in IDLE]
+    running = [e for e in late if e.status == Status.RUNNING and not e.attention]
+    if idle:
+        leave_queues(transaction, idle)
+        transaction.queue("fail_timeouts", ids=id_list(e.id for e in idle), now=now)
+        enter_finished(transaction, idle, now)
+        _move(transaction, idle, Status.FAILED)
+    if running:
+        transaction.queue("flag_timeouts", ids=id_list(e.id for e in running))
+    asked_to_stop = [e for e in late if e.status == Status.RUNNING]
+    remove_deadlines(transaction, asked_to_stop)
+    return len(idle) + len(running)
+
+
+def _wake(transaction: Transaction, now: int, limit: int) -> int:
+    due = {id_text(id) for _, id in transaction.select("due_timers", now=now, limit=limit)}
+    found = lock_executions(transaction, due, skip_held=True)
+    waking = [e for e in found if e.status in IDLE and 0 < e.wake_at <= now]
+    if not waking:
+        return 0
+    timers = sorted(f"({e.wake_at}, {id_literal(e.id)})" for e in waking)
+    transaction.queue_rows("remove_timers", timers)
+    transaction.queue("promote", ids=id_list(e.id for e in waking))
+    enter_ready(transaction, [(e, e.wake_at) for e in waking])
+    _move(transaction, waking, Status.PENDING)
+    return len(waking)
+
+
+def _move(transaction: Transaction, executions: Sequence[Locked], status: Status) -> None:
+    for execution in executions:
+        transaction.move(execution.workflow, execution.status, status)

@@ -1,0 +1,119 @@
+"""One open transaction: what it sends, what it changed, whom its fence proved alive. Commits when its owner says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from hydra.errors import LeaseLost
+from hydra.execution import NodeRef
+from hydra.stores.mysql.statements import STATEMENTS, id_literal, literal
+
+MAX_ROWS = 1000  # of one multi-row statement
+
+
+class Sender(Protocol):
+    """A connection: hydra's own, or a caller's."""
+
+    max_flush_bytes: int
+
+    def send(self, statements: Sequence[str]) -> list[Any]: ...
+
+
+class Transaction:
+    """`namespace` is kept as a literal."""
+
+    def __init__(self, session: Sender, namespace: str, share_locks_block: bool) -> None:
+        self.session = session
+        self.namespace = literal(namespace)
+        self.changes: Counter[tuple[str, str]] = Counter()
+        self.failed = False
+        self.begun = False
+        self._share_locks_block = share_locks_block
+        self._fenced: set[NodeRef] = set()
+        self._queue: list[str] = []
+        self._queued_bytes = 0
+
+    def move(self, workflow: str, before: str | None, after: str | None, count: int = 1) -> None:
+        """Executions changed their state; None stands for not being there."""
+        if before is not None:
+            self.changes[workflow, before] -= count
+        if after is not None:
+            self.changes[workflow, after] += count
+
+    def check_fence(self, node: NodeRef) -> None:
+        """Refuse whatever follows unless the node is alive in this session (R6). It stays so until COMMIT."""
+        if node in self._fenced:
+            return
+        values = {"node": id_literal(node.id), "session": node.session}
+        if self._share_locks_block:
+            alive = bool(self.select("fence", **values))
+        else:
+            alive = self.execute("fence_update", **values) == 1
+        if not alive:
+            raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
+        self._fenced.add(node)
+
+    def select(self, name: str, **values: object) -> Sequence[tuple[Any, ...]]:
+        """The rows of a statement."""
+        return self.rows_of(self.render(name, **values))
+
+    def execute(self, name: str, **values: object) -> int:
+        """Run a writing statement; how many rows it matched."""
+        return int(self._send([self.render(name, **values)])[-1])
+
+    def rows_of(self, statement: str) -> Sequence[tuple[Any, ...]]:
+        rows: Sequence[tuple[Any, ...]] = self._send([statement])[-1]
+        return rows
+
+    def queue(self, name: str, **values: object) -> None:
+        """A writing statement whose count nobody needs: it leaves with the next one."""
+        statement = self.render(name, **values)
+        if self._queued_bytes + len(statement) > self.session.max_flush_bytes:
+            self.flush()
+        self._queue.append(statement)
+        self._queued_bytes += len(statement)
+
+    def queue_rows(self, name: str, rows: Sequence[str]) -> None:
+        """Rows into one table, in as few statements as the server's packets allow."""
+        start = size = 0
+        for index, text in enumerate(rows):
+            if index > start and (index - start == MAX_ROWS or size + len(text) > self.session.max_flush_bytes):
+                self.queue(name, rows=", ".join(rows[start:index]))
+                start, size = index, 0
+            size += len(text) + 2
+        if start < len(rows):
+            self.queue(name, rows=", ".join(rows[start:]))
+
+    def flush(self) -> None:
+        if self._queue:
+            self._send([])
+
+    def savepoint(self, name: str) -> None:
+        self._queue.append(f"savepoint {name}")
+
+    def release_savepoint(self, name: str) -> None:
+        """Everything since the savepoint is done, or fails, when this returns."""
+        self._send([f"release savepoint {name}"])
+
+    def roll_back_to(self, name: str) -> None:
+        self._queue, self._queued_bytes = [], 0
+        self._send([f"rollback to savepoint {name}", f"release savepoint {name}"])
+
+    def finish(self, tallies: Sequence[str]) -> None:
+        """COMMIT; everything still queued leaves with it."""
+        if tallies:
+            self.queue("add_tallies", rows=", ".join(tallies))
+        self._send(["commit"])
+
+    def _send(self, statements: list[str]) -> list[Any]:
+        batch = self._queue + statements
+        self._queue, self._queued_bytes = [], 0
+        if not self.begun:
+            self.begun = True
+            batch.insert(0, "begin")
+        return self.session.send(batch)
+
+    def render(self, name: str, **values: object) -> str:
+        return STATEMENTS[name].format(namespace=self.namespace, **values)

@@ -1,0 +1,101 @@
+"""The workflows that the process tests run, and the places where they die."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import hydra
+import kills
+
+kills.install_in_worker()
+
+
+def note(log: str, word: str) -> None:
+    """One line, whole, whatever is killed meanwhile: what happened, the key, the worker, its supervisor."""
+    line = f"{word}\t{hydra.idempotency_key()}\t{os.getpid()}\t{os.getppid()}\n"
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+
+
+@hydra.step
+def effect(log: str, name: str) -> str:
+    kills.reach("before effect")
+    note(log, name)
+    kills.reach("after effect")
+    return name
+
+
+@hydra.workflow
+def life(log: str) -> list[str]:
+    done = [effect(log, "first"), effect(log, "second")]
+    hydra.sleep(timedelta(seconds=0.3))
+    done.append(effect(log, "third"))
+    return done
+
+
+@hydra.step
+def hold(log: str, gate: str) -> None:
+    note(log, "hold")
+    while not Path(gate).exists():
+        time.sleep(0.005)
+
+
+@hydra.workflow
+def held(log: str, gate: str) -> str:
+    hold(log, gate)
+    return "released"
+
+
+@hydra.step
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+@hydra.workflow
+def count(steps: int) -> int:
+    total = 0
+    for number in range(steps):
+        total = add(total, number)
+    return total
+
+
+@hydra.step
+def die(log: str) -> None:
+    note(log, "die")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@hydra.workflow
+def poison(log: str) -> None:
+    die(log)
+
+
+@hydra.step(timeout=0.5, max_attempts=2, backoff=hydra.Backoff(initial=0.01))
+def match_for_ages(log: str) -> str:
+    """The first try never gives up the GIL: a regular expression that backtracks for ages."""
+    note(log, "match")
+    if len(Path(log).read_text().splitlines()) == 1:
+        re.match(r"(a+)+$", "a" * 64 + "b")
+    return "matched"
+
+
+@hydra.workflow
+def catastrophe(log: str) -> str:
+    return match_for_ages(log)
+
+
+@hydra.step
+def match_until_killed(log: str) -> None:
+    note(log, "match")
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+@hydra.workflow
+def deadlock(log: str) -> None:
+    match_until_killed(log)

@@ -1,0 +1,104 @@
+"""Deterministic deaths: `HYDRA_TEST_KILL=worker:after effect` kills that process at that point, once.
+
+The worker's points in hydra are reached by wrapping its socket, the supervisor's by wrapping the store.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hydra import worker
+from hydra.execution import Claimed, Ending, ExecutionCommit, NodeRef
+from hydra.frames import Durable, Ended, FromWorker, Recorded, Run, ToWorker
+from hydra.stores.sqlite import SqliteStore
+
+POINT = "HYDRA_TEST_KILL"
+MARK = "HYDRA_TEST_KILL_MARK"  # a file that exists once the death has happened
+
+
+def reach(point: str, victim: int | None = None) -> None:
+    """Called in a worker."""
+    who, _, where = os.environ.get(POINT, "").partition(":")
+    if where == point and is_first():
+        os.kill({"worker": os.getpid(), "supervisor": os.getppid()}[who], signal.SIGKILL)
+        signal.pause()
+
+
+def is_first() -> bool:
+    try:
+        os.close(os.open(os.environ[MARK], os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def install_in_worker() -> None:
+    if os.environ.get(POINT, "").startswith("worker:"):
+        worker.SupervisorSocket = KillingSocket  # type: ignore[misc]
+
+
+class KillingSocket(worker.SupervisorSocket):
+    def receive(self) -> list[ToWorker] | None:
+        frames = super().receive()
+        for frame in frames or ():
+            if isinstance(frame, Run):
+                reach("run received")
+            elif isinstance(frame, Durable):
+                reach("record durable")
+        return frames
+
+    def send(self, frames: list[FromWorker]) -> None:
+        names = {name for frame in frames if (name := name_of(frame))}
+        for name in names:
+            reach(f"before {name} sent")
+        super().send(frames)
+        for name in names:
+            reach(f"{name} sent")
+
+
+def name_of(frame: FromWorker) -> str | None:
+    match frame:
+        case Recorded():
+            return "record"
+        case Ended(end=end) if end.kind == Ending.SLEEPING:
+            return "suspend"
+        case Ended(end=end) if end.kind == Ending.COMPLETED:
+            return "finish"
+    return None
+
+
+class KillingStore(SqliteStore):
+    """Dies before the write of a kind, or right after the transaction with it."""
+
+    _after: str | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with super().transaction():
+            yield
+        if self._after:
+            die_as_supervisor(self._after)
+
+    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+        die_as_supervisor("before claim")
+        claimed = super().claim(node, workflows, slots, now)
+        if claimed:
+            self._after = "after claim"
+        return claimed
+
+    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+        for commit in commits:
+            kind = commit.end.kind if commit.end else ""
+            name = {"": "record", Ending.SLEEPING: "suspend", Ending.COMPLETED: "finish"}.get(kind)
+            if name:
+                die_as_supervisor(f"before {name} commit")
+                self._after = f"after {name} commit"
+        return super().commit(node, commits, now)
+
+
+def die_as_supervisor(point: str) -> None:
+    if os.environ.get(POINT) == f"supervisor:{point}" and is_first():
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -150,7 +150,7 @@ class Journal(Generic[T, R]):
             return batch
 
     def _commit_or_split(self, items: Sequence[T]) -> list[Any]:
-        """An answer or a `_Failed` for each. Halves find the item at fault; a store that cannot serve is no item's fault."""
+        """An answer or a `_Failed` for each. Halves find the item at fault, unless the store cannot serve."""
         try:
             return list(self._commit(items))
         except Exception as error:

@@ -22,10 +22,7 @@ def commit(
     """True where it was written."""
     check_fence(connection, namespace, node)
     ids = to_json(sorted({item.id for item in commits}))
-    owned = {
-        row[0]: _Owned(*row[:10], first_epoch=row[1])
-        for row in select_json(connection, "commit_read", node=node.id, ids=ids)
-    }
+    owned = {row[0]: _Owned(*row, row[1]) for row in select_json(connection, "commit_read", node=node.id, ids=ids)}
     writes = _Writes(connection, node, now)
     answers: list[bool] = []
     for item in commits:

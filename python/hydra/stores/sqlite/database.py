@@ -1,4 +1,4 @@
-"""One SQLite file: its one writer connection and its readers. Knows transactions, forks and locks, nothing of executions."""
+"""One SQLite file: its writer connection and its readers. Knows transactions, forks and locks, nothing of executions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUSY_SECONDS = 0.25  # one try for SQLite's lock; the tries go on until `write_w
 IDLE_READER_COUNT = 4
 CACHED_STATEMENT_COUNT = 128
 
-# A connection carried over a fork must neither be used nor closed in the child: closing would drop the parent's file locks.
+# A connection carried over a fork must neither be used nor closed in the child: closing could harm the parent's file.
 _abandoned: list[object] = []
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 
@@ -80,7 +80,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for reading: the writer itself inside this thread's own transaction, so that it sees its writes."""
+        """A connection for reading; within this thread's own transaction the writer itself, so that it sees its writes."""
         if self._depth and self._mutex.acquire(blocking=False):
             with explained(self.path):
                 try:
@@ -115,7 +115,7 @@ class Database:
             return connection
 
     def enter_wal(self) -> None:
-        """Make the file a WAL database, which it then stays. Needs the file for a moment alone, so writers queue for it."""
+        """Make the file a WAL database, which it then stays. Needs the file for itself, so it queues like a writer."""
         queue, deadline = self._queued(), time.monotonic() + self.write_wait_seconds
         queue.acquire(deadline)
         try:

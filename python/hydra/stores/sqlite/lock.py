@@ -2,9 +2,9 @@
 
     turn (flock) ──► write (flock) ──► turn released ──► BEGIN IMMEDIATE … COMMIT ──► write released
 
-SQLite's own waiting sleeps and starves (seconds, measured). Whoever holds `turn` is next, so a writer that comes back at
-once waits behind it. Both locks only make the waiting fair: SQLite's lock alone keeps the data right, so a stopped process
-that sits on one of them is passed by after a while.
+SQLite's own waiting sleeps and starves (seconds, measured). Whoever holds `turn` is next, so a writer that comes back
+at once waits behind it. Both locks only make the waiting fair: SQLite's lock alone keeps the data right, so a stopped
+process that sits on one of them is passed by after a while.
 """
 
 from __future__ import annotations

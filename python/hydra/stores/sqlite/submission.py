@@ -1,4 +1,4 @@
-"""Creates executions. A key or id that is known already is answered with what it stands for, never inserted over (R18)."""
+"""Creates executions. A key or id that is known already is answered with what it stands for (R18)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
 
 def promote(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
-    """Time-outs first: what is both late and due to wake has failed. How many rows changed, at most `limit` of a kind."""
+    """Time-outs first: what is both late and due to wake has failed. How many moved, at most `limit` of a kind."""
     flagged = execute(connection, "flag_timeouts", namespace=namespace, now=now, limit=limit)
     failed = _move(connection, namespace, "idle_timeouts", "fail_timeouts", "failed", now, limit)
     woken = _move(connection, namespace, "due_timers", "promote", "pending", now, limit)

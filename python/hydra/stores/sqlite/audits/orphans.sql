@@ -1,0 +1,15 @@
+-- Scans the three tables that belong to executions, and hydra_execution; primary keys for the lookups.
+select 'R26', execution_id, 'a row of ' || source || ' has no execution'
+from (
+    select distinct execution_id, 'hydra_record' as source from hydra_record
+    union all
+    select distinct execution_id, 'hydra_claim' from hydra_claim
+    union all
+    select execution_id, 'hydra_submission' from hydra_submission
+)
+where not exists (select 1 from hydra_execution as e where e.id = execution_id)
+union all
+select 'G1', e.id, 'it has no input'
+from hydra_execution as e
+where e.namespace = :namespace
+    and not exists (select 1 from hydra_submission as s where s.execution_id = e.id)

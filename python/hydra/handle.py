@@ -12,7 +12,7 @@ from hydra import codec
 from hydra.clock import seconds_of
 from hydra.errors import IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
 from hydra.execution import Record, Status
-from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, step_views
+from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, failure_line, step_views
 from hydra.watcher import Outcome
 from hydra.workflow import registry
 
@@ -111,11 +111,9 @@ class Handle(Generic[R]):
         if payload is None:
             raise WorkflowFailed(f"{name} failed: {cause or 'no reason was recorded'}", cause=cause)
         failure = codec.decode_failure(payload)
-        raise WorkflowFailed(
-            f"{name} failed: {failure.exception_type}: {failure.message}",
-            cause=cause,
-            traceback_text=failure.traceback_text,
-        ) from codec.rebuild_exception(failure)
+        message = f"{name} failed: {failure_line(failure)}"
+        own = WorkflowFailed(message, cause=cause, traceback_text=failure.traceback_text)
+        raise own from codec.rebuild_exception(failure)
 
     def __repr__(self) -> str:
         return f"<hydra.Handle `{self.workflow}` {self.id}>"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from hydra.clock import DatabaseClock, boottime_ns
-from hydra.errors import HydraError, StoreUnavailable
+from hydra.errors import StoreUnavailable
 from hydra.execution import Submission, Submitted
 from hydra.journal import Journal
 from hydra.stores.store import Store
@@ -37,21 +37,21 @@ class Session:
 
     def submit(self, submission: Submission) -> Submitted:
         """Durable when it returns. An error that leaves it open whether it happened names the execution (R17)."""
-        try:
-            return self._journal.write(submission)
-        except StoreUnavailable as error:
-            error.execution_id = submission.id
-            raise
+        [answer] = self.submit_each([submission])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def submit_many(self, submissions: Sequence[Submission]) -> list[Submitted]:
         return self._journal.write_many(submissions)
 
-    def submit_each(self, submissions: Sequence[Submission]) -> list[Submitted | HydraError]:
+    def submit_each(self, submissions: Sequence[Submission]) -> list[Submitted | Exception]:
         """Like submit_many, but one that is refused leaves the others alone."""
-        try:
-            return list(self._journal.write_many(submissions))
-        except HydraError:
-            return [self._answer_or_error(submission) for submission in submissions]
+        answers = self._journal.write_each(submissions)
+        for submission, answer in zip(submissions, answers, strict=True):
+            if isinstance(answer, StoreUnavailable):
+                answer.execution_id = submission.id
+        return answers
 
     def run(self, verb: Callable[[], T]) -> T:
         """Some other write, in turn with the submissions."""
@@ -61,12 +61,6 @@ class Session:
         self.watcher.close()
         self._journal.close()
         self.store.close()
-
-    def _answer_or_error(self, submission: Submission) -> Submitted | HydraError:
-        try:
-            return self.submit(submission)
-        except HydraError as error:
-            return error
 
     def _commit(self, submissions: Sequence[Submission]) -> list[Submitted]:
         """Again with the same ids after a lost reply: what did happen is found and not repeated (R17)."""

@@ -135,9 +135,13 @@ def error_line(record: Record) -> str | None:
         return None
     if record.kind == RecordKind.CRASH:
         return str(codec.decode(record.payload))
-    failure = codec.decode_failure(record.payload)
+    return failure_line(codec.decode_failure(record.payload))
+
+
+def failure_line(failure: codec.Failure) -> str:
+    """`ValueError: no`, as Python prints it."""
     kind = re.split(r"[.:]", failure.exception_type)[-1]
-    return f"{kind}: {failure.message}"
+    return f"{kind}: {failure.message}" if failure.message else kind
 
 
 def attempt_view(claim: Claim) -> Attempt:

@@ -1,0 +1,38 @@
+"""The command line. Data goes to standard output, the rest to standard error; a user's mistake is one sentence.
+
+Exit codes: 0 done, 1 found or failed, 2 usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from hydra import __version__
+from hydra.cli import database, demo, executions, inspection, nodes
+from hydra.errors import ConfigError, HydraError, PayloadError
+
+FAILED, USAGE = 1, 2
+
+
+class Group(click.Group):
+    """Turns hydra's errors into a sentence and an exit code; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HydraError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(USAGE if isinstance(error, ConfigError | PayloadError) else FAILED)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hydra")
+def main() -> None:
+    """Durable workflows for plain Python functions."""
+
+
+for command in (*nodes.COMMANDS, *executions.COMMANDS, *inspection.COMMANDS, *database.COMMANDS, *demo.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,5 @@
+"""`python -m hydra.cli`."""
+
+from hydra.cli import main
+
+main()

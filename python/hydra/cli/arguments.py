@@ -1,0 +1,126 @@
+"""A workflow's arguments from the command line's JSON, by the signature a supervisor recorded. Needs nobody's code.
+
+JSON has no decimals, dates or bytes: where the signature names one, its text becomes one. Objects stay objects; the
+worker makes dataclasses, enums and models of them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NoReturn
+from uuid import UUID
+
+import msgspec
+
+from hydra.codec import check_json_against
+from hydra.errors import PayloadError
+from hydra.stores.store import WorkflowInfo
+
+_FORMATS: dict[str, type] = {
+    "decimal": Decimal,
+    "date-time": datetime,
+    "date": date,
+    "time": time,
+    "duration": timedelta,
+    "uuid": UUID,
+}
+
+Call = tuple[list[Any], dict[str, Any]]
+
+
+def parse_json(text: str) -> Any:
+    """Exact: numbers with a fraction that a float cannot hold are refused by the signature, not rounded here."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise PayloadError(f"`{shorten(text)}` is not JSON: {error}") from None
+
+
+def read_call(text: str, workflow: WorkflowInfo | None) -> Call:
+    """The arguments of a call: an object is keyword arguments, an array positional ones."""
+    value = parse_json(text)
+    if not isinstance(value, dict | list):
+        raise PayloadError(f"`{shorten(text)}` is not an object (keyword arguments) or an array (positional arguments)")
+    if workflow is not None:
+        signature = json.loads(workflow.signature)
+        try:
+            check_json_against(signature, value)
+        except PayloadError as error:
+            raise PayloadError(f"the arguments do not fit workflow `{workflow.name}`: {error}") from None
+        value = _with_types(value, signature["parameters"])
+    return (value, {}) if isinstance(value, list) else ([], value)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _with_types(value: Any, parameters: list[dict[str, Any]]) -> Any:
+    if isinstance(value, dict):
+        schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
+        more = _schema_of_more(parameters, "more_keyword")
+        return {name: _typed(item, schemas.get(name, more)) for name, item in value.items()}
+    positional = [p["schema"] for p in parameters if p["kind"] in ("positional", "any")]
+    more = _schema_of_more(parameters, "more_positional")
+    positional += [more] * (len(value) - len(positional))
+    return [_typed(item, schema) for item, schema in zip(value, positional, strict=False)]
+
+
+def _schema_of_more(parameters: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The schema of `*args` or `**kwargs`; anything goes where there is none."""
+    found: list[dict[str, Any]] = [parameter["schema"] for parameter in parameters if parameter["kind"] == kind]
+    return found[0] if found else {}
+
+
+def _typed(value: Any, schema: dict[str, Any]) -> Any:
+    return _Reader(schema.get("$defs", {})).read(value, schema)
+
+
+class _Reader:
+    """Walks a value and its schema together."""
+
+    def __init__(self, definitions: dict[str, Any]) -> None:
+        self._definitions = definitions
+
+    def read(self, value: Any, schema: dict[str, Any]) -> Any:
+        if "$ref" in schema:
+            return self.read(value, self._definitions.get(schema["$ref"].rpartition("/")[2], {}))
+        if "anyOf" in schema:
+            return self._read_any(value, schema["anyOf"])
+        if isinstance(value, str):
+            return _read_text(value, schema)
+        if isinstance(value, list):
+            items = schema.get("prefixItems", [])
+            rest = schema.get("items")
+            schemas = [*items, *[rest if isinstance(rest, dict) else {}] * (len(value) - len(items))]
+            return [self.read(item, each) for item, each in zip(value, schemas, strict=False)]
+        if isinstance(value, dict):
+            more = schema.get("additionalProperties")
+            known = schema.get("properties", {})
+            rest = more if isinstance(more, dict) else {}
+            return {name: self.read(item, known.get(name, rest)) for name, item in value.items()}
+        return value
+
+    def _read_any(self, value: Any, schemas: list[dict[str, Any]]) -> Any:
+        """The first member that makes something of the value; as it is when none does."""
+        for schema in schemas:
+            try:
+                found = self.read(value, schema)
+            except msgspec.ValidationError:
+                continue
+            if found is not value:
+                return found
+        return value
+
+
+def _read_text(text: str, schema: dict[str, Any]) -> Any:
+    if schema.get("contentEncoding") == "base64":
+        return msgspec.convert(text, bytes)
+    kind = _FORMATS.get(schema.get("format", ""))
+    return text if kind is None else msgspec.convert(text, kind)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"`{name}` is not a JSON number")

@@ -1,0 +1,136 @@
+"""Commands that start, stop and restart executions."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from hydra.cli.arguments import read_call
+from hydra.cli.options import DURATION, TAG, database_options, json_option, open_engine
+from hydra.cli.output import print_json
+from hydra.codec import to_jsonable
+from hydra.engine import Engine
+from hydra.errors import HydraError, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.handle import Handle
+from hydra.stores.store import WorkflowInfo
+from hydra.workflow import named
+
+RESULT_TIMEOUT = 60.0
+
+
+@click.command()
+@click.argument("workflow")
+@click.argument("arguments", metavar="JSON", default="{}")
+@click.option("--key", help="Idempotency key: the same key and arguments give the first execution.")
+@click.option("--delay", type=DURATION, help="Start it this much later, such as 5m.")
+@click.option("--priority", type=int, default=0, show_default=True, help="Larger runs first.")
+@click.option("--tag", "tags", type=TAG, multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@database_options
+@json_option
+def submit(
+    workflow: str,
+    arguments: str,
+    key: str | None,
+    delay: float | None,
+    priority: int,
+    tags: tuple[tuple[str, str], ...],
+    db: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Submit an execution of WORKFLOW and print its id.
+
+    JSON is an object (keyword arguments) or an array (positional arguments); `-` reads it from standard input.
+    Decimals and dates come as strings.
+    """
+    with open_engine(db, namespace, migrate=True) as engine:
+        info = known_workflow(engine, workflow)
+        args, kwargs = read_call(sys.stdin.read() if arguments == "-" else arguments, info)
+        bound = named(workflow).bind(*args, **kwargs)
+        handle = engine.submit(bound, key=key, delay=delay, priority=priority, tags=dict(tags))
+    if as_json:
+        print_json({"id": handle.id})
+    else:
+        click.echo(handle.id)
+
+
+def known_workflow(engine: Engine, name: str) -> WorkflowInfo | None:
+    """What a supervisor recorded of the workflow; None, with a warning, when none has served it yet."""
+    known = {info.name: info for info in engine.workflows()}
+    if name not in known:
+        others = f"known are {', '.join(f'`{other}`' for other in sorted(known))}" if known else "none is known yet"
+        click.echo(
+            f"warning: no supervisor has served workflow `{name}` here; it waits until one does ({others})", err=True
+        )
+    return known.get(name)
+
+
+@click.command()
+@click.argument("id")
+@click.option(
+    "--timeout", type=DURATION, default=RESULT_TIMEOUT, show_default="60s", help="Wait this long for the end."
+)
+@database_options
+@json_option
+def result(id: str, timeout: float, db: str | None, namespace: str | None, as_json: bool) -> None:
+    """Print the result of an execution as JSON, waiting for its end.
+
+    Exit code 1 when it failed, was cancelled or is not done in time; the error goes to standard error.
+    """
+    with open_engine(db, namespace) as engine:
+        try:
+            print_json(to_jsonable(engine.get(id).result(timeout=timeout)))
+        except WorkflowFailed as error:
+            click.echo(error.traceback_text or "", err=True, nl=False)
+            _leave(error, as_json)
+        except (WorkflowCancelled, ResultTimeout) as error:
+            _leave(error, as_json)
+
+
+def _leave(error: HydraError, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": str(error)})
+    click.echo(f"error: {error}", err=True)
+    sys.exit(1)
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@database_options
+def cancel(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
+    """Cancel executions; a running one stops at its next step."""
+    with open_engine(db, namespace) as engine:
+        for handle in _handles(engine, ids):
+            status = handle.cancel()
+            click.echo(f"{handle.id} {'cancelling' if status not in ('cancelled', 'completed', 'failed') else status}")
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@database_options
+def retry(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
+    """Run failed executions again from the step that failed; everything recorded before it stays."""
+    with open_engine(db, namespace) as engine:
+        for handle in _handles(engine, ids):
+            handle.retry()
+            click.echo(f"{handle.id} pending")
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@database_options
+def resume(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
+    """Let parked executions go on."""
+    with open_engine(db, namespace) as engine:
+        for handle in _handles(engine, ids):
+            handle.resume()
+            click.echo(f"{handle.id} pending")
+
+
+def _handles(engine: Engine, ids: tuple[str, ...]) -> list[Handle[object]]:
+    """All of them are known before anything is done to one."""
+    return [engine.get(id) for id in ids]
+
+
+COMMANDS = (submit, result, cancel, retry, resume)

@@ -1,0 +1,89 @@
+"""Commands about nodes: start one, list them."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from hydra.cli.options import DURATION, database_options, json_option, open_engine
+from hydra.cli.output import print_json, print_table
+from hydra.config import database_url, namespace_name
+from hydra.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
+from hydra.views import to_datetime
+
+
+@click.command()
+@click.argument("module")
+@click.option("--workers", type=click.IntRange(1), help="Processes that run your code (default: as many as cores).")
+@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Executions per worker.")
+@click.option(
+    "--lease-ttl", type=DURATION, default="10s", show_default=True, help="After this silence others take over."
+)
+@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@click.option("--reload", is_flag=True, help="Import the module anew when its files change.")
+@click.option(
+    "--spawn", is_flag=True, help="Import the module in each worker instead of forking; for code with threads."
+)
+@database_options
+def start(
+    module: str,
+    workers: int | None,
+    concurrency: int,
+    lease_ttl: float,
+    log_format: str,
+    reload: bool,
+    spawn: bool,
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    """Run the workflows of MODULE, such as `app` or `shop.billing`, until SIGTERM or Ctrl-C.
+
+    The first signal finishes or hands back what runs, the second stops at once; SIGHUP imports MODULE anew.
+    """
+    if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
+        raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
+    url = database_url(db)
+    click.echo(f"database {url}, namespace {namespace_name(namespace)}", err=True)
+    settings = Settings(
+        module=module,
+        url=url,
+        namespace=namespace_name(namespace),
+        workers=workers or 0,
+        concurrency=concurrency,
+        lease_ttl_seconds=lease_ttl,
+        log_format=log_format,
+        reload=reload,
+        spawn=spawn,
+    )
+    sys.exit(Supervisor(settings).run())
+
+
+@click.command("nodes")
+@database_options
+@json_option
+def list_nodes(db: str | None, namespace: str | None, as_json: bool) -> None:
+    """List the nodes that run, or ran, executions in this database."""
+    with open_engine(db, namespace) as engine:
+        found = engine.nodes()
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            node.info.id,
+            node.info.host,
+            node.info.pid,
+            node.state,
+            node.info.workers,
+            node.running_count,
+            to_datetime(node.registered_at),
+            to_datetime(node.beat_at),
+        )
+        for node in found
+    ]
+    columns = ("id", "host", "pid", "state", "workers", "running", "registered", "last beat")
+    print_table(columns, rows, empty="no nodes; `hydra start MODULE` makes this host one")
+
+
+COMMANDS = (start, list_nodes)

@@ -1,0 +1,85 @@
+"""Tables for people, JSON for programs, bars for long work. The only place that knows how things look."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from hydra.codec import to_jsonable
+
+STATUS_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "parked": "bold red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "crashed": "red",
+    "retrying": "yellow",
+}
+
+
+def print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=to_jsonable), indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
+    """A table, or the sentence `empty` on standard error when there are no rows."""
+    if not rows:
+        click.echo(empty, err=True)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell := show(value), style=STATUS_STYLES.get(cell, "")) for value in row))
+    console().print(table)
+
+
+def console() -> Console:
+    """Standard output; as wide as needed when nobody watches, so that no cell is cut or wrapped."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=400)
+
+
+def show(value: Any) -> str:
+    """One cell."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    if isinstance(value, timedelta):
+        return show_duration(value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={text}" for name, text in value.items())
+    return str(value)
+
+
+def show_duration(duration: timedelta) -> str:
+    """With the unit that reads best, three digits or so."""
+    seconds = duration.total_seconds()
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.1f}ms"
+    if abs(seconds) < 60:
+        return f"{seconds:.2f}s"
+    return str(timedelta(seconds=round(seconds)))
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None) -> Iterator[Progress | None]:
+    """A bar on standard error when a person watches, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(title, total=total)
+        yield bar

@@ -1,0 +1,64 @@
+"""What happened to an execution, in order: submitted, claimed, each try of each step, waits, crashes, the end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from hydra.execution import Record, RecordKind
+from hydra.views import Attempt, Execution, error_line, to_datetime
+
+
+class Entry(msgspec.Struct, frozen=True):
+    at: datetime
+    what: str
+    took: timedelta | None = None
+    detail: str = ""
+
+
+def timeline(execution: Execution, records: Sequence[Record], attempts: Sequence[Attempt]) -> list[Entry]:
+    entries = [Entry(execution.submitted_at, "submitted", detail=f"key `{execution.key}`" if execution.key else "")]
+    for attempt in attempts:
+        entries += _claim_entries(attempt)
+    entries += [_record_entry(record) for record in records]
+    if execution.finished_at is not None:
+        took = execution.finished_at - execution.submitted_at
+        entries.append(Entry(execution.finished_at, str(execution.status), took, execution.reason))
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _claim_entries(attempt: Attempt) -> list[Entry]:
+    worker = "" if attempt.worker is None else f", worker {attempt.worker}"
+    detail = f"node {attempt.node}{worker}"
+    entries = [Entry(attempt.claimed_at, f"claim {attempt.epoch} (attempt {attempt.attempt})", detail=detail)]
+    if attempt.ended_at is not None:
+        took = attempt.ended_at - attempt.claimed_at
+        entries.append(Entry(attempt.ended_at, f"claim {attempt.epoch} ended: {attempt.ending}", took, attempt.detail))
+    return entries
+
+
+def _record_entry(record: Record) -> Entry:
+    at = to_datetime(record.finished_at)
+    took = timedelta(microseconds=record.finished_at - record.started_at)
+    place = f" in branch {record.branch}" if record.branch else ""
+    ordinal = f" #{record.ordinal + 1}" if record.ordinal else ""
+    step = f"step {record.name}{ordinal}{place}"
+    error = error_line(record) or ""
+    match record.kind:
+        case RecordKind.STEP:
+            return Entry(at, step, took, f"attempt {record.attempt}" if record.attempt > 1 else "")
+        case RecordKind.FAILURE:
+            return Entry(at, f"{step} failed", took, f"attempt {record.attempt}, the last: {error}")
+        case RecordKind.TRY:
+            return Entry(at, f"{step} will be tried again", took, f"attempt {record.attempt}: {error}")
+        case RecordKind.CRASH:
+            return Entry(at, f"{step} crashed", took, f"attempt {record.attempt}: {error}")
+        case RecordKind.SLEEP:
+            until = to_datetime(record.due_at)
+            return Entry(at, f"sleep{ordinal}{place}", until - to_datetime(record.started_at), f"until {until}")
+        case RecordKind.SUPERSEDE:
+            return Entry(at, "new attempt", detail=f"record {record.ordinal} is superseded")
+        case _:
+            return Entry(at, f"{record.name}{ordinal}{place}", detail="recorded")

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute_rows, select_json, to_json
+from hydra.stores.sqlite.statements import execute_rows, statements, to_json
 
 
 def commit(
@@ -35,9 +34,8 @@ def commit(
     return answers
 
 
-@dataclass(slots=True)
-class _Owned:
-    """An execution as this node owns it; the fields after `alone_death_count` are what the commit makes of it."""
+class _Owned(msgspec.Struct, array_like=True, gc=False):
+    """An execution as this node owns it, and what the commit makes of it; the fields after `first_epoch` are not read."""
 
     id: str
     epoch: int
@@ -60,6 +58,13 @@ class _Owned:
 
     def is_ended(self) -> bool:
         return self.epoch != self.first_epoch or self.status != Status.RUNNING
+
+
+_decode_owned = msgspec.json.Decoder(list[_Owned]).decode
+
+
+def _read_owned(connection: sqlite3.Connection, node: NodeRef, ids: str) -> list[_Owned]:
+    return _decode_owned(connection.execute(statements()["commit_read"], {"node": node.id, "ids": ids}).fetchone()[0])
 
 
 def _accepts(execution: _Owned, item: ExecutionCommit) -> bool:

@@ -1,4 +1,4 @@
-"""One SQLite file: its writer connection and its readers. Knows transactions, forks and locks, nothing of executions."""
+"""One SQLite file: its writer connection and its readers. Knows transactions, forks, locks; no executions."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for reading; within this thread's own transaction the writer itself, so that it sees its writes."""
+        """A connection for reading; within this thread's own transaction the writer, so that it sees its writes."""
         if self._depth and self._mutex.acquire(blocking=False):
             with explained(self.path):
                 try:

@@ -86,6 +86,7 @@ def main() -> None:
     order = msgspec.json.decode(sys.argv[1], type=Order)
     supervisor = socket.socket(fileno=order.socket_fd)
     supervisor.set_inheritable(False)
+    name_process("hydra-zygote")
     prepare_process(order.log_format)
     try:
         importlib.import_module(order.module)
@@ -230,6 +231,7 @@ def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[in
     code = 1
     try:
         supervisor.close()
+        name_process(f"hydra-worker-{request.slot}")
         sock, page_fd, lease_fd, lifeline_fd = descriptors[:4]  # the fifth, the lock, stays open while we live
         worker_main(socket.socket(fileno=sock), page_fd, lease_fd, lifeline_fd, request.concurrency)
         code = 0
@@ -239,6 +241,11 @@ def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[in
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)
+
+
+def name_process(name: str) -> None:
+    """What `ps` and `top` show; the kernel keeps 15 characters."""
+    Path("/proc/self/comm").write_text(name)
 
 
 def send(supervisor: socket.socket, message: FromZygote) -> None:

@@ -21,7 +21,7 @@ def commit(
     """True where it was written."""
     check_fence(connection, namespace, node)
     ids = to_json(sorted({item.id for item in commits}))
-    owned = {row[0]: _Owned(*row, row[1]) for row in select_json(connection, "commit_read", node=node.id, ids=ids)}
+    owned = {execution.id: execution for execution in _read_owned(connection, node, ids)}
     writes = _Writes(connection, node, now)
     answers: list[bool] = []
     for item in commits:
@@ -35,7 +35,7 @@ def commit(
 
 
 class _Owned(msgspec.Struct, array_like=True, gc=False):
-    """An execution as this node owns it, and what the commit makes of it; the fields after `first_epoch` are not read."""
+    """An execution as this node owns it; the fields after `first_epoch` are what the commit makes of it."""
 
     id: str
     epoch: int

@@ -34,7 +34,7 @@ def effect(log: str, name: str) -> str:
 @hydra.workflow
 def life(log: str) -> list[str]:
     done = [effect(log, "first"), effect(log, "second")]
-    hydra.sleep(timedelta(seconds=0.3))
+    hydra.sleep(timedelta(seconds=1.1))  # more than a second: the execution leaves its worker
     done.append(effect(log, "third"))
     return done
 

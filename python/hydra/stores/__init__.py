@@ -23,8 +23,10 @@ def open_store(url: str, namespace: str = "default") -> Store:
 
         return MysqlStore(url, namespace)
     if scheme in ("postgresql", "postgres"):
-        raise ConfigError(f"this version of hydra serves SQLite only, not `{scheme}`; use {_SQLITE_FORMS}")
-    raise ConfigError(f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}")
+        from hydra.stores.postgres import PostgresStore  # a program on SQLite need not load the driver
+
+        return PostgresStore(url, namespace)
+    raise ConfigError(f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`")
 
 
 def _sqlite_store(url: str, namespace: str) -> SqliteStore:

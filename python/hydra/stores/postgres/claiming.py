@@ -1,0 +1,42 @@
+"""Takes due executions for a node: one statement locks and marks, a later one of the flush reads the records (R12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.postgres.arrays import texts, uuids
+from hydra.stores.postgres.committing import check_fence
+from hydra.stores.postgres.database import Cursor, Row
+from hydra.stores.rows import to_claimed
+
+Write = Callable[..., list[Cursor]]
+
+
+def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+    """The best of the heads of each workflow's queue: priority, then age, as `_core.select` orders one group."""
+    fence = {"namespace": namespace, "node": node.id, "session": node.session}
+    marked, recorded = write(
+        ("claim", {**fence, "workflows": texts(sorted(set(workflows))), "slots": slots, "now": now}),
+        ("claimed_records", {"node": node.id, "now": now}),
+    )
+    claimed = _claimed(node, marked.fetchall(), recorded.fetchall())
+    claimed.sort(key=lambda execution: (-execution.priority, execution.run_at, execution.id))
+    return claimed
+
+
+def recover(write: Write, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    """What a claim took whose reply was lost (R16)."""
+    fence = {"namespace": namespace, "node": node.id, "session": node.session}
+    owned, recorded = write(
+        ("recovered_executions", {**fence, "ids": uuids(list(ids))}), ("recovered_records", {"ids": uuids(list(ids))})
+    )
+    return _claimed(node, owned.fetchall(), recorded.fetchall())
+
+
+def _claimed(node: NodeRef, executions: Sequence[Row], recorded: Iterable[Row]) -> list[Claimed]:
+    check_fence(node, executions)
+    records: dict[str, list[Record]] = {}
+    for id, *values in recorded:
+        records.setdefault(id, []).append(Record(*values))
+    return [to_claimed(row, records.get(row[0], [])) for row in executions if row[0] is not None]

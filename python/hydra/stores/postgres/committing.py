@@ -1,0 +1,132 @@
+"""Writes what a node's executions recorded and how their claims ended. An item whose claim is over writes nothing.
+
+    round 1: records ─► deaths ─► final ends ─► other ends      each statement takes the fence, and takes an end only
+    round 2: …                                                  if the records that came with it were accepted
+
+An execution stands once in a round; what it did after a crash of its worker is in the next, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hydra.errors import LeaseLost
+from hydra.execution import FINAL, End, ExecutionCommit, NodeRef
+from hydra.stores.postgres.arrays import bigints, byteas, integers, texts, uuids
+from hydra.stores.postgres.database import Cursor, Step
+
+Write = Callable[..., list[Cursor]]
+Items = Sequence[ExecutionCommit]
+
+_FINAL_KINDS = frozenset(status.value for status in FINAL)
+
+
+def commit(write: Write, namespace: str, node: NodeRef, commits: Items, now: int) -> list[bool]:
+    """True where it was written."""
+    fence = {"namespace": namespace, "node": node.id, "session": node.session, "now": now}
+    steps: list[Step] = []
+    decided_by: dict[int, int] = {}  # the item (by identity): the statement that accepts or refuses it
+    for items in _rounds([item for item in commits if _is_gapless(item)]):
+        for name, chosen, parameters in _statements(items):
+            decided_by.update((id(item), len(steps)) for item in chosen)
+            steps.append((name, {**fence, **parameters}))
+    accepted = [_accepted(node, cursor) for cursor in (write(*steps) if steps else ())]
+    return [id(item) in decided_by and item.id in accepted[decided_by[id(item)]] for item in commits]
+
+
+def check_fence(node: NodeRef, rows: Sequence[object]) -> None:
+    """A fenced statement answers at least one row unless the fence refused it (R6)."""
+    if not rows:
+        raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
+
+
+def _accepted(node: NodeRef, cursor: Cursor) -> set[str]:
+    rows = cursor.fetchall()
+    check_fence(node, rows)
+    return {row[0] for row in rows}
+
+
+def _is_gapless(item: ExecutionCommit) -> bool:
+    return all(record.seq == item.records[0].seq + place for place, record in enumerate(item.records))
+
+
+def _rounds(commits: Items) -> list[list[ExecutionCommit]]:
+    """Each execution at most once in a round, its items in order; sorted by id, the order in which rows are locked."""
+    rounds: list[list[ExecutionCommit]] = []
+    seen: dict[str, int] = {}
+    for item in commits:
+        place = seen.get(item.id, 0)
+        seen[item.id] = place + 1
+        if place == len(rounds):
+            rounds.append([])
+        rounds[place].append(item)
+    return [sorted(items, key=lambda item: item.id) for items in rounds]
+
+
+def _statements(items: Items) -> list[tuple[str, Items, dict[str, object]]]:
+    """Later ones decide on an item again: an end is accepted only with its records."""
+    recording = [item for item in items if item.records]
+    counting = [item for item in items if item.death_count is not None or item.alone_death_count is not None]
+    counting += [item for item in items if not item.records and item.end is None and item not in counting]
+    final = [item for item in items if item.end is not None and item.end.kind in _FINAL_KINDS]
+    other = [item for item in items if item.end is not None and item.end.kind not in _FINAL_KINDS]
+    found: list[tuple[str, Items, dict[str, object]]] = []
+    if recording:
+        found.append(("commit_records", recording, _records(recording)))
+    if counting:
+        found.append(("commit_deaths", counting, _deaths(counting)))
+    if final:
+        found.append(("commit_finals", final, _ends(final)))
+    if other:
+        ends = [item.end for item in other if item.end is not None]
+        wake_ats, wake_seqs = bigints([end.wake_at for end in ends]), integers([end.wake_seq for end in ends])
+        found.append(("commit_ends", other, {**_ends(other), "wake_ats": wake_ats, "wake_seqs": wake_seqs}))
+    return found
+
+
+def _records(items: Items) -> dict[str, object]:
+    records = [record for item in items for record in item.records]
+    return {
+        "ids": uuids([item.id for item in items for _ in item.records]),
+        "epochs": integers([item.epoch for item in items for _ in item.records]),
+        "befores": integers([item.records[0].seq - 1 for item in items for _ in item.records]),
+        "started_ats": bigints([record.started_at for record in records]),
+        "finished_ats": bigints([record.finished_at for record in records]),
+        "due_ats": bigints([record.due_at for record in records]),
+        "seqs": integers([record.seq for record in records]),
+        "ordinals": integers([record.ordinal for record in records]),
+        "attempts": integers([record.attempt for record in records]),
+        "kinds": texts([record.kind for record in records]),
+        "branches": texts([record.branch for record in records]),
+        "names": texts([record.name for record in records]),
+        "digests": byteas([record.digest for record in records]),
+        "payloads": byteas([record.payload for record in records]),
+    }
+
+
+def _deaths(items: Items) -> dict[str, object]:
+    return {
+        **_claims(items),
+        "death_counts": integers([item.death_count for item in items]),
+        "alone_death_counts": integers([item.alone_death_count for item in items]),
+    }
+
+
+def _ends(items: Items) -> dict[str, object]:
+    ends: list[End] = [item.end for item in items if item.end is not None]
+    return {
+        **_claims(items),
+        "workers": integers([item.worker for item in items]),
+        "kinds": texts([end.kind for end in ends]),
+        "payloads": byteas([end.payload for end in ends]),
+        "cause_seqs": integers([end.cause_seq for end in ends]),
+        "causes": texts([end.cause for end in ends]),
+    }
+
+
+def _claims(items: Items) -> dict[str, object]:
+    return {
+        "ids": uuids([item.id for item in items]),
+        "epochs": integers([item.epoch for item in items]),
+        "afters": integers([item.records[-1].seq if item.records else None for item in items]),
+    }

@@ -1,0 +1,55 @@
+"""What PostgreSQL's errors mean to a user: one sentence each. Never retries, only names what may be."""
+
+from __future__ import annotations
+
+import psycopg
+
+from hydra.errors import ConfigError, HydraError, PayloadError, SchemaError, StoreUnavailable
+
+RETRIED = frozenset({"40001", "40P01"})  # serialization failure, deadlock victim: the whole transaction is tried again
+
+_UNAVAILABLE = {
+    "25006": "is read-only (a standby, or set so); name the primary, or add `target_session_attrs=read-write`",
+    "25P03": "ended a transaction that stood idle; try again",
+    "40001": "could not serialize the transaction; try again",
+    "40P01": "chose the transaction as the victim of a deadlock; try again",
+    "53100": "cannot grow: its disk is full; make room and try again",
+    "53200": "is out of memory; try again",
+    "53300": "has no connection to spare; raise `max_connections` or run fewer programs",
+    "55P03": "did not give a row's lock in time: another transaction holds it; end that one and try again",
+    "57014": "cancelled the statement, which took too long; try again",
+    "57P01": "is shutting down; try again",
+    "57P02": "crashed and is recovering; try again",
+    "57P03": "is starting up or shutting down; try again",
+    "57P05": "ended a connection that stood idle; try again",
+    "XX001": "is damaged; restore it from a backup",
+    "XX002": "has a damaged index; `reindex` it or restore it from a backup",
+}
+_CLASSES = {
+    "08": "does not answer",
+    "53": "lacks resources",
+    "57": "was interrupted by its operator",
+    "58": "reports a system error",
+}
+
+
+def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> HydraError | None:
+    """The error a user sees; None where it would be a fault of hydra's own."""
+    code = error.sqlstate or ""
+    if code in ("42P01", "42703", "3F000"):
+        return SchemaError(f"the database `{url}` lacks hydra's tables ({_first_line(error)}); run `hydra migrate`")
+    if code == "42501":
+        return ConfigError(f"the database `{url}` refuses this role: {_first_line(error)}")
+    if code in ("22021", "22P05"):
+        return PayloadError("a name, key or tag holds a NUL character, which PostgreSQL cannot store; leave it out")
+    if code in ("54000", "22001"):
+        return PayloadError(f"a value is larger than the database `{url}` can hold")
+    meaning = _UNAVAILABLE.get(code) or _CLASSES.get(code[:2])
+    if meaning is None and (code or not isinstance(error, psycopg.OperationalError)):
+        return None
+    message = f"the database `{url}` {meaning or 'does not answer'} ({_first_line(error)})"
+    return StoreUnavailable(message, outcome=outcome)
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).strip().partition("\n")[0]

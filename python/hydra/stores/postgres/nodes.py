@@ -1,0 +1,98 @@
+"""Nodes: their registration and heartbeat, and how a dead one's work is given back (R7, R8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hydra.errors import LeaseLost
+from hydra.execution import NodeInfo, NodeRef
+from hydra.stores.postgres.arrays import bigints, byteas, texts
+from hydra.stores.postgres.committing import check_fence
+from hydra.stores.postgres.database import Cursor, Row
+from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
+
+Write = Callable[..., list[Cursor]]
+
+
+def register_node(write: Write, namespace: str, info: NodeInfo, now: int) -> NodeRef:
+    values = {
+        "id": info.id,
+        "namespace": namespace,
+        "host": info.host,
+        "boot_id": info.boot_id,
+        "pid": info.pid,
+        "pid_started": info.pid_started,
+        "code_version": info.code_version,
+        "workers": info.workers,
+        "lock_path": info.lock_path,
+        "now": now,
+    }
+    write(("register_node", values), ("register_beat", {"id": info.id, "now": now}))
+    return NodeRef(info.id, 1)
+
+
+def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: Sequence[WorkflowInfo]) -> None:
+    workflows = sorted(workflows, key=lambda workflow: workflow.name)
+    names = texts([workflow.name for workflow in workflows])
+    registered, _ = write(
+        (
+            "register_workflows",
+            {
+                **_fence(namespace, node),
+                "names": names,
+                "signatures": byteas([workflow.signature for workflow in workflows]),
+                "timeouts_us": bigints([workflow.timeout_us for workflow in workflows]),
+                "code_versions": texts([workflow.code_version for workflow in workflows]),
+            },
+        ),
+        ("register_node_workflows", {"node": node.id, "names": names}),
+    )
+    check_fence(node, registered.fetchall())
+
+
+def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Beat:
+    beaten, attention = write(("heartbeat", {**_fence(namespace, node), "now": now}), ("attention", {"node": node.id}))
+    rows = beaten.fetchall()
+    check_fence(node, rows)
+    return Beat(rows[0][0], [Attention(*row) for row in attention])
+
+
+def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+    """Safe to repeat when its own reply was lost: a session only grows, and only its own node raises it."""
+    _, raised, owned = write(
+        ("lock_node", _fence(namespace, node)), ("raise_session", _fence(namespace, node)), ("owned", {"node": node.id})
+    )
+    rows = raised.fetchall()
+    check_fence(node, rows)
+    return NodeRef(node.id, rows[0][0]), [Owned(*row) for row in owned]
+
+
+def unregister_node(write: Write, namespace: str, node: NodeRef) -> None:
+    _, ended = write(("lock_node", _fence(namespace, node)), ("unregister_node", _fence(namespace, node)))
+    if not ended.rowcount:
+        raise LeaseLost(f"node `{node.id}` is not registered any more")
+
+
+def to_node(row: Row) -> NodeState:
+    return NodeState(NodeInfo(*row[:8]), *row[8:])
+
+
+def mark_dead(write: Write, namespace: str, node_id: str, counter: int | None) -> bool:
+    """For an open transaction: the beat is read after the row's exclusive lock was had, or not at all."""
+    peer = {"namespace": namespace, "node": node_id}
+    (locked,) = write(("lock_peer", peer))
+    if not locked.fetchall():
+        return False
+    (marked,) = write(("mark_dead", {**peer, "counter": counter}))
+    return marked.rowcount == 1
+
+
+def return_executions(write: Write, namespace: str, now: int, limit: int) -> int:
+    """Nodes are found empty before a batch is returned, so no scan trusts its own return (R8)."""
+    own = {"namespace": namespace}
+    _, returned = write(("empty_nodes", own), ("return_executions", {**own, "now": now, "limit": limit}))
+    return returned.rowcount
+
+
+def _fence(namespace: str, node: NodeRef) -> dict[str, object]:
+    return {"namespace": namespace, "node": node.id, "session": node.session}

@@ -1,0 +1,46 @@
+"""What a person orders: cancel, retry, resume. Never touches the owner or epoch of what runs (R10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hydra.execution import Status
+from hydra.stores.postgres.arrays import uuids
+from hydra.stores.postgres.database import Cursor
+
+Write = Callable[..., list[Cursor]]
+
+
+def request_cancel(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
+    """The status after, read by a later statement: what committed first stands (R15)."""
+    values = _values(namespace, ids)
+    _, states = write(("request_cancel", {**values, "now": now}), ("states", values))
+    return _in_order(ids, states)
+
+
+def retry(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
+    """The status before."""
+    values = _values(namespace, ids)
+    retried, states = write(("retry", {**values, "now": now}), ("states", values))
+    return _before(ids, retried, states, Status.FAILED)
+
+
+def resume(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
+    """The status before."""
+    values = _values(namespace, ids)
+    resumed, states = write(("resume", {**values, "now": now}), ("states", values))
+    return _before(ids, resumed, states, Status.PARKED)
+
+
+def _values(namespace: str, ids: Sequence[str]) -> dict[str, object]:
+    return {"namespace": namespace, "ids": uuids(sorted(set(ids)))}
+
+
+def _in_order(ids: Sequence[str], states: Cursor) -> list[Status | None]:
+    found = {id: Status(status) for id, status in states}
+    return [found.get(id) for id in ids]
+
+
+def _before(ids: Sequence[str], moved: Cursor, states: Cursor, source: Status) -> list[Status | None]:
+    changed = {row[0] for row in moved}
+    return [source if id in changed else status for id, status in zip(ids, _in_order(ids, states), strict=True)]

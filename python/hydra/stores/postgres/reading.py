@@ -1,0 +1,87 @@
+"""What a reader sees of executions. Never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from psycopg.rows import TupleRow
+
+from hydra.errors import NotFound
+from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.stores.postgres.arrays import uuids
+from hydra.stores.rows import to_snapshot
+from hydra.stores.store import Filter, Stats
+
+UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+
+Read = Callable[..., list[list[TupleRow]]]
+Outcome = tuple[Status, bytes | None, str]
+
+
+def snapshots(read: Read, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
+    (rows,) = read(("snapshots", {"namespace": namespace, "ids": uuids(ids)}))
+    found = {row[0]: to_snapshot(row) for row in rows}
+    return [found.get(id) for id in ids]
+
+
+def find(read: Read, namespace: str, workflow: str, key: str) -> Snapshot | None:
+    (rows,) = read(("find", {"namespace": namespace, "workflow": workflow, "key": key}))
+    return snapshots(read, namespace, [rows[0][0]])[0] if rows else None
+
+
+def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]:
+    values = {
+        "namespace": namespace,
+        "status": filter.status,
+        "workflow": filter.workflow,
+        "key": filter.key,
+        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
+        "before": filter.before,
+        "limit": filter.limit,
+    }
+    name = "list_newest"
+    if filter.status is not None:
+        name = "list_ended" if filter.status in FINAL else "list_going_on"
+    (rows,) = read((name, values))
+    found = snapshots(read, namespace, [row[0] for row in rows])
+    return [snapshot for snapshot in found if snapshot is not None]
+
+
+def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | None]:
+    (rows,) = read(("outcomes", {"namespace": namespace, "ids": uuids(ids)}))
+    found = {id: (Status(status), payload, cause) if status else None for id, status, payload, cause in rows}
+    for id in ids:
+        if id not in found:
+            raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
+    return [found[id] for id in ids]
+
+
+def read_input(read: Read, namespace: str, id: str) -> bytes:
+    (rows,) = read(("input", {"namespace": namespace, "id": id}))
+    if not rows:
+        raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
+    content: bytes = rows[0][0]
+    return content
+
+
+def read_records(read: Read, namespace: str, id: str) -> list[Record]:
+    return [Record(*row) for row in read(("records", {"namespace": namespace, "id": id}))[0]]
+
+
+def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:
+    return [Claim(*row) for row in read(("claims", {"namespace": namespace, "id": id}))[0]]
+
+
+def read_stats(read: Read, namespace: str) -> Stats:
+    own = {"namespace": namespace}
+    counted, oldest, alive, unclaimed = read(
+        ("counts", own),
+        ("oldest_due", own),
+        ("nodes_alive", own),
+        ("unclaimed", {**own, "limit": UNCLAIMED_COUNT_LIMIT}),
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for workflow, status, count in counted:
+        counts.setdefault(workflow, {})[status] = count
+    return Stats(counts, oldest[0][0], alive[0][0], dict(unclaimed))

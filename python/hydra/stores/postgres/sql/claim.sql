@@ -1,0 +1,60 @@
+-- Index: hydra_execution_ready, no more of it than :slots entries for each workflow; primary keys for the rest.
+-- Locks and marks (R12); the records are read by a later statement. Lock order: the node's row, then executions that nobody
+-- holds (skip locked), so a claim waits for nobody but its reaper. `quota` shares the slots out before anything is locked.
+with fence as materialized (
+    select n.id
+    from hydra_node as n
+    where n.id = %(node)s
+        and n.session = %(session)s
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    for share
+), head as materialized (
+    select w.name, h.priority, h.run_at, h.id
+    from fence
+    cross join unnest(%(workflows)s) as w (name)
+    cross join lateral (
+        select e.id, e.priority, e.run_at
+        from hydra_execution as e
+        where e.namespace = %(namespace)s
+            and e.workflow = w.name
+            and e.status = 'pending'
+            and e.wake_at is null
+        order by e.priority desc, e.run_at, e.id
+        limit %(slots)s
+    ) as h
+), quota as materialized (
+    select best.name, count(*) as slots
+    from (select head.name from head order by head.priority desc, head.run_at, head.id limit %(slots)s) as best
+    group by best.name
+), taken as materialized (
+    select h.id
+    from quota as q
+    cross join lateral (
+        select e.id
+        from hydra_execution as e
+        where e.namespace = %(namespace)s
+            and e.workflow = q.name
+            and e.status = 'pending'
+            and e.wake_at is null
+        order by e.priority desc, e.run_at, e.id
+        limit q.slots
+        for update skip locked
+    ) as h
+), marked as (
+    update hydra_execution as e
+    set status = 'running',
+        owner = %(node)s,
+        epoch = e.epoch + 1,
+        claimed_at = %(now)s,
+        started_at = coalesce(e.started_at, %(now)s)
+    from taken
+    where e.id = taken.id
+    returning e.*
+)
+select
+    e.id::text, e.epoch, e.workflow, s.key, s.input, e.attempt, e.priority, e.run_at, e.claimed_at, s.submitted_at,
+    e.timeout_at, e.wake_seq, e.attention, e.death_count, e.alone_death_count, s.tags::text
+from fence
+left join marked as e on true
+left join hydra_submission as s on s.execution_id = e.id

@@ -1,0 +1,25 @@
+-- Index: primary keys of hydra_execution and hydra_record; no indexed column changes.
+with fence as materialized (
+    select n.id
+    from hydra_node as n
+    where n.id = %(node)s
+        and n.session = %(session)s
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    for share
+), counted as (
+    update hydra_execution as e
+    set death_count = coalesce(i.death_count, e.death_count),
+        alone_death_count = coalesce(i.alone_death_count, e.alone_death_count)
+    from fence
+    cross join unnest(%(ids)s, %(epochs)s, %(afters)s, %(death_counts)s, %(alone_death_counts)s)
+        as i (id, epoch, after, death_count, alone_death_count)
+    where e.id = i.id
+        and e.epoch = i.epoch
+        and e.owner = fence.id
+        and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
+    returning e.id
+)
+select counted.id::text
+from fence
+left join counted on true

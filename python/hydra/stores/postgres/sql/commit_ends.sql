@@ -1,0 +1,79 @@
+-- Index: primary keys of hydra_execution and hydra_record. Ends that leave the execution unfinished. A suspended one that was meanwhile
+-- woken or cancelled is due again at once (R14): the CASEs read the row as it is once locked. Lock order: as commit_finals.
+with fence as materialized (
+    select n.id
+    from hydra_node as n
+    where n.id = %(node)s
+        and n.session = %(session)s
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    for share
+), ended as (
+    update hydra_execution as e
+    set status = case
+            when i.kind = 'crashed' then 'running'
+            when i.kind in ('retry', 'released') then 'pending'
+            when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then 'pending'
+            else i.kind
+        end,
+        owner = case when i.kind = 'crashed' then e.owner end,
+        epoch = e.epoch + case when i.kind = 'crashed' then 1 else 0 end,
+        attempt = e.attempt + case when i.kind = 'retry' then 1 else 0 end,
+        claimed_at = case when i.kind = 'crashed' then %(now)s else e.claimed_at end,
+        run_at = case
+            when i.kind = 'retry' and i.wake_at > %(now)s and e.attention is distinct from 'cancel' then i.wake_at
+            when i.kind in ('retry', 'released') then %(now)s
+            when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then %(now)s
+            else e.run_at
+        end,
+        wake_at = case
+            when i.kind = 'retry' and i.wake_at > %(now)s and e.attention is distinct from 'cancel' then i.wake_at
+            when i.kind in ('sleeping', 'waiting') and e.wake_seq = i.wake_seq and e.attention is distinct from 'cancel'
+                then nullif(i.wake_at, 0)
+        end,
+        attention = case when i.kind = 'crashed' then e.attention else nullif(e.attention, 'timeout') end
+    from fence
+    cross join unnest(
+        %(ids)s, %(epochs)s, %(afters)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s
+    ) as i (id, epoch, after, worker, kind, payload, cause_seq, cause, wake_at, wake_seq)
+    cross join lateral (
+        select o.claimed_at, o.attempt
+        from hydra_execution as o
+        where o.id = i.id
+        offset 0
+    ) as old
+    where e.id = i.id
+        and e.epoch = i.epoch
+        and e.owner = fence.id
+        and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
+    returning
+        e.id, e.attempt as next_attempt, i.epoch, old.attempt, old.claimed_at, i.worker, i.kind, i.payload, i.cause, i.cause_seq
+), claim as (
+    insert into hydra_claim (
+        execution_id, claimed_at, ended_at, node, epoch, attempt, worker, ending, detail, payload
+    )
+    select e.id, e.claimed_at, %(now)s, %(node)s, e.epoch, e.attempt, e.worker, e.kind, e.cause, e.payload
+    from ended as e
+), superseded as (
+    insert into hydra_record (
+        execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest
+    )
+    select
+        e.id,
+        %(now)s,
+        %(now)s,
+        0,
+        (select max(r.seq) + 1 from hydra_record as r where r.execution_id = e.id),
+        e.cause_seq,
+        e.next_attempt,
+        'supersede',
+        '',
+        '',
+        ''
+    from ended as e
+    where e.kind = 'retry'
+        and e.cause_seq > 0
+)
+select ended.id::text
+from fence
+left join ended on true

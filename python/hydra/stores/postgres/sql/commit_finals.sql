@@ -1,0 +1,45 @@
+-- Index: primary keys of hydra_execution and hydra_record. Takes the execution off the hot table. What comes with records ends only
+-- if the statement before this one accepted them. Lock order: the node's row, then executions in the order of the ids, which are sorted.
+with fence as materialized (
+    select n.id
+    from hydra_node as n
+    where n.id = %(node)s
+        and n.session = %(session)s
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    for share
+), ended as (
+    delete from hydra_execution as e
+    using fence
+    cross join unnest(
+        %(ids)s, %(epochs)s, %(afters)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s
+    ) as i (id, epoch, after, worker, kind, payload, cause_seq, cause)
+    where e.id = i.id
+        and e.epoch = i.epoch
+        and e.owner = fence.id
+        and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
+    returning e.*, i.worker, i.kind, i.payload, i.cause_seq, i.cause
+), outcome as (
+    insert into hydra_outcome (
+        execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, death_count,
+        alone_death_count, cause_seq, status, attention, namespace, workflow, cause
+    )
+    select
+        e.id, %(now)s, e.run_at, e.started_at, e.claimed_at, e.timeout_at, e.epoch, e.attempt, e.wake_seq,
+        e.death_count, e.alone_death_count, e.cause_seq, e.kind, nullif(e.attention, 'timeout'), e.namespace, e.workflow, e.cause
+    from ended as e
+), claim as (
+    insert into hydra_claim (
+        execution_id, claimed_at, ended_at, node, epoch, attempt, worker, ending, detail, payload
+    )
+    select e.id, e.claimed_at, %(now)s, e.owner, e.epoch, e.attempt, e.worker, e.kind, e.cause, e.payload
+    from ended as e
+), counted as (
+    insert into hydra_count (namespace, workflow, status, count)
+    select e.namespace, e.workflow, e.kind, count(*)
+    from ended as e
+    group by e.namespace, e.workflow, e.kind
+)
+select ended.id::text
+from fence
+left join ended on true

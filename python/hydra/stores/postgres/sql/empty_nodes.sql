@@ -1,0 +1,6 @@
+-- Index: hydra_node_present, hydra_execution_owner. A later statement than the one that returned: it sees what that one passed over (R8).
+update hydra_node as n
+set state = 'empty'
+where n.namespace = %(namespace)s
+    and n.state = 'dead'
+    and not exists (select from hydra_execution as e where e.owner = n.id and e.status = 'running')

@@ -1,0 +1,5 @@
+-- Index: primary key of hydra_submission.
+select s.input
+from hydra_submission as s
+where s.execution_id = %(id)s
+    and s.namespace = %(namespace)s

@@ -1,0 +1,15 @@
+-- Index: primary keys. What this node owns as the claim gave it; the fence was taken by the resync before (R16).
+select
+    e.id::text, e.epoch, e.workflow, s.key, s.input, e.attempt, e.priority, e.run_at, e.claimed_at, s.submitted_at,
+    e.timeout_at, e.wake_seq, e.attention, e.death_count, e.alone_death_count, s.tags::text
+from (
+    select n.id
+    from hydra_node as n
+    where n.id = %(node)s
+        and n.session = %(session)s
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    for share
+) as fence
+left join hydra_execution as e on e.id = any(%(ids)s) and e.owner = fence.id
+left join hydra_submission as s on s.execution_id = e.id

@@ -1,0 +1,8 @@
+-- Index: primary key of hydra_node. An id is of one registration and never reused (R1).
+insert into hydra_node (
+    id, namespace, host, boot_id, pid, pid_started, code_version, workers, lock_path, state, session, registered_at
+)
+values (
+    %(id)s, %(namespace)s, %(host)s, %(boot_id)s, %(pid)s, %(pid_started)s, %(code_version)s, %(workers)s, %(lock_path)s,
+    'alive', 1, %(now)s
+)

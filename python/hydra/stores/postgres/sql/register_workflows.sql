@@ -1,0 +1,19 @@
+-- Index: primary key of hydra_workflow. Names come sorted, so two nodes that start together never wait in a ring.
+with fence as materialized (
+    select n.id
+    from hydra_node as n
+    where n.id = %(node)s
+        and n.session = %(session)s
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    for share
+)
+insert into hydra_workflow (namespace, name, signature, timeout_us, code_version)
+select %(namespace)s, i.name, i.signature, i.timeout_us, i.code_version
+from fence
+cross join unnest(%(names)s, %(signatures)s, %(timeouts_us)s, %(code_versions)s) as i (name, signature, timeout_us, code_version)
+on conflict (namespace, name) do update
+set signature = excluded.signature,
+    timeout_us = excluded.timeout_us,
+    code_version = excluded.code_version
+returning (select count(*) from fence)

@@ -1,0 +1,35 @@
+-- Index: primary key of hydra_execution. Locks each row, in the order of the ids, before it decides (R14): what runs is only asked (R10),
+-- anything else ends here. A running row is flagged under the lock its suspend needs too, so one of the two sees the other.
+with locked as materialized (
+    select e.id, e.status
+    from hydra_execution as e
+    where e.id = any(%(ids)s)
+        and e.namespace = %(namespace)s
+    order by e.id
+    for update
+), flagged as (
+    update hydra_execution as e
+    set attention = 'cancel'
+    from locked
+    where e.id = locked.id
+        and locked.status = 'running'
+), ended as (
+    delete from hydra_execution as e
+    using locked
+    where e.id = locked.id
+        and locked.status <> 'running'
+    returning e.*
+), outcome as (
+    insert into hydra_outcome (
+        execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, death_count,
+        alone_death_count, cause_seq, status, attention, namespace, workflow, cause
+    )
+    select
+        e.id, %(now)s, e.run_at, e.started_at, e.claimed_at, e.timeout_at, e.epoch, e.attempt, e.wake_seq, e.death_count,
+        e.alone_death_count, 0, 'cancelled', 'cancel', e.namespace, e.workflow, ''
+    from ended as e
+)
+insert into hydra_count (namespace, workflow, status, count)
+select e.namespace, e.workflow, 'cancelled', count(*)
+from ended as e
+group by e.namespace, e.workflow

@@ -1,0 +1,3 @@
+-- Index: hydra_schema has one row per migration.
+select max(version)
+from hydra_schema

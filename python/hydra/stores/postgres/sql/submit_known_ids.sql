@@ -1,0 +1,4 @@
+-- Index: primary key of hydra_submission.
+select s.execution_id::text, s.digest, s.namespace, s.workflow
+from hydra_submission as s
+where s.execution_id = any(%(ids)s)

@@ -1,0 +1,5 @@
+-- Index: primary key of hydra_workflow.
+select name, signature, timeout_us, code_version
+from hydra_workflow
+where namespace = %(namespace)s
+order by name

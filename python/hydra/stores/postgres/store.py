@@ -1,0 +1,210 @@
+"""The store protocol on PostgreSQL: opens it, gives each verb its transaction, knows no SQL."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hydra.errors import SchemaError
+from hydra.execution import (
+    Claim,
+    Claimed,
+    Ending,
+    ExecutionCommit,
+    NodeInfo,
+    NodeRef,
+    Record,
+    Snapshot,
+    Status,
+    Submission,
+    Submitted,
+)
+from hydra.stores.postgres import (
+    auditing,
+    callers,
+    claiming,
+    committing,
+    nodes,
+    orders,
+    purging,
+    reading,
+    schema,
+    submission,
+    timers,
+)
+from hydra.stores.postgres.address import parse_address
+from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.news import DONE, READY, Announcer
+from hydra.stores.postgres.watch import Watch
+from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
+
+FOLD_ROWS = 10_000  # count differences added up by one heartbeat
+
+_READY_ENDINGS = frozenset({Ending.RETRY, Ending.RELEASED, Ending.SLEEPING, Ending.WAITING})
+_DONE_ENDINGS = frozenset({Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED})
+
+
+class PostgresStore:
+    """See `hydra.stores.store.Store`. Opens lazily, and anew after a fork."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        address = parse_address(url)
+        self.url = address.url
+        self.namespace = namespace
+        self._database = Database(address)
+        self._announcer = Announcer(self._database, namespace)
+        self._watch = Watch(self._database, namespace)
+
+    # life
+
+    def open(self, *, migrate: bool = True) -> None:
+        if not schema.is_current(self._database):
+            if not migrate:
+                message = f"the database `{self.url}` has no tables of this hydra's version"
+                raise SchemaError(f"{message}; run `hydra migrate`")
+            schema.migrate(self._database)
+        schema.check_locks(self._database)
+
+    def migrate(self) -> tuple[int, int]:
+        return schema.migrate(self._database)
+
+    def close(self) -> None:
+        self._announcer.close()
+        self._watch.close()
+        self._database.close()
+
+    def now(self) -> int:
+        now: int = self._database.read(("now", {}))[0][0][0]
+        return now
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._database.transaction():
+            yield
+
+    # programs
+
+    def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
+        answers = submission.submit(self._database.write, self.namespace, submissions, now)
+        self._announce(READY)
+        return answers
+
+    def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
+        return submission.submit(callers.joined(connection, self.url), self.namespace, submissions, now)
+
+    def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
+        statuses = orders.request_cancel(self._database.write, self.namespace, ids, now)
+        self._announce(DONE)
+        return statuses
+
+    def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
+        statuses = orders.retry(self._database.write, self.namespace, ids, now)
+        self._announce(READY)
+        return statuses
+
+    def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
+        statuses = orders.resume(self._database.write, self.namespace, ids, now)
+        self._announce(READY)
+        return statuses
+
+    def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]:
+        return reading.snapshots(self._database.read, self.namespace, ids)
+
+    def find(self, workflow: str, key: str) -> Snapshot | None:
+        return reading.find(self._database.read, self.namespace, workflow, key)
+
+    def list(self, filter: Filter) -> builtins.list[Snapshot]:
+        return reading.list_snapshots(self._database.read, self.namespace, filter)
+
+    def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
+        self._watch.add_interest(DONE)
+        return reading.outcomes(self._database.read, self.namespace, ids)
+
+    def input(self, id: str) -> bytes:
+        return reading.read_input(self._database.read, self.namespace, id)
+
+    def records(self, id: str) -> builtins.list[Record]:
+        return reading.read_records(self._database.read, self.namespace, id)
+
+    def claims(self, id: str) -> builtins.list[Claim]:
+        return reading.read_claims(self._database.read, self.namespace, id)
+
+    def stats(self, now: int) -> Stats:
+        return reading.read_stats(self._database.read, self.namespace)
+
+    def workflows(self) -> builtins.list[WorkflowInfo]:
+        (rows,) = self._database.read(("workflows", {"namespace": self.namespace}))
+        return [WorkflowInfo(*row) for row in rows]
+
+    def purge(self, older_than: int, limit: int) -> int:
+        return purging.purge(self._database.read, self._database.write, self.namespace, older_than, limit)
+
+    def audit(self) -> builtins.list[Violation]:
+        return auditing.audit(self._database, self.namespace)
+
+    def wait_for_change(self, timeout: float) -> bool:
+        return self._watch.wait(timeout)
+
+    # nodes
+
+    def register_node(self, info: NodeInfo, now: int) -> NodeRef:
+        self._watch.add_interest(READY)
+        return nodes.register_node(self._database.write, self.namespace, info, now)
+
+    def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
+        nodes.register_workflows(self._database.write, self.namespace, node, workflows)
+
+    def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
+        return nodes.heartbeat_node(self._database.write, self.namespace, node, now)
+
+    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
+        return claiming.claim(self._database.write, self.namespace, node, workflows, slots, now)
+
+    def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
+        return claiming.recover(self._database.write, self.namespace, node, ids)
+
+    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+        written = committing.commit(self._database.write, self.namespace, node, commits, now)
+        endings = {item.end.kind for item in commits if item.end is not None}
+        if endings & _READY_ENDINGS:
+            self._announce(READY)
+        if endings & _DONE_ENDINGS:
+            self._announce(DONE)
+        return written
+
+    def promote(self, now: int, limit: int) -> int:
+        moved = timers.promote(self._database.write, self.namespace, now, limit)
+        if moved:
+            self._announce(READY)
+            self._announce(DONE)
+        return moved
+
+    def next_due_at(self) -> int | None:
+        due_at: int | None = self._database.read(("next_due", {"namespace": self.namespace}))[0][0][0]
+        return due_at
+
+    def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
+        return nodes.resync(self._database.write, self.namespace, node)
+
+    def unregister_node(self, node: NodeRef, now: int) -> None:
+        nodes.unregister_node(self._database.write, self.namespace, node)
+
+    # peers
+
+    def nodes(self) -> builtins.list[NodeState]:
+        (rows,) = self._database.read(("nodes", {"namespace": self.namespace}))
+        return [nodes.to_node(row) for row in rows]
+
+    def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
+        with self._database.transaction():
+            return nodes.mark_dead(self._database.write, self.namespace, node_id, counter)
+
+    def return_executions(self, now: int, limit: int) -> int:
+        returned = nodes.return_executions(self._database.write, self.namespace, now, limit)
+        if returned:
+            self._announce(READY)
+        return returned
+
+    def _announce(self, kind: str) -> None:
+        self._database.after_commit(lambda: self._announcer.announce(kind))

@@ -1,0 +1,99 @@
+"""Creates executions. A key or id known already is answered with what it stands for, never inserted over (R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from hydra.execution import Submission, Submitted
+from hydra.stores.postgres.arrays import bigints, byteas, integers, texts, uuids
+from hydra.stores.postgres.database import Cursor, Step
+
+ROWS_PER_STATEMENT = 1_000
+BYTES_PER_STATEMENT = 16 * 1024 * 1024
+
+Run = Callable[..., list[Cursor]]
+
+
+def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """`run` executes statements in one transaction. One statement where nothing has a key."""
+    unique = list({submission.id: submission for submission in reversed(submissions)}.values())[::-1]
+    parts = _parts(unique)
+    steps: list[Step] = []
+    keyed = sorted((s for s in unique if s.key is not None), key=lambda s: (s.workflow, s.key))
+    steps += [("submit_keys", _keys(namespace, part, now)) for part in _parts(keyed)]
+    steps += [("submit_executions", _executions(namespace, part, now)) for part in parts]
+    if keyed:
+        pairs = {"workflows": texts([s.workflow for s in keyed]), "keys": texts([s.key for s in keyed])}
+        steps.append(("submit_known_keys", {"namespace": namespace, **pairs}))
+    cursors = run(*steps)
+    key_count = len(_parts(keyed))
+    created = {row[0] for cursor in cursors[key_count : key_count + len(parts)] for row in cursor}
+    if len(created) == len(submissions):
+        return [Submitted(submission.id, True) for submission in submissions]
+    known_keys = {(workflow, key): (id, digest) for workflow, key, id, digest in (cursors[-1] if keyed else ())}
+    return _answers(run, namespace, submissions, created, known_keys)
+
+
+def _answers(
+    run: Run,
+    namespace: str,
+    submissions: Sequence[Submission],
+    created: set[str],
+    known_keys: dict[tuple[str, str], tuple[str, bytes]],
+) -> list[Submitted]:
+    (known,) = run(("submit_known_ids", {"ids": uuids(sorted({s.id for s in submissions}))}))
+    known_ids = {id: fact for id, *fact in known}
+    answers: list[Submitted] = []
+    for submission in submissions:
+        by_key = None if submission.key is None else known_keys.get((submission.workflow, submission.key))
+        if submission.id in created:
+            created.remove(submission.id)
+            answers.append(Submitted(submission.id, True))
+        elif by_key is not None:
+            answers.append(Submitted(by_key[0], False, conflict=by_key[1] != submission.digest))
+        else:
+            fact = [submission.digest, namespace, submission.workflow]
+            answers.append(Submitted(submission.id, False, conflict=known_ids[submission.id] != fact))
+    return answers
+
+
+def _keys(namespace: str, submissions: Sequence[Submission], now: int) -> dict[str, object]:
+    return {
+        "namespace": namespace,
+        "now": now,
+        "ids": uuids([s.id for s in submissions]),
+        "workflows": texts([s.workflow for s in submissions]),
+        "keys": texts([s.key for s in submissions]),
+        "digests": byteas([s.digest for s in submissions]),
+    }
+
+
+def _executions(namespace: str, submissions: Sequence[Submission], now: int) -> dict[str, object]:
+    return {
+        "namespace": namespace,
+        "now": now,
+        "ids": uuids([s.id for s in submissions]),
+        "due_ats": bigints([now if s.run_at is None else s.run_at for s in submissions]),
+        "timeout_ats": bigints([None if s.timeout_us is None else now + s.timeout_us for s in submissions]),
+        "priorities": integers([s.priority for s in submissions]),
+        "workflows": texts([s.workflow for s in submissions]),
+        "keys": texts([s.key for s in submissions]),
+        "digests": byteas([s.digest for s in submissions]),
+        "inputs": byteas([s.input for s in submissions]),
+        "tags": texts([msgspec.json.encode(s.tags).decode() if s.tags else None for s in submissions]),
+    }
+
+
+def _parts(submissions: Sequence[Submission]) -> list[Sequence[Submission]]:
+    parts: list[Sequence[Submission]] = []
+    start = size = 0
+    for index, submission in enumerate(submissions):
+        size += len(submission.input)
+        if index - start == ROWS_PER_STATEMENT or (size > BYTES_PER_STATEMENT and index > start):
+            parts.append(submissions[start:index])
+            start, size = index, len(submission.input)
+    if start < len(submissions):
+        parts.append(submissions[start:])
+    return parts

@@ -1,0 +1,117 @@
+"""Notices news of any process: LISTENs on a connection of its own, polls where it cannot. Never says what changed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from hydra.errors import HydraError
+from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.news import channel
+
+SLICE_SECONDS = 0.25  # how long one look may take before interests are looked at again
+QUICK_POLL_SECONDS = 0.02
+SLOW_POLL_SECONDS = 0.5
+RECONNECT_SECONDS = 1.0
+REPLY_SECONDS = 5.0
+
+
+class Watch:
+    """One thread looks for all that wait; each thread learns of every change since it last returned."""
+
+    def __init__(self, database: Database, namespace: str) -> None:
+        self._database = database
+        self._namespace = namespace
+        self._news = threading.Condition()
+        self._seen = threading.local()
+        self._interests: set[str] = set()
+        self._looking = False
+        self._change_count = 0
+        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._listened: set[str] = set()
+        self._reconnect_at = 0.0
+        self._answer: tuple[object, ...] = ()
+        self._pause = QUICK_POLL_SECONDS
+
+    def add_interest(self, kind: str) -> None:
+        """Of what the waiting threads want to hear: `ready` or `done`."""
+        self._interests.add(kind)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """True as soon as there was news since this thread's last call; its first call is told so at once."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._news:
+            while self._change_count == getattr(self._seen, "change_count", -1):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                if self._looking:
+                    self._news.wait(remaining)
+                    continue
+                self._looking = True
+                self._news.release()
+                changed = False
+                try:
+                    changed = self._look(min(remaining, SLICE_SECONDS))
+                finally:
+                    self._news.acquire()
+                    self._looking = False
+                    self._change_count += changed
+                    self._news.notify_all()
+            self._seen.change_count = self._change_count
+            return True
+
+    def close(self) -> None:
+        with self._news:
+            if self._connection is not None and not self._looking:
+                self._connection.close()
+                self._connection = None
+
+    def _look(self, seconds: float) -> bool:
+        address = self._database.address.listen
+        if address is not None and (self._connection is not None or time.monotonic() >= self._reconnect_at):
+            try:
+                return self._listen(address, seconds)
+            except (psycopg.Error, HydraError):
+                self._forget()
+        return self._poll(seconds)
+
+    def _listen(self, address: str, seconds: float) -> bool:
+        new = self._connection is None
+        if self._connection is None:
+            self._connection = psycopg.connect(address, autocommit=True)
+            self._listened = set()
+        if wanted := self._interests - self._listened:
+            for kind in sorted(wanted):
+                self._connection.execute(f"listen {channel(self._namespace, kind)}")
+            self._listened |= wanted
+            return True  # what came before the LISTEN is not told
+        return new or bool(list(self._connection.notifies(timeout=seconds, stop_after=1)))
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._reconnect_at = time.monotonic() + RECONNECT_SECONDS * random.uniform(0.75, 1.25)
+
+    def _poll(self, seconds: float) -> bool:
+        """One look, and a pause before it that grows while the answer stays the same."""
+        time.sleep(min(self._pause * random.uniform(0.75, 1.25), seconds))
+        answer = self._read_answer()
+        if answer == self._answer:
+            self._pause = min(2 * self._pause, SLOW_POLL_SECONDS)
+            return False
+        self._answer = answer
+        self._pause = QUICK_POLL_SECONDS
+        return True
+
+    def _read_answer(self) -> tuple[object, ...]:
+        name: Sequence[str] = ["has_ready", "last_transaction"]
+        chosen = [n for n, kind in zip(name, ("ready", "done"), strict=True) if kind in self._interests] or name
+        rows = self._database.read(*((statement, {"namespace": self._namespace}) for statement in chosen))
+        return tuple(found[0][0] for found in rows)

@@ -1,0 +1,75 @@
+"""What a row of a server's database means, the same on each of them. Reads no database.
+
+Columns come in the order of the SQL files `claim`, `claimed_records` and `snapshots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hydra._core import decode
+from hydra.errors import PayloadError
+from hydra.execution import Claimed, Record, Snapshot, Status
+from hydra.failures import decode_failure
+
+decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def to_claimed(row: Sequence[Any], records: list[Record]) -> Claimed:
+    id, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
+    timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:16]
+    return Claimed(
+        id,
+        epoch,
+        workflow,
+        key,
+        input,
+        attempt,
+        priority,
+        run_at,
+        claimed_at,
+        submitted_at,
+        timeout_at,
+        wake_seq,
+        attention == "cancel",
+        death_count,
+        alone_death_count,
+        decode_tags(tags) if tags else {},
+        records,
+    )
+
+
+def to_snapshot(row: Sequence[Any]) -> Snapshot:
+    id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
+    return Snapshot(
+        id,
+        workflow,
+        key,
+        Status(status),
+        priority,
+        attempt,
+        epoch,
+        owner,
+        attention == "cancel",
+        _reason(Status(status), cause, payload),
+        decode_tags(tags) if tags else {},
+        *row[12:],
+    )
+
+
+def _reason(status: Status, cause: str, payload: bytes | None) -> str:
+    """Why it failed or is parked, in one sentence."""
+    if status is Status.FAILED and cause == "timeout":
+        return "it did not finish within its time-out"
+    if payload is None:
+        return cause
+    try:
+        if status is Status.PARKED:
+            return str(decode(payload))
+        failure = decode_failure(payload)
+    except PayloadError as error:
+        return f"its reason cannot be read: {error}"
+    return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"

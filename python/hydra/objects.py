@@ -130,6 +130,10 @@ class _FieldsPlan:
         self.apply = apply
         self.subclasses: dict[str, _FieldsPlan] = {}
 
+    @functools.cached_property
+    def path(self) -> str:
+        return path_of(self.cls)
+
     def is_named(self, value: Named) -> bool:
         return _find_class(self.cls, value.name) is not None
 
@@ -138,7 +142,7 @@ class _FieldsPlan:
 
     def _for_class_of(self, value: Named) -> typing.Self:
         """This plan, or the one of the subclass the value went in as."""
-        if value.name == path_of(self.cls):
+        if value.name == self.path:
             return self
         known = self.subclasses.get(value.name)
         if known is None:
@@ -184,7 +188,7 @@ class ClassPlan(_FieldsPlan):
     def __call__(self, value: Any) -> Any:
         if type(value) is Named and value.kind == "object":
             return self._for_class_of(value)._restore(value.value)
-        if type(value) is dict and self.fits(value):
+        if self.fits(value):
             return self._construct(value)
         return self.apply(value, None)
 
@@ -205,19 +209,31 @@ class ClassPlan(_FieldsPlan):
         return tuple(field.name for field in dataclasses.fields(self.cls))
 
     @functools.cached_property
+    def fields(self) -> list[tuple[str, Rebuild | None]]:
+        return [(name, self.plans.get(name)) for name in self.names]
+
+    @functools.cached_property
+    def is_model(self) -> bool:
+        return is_pydantic(self.cls)
+
+    @functools.cached_property
+    def is_struct(self) -> bool:
+        return issubclass(self.cls, msgspec.Struct)
+
+    @functools.cached_property
     def accepted(self) -> dict[str, str]:
         """Each name the constructor takes a field under, and the field's name."""
-        if issubclass(self.cls, msgspec.Struct):
+        if self.is_struct:
             fields = self.cls.__struct_fields__
             return {**dict(zip(self.cls.__struct_encode_fields__, fields, strict=True)), **{n: n for n in fields}}
-        if is_pydantic(self.cls):
+        if self.is_model:
             aliases = {f.alias: name for name, f in self.cls.model_fields.items() if f.alias}
             return {**aliases, **{name: name for name in self.names}}
         return {field.name: field.name for field in dataclasses.fields(self.cls) if field.init}
 
     @functools.cached_property
     def required(self) -> frozenset[str]:
-        if is_pydantic(self.cls):
+        if self.is_model:
             return frozenset(name for name, field in self.cls.model_fields.items() if field.is_required())
         return frozenset(name for name in self.accepted.values() if self.defaults.get(name, _MISSING) is _MISSING)
 
@@ -225,7 +241,7 @@ class ClassPlan(_FieldsPlan):
     def defaults(self) -> dict[str, Any]:
         """A function that makes the default of each field that has one."""
         made: dict[str, Any] = {}
-        if issubclass(self.cls, msgspec.Struct):
+        if self.is_struct:
             for struct_field in msgspec.structs.fields(self.cls):
                 if struct_field.default_factory is not msgspec.NODEFAULT:
                     made[struct_field.name] = struct_field.default_factory
@@ -240,23 +256,25 @@ class ClassPlan(_FieldsPlan):
         return made
 
     def _hints(self) -> dict[str, Any]:
-        if is_pydantic(self.cls):
+        if self.is_model:
             return {name: field.annotation for name, field in self.cls.model_fields.items()}
         return resolve_hints(self.cls)
 
     def _restore(self, stored: dict[str, Any]) -> Any:
         """The object as it was; a field that the class has gained since takes its default."""
-        plans = self.plans
-        values = {name: self.apply(item, plans.get(name)) for name, item in stored.items()}
-        if is_pydantic(self.cls):
+        if self.is_model:
+            plans = self.plans
+            values = {name: self.apply(item, plans.get(name)) for name, item in stored.items()}
             return self.cls.model_construct(_fields_set=set(values), **values)
-        known = {name: values[name] for name in self.names if name in values}
-        for name in self.names:
-            if name not in known:
-                if name not in self.defaults:
-                    raise PayloadError(f"the stored `{path_of(self.cls)}` has no field `{name}`, which has no default")
+        known: dict[str, Any] = {}
+        for name, plan in self.fields:
+            if name in stored:
+                known[name] = self.apply(stored[name], plan)
+            elif name in self.defaults:
                 known[name] = self.defaults[name]()
-        if issubclass(self.cls, msgspec.Struct):
+            else:
+                raise PayloadError(f"the stored `{path_of(self.cls)}` has no field `{name}`, which has no default")
+        if self.is_struct:
             # A Struct cannot be made without its constructor; what `__post_init__` changes is put back.
             struct = self.cls(**known)
             for name in self.names if hasattr(self.cls, "__post_init__") else ():
@@ -270,7 +288,7 @@ class ClassPlan(_FieldsPlan):
     def _construct(self, raw: dict[str, Any]) -> Any:
         values = {self.accepted[key]: self.apply(item, self.plans.get(self.accepted[key])) for key, item in raw.items()}
         try:
-            if is_pydantic(self.cls):
+            if self.is_model:
                 return self.cls.model_validate(raw)
             return self.cls(**values)
         except Exception as error:

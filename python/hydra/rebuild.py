@@ -22,6 +22,8 @@ Rebuild = Callable[[Any], Any]
 PLAN_COUNT_MAX = 4096
 
 _SEQUENCES = (list, tuple, set, frozenset)
+# The types a `Named` can be in or be; everything else is a scalar.
+_HOLDERS = frozenset({Named, list, dict, tuple, set, frozenset})
 _SEQUENCE_ORIGINS = {
     list,
     set,
@@ -48,11 +50,18 @@ def plan_of(annotation: Any) -> Rebuild | None:
 
 
 def rebuild(value: Any, plan: Rebuild | None) -> Any:
-    """Applies a plan to a value with `Named` in it."""
+    """Applies a plan to a whole value with `Named` in it."""
     try:
-        return plain(value) if plan is None else plan(value)
+        return apply(value, plan)
     except RecursionError:
         raise PayloadError("the value is nested too deep for Python to rebuild") from None
+
+
+def apply(value: Any, plan: Rebuild | None) -> Any:
+    """Applies a plan to a part of a value."""
+    if plan is not None:
+        return plan(value)
+    return plain(value) if type(value) in _HOLDERS else value
 
 
 def plain(value: Any) -> Any:
@@ -112,18 +121,18 @@ def _plan_of_typevar(variable: TypeVar) -> Rebuild | None:
 
 def _rebuild_alias(alias: Any, value: Any) -> Any:
     # An alias may name itself, so its meaning is looked up only when a value is there.
-    return rebuild(value, plan_of(alias.__value__))
+    return apply(value, plan_of(alias.__value__))
 
 
 def _compile_class(cls: type, variables: dict[Any, Any]) -> Rebuild | None:
     if issubclass(cls, enum.Enum):
         return EnumPlan(cls)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return NamedTuplePlan(cls, variables, plan_of, rebuild)
+        return NamedTuplePlan(cls, variables, plan_of, apply)
     if typing.is_typeddict(cls):
         return TypedDictPlan(cls, variables)
     if is_object_class(cls):
-        return ClassPlan(cls, variables, plan_of, rebuild)
+        return ClassPlan(cls, variables, plan_of, apply)
     return None
 
 
@@ -185,7 +194,7 @@ class TuplePlan:
     def __call__(self, value: Any) -> Any:
         if not self.fits(value):
             return plain(value)
-        return type(value)([rebuild(item, plan) for item, plan in zip(value, self.elements, strict=True)])
+        return type(value)([apply(item, plan) for item, plan in zip(value, self.elements, strict=True)])
 
     def fits(self, value: Any) -> bool:
         return type(value) in (list, tuple) and len(value) == len(self.elements)
@@ -218,7 +227,7 @@ class TypedDictPlan:
     def __call__(self, value: Any) -> Any:
         if type(value) is not dict:
             return plain(value)
-        return {key: rebuild(item, self.fields.get(key)) for key, item in value.items()}
+        return {key: apply(item, self.fields.get(key)) for key, item in value.items()}
 
     def fits(self, value: Any) -> bool:
         required: frozenset[str] = getattr(self.cls, "__required_keys__", frozenset())

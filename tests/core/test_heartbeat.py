@@ -141,7 +141,8 @@ def test_a_worker_that_ends_with_its_supervisor_even_when_python_holds_the_gil()
     page = Page.create(1)
     reading, writing = os.pipe()
     worker = run_python(
-        f"from hydra import _core; _core.Lifeline({reading}, {page.fd}); print('up', flush=True); {GIL_HOG.format(10**12)}",
+        f"from hydra import _core; _core.Lifeline({reading}, {page.fd}); print('up', flush=True); "
+        + GIL_HOG.format(10**12),
         reading,
         page.fd,
     )

@@ -11,11 +11,11 @@ mod classes {
     pyo3::import_exception!(hydra.errors, PayloadTooLarge);
 }
 
-pub use classes::PayloadError;
+pub use classes::{PayloadError, PayloadTooLarge};
 
 pub fn payload_error(error: payload::PayloadError) -> PyErr {
     match error {
-        payload::PayloadError::TooLarge { .. } => classes::PayloadTooLarge::new_err(error.to_string()),
+        payload::PayloadError::TooLarge { .. } => PayloadTooLarge::new_err(error.to_string()),
         other => PayloadError::new_err(other.to_string()),
     }
 }

@@ -6,8 +6,10 @@ mod errors;
 mod heartbeat;
 mod ids;
 mod plan;
+mod refusal;
 mod selection;
 mod types;
+mod walk;
 
 use pyo3::prelude::*;
 

@@ -45,6 +45,15 @@ class Host(Protocol):
     def random(self) -> float: ...
     def may_start(self) -> bool: ...
     def start(self, run: Callable[[], None]) -> Strand: ...
+    def start_body(self, execution: Execution) -> None:
+        """Run an async body on the event loop."""
+        ...
+
+    def close_body(self, execution: Execution) -> None: ...
+    def ask_quiet(self, execution: Execution) -> None:
+        """Call `fell_quiet` when the async body has asked for everything it wants for now."""
+        ...
+
     def resume(self, strand: Strand) -> None: ...
     def resume_at(self, strand: Strand, due_at: int) -> None: ...
     def resume_when_leased(self, strand: Strand) -> None: ...
@@ -95,6 +104,8 @@ class Execution:
         self._pinned: dict[str, Any] = {}
         self._raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
+        self._request_count = 0  # what an async body has asked for
+        self._is_body_over = False
 
     # the hub's side
 
@@ -106,7 +117,11 @@ class Execution:
             self.host.ended(self, self._timed_out())
         else:
             self.live_count = 1
-            self.host.start(self._run_body)
+            if self.workflow.is_async:
+                self.idle_count = 1  # the body itself only ever waits for its calls
+                self.host.start_body(self)
+            else:
+                self.host.start(self._run_body)
 
     def became_durable(self, seq: int) -> None:
         self.durable = seq
@@ -130,6 +145,8 @@ class Execution:
             self.stopping = end
         for strand in self._waiting:
             self.host.resume(strand)
+        if self.workflow.is_async and not self._is_body_over:
+            self.host.close_body(self)
 
     def _timed_out(self) -> End:
         error = HydraError(f"the execution ran past the timeout of workflow `{self.claimed.workflow}`")
@@ -144,12 +161,22 @@ class Execution:
                 self.stop(end)
         self._strand_ended()
 
-    def _call_body(self) -> End | None:
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]] | End:
+        """What the body is called with, or the end of an execution whose input does not fit."""
         try:
             args, kwargs = codec.decode_call(self.claimed.input, self.workflow.function)
             self.workflow.signature.bind(*args, **kwargs)
         except (HydraError, TypeError, ValueError) as error:
-            return self.failed_input(error)
+            workflow = self.workflow.name
+            message = f"the input of execution `{self.claimed.id}` does not fit workflow `{workflow}`: {error}"
+            return End(Ending.FAILED, codec.encode_failure(HydraError(message)))
+        return args, kwargs
+
+    def _call_body(self) -> End | None:
+        arguments = self.arguments()
+        if isinstance(arguments, End):
+            return arguments
+        args, kwargs = arguments
         caller.set(Branch(self, ""))
         try:
             value = self.workflow.function(*args, **kwargs)
@@ -208,10 +235,6 @@ class Execution:
         if seconds is None:
             return End(Ending.FAILED, payload, cause_seq=cause_seq)
         return End(Ending.RETRY, payload, wake_at=self.host.now() + round(seconds * 1e6), cause_seq=cause_seq)
-
-    def failed_input(self, error: BaseException) -> End:
-        message = f"the input of execution `{self.claimed.id}` does not fit workflow `{self.workflow.name}`: {error}"
-        return End(Ending.FAILED, codec.encode_failure(HydraError(message)))
 
     def _cause_seq(self, error: BaseException | None) -> int:
         """The record of the step failure that left the body, as itself or as what was raised from it."""
@@ -362,13 +385,19 @@ class Execution:
         if self.idle_count == self.live_count:
             first_due_at = min(filter(None, [due_at, *self._waiting.values()]))
             if first_due_at - now > HOLD_US:
-                self.stop(End(Ending.SLEEPING, wake_at=first_due_at, wake_seq=self.claimed.wake_seq))
+                if self.workflow.is_async:
+                    self.host.ask_quiet(self)
+                else:
+                    self._suspend(first_due_at)
         if due_at and self.stopping is None:
             self.host.resume_at(running(), min(due_at, now + RECHECK_US))
         try:
             self._wait(due_at)
         finally:
             self.idle_count -= 1
+
+    def _suspend(self, due_at: int) -> None:
+        self.stop(End(Ending.SLEEPING, wake_at=due_at, wake_seq=self.claimed.wake_seq))
 
     def sleep(self, branch: str, ordinal: int, seconds: float) -> None:
         past = self._ask(branch, "hydra.sleep", ordinal, (SLEEP,), b"")
@@ -386,11 +415,19 @@ class Execution:
         if past is not None and past.outcome is not None:
             assert past.outcome.payload is not None
             return codec.decode(past.outcome.payload)
+        payload = self.make_value(name, make)
+        self._append_value((branch, name, ordinal), payload)
+        return codec.decode(payload)
+
+    def make_value(self, name: str, make: Callable[[], Any]) -> bytes:
+        if name.startswith("hydra.now"):
+            return codec.encode(EPOCH + timedelta(microseconds=self.host.now()))
+        return codec.encode(make())
+
+    def _append_value(self, key: tuple[str, str, int], payload: bytes) -> None:
         now = self.host.now()
-        value = EPOCH + timedelta(microseconds=now) if name.startswith("hydra.now") else make()
-        self._append(VALUE, (branch, name, ordinal), 1, b"", codec.encode(value), now, now)
+        self._append(VALUE, key, 1, b"", payload, now, now)
         self.handed = self.seq
-        return value
 
     def pinned(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._pinned:
@@ -430,6 +467,53 @@ class Execution:
             if error is not None:
                 raise error
         return tuple(results)
+
+    # what an async body asks for, by messages from the event loop
+
+    def start_call(self, request: tuple[Callable[[], Any], Callable[[tuple[Any, BaseException | None]], None]]) -> None:
+        """Run one call of the body in a strand, and answer with its outcome."""
+        run, answer = request
+        self._request_count += 1
+        if self.stopping is not None:
+            return
+
+        def strand() -> None:
+            outcome: tuple[Any, BaseException | None]
+            try:
+                outcome = (run(), None)
+            except BaseException as error:
+                outcome = (None, error)
+            if self.stopping is None:
+                self.handed = self.seq
+                answer(outcome)
+            self._strand_ended()
+
+        self.live_count += 1
+        self.host.start(strand)
+
+    def keep_value(self, kept: tuple[tuple[str, str, int], bytes]) -> None:
+        """A value the body has been given: from its record, or new."""
+        key, payload = kept
+        self._request_count += 1
+        if self.stopping is not None:
+            return
+        past = None if self.history is None else self.history.ask(key)
+        if past is None or past.outcome is None:
+            self._append_value(key, payload)
+
+    def fell_quiet(self, request_count: int) -> None:
+        if self.stopping is None and request_count == self._request_count and self.idle_count == self.live_count:
+            first_due_at = min(filter(None, self._waiting.values()), default=0)
+            if first_due_at - self.host.now() > HOLD_US:
+                self._suspend(first_due_at)
+
+    def async_body_ended(self, decide: Callable[[], End | None]) -> None:
+        self._is_body_over = True
+        end = decide()
+        if end is not None:
+            self.stop(end)
+        self.idle_count -= 1
+        self._strand_ended()
 
     def current(self, step: str | None, attempt: int) -> Current:
         claimed = self.claimed

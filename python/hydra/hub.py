@@ -16,6 +16,7 @@ import os
 import random
 import resource
 import select
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
@@ -25,17 +26,20 @@ from greenlet import getcurrent, greenlet
 
 from hydra.calls import StepCall
 from hydra.errors import StepTimeout
+from hydra.event_loop import EventLoop
 from hydra.execution import Claimed, End, Ending
 from hydra.executor import Execution, Strand, running
 from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
 from hydra.limits import NEVER_NS, Limits, RunningInThread
 from hydra.pace import Pace
+from hydra.page import Page
 from hydra.pool import Pool
 from hydra.workflow import Registry, Step, caller
 
 BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
 UNSENT_MAXIMUM = 512  # executions with unsent records, before frames leave although more is ready
 LEASE_RECHECK_US = 20_000
+SUPERVISOR_GRACE_NS = 2_000_000_000  # past a step's time-out, for the hub to end it, before the supervisor steps in
 RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
 WAIT_MAXIMUM_MS = 60_000
 
@@ -48,14 +52,6 @@ class Lease(Protocol):
     def may_start(self) -> bool: ...
     def now(self) -> int: ...
     def boottime_ns(self) -> int: ...
-
-
-class WorkerPage(Protocol):
-    """What the supervisor sees of this worker without asking it (`page.Page`)."""
-
-    def enter(self, call: StepCall, deadline_ns: int) -> int: ...
-    def leave(self, place: int) -> None: ...
-    def set_busy(self, since_ns: int) -> None: ...
 
 
 class Source(Protocol):
@@ -75,7 +71,7 @@ class Hub:
         registry: Registry,
         send: Callable[[list[FromWorker]], None],
         lease: Lease,
-        page: WorkerPage | None = None,
+        page: Page | None = None,
         concurrency: int = 64,
         namespace: str = "default",
     ) -> None:
@@ -86,6 +82,7 @@ class Hub:
         self._send = send
         self._lease = lease
         self._page = page
+        self._places = [] if page is None else list(range(page.slot_count))
         self._base = copy_context()
         self._decimal = self._base.run(decimal.getcontext) if sets_decimal(self._base) else None
         self._executions: dict[int, Execution] = {}
@@ -97,8 +94,10 @@ class Hub:
         self._paces: dict[Step[..., Any], Pace] = {}
         self._pool = Pool(concurrency, self._run_in_thread)
         self._limits = Limits()
+        self._loop = EventLoop(self)
         self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
         self._is_asleep = False
         self._is_draining = False
         self._is_recycling = False
@@ -145,6 +144,7 @@ class Hub:
                 self._flush()
         finally:
             self._pool.close()
+            self._loop.close()
 
     def _wait(self, poll: select.poll) -> list[int]:
         timeout_ms = WAIT_MAXIMUM_MS
@@ -237,9 +237,18 @@ class Hub:
 
     def start(self, run: Callable[[], None]) -> Strand:
         strand = Strand(run, self._greenlet)
-        strand.gr_context = self._new_context()
+        strand.gr_context = self.new_context()
         self._ready.append(strand)
         return strand
+
+    def start_body(self, execution: Execution) -> None:
+        self._loop.start_body(execution)
+
+    def close_body(self, execution: Execution) -> None:
+        self._loop.close_body(execution)
+
+    def ask_quiet(self, execution: Execution) -> None:
+        self._loop.ask_quiet(execution)
 
     def resume(self, strand: Strand) -> None:
         if strand.is_waiting:
@@ -282,53 +291,88 @@ class Hub:
         strand = call.strand = running()
         if call.timeout_ns:
             self._limits.add(call, self._lease.boottime_ns())
-        self._pool.submit(call)
+        if step.is_async:
+            self._loop.run_step(call)
+        else:
+            self._pool.submit(call)
         strand.leave()
 
     def _run_inline(self, call: StepCall, pace: Pace) -> None:
         if pace.is_declared:
-            self._run(call, 0)
+            self._run(call)
             return
         switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-        self._run(call, 0)
+        self._run(call)
         has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
         pace.observe(call.finished_at - call.started_at, has_switched)
 
-    def _run(self, call: StepCall, deadline_ns: int) -> None:
+    def _run(self, call: StepCall) -> None:
         """The step itself, between its entry in the worker's page and the end of that."""
-        page = self._page
         call.started_at = self.now()
-        place = -1 if page is None else page.enter(call, deadline_ns)
-        context = self._new_context()
-        if deadline_ns:
-            run_limited(call, context, deadline_ns)
+        place = self.enter_page(call)
+        context = self.new_context()
+        if call.deadline_ns:
+            run_limited(call, context)
         else:
             try:
                 call.result = context.run(enter_step, call)
             except BaseException as error:
                 call.error = error
-        if page is not None:
-            page.leave(place)
+        self.leave_page(place)
         call.finished_at = self.now()
 
-    def _new_context(self) -> Context:
+    # from any thread that runs a step
+
+    def may_run(self, call: StepCall) -> bool:
+        """R5, looked at once more where the step really begins: it may have waited for its thread."""
+        return self.may_start() and call.execution.stopping is None
+
+    def deadline_ns(self, call: StepCall) -> int:
+        return self._lease.boottime_ns() + call.timeout_ns if call.timeout_ns else 0
+
+    def enter_page(self, call: StepCall) -> int:
+        """Show the supervisor that this step runs; returns its place, or -1 without a page or a free place."""
+        page = self._page
+        if page is None:
+            return -1
+        try:
+            place = self._places.pop()
+        except IndexError:
+            return -1
+        deadline_ns = call.deadline_ns + SUPERVISOR_GRACE_NS if call.deadline_ns else 0
+        page.enter(place, call.execution.token, deadline_ns, call.branch, call.step.name, call.ordinal, call.attempt)
+        return place
+
+    def leave_page(self, place: int) -> None:
+        if place >= 0 and self._page is not None:
+            self._page.leave(place)
+            self._places.append(place)
+
+    def finished(self, call: StepCall) -> None:
+        self.post(self._finished, call)
+
+    def new_context(self) -> Context:
         context = self._base.copy()
         if self._decimal is not None:
             context.run(decimal.setcontext, self._decimal.copy())
         return context
 
     def _run_in_thread(self, call: StepCall) -> None:
-        if self.may_start() and call.execution.stopping is None:
-            if call.timeout_ns:
-                self._run(call, self._lease.boottime_ns() + call.timeout_ns)
+        if self.may_run(call):
+            call.deadline_ns = self.deadline_ns(call)
+            if call.deadline_ns:
+                self._run(call)
             else:
                 switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-                self._run(call, 0)
+                self._run(call)
                 call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
-        self.post(self._finished, call)
+        self.post(self._left_pool, call)
+
+    def _left_pool(self, call: StepCall) -> None:
+        self._pool.finished_one()
+        self._finished(call)
 
     def _finished(self, call: StepCall) -> None:
-        self._pool.finished_one()
         if call.is_given_up:
             self._came_back(call.execution)
             return
@@ -370,9 +414,8 @@ def enter_step(call: StepCall) -> Any:
     return call.step.function(*call.args, **call.kwargs)
 
 
-def run_limited(call: StepCall, context: Context, deadline_ns: int) -> None:
+def run_limited(call: StepCall, context: Context) -> None:
     """StepTimeout may be raised anywhere in here; one that comes after the step has ended changes nothing."""
-    call.deadline_ns = deadline_ns
     running = call.running = RunningInThread()
     has_ended = False
     try:

@@ -60,6 +60,11 @@ class History:
         self._unasked.pop(key, None)
         return self._past.get(key)
 
+    def value_of(self, key: Key) -> bytes | None:
+        """The payload of a recorded value; changes nothing, so any thread may ask."""
+        past = self._past.get(key)
+        return None if past is None or past.outcome is None else past.outcome.payload
+
     def unasked(self, branch: str | None = None) -> Key | None:
         """An outcome (of one branch, or of any) which the code has not asked for."""
         return next((key for key in self._unasked if branch is None or key[0] == branch), None)

@@ -50,7 +50,7 @@ def worker_main(
     lifeline = Lifeline(lifeline_fd, page_fd)
     run_start_hooks()
     supervisor = SupervisorSocket(sock)
-    hub = Hub(registry, supervisor.send, LeasePage(lease_fd), Page(page_fd), concurrency, namespace)
+    hub = Hub(registry, supervisor.send, LeasePage(lease_fd), Page.attach(page_fd), concurrency, namespace)
     with suppress(BrokenPipeError, ConnectionResetError):
         supervisor.send([Hello(os.getpid())])
         hub.run(supervisor)

@@ -3,9 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from supervising import Supervisor
-
 from hydra.workflow import registry
+from supervising import Supervisor
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ class Supervisor:
         for frame in frames:
             if isinstance(frame, Recycle):
                 self.recycles.append(frame)
-            elif isinstance(frame, Recorded | Ended):
+            elif isinstance(frame, Recorded | Ended) and frame.token in self._tokens:
                 stored = self._tokens[frame.token]
                 if self._records_left is not None and len(frame.records) > self._records_left:
                     self._die(stored, frame.records[: self._records_left])

@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from supervising import Supervisor
-
 from hydra import codec
 from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4
 from hydra.execution import Ending
 from hydra.frames import Recorded
 from hydra.retry import Backoff
 from hydra.workflow import step, workflow
+from supervising import Supervisor
 
 
 @dataclass
@@ -25,7 +24,7 @@ class Line:
 
 
 @pytest.mark.parametrize("inline", [True, False])
-def test_g3_g4_killed_after_any_record_a_recorded_step_never_runs_again_and_the_result_is_the_same(
+def test_g3_g4_killed_at_any_record_no_recorded_step_runs_again_and_the_result_is_the_same(
     inline: bool,
 ) -> None:
     effects: Counter[str] = Counter()

@@ -13,7 +13,7 @@ ROW_LIMIT = 100  # rows shown for each question
 
 def audit(database: Database, namespace: str) -> list[Violation]:
     """All questions on one snapshot of the database. Empty is the proof."""
-    session = database.connect(writing=False)
+    session = database.connect()
     found: list[Violation] = []
     try:
         with database.explained():

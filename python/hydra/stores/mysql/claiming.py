@@ -26,10 +26,9 @@ def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slo
     ids = [id_text(row[0]) for row in rows]
     if not ids:
         return []
-    known = [id for id, row in zip(ids, rows, strict=True) if row[1] > 1]  # of a first claim there are no records
     transaction.queue("claim_mark", ids=id_list(ids), node=id_literal(node.id), now=now)
     transaction.queue("remove_ready", rows=", ".join(sorted(positions[id] for id in ids)))
-    records = read_records(transaction, known)
+    records = read_records(transaction, rows)
     claimed = {id: to_claimed(id, row, records.get(id, [])) for id, row in zip(ids, rows, strict=True)}
     for execution in claimed.values():
         transaction.move(execution.workflow, "pending", "running")
@@ -42,11 +41,13 @@ def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list
     if not ids:
         return []
     rows = transaction.select("claimed_executions", ids=id_list(ids), node=id_literal(node.id))
-    records = read_records(transaction, [id_text(row[0]) for row in rows])
+    records = read_records(transaction, rows)
     return [to_claimed(id, row, records.get(id, [])) for row in rows if (id := id_text(row[0]))]
 
 
-def read_records(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Record]]:
+def read_records(transaction: Transaction, claimed: Sequence[Sequence[Any]]) -> dict[str, list[Record]]:
+    """Of those that have any; a fresh execution costs nothing."""
+    ids = [id_text(row[0]) for row in claimed if row[-1]]
     if not ids:
         return {}
     records: dict[str, list[Record]] = {}
@@ -64,7 +65,7 @@ def to_record(row: Sequence[Any]) -> Record:
 
 def to_claimed(id: str, row: Sequence[Any], records: list[Record]) -> Claimed:
     _, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
-    timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:]
+    timeout_at, wake_seq, attention, death_count, alone_death_count, tags, _ = row[10:]
     return Claimed(
         id,
         epoch,

@@ -30,9 +30,9 @@ def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionC
 
 @dataclass(slots=True)
 class _Owned:
-    """An execution as this node owns it; the fields after `first_attention` are what the commit makes of it.
+    """An execution as this node owns it; the fields after `record_count` are what the commit makes of it.
 
-    `in_full`: more than its end has changed in its row.
+    `in_full`: more than its end and its record count has changed in its row.
     """
 
     id: str
@@ -47,7 +47,8 @@ class _Owned:
     death_count: int
     alone_death_count: int
     run_at: int
-    record_count: int = 0
+    record_count: int
+    first_record_count: int = 0
     first_attention: str = ""
     touched: bool = False
     ended: bool = False
@@ -64,12 +65,11 @@ def _read(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCo
         return {}
     ids = id_list(item.id for item in commits)
     rows = transaction.select("commit_read", ids=ids, node=id_literal(node.id))
-    counts = dict(transaction.select("record_counts", ids=ids)) if rows else {}
     owned = {}
     for key, epoch, workflow, *values in rows:
         id = id_text(key)
         execution = owned[id] = _Owned(id, epoch, workflow.decode(), *values)
-        execution.record_count, execution.first_attention = counts.get(key, 0), execution.attention
+        execution.first_record_count, execution.first_attention = execution.record_count, execution.attention
     return owned
 
 
@@ -173,16 +173,20 @@ class _Writes:
         """Every table in turn; the executions' own rows are locked already."""
         transaction.queue_rows("add_records", self._records)
         transaction.queue_rows("add_claims", self._claims)
-        alike: dict[Status, list[str]] = {}
+        going_on: dict[int, list[str]] = {}
+        alike: dict[tuple[Status, int], list[str]] = {}
         ready, timers, lost_deadlines, kept_deadlines, finished = [], [], [], [], []
         for e in executions:
             id = id_literal(e.id)
+            added = e.record_count - e.first_record_count
             if not e.ended:
                 if e.in_full:
                     self._queue_progress(transaction, e)
+                elif added:
+                    going_on.setdefault(added, []).append(e.id)
                 continue
             if e.finished_at and not e.cause and not e.cause_seq and not e.in_full:
-                alike.setdefault(e.status, []).append(e.id)
+                alike.setdefault((e.status, added), []).append(e.id)
             else:
                 self._queue_end(transaction, e)
             if e.finished_at:
@@ -198,10 +202,13 @@ class _Writes:
                 lost_deadlines.append(f"({e.timeout_at}, {id})")
             elif e.timeout_at and e.first_attention:
                 kept_deadlines.append(f"({transaction.namespace}, {e.timeout_at}, {id})")
-        for status, ids in alike.items():
+        for added, ids in going_on.items():
+            transaction.queue("commit_records", added=added, node=self._node, ids=id_list(ids))
+        for (status, added), ids in alike.items():
             transaction.queue(
                 "commit_final",
                 status=literal(Word(status)),
+                added=added,
                 no_node=NO_NODE,
                 node=self._node,
                 now=self._now,
@@ -218,6 +225,7 @@ class _Writes:
             "commit_progress",
             id=id_literal(execution.id),
             node=self._node,
+            record_count=execution.record_count,
             death_count=execution.death_count,
             alone_death_count=execution.alone_death_count,
         )
@@ -232,6 +240,7 @@ class _Writes:
             owner=self._node if e.status == Status.RUNNING else NO_NODE,
             epoch=e.epoch,
             attempt=e.attempt,
+            record_count=e.record_count,
             run_at=e.run_at,
             wake_at=e.wake_at,
             claimed_at=e.claimed_at,

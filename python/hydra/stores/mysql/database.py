@@ -19,11 +19,12 @@ import pymysql
 from hydra.errors import StoreUnavailable
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, explain
-from hydra.stores.mysql.session import IDLE_TRANSACTION_SECONDS, Session
+from hydra.stores.mysql.session import Session
 from hydra.stores.mysql.tallies import Bell, own_slot, tally_rows
 from hydra.stores.mysql.transaction import Transaction
 
 MAX_TRIES = 8  # of a transaction that lost a deadlock
+WRITE_WAIT_SECONDS = 10 / 3  # unless the node says otherwise: a third of the default lease (R20)
 RETRY_PAUSE_SECONDS = 0.01  # doubled each time, with jitter
 
 Answer = TypeVar("Answer")
@@ -40,19 +41,32 @@ class Database:
         self._mutex = threading.RLock()
         self._writer: Session | None = None
         self._written_at = 0.0
+        self._write_wait_seconds = WRITE_WAIT_SECONDS
         self._current: Transaction | None = None
         self._local = threading.local()
         self._readers: list[Session] = []
         self.share_locks_block = True
 
+    @property
+    def write_wait_seconds(self) -> float:
+        return self._write_wait_seconds
+
+    @write_wait_seconds.setter
+    def write_wait_seconds(self, seconds: float) -> None:
+        with self._mutex:
+            self._write_wait_seconds = seconds
+            self._written_at = 0.0  # a new writer obeys
+
     def write(self, function: Callable[[Transaction], Answer]) -> Answer:
         """The function in a transaction; again when the server sacrificed it to another, except inside an outer one."""
+        started = time.monotonic()
         for attempt in range(1, MAX_TRIES + 1):
             try:
                 with self.transaction() as transaction:
                     return function(transaction)
             except LockLost:
-                if self._current is not None or attempt == MAX_TRIES:
+                waited = time.monotonic() - started > self._write_wait_seconds
+                if self._current is not None or attempt == MAX_TRIES or waited:
                     raise
                 time.sleep(RETRY_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
@@ -100,14 +114,14 @@ class Database:
                 if reused.is_usable():
                     raise
                 # The server had closed an idle connection; reading again is safe.
-        session = self._local.session = self.connect(writing=False)
+        session = self._local.session = self.connect()
         self._readers = [reader for reader in self._readers if reader.is_usable()] + [session]
         return self._answer(session, statement)
 
-    def connect(self, *, writing: bool) -> Session:
+    def connect(self, *, writing: bool = False) -> Session:
         """A session of one's own."""
         with self.explained():
-            return Session(self.address, writing=writing)
+            return Session(self.address, self._write_wait_seconds if writing else None)
 
     def close(self) -> None:
         with self._mutex:
@@ -143,7 +157,7 @@ class Database:
     def _writing(self) -> Session:
         """The writer; the server ends idle writers, so one that rested is replaced before it fails half-way."""
         session = self._writer
-        if session is not None and time.monotonic() - self._written_at > IDLE_TRANSACTION_SECONDS / 2:
+        if session is not None and time.monotonic() - self._written_at > self._write_wait_seconds:
             session.discard()
         if session is None or not session.is_usable():
             self._writer = session = self.connect(writing=True)

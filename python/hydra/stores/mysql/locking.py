@@ -32,6 +32,7 @@ class Locked(msgspec.Struct, gc=False):
     attention: str
     cause_seq: int
     submitted_at: int
+    record_count: int
 
     def ready_row(self, run_at: int) -> str:
         """Its row of the ready table, as `add_ready` takes it behind the namespace and `remove_ready` alone."""

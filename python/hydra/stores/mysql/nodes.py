@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra.errors import LeaseLost
 from hydra.execution import Ending, NodeInfo, NodeRef, Status
+from hydra.stores.mysql.folding import fold_tallies
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock_executions
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, row
 from hydra.stores.mysql.transaction import Transaction
@@ -39,6 +40,7 @@ def heartbeat_node(transaction: Transaction, node: NodeRef, now: int) -> Beat:
     transaction.queue("heartbeat", node=id, now=now)
     running_count = transaction.select("running_count", node=id)[0][0]
     attention = transaction.select("attention", node=id)
+    fold_tallies(transaction)
     return Beat(running_count, [Attention(id_text(id), epoch, kind) for id, epoch, kind in attention])
 
 

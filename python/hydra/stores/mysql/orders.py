@@ -15,7 +15,7 @@ from hydra.stores.mysql.locking import (
     leave_queues,
     lock_executions,
 )
-from hydra.stores.mysql.statements import id_list, id_literal, id_text, is_id
+from hydra.stores.mysql.statements import id_list, id_literal, is_id
 from hydra.stores.mysql.transaction import Transaction
 
 
@@ -70,11 +70,7 @@ def _statuses(found: dict[str, Locked], ids: Sequence[str]) -> list[Status | Non
 
 def _supersede(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
     """The new attempt forgets the failure that left the body."""
-    if not executions:
-        return
-    counts = dict(transaction.select("record_counts", ids=id_list(e.id for e in executions)))
-    seqs = {id_text(key): count + 1 for key, count in counts.items()}
-    rows = [record_row(e.id, supersede(seqs.get(e.id, 1), e.cause_seq, e.attempt + 1, now)) for e in executions]
+    rows = [record_row(e.id, supersede(e.record_count + 1, e.cause_seq, e.attempt + 1, now)) for e in executions]
     transaction.queue_rows("add_records", rows)
 
 

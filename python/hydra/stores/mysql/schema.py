@@ -31,7 +31,7 @@ def newest_version() -> int:
 
 def migrate(database: Database) -> tuple[int, int]:
     """(version before, version after)."""
-    session = database.connect(writing=False)
+    session = database.connect()
     try:
         with database.explained():
             return _migrate(session)
@@ -41,7 +41,7 @@ def migrate(database: Database) -> tuple[int, int]:
 
 def is_current(database: Database) -> bool:
     """Whether the tables are this code's; a newer version is a SchemaError."""
-    session = database.connect(writing=False)
+    session = database.connect()
     try:
         with database.explained():
             version = read_version(session)

@@ -19,26 +19,28 @@ from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import explain, is_session_lost
 
 CONNECT_TIMEOUT_SECONDS = 3
-WRITER_TIMEOUT_SECONDS = 3.3  # below a third of the default lease (R20)
 READER_TIMEOUT_SECONDS = 60
-LOCK_WAIT_SECONDS = 2  # shorter than the socket's time-out, so a long wait is an answer and not a lost connection
-IDLE_TRANSACTION_SECONDS = 5  # half of the default lease: a stopped process gives its locks up (R20)
 MAX_FLUSH_BYTES = 4 * 1024 * 1024
 
 _SETTINGS = (
     "set session transaction isolation level read committed",
     "set session time_zone = '+00:00'",
     "set session sql_mode = 'STRICT_ALL_TABLES'",
-    f"set session innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
 )
 
 
 class Session:
-    def __init__(self, address: Address, *, writing: bool) -> None:
+    """`write_wait_seconds` of a writer: how long it waits for an answer; None for a reader.
+
+    The server gives up a wait for a lock before that, so a long wait is an answer and not a lost connection, and ends
+    the transaction of a client that fell silent soon after: a stopped process gives its locks up (R20).
+    """
+
+    def __init__(self, address: Address, write_wait_seconds: float | None = None) -> None:
         self.place = address.place
         self.pid = os.getpid()
         self.lost = False
-        timeout = WRITER_TIMEOUT_SECONDS if writing else READER_TIMEOUT_SECONDS
+        timeout = READER_TIMEOUT_SECONDS if write_wait_seconds is None else write_wait_seconds
         try:
             self._connection = pymysql.connect(
                 **address.arguments(),
@@ -60,10 +62,12 @@ class Session:
         numbers = re.findall(r"\d+", self.version_text.removeprefix("5.5.5-"))  # MariaDB's prefix for very old replicas
         self.version = tuple(map(int, numbers[:3]))
         settings = list(_SETTINGS)
-        if writing and self.is_mariadb:
-            settings.append(f"set session idle_transaction_timeout = {IDLE_TRANSACTION_SECONDS}")
-        elif writing:
-            settings.append(f"set session wait_timeout = {IDLE_TRANSACTION_SECONDS}")
+        if write_wait_seconds is not None:
+            idle = "idle_transaction_timeout" if self.is_mariadb else "wait_timeout"
+            settings += [
+                f"set session innodb_lock_wait_timeout = {max(1, int(write_wait_seconds * 2 / 3))}",
+                f"set session {idle} = {max(1, int(write_wait_seconds * 3 / 2))}",
+            ]
         *_, limit = self.send([*settings, "select @@max_allowed_packet"])
         self.max_flush_bytes = min(MAX_FLUSH_BYTES, int(limit[0][0]) // 2)
 

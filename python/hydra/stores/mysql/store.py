@@ -51,6 +51,18 @@ class MysqlStore:
         self._reader = Reader(namespace, self._database.read)
         self._watch = Watch(own_bell, self._reader.changes)
 
+    @property
+    def path(self) -> None:
+        return None
+
+    @property
+    def write_wait_seconds(self) -> float:
+        return self._database.write_wait_seconds
+
+    @write_wait_seconds.setter
+    def write_wait_seconds(self, seconds: float) -> None:
+        self._database.write_wait_seconds = seconds
+
     # life
 
     def open(self, *, migrate: bool = True) -> None:
@@ -177,7 +189,7 @@ class MysqlStore:
         return self._database.write(lambda t: nodes.return_executions(t, now, limit))
 
     def _check_version(self) -> None:
-        session = self._database.connect(writing=False)
+        session = self._database.connect()
         try:
             probing.check_version(session)
         finally:

@@ -90,7 +90,7 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
             keys.append(f"({namespace}, {workflow}, {key}, {id}, {digest}, {now})")
         executions.append(
             f"({id}, {namespace}, {workflow}, {key}, 'pending', {NO_NODE}, 0, 1, {s.priority}, {now}, {run_at}, "
-            f"{wake_at}, {timeout_at}, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)})"
+            f"{wake_at}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)})"
         )
         if wake_at:
             timers.append(f"({namespace}, {wake_at}, {id})")

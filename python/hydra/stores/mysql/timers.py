@@ -5,7 +5,6 @@ What another transaction holds at this moment is left for the next time, so a ch
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from hydra.execution import Status
@@ -18,37 +17,21 @@ from hydra.stores.mysql.locking import (
     lock_executions,
     remove_deadlines,
 )
-from hydra.stores.mysql.statements import STATEMENTS, Word, id_list, id_literal, id_text, literal
-from hydra.stores.mysql.tallies import SLOT_COUNT
+from hydra.stores.mysql.statements import STATEMENTS, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
 NEVER = (1 << 63) - 1
-FOLD_LIMIT = 200  # tallies of callers' transactions folded at a time
 
 
 def promote(transaction: Transaction, now: int, limit: int) -> int:
     """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind."""
     changed = _time_out(transaction, now, limit) + _wake(transaction, now, limit)
-    fold_tallies(transaction)
     transaction.flush()
     return changed
 
 
 def next_due_statement(namespace: str) -> str:
     return STATEMENTS["next_due"].format(namespace=literal(namespace), never=NEVER)
-
-
-def fold_tallies(transaction: Transaction) -> None:
-    rows = transaction.select("fold_tallies", slot_count=SLOT_COUNT, limit=FOLD_LIMIT)
-    if not rows:
-        return
-    totals: Counter[tuple[str, str]] = Counter()
-    for workflow, status, _, total in rows:
-        totals[workflow.decode(), status] += total
-    keys = sorted(f"({literal(workflow)}, {literal(Word(status))}, {slot})" for workflow, status, slot, _ in rows)
-    transaction.queue("remove_tallies", rows=", ".join(keys))
-    totals.pop(("", ""), None)  # this transaction counts in their place
-    transaction.changes.update(totals)
 
 
 def _time_out(transaction: Transaction, now: int, limit: int) -> int:

@@ -20,6 +20,7 @@ create table if not exists hydra_execution (
     started_at bigint not null,
     finished_at bigint not null,
     wake_seq int not null,
+    record_count int not null,
     attention enum('', 'cancel', 'timeout') character set ascii collate ascii_bin not null,
     death_count int not null,
     alone_death_count int not null,

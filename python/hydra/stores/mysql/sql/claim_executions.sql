@@ -1,7 +1,7 @@
 -- Index: primary key of hydra_execution. Skips what a canceller holds: it wants the ready row that we hold (R14).
 select
     id, epoch + 1, workflow, idempotency_key, input, attempt, priority, run_at, {now}, submitted_at, timeout_at, wake_seq,
-    attention, death_count, alone_death_count, tags
+    attention, death_count, alone_death_count, tags, record_count
 from hydra_execution
 where id in ({ids})
     and status = 'pending'

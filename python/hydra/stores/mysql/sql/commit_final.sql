@@ -2,6 +2,7 @@
 update hydra_execution
 set status = {status},
     owner = {no_node},
+    record_count = record_count + {added},
     wake_at = 0,
     attention = if(attention = 'timeout', '', attention),
     finished_at = {now},

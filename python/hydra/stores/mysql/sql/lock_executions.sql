@@ -1,7 +1,7 @@
 -- Index: primary key of hydra_execution, in id order (R14). Everything else about an execution is written under this lock.
 select
     id, workflow, status, owner, epoch, attempt, priority, run_at, wake_at, timeout_at, claimed_at, finished_at, attention,
-    cause_seq, submitted_at
+    cause_seq, submitted_at, record_count
 from hydra_execution
 where id in ({ids})
     and namespace = {namespace}

@@ -1,7 +1,7 @@
--- Index: one range of hydra_execution's by_status, then the last entry of each range of hydra_record's primary key.
-select e.id, e.epoch, coalesce((select max(seq) from hydra_record as r where r.execution_id = e.id), 0)
-from hydra_execution as e
-where e.namespace = {namespace}
-    and e.status = 'running'
-    and e.owner = {node}
-order by e.id
+-- Index: one range of hydra_execution's by_status; as many rows as the node runs.
+select id, epoch, record_count
+from hydra_execution
+where namespace = {namespace}
+    and status = 'running'
+    and owner = {node}
+order by id

@@ -1,11 +1,11 @@
--- Index: primary keys of hydra_execution, hydra_claim and hydra_record.
+-- Index: primary keys of hydra_execution and hydra_claim.
 select
     e.id, e.workflow, e.idempotency_key, e.status, e.priority, e.attempt, e.epoch, e.owner, e.attention, e.cause,
     if(e.status in ('failed', 'parked'), (
         select c.payload from hydra_claim as c where c.execution_id = e.id and c.epoch = e.epoch and c.ending = e.status
     ), null),
     e.tags, e.submitted_at, e.run_at, e.started_at, e.finished_at, e.wake_at, e.timeout_at,
-    coalesce((select max(r.seq) from hydra_record as r where r.execution_id = e.id), 0), e.death_count
+    e.record_count, e.death_count
 from hydra_execution as e
 where e.id in ({ids})
     and e.namespace = {namespace}

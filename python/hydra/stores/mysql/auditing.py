@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hydra.stores.mysql.database import Database
-from hydra.stores.mysql.statements import id_text, literal, read_statements
+from hydra.stores.mysql.statements import NO_NODE, id_text, literal, read_statements
 from hydra.stores.store import Violation
 
 ROW_LIMIT = 100  # rows shown for each question
@@ -20,14 +18,13 @@ def audit(database: Database, namespace: str) -> list[Violation]:
             session.send(["set transaction isolation level repeatable read"])
             session.send(["start transaction with consistent snapshot, read only"])
             for _, question in sorted(read_statements("audits").items()):
-                statement = question.format(namespace=literal(namespace)) + f" limit {ROW_LIMIT}"
-                found += [Violation(*map(_text, row)) for row in session.send([statement])[0]]
+                statement = question.format(namespace=literal(namespace), no_node=NO_NODE)
+                for promise, id, detail in session.send([f"{statement} limit {ROW_LIMIT}"])[0]:
+                    found.append(Violation(promise, id_text(id) if len(id) == 16 else "", _text(detail)))
     finally:
         session.discard()
     return found
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return id_text(value) if len(value) == 16 else value.decode()
-    return str(value)
+def _text(detail: bytes | str) -> str:
+    return detail.decode() if isinstance(detail, bytes) else detail

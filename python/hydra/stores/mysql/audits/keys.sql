@@ -1,0 +1,14 @@
+-- Scans hydra_execution; primary key of hydra_key. A key leads to the one execution that has it.
+select 'R24', e.id, concat('its key `', e.idempotency_key, '` ', case
+    when k.idempotency_key is null then 'is not in the table of keys'
+    when k.execution_id <> e.id then concat('leads to execution `', lower(hex(k.execution_id)), '`')
+    else 'has the digest of another input'
+end)
+from hydra_execution as e
+left join hydra_key as k
+    on k.namespace = e.namespace
+    and k.workflow = e.workflow
+    and k.idempotency_key = e.idempotency_key
+where e.namespace = {namespace}
+    and e.idempotency_key is not null
+    and (k.idempotency_key is null or k.execution_id <> e.id or k.digest <> e.digest)

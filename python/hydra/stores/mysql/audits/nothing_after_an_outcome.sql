@@ -1,0 +1,22 @@
+-- Scans hydra_record in primary key order. A try or crash of a step comes before its outcome.
+select 'G3', r.execution_id, concat('step `', r.name, '` ', r.branch, '#', r.ordinal, ' was tried again at record ',
+    later.seq, ' after its outcome at record ', r.seq)
+from hydra_record as r
+join hydra_execution as e on e.id = r.execution_id and e.namespace = {namespace}
+join hydra_record as later
+    on later.execution_id = r.execution_id
+    and later.seq > r.seq
+    and later.branch = r.branch
+    and later.name = r.name
+    and later.ordinal = r.ordinal
+    and later.kind in ('try', 'crash')
+where r.kind in ('step', 'failure', 'value')
+    and not exists (
+        select 1
+        from hydra_record as s
+        where s.execution_id = r.execution_id
+            and s.seq > r.seq
+            and s.seq < later.seq
+            and s.kind = 'supersede'
+            and s.ordinal = r.seq
+    )

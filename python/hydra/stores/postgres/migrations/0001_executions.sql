@@ -33,6 +33,7 @@ create table hydra_execution (
     attempt integer not null default 1,
     priority integer not null,
     wake_seq integer not null default 0,
+    record_count integer not null default 0,  -- when its last claim ended; what runs may have more
     death_count integer not null default 0,
     alone_death_count integer not null default 0,
     status text collate "C" not null
@@ -72,6 +73,7 @@ create table hydra_outcome (
     epoch integer not null,
     attempt integer not null,
     wake_seq integer not null,
+    record_count integer not null,
     death_count integer not null,
     alone_death_count integer not null,
     cause_seq integer not null,

@@ -16,6 +16,7 @@ with fence as materialized (
             when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then 'pending'
             else i.kind
         end,
+        record_count = old.record_count + case when i.kind = 'retry' and i.cause_seq > 0 then 1 else 0 end,
         owner = case when i.kind = 'crashed' then e.owner end,
         epoch = e.epoch + case when i.kind = 'crashed' then 1 else 0 end,
         attempt = e.attempt + case when i.kind = 'retry' then 1 else 0 end,
@@ -37,7 +38,10 @@ with fence as materialized (
         %(ids)s, %(epochs)s, %(afters)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s
     ) as i (id, epoch, after, worker, kind, payload, cause_seq, cause, wake_at, wake_seq)
     cross join lateral (
-        select o.claimed_at, o.attempt
+        select
+            o.claimed_at,
+            o.attempt,
+            (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = o.id) as record_count
         from hydra_execution as o
         where o.id = i.id
         offset 0
@@ -45,9 +49,9 @@ with fence as materialized (
     where e.id = i.id
         and e.epoch = i.epoch
         and e.owner = fence.id
-        and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
+        and (i.after is null or i.after = old.record_count)
     returning
-        e.id, e.attempt as next_attempt, i.epoch, old.attempt, old.claimed_at, i.worker, i.kind, i.payload, i.cause, i.cause_seq
+        e.id, e.record_count, e.attempt as next_attempt, i.epoch, old.attempt, old.claimed_at, i.worker, i.kind, i.payload, i.cause, i.cause_seq
 ), claim as (
     insert into hydra_claim (
         execution_id, claimed_at, ended_at, node, epoch, attempt, worker, ending, detail, payload
@@ -63,7 +67,7 @@ with fence as materialized (
         %(now)s,
         %(now)s,
         0,
-        (select max(r.seq) + 1 from hydra_record as r where r.execution_id = e.id),
+        e.record_count,
         e.cause_seq,
         e.next_attempt,
         'supersede',

@@ -18,15 +18,18 @@ with fence as materialized (
         and e.epoch = i.epoch
         and e.owner = fence.id
         and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
-    returning e.*, i.worker, i.kind, i.payload, i.cause_seq, i.cause
+    returning
+        e.*,
+        coalesce(i.after, (select max(r.seq) from hydra_record as r where r.execution_id = i.id), 0) as records,
+        i.worker, i.kind, i.payload, i.cause_seq, i.cause
 ), outcome as (
     insert into hydra_outcome (
-        execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, death_count,
-        alone_death_count, cause_seq, status, attention, namespace, workflow, cause
+        execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, record_count,
+        death_count, alone_death_count, cause_seq, status, attention, namespace, workflow, cause
     )
     select
         e.id, %(now)s, e.run_at, e.started_at, e.claimed_at, e.timeout_at, e.epoch, e.attempt, e.wake_seq,
-        e.death_count, e.alone_death_count, e.cause_seq, e.kind, nullif(e.attention, 'timeout'), e.namespace, e.workflow, e.cause
+        e.records, e.death_count, e.alone_death_count, e.cause_seq, e.kind, nullif(e.attention, 'timeout'), e.namespace, e.workflow, e.cause
     from ended as e
 ), claim as (
     insert into hydra_claim (

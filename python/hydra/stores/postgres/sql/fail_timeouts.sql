@@ -24,12 +24,12 @@ with due as materialized (
     returning e.*
 ), outcome as (
     insert into hydra_outcome (
-        execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, death_count,
-        alone_death_count, cause_seq, status, attention, namespace, workflow, cause
+        execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, record_count,
+        death_count, alone_death_count, cause_seq, status, attention, namespace, workflow, cause
     )
     select
         e.id, %(now)s, e.run_at, e.started_at, e.claimed_at, e.timeout_at, e.epoch, e.attempt, e.wake_seq,
-        e.death_count, e.alone_death_count, 0, 'failed', e.attention, e.namespace, e.workflow, 'timeout'
+        e.record_count, e.death_count, e.alone_death_count, 0, 'failed', e.attention, e.namespace, e.workflow, 'timeout'
     from ended as e
 ), counted as (
     insert into hydra_count (namespace, workflow, status, count)

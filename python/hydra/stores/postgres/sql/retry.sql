@@ -1,4 +1,4 @@
--- Index: primary keys of hydra_outcome, hydra_submission and hydra_record. The outcome is taken away under its row's lock, so two people
+-- Index: primary keys of hydra_outcome and hydra_submission. The outcome is taken away under its row's lock, so two people
 -- retry once. The new attempt forgets the failure that left the body; a time-out that has passed starts anew.
 with locked as materialized (
     select o.execution_id
@@ -22,7 +22,7 @@ with locked as materialized (
         %(now)s,
         %(now)s,
         0,
-        (select max(r.seq) + 1 from hydra_record as r where r.execution_id = o.execution_id),
+        o.record_count + 1,
         o.cause_seq,
         o.attempt + 1,
         'supersede',
@@ -38,7 +38,8 @@ with locked as materialized (
     group by o.namespace, o.workflow
 )
 insert into hydra_execution (
-    id, run_at, timeout_at, started_at, claimed_at, epoch, attempt, priority, wake_seq, status, namespace, workflow
+    id, run_at, timeout_at, started_at, claimed_at, epoch, attempt, priority, wake_seq, record_count,
+    status, namespace, workflow
 )
 select
     o.execution_id,
@@ -50,6 +51,7 @@ select
     o.attempt + 1,
     s.priority,
     o.wake_seq,
+    o.record_count + case when o.cause_seq > 0 then 1 else 0 end,
     'pending',
     o.namespace,
     o.workflow

@@ -13,6 +13,7 @@ import os
 import select
 import selectors
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -55,12 +56,21 @@ class Children:
 
     # what the supervisor wants
 
-    def import_app(self) -> Manifest | ImportFailed:
-        """Wait for the first zygote; only before the node runs."""
-        while (messages := self._zygote.read()) is not None:
-            for message in messages:
-                if isinstance(message, Manifest | ImportFailed):
+    def import_app(
+        self, interrupts: socket.socket, is_interrupted: Callable[[], bool]
+    ) -> Manifest | ImportFailed | None:
+        """Wait for the first zygote, before the node runs; None when a signal comes first."""
+        while True:
+            ready, _, _ = select.select([self._zygote.socket, interrupts], [], [])
+            if interrupts in ready and is_interrupted():
+                return None
+            if self._zygote.socket in ready:
+                messages = self._zygote.read()
+                if messages is None:
+                    break
+                for message in messages:
                     self._listen(self._zygote)
+                    assert isinstance(message, Manifest | ImportFailed)
                     return message
         code = self._zygote.process.wait()
         return ImportFailed(f"app `{self._settings.module}` ended the process that imported it with code {code}", "")

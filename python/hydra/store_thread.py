@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -170,7 +171,7 @@ class StoreThread:
             return
         sent_ns = boottime_ns()
         events: list[Event] = []
-        actions.sort(key=_ORDER)
+        actions.sort(key=_rank)
         try:
             with self._store.transaction():
                 now = self._clock.now()
@@ -191,7 +192,7 @@ class StoreThread:
                 events = [OutcomeUnknown(str(error))]
             else:
                 events = [_failure(action, str(error)) for action in actions]
-                self._reaper.locked_out(sent_ns)
+                self._locked_out(sent_ns)
         for event in events:
             self._post(event)
         if events and isinstance(events[-1], Beaten):
@@ -245,6 +246,7 @@ class StoreThread:
                     node = self._store.register_node(self.info, now)
                 self._store.register_workflows(node, self._workflows, now)
         except NO_ANSWER as error:
+            self._locked_out(sent_ns)
             self._post(RegisterFailed(str(error)))
             return
         self._node = node
@@ -289,12 +291,16 @@ class StoreThread:
         else:
             self._post(Recovered(executions))
 
+    def _locked_out(self, now_ns: int) -> None:
+        with suppress(*NO_ANSWER):
+            self._reaper.locked_out(now_ns)
+
     def _refuse(self) -> None:
         self._node = None
         self._post(Refused())
 
 
-def _ORDER(action: Action) -> int:
+def _rank(action: Action) -> int:
     return 0 if isinstance(action, SendCommit) else 1 if isinstance(action, SendClaim) else 2
 
 

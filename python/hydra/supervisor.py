@@ -87,7 +87,9 @@ class Supervisor:
         children = self._children = Children(node, app, self._serve)
         with contextlib.closing(store), self._handled_signals():
             try:
-                manifest = children.import_app()
+                manifest = children.import_app(self._signals, self._is_asked_to_end)
+                if manifest is None:
+                    return 0
                 if isinstance(manifest, ImportFailed):
                     print(f"{manifest.traceback_text}error: {manifest.message}", file=sys.stderr)
                     return 2
@@ -144,6 +146,9 @@ class Supervisor:
             signal.set_wakeup_fd(fd)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _is_asked_to_end(self) -> bool:
+        return not {signal.SIGTERM, signal.SIGINT}.isdisjoint(self._signals.recv(4096))
 
     def _signalled(self) -> None:
         for number in set(self._signals.recv(4096)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -99,3 +100,24 @@ def match_until_killed(log: str) -> None:
 @hydra.workflow
 def deadlock(log: str) -> None:
     match_until_killed(log)
+
+
+@hydra.step
+def start_child(log: str, gate: str) -> None:
+    note(log, "child")
+    child = subprocess.Popen(["sleep", "600"])
+    Path(f"{log}-child").write_text(str(child.pid))
+    while not Path(gate).exists():
+        time.sleep(0.005)
+    child.kill()
+    child.wait()
+
+
+@hydra.workflow
+def parent(log: str, gate: str) -> None:
+    start_child(log, gate)
+
+
+def child_pid(log: str) -> int:
+    path = Path(f"{log}-child")
+    return int(path.read_text() or 0) if path.exists() else 0

@@ -1,0 +1,112 @@
+"""Workers that die, hang, poison and freeze."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import apps
+import pytest
+from hydra.execution import Ending, RecordKind, Status
+from hydra.stores import open_store
+from scene import Scene, is_alive, until
+
+
+def test_g9_every_worker_is_killed_at_once_and_the_work_goes_on(scene: Scene) -> None:
+    scene.start(workers=3, concurrency=18)  # after one death each may have eight others beside it (G7)
+    handles = [scene.engine.submit(apps.held.bind(scene.log, str(scene.gate))) for _ in range(9)]
+    until(lambda: len(scene.notes()) == 9)
+    workers = {note.worker for note in scene.notes()}
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: len({(note.key, note.worker) for note in scene.notes()}) == 18)
+    scene.gate.touch()
+    assert [handle.result(timeout=30) for handle in handles] == ["released"] * 9
+    assert "signal SIGKILL" in scene.nodes[0].text()
+
+
+def test_g7_poison_parks_and_its_neighbours_complete(scene: Scene) -> None:
+    scene.start(workers=2, concurrency=8)
+    poison = scene.engine.submit(apps.poison.bind(scene.log))
+    neighbours = [scene.engine.submit(apps.count.bind(10)) for _ in range(40)]
+    assert [handle.result(timeout=60) for handle in neighbours] == [45] * 40
+    until(lambda: poison.status() == Status.PARKED)
+    store = open_store(scene.url)
+    endings = [claim.ending for claim in store.claims(poison.id)]
+    assert endings[-1] == Ending.PARKED
+    assert set(endings[:-1]) <= {Ending.CRASHED, Ending.RELEASED}
+    crashes = [record for record in store.records(poison.id) if record.kind == RecordKind.CRASH]
+    assert len(crashes) == len(scene.notes()), "each try that died with its worker is in the records"
+    assert len(crashes) <= 7, "three halvings of eight, then three deaths alone"
+
+
+def test_g7_a_parked_execution_starts_again_when_a_person_resumes_it(scene: Scene) -> None:
+    scene.start(concurrency=1)
+    handle = scene.engine.submit(apps.poison.bind(scene.log))
+    until(lambda: handle.status() == Status.PARKED)
+    deaths = len(scene.notes())
+    handle.resume()
+    until(lambda: len(scene.notes()) > deaths)
+    until(lambda: handle.status() == Status.PARKED)
+
+
+def test_a_step_past_its_timeout_in_c_code_is_killed_and_tried_again(scene: Scene) -> None:
+    scene.start()
+    handle = scene.engine.submit(apps.catastrophe.bind(scene.log))
+    assert handle.result(timeout=60) == "matched"
+    workers = [note.worker for note in scene.notes()]
+    assert len(workers) == 2
+    assert workers[0] != workers[1]
+    assert not is_alive(workers[0])
+
+
+def test_r22_a_stopped_worker_is_killed_and_its_work_runs_elsewhere(scene: Scene) -> None:
+    scene.start()
+    handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
+    before = scene.first_note()
+    os.kill(before.worker, signal.SIGSTOP)
+    after = scene.first_note(count=2)
+    assert after.worker != before.worker
+    assert not is_alive(before.worker)
+    scene.gate.touch()
+    assert handle.result(timeout=30) == "released"
+
+
+@pytest.mark.parametrize("workflow", [apps.deadlock, apps.held], ids=["holds the GIL", "sleeps"])
+def test_a_killed_supervisor_takes_its_workers_with_it(scene: Scene, workflow: object) -> None:
+    node = scene.start()
+    if workflow is apps.deadlock:
+        handle = scene.engine.submit(apps.deadlock.bind(scene.log))
+        note = scene.first_note("match")
+    else:
+        handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
+        note = scene.first_note()
+    assert is_alive(note.worker)
+    children = node.children()
+    node.kill()
+    node.wait()
+    for pid in children:
+        until(lambda pid=pid: not is_alive(pid))
+    assert note.worker in children
+    assert handle.status() == Status.RUNNING
+
+
+def test_r22_a_workers_subprocess_dies_with_it(scene: Scene) -> None:
+    scene.start()
+    handle = scene.engine.submit(apps.parent.bind(scene.log, str(scene.gate)))
+    note = scene.first_note("child")
+    child = until(lambda: apps.child_pid(scene.log))
+    os.kill(note.worker, signal.SIGKILL)
+    until(lambda: not is_alive(child))
+    scene.gate.touch()
+    handle.result(timeout=30)
+
+
+def test_a_hundred_workers_share_one_supervisor(scene: Scene) -> None:
+    node = scene.start(workers=100, concurrency=2, lease_ttl_seconds=10.0)
+    handles = [scene.engine.submit(apps.held.bind(scene.log, str(scene.gate))) for _ in range(200)]
+    until(lambda: len(scene.notes()) == 200, seconds=60)
+    assert len({note.worker for note in scene.notes()}) == 100
+    scene.gate.touch()
+    assert [handle.result(timeout=60) for handle in handles] == ["released"] * 200
+    assert node.stop() == 0

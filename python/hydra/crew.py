@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 
+from hydra._core import assign
 from hydra.effects import Effects
 from hydra.events import KillWorker, SpawnWorker
 from hydra.frames import Drain, Halt, Run, ToWorker
 from hydra.held import NOWHERE, Held
-from hydra.slots import NEVER_NS, Slot, State, assign
+from hydra.slots import NEVER_NS, Slot, State
 
 OVERDUE_KILL_NS = 10_000_000_000  # what the other steps of a worker get to finish before it is killed
 WAIT_FOR_PLACE_NS = 1_000_000_000  # then an execution goes back to the queue: another node may have a place (G8)

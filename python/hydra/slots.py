@@ -8,7 +8,6 @@ Decides nothing about executions, and kills nothing by itself.
 from __future__ import annotations
 
 from enum import Enum
-from heapq import heapify, heappop, heapreplace
 
 from hydra.held import NOWHERE, Held
 
@@ -109,22 +108,3 @@ class Slot:
             doublings = min(self._quick_death_count - 2, 10)
             self.spawn_at_ns += min(SPAWN_BACKOFF_NS << doublings, SPAWN_BACKOFF_MAX_NS)
         self._clear()
-
-
-def assign(loads: list[int], limits: list[int], caps: list[int]) -> list[int]:
-    """A place in `loads` for each execution, least loaded first; -1 where the caps leave none."""
-    heap = [(load, place) for place, load in enumerate(loads)]
-    heapify(heap)
-    bounds = list(limits)
-    chosen: list[int] = []
-    for cap in caps:
-        while heap and heap[0][0] >= bounds[heap[0][1]]:
-            heappop(heap)
-        if heap and heap[0][0] < cap:
-            load, place = heap[0]
-            bounds[place] = min(bounds[place], cap)
-            heapreplace(heap, (load + 1, place))
-            chosen.append(place)
-        else:
-            chosen.append(-1)
-    return chosen

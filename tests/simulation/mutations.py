@@ -1,0 +1,42 @@
+"""Dispatchers with one rule left out, to show that the simulation notices."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hydra import events
+from hydra.crew import Crew
+from hydra.dispatcher import Dispatcher, Settings
+from hydra.execution import Ending
+from hydra.outbox import Pair
+
+
+class DispatchesAgainEarly(Dispatcher):
+    """R22: dispatches a dead worker's executions again before what it sent, and its crash, is durable."""
+
+    def _worker_gone(self, event: events.WorkerGone) -> None:
+        victims = list(self._crew.slots[event.slot].runs.values())
+        super()._worker_gone(event)
+        for held in victims:
+            if held.commit is not None and held.commit.end is not None and held.commit.end.kind == Ending.CRASHED:
+                held.reopen(self._now_ns)
+                self._crew.enqueue(held)
+
+    def _written(self, pairs: list[Pair]) -> None:
+        super()._written(
+            [(held, commit) for held, commit in pairs if not commit.end or commit.end.kind != Ending.CRASHED]
+        )
+
+
+class _NeverWaits(Crew):
+    @property
+    def is_gone(self) -> bool:
+        return True
+
+
+class RegistersEarly(Dispatcher):
+    """R1: registers anew while workers of the old registration live."""
+
+    def __init__(self, settings: Settings, now_ns: int, random: Random) -> None:
+        super().__init__(settings, now_ns, random)
+        self._crew.__class__ = _NeverWaits

@@ -1,0 +1,115 @@
+"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22).
+
+`HYDRA_SIMULATION_SEEDS=100000` runs more worlds of each kind, `HYDRA_SIMULATION_SEED=123` runs that one only.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hydra.dispatcher import Dispatcher
+
+from .model_store import Broken
+from .mutations import DispatchesAgainEarly, RegistersEarly
+from .world import Plan, World, run
+
+SEEDS = int(os.environ.get("HYDRA_SIMULATION_SEEDS", "400"))
+SEED = os.environ.get("HYDRA_SIMULATION_SEED")
+CHUNKS = 4
+MUTATION_SEEDS = 1000
+
+PLANS = {
+    "two nodes": Plan(),
+    "hostile": Plan(faults=20, fault_share=0.05),
+    "one worker": Plan(nodes=1, slots=1, faults=8),
+    "crowded": Plan(nodes=3, slots=1, concurrency=2, executions=10, faults=10),
+    "poison": Plan(poison=1, faults=3, executions=6),
+    "lost replies": Plan(faults=25, fault_share=0.1, kinds=("lose", "roll_back", "kill_worker")),
+}
+
+
+def seeds(chunk: int) -> range:
+    if SEED is not None:
+        return range(int(SEED), int(SEED) + 1)
+    return range(chunk * SEEDS // CHUNKS, (chunk + 1) * SEEDS // CHUNKS)
+
+
+@pytest.mark.parametrize("chunk", range(1 if SEED else CHUNKS))
+@pytest.mark.parametrize("plan", PLANS)
+def test_every_promise_holds_in_every_world(plan: str, chunk: int) -> None:
+    for seed in seeds(chunk):
+        run(seed, PLANS[plan])
+
+
+def test_g7_poison_is_parked_and_its_neighbours_complete() -> None:
+    plan = Plan(nodes=1, slots=1, concurrency=8, executions=8, poison=2, faults=0)
+    for seed in range(100):
+        world = World(seed, plan)
+        world.run()
+        statuses = {id: row.status for id, row in world.store.rows.items()}
+        assert statuses == {id: "parked" if world.programs[id].poison else "completed" for id in statuses}, (
+            f"seed {seed}"
+        )
+
+
+def test_all_kinds_of_faults_happen() -> None:
+    trace: list[str] = []
+    World(1, Plan(faults=0), trace=trace).run()
+    assert not any("FAULT" in line for line in trace)
+    seen: set[str] = set()
+    for seed in range(100):
+        world = World(seed, PLANS["hostile"])
+        world.run()
+        seen |= world.happened
+    assert seen == {
+        "kill_worker",
+        "kill_supervisor",
+        "kill_host",
+        "pause",
+        "stop_worker",
+        "lose",
+        "roll_back",
+        "toggle_store",
+        "leap",
+        "cancel",
+        "accuse",
+        "stall",
+        "drain",
+        "reload",
+    }
+
+
+HOSTILE = PLANS["hostile"]
+REPLIES = PLANS["lost replies"]
+MUTATIONS = {
+    "R6 a commit takes no lock on its node's row": (HOSTILE, {"fence"}, Dispatcher, "P1"),
+    "R5 workers start steps past the deadline": (HOSTILE, {"self_fence"}, Dispatcher, "P2|P3|P4|P6"),
+    "R8 work is given away before its node is marked dead": (HOSTILE, {"dead_first"}, Dispatcher, "P1|P4|R10|R22"),
+    "R11 records and their end travel on two connections": (HOSTILE, {"one_connection"}, Dispatcher, "R10|R12|P6|R22"),
+    "R12 records come from an older snapshot than the claim": (HOSTILE, {"snapshot"}, Dispatcher, "R12|P2"),
+    "R13 a batch is sent again and its numbers are not checked": (
+        REPLIES,
+        {"resync", "sequence", "refusals"},
+        Dispatcher,
+        "R13|G3",
+    ),
+    "R16 a batch is sent again without asking what became of it": (REPLIES, {"resync"}, Dispatcher, "R10|R22"),
+    "R16 a resync takes no lock and keeps the session": (REPLIES, {"session"}, Dispatcher, "R10|P1|P6|R22"),
+    "R22 a dead worker's socket is not read to its end": (HOSTILE, {"drain_socket"}, Dispatcher, "R22"),
+    "R22 an execution is dispatched before its crash is durable": (
+        HOSTILE,
+        {"refusals"},
+        DispatchesAgainEarly,
+        "P2|P3",
+    ),
+    "R1 a node registers before its old workers are dead": (HOSTILE, {"own_page"}, RegistersEarly, "P2|P3|P4|P6"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_leaving_out_a_guard_is_noticed(mutation: str) -> None:
+    plan, dropped, dispatcher, promises = MUTATIONS[mutation]
+    with pytest.raises(Broken, match=f"seed [0-9]+: ({promises}) "):
+        for seed in range(MUTATION_SEEDS):
+            run(seed, plan, frozenset(dropped), dispatcher)

@@ -1,0 +1,472 @@
+"""The simulated world: a seeded scheduler runs nodes, workers, database and time, breaks them, and checks every step.
+
+Checked while it runs: P1-P6 of the lease model, G2-G5, G7's companies, R13's numbers, R22. Checked at the end, after
+the faults stopped: everything completes, no record is missing, doubled or out of order, each claim ended once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hydra import events
+from hydra.dispatcher import Dispatcher, Settings
+from hydra.frames import Durable, Hello, Recycle, Run
+
+from .model_node import Node
+from .model_store import FINAL, Broken, ModelStore, Transaction
+from .model_worker import Body, Program, Worker
+
+TTL_NS = 1_000_000_000
+STEPS_MAX = 30_000
+TRACE_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large and how hostile a world is."""
+
+    nodes: int = 2
+    slots: int = 2
+    concurrency: int = 4
+    executions: int = 5
+    faults: int = 6
+    fault_share: float = 0.03
+    poison: int = 0
+    kinds: tuple[str, ...] = ()  # of faults; empty: all
+
+
+class World:
+    def __init__(
+        self,
+        seed: int,
+        plan: Plan,
+        dropped: frozenset[str] = frozenset(),
+        dispatcher: type[Dispatcher] = Dispatcher,
+        trace: list[str] | None = None,
+    ) -> None:
+        self.random = Random(seed)
+        self.plan = plan
+        self.dropped = dropped
+        self.trace = trace
+        self.now_ns = 1_000_000_000
+        self.faults = plan.faults
+        self.programs = {f"e{number}": self._program(number < plan.poison) for number in range(plan.executions)}
+        self.store = ModelStore(list(self.programs), dropped)
+        self.settings = Settings(
+            slots=plan.slots, concurrency=plan.concurrency, lease_ttl_ns=TTL_NS, drain_grace_ns=TTL_NS
+        )
+        self.dispatcher = dispatcher
+        self.node_count = 0
+        self.nodes: list[Node] = []
+        self.orphans: list[Worker] = []
+        self.running: dict[tuple[str, str], set[Worker]] = defaultdict(set)
+        self.reported: set[tuple[str, str, str]] = set()  # node, execution, step: its record reached the node's socket
+        self.kills = 0
+        self.happened: set[str] = set()  # kinds of faults
+        for _ in range(plan.nodes):
+            self.boot()
+
+    def run(self) -> int:
+        """Until everything is over; how many steps that took."""
+        for step in range(STEPS_MAX):
+            if self.faults and self.random.random() < self.plan.fault_share:
+                self.break_something()
+            if not self.faults:
+                self.heal()
+                if all(row.status in FINAL for row in self.store.rows.values()):
+                    self.audit()
+                    return step
+            self.step()
+        statuses = {row.id: row.status for row in self.store.rows.values()}
+        raise Broken(f"P5 not over after {STEPS_MAX} steps: {statuses}")
+
+    def step(self) -> None:
+        choices = self.choices()
+        if not choices or self.random.random() < 0.1:
+            self.pass_time(bool(choices))
+        else:
+            method, *arguments = choices[int(self.random.random() * len(choices))]
+            method(*arguments)
+
+    def choices(self) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        for node in self.nodes:
+            found += node.choices()
+            for worker in node.workers.values():
+                found += worker.choices()
+        for worker in self.orphans:
+            found += worker.choices()
+            found.append((self.orphan_exits, worker))
+        if not self.store.is_down:
+            found += [(self.advance, transaction) for transaction in self.store.transactions]
+        found += [(self.abort, t) for t in self.store.transactions if t.listener is None]
+        return found
+
+    def pass_time(self, has_choices: bool) -> None:
+        """A little while there is something to do, else up to the next instant at which something happens by itself."""
+        if has_choices:
+            self.now_ns += int(self.random.random() * 20_000_000)
+        else:
+            wakes = [node.wake_at_ns for node in self.nodes if not node.is_paused]
+            wakes += [row.wake_at * 1000 for row in self.store.rows.values() if row.status == "sleeping"]
+            self.now_ns = max(self.now_ns + 1_000_000, min([*wakes, self.now_ns + TTL_NS]))
+            if len(self.nodes) < self.plan.nodes and self.random.random() < 0.3:
+                self.boot()
+        if self.nodes and self.random.random() < 0.2:
+            node = self.random.choice(self.nodes)
+            if not node.is_paused:
+                node.handle(events.WorkHint())
+        self.reap()
+
+    # the database
+
+    def advance(self, t: Transaction) -> None:
+        if not t.is_open:
+            outcome = self.store.open(t)
+            if outcome == "refused":
+                self.store.transactions.remove(t)
+                self.note(f"refused {t.node}")
+                if isinstance(t.listener, Node):
+                    t.listener.refuse()
+            return
+        self.store.transactions.remove(t)
+        claimed, beat = self.store.commit(t, self.now_ns)
+        node = t.listener
+        self.note(f"committed {t}")
+        if not isinstance(node, Node):
+            return
+        node.under_way.remove(t)
+        if t.commits:
+            self.check_accepted(t)
+            node.replies.append(events.CommitDone(t.batch, t.accepted))
+        if t.slots is not None:
+            node.replies.append(events.ClaimDone(claimed))
+        if beat is not None:
+            node.replies.append(events.Beaten(t.sent_ns, beat))
+
+    def abort(self, t: Transaction) -> None:
+        self.note(f"rolled back {t}")
+        self.store.transactions.remove(t)
+
+    def fail(self, t: Transaction) -> None:
+        """Rolled back, and its node is told so."""
+        self.abort(t)
+        node = t.listener
+        if isinstance(node, Node):
+            node.under_way.remove(t)
+            if t.commits:
+                node.replies.append(events.CommitFailed(t.batch, "rolled back"))
+            if t.slots is not None:
+                node.replies.append(events.ClaimFailed("rolled back"))
+            if t.beat:
+                node.replies.append(events.BeatFailed("rolled back"))
+
+    def lose_reply(self, t: Transaction) -> None:
+        """The transaction lives on; its node only knows that it does not know."""
+        node = t.listener
+        if not isinstance(node, Node):
+            return
+        t.listener = None
+        node.under_way.remove(t)
+        if "resync" not in self.dropped:
+            node.asked.clear()
+            node.replies.append(events.OutcomeUnknown("connection reset"))
+            return
+        if t.commits:
+            node.replies.append(events.CommitFailed(t.batch, "connection reset"))
+        if t.slots is not None:
+            node.replies.append(events.ClaimFailed("connection reset"))
+        if t.beat:
+            node.replies.append(events.BeatFailed("connection reset"))
+
+    def reap(self) -> None:
+        """What a living node does after its beats: mark the overdue dead, give back their work, wake sleepers."""
+        if self.store.is_down or not self.nodes:
+            return
+        for node_row in self.store.overdue(self.now_ns, TTL_NS):
+            if self.random.random() < 0.5:
+                self.note(f"{node_row.id} is declared dead")
+                node_row.state = "dead"
+        for row in self.store.abandoned(self.now_ns, TTL_NS):
+            if self.random.random() < 0.5:
+                self.note(f"{row.id} is given back")
+                self.store.give_back(row)
+        for row in self.store.rows.values():
+            if row.status == "sleeping" and row.wake_at * 1000 <= self.now_ns:
+                row.status = "pending"
+
+    # faults
+
+    def break_something(self) -> None:
+        kinds: list[Callable[[], bool]] = [
+            self.kill_worker,
+            self.kill_worker,
+            self.kill_supervisor,
+            self.kill_host,
+            self.pause,
+            self.stop_worker,
+            self.lose,
+            self.lose,
+            self.roll_back,
+            self.toggle_store,
+            self.leap,
+            self.cancel,
+            self.accuse,
+            self.stall,
+            self.drain,
+            self.reload,
+        ]
+        if self.plan.kinds:
+            kinds = [kind for kind in kinds if kind.__name__ in self.plan.kinds]
+        kind = self.random.choice(kinds)
+        if kind():
+            self.faults -= 1
+            self.happened.add(kind.__name__)
+
+    def kill_worker(self) -> bool:
+        workers = self.living_workers()
+        if workers:
+            worker = self.random.choice(workers)
+            self.note(f"FAULT {worker} is killed")
+            self.kills += 1
+            worker.die("signal 9")
+        return bool(workers)
+
+    def kill_supervisor(self) -> bool:
+        """Its workers notice a little later; what it was writing may still be written."""
+        node = self.some_node()
+        if node is not None:
+            self.note(f"FAULT supervisor of {node.name} is killed")
+            self.orphans += [worker for worker in node.workers.values() if worker.is_alive]
+            self.remove(node)
+        return node is not None
+
+    def kill_host(self) -> bool:
+        node = self.some_node()
+        if node is not None:
+            self.note(f"FAULT host of {node.name} is lost")
+            for worker in node.workers.values():
+                worker.die("its host was lost")
+            self.remove(node)
+        return node is not None
+
+    def pause(self) -> bool:
+        """SIGSTOP, then later SIGCONT."""
+        if not self.nodes:
+            return False
+        node = self.random.choice(self.nodes)
+        self.note(f"FAULT {node.name} is {'continued' if node.is_paused else 'stopped'}")
+        node.is_paused = not node.is_paused
+        return not node.is_paused
+
+    def stop_worker(self) -> bool:
+        workers = self.living_workers()
+        if workers:
+            worker = self.random.choice(workers)
+            self.note(f"FAULT {worker} stands still")
+            worker.is_stopped = True
+        return bool(workers)
+
+    def lose(self) -> bool:
+        heard = [t for t in self.store.transactions if t.listener is not None]
+        if heard:
+            t = self.random.choice(heard)
+            self.note(f"FAULT reply lost: {t}")
+            self.lose_reply(t)
+        return bool(heard)
+
+    def roll_back(self) -> bool:
+        heard = [t for t in self.store.transactions if t.listener is not None]
+        if heard:
+            self.fail(self.random.choice(heard))
+        return bool(heard)
+
+    def toggle_store(self) -> bool:
+        self.store.is_down = not self.store.is_down
+        self.note(f"FAULT the database is {'down' if self.store.is_down else 'up'}")
+        if self.store.is_down:
+            for t in list(self.store.transactions):
+                if t.is_open:
+                    self.lose_reply(t)
+                else:
+                    self.fail(t)
+        else:
+            self.forget_beats()
+        return not self.store.is_down
+
+    def leap(self) -> bool:
+        self.now_ns += int(self.random.random() * 2 * TTL_NS)
+        self.note("FAULT time leaps")
+        return True
+
+    def cancel(self) -> bool:
+        self.store.cancel(self.random.choice(list(self.store.rows.values())))
+        return True
+
+    def accuse(self) -> bool:
+        node = self.some_node()
+        workers = [worker for worker in node.workers.values() if worker.is_alive and worker.bodies] if node else []
+        if node and workers:
+            worker = self.random.choice(workers)
+            if self.random.random() < 0.5:
+                worker.outbox.append(Recycle("a step ran past its time-out", self.now_ns + TTL_NS))
+            else:
+                node.handle(events.StepOverdue(worker.slot, self.random.choice(list(worker.bodies))))
+        return bool(workers)
+
+    def stall(self) -> bool:
+        workers = [
+            worker for worker in self.living_workers() if not worker.outbox or not isinstance(worker.outbox[0], Hello)
+        ]
+        if workers:
+            worker = self.random.choice(workers)
+            worker.is_stalled = not worker.is_stalled
+            self.tell_stalled(worker)
+        return bool(workers)
+
+    def tell_stalled(self, worker: Worker) -> None:
+        for node in self.nodes:
+            if worker in node.workers.values():
+                node.handle(events.WorkerStalled(worker.slot, worker.is_stalled))
+
+    def drain(self) -> bool:
+        node = self.some_node()
+        if node is not None:
+            node.handle(events.StopAsked() if self.random.random() < 0.3 else events.DrainAsked())
+        return node is not None
+
+    def reload(self) -> bool:
+        node = self.some_node()
+        if node is not None:
+            node.handle(events.Reload([]))
+        return node is not None
+
+    def heal(self) -> None:
+        if self.store.is_down:
+            self.store.is_down = False
+            self.forget_beats()
+        for node in self.nodes:
+            node.is_paused = False
+        for worker in self.living_workers():
+            if worker.is_stalled:
+                worker.is_stalled = False
+                self.tell_stalled(worker)
+        if not self.nodes:
+            self.boot()
+
+    def forget_beats(self) -> None:
+        """Nobody beat while it was down, so the observers count anew (R3)."""
+        for row in self.store.nodes.values():
+            row.beat_at = max(row.beat_at, self.now_ns)
+
+    # who there is
+
+    def boot(self) -> None:
+        self.node_count += 1
+        self.nodes.append(Node(self, f"n{self.node_count}", self.settings, self.dispatcher))
+
+    def remove(self, node: Node) -> None:
+        node.give_up_transactions()
+        self.nodes.remove(node)
+
+    def orphan_exits(self, worker: Worker) -> None:
+        worker.die("its supervisor died")
+        self.orphans.remove(worker)
+
+    def some_node(self) -> Node | None:
+        nodes = [node for node in self.nodes if not node.is_paused and not node.has_left]
+        return self.random.choice(nodes) if nodes else None
+
+    def living_workers(self) -> list[Worker]:
+        return [worker for node in self.nodes for worker in node.workers.values() if worker.is_alive]
+
+    # checks
+
+    def check_start(self, worker: Worker, body: Body, name: str) -> None:
+        id = body.execution.id
+        row = self.store.rows[id]
+        self.note(f"{worker} starts {name} of {id} at epoch {body.execution.epoch}")
+        if name in row.names:
+            raise Broken(f"P2 step {name} of {id} starts although it is recorded")
+        if row.records[: len(body.records)] != body.records:
+            raise Broken(f"P3 step {name} of {id} starts on top of an unrecorded result")
+        for other in self.running[id, name]:
+            if other.is_alive and self.store.nodes[other.node_id].state == "alive":
+                raise Broken(f"P6 step {name} of {id} starts again while {other} still runs it")
+        for other in self.workers():
+            if other is not worker and other.is_alive and self.now_ns < other.page.deadline_ns:
+                for rival in other.bodies.values():
+                    if rival.execution.id == id and rival.startable():
+                        raise Broken(f"P4 {worker} and {other} may both start steps of {id}")
+        if (worker.node_id, id, name) in self.reported:
+            raise Broken(f"R22 step {name} of {id} starts again although its record had reached the same node")
+        self.running[id, name] = {worker}
+
+    def check_run(self, node: Node, frame: Run) -> None:
+        row = self.store.rows[frame.execution.id]
+        is_owner = node.ref is not None and row.owner == node.ref.id and row.epoch == frame.execution.epoch
+        if is_owner and row.records != frame.execution.records:
+            raise Broken(
+                f"R12 {row.id} is dispatched with {len(frame.execution.records)} of {len(row.records)} records"
+            )
+
+    def check_durable(self, worker: Worker, frame: Durable) -> None:
+        for token, seq in zip(frame.tokens, frame.seqs, strict=True):
+            body = worker.bodies.get(token)
+            if body is not None and self.store.rows[body.execution.id].records[:seq] != body.records[:seq]:
+                raise Broken(f"G1 record {seq} of {body.execution.id} was acknowledged but is not in the database")
+
+    def check_accepted(self, t: Transaction) -> None:
+        for commit, is_accepted in zip(t.commits, t.accepted, strict=True):
+            if not is_accepted and "refusals" not in self.dropped:
+                raise Broken(f"R10 {commit.id} was lost by {t.node.id}, which is alive")
+
+    def audit(self) -> None:
+        for row in self.store.rows.values():
+            program = self.programs[row.id]
+            if any(claim[2] is None for claim in row.claims) or len(row.claims) != row.epoch:
+                raise Broken(f"G4 the claims of {row.id} do not all end: {row.claims}")
+            if row.status == "completed" and row.names != program.steps:
+                raise Broken(f"G1 {row.id} completed with {sorted(row.names)} recorded")
+            places = {name: place for place, group in enumerate(program.groups) for name in group}
+            order = [places[record.name] for record in row.records if record.kind == "step"]
+            if order != sorted(order):
+                raise Broken(f"P3 the records of {row.id} are out of order: {order}")
+            if program.poison and row.status == "completed":
+                raise Broken(f"G7 {row.id} kills every worker and completed")
+            if row.status == "parked" and not program.poison and (row.alone_death_count < 3 or self.kills < 3):
+                raise Broken(f"G7 {row.id} was parked after {row.alone_death_count} deaths alone")
+
+    def workers(self) -> list[Worker]:
+        return [worker for node in self.nodes for worker in node.workers.values()] + self.orphans
+
+    def note(self, line: str) -> None:
+        if self.trace is not None:
+            self.trace.append(f"{self.now_ns / 1e9:9.3f} {line}")
+            del self.trace[:-TRACE_LINES]
+
+    def _program(self, is_poison: bool) -> Program:
+        groups = tuple(
+            tuple(f"{place}.{branch}" for branch in range(self.random.choice((1, 1, 1, 2, 3))))
+            for place in range(self.random.randint(1, 4))
+        )
+        sleeps = frozenset(place for place in range(len(groups)) if self.random.random() < 0.15)
+        poison = self.random.choice(groups[-1]) if is_poison else ""
+        return Program(groups, sleeps, poison)
+
+
+def run(seed: int, plan: Plan, dropped: frozenset[str] = frozenset(), dispatcher: type[Dispatcher] = Dispatcher) -> int:
+    """One world; a broken promise is told with the seed and what led to it."""
+    try:
+        return World(seed, plan, dropped, dispatcher).run()
+    except Broken:
+        trace: list[str] = []
+        try:
+            World(seed, plan, dropped, dispatcher, trace).run()
+        except Broken as broken:
+            raise Broken("\n".join([*trace, f"seed {seed}: {broken}"])) from None
+        raise

@@ -1,4 +1,4 @@
-"""What a row of a server's database means, the same on each of them. Reads no database.
+"""What a row means, the same on each database. Reads no database.
 
 Columns come in the order of the SQL files `claim`, `claimed_records` and `snapshots`.
 """

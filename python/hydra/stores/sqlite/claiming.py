@@ -6,16 +6,13 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from hydra._core import select as choose
 from hydra.errors import LeaseLost
 from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.rows import to_claimed
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.failures import primary_code
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
-
-_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def check_fence(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> None:
@@ -74,35 +71,11 @@ def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[s
             records[id].append(_to_record(values))
     for recorded_ones in records.values():
         recorded_ones.sort(key=_seq_of)
-    return [_to_claimed(row, records[row[0]]) for row in rows]
+    return [to_claimed([*row[:4], bytes.fromhex(row[4]), *row[5:]], records[row[0]]) for row in rows]
 
 
 def _seq_of(record: Record) -> int:
     return record.seq
-
-
-def _to_claimed(row: list[Any], records: list[Record]) -> Claimed:
-    id, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
-    timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:16]
-    return Claimed(
-        id,
-        epoch,
-        workflow,
-        key,
-        bytes.fromhex(input),
-        attempt,
-        priority,
-        run_at,
-        claimed_at,
-        submitted_at,
-        timeout_at,
-        wake_seq,
-        attention == "cancel",
-        death_count,
-        alone_death_count,
-        _decode_tags(tags) if tags else {},
-        records,
-    )
 
 
 def _to_record(values: list[Any]) -> Record:

@@ -21,7 +21,7 @@ IDLE_READER_COUNT = 4
 CACHED_STATEMENT_COUNT = 128
 
 # A connection carried over a fork must neither be used nor closed in the child: closing could harm the parent's file.
-_abandoned: list[object] = []
+abandoned: list[object] = []
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
@@ -57,7 +57,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """BEGIN IMMEDIATE … COMMIT on the writer connection; all or nothing."""
-        with self._mutex:
+        with self._own_turn():
             if self._depth:
                 yield from self._join()
                 return
@@ -79,6 +79,16 @@ class Database:
                 self._queue.release()
 
     @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        if not self._mutex.acquire(timeout=self.write_wait_seconds):
+            message = f"another thread of this program was writing to `{self.path}` for {self.write_wait_seconds:g} s"
+            raise StoreUnavailable(f"{message}; try again")
+        try:
+            yield
+        finally:
+            self._mutex.release()
+
+    @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for reading; within this thread's own transaction the writer, so that it sees its writes."""
         if self._depth and self._mutex.acquire(blocking=False):
@@ -91,7 +101,7 @@ class Database:
                 finally:
                     self._mutex.release()
         with explained(self.path):
-            connection = self._readers.pop() if self._readers else self.connect()
+            connection = self._take_reader()
             try:
                 yield connection
             finally:
@@ -135,6 +145,12 @@ class Database:
             if self._queue is not None:
                 self._queue.close()
                 self._queue = None
+
+    def _take_reader(self) -> sqlite3.Connection:
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self.connect()
 
     def _join(self) -> Iterator[sqlite3.Connection]:
         assert self._writer is not None
@@ -200,7 +216,7 @@ class Database:
         return self._queue
 
     def _after_fork(self) -> None:
-        _abandoned.extend([self._writer, *self._readers])
+        abandoned.extend([self._writer, *self._readers])
         queue = self._queue
         self._start()
         if queue is not None:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from hydra._core import decode
-from hydra.errors import NotFound, PayloadError
+from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
-from hydra.failures import decode_failure
+from hydra.stores.rows import to_snapshot
 from hydra.stores.sqlite.statements import select, to_json
 from hydra.stores.store import Filter, Stats, WorkflowInfo
 
 UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
 
 _NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, Status.PARKED)
-_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def snapshots(connection: sqlite3.Connection, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
     rows = select(connection, "snapshots", namespace=namespace, ids=to_json(list(ids)))
-    found = {row[0]: _to_snapshot(row) for row in rows}
+    found = {row[0]: to_snapshot(row) for row in rows}
     return [found.get(id) for id in ids]
 
 
@@ -91,36 +88,3 @@ def read_stats(connection: sqlite3.Connection, namespace: str) -> Stats:
 
 def read_workflows(connection: sqlite3.Connection, namespace: str) -> list[WorkflowInfo]:
     return [WorkflowInfo(*row) for row in select(connection, "workflows", namespace=namespace)]
-
-
-def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
-    id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
-    return Snapshot(
-        id,
-        workflow,
-        key,
-        Status(status),
-        priority,
-        attempt,
-        epoch,
-        owner,
-        attention == "cancel",
-        _reason(Status(status), cause, payload),
-        _decode_tags(tags) if tags else {},
-        *row[12:],
-    )
-
-
-def _reason(status: Status, cause: str, payload: bytes | None) -> str:
-    """Why it failed or is parked, in one sentence."""
-    if status is Status.FAILED and cause == "timeout":
-        return "it did not finish within its time-out"
-    if payload is None:
-        return cause
-    try:
-        if status is Status.PARKED:
-            return str(decode(payload))
-        failure = decode_failure(payload)
-    except PayloadError as error:
-        return f"its reason cannot be read: {error}"
-    return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,9 +44,9 @@ class SqliteStore:
 
     def __init__(self, url: str, path: str, namespace: str, *, synchronous: str = "full") -> None:
         self.url = url
-        self.path = path
+        self.path = os.path.abspath(path)  # a program may change its directory
         self.namespace = namespace
-        self._database = Database(path, synchronous)
+        self._database = Database(self.path, synchronous)
         self._watch = Watch(self._database)
 
     @property
@@ -62,7 +63,7 @@ class SqliteStore:
     def open(self, *, migrate: bool = True) -> None:
         self._database.check()
         if not migrate:
-            if not schema.is_current(self._database):
+            if not os.path.exists(self.path) or not schema.is_current(self._database):
                 message = f"the database `{self.path}` has no tables of this hydra's version"
                 raise SchemaError(f"{message}; run `hydra migrate`")
             return

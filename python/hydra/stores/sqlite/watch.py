@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import threading
 import time
 
-from hydra.stores.sqlite.database import Database
+from hydra.stores.sqlite.database import Database, abandoned
 from hydra.stores.sqlite.failures import explained
 
 QUICK_POLL_SECONDS = 0.002
-SLOW_POLL_SECONDS = 0.008
+SLOW_POLL_SECONDS = 0.004
 QUICK_SECONDS = 5.0  # after a change, how long the polls stay quick
 
 
@@ -20,6 +21,10 @@ class Watch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._start()
+
+    def _start(self) -> None:
+        self._process_id = os.getpid()
         self._news = threading.Condition()
         self._seen = threading.local()
         self._connection: sqlite3.Connection | None = None
@@ -30,6 +35,9 @@ class Watch:
 
     def wait(self, timeout_seconds: float) -> bool:
         """True as soon as something was committed since this thread's last call; its first call is told so at once."""
+        if os.getpid() != self._process_id:
+            abandoned.append(self._connection)
+            self._start()
         deadline = time.monotonic() + timeout_seconds
         with self._news:
             while self._change_count == getattr(self._seen, "change_count", -1):

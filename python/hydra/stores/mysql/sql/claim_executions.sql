@@ -2,7 +2,7 @@
 select
     id, epoch + 1, workflow, idempotency_key, input, attempt, priority, run_at, {now}, submitted_at, timeout_at, wake_seq,
     attention, death_count, alone_death_count, tags, record_count
-from hydra_execution
+from hydra_execution force index (primary)
 where id in ({ids})
     and status = 'pending'
 for update skip locked

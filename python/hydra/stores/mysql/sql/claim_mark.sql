@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution; the rows are locked by `claim_executions`.
-update hydra_execution
+update hydra_execution force index (primary)
 set status = 'running',
     owner = {node},
     epoch = epoch + 1,

@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution; the row is locked by `commit_read`.
-update hydra_execution
+update hydra_execution force index (primary)
 set status = {status},
     owner = {owner},
     epoch = {epoch},

@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution; the rows are locked by `commit_read`. Many executions that end alike.
-update hydra_execution
+update hydra_execution force index (primary)
 set status = {status},
     owner = {no_node},
     record_count = record_count + {added},

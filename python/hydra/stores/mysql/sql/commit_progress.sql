@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution; the row is locked by `commit_read`. No indexed column changes.
-update hydra_execution
+update hydra_execution force index (primary)
 set record_count = {record_count},
     death_count = {death_count},
     alone_death_count = {alone_death_count}

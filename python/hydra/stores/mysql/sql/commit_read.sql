@@ -2,7 +2,7 @@
 select
     id, epoch, workflow, attempt, priority, timeout_at, claimed_at, wake_seq, attention, death_count, alone_death_count,
     run_at, record_count
-from hydra_execution
+from hydra_execution force index (primary)
 where id in ({ids})
     and owner = {node}
     and status = 'running'

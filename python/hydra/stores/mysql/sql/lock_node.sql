@@ -1,7 +1,7 @@
 -- Index: primary key of hydra_node. Exclusive before the update (R7); a node that is just writing holds its share lock,
 -- is not dead, and is skipped.
 select id
-from hydra_node
+from hydra_node force index (primary)
 where id = {node}
     and namespace = {namespace}
     and state = 'alive'

@@ -5,4 +5,3 @@ where namespace = {namespace}
     and state = 'empty'
     and registered_at < {older_than}
 order by id
-for update skip locked

@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution, locked by lock_free_executions.
-update hydra_execution
+update hydra_execution force index (primary)
 set status = 'pending',
     run_at = wake_at,
     wake_at = 0

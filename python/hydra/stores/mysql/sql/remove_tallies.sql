@@ -1,4 +1,4 @@
 -- Index: primary key of hydra_tally, locked by lock_tallies.
-delete from hydra_tally
+delete t from hydra_tally as t force index (primary)
 where namespace = {namespace}
     and (workflow, status, slot) in ({rows})

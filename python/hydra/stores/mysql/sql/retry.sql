@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution, locked by lock_executions. A time-out that has passed starts anew.
-update hydra_execution
+update hydra_execution force index (primary)
 set status = 'pending',
     run_at = {now},
     finished_at = 0,

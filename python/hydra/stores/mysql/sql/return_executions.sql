@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_execution, locked by lock_executions.
-update hydra_execution
+update hydra_execution force index (primary)
 set status = 'pending',
     owner = {no_node},
     run_at = {now},

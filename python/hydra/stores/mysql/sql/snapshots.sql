@@ -6,6 +6,6 @@ select
     ), null),
     e.tags, e.submitted_at, e.run_at, e.started_at, e.finished_at, e.wake_at, e.timeout_at,
     e.record_count, e.death_count
-from hydra_execution as e
+from hydra_execution as e force index (primary)
 where e.id in ({ids})
     and e.namespace = {namespace}

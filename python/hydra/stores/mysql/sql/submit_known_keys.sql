@@ -1,6 +1,6 @@
 -- Index: primary key of hydra_key. Locks, so it waits for a submission under way and sees what it left, in any isolation.
 select workflow, idempotency_key, execution_id, digest
-from hydra_key
+from hydra_key force index (primary)
 where namespace = {namespace}
     and (workflow, idempotency_key) in ({keys})
 lock in share mode

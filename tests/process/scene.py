@@ -33,12 +33,12 @@ class Note(NamedTuple):
 class Node:
     """A supervisor process."""
 
-    def __init__(self, settings: Settings, log: Path, environment: dict[str, str]) -> None:
+    def __init__(self, settings: Settings, log: Path, environment: dict[str, str], folder: Path) -> None:
         self.log = log
         with open(log, "ab") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, str(HERE / "launch.py"), msgspec.json.encode(settings).decode()],
-                cwd=HERE,
+                cwd=folder,
                 stdout=stream,
                 stderr=stream,
                 env={**os.environ, **environment},
@@ -77,13 +77,19 @@ class Scene:
         self.mark = folder / "mark"
         self.nodes: list[Node] = []
 
-    def start(self, module: str = "apps", *, kill: str = "", **settings: Any) -> Node:
-        chosen: dict[str, Any] = {"workers": 1, "concurrency": 16, "lease_ttl_seconds": 2.0, **settings}
+    def start(self, module: str = "apps", *, kill: str = "", folder: Path = HERE, **settings: Any) -> Node:
+        chosen: dict[str, Any] = {
+            "url": self.url,
+            "workers": 1,
+            "concurrency": 16,
+            "lease_ttl_seconds": 2.0,
+            **settings,
+        }
         environment = {kills.MARK: str(self.mark)}
         if kill:
             environment[kills.POINT] = kill
         log = self.folder / f"supervisor-{len(self.nodes)}.log"
-        node = Node(Settings(module=module, url=self.url, **chosen), log, environment)
+        node = Node(Settings(module=module, **chosen), log, environment, folder)
         self.nodes.append(node)
         return node
 

@@ -6,14 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
-
-_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+from hydra.stores.rows import to_claimed
 
 
 def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
@@ -29,7 +26,7 @@ def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slo
     transaction.queue("claim_mark", ids=id_list(ids), node=id_literal(node.id), now=now)
     transaction.queue("remove_ready", rows=", ".join(sorted(positions[id] for id in ids)))
     records = read_records(transaction, rows)
-    claimed = {id: to_claimed(id, row, records.get(id, [])) for id, row in zip(ids, rows, strict=True)}
+    claimed = {execution.id: execution for execution in _to_claimed(rows, records)}
     for execution in claimed.values():
         transaction.move(execution.workflow, "pending", "running")
     return [claimed[id] for id in positions if id in claimed]
@@ -42,7 +39,7 @@ def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list
         return []
     rows = transaction.select("claimed_executions", ids=id_list(ids), node=id_literal(node.id))
     records = read_records(transaction, rows)
-    return [to_claimed(id, row, records.get(id, [])) for row in rows if (id := id_text(row[0]))]
+    return _to_claimed(rows, records)
 
 
 def read_records(transaction: Transaction, claimed: Sequence[Sequence[Any]]) -> dict[str, list[Record]]:
@@ -63,28 +60,16 @@ def to_record(row: Sequence[Any]) -> Record:
     )
 
 
-def to_claimed(id: str, row: Sequence[Any], records: list[Record]) -> Claimed:
-    _, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
-    timeout_at, wake_seq, attention, death_count, alone_death_count, tags, _ = row[10:]
-    return Claimed(
-        id,
-        epoch,
-        workflow.decode(),
-        None if key is None else key.decode(),
-        input,
-        attempt,
-        priority,
-        run_at,
-        claimed_at,
-        submitted_at,
-        timeout_at or None,
-        wake_seq,
-        attention == "cancel",
-        death_count,
-        alone_death_count,
-        _decode_tags(tags) if tags else {},
-        records,
-    )
+def _to_claimed(rows: Sequence[Sequence[Any]], records: dict[str, list[Record]]) -> list[Claimed]:
+    found = []
+    for key, epoch, workflow, idempotency_key, *values, timeout_at, wake_seq, attention, deaths, alone, tags, _ in rows:
+        id = id_text(key)
+        name = None if idempotency_key is None else idempotency_key.decode()
+        start = (id, epoch, workflow.decode(), name, *values)
+        found.append(
+            to_claimed((*start, timeout_at or None, wake_seq, attention, deaths, alone, tags), records.get(id, []))
+        )
+    return found
 
 
 def _lock_ready(transaction: Transaction, workflows: Sequence[str], slots: int) -> dict[str, str]:

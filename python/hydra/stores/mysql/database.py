@@ -1,4 +1,4 @@
-"""One database: its one writer session and a reader for each thread. Knows transactions and forks, no executions.
+"""One database: its one writer session and its readers. Knows transactions and forks, no executions.
 
 write(function) ──► begin; function; tallies; commit ──► told to this process's watchers
         ▲                          │ deadlock or lock time-out: rolled back, the whole again
@@ -7,9 +7,11 @@ write(function) ──► begin; function; tallies; commit ──► told to thi
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -23,11 +25,14 @@ from hydra.stores.mysql.session import Session
 from hydra.stores.mysql.tallies import Bell, own_slot, tally_rows
 from hydra.stores.mysql.transaction import Transaction
 
+IDLE_READER_COUNT = 4
 MAX_TRIES = 8  # of a transaction that lost a deadlock
 WRITE_WAIT_SECONDS = 10 / 3  # unless the node says otherwise: a third of the default lease (R20)
 RETRY_PAUSE_SECONDS = 0.01  # doubled each time, with jitter
 
 Answer = TypeVar("Answer")
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
 class Database:
@@ -38,14 +43,18 @@ class Database:
         self._namespace = namespace
         self._bell = bell
         self._slot = own_slot()
+        self._write_wait_seconds = WRITE_WAIT_SECONDS
+        self.share_locks_block = True
+        self._start()
+        _databases.add(self)
+
+    def _start(self) -> None:
+        """Also in the child of a fork, which must not use what its parent had open."""
         self._mutex = threading.RLock()
         self._writer: Session | None = None
         self._written_at = 0.0
-        self._write_wait_seconds = WRITE_WAIT_SECONDS
         self._current: Transaction | None = None
-        self._local = threading.local()
         self._readers: list[Session] = []
-        self.share_locks_block = True
 
     @property
     def write_wait_seconds(self) -> float:
@@ -73,7 +82,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        with self._mutex:
+        with self._own_turn():
             if self._current is not None:
                 with self._joined(self._current):
                     yield self._current
@@ -106,17 +115,14 @@ class Database:
                     return self._current.rows_of(statement)
             finally:
                 self._mutex.release()
-        reused = getattr(self._local, "session", None)
-        if reused is not None and reused.is_usable():
-            try:
-                return self._answer(reused, statement)
-            except StoreUnavailable:
-                if reused.is_usable():
-                    raise
-                # The server had closed an idle connection; reading again is safe.
-        session = self._local.session = self.connect()
-        self._readers = [reader for reader in self._readers if reader.is_usable()] + [session]
-        return self._answer(session, statement)
+        session = self._take_reader()
+        try:
+            return self._answer(session, statement)
+        except StoreUnavailable:
+            if session.is_usable():
+                raise
+        # The server had closed an idle connection; reading again is safe.
+        return self._answer(self.connect(), statement)
 
     def connect(self, *, writing: bool = False) -> Session:
         """A session of one's own."""
@@ -142,9 +148,31 @@ class Database:
             raise clear from error
 
     def _answer(self, session: Session, statement: str) -> Sequence[tuple[Any, ...]]:
-        with self.explained():
-            rows: Sequence[tuple[Any, ...]] = session.send([statement])[0]
-            return rows
+        try:
+            with self.explained():
+                rows: Sequence[tuple[Any, ...]] = session.send([statement])[0]
+                return rows
+        finally:
+            if session.is_usable() and len(self._readers) < IDLE_READER_COUNT:
+                self._readers.append(session)
+            else:
+                session.discard()
+
+    def _take_reader(self) -> Session:
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self.connect()
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        if not self._mutex.acquire(timeout=self._write_wait_seconds):
+            message = f"another thread of this program was writing for {self._write_wait_seconds:g} s"
+            raise StoreUnavailable(f"the database `{self.address.place}` could not be written: {message}; try again")
+        try:
+            yield
+        finally:
+            self._mutex.release()
 
     @contextmanager
     def _joined(self, transaction: Transaction) -> Iterator[None]:
@@ -182,3 +210,11 @@ class Database:
         if session.is_usable():
             with suppress(pymysql.MySQLError, OSError):
                 session.send(["rollback"])
+
+
+def _after_fork() -> None:
+    for database in list(_databases):
+        database._start()
+
+
+os.register_at_fork(after_in_child=_after_fork)

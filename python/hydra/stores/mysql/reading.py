@@ -7,18 +7,15 @@ from typing import Any
 
 import msgspec
 
-from hydra._core import decode
-from hydra.errors import NotFound, PayloadError
+from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
-from hydra.failures import decode_failure
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.nodes import to_node
 from hydra.stores.mysql.statements import NO_NODE, STATEMENTS, Word, id_list, id_literal, id_text, is_id, literal
+from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
 
 UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
-
-_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -138,44 +135,23 @@ def _conditions(status: Status, filter: Filter) -> list[str]:
 
 
 def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
-    id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
-    submitted_at, run_at, started_at, finished_at, wake_at, timeout_at, record_count, death_count = row[12:]
-    return Snapshot(
-        id_text(id),
-        workflow.decode(),
-        None if key is None else key.decode(),
-        Status(status),
-        priority,
-        attempt,
-        epoch,
-        id_text(owner) if status == Status.RUNNING else None,
-        attention == "cancel",
-        _reason(Status(status), cause.decode(), payload),
-        _decode_tags(tags) if tags else {},
-        submitted_at,
-        run_at,
-        started_at or None,
-        finished_at or None,
-        wake_at or None,
-        timeout_at or None,
-        record_count,
-        death_count,
+    id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, *payload_and_tags = row[:12]
+    submitted_at, run_at, *instants, record_count, death_count = row[12:]
+    return to_snapshot(
+        (
+            id_text(id),
+            workflow.decode(),
+            None if key is None else key.decode(),
+            *(status, priority, attempt, epoch),
+            id_text(owner) if status == Status.RUNNING else None,
+            attention,
+            cause.decode(),
+            *payload_and_tags,
+            *(submitted_at, run_at),
+            *(instant or None for instant in instants),
+            *(record_count, death_count),
+        )
     )
-
-
-def _reason(status: Status, cause: str, payload: bytes | None) -> str:
-    """Why it failed or is parked, in one sentence."""
-    if status is Status.FAILED and cause == "timeout":
-        return "it did not finish within its time-out"
-    if payload is None:
-        return cause
-    try:
-        if status is Status.PARKED:
-            return str(decode(payload))
-        failure = decode_failure(payload)
-    except PayloadError as error:
-        return f"its reason cannot be read: {error}"
-    return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"
 
 
 def _text(value: bytes | str) -> str:

@@ -7,6 +7,7 @@ promote folds it later. Watches of the same process are told at once; others pol
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -46,8 +47,12 @@ class Bell:
     """Rung by each commit of this process on one database and namespace."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
         self.count = 0
+        self.start()
+
+    def start(self) -> None:
+        """Also in the child of a fork, where a thread that held the lock is gone."""
+        self._condition = threading.Condition()
 
     def ring(self) -> None:
         with self._condition:
@@ -65,6 +70,14 @@ _bells: dict[str, Bell] = {}
 
 def bell(place: str) -> Bell:
     return _bells.setdefault(place, Bell())
+
+
+def _after_fork() -> None:
+    for own in _bells.values():
+        own.start()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Watch:

@@ -16,15 +16,17 @@ LINGER_NS = 3_000_000  # how long a few free places wait for more of them
 LINGER_SHARE = 8  # an eighth of all places free is worth a claim at once
 POLL_MIN_NS = 100_000_000
 POLL_MAX_NS = 2_000_000_000
-HINT_SPREAD_NS = 500_000  # after a hint that brought nothing, the next waits a random part of this, doubled each time
-HINT_SPREAD_MAX_NS = 50_000_000
+EMPTY_PAUSE_NS = 500_000  # after a claim that brought nothing, doubled while they follow each other, jittered
+EMPTY_PAUSE_MAX_NS = 20_000_000
+EMPTY_ROW_NS = 200_000_000  # claims further apart than this do not follow each other
 
 
 class Claims:
     def __init__(self, random: Random, now_ns: int) -> None:
         self._random = random
         self._poll_ns = POLL_MIN_NS
-        self._empty_count = 0
+        self._empty_count = 0  # claims in a row that brought nothing
+        self._empty_at_ns = 0
         self._is_hinted = False
         self._is_failing = False
         self._free_since_ns = NEVER_NS
@@ -50,13 +52,11 @@ class Claims:
         self.expect(now_ns)
 
     def hint(self, now_ns: int) -> None:
+        """The database changed, perhaps by this node's own writing."""
         if self.asked:
             self._is_hinted = True
-            return
-        self.poll_at_ns = min(self.poll_at_ns, now_ns)
-        if self._empty_count and self._not_before_ns <= now_ns:
-            spread_ns = min(HINT_SPREAD_NS << min(self._empty_count, 10), HINT_SPREAD_MAX_NS)
-            self._not_before_ns = now_ns + int(self._random.random() * spread_ns)
+        else:
+            self.poll_at_ns = min(self.poll_at_ns, now_ns)
 
     def is_due(self, now_ns: int) -> bool:
         return not self.asked and now_ns >= self.poll_at_ns and now_ns >= self._not_before_ns
@@ -87,12 +87,12 @@ class Claims:
             self._empty_count = 0
             self._poll_ns = POLL_MIN_NS
         else:
-            self._empty_count += 1
+            self._pause(now_ns)
             self._poll_ns = min(self._poll_ns * 2, POLL_MAX_NS)
         self.poll_at_ns = now_ns if full else now_ns + self._jittered(self._poll_ns)
         if self._is_hinted:
             self._is_hinted = False
-            self.hint(now_ns)
+            self.poll_at_ns = now_ns
 
     def failed(self, now_ns: int) -> bool:
         """It brought nothing, not even an answer; True when it is the first in a row."""
@@ -113,6 +113,14 @@ class Claims:
         if self._free_since_ns != NEVER_NS:
             return self._free_since_ns + LINGER_NS
         return max(self.poll_at_ns, self._not_before_ns)
+
+    def _pause(self, now_ns: int) -> None:
+        """Hints that lead to nothing, one upon the other, are not worth a claim each."""
+        follows = now_ns - self._empty_at_ns < EMPTY_ROW_NS
+        self._empty_count = self._empty_count + 1 if follows else 0
+        self._empty_at_ns = now_ns
+        pause_ns = min(EMPTY_PAUSE_NS << min(self._empty_count, 10), EMPTY_PAUSE_MAX_NS)
+        self._not_before_ns = now_ns + self._jittered(pause_ns)
 
     def _jittered(self, duration_ns: int) -> int:
         return int(duration_ns * (0.75 + 0.5 * self._random.random()))

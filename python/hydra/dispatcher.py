@@ -343,14 +343,17 @@ class Dispatcher:
         if not is_done and self._now_ns < self._leave_at_ns:
             return
         if self._held:
-            lease_ms = self._settings.lease_ttl_ns // 1_000_000
+            reason = (
+                "the database did not answer in time" if self._crew.is_gone else "their workers did not end in time"
+            )
             self._effects.log(
                 "warning",
-                f"left without handing back {len(self._held)} executions, because the database did not answer in time; "
-                f"they are due again when the lease ends, in {lease_ms} ms",
+                f"left without handing back {len(self._held)} executions, because {reason}; "
+                f"they are due again when the lease ends, in {self._settings.lease_ttl_ns // 1_000_000} ms",
             )
         self._has_left = True
-        self._effects.do(events.Exit(0, registration.is_answered))
+        # While a worker may live, only the end of the lease gives its executions to another node (R1).
+        self._effects.do(events.Exit(0, registration.is_answered and self._crew.is_gone))
 
     # what follows from the state, after every event
 

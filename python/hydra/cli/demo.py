@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-BILLING = Path(__file__).resolve().parent.parent / "examples" / "billing" / "run.py"
+BILLING = Path(__file__).resolve().parent / "billing" / "run.py"  # links to examples/billing; the wheel holds the files
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})

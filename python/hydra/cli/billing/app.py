@@ -1,0 +1,1 @@
+../../../../examples/billing/app.py

@@ -1,0 +1,1 @@
+../../../../examples/billing/payments.py

@@ -128,7 +128,7 @@ class Store(Protocol):
     # programs
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]: ...
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        """Like submit, with the caller's own open connection and transaction; never commits."""
+        """In the caller's own open transaction, which it never commits; all, or none when one conflicts."""
         ...
 
     def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
@@ -164,7 +164,7 @@ class Store(Protocol):
         ...
 
     def wait_for_change(self, timeout: float) -> bool:
-        """Block until the database may hold something new, at most `timeout` seconds. A hint; True if it saw one."""
+        """Block until others may have written something, at most `timeout` seconds. A hint; True if it saw one."""
         ...
 
     # nodes

@@ -96,7 +96,12 @@ class SqliteStore:
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
         with callers.joined(connection, self.path) as own:
-            return submission.submit(own, self.namespace, submissions, now)
+            own.execute("savepoint hydra_submit_in")
+            answers = submission.submit(own, self.namespace, submissions, now)
+            if any(answer.conflict for answer in answers):
+                own.execute("rollback to hydra_submit_in")
+            own.execute("release hydra_submit_in")
+            return answers
 
     def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:

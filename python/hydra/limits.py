@@ -17,6 +17,7 @@ NEVER_NS = 1 << 62
 
 raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
 raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
+NOTHING = ctypes.py_object()  # the null pointer: takes back what was raised
 
 
 class Interruptible(Protocol):
@@ -49,7 +50,7 @@ class RunningInThread:
         with self._lock:
             self._is_over = True
         if self.is_interrupted:
-            raise_in_thread(self._thread, None)
+            raise_in_thread(self._thread, NOTHING)
 
 
 class Limits:

@@ -42,7 +42,7 @@ from hydra.events import (
     SendResync,
     WorkHint,
 )
-from hydra.execution import NodeInfo, NodeRef
+from hydra.execution import ExecutionCommit, NodeInfo, NodeRef
 from hydra.peers import Reaper
 from hydra.stores.store import Store, WorkflowInfo
 
@@ -195,6 +195,8 @@ class StoreThread:
                 self._locked_out(sent_ns)
         for event in events:
             self._post(event)
+        if any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action)):
+            self._promote()
         if events and isinstance(events[-1], Beaten):
             self._after_beat(node, sent_ns)
 
@@ -251,6 +253,7 @@ class StoreThread:
             return
         self._node = node
         self._post(Registered(sent_ns))
+        self._after_beat(node, sent_ns)
 
     def _is_registered(self) -> bool:
         """Whether an earlier try was written although its reply was lost."""
@@ -298,6 +301,10 @@ class StoreThread:
     def _refuse(self) -> None:
         self._node = None
         self._post(Refused())
+
+
+def commits_of(action: Action) -> list[ExecutionCommit]:
+    return action.commits if isinstance(action, SendCommit) else []
 
 
 def _rank(action: Action) -> int:

@@ -9,14 +9,14 @@ from hydra.errors import LeaseLost
 from hydra.execution import Ending, NodeInfo, NodeRef, Status
 from hydra.stores.mysql.folding import fold_tallies
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock_executions
-from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, row
+from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, new_id_literal, row
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
 
 def register_node(transaction: Transaction, info: NodeInfo, now: int) -> NodeRef:
     texts = (info.host, info.boot_id, info.pid, info.pid_started, info.code_version, info.workers, info.lock_path)
-    values = f"{id_literal(info.id)}, {transaction.namespace}, {row(*texts)[1:-1]}, 'alive', 1, 0, {now}"
+    values = f"{new_id_literal(info.id)}, {transaction.namespace}, {row(*texts)[1:-1]}, 'alive', 1, 0, {now}"
     transaction.queue("register_node", row=f"({values})")
     transaction.execute("register_beat", node=id_literal(info.id), now=now)
     return NodeRef(info.id, 1)

@@ -15,7 +15,7 @@ from hydra.stores.mysql.locking import (
     leave_queues,
     lock_executions,
 )
-from hydra.stores.mysql.statements import id_list, id_literal, is_id
+from hydra.stores.mysql.statements import id_list, id_literal
 from hydra.stores.mysql.transaction import Transaction
 
 
@@ -61,7 +61,7 @@ def resume(transaction: Transaction, ids: Sequence[str], now: int) -> list[Statu
 
 
 def _lock(transaction: Transaction, ids: Sequence[str]) -> dict[str, Locked]:
-    return {e.id: e for e in lock_executions(transaction, filter(is_id, ids))}
+    return {e.id: e for e in lock_executions(transaction, ids)}
 
 
 def _statuses(found: dict[str, Locked], ids: Sequence[str]) -> list[Status | None]:

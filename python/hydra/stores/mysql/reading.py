@@ -11,7 +11,16 @@ from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.nodes import to_node
-from hydra.stores.mysql.statements import NO_NODE, STATEMENTS, Word, id_list, id_literal, id_text, is_id, literal
+from hydra.stores.mysql.statements import (
+    NO_NODE,
+    STATEMENTS,
+    Word,
+    id_list,
+    id_literal,
+    id_text,
+    key_hash,
+    literal,
+)
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
 
@@ -33,7 +42,7 @@ class Reader:
         return [found.get(id) for id in ids]
 
     def find(self, workflow: str, key: str) -> Snapshot | None:
-        rows = self._select("find", workflow=literal(workflow), key=literal(key))
+        rows = self._select("find", workflow=literal(workflow), key_hash=key_hash(key))
         return self.snapshots([id_text(rows[0][0])])[0] if rows else None
 
     def list_snapshots(self, filter: Filter) -> list[Snapshot]:

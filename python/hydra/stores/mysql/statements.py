@@ -6,6 +6,7 @@ or character set the connection (also a caller's own) happens to be.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from importlib.resources import files
 
@@ -45,32 +46,35 @@ def literal(value: int | str | bytes | None) -> str:
     return f"x'{value.hex()}'"
 
 
+def key_hash(key: str) -> str:
+    """What the table of keys is ordered by: keys of any length, each at a place of its own."""
+    return f"x'{hashlib.sha256(key.encode()).hexdigest()}'"
+
+
 def row(*values: int | str | bytes | None) -> str:
     return f"({', '.join(map(literal, values))})"
 
 
 def id_literal(id: str) -> str:
-    """The 16 bytes of an id; anything that is not a UUID is no id of ours."""
+    """The 16 bytes of an id, to look it up; what is not a UUID is nobody's id, and no row has it."""
     try:
         octets = bytes.fromhex(id.replace("-", ""))
     except ValueError:
-        octets = b""
-    if len(octets) != 16:
-        raise HydraError(f"`{id}` is not an id; ids are UUIDs in their usual form")
-    return f"x'{octets.hex()}'"
+        return "x''"
+    return f"x'{octets.hex()}'" if len(octets) == 16 else "x''"
+
+
+def new_id_literal(id: str) -> str:
+    """The 16 bytes of an id, to store it."""
+    found = id_literal(id)
+    if found == "x''":
+        raise HydraError(f"`{id}` cannot be an id; ids are UUIDs in their usual form")
+    return found
 
 
 def id_text(octets: bytes) -> str:
     text = octets.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def is_id(id: str) -> bool:
-    try:
-        id_literal(id)
-    except HydraError:
-        return False
-    return True
 
 
 def id_list(ids: Iterable[str]) -> str:

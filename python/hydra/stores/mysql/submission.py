@@ -9,7 +9,7 @@ import msgspec
 from hydra.errors import HydraError, StoreUnavailable
 from hydra.execution import Submission, Submitted
 from hydra.stores.mysql.failures import DUPLICATE, error_code
-from hydra.stores.mysql.statements import NO_NODE, id_list, id_literal, id_text, literal, row
+from hydra.stores.mysql.statements import NO_NODE, id_list, id_text, key_hash, literal, new_id_literal
 from hydra.stores.mysql.transaction import MAX_ROWS, Transaction
 
 MAX_RACES = 10  # times others may make a key or id between our look and our insert
@@ -66,7 +66,7 @@ def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tu
 def _known_keys(
     transaction: Transaction, submissions: Sequence[Submission]
 ) -> dict[tuple[str, str], tuple[str, bytes]]:
-    keys = sorted({row(s.workflow, s.key) for s in submissions if s.key is not None})
+    keys = sorted({f"({literal(s.workflow)}, {key_hash(s.key)})" for s in submissions if s.key is not None})
     if not keys:
         return {}
     return {
@@ -80,14 +80,14 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
     namespace = transaction.namespace
     keys, executions, ready, timers, deadlines = [], [], [], [], []
     for s in submissions:
-        id, workflow, digest = id_literal(s.id), literal(s.workflow), literal(s.digest)
+        id, workflow, digest = new_id_literal(s.id), literal(s.workflow), literal(s.digest)
         key = literal(s.key)
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else 0
         timeout_at = 0 if s.timeout_us is None else now + s.timeout_us
         tags = literal(msgspec.json.encode(s.tags)) if s.tags else "null"
         if s.key is not None:
-            keys.append(f"({namespace}, {workflow}, {key}, {id}, {digest}, {now})")
+            keys.append(f"({namespace}, {workflow}, {key_hash(s.key)}, {key}, {id}, {digest}, {now})")
         executions.append(
             f"({id}, {namespace}, {workflow}, {key}, 'pending', {NO_NODE}, 0, 1, {s.priority}, {now}, {run_at}, "
             f"{wake_at}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)})"

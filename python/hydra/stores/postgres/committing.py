@@ -1,7 +1,7 @@
 """Writes what a node's executions recorded and how their claims ended. An item whose claim is over writes nothing.
 
-    round 1: records ─► deaths ─► final ends ─► other ends      each statement takes the fence, and takes an end only
-    round 2: …                                                  if the records that came with it were accepted
+    round 1: deaths ─► records │ final ends │ other ends      each statement takes the fence; records and the end that
+    round 2: …                                                comes with them are decided on by one of them
 
 An execution stands once in a round; what it did after a crash of its worker is in the next, in the same transaction.
 """
@@ -25,7 +25,7 @@ def commit(write: Write, namespace: str, node: NodeRef, commits: Items, now: int
     """True where it was written."""
     fence = {"namespace": namespace, "node": node.id, "session": node.session, "now": now}
     steps: list[Step] = []
-    decided_by: dict[int, int] = {}  # the item (by identity): the statement that accepts or refuses it
+    decided_by: dict[int, int] = {}  # the item (by identity): the last statement it is in accepts or refuses it
     for items in _rounds([item for item in commits if _is_gapless(item)]):
         for name, chosen, parameters in _statements(items):
             decided_by.update((id(item), len(steps)) for item in chosen)
@@ -60,47 +60,52 @@ def _rounds(commits: Items) -> list[list[ExecutionCommit]]:
         if place == len(rounds):
             rounds.append([])
         rounds[place].append(item)
-    return [sorted(items, key=lambda item: item.id) for items in rounds]
+    return [sorted(items, key=_id) for items in rounds]
 
 
 def _statements(items: Items) -> list[tuple[str, Items, dict[str, object]]]:
-    """Later ones decide on an item again: an end is accepted only with its records."""
-    recording = [item for item in items if item.records]
+    """An item is decided on by one statement; its deaths are written before, on the same condition."""
     counting = [item for item in items if item.death_count is not None or item.alone_death_count is not None]
-    counting += [item for item in items if not item.records and item.end is None and item not in counting]
+    recording = [item for item in items if item.end is None and item.records]
+    empty = [item for item in items if item.end is None and not item.records and item not in counting]
     final = [item for item in items if item.end is not None and item.end.kind in _FINAL_KINDS]
     other = [item for item in items if item.end is not None and item.end.kind not in _FINAL_KINDS]
     found: list[tuple[str, Items, dict[str, object]]] = []
+    if counting or empty:
+        found.append(("commit_deaths", counting + empty, _deaths(sorted(counting + empty, key=_id))))
     if recording:
         found.append(("commit_records", recording, _records(recording)))
-    if counting:
-        found.append(("commit_deaths", counting, _deaths(counting)))
     if final:
-        found.append(("commit_finals", final, _ends(final)))
+        found.append(("commit_finals", final, {**_ends(final), **_records(final)}))
     if other:
         ends = [item.end for item in other if item.end is not None]
         wake_ats, wake_seqs = bigints([end.wake_at for end in ends]), integers([end.wake_seq for end in ends])
-        found.append(("commit_ends", other, {**_ends(other), "wake_ats": wake_ats, "wake_seqs": wake_seqs}))
+        parameters = {**_ends(other), **_records(other), "wake_ats": wake_ats, "wake_seqs": wake_seqs}
+        found.append(("commit_ends", other, parameters))
     return found
+
+
+def _id(item: ExecutionCommit) -> str:
+    return item.id
 
 
 def _records(items: Items) -> dict[str, object]:
     records = [record for item in items for record in item.records]
     return {
-        "ids": uuids([item.id for item in items for _ in item.records]),
-        "epochs": integers([item.epoch for item in items for _ in item.records]),
-        "befores": integers([item.records[0].seq - 1 for item in items for _ in item.records]),
+        "record_ids": uuids([item.id for item in items for _ in item.records]),
+        "record_epochs": integers([item.epoch for item in items for _ in item.records]),
+        "record_befores": integers([item.records[0].seq - 1 for item in items for _ in item.records]),
         "started_ats": bigints([record.started_at for record in records]),
         "finished_ats": bigints([record.finished_at for record in records]),
         "due_ats": bigints([record.due_at for record in records]),
         "seqs": integers([record.seq for record in records]),
         "ordinals": integers([record.ordinal for record in records]),
         "attempts": integers([record.attempt for record in records]),
-        "kinds": texts([record.kind for record in records]),
+        "record_kinds": texts([record.kind for record in records]),
         "branches": texts([record.branch for record in records]),
         "names": texts([record.name for record in records]),
         "digests": byteas([record.digest for record in records]),
-        "payloads": byteas([record.payload for record in records]),
+        "record_payloads": byteas([record.payload for record in records]),
     }
 
 
@@ -116,6 +121,7 @@ def _ends(items: Items) -> dict[str, object]:
     ends: list[End] = [item.end for item in items if item.end is not None]
     return {
         **_claims(items),
+        "record_counts": integers([len(item.records) for item in items]),
         "workers": integers([item.worker for item in items]),
         "kinds": texts([end.kind for end in ends]),
         "payloads": byteas([end.payload for end in ends]),
@@ -128,5 +134,5 @@ def _claims(items: Items) -> dict[str, object]:
     return {
         "ids": uuids([item.id for item in items]),
         "epochs": integers([item.epoch for item in items]),
-        "afters": integers([item.records[-1].seq if item.records else None for item in items]),
+        "befores": integers([item.records[0].seq - 1 if item.records else None for item in items]),
     }

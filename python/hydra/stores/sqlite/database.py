@@ -42,6 +42,8 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._queue: WriteQueue | None = None
         self._readers: list[sqlite3.Connection] = []
+        self._others_version = 0
+        self._others_count = 0
 
     def check(self) -> None:
         """Raise a ConfigError for a path that cannot be a database here."""
@@ -77,6 +79,27 @@ class Database:
                 self._depth = 0
                 assert self._queue is not None
                 self._queue.release()
+
+    def others_changes(self) -> int | None:
+        """How often commits of others were noticed, as far as this one's writer can tell; None without a writer.
+
+        SQLite's `data_version` on a connection does not move with its own commits. While a transaction is under way
+        there is nothing to look at: it looked when it began, and nobody has committed since.
+        """
+        if self._mutex.acquire(blocking=False):
+            try:
+                if self._writer is not None and not self._depth:
+                    with explained(self.path):
+                        self._look_for_others(self._writer)
+            finally:
+                self._mutex.release()
+        return None if self._writer is None else self._others_count
+
+    def _look_for_others(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("pragma data_version").fetchone()[0]
+        if version != self._others_version:
+            self._others_version = version
+            self._others_count += 1
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:
@@ -167,7 +190,9 @@ class Database:
         try:
             with explained(self.path):
                 self._retry_busy(deadline, "begin immediate", connection)
+                self._look_for_others(connection)
         except BaseException:
+            _roll_back(connection)
             queue.release()
             raise
         return connection

@@ -1,4 +1,4 @@
-"""Notices commits of any process, this one's included, by SQLite's `data_version`. A hint: never says what changed."""
+"""Notices commits by SQLite's `data_version`, not the ones of this store itself. A hint: never says what changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Watch:
         self._seen = threading.local()
         self._connection: sqlite3.Connection | None = None
         self._polling = False
-        self._version = 0
+        self._seen_state: tuple[int | None, int] = (None, 0)
         self._change_count = 0
         self._changed_at = 0.0
 
@@ -71,9 +71,10 @@ class Watch:
             time.sleep(min(pause, remaining))
         finally:
             self._news.acquire()
-        version = self._read_version()
-        if version != self._version:
-            self._version = version
+        others_count = self._database.others_changes()
+        state = (others_count, self._read_version() if others_count is None else 0)
+        if state != self._seen_state:
+            self._seen_state = state
             self._change_count += 1
             self._changed_at = time.monotonic()
 

@@ -8,7 +8,12 @@ from hydra_execution as e
 left join hydra_key as k
     on k.namespace = e.namespace
     and k.workflow = e.workflow
-    and k.idempotency_key = e.idempotency_key
+    and k.key_hash = unhex(sha2(e.idempotency_key, 256))
 where e.namespace = {namespace}
     and e.idempotency_key is not null
-    and (k.idempotency_key is null or k.execution_id <> e.id or k.digest <> e.digest)
+    and (
+        k.idempotency_key is null
+        or k.idempotency_key <> e.idempotency_key
+        or k.execution_id <> e.id
+        or k.digest <> e.digest
+    )

@@ -5,7 +5,7 @@ create table if not exists hydra_execution (
     id binary(16) not null,
     namespace varbinary(200) not null,
     workflow varbinary(600) not null,
-    idempotency_key varbinary(2048) null,
+    idempotency_key longblob null,
     status enum('pending', 'running', 'sleeping', 'waiting', 'completed', 'failed', 'cancelled', 'parked')
         character set ascii collate ascii_bin not null,
     owner binary(16) not null,
@@ -63,15 +63,16 @@ create table if not exists hydra_deadline (
     primary key (namespace, timeout_at, id)
 ) engine = innodb row_format = dynamic;
 
--- Kept for ever, also after the execution was purged (R24).
+-- Kept for ever, also after the execution was purged (R24). A key of any length is found by its SHA-256.
 create table if not exists hydra_key (
     namespace varbinary(200) not null,
     workflow varbinary(600) not null,
-    idempotency_key varbinary(2048) not null,
+    key_hash binary(32) not null,
+    idempotency_key longblob not null,
     execution_id binary(16) not null,
     digest varbinary(64) not null,
     created_at bigint not null,
-    primary key (namespace, workflow, idempotency_key)
+    primary key (namespace, workflow, key_hash)
 ) engine = innodb row_format = dynamic;
 
 create table if not exists hydra_record (

@@ -3,4 +3,4 @@ select execution_id
 from hydra_key
 where namespace = {namespace}
     and workflow = {workflow}
-    and idempotency_key = {key}
+    and key_hash = {key_hash}

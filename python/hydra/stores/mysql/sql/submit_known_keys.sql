@@ -2,5 +2,5 @@
 select workflow, idempotency_key, execution_id, digest
 from hydra_key force index (primary)
 where namespace = {namespace}
-    and (workflow, idempotency_key) in ({keys})
+    and (workflow, key_hash) in ({keys})
 lock in share mode

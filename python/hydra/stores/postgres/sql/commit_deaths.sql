@@ -1,4 +1,5 @@
--- Index: primary keys of hydra_execution and hydra_record; no indexed column changes.
+-- Index: primary keys of hydra_execution and hydra_record; no indexed column changes. Before the statement that takes the item's records,
+-- and on the same condition.
 with fence as materialized (
     select n.id
     from hydra_node as n
@@ -12,12 +13,12 @@ with fence as materialized (
     set death_count = coalesce(i.death_count, e.death_count),
         alone_death_count = coalesce(i.alone_death_count, e.alone_death_count)
     from fence
-    cross join unnest(%(ids)s, %(epochs)s, %(afters)s, %(death_counts)s, %(alone_death_counts)s)
-        as i (id, epoch, after, death_count, alone_death_count)
+    cross join unnest(%(ids)s, %(epochs)s, %(befores)s, %(death_counts)s, %(alone_death_counts)s)
+        as i (id, epoch, before, death_count, alone_death_count)
     where e.id = i.id
         and e.epoch = i.epoch
         and e.owner = fence.id
-        and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
+        and (i.before is null or i.before = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id))
     returning e.id
 )
 select counted.id::text

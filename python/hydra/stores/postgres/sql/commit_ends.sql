@@ -16,7 +16,7 @@ with fence as materialized (
             when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then 'pending'
             else i.kind
         end,
-        record_count = old.record_count + case when i.kind = 'retry' and i.cause_seq > 0 then 1 else 0 end,
+        record_count = old.record_count + i.record_count + case when i.kind = 'retry' and i.cause_seq > 0 then 1 else 0 end,
         owner = case when i.kind = 'crashed' then e.owner end,
         epoch = e.epoch + case when i.kind = 'crashed' then 1 else 0 end,
         attempt = e.attempt + case when i.kind = 'retry' then 1 else 0 end,
@@ -35,8 +35,8 @@ with fence as materialized (
         attention = case when i.kind = 'crashed' then e.attention else nullif(e.attention, 'timeout') end
     from fence
     cross join unnest(
-        %(ids)s, %(epochs)s, %(afters)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s
-    ) as i (id, epoch, after, worker, kind, payload, cause_seq, cause, wake_at, wake_seq)
+        %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s
+    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause, wake_at, wake_seq)
     cross join lateral (
         select
             o.claimed_at,
@@ -49,9 +49,22 @@ with fence as materialized (
     where e.id = i.id
         and e.epoch = i.epoch
         and e.owner = fence.id
-        and (i.after is null or i.after = old.record_count)
+        and (i.before is null or i.before = old.record_count)
     returning
         e.id, e.record_count, e.attempt as next_attempt, i.epoch, old.attempt, old.claimed_at, i.worker, i.kind, i.payload, i.cause, i.cause_seq
+), recorded as (
+    insert into hydra_record (
+        execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload
+    )
+    select
+        r.id, r.started_at, r.finished_at, r.due_at, r.seq, r.ordinal, r.attempt, r.kind, r.branch, r.name, r.digest, r.payload
+    from fence
+    cross join unnest(
+        %(record_ids)s, %(record_epochs)s, %(record_befores)s, %(started_ats)s, %(finished_ats)s, %(due_ats)s, %(seqs)s,
+        %(ordinals)s, %(attempts)s, %(record_kinds)s, %(branches)s, %(names)s, %(digests)s, %(record_payloads)s
+    ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload)
+    where fence.id = (select e.owner from hydra_execution as e where e.id = r.id and e.epoch = r.epoch)
+        and r.before = (select coalesce(max(l.seq), 0) from hydra_record as l where l.execution_id = r.id)
 ), claim as (
     insert into hydra_claim (
         execution_id, claimed_at, ended_at, node, epoch, attempt, worker, ending, detail, payload

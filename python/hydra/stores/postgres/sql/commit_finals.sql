@@ -1,5 +1,5 @@
--- Index: primary keys of hydra_execution and hydra_record. Takes the execution off the hot table. What comes with records ends only
--- if the statement before this one accepted them. Lock order: the node's row, then executions in the order of the ids, which are sorted.
+-- Index: primary keys of hydra_execution and hydra_record. Takes the execution off the hot table. The records that come with an end
+-- are taken on the same condition, read from the same snapshot: both or neither. Lock order: the node's row, then executions in the order of the ids, which are sorted.
 with fence as materialized (
     select n.id
     from hydra_node as n
@@ -12,16 +12,29 @@ with fence as materialized (
     delete from hydra_execution as e
     using fence
     cross join unnest(
-        %(ids)s, %(epochs)s, %(afters)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s
-    ) as i (id, epoch, after, worker, kind, payload, cause_seq, cause)
+        %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s
+    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause)
     where e.id = i.id
         and e.epoch = i.epoch
         and e.owner = fence.id
-        and (i.after is null or i.after = (select max(r.seq) from hydra_record as r where r.execution_id = i.id))
+        and (i.before is null or i.before = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id))
     returning
         e.*,
-        coalesce(i.after, (select max(r.seq) from hydra_record as r where r.execution_id = i.id), 0) as records,
+        (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id) + i.record_count as records,
         i.worker, i.kind, i.payload, i.cause_seq, i.cause
+), recorded as (
+    insert into hydra_record (
+        execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload
+    )
+    select
+        r.id, r.started_at, r.finished_at, r.due_at, r.seq, r.ordinal, r.attempt, r.kind, r.branch, r.name, r.digest, r.payload
+    from fence
+    cross join unnest(
+        %(record_ids)s, %(record_epochs)s, %(record_befores)s, %(started_ats)s, %(finished_ats)s, %(due_ats)s, %(seqs)s,
+        %(ordinals)s, %(attempts)s, %(record_kinds)s, %(branches)s, %(names)s, %(digests)s, %(record_payloads)s
+    ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload)
+    where fence.id = (select e.owner from hydra_execution as e where e.id = r.id and e.epoch = r.epoch)
+        and r.before = (select coalesce(max(l.seq), 0) from hydra_record as l where l.execution_id = r.id)
 ), outcome as (
     insert into hydra_outcome (
         execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, record_count,

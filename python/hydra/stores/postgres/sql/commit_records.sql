@@ -13,17 +13,16 @@ with fence as materialized (
         execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload
     )
     select
-        i.id, i.started_at, i.finished_at, i.due_at, i.seq, i.ordinal, i.attempt, i.kind, i.branch, i.name, i.digest, i.payload
+        r.id, r.started_at, r.finished_at, r.due_at, r.seq, r.ordinal, r.attempt, r.kind, r.branch, r.name, r.digest, r.payload
     from fence
     cross join unnest(
-        %(ids)s, %(epochs)s, %(befores)s, %(started_ats)s, %(finished_ats)s, %(due_ats)s, %(seqs)s, %(ordinals)s, %(attempts)s,
-        %(kinds)s, %(branches)s, %(names)s, %(digests)s, %(payloads)s
-    ) as i (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload)
-    where fence.id = (select e.owner from hydra_execution as e where e.id = i.id and e.epoch = i.epoch)
-        and i.before = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id)
-    returning execution_id, seq
+        %(record_ids)s, %(record_epochs)s, %(record_befores)s, %(started_ats)s, %(finished_ats)s, %(due_ats)s, %(seqs)s,
+        %(ordinals)s, %(attempts)s, %(record_kinds)s, %(branches)s, %(names)s, %(digests)s, %(record_payloads)s
+    ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload)
+    where fence.id = (select e.owner from hydra_execution as e where e.id = r.id and e.epoch = r.epoch)
+        and r.before = (select coalesce(max(l.seq), 0) from hydra_record as l where l.execution_id = r.id)
+    returning execution_id
 )
-select recorded.execution_id::text, max(recorded.seq)
+select distinct recorded.execution_id::text
 from fence
 left join recorded on true
-group by recorded.execution_id

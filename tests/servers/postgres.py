@@ -2,6 +2,7 @@
 
 Never skips: where no server program is found, `find_binaries` raises one sentence that says what to install.
 `HYDRA_TEST_POSTGRES_URL` names a server that exists instead (a role that may create databases); it cannot be restarted.
+`HYDRA_TEST_POSTGRES_BIN` names the folder of another version's programs.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class PostgresServer:
 
     def __init__(self, binaries: Path | None = None, settings: str = "") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-pg-"))
-        self._binaries = binaries or find_binaries()[0]
+        self._binaries = binaries or Path(os.environ.get("HYDRA_TEST_POSTGRES_BIN") or find_binaries()[0])
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self.socket_folder = self._folder / "s"

@@ -25,6 +25,7 @@ SETTINGS = (
     "--innodb-buffer-pool-size=256M",
     "--innodb-log-file-size=256M",
     "--innodb-fast-shutdown=1",
+    "--innodb-file-per-table=0",
     "--max-allowed-packet=64M",
     "--max-connections=150",
     "--character-set-server=latin1",  # hydra may not lean on the server's defaults

@@ -70,17 +70,17 @@ class Reader:
         return [found[id] if found[id][0] in FINAL else None for id in ids]
 
     def input(self, id: str) -> bytes:
-        rows = self._select("input", id=id_literal(id)) if is_id(id) else ()
+        rows = self._select("input", id=id_literal(id))
         if not rows:
             raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
         content: bytes = rows[0][0]
         return content
 
     def records(self, id: str) -> list[Record]:
-        return [to_record(row) for row in self._select("records", id=id_literal(id))] if is_id(id) else []
+        return [to_record(row) for row in self._select("records", id=id_literal(id))]
 
     def claims(self, id: str) -> list[Claim]:
-        rows = self._select("claims", id=id_literal(id)) if is_id(id) else ()
+        rows = self._select("claims", id=id_literal(id))
         return [
             Claim(id_text(id), epoch, attempt, id_text(node), worker, claimed_at, ended_at, ending, _text(detail))
             for id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail in rows
@@ -123,14 +123,13 @@ class Reader:
         return self._run(STATEMENTS[name].format(namespace=self._literal, **values))
 
     def _by_ids(self, name: str, ids: Sequence[str]) -> Sequence[tuple[Any, ...]]:
-        known = [id for id in ids if is_id(id)]
-        return self._select(name, ids=id_list(known)) if known else ()
+        return self._select(name, ids=id_list(ids)) if ids else ()
 
 
 def _conditions(status: Status, filter: Filter) -> list[str]:
     """Only what is running has an owner: for all else the index gives the order of ids."""
     conditions = [] if status is Status.RUNNING else [f"owner = {NO_NODE}"]
-    if filter.before is not None and is_id(filter.before):
+    if filter.before is not None:
         conditions.append(f"id < {id_literal(filter.before)}")
     if filter.workflow is not None:
         conditions.append(f"workflow = {literal(filter.workflow)}")

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from importlib.resources import files
 
-from hydra.errors import HydraError
+from hydra.errors import HydraError, PayloadError
 
 NO_NODE = "x'00000000000000000000000000000000'"
 
@@ -42,13 +42,24 @@ def literal(value: int | str | bytes | None) -> str:
     if isinstance(value, Word):
         return f"'{value}'"
     if isinstance(value, str):
-        return f"x'{value.encode().hex()}'"
+        return f"x'{_octets(value).hex()}'"
     return f"x'{value.hex()}'"
 
 
 def key_hash(key: str) -> str:
     """What the table of keys is ordered by: keys of any length, each at a place of its own."""
-    return f"x'{hashlib.sha256(key.encode()).hexdigest()}'"
+    return f"x'{hashlib.sha256(_octets(key)).hexdigest()}'"
+
+
+def _octets(text: str) -> bytes:
+    """Refuses what another database would mangle, so that a text means the same on each."""
+    try:
+        octets = text.encode()
+    except UnicodeEncodeError as error:
+        raise PayloadError(f"a name, key or tag is not Unicode text ({error.reason}); leave that out") from error
+    if b"\0" in octets:
+        raise PayloadError("a name, key or tag holds a NUL character; leave it out")
+    return octets
 
 
 def row(*values: int | str | bytes | None) -> str:

@@ -85,7 +85,7 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else 0
         timeout_at = 0 if s.timeout_us is None else now + s.timeout_us
-        tags = literal(msgspec.json.encode(s.tags)) if s.tags else "null"
+        tags = _tags_literal(s.tags) if s.tags else "null"
         if s.key is not None:
             keys.append(f"({namespace}, {workflow}, {key_hash(s.key)}, {key}, {id}, {digest}, {now})")
         executions.append(
@@ -116,3 +116,9 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
     for s in submissions:
         transaction.move(s.workflow, None, "pending")
     return True
+
+
+def _tags_literal(tags: dict[str, str]) -> str:
+    for text in (*tags, *tags.values()):
+        literal(text)  # refuses what is no text
+    return literal(msgspec.json.encode(tags))

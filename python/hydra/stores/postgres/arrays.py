@@ -5,6 +5,7 @@ psycopg adapts a list element by element in Python, which costs more than the se
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from psycopg.pq import Format
 
 from hydra.errors import PayloadError
 
+_UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NULL = b"\xff\xff\xff\xff"
 _header = struct.Struct("!iiiii").pack
 _length = struct.Struct("!i").pack
@@ -53,13 +55,22 @@ _ARRAY_OIDS: dict[type[bytes], int] = {
 
 
 def uuids(ids: Sequence[str]) -> UuidArray:
-    """Ids in their usual text form; whatever is no such id is a ValueError."""
+    """Ids in their usual text form."""
     if not ids:
         return UuidArray(_header(0, 0, _UUID, 0, 1)[:12])
-    body = bytes.fromhex("00000010" + "00000010".join(ids).replace("-", ""))
+    try:
+        body = bytes.fromhex("00000010" + "00000010".join(ids).replace("-", ""))
+    except ValueError:
+        body = b""
     if len(body) != 20 * len(ids):
-        raise ValueError("an id is not a UUID")
+        wrong = next((id for id in ids if not is_uuid(id)), ids[0])
+        raise PayloadError(f"`{wrong[:100]}` is not the id of an execution, which is a UUID")
     return UuidArray(_header(1, 0, _UUID, len(ids), 1) + body)
+
+
+def is_uuid(id: str) -> bool:
+    """Whether a database could hold it; no execution has another."""
+    return _UUID_FORM.fullmatch(id) is not None
 
 
 def bigints(values: Sequence[int | None]) -> BigintArray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores.postgres.arrays import texts, uuids
-from hydra.stores.postgres.committing import check_fence
+from hydra.stores.postgres.arrays import is_uuid, texts, uuids
 from hydra.stores.postgres.database import Cursor, Row
+from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.rows import to_claimed
 
 Write = Callable[..., list[Cursor]]
@@ -15,9 +15,8 @@ Write = Callable[..., list[Cursor]]
 
 def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
     """The best of the heads of each workflow's queue: priority, then age, as `_core.select` orders one group."""
-    fence = {"namespace": namespace, "node": node.id, "session": node.session}
     marked, recorded = write(
-        ("claim", {**fence, "workflows": texts(sorted(set(workflows))), "slots": slots, "now": now}),
+        ("claim", {**fence(namespace, node), "workflows": texts(sorted(set(workflows))), "slots": slots, "now": now}),
         ("claimed_records", {"node": node.id, "now": now}),
     )
     claimed = _claimed(node, marked.fetchall(), recorded.fetchall())
@@ -27,9 +26,9 @@ def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str],
 
 def recover(write: Write, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     """What a claim took whose reply was lost (R16)."""
-    fence = {"namespace": namespace, "node": node.id, "session": node.session}
+    wanted = uuids([id for id in ids if is_uuid(id)])
     owned, recorded = write(
-        ("recovered_executions", {**fence, "ids": uuids(list(ids))}), ("recovered_records", {"ids": uuids(list(ids))})
+        ("recovered_executions", {**fence(namespace, node), "ids": wanted}), ("recovered_records", {"ids": wanted})
     )
     return _claimed(node, owned.fetchall(), recorded.fetchall())
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hydra.errors import LeaseLost
 from hydra.execution import FINAL, End, ExecutionCommit, NodeRef
-from hydra.stores.postgres.arrays import bigints, byteas, integers, texts, uuids
+from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.database import Cursor, Step
+from hydra.stores.postgres.fence import check_fence, fence
 
 Write = Callable[..., list[Cursor]]
 Items = Sequence[ExecutionCommit]
@@ -23,21 +23,16 @@ _FINAL_KINDS = frozenset(status.value for status in FINAL)
 
 def commit(write: Write, namespace: str, node: NodeRef, commits: Items, now: int) -> list[bool]:
     """True where it was written."""
-    fence = {"namespace": namespace, "node": node.id, "session": node.session, "now": now}
+    common = {**fence(namespace, node), "now": now}
     steps: list[Step] = []
     decided_by: dict[int, int] = {}  # the item (by identity): the last statement it is in accepts or refuses it
-    for items in _rounds([item for item in commits if _is_gapless(item)]):
+    rounds = _rounds([item for item in commits if is_uuid(item.id) and _is_gapless(item)])
+    for items in rounds or [[]]:
         for name, chosen, parameters in _statements(items):
             decided_by.update((id(item), len(steps)) for item in chosen)
-            steps.append((name, {**fence, **parameters}))
-    accepted = [_accepted(node, cursor) for cursor in (write(*steps) if steps else ())]
+            steps.append((name, {**common, **parameters}))
+    accepted = [_accepted(node, cursor) for cursor in write(*steps)]
     return [id(item) in decided_by and item.id in accepted[decided_by[id(item)]] for item in commits]
-
-
-def check_fence(node: NodeRef, rows: Sequence[object]) -> None:
-    """A fenced statement answers at least one row unless the fence refused it (R6)."""
-    if not rows:
-        raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
 
 
 def _accepted(node: NodeRef, cursor: Cursor) -> set[str]:
@@ -71,7 +66,7 @@ def _statements(items: Items) -> list[tuple[str, Items, dict[str, object]]]:
     final = [item for item in items if item.end is not None and item.end.kind in _FINAL_KINDS]
     other = [item for item in items if item.end is not None and item.end.kind not in _FINAL_KINDS]
     found: list[tuple[str, Items, dict[str, object]]] = []
-    if counting or empty:
+    if counting or empty or not items:  # with nothing to write it only takes the fence
         found.append(("commit_deaths", counting + empty, _deaths(sorted(counting + empty, key=_id))))
     if recording:
         found.append(("commit_records", recording, _records(recording)))

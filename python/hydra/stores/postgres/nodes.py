@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from hydra.errors import LeaseLost
 from hydra.execution import NodeInfo, NodeRef
-from hydra.stores.postgres.arrays import bigints, byteas, texts
-from hydra.stores.postgres.committing import check_fence
+from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts
 from hydra.stores.postgres.database import Cursor, Row
+from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
 Write = Callable[..., list[Cursor]]
@@ -33,25 +33,23 @@ def register_node(write: Write, namespace: str, info: NodeInfo, now: int) -> Nod
 
 def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: Sequence[WorkflowInfo]) -> None:
     workflows = sorted(workflows, key=lambda workflow: workflow.name)
-    names = texts([workflow.name for workflow in workflows])
-    registered, _ = write(
+    (registered,) = write(
         (
             "register_workflows",
             {
-                **_fence(namespace, node),
-                "names": names,
+                **fence(namespace, node),
+                "names": texts([workflow.name for workflow in workflows]),
                 "signatures": byteas([workflow.signature for workflow in workflows]),
                 "timeouts_us": bigints([workflow.timeout_us for workflow in workflows]),
                 "code_versions": texts([workflow.code_version for workflow in workflows]),
             },
-        ),
-        ("register_node_workflows", {"node": node.id, "names": names}),
+        )
     )
     check_fence(node, registered.fetchall())
 
 
 def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Beat:
-    beaten, attention = write(("heartbeat", {**_fence(namespace, node), "now": now}), ("attention", {"node": node.id}))
+    beaten, attention = write(("heartbeat", {**fence(namespace, node), "now": now}), ("attention", {"node": node.id}))
     rows = beaten.fetchall()
     check_fence(node, rows)
     return Beat(rows[0][0], [Attention(*row) for row in attention])
@@ -60,7 +58,7 @@ def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Bea
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
     """Safe to repeat when its own reply was lost: a session only grows, and only its own node raises it."""
     _, raised, owned = write(
-        ("lock_node", _fence(namespace, node)), ("raise_session", _fence(namespace, node)), ("owned", {"node": node.id})
+        ("lock_node", fence(namespace, node)), ("raise_session", fence(namespace, node)), ("owned", {"node": node.id})
     )
     rows = raised.fetchall()
     check_fence(node, rows)
@@ -68,7 +66,7 @@ def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[O
 
 
 def unregister_node(write: Write, namespace: str, node: NodeRef) -> None:
-    _, ended = write(("lock_node", _fence(namespace, node)), ("unregister_node", _fence(namespace, node)))
+    _, ended = write(("lock_node", fence(namespace, node)), ("unregister_node", fence(namespace, node)))
     if not ended.rowcount:
         raise LeaseLost(f"node `{node.id}` is not registered any more")
 
@@ -79,6 +77,8 @@ def to_node(row: Row) -> NodeState:
 
 def mark_dead(write: Write, namespace: str, node_id: str, counter: int | None) -> bool:
     """For an open transaction: the beat is read after the row's exclusive lock was had, or not at all."""
+    if not is_uuid(node_id):
+        return False
     peer = {"namespace": namespace, "node": node_id}
     (locked,) = write(("lock_peer", peer))
     if not locked.fetchall():
@@ -92,7 +92,3 @@ def return_executions(write: Write, namespace: str, now: int, limit: int) -> int
     own = {"namespace": namespace}
     _, returned = write(("empty_nodes", own), ("return_executions", {**own, "now": now, "limit": limit}))
     return returned.rowcount
-
-
-def _fence(namespace: str, node: NodeRef) -> dict[str, object]:
-    return {"namespace": namespace, "node": node.id, "session": node.session}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hydra.execution import Status
-from hydra.stores.postgres.arrays import uuids
+from hydra.stores.postgres.arrays import is_uuid, uuids
 from hydra.stores.postgres.database import Cursor
 
 Write = Callable[..., list[Cursor]]
@@ -33,7 +33,7 @@ def resume(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[S
 
 
 def _values(namespace: str, ids: Sequence[str]) -> dict[str, object]:
-    return {"namespace": namespace, "ids": uuids(sorted(set(ids)))}
+    return {"namespace": namespace, "ids": uuids(sorted({id for id in ids if is_uuid(id)}))}
 
 
 def _in_order(ids: Sequence[str], states: Cursor) -> list[Status | None]:

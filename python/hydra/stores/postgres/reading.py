@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
-from hydra.stores.postgres.arrays import uuids
+from hydra.stores.postgres.arrays import is_uuid, uuids
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, Stats
 
@@ -20,7 +20,7 @@ Outcome = tuple[Status, bytes | None, str]
 
 
 def snapshots(read: Read, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
-    (rows,) = read(("snapshots", {"namespace": namespace, "ids": uuids(ids)}))
+    (rows,) = read(("snapshots", {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}))
     found = {row[0]: to_snapshot(row) for row in rows}
     return [found.get(id) for id in ids]
 
@@ -49,7 +49,7 @@ def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]
 
 
 def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | None]:
-    (rows,) = read(("outcomes", {"namespace": namespace, "ids": uuids(ids)}))
+    (rows,) = read(("outcomes", {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}))
     found = {id: (Status(status), payload, cause) if status else None for id, status, payload, cause in rows}
     for id in ids:
         if id not in found:
@@ -58,7 +58,7 @@ def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | N
 
 
 def read_input(read: Read, namespace: str, id: str) -> bytes:
-    (rows,) = read(("input", {"namespace": namespace, "id": id}))
+    (rows,) = read(("input", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))
     if not rows:
         raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
     content: bytes = rows[0][0]
@@ -66,11 +66,16 @@ def read_input(read: Read, namespace: str, id: str) -> bytes:
 
 
 def read_records(read: Read, namespace: str, id: str) -> list[Record]:
-    return [Record(*row) for row in read(("records", {"namespace": namespace, "id": id}))[0]]
+    return [
+        Record(*row)
+        for row in read(("records", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
+    ]
 
 
 def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:
-    return [Claim(*row) for row in read(("claims", {"namespace": namespace, "id": id}))[0]]
+    return [
+        Claim(*row) for row in read(("claims", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
+    ]
 
 
 def read_stats(read: Read, namespace: str) -> Stats:

@@ -3,6 +3,6 @@ select
     r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt, r.digest, r.payload, r.started_at, r.finished_at, r.due_at
 from hydra_submission as s
 join hydra_record as r on r.execution_id = s.execution_id
-where s.execution_id = %(id)s
+where s.execution_id = any(%(ids)s)
     and s.namespace = %(namespace)s
 order by r.seq

@@ -1,4 +1,5 @@
--- Index: primary key of hydra_workflow. Names come sorted, so two nodes that start together never wait in a ring.
+-- Index: primary key of hydra_workflow. Names come sorted, so two nodes that start together never wait in a ring; what is
+-- known already is not written again.
 with fence as materialized (
     select n.id
     from hydra_node as n
@@ -7,13 +8,25 @@ with fence as materialized (
         and n.namespace = %(namespace)s
         and n.state = 'alive'
     for share
+), registered as (
+    insert into hydra_workflow as w (namespace, name, signature, timeout_us, code_version)
+    select %(namespace)s, i.name, i.signature, i.timeout_us, i.code_version
+    from fence
+    cross join unnest(%(names)s, %(signatures)s, %(timeouts_us)s, %(code_versions)s)
+        as i (name, signature, timeout_us, code_version)
+    on conflict (namespace, name) do update
+    set signature = excluded.signature,
+        timeout_us = excluded.timeout_us,
+        code_version = excluded.code_version
+    where w.signature <> excluded.signature
+        or w.timeout_us is distinct from excluded.timeout_us
+        or w.code_version <> excluded.code_version
+), served as (
+    insert into hydra_node_workflow (node_id, workflow)
+    select fence.id, i.name
+    from fence
+    cross join unnest(%(names)s) as i (name)
+    on conflict do nothing
 )
-insert into hydra_workflow (namespace, name, signature, timeout_us, code_version)
-select %(namespace)s, i.name, i.signature, i.timeout_us, i.code_version
+select id::text
 from fence
-cross join unnest(%(names)s, %(signatures)s, %(timeouts_us)s, %(code_versions)s) as i (name, signature, timeout_us, code_version)
-on conflict (namespace, name) do update
-set signature = excluded.signature,
-    timeout_us = excluded.timeout_us,
-    code_version = excluded.code_version
-returning (select count(*) from fence)

@@ -2,6 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
 from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4
 from hydra.engine import Engine
@@ -29,6 +30,7 @@ from hydra.errors import (
 )
 from hydra.execution import Status
 from hydra.handle import Handle
+from hydra.hooks import on_worker_start, on_worker_stop
 from hydra.retry import Backoff
 from hydra.workflow import named, step, workflow
 
@@ -60,11 +62,14 @@ __all__ = [
     "WorkflowCancelled",
     "WorkflowFailed",
     "__version__",
+    "aio",
     "current",
     "gather",
     "idempotency_key",
     "named",
     "now",
+    "on_worker_start",
+    "on_worker_stop",
     "random",
     "sleep",
     "step",

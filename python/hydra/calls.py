@@ -5,9 +5,13 @@ A branch is one line of calls: the body itself, one bound step of a gather, or o
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from hydra import codec
 from hydra.context import Current
@@ -15,8 +19,11 @@ from hydra.errors import HydraError
 from hydra.workflow import BoundStep, Step, Workflow
 
 if TYPE_CHECKING:
-    from hydra.executor import Execution, Strand
+    from hydra.executor import Execution
+    from hydra.host import Strand
     from hydra.limits import Interruptible
+
+IMMUTABLE = frozenset({int, float, bool, str, bytes, type(None), Decimal, datetime, date, time, timedelta, UUID})
 
 
 class Branch:
@@ -118,6 +125,12 @@ class StepCall:
         self.is_given_up = False
         self.has_switched = False
         self.strand: Strand | None = None
+
+    def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What this try may change without the body or the next try seeing it."""
+        if not self.kwargs and IMMUTABLE.issuperset(map(type, self.args)):
+            return self.args, self.kwargs
+        return copy.deepcopy((self.args, self.kwargs))
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return step.function(*args, **kwargs)

@@ -24,8 +24,8 @@ CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits somet
 QUIET_ROUNDS = 3  # of the loop, in which a body asks for nothing, before it counts as waiting
 
 
-class HubOfLoop(Protocol):
-    """What the loop needs of the hub; all of it is safe from this thread."""
+class RunnerOfLoop(Protocol):
+    """What the loop needs of the runner; all of it is safe from this thread."""
 
     def now(self) -> int: ...
     def post(self, function: Callable[[Any], None], argument: Any) -> None: ...
@@ -40,8 +40,8 @@ class HubOfLoop(Protocol):
 class EventLoop:
     """Public methods are for the hub's thread."""
 
-    def __init__(self, hub: HubOfLoop) -> None:
-        self.hub = hub
+    def __init__(self, runner: RunnerOfLoop) -> None:
+        self.runner = runner
         self._bodies: dict[Execution, AsyncBody] = {}
         self._started_loop: asyncio.AbstractEventLoop | None = None
 
@@ -87,7 +87,7 @@ class EventLoop:
     # in the loop's thread
 
     def _start_body(self, execution: Execution) -> None:
-        body = self._bodies[execution] = AsyncBody(self.hub, execution, partial(self._bodies.pop, execution))
+        body = self._bodies[execution] = AsyncBody(self.runner, execution, partial(self._bodies.pop, execution))
         body.start()
 
     def _ask_quiet(self, execution: Execution, rounds_left: int) -> None:
@@ -97,35 +97,36 @@ class EventLoop:
         if rounds_left:
             asyncio.get_running_loop().call_soon(self._ask_quiet, execution, rounds_left - 1)
         else:
-            self.hub.post(execution.fell_quiet, body.request_count)
+            self.runner.post(execution.fell_quiet, body.request_count)
 
     def _start_step(self, call: StepCall) -> None:
-        if not self.hub.may_run(call):
-            self.hub.finished(call)
+        if not self.runner.may_run(call):
+            self.runner.finished(call)
             return
-        call.deadline_ns = self.hub.deadline_ns(call)
-        call.started_at = self.hub.now()
-        context = self.hub.new_context()
+        call.deadline_ns = self.runner.deadline_ns(call)
+        call.started_at = self.runner.now()
+        context = self.runner.new_context()
         context.run(caller.set, call)
         loop = asyncio.get_running_loop()
-        place = self.hub.enter_page(call)
+        place = self.runner.enter_page(call)
         task = asyncio.Task(run_step(call), loop=loop, context=context)
         call.running = RunningTask(loop, task)
         task.add_done_callback(partial(self._step_ended, call, place))
 
     def _step_ended(self, call: StepCall, place: int, task: asyncio.Task[None]) -> None:
-        self.hub.leave_page(place)
-        call.finished_at = self.hub.now()
+        self.runner.leave_page(place)
+        call.finished_at = self.runner.now()
         if task.cancelled():
             call.error = asyncio.CancelledError()  # before it began
         if isinstance(call.error, asyncio.CancelledError) and call.running is not None and call.running.is_interrupted:
             call.error = StepTimeout().with_traceback(call.error.__traceback__)
-        self.hub.finished(call)
+        self.runner.finished(call)
 
 
 async def run_step(call: StepCall) -> None:
     try:
-        call.result = await call.step.function(*call.args, **call.kwargs)
+        args, kwargs = call.own_arguments()
+        call.result = await call.step.function(*args, **kwargs)
     except BaseException as error:
         call.error = error
 
@@ -146,8 +147,8 @@ class RunningTask:
 class AsyncBody:
     """A body on the loop, with the tasks it made. Lives in the loop's thread."""
 
-    def __init__(self, hub: HubOfLoop, execution: Execution, forget: Callable[[], Any]) -> None:
-        self.hub = hub
+    def __init__(self, runner: RunnerOfLoop, execution: Execution, forget: Callable[[], Any]) -> None:
+        self.runner = runner
         self.execution = execution
         self.tasks: dict[asyncio.Task[Any], Context] = {}
         self.request_count = 0
@@ -162,7 +163,7 @@ class AsyncBody:
         if isinstance(arguments, End):
             self._report(lambda: arguments)
             return
-        context = self.hub.new_context()
+        context = self.runner.new_context()
         context.run(caller.set, AsyncBranch(self, ""))
         coroutine = self._run(*arguments)
         self.adopt(asyncio.Task(coroutine, loop=self._loop, context=context), context)
@@ -190,7 +191,7 @@ class AsyncBody:
 
     def request(self, function: Callable[[Any], None], argument: Any) -> None:
         self.request_count += 1
-        self.hub.post(function, argument)
+        self.runner.post(function, argument)
 
     async def outcome(self, run: Callable[[], Any]) -> Any:
         """Have the hub run this in a strand; its result, or its exception."""
@@ -231,7 +232,7 @@ class AsyncBody:
     def _report(self, decide: Callable[[], End | None]) -> None:
         self.is_closed = True
         self._forget()
-        self.hub.post(self.execution.async_body_ended, decide)
+        self.runner.post(self.execution.async_body_ended, decide)
 
     def _close_tasks(self) -> None:
         """In its own context each, so that a step called by a `finally` block is still a call of this body."""

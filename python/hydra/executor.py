@@ -14,16 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from greenlet import getcurrent, greenlet
-
-from hydra import codec
+from hydra import codec, endings
 from hydra.calls import Branch, StepCall
 from hydra.context import Current
-from hydra.errors import HydraError, Interrupt, NonDeterminismError
+from hydra.endings import told
+from hydra.errors import HydraError, Interrupt
 from hydra.execution import Claimed, End, Ending, Record, RecordKind
-from hydra.replay import History, Past
+from hydra.host import Host, Strand, running
+from hydra.replay import History, Key, Past
 from hydra.workflow import BoundStep, Step, Workflow, caller
 
 HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
@@ -34,54 +34,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
 SLEEP, VALUE = str(RecordKind.SLEEP), str(RecordKind.VALUE)
 STEP_KINDS = (STEP, FAILURE)
-
-
-class Host(Protocol):
-    """What an execution needs of the hub."""
-
-    namespace: str
-
-    def now(self) -> int: ...
-    def random(self) -> float: ...
-    def may_start(self) -> bool: ...
-    def start(self, run: Callable[[], None]) -> Strand: ...
-    def start_body(self, execution: Execution) -> None:
-        """Run an async body on the event loop."""
-        ...
-
-    def close_body(self, execution: Execution) -> None: ...
-    def ask_quiet(self, execution: Execution) -> None:
-        """Call `fell_quiet` when the async body has asked for everything it wants for now."""
-        ...
-
-    def resume(self, strand: Strand) -> None: ...
-    def resume_at(self, strand: Strand, due_at: int) -> None: ...
-    def resume_when_leased(self, strand: Strand) -> None: ...
-    def perform(self, call: StepCall) -> None:
-        """Run the call and fill in its outcome; the strand is set aside meanwhile if need be."""
-        ...
-
-    def has_unsent(self, execution: Execution) -> None: ...
-    def ended(self, execution: Execution, end: End) -> None: ...
-    def abandon(self, strand: Strand) -> None: ...
-
-
-class Strand(greenlet):
-    """One line of control of an execution. `is_waiting`: it may be resumed, and looks again at what it waits for."""
-
-    is_waiting = False
-
-    def leave(self) -> None:
-        """Let the hub (the parent of every strand) go on; returns when it switches back."""
-        hub = self.parent
-        assert hub is not None
-        hub.switch()
-
-
-def running() -> Strand:
-    strand = getcurrent()
-    assert isinstance(strand, Strand)
-    return strand
 
 
 class Execution:
@@ -114,7 +66,7 @@ class Execution:
         if self.claimed.cancel_requested:
             self.host.ended(self, End(Ending.CANCELLED))
         elif timeout_at is not None and timeout_at <= self.host.now():
-            self.host.ended(self, self._timed_out())
+            self.host.ended(self, endings.timed_out(self.claimed))
         else:
             self.live_count = 1
             if self.workflow.is_async:
@@ -130,14 +82,7 @@ class Execution:
                 self.host.resume(strand)
 
     def halt(self, reason: str) -> None:
-        if reason == "cancelled":
-            self.stop(End(Ending.CANCELLED))
-        elif reason == "timeout":
-            self.stop(self._timed_out())
-        elif reason == "drain":
-            self.stop(End(Ending.RELEASED))
-        else:
-            self.stop(End(Ending.LOST))
+        self.stop(endings.end_of_halt(reason, self.claimed))
 
     def stop(self, end: End) -> None:
         """Decide how this claim ends. A decision stands, but a halt outweighs waiting, and a lost lease everything."""
@@ -147,10 +92,6 @@ class Execution:
             self.host.resume(strand)
         if self.workflow.is_async and not self._is_body_over:
             self.host.close_body(self)
-
-    def _timed_out(self) -> End:
-        error = HydraError(f"the execution ran past the timeout of workflow `{self.claimed.workflow}`")
-        return End(Ending.FAILED, codec.encode_failure(error), cause="timeout")
 
     # strands
 
@@ -165,11 +106,9 @@ class Execution:
         """What the body is called with, or the end of an execution whose input does not fit."""
         try:
             args, kwargs = codec.decode_call(self.claimed.input, self.workflow.function)
-            self.workflow.signature.bind(*args, **kwargs)
+            self.workflow.check_call(args, kwargs)
         except (HydraError, TypeError, ValueError) as error:
-            workflow = self.workflow.name
-            message = f"the input of execution `{self.claimed.id}` does not fit workflow `{workflow}`: {error}"
-            return End(Ending.FAILED, codec.encode_failure(HydraError(message)))
+            return endings.unfit_input(self.claimed, error)
         return args, kwargs
 
     def _call_body(self) -> End | None:
@@ -213,79 +152,52 @@ class Execution:
                 strand.leave()
         raise Interrupt(f"execution `{self.claimed.id}` stops here ({self.stopping.kind}); let this exception pass")
 
-    # how a body ends
-
     def body_returned(self, value: Any) -> End | None:
         if self.stopping is not None:
             return None
         left = self.history.unasked() if self.history is not None else None
         if left is not None:
-            return self._diverged(f"the code returned, and never asked for {told(*left)}, which is recorded")
-        try:
-            return End(Ending.COMPLETED, codec.encode(value))
-        except HydraError as error:
-            return End(Ending.FAILED, codec.encode_failure(error))
+            difference = f"the code returned, and never asked for {told(left)}, which is recorded"
+            return endings.diverged(self.claimed, difference)
+        return endings.returned(value)
 
     def body_raised(self, error: BaseException) -> End | None:
         if self.stopping is not None:
             return None
-        cause_seq = self._cause_seq(error)
-        payload = codec.encode_failure(error)
-        seconds = self.workflow.retry.delay(self.claimed.attempt, error, self.host.random())
-        if seconds is None:
-            return End(Ending.FAILED, payload, cause_seq=cause_seq)
-        return End(Ending.RETRY, payload, wake_at=self.host.now() + round(seconds * 1e6), cause_seq=cause_seq)
-
-    def _cause_seq(self, error: BaseException | None) -> int:
-        """The record of the step failure that left the body, as itself or as what was raised from it."""
-        for _ in range(INTERRUPTS_MAXIMUM):
-            if error is None:
-                break
-            known = self._raised.get(id(error))
-            if known is not None:
-                return known[1]
-            if isinstance(error, BaseExceptionGroup):
-                return next((seq for each in error.exceptions if (seq := self._cause_seq(each))), 0)
-            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        return 0
-
-    def _diverged(self, difference: str) -> End:
-        message = (
-            f"workflow `{self.claimed.workflow}` no longer matches the records of execution `{self.claimed.id}`: "
-            f"{difference}; run the code it began with, then resume it"
-        )
-        return End(Ending.PARKED, codec.encode(str(NonDeterminismError(message))))
+        cause_seq = endings.cause_seq_of(error, self._raised)
+        host = self.host
+        return endings.raised(error, self.workflow, self.claimed.attempt, cause_seq, host.now(), host.random())
 
     # what a body asks for
 
-    def _ask(self, branch: str, name: str, ordinal: int, kinds: tuple[str, ...], digest: bytes) -> Past | None:
+    def _ask(self, key: Key, kinds: tuple[str, ...], digest: bytes) -> Past | None:
         """What the records say of this call; stops the execution where code and records differ."""
         if self.stopping is not None:
             self._interrupt()
         if self.history is None:
             return None
-        past = self.history.ask((branch, name, ordinal))
+        past = self.history.ask(key)
         difference = None
         if past is None or past.outcome is None:
-            left = None if self.workflow.is_async else self.history.unasked(branch)
+            left = None if self.workflow.is_async else self.history.unasked(key[0])
             if left is not None:
-                difference = f"the code asks for {told(branch, name, ordinal)}, the record has {told(*left)}"
+                difference = f"the code asks for {told(key)}, the record has {told(left)}"
         elif past.outcome.kind not in kinds:
-            difference = f"{told(branch, name, ordinal)} is recorded as a `{past.outcome.kind}`"
+            difference = f"{told(key)} is recorded as a `{past.outcome.kind}`"
         if past is not None and past.digest and digest and past.digest != digest:
             difference = (
-                f"{told(branch, name, ordinal)} is called with other arguments "
+                f"{told(key)} is called with other arguments "
                 f"(digest {digest.hex()}) than the record has (digest {past.digest.hex()})"
             )
         if difference is not None:
-            self.stop(self._diverged(difference))
+            self.stop(endings.diverged(self.claimed, difference))
             self._interrupt()
         return past
 
     def _append(
         self,
         kind: str,
-        key: tuple[str, str, int],
+        key: Key,
         attempt: int,
         digest: bytes,
         payload: bytes | None,
@@ -312,7 +224,8 @@ class Execution:
 
         The caller marks it as handed out, when it does that.
         """
-        past = self._ask(branch, step.name, ordinal, STEP_KINDS, digest)
+        key = (branch, step.name, ordinal)
+        past = self._ask(key, STEP_KINDS, digest)
         attempt, failed_count, needed = 1, 0, 0
         if past is not None:
             if past.outcome is not None:
@@ -320,7 +233,6 @@ class Execution:
             attempt, failed_count = past.try_count + 1, past.failed_count
             self._wait_until(past.due_at)
         host = self.host
-        key = (branch, step.name, ordinal)
         while True:
             self._wait_to_start(needed)
             call = StepCall(self, branch, step, ordinal, attempt, args, kwargs)
@@ -400,23 +312,25 @@ class Execution:
         self.stop(End(Ending.SLEEPING, wake_at=due_at, wake_seq=self.claimed.wake_seq))
 
     def sleep(self, branch: str, ordinal: int, seconds: float) -> None:
-        past = self._ask(branch, "hydra.sleep", ordinal, (SLEEP,), b"")
+        key = (branch, "hydra.sleep", ordinal)
+        past = self._ask(key, (SLEEP,), b"")
         if past is not None and past.outcome is not None:
             self._wait_until(past.outcome.due_at)
             return
         now = self.host.now()
         due_at = now + round(seconds * 1e6)
-        self._append(SLEEP, (branch, "hydra.sleep", ordinal), 1, b"", None, now, now, due_at)
+        self._append(SLEEP, key, 1, b"", None, now, now, due_at)
         self.handed = self.seq
         self._wait_until(due_at)
 
     def value(self, branch: str, name: str, ordinal: int, make: Callable[[], Any]) -> Any:
-        past = self._ask(branch, name, ordinal, (VALUE,), b"")
+        key = (branch, name, ordinal)
+        past = self._ask(key, (VALUE,), b"")
         if past is not None and past.outcome is not None:
             assert past.outcome.payload is not None
             return codec.decode(past.outcome.payload)
         payload = self.make_value(name, make)
-        self._append_value((branch, name, ordinal), payload)
+        self._append_value(key, payload)
         return codec.decode(payload)
 
     def make_value(self, name: str, make: Callable[[], Any]) -> bytes:
@@ -424,7 +338,7 @@ class Execution:
             return codec.encode(EPOCH + timedelta(microseconds=self.host.now()))
         return codec.encode(make())
 
-    def _append_value(self, key: tuple[str, str, int], payload: bytes) -> None:
+    def _append_value(self, key: Key, payload: bytes) -> None:
         now = self.host.now()
         self._append(VALUE, key, 1, b"", payload, now, now)
         self.handed = self.seq
@@ -491,7 +405,7 @@ class Execution:
         self.live_count += 1
         self.host.start(strand)
 
-    def keep_value(self, kept: tuple[tuple[str, str, int], bytes]) -> None:
+    def keep_value(self, kept: tuple[Key, bytes]) -> None:
         """A value the body has been given: from its record, or new."""
         key, payload = kept
         self._request_count += 1
@@ -518,8 +432,3 @@ class Execution:
     def current(self, step: str | None, attempt: int) -> Current:
         claimed = self.claimed
         return Current(claimed.id, claimed.workflow, step, self.host.namespace, claimed.tags, attempt, claimed.attempt)
-
-
-def told(branch: str, name: str, ordinal: int) -> str:
-    place = f" in branch `{branch}`" if branch else ""
-    return f"`{name}` number {ordinal + 1}{place}"

@@ -9,49 +9,35 @@
 
 from __future__ import annotations
 
-import decimal
 import heapq
 import logging
 import os
 import random
-import resource
 import select
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import Context, copy_context
 from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
 from hydra.calls import StepCall
-from hydra.errors import StepTimeout
-from hydra.event_loop import EventLoop
 from hydra.execution import Claimed, End, Ending
-from hydra.executor import Execution, Strand, running
+from hydra.executor import Execution
 from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
-from hydra.limits import NEVER_NS, Limits, RunningInThread
-from hydra.pace import Pace
+from hydra.host import Strand
+from hydra.limits import NEVER_NS
 from hydra.page import Page
-from hydra.pool import Pool
-from hydra.workflow import Registry, Step, caller
+from hydra.runner import Lease, Runner, timed_out
+from hydra.workflow import Registry
 
 BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
 UNSENT_MAXIMUM = 512  # executions with unsent records, before frames leave although more is ready
 LEASE_RECHECK_US = 20_000
-SUPERVISOR_GRACE_NS = 2_000_000_000  # past a step's time-out, for the hub to end it, before the supervisor steps in
 RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
 WAIT_MAXIMUM_MS = 60_000
 
 log = logging.getLogger("hydra.worker")
-
-
-class Lease(Protocol):
-    """The node's shared page (`clock.LeasePage`), or a clock in its place."""
-
-    def may_start(self) -> bool: ...
-    def now(self) -> int: ...
-    def boottime_ns(self) -> int: ...
 
 
 class Source(Protocol):
@@ -82,19 +68,13 @@ class Hub:
         self._send = send
         self._lease = lease
         self._page = page
-        self._places = [] if page is None else list(range(page.slot_count))
-        self._base = copy_context()
-        self._decimal = self._base.run(decimal.getcontext) if sets_decimal(self._base) else None
         self._executions: dict[int, Execution] = {}
         self._ready: deque[Strand] = deque()
         self._unsent: list[Execution] = []
         self._outgoing: list[FromWorker] = []
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer_count = 0
-        self._paces: dict[Step[..., Any], Pace] = {}
-        self._pool = Pool(concurrency, self._run_in_thread)
-        self._limits = Limits()
-        self._loop = EventLoop(self)
+        self._runner = Runner(lease, page, concurrency, self.post, self._finished_call)
         self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
@@ -143,12 +123,11 @@ class Hub:
                 self._run_ready()
                 self._flush()
         finally:
-            self._pool.close()
-            self._loop.close()
+            self._runner.close()
 
     def _wait(self, poll: select.poll) -> list[int]:
         timeout_ms = WAIT_MAXIMUM_MS
-        next_ns = min(self._timers[0][0] if self._timers else NEVER_NS, self._limits.next_ns)
+        next_ns = min(self._timers[0][0] if self._timers else NEVER_NS, self._runner.limits.next_ns)
         if next_ns != NEVER_NS:
             timeout_ms = min(timeout_ms, max(0, (next_ns - self._lease.boottime_ns()) // 1_000_000 + 1))
         if self._page is not None:
@@ -187,11 +166,11 @@ class Hub:
 
     def _run_timers(self) -> None:
         timers = self._timers
-        if timers or self._limits.next_ns != NEVER_NS:
+        if timers or self._runner.limits.next_ns != NEVER_NS:
             now_ns = self._lease.boottime_ns()
             while timers and timers[0][0] <= now_ns:
                 heapq.heappop(timers)[2]()
-            for call in self._limits.check(now_ns) if self._limits.next_ns <= now_ns else ():
+            for call in self._runner.limits.check(now_ns) if self._runner.limits.next_ns <= now_ns else ():
                 self._give_up(call)
 
     def _call_at(self, at_ns: int, function: Callable[[], None]) -> None:
@@ -237,18 +216,18 @@ class Hub:
 
     def start(self, run: Callable[[], None]) -> Strand:
         strand = Strand(run, self._greenlet)
-        strand.gr_context = self.new_context()
+        strand.gr_context = self._runner.new_context()
         self._ready.append(strand)
         return strand
 
     def start_body(self, execution: Execution) -> None:
-        self._loop.start_body(execution)
+        self._runner.loop.start_body(execution)
 
     def close_body(self, execution: Execution) -> None:
-        self._loop.close_body(execution)
+        self._runner.loop.close_body(execution)
 
     def ask_quiet(self, execution: Execution) -> None:
-        self._loop.ask_quiet(execution)
+        self._runner.loop.ask_quiet(execution)
 
     def resume(self, strand: Strand) -> None:
         if strand.is_waiting:
@@ -281,111 +260,14 @@ class Hub:
     # steps
 
     def perform(self, call: StepCall) -> None:
-        step = call.step
-        pace = self._paces.get(step)
-        if pace is None:
-            pace = self._paces[step] = Pace(step.inline, not step.is_async and not step.timeout_ns)
-        if pace.is_inline:
-            self._run_inline(call, pace)
-            return
-        strand = call.strand = running()
-        if call.timeout_ns:
-            self._limits.add(call, self._lease.boottime_ns())
-        if step.is_async:
-            self._loop.run_step(call)
-        else:
-            self._pool.submit(call)
-        strand.leave()
+        self._runner.perform(call)
 
-    def _run_inline(self, call: StepCall, pace: Pace) -> None:
-        if pace.is_declared:
-            self._run(call)
-            return
-        switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-        self._run(call)
-        has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
-        pace.observe(call.finished_at - call.started_at, has_switched)
-
-    def _run(self, call: StepCall) -> None:
-        """The step itself, between its entry in the worker's page and the end of that."""
-        call.started_at = self.now()
-        place = self.enter_page(call)
-        context = self.new_context()
-        if call.deadline_ns:
-            run_limited(call, context)
-        else:
-            try:
-                call.result = context.run(enter_step, call)
-            except BaseException as error:
-                call.error = error
-        self.leave_page(place)
-        call.finished_at = self.now()
-
-    # from any thread that runs a step
-
-    def may_run(self, call: StepCall) -> bool:
-        """R5, looked at once more where the step really begins: it may have waited for its thread."""
-        return self.may_start() and call.execution.stopping is None
-
-    def deadline_ns(self, call: StepCall) -> int:
-        return self._lease.boottime_ns() + call.timeout_ns if call.timeout_ns else 0
-
-    def enter_page(self, call: StepCall) -> int:
-        """Show the supervisor that this step runs; returns its place, or -1 without a page or a free place."""
-        page = self._page
-        if page is None:
-            return -1
-        try:
-            place = self._places.pop()
-        except IndexError:
-            return -1
-        deadline_ns = call.deadline_ns + SUPERVISOR_GRACE_NS if call.deadline_ns else 0
-        page.enter(place, call.execution.token, deadline_ns, call.branch, call.step.name, call.ordinal, call.attempt)
-        return place
-
-    def leave_page(self, place: int) -> None:
-        if place >= 0 and self._page is not None:
-            self._page.leave(place)
-            self._places.append(place)
-
-    def finished(self, call: StepCall) -> None:
-        self.post(self._finished, call)
-
-    def new_context(self) -> Context:
-        context = self._base.copy()
-        if self._decimal is not None:
-            context.run(decimal.setcontext, self._decimal.copy())
-        return context
-
-    def _run_in_thread(self, call: StepCall) -> None:
-        if self.may_run(call):
-            call.deadline_ns = self.deadline_ns(call)
-            if call.deadline_ns:
-                self._run(call)
-            else:
-                switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-                self._run(call)
-                call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
-        self.post(self._left_pool, call)
-
-    def _left_pool(self, call: StepCall) -> None:
-        self._pool.finished_one()
-        self._finished(call)
-
-    def _finished(self, call: StepCall) -> None:
+    def _finished_call(self, call: StepCall) -> None:
         if call.is_given_up:
             self._came_back(call.execution)
-            return
-        if call.timeout_ns:
-            self._limits.remove(call)
-            if call.running is not None and call.running.is_interrupted and isinstance(call.error, StepTimeout):
-                call.error = timed_out(call).with_traceback(call.error.__traceback__)
-        elif call.started_at:
-            pace = self._paces[call.step]
-            if pace.may_learn:
-                pace.observe(call.finished_at - call.started_at, call.has_switched)
-        assert call.strand is not None
-        self._ready.append(call.strand)
+        else:
+            assert call.strand is not None
+            self._ready.append(call.strand)
 
     def _give_up(self, call: StepCall) -> None:
         """The step does not end. Its time-out is recorded now; its execution stays here until the step is dead."""
@@ -407,34 +289,3 @@ class Hub:
             del self._stuck[execution]
             if execution.live_count == 0 and execution.stopping is not None:
                 self.ended(execution, execution.stopping)
-
-
-def enter_step(call: StepCall) -> Any:
-    caller.set(call)
-    return call.step.function(*call.args, **call.kwargs)
-
-
-def run_limited(call: StepCall, context: Context) -> None:
-    """StepTimeout may be raised anywhere in here; one that comes after the step has ended changes nothing."""
-    running = call.running = RunningInThread()
-    has_ended = False
-    try:
-        try:
-            call.result = context.run(enter_step, call)
-        except BaseException as error:
-            call.error = error
-        has_ended = True
-        running.close()
-    except StepTimeout as error:
-        running.close()
-        if not has_ended and call.error is None:
-            call.error = error
-
-
-def timed_out(call: StepCall) -> StepTimeout:
-    return StepTimeout(f"step `{call.step.name}` ran longer than {call.timeout_ns / 1e9:g} s")
-
-
-def sets_decimal(context: Context) -> bool:
-    """Whether the context holds a decimal context, which copies of it would share."""
-    return any(variable.name == "decimal_context" for variable in context)

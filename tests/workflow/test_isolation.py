@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextvars
 import decimal
 import threading
+import time
 
 import pytest
+from hydra import pace
 from hydra.context import current, idempotency_key, now, sleep
 from hydra.errors import HydraError
 from hydra.hub import Hub
 from hydra.pace import QUICK_US, SAMPLES_MINIMUM, Pace
+from hydra.retry import Backoff
 from hydra.workflow import named, registry, step, workflow
 from supervising import Supervisor
 
@@ -145,26 +148,32 @@ def test_pool_threads_never_exceed_the_concurrency() -> None:
 
 def test_a_step_becomes_inline_after_enough_quick_runs_and_one_bad_run_sends_it_back() -> None:
     for is_bad in ({"duration_us": QUICK_US, "has_switched": False}, {"duration_us": 1, "has_switched": True}):
-        pace = Pace(is_declared=False, may_learn=True)
+        learned = Pace(is_declared=False, may_learn=True)
         for _ in range(SAMPLES_MINIMUM - 1):
-            pace.observe(10, False)
-            assert not pace.is_inline
-        pace.observe(10, False)
-        assert pace.is_inline
-        pace.observe(**is_bad)
-        assert not pace.is_inline
-    pace = Pace(is_declared=False, may_learn=True)
+            learned.observe(10, False)
+            assert not learned.is_inline
+        learned.observe(10, False)
+        assert learned.is_inline
+        learned.observe(**is_bad)
+        assert not learned.is_inline
+    learned = Pace(is_declared=False, may_learn=True)
     for number in range(SAMPLES_MINIMUM):
-        pace.observe(QUICK_US if number % 50 == 0 else 10, False)
-    assert not pace.is_inline, "two runs in a hundred were slow"
+        learned.observe(QUICK_US if number % 50 == 0 else 10, False)
+    assert not learned.is_inline, "two runs in a hundred were slow"
 
 
-def test_a_quick_step_moves_to_the_hub_s_thread(supervisor: Supervisor) -> None:
+def test_a_quick_step_moves_to_the_hub_s_thread_and_back_when_it_waits(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "SAMPLES_MINIMUM", 20)
     threads: list[str] = []
+    hub_thread = threading.current_thread().name
 
     @step
     def quick() -> None:
         threads.append(threading.current_thread().name)
+        if len(threads) > 4_000:
+            time.sleep(0.000_1)  # gives up the CPU, though not for long
 
     @workflow
     def many() -> None:
@@ -176,6 +185,26 @@ def test_a_quick_step_moves_to_the_hub_s_thread(supervisor: Supervisor) -> None:
     supervisor.run()
     assert len(threads) == 5_000
     assert threads[0].startswith("hydra-step")
+    assert hub_thread in threads
+    assert threads[4_100:].count(hub_thread) <= 1, "one run that waits sends the step back to the pool"
+
+
+def test_g4_each_try_gets_its_arguments_as_the_body_gave_them(supervisor: Supervisor) -> None:
+    @step(max_attempts=2, backoff=Backoff(0.0, maximum=0.0))
+    def charge(lines: list[int]) -> int:
+        total = lines.pop() + lines.pop()
+        if current().attempt == 1:
+            raise ConnectionError
+        return total
+
+    @workflow
+    def bill() -> tuple[int, list[int]]:
+        lines = [1, 2, 3]
+        return charge(lines), lines
+
+    execution = supervisor.submit(bill.bind())
+    supervisor.run()
+    assert execution.result() == (5, [1, 2, 3])
 
 
 def test_frames_may_be_delivered_from_any_thread(supervisor: Supervisor) -> None:

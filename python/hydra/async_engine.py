@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
@@ -20,7 +20,6 @@ from hydra.execution import Record, Status, Submission, Submitted
 from hydra.handle import Handle
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
 from hydra.views import Attempt, Execution, StepView
-from hydra.watcher import Outcome
 from hydra.workflow import BoundWorkflow, Workflow
 
 P = ParamSpec("P")
@@ -165,13 +164,13 @@ class AsyncHandle(Generic[R]):
     async def result(self, timeout: timedelta | float | None = None) -> R:
         """See Handle.result. No thread is held while it waits."""
         seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        future: Future[Outcome] = await self._engine._run(self.handle.watch)
+        wait = await self._engine._run(self.handle.watch)
         try:
-            outcome = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+            outcome = await asyncio.wait_for(asyncio.wrap_future(wait.future), seconds)
         except TimeoutError:
             raise self.handle.not_done(timeout) from None
         finally:
-            self.handle.forget(future)
+            wait.forget()
         return self.handle.read(outcome)
 
     async def steps(self) -> list[StepView]:

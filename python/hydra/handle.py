@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -13,7 +12,7 @@ from hydra.clock import seconds_of
 from hydra.errors import IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
 from hydra.execution import Record, Status
 from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, failure_line, step_views
-from hydra.watcher import Outcome
+from hydra.watcher import Outcome, Wait
 from hydra.workflow import registry
 
 if TYPE_CHECKING:
@@ -42,13 +41,14 @@ class Handle(Generic[R]):
     def result(self, timeout: timedelta | float | None = None) -> R:
         """Wait for the end, then give the result or raise WorkflowFailed, WorkflowCancelled or ResultTimeout."""
         seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        future = self.watch()
+        wait = self.watch()
         try:
-            return self.read(future.result(seconds))
+            outcome = wait.future.result(seconds)
         except FutureTimeout:
             raise self.not_done(timeout) from None
         finally:
-            self.forget(future)
+            wait.forget()
+        return self.read(outcome)
 
     def steps(self) -> list[StepView]:
         """The steps so far, in the order in which they first reported."""
@@ -87,12 +87,8 @@ class Handle(Generic[R]):
 
     # what waits for the end, here and in AsyncHandle
 
-    def watch(self) -> Future[Outcome]:
-        """A future of the outcome; `forget` it when it is no longer awaited."""
+    def watch(self) -> Wait:
         return self._engine.watcher().watch(self.id)
-
-    def forget(self, future: Future[Outcome]) -> None:
-        self._engine.watcher().forget(self.id, future)
 
     def not_done(self, timeout: timedelta | float | None) -> ResultTimeout:
         return ResultTimeout(f"execution `{self.id}` of `{self.workflow}` was not done after {timeout} s; it goes on")

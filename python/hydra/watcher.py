@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from hydra.errors import NotFound, StoreUnavailable
 from hydra.execution import Status
@@ -19,7 +21,16 @@ QUERY_SIZE = 500  # executions asked for in one query
 CHANGE_TIMEOUT_SECONDS = 0.25  # a missed hint costs at most this
 OUTAGE_PAUSE_SECONDS = 0.5
 
+CLOSED = "the engine was closed while a result was awaited"
+
 log = logging.getLogger("hydra.watcher")
+
+
+class Wait(NamedTuple):
+    """Somebody's wait for one outcome."""
+
+    future: Future[Outcome]
+    forget: Callable[[], None]
 
 
 class OutcomeWatcher:
@@ -30,39 +41,46 @@ class OutcomeWatcher:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def watch(self, id: str) -> Future[Outcome]:
-        """A future of the outcome; hand it to `forget` when nobody waits for it any more."""
+    def watch(self, id: str) -> Wait:
+        """A wait for the outcome; `forget` it when nobody is interested any more."""
         if (ended := self._store.outcomes([id])[0]) is not None:
-            return _ended(ended)
-        future = self._add(id)
+            return _over(ended)
+        wait = self._add(id)
         try:
             # What ended before it was watched gives no further hint.
             ended = self._store.outcomes([id])[0]
         except BaseException:
-            self.forget(id, future)
+            wait.forget()
             raise
         if ended is None:
-            return future
-        self.forget(id, future)
-        return _ended(ended)
+            return wait
+        wait.forget()
+        return _over(ended)
 
-    def forget(self, id: str, future: Future[Outcome]) -> None:
+    @property
+    def wait_count(self) -> int:
+        """How many executions are waited for."""
+        return len(self._waiting)
+
+    def _add(self, id: str) -> Wait:
+        future: Future[Outcome] = Future()
+        with self._changed:
+            if self._closed:
+                raise StoreUnavailable(CLOSED)
+            self._waiting.setdefault(id, []).append(future)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="hydra-outcomes", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return Wait(future, lambda: self._forget(id, future))
+
+    def _forget(self, id: str, future: Future[Outcome]) -> None:
         with self._changed:
             futures = self._waiting.get(id, [])
             if future in futures:
                 futures.remove(future)
             if not futures:
                 self._waiting.pop(id, None)
-
-    def _add(self, id: str) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        with self._changed:
-            self._waiting.setdefault(id, []).append(future)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="hydra-watcher", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-        return future
 
     def close(self) -> None:
         """Stop; whoever still waits gets StoreUnavailable."""
@@ -71,7 +89,7 @@ class OutcomeWatcher:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
-        self._fail_all(StoreUnavailable("the engine was closed while a result was awaited"))
+        self._fail_all(StoreUnavailable(CLOSED))
 
     def _run(self) -> None:
         while ids := self._next_ids():
@@ -129,7 +147,7 @@ class OutcomeWatcher:
             return self._waiting.pop(id, [])
 
 
-def _ended(outcome: Outcome) -> Future[Outcome]:
+def _over(outcome: Outcome) -> Wait:
     future: Future[Outcome] = Future()
     future.set_result(outcome)
-    return future
+    return Wait(future, lambda: None)

@@ -103,7 +103,7 @@ class Children:
         descriptors = [worker.theirs.fileno(), worker.page.fd, node.page.fd, self._lifeline_reader]
         if node.lock is not None:
             descriptors.append(node.lock.fd)
-        zygote.ask(Fork(worker.number, settings.concurrency, is_own), descriptors)
+        zygote.ask(Fork(worker.number, settings.concurrency, settings.namespace, is_own), descriptors)
         worker.theirs.close()
         if is_own:
             self._adopt(worker, zygote.process.pid)

@@ -17,6 +17,7 @@ import os
 import random
 import selectors
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -24,7 +25,7 @@ from typing import Protocol
 from hydra import _core, identity
 from hydra.clock import DatabaseClock, LeasePage, boottime_ns
 from hydra.dispatcher import Dispatcher
-from hydra.errors import StoreUnavailable
+from hydra.errors import ConfigError
 from hydra.events import (
     Action,
     Event,
@@ -41,9 +42,10 @@ from hydra.events import (
 )
 from hydra.frames import ToWorker
 from hydra.peers import Reaper
-from hydra.store_thread import Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread
+from hydra.store_thread import NO_ANSWER, Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 
+WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends
 POLL_SECONDS = 1.0  # how long a change may go unnoticed when no hint arrives; jittered
 PROMOTE_PAUSE_NS = 20_000_000  # between two looks at the timers that changes asked for
 PROMOTE_RETRY_NS = 1_000_000_000  # after the database did not say when the next timer is due
@@ -152,7 +154,8 @@ class Node:
         if self.page is not None:
             self.page.close()
         if self.lock is not None:
-            identity.remove_lock(self.lock.path)
+            if not self._store_thread.is_registered:  # else the abandoned lock tells the peers
+                identity.remove_lock(self.lock.path)
             self.lock.close()
 
     def _turn(self) -> None:
@@ -220,12 +223,18 @@ class Node:
                     self._events.append(event)
 
     def _watch(self) -> None:
+        poll_at = 0.0
         while not self._stopping.is_set():
             try:
-                self._store.wait_for_change(POLL_SECONDS * random.uniform(0.8, 1.2))
-            except StoreUnavailable:
+                is_changed = self._store.wait_for_change(WATCH_SECONDS)
+            except NO_ANSWER:
                 self._stopping.wait(PAUSE_SECONDS)
-            if not self._hinted:
+                continue
+            except BaseException as error:
+                self.report(Crashed(error))
+                return
+            if not self._hinted and (is_changed or time.monotonic() >= poll_at):
+                poll_at = time.monotonic() + POLL_SECONDS * random.uniform(0.8, 1.2)
                 self._hinted = True
                 self.report(WorkHint())
 
@@ -250,8 +259,17 @@ class Node:
             self.lock.close()
         self.id = _core.uuid7()
         self.page = LeasePage.create()
-        self.lock = identity.NodeLock(identity.lock_path(self._database, self.id)) if self._database else None
+        self.lock = self._take_lock()
         self._describe()
+
+    def _take_lock(self) -> identity.NodeLock | None:
+        if self._database is None:
+            return None
+        path = identity.lock_path(self._database, self.id)
+        try:
+            return identity.NodeLock(path)
+        except OSError as error:
+            raise ConfigError(f"the node's lock file `{path}` cannot be made: {error.strerror}") from error
 
     def _describe(self) -> None:
         self._store_thread.info = identity.describe_node(

@@ -26,6 +26,7 @@ class AppSettings(msgspec.Struct, frozen=True):
     """What every zygote and worker of a supervisor is made from."""
 
     module: str
+    namespace: str
     concurrency: int
     log_format: str
     is_imported_per_worker: bool  # `--spawn`
@@ -37,7 +38,7 @@ class Zygote:
     def __init__(self, settings: AppSettings, node_id: str) -> None:
         self.started_at_ns = boottime_ns()
         self.socket, theirs = socket.socketpair()
-        order = Order(theirs.fileno(), settings.module, settings.log_format)
+        order = Order(theirs.fileno(), os.getpid(), settings.module, settings.log_format)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hydra.zygote", msgspec.json.encode(order).decode()],
             stdin=subprocess.DEVNULL,

@@ -107,6 +107,10 @@ class StoreThread:
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
+    @property
+    def is_registered(self) -> bool:
+        return self._node is not None
+
     def leave(self) -> None:
         """Unregister and give back what is left; only after `stop`."""
         if self._node is None:
@@ -115,6 +119,7 @@ class StoreThread:
             self._store.unregister_node(self._node, self._clock.now())
             while self._reaper.give_back(self._clock.now()):
                 pass
+            self._node = None
         except NO_ANSWER as error:
             log.warning("the database could not be told that this node leaves; others will notice: %s", error)
         except LeaseLost:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import random
+import resource
 import selectors
 import signal
 import socket
@@ -25,7 +26,7 @@ from hydra.children import Children
 from hydra.clock import boottime_ns
 from hydra.dispatcher import Dispatcher
 from hydra.dispatcher import Settings as DispatcherSettings
-from hydra.errors import HydraError
+from hydra.errors import ConfigError, HydraError
 from hydra.events import DrainAsked, StopAsked
 from hydra.node import Node
 from hydra.observability.logs import configure_logging
@@ -34,6 +35,8 @@ from hydra.stores import open_store
 from hydra.zygote import ImportFailed, Manifest
 
 LEASE_TTL_SECONDS_MINIMUM = 0.5
+BASE_DESCRIPTORS = 256
+WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
 SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
 
@@ -75,15 +78,18 @@ class Supervisor:
             return self._run()
         except HydraError as error:
             print(f"error: {error}", file=sys.stderr)
-            return 2
+            return 2 if isinstance(error, ConfigError) else 1
 
     def _run(self) -> int:
         settings = self._settings
         _core.set_child_subreaper()
+        allow_descriptors(BASE_DESCRIPTORS + self._worker_count * WORKER_DESCRIPTORS)
         store = open_store(settings.url, settings.namespace)
         store.open()
         node = self._node = Node(store, round(settings.lease_ttl_seconds * 1e9), self._worker_count)
-        app = AppSettings(settings.module, settings.concurrency, settings.log_format, settings.spawn)
+        app = AppSettings(
+            settings.module, settings.namespace, settings.concurrency, settings.log_format, settings.spawn
+        )
         children = self._children = Children(node, app, self._serve)
         with contextlib.closing(store), self._handled_signals():
             try:
@@ -174,6 +180,13 @@ class Supervisor:
             log.info("the app's files changed: importing it anew")
             self._children.reload()
         self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise the soft limit where it is too low; programs that use select() want it no higher than needed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
 def modified_times(files: list[str]) -> dict[str, int]:

@@ -27,6 +27,7 @@ from typing import NoReturn
 
 import msgspec
 
+from hydra import _core
 from hydra.codec import json_schema
 from hydra.errors import HydraError
 from hydra.frames import Unpacker, pack
@@ -45,6 +46,7 @@ class Order(msgspec.Struct, frozen=True):
     """How a zygote is to import the app; its one command-line argument, as JSON."""
 
     socket_fd: int
+    supervisor_pid: int
     module: str
     log_format: str
 
@@ -73,6 +75,7 @@ class Fork(msgspec.Struct, frozen=True):
 
     slot: int
     concurrency: int
+    namespace: str
     become: bool
 
 
@@ -86,6 +89,9 @@ def main() -> None:
     order = msgspec.json.decode(sys.argv[1], type=Order)
     supervisor = socket.socket(fileno=order.socket_fd)
     supervisor.set_inheritable(False)
+    _core.set_parent_death_signal(signal.SIGKILL)  # an import that never ends must not outlive its supervisor
+    if os.getppid() != order.supervisor_pid:
+        sys.exit(1)
     name_process("hydra-zygote")
     prepare_process(order.log_format)
     try:
@@ -233,7 +239,8 @@ def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[in
         supervisor.close()
         name_process(f"hydra-worker-{request.slot}")
         sock, page_fd, lease_fd, lifeline_fd = descriptors[:4]  # the fifth, the lock, stays open while we live
-        worker_main(socket.socket(fileno=sock), page_fd, lease_fd, lifeline_fd, request.concurrency)
+        own = socket.socket(fileno=sock)
+        worker_main(own, page_fd, lease_fd, lifeline_fd, request.concurrency, request.namespace)
         code = 0
     except BaseException:
         traceback.print_exc()

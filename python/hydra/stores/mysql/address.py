@@ -30,8 +30,12 @@ class Address(msgspec.Struct, frozen=True):
         return f"{self.options.get('unix_socket') or f'{self.host}:{self.port}'}/{self.database}"
 
     def arguments(self) -> dict[str, Any]:
-        """What PyMySQL's `connect` takes."""
+        """What PyMySQL's `connect` takes. With a CA the server must prove that it is the host meant."""
+        verified = "ssl_ca" in self.options
         return {
+            "ssl_disabled": "unix_socket" in self.options and not verified,
+            "ssl_verify_cert": verified or None,
+            "ssl_verify_identity": verified or None,
             "host": self.host,
             "port": self.port,
             "user": self.user,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.errors import LeaseLost
+import pymysql
+
+from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import Ending, NodeInfo, NodeRef, Status
 from hydra.stores.mysql.folding import fold_tallies
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock_executions
@@ -18,7 +20,10 @@ def register_node(transaction: Transaction, info: NodeInfo, now: int) -> NodeRef
     texts = (info.host, info.boot_id, info.pid, info.pid_started, info.code_version, info.workers, info.lock_path)
     values = f"{new_id_literal(info.id)}, {transaction.namespace}, {row(*texts)[1:-1]}, 'alive', 1, 0, {now}"
     transaction.queue("register_node", row=f"({values})")
-    transaction.execute("register_beat", node=id_literal(info.id), now=now)
+    try:
+        transaction.execute("register_beat", node=id_literal(info.id), now=now)
+    except pymysql.IntegrityError as error:
+        raise ConfigError(f"node `{info.id}` is registered already; an id is of one registration") from error
     return NodeRef(info.id, 1)
 
 
@@ -68,7 +73,7 @@ def to_node(row: Sequence[Any]) -> NodeState:
 
 def mark_dead(transaction: Transaction, node_id: str, counter: int | None) -> bool:
     id = id_literal(node_id)
-    if not transaction.select("lock_node", node=id):
+    if not transaction.select("lock_gone_node" if counter is None else "lock_node", node=id):
         return False
     if counter is not None and transaction.select("beat_counter", node=id) != ((counter,),):
         return False

@@ -32,7 +32,7 @@ def unfit_input(claimed: Claimed, error: Exception) -> End:
 def returned(value: Any) -> End:
     try:
         return End(Ending.COMPLETED, codec.encode(value))
-    except HydraError as error:
+    except Exception as error:  # user classes take part in encoding
         return End(Ending.FAILED, codec.encode_failure(error))
 
 

@@ -7,6 +7,7 @@ in a strand like any call, and its outcome comes back as a message. The loop's t
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
@@ -22,6 +23,10 @@ from hydra.workflow import BoundStep, Step, caller
 
 CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits something
 QUIET_ROUNDS = 3  # of the loop, in which a body asks for nothing, before it counts as waiting
+
+log = logging.getLogger("hydra.worker")
+
+abandoned: list[Any] = []  # coroutines that cannot be closed; collecting one would resume its code without a context
 
 
 class RunnerOfLoop(Protocol):
@@ -244,9 +249,7 @@ class AsyncBody:
             assert coroutine is not None
             if not context.run(closed, coroutine):
                 abandoned.append(coroutine)
-
-
-abandoned: list[Any] = []  # coroutines that cannot be closed; collecting one would resume its code without a context
+                log.warning("an async body catches GeneratorExit and goes on; it is set aside until this worker ends")
 
 
 def closed(coroutine: Any) -> bool:

@@ -20,7 +20,7 @@ from hydra import codec, endings
 from hydra.calls import Branch, StepCall
 from hydra.context import Current
 from hydra.endings import told
-from hydra.errors import HydraError, Interrupt
+from hydra.errors import Interrupt
 from hydra.execution import Claimed, End, Ending, Record, RecordKind
 from hydra.host import Host, Strand, running
 from hydra.replay import History, Key, Past
@@ -107,7 +107,7 @@ class Execution:
         try:
             args, kwargs = codec.decode_call(self.claimed.input, self.workflow.function)
             self.workflow.check_call(args, kwargs)
-        except (HydraError, TypeError, ValueError) as error:
+        except Exception as error:  # user classes take part in decoding
             return endings.unfit_input(self.claimed, error)
         return args, kwargs
 
@@ -244,7 +244,7 @@ class Execution:
                 try:
                     payload = codec.encode(call.result)
                     value = step.types.decode_result(payload)
-                except HydraError as unfit:
+                except Exception as unfit:  # user classes take part in decoding
                     error, seconds = unfit, None
                 else:
                     self._append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)

@@ -142,14 +142,17 @@ class Runner:
         return context
 
     def _run_in_thread(self, call: StepCall) -> None:
-        if self.may_run(call):
-            call.deadline_ns = self.deadline_ns(call)
-            if call.deadline_ns:
-                self._run(call)
-            else:
-                switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-                self._run(call)
-                call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
+        try:
+            if self.may_run(call):
+                call.deadline_ns = self.deadline_ns(call)
+                if call.deadline_ns:
+                    self._run(call)
+                else:
+                    switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+                    self._run(call)
+                    call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
+        except BaseException as error:  # whatever fails here, the body must hear of it and the thread go on
+            call.error = error
         self.post(self._left_pool, call)
 
     def _left_pool(self, call: StepCall) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import uuid
 
 from hydra import _core
 from hydra.execution import Claimed, End, ExecutionCommit, NodeInfo, NodeRef, Record, Submission
@@ -12,8 +12,7 @@ from hydra.stores.store import Store
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
 WORKFLOW = "bill"
-
-_numbers = itertools.count(1)
+UNKNOWN = str(uuid.UUID(int=0))  # no execution and no node has this id
 
 
 def submission(
@@ -39,7 +38,7 @@ def submit(store: Store, count: int = 1, now: int = NOW, **fields: object) -> li
 
 
 def register(store: Store, id: str | None = None, now: int = NOW) -> NodeRef:
-    info = NodeInfo(id or f"node-{next(_numbers)}", "host", "boot", os.getpid(), 1, "code", 2)
+    info = NodeInfo(id or str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "code", 2)
     return store.register_node(info, now)
 
 
@@ -55,7 +54,9 @@ def running(store: Store, node: NodeRef, **fields: object) -> Claimed:
     return claimed
 
 
-def record(seq: int, name: str = "charge", kind: str = "step", *, ordinal: int | None = None, attempt: int = 1) -> Record:
+def record(
+    seq: int, name: str = "charge", kind: str = "step", *, ordinal: int | None = None, attempt: int = 1
+) -> Record:
     return Record(seq, kind, "", name, ordinal or seq, attempt, b"digest", b"payload-%d" % seq, NOW, NOW + 1)
 
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from store_values import NOW, SECOND, WORKFLOW, claim, end, record, register, running, submission, submit, write
-
 from hydra.errors import LeaseLost
 from hydra.execution import Claimed, NodeRef
 from hydra.stores.store import Store
+from store_values import (
+    NOW,
+    SECOND,
+    UNKNOWN,
+    WORKFLOW,
+    claim,
+    end,
+    record,
+    register,
+    running,
+    submission,
+    submit,
+    write,
+)
 
 
 def test_a_claim_brings_everything_needed_to_run(store: Store) -> None:
@@ -109,7 +121,7 @@ def test_r6_the_fence_refuses_every_write_of_a_node_that_may_not(
     elif break_it == "session":
         store.resync(node)
     elif break_it == "unknown":
-        node = NodeRef("nobody", 1)
+        node = NodeRef(UNKNOWN, 1)
     else:
         target = open_another("tenant")
     with pytest.raises(LeaseLost, match=node.id):

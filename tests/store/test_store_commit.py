@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from store_values import NOW, SECOND, WORKFLOW, claim, end, record, register, running, status, submit, write
-
 from hydra import codec
 from hydra.execution import Claim, End, ExecutionCommit, Record
 from hydra.stores.store import Store
+from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, record, register, running, status, submit, write
 
 
 def test_g1_an_outcome_is_read_back_by_another_connection(store: Store, open_another: Callable[..., Store]) -> None:
@@ -61,7 +60,7 @@ def test_r11_one_refused_item_does_not_hold_up_the_others(store: Store) -> None:
     batch = [
         ExecutionCommit(first.id, first.epoch, [record(1)]),
         ExecutionCommit(second.id, second.epoch + 1, [record(1)]),
-        ExecutionCommit("unknown", 1, [record(1)]),
+        ExecutionCommit(UNKNOWN, 1, [record(1)]),
         ExecutionCommit(third.id, third.epoch, [record(1)], End("completed", b"done")),
     ]
     assert store.commit(node, batch, NOW) == [True, False, False, True]
@@ -108,9 +107,7 @@ def test_a_retry_waits_as_pending_and_supersedes_only_its_cause(store: Store) ->
     node = register(store)
     claimed = running(store, node)
     failure = record(2, "ship", "failure")
-    assert end(
-        store, node, claimed, "retry", record(1), failure, payload=b"why", wake_at=NOW + 5 * SECOND, cause_seq=2
-    )
+    assert end(store, node, claimed, "retry", record(1), failure, payload=b"why", wake_at=NOW + 5 * SECOND, cause_seq=2)
     assert claim(store, node) == []
     (snapshot,) = store.get([claimed.id])
     assert snapshot is not None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from store_values import NOW, SECOND, WORKFLOW, claim, end, register, submission, submit
-
 from hydra.errors import PayloadError
 from hydra.execution import Submitted
 from hydra.stores.store import Filter, Store
+from store_values import NOW, SECOND, WORKFLOW, claim, end, register, submission, submit
 
 
 def test_g1_what_submit_returned_another_connection_sees(store: Store, open_another: Callable[..., Store]) -> None:

@@ -26,7 +26,9 @@ def open_store(url: str, namespace: str = "default") -> Store:
         from hydra.stores.postgres import PostgresStore  # a program on SQLite need not load the driver
 
         return PostgresStore(url, namespace)
-    raise ConfigError(f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`")
+    raise ConfigError(
+        f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`"
+    )
 
 
 def _sqlite_store(url: str, namespace: str) -> SqliteStore:

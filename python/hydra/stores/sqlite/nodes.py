@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from hydra.errors import LeaseLost
+from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import NodeInfo, NodeRef
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
@@ -14,7 +14,7 @@ from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
 
 def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo, now: int) -> NodeRef:
-    execute(
+    registered = execute(
         connection,
         "register_node",
         id=info.id,
@@ -28,6 +28,8 @@ def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo
         lock_path=info.lock_path,
         now=now,
     )
+    if not registered:
+        raise ConfigError(f"node `{info.id}` is registered already; an id is of one registration")
     execute(connection, "register_beat", id=info.id, now=now)
     return NodeRef(info.id, 1)
 

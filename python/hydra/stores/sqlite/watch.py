@@ -29,7 +29,7 @@ class Watch:
         self._seen = threading.local()
         self._connection: sqlite3.Connection | None = None
         self._polling = False
-        self._seen_state: tuple[int | None, int] = (None, 0)
+        self._state: tuple[int | None, int] | None = None
         self._change_count = 0
         self._changed_at = 0.0
 
@@ -40,6 +40,8 @@ class Watch:
             self._start()
         deadline = time.monotonic() + timeout_seconds
         with self._news:
+            if self._state is None:
+                self._state = self._read_state()
             while self._change_count == getattr(self._seen, "change_count", -1):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
@@ -71,16 +73,18 @@ class Watch:
             time.sleep(min(pause, remaining))
         finally:
             self._news.acquire()
-        others_count = self._database.others_changes()
-        state = (others_count, self._read_version() if others_count is None else 0)
-        if state != self._seen_state:
-            self._seen_state = state
+        state = self._read_state()
+        if state != self._state:
+            self._state = state
             self._change_count += 1
             self._changed_at = time.monotonic()
 
-    def _read_version(self) -> int:
+    def _read_state(self) -> tuple[int | None, int]:
+        """What differs after a commit of others; a store that has not written yet asks a connection of its own."""
+        others_count = self._database.others_changes()
+        if others_count is not None:
+            return others_count, 0
         with explained(self._database.path):
             if self._connection is None:
                 self._connection = self._database.connect()
-            version: int = self._connection.execute("pragma data_version").fetchone()[0]
-            return version
+            return None, self._connection.execute("pragma data_version").fetchone()[0]

@@ -5,3 +5,4 @@ insert into hydra_node (
 values (
     :id, :namespace, :host, :boot_id, :pid, :pid_started, :code_version, :workers, :lock_path, 'alive', 1, :now
 )
+on conflict (id) do nothing

@@ -1,0 +1,133 @@
+"""What a person orders: cancel, retry, resume."""
+
+from __future__ import annotations
+
+import pytest
+from hydra.execution import ExecutionCommit, Record
+from hydra.stores.store import Store
+from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, record, register, running, status, submit, write
+
+
+def test_what_does_not_run_is_cancelled_at_once(store: Store) -> None:
+    node = register(store)
+    (delayed,) = submit(store, run_at=NOW + SECOND)
+    sleeping, waiting, parked = [running(store, node) for _ in range(3)]
+    end(store, node, sleeping, "sleeping", wake_at=NOW + SECOND)
+    end(store, node, waiting, "waiting")
+    end(store, node, parked, "parked", payload=b"")
+    (ready,) = submit(store)
+    ids = [ready, delayed, sleeping.id, waiting.id, parked.id, UNKNOWN]
+    assert store.request_cancel(ids, NOW + 1) == ["cancelled"] * 5 + [None]
+    assert store.outcomes(ids[:5]) == [("cancelled", None, "")] * 5
+    assert claim(store, node) == []
+    assert store.promote(NOW + SECOND, 10) == 0
+    assert store.stats(NOW).counts == {WORKFLOW: {"cancelled": 5}}
+
+
+def test_r10_cancelling_what_runs_is_a_request_to_its_owner(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    assert store.request_cancel([claimed.id], NOW) == ["running"]
+    beat = store.heartbeat_node(node, NOW)
+    assert [(one.id, one.epoch, one.kind) for one in beat.attention] == [(claimed.id, 1, "cancel")]
+    assert write(store, node, claimed, record(1))
+    assert end(store, node, claimed, "cancelled")
+    assert status(store, claimed.id) == "cancelled"
+    assert store.heartbeat_node(node, NOW).attention == []
+
+
+def test_r15_a_finish_that_commits_before_the_cancelled_end_stands(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    store.request_cancel([claimed.id], NOW)
+    assert end(store, node, claimed, "completed", payload=b"won")
+    assert store.request_cancel([claimed.id], NOW) == ["completed"]
+    assert store.outcomes([claimed.id]) == [("completed", b"won", "")]
+
+
+def test_a_cancel_outlives_a_handover(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    store.request_cancel([claimed.id], NOW)
+    assert end(store, node, claimed, "released")
+    (again,) = claim(store, node)
+    assert again.cancel_requested
+    assert end(store, node, again, "released")
+    assert store.request_cancel([claimed.id], NOW) == ["cancelled"]
+
+
+def test_a_cancelled_execution_can_be_cancelled_again(store: Store) -> None:
+    (id,) = submit(store)
+    assert store.request_cancel([id, id], NOW) == ["cancelled", "cancelled"]
+    assert store.request_cancel([id], NOW + 1) == ["cancelled"]
+
+
+def test_g3_a_persons_retry_keeps_every_record_and_supersedes_the_cause(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    failure = record(2, "ship", "failure")
+    end(store, node, claimed, "failed", record(1), failure, payload=b"why", cause_seq=2)
+    assert store.retry([claimed.id, UNKNOWN], NOW + 9) == ["failed", None]
+    (again,) = claim(store, node, now=NOW + 9)
+    assert again.records == [
+        record(1),
+        failure,
+        Record(3, "supersede", "", "", 2, 2, b"", None, NOW + 9, NOW + 9),
+    ]
+    assert (again.id, again.attempt, again.epoch, again.run_at) == (claimed.id, 2, 2, NOW + 9)
+    assert end(store, node, again, "completed", record(4, "ship", ordinal=2), payload=b"result")
+    assert store.outcomes([claimed.id]) == [("completed", b"result", "")]
+    assert [claim.ending for claim in store.claims(claimed.id)] == ["failed", "completed"]
+
+
+def test_a_retry_of_a_bodys_own_failure_supersedes_nothing(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    end(store, node, claimed, "failed", record(1), payload=b"why")
+    assert store.retry([claimed.id], NOW) == ["failed"]
+    assert claim(store, node)[0].records == [record(1)]
+
+
+def test_an_execution_that_ran_out_of_time_gets_its_time_again_when_retried(store: Store) -> None:
+    node = register(store)
+    (id,) = submit(store, timeout_us=10 * SECOND)
+    later = NOW + 60 * SECOND
+    assert store.promote(later, 10) == 1
+    assert store.outcomes([id]) == [("failed", None, "timeout")]
+    assert store.retry([id], later) == ["failed"]
+    assert store.promote(later, 10) == 0
+    (claimed,) = claim(store, node, now=later)
+    assert claimed.timeout_at == later + 10 * SECOND
+
+
+def test_resume_makes_a_parked_execution_due_and_forgets_its_deaths(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    store.commit(node, [ExecutionCommit(claimed.id, claimed.epoch, [], None, 0, 2, 3)], NOW)
+    assert end(store, node, claimed, "parked", payload=b"", cause="poison")
+    assert store.resume([claimed.id], NOW + 5) == ["parked"]
+    (again,) = claim(store, node, now=NOW + 5)
+    assert (again.death_count, again.alone_death_count, again.run_at) == (0, 0, NOW + 5)
+    assert again.records == []
+
+
+@pytest.mark.parametrize("ending", ["completed", "cancelled", "failed", "parked", "sleeping", "waiting", "released"])
+def test_an_order_that_the_state_does_not_allow_changes_nothing(store: Store, ending: str) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    end(store, node, claimed, ending, payload=b"", wake_at=NOW + SECOND if ending == "sleeping" else 0)
+    (before,) = store.get([claimed.id])
+    assert before is not None
+    if before.status != "failed":
+        assert store.retry([claimed.id], NOW + 1) == [before.status]
+    if before.status != "parked":
+        assert store.resume([claimed.id], NOW + 1) == [before.status]
+    assert store.get([claimed.id]) == [before]
+
+
+def test_orders_to_what_runs_leave_owner_and_epoch_alone(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    assert store.retry([claimed.id], NOW) == ["running"]
+    assert store.resume([claimed.id], NOW) == ["running"]
+    assert end(store, node, claimed, "completed", payload=b"")

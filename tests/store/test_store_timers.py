@@ -1,0 +1,97 @@
+"""Timers and time-outs: conditional, bounded, in order."""
+
+from __future__ import annotations
+
+from hydra.stores.store import Store
+from store_values import NOW, SECOND, WORKFLOW, claim, end, register, running, status, submit
+
+
+def test_what_is_due_first_is_promoted_first_and_no_more_than_the_limit(store: Store) -> None:
+    late, early = submit(store, run_at=NOW + 2), submit(store, run_at=NOW + 1)
+    assert store.next_due_at() == NOW + 1
+    assert store.promote(NOW + 9, 1) == 1
+    node = register(store)
+    assert [claimed.id for claimed in claim(store, node)] == early
+    assert store.promote(NOW + 9, 1) == 1
+    assert [claimed.id for claimed in claim(store, node)] == late
+    assert (store.promote(NOW + 9, 1), store.next_due_at()) == (0, None)
+
+
+def test_a_wait_ends_at_its_time_out(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    end(store, node, claimed, "waiting", wake_at=NOW + SECOND)
+    assert store.promote(NOW + SECOND, 10) == 1
+    assert claim(store, node, now=NOW + SECOND)[0].id == claimed.id
+
+
+def test_a_workflows_time_out_fails_what_does_not_run(store: Store) -> None:
+    node = register(store)
+    sleeping, waiting = [running(store, node, timeout_us=SECOND) for _ in range(2)]
+    end(store, node, sleeping, "sleeping", wake_at=NOW + 9 * SECOND)
+    end(store, node, waiting, "waiting")
+    (delayed,) = submit(store, timeout_us=SECOND, run_at=NOW + 9 * SECOND)
+    (ready,) = submit(store, timeout_us=SECOND)
+    assert store.next_due_at() == NOW + SECOND
+    assert store.promote(NOW + SECOND, 10) == 4
+    ids = [sleeping.id, waiting.id, delayed, ready]
+    assert store.outcomes(ids) == [("failed", None, "timeout")] * 4
+    assert all(snapshot and "time-out" in snapshot.reason for snapshot in store.get(ids))
+    assert (claim(store, node), store.next_due_at()) == ([], None)
+    assert store.stats(NOW).counts == {WORKFLOW: {"failed": 4}}
+
+
+def test_what_is_both_late_and_due_to_wake_has_failed(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    end(store, node, claimed, "sleeping", wake_at=NOW + SECOND)
+    store.promote(NOW + SECOND, 10)
+    assert status(store, claimed.id) == "failed"
+
+
+def test_r10_a_time_out_of_what_runs_is_a_request_to_its_owner_told_once(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    assert store.next_due_at() == NOW + SECOND
+    assert store.promote(NOW + SECOND, 10) == 1
+    assert (store.promote(NOW + SECOND, 10), store.next_due_at()) == (0, None)
+    beat = store.heartbeat_node(node, NOW)
+    assert [(one.id, one.kind) for one in beat.attention] == [(claimed.id, "timeout")]
+    assert end(store, node, claimed, "failed", cause="timeout")
+    assert store.outcomes([claimed.id]) == [("failed", None, "timeout")]
+
+
+def test_a_cancel_goes_before_a_time_out(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    store.promote(NOW + SECOND, 10)
+    store.request_cancel([claimed.id], NOW)
+    assert [one.kind for one in store.heartbeat_node(node, NOW).attention] == ["cancel"]
+    store.promote(NOW + SECOND, 10)
+    assert [one.kind for one in store.heartbeat_node(node, NOW).attention] == ["cancel"]
+
+
+def test_a_flagged_execution_that_is_handed_back_fails_at_the_next_look(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    store.promote(NOW + SECOND, 10)
+    end(store, node, claimed, "released", now=NOW + SECOND)
+    assert store.promote(NOW + SECOND, 10) == 1
+    assert store.outcomes([claimed.id]) == [("failed", None, "timeout")]
+
+
+def test_a_parked_execution_does_not_time_out(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    end(store, node, claimed, "parked", payload=b"")
+    assert (store.promote(NOW + 9 * SECOND, 10), store.next_due_at()) == (0, None)
+    assert store.resume([claimed.id], NOW + 9 * SECOND) == ["parked"]
+    assert claim(store, node)[0].timeout_at == NOW + 10 * SECOND
+
+
+def test_one_look_moves_no_more_than_its_limit_of_a_kind(store: Store) -> None:
+    submit(store, 25, run_at=NOW + 1)
+    moved = []
+    while count := store.promote(NOW + 1, 10):
+        moved.append(count)
+    assert moved == [10, 10, 5]

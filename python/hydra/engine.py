@@ -25,7 +25,17 @@ from hydra.handle import Handle
 from hydra.session import Session
 from hydra.stores import open_store
 from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
-from hydra.submissions import QueueDepth, Request, accepted_id, check_request, prepare, prepare_many, refuse_conflicts
+from hydra.submissions import (
+    QueueDepth,
+    Request,
+    accepted_id,
+    check_key,
+    check_request,
+    is_id,
+    prepare,
+    prepare_many,
+    refuse_conflicts,
+)
 from hydra.views import Execution, execution_view
 from hydra.watcher import OutcomeWatcher
 from hydra.workflow import BoundWorkflow, Workflow, caller
@@ -133,12 +143,14 @@ class Engine:
 
     def get(self, id: str) -> Handle[Any]:
         """The handle of an execution that exists; NotFound otherwise."""
+        if not is_id(id):
+            raise self.not_found(id)
         return Handle(self, id, self.snapshot(id).workflow)
 
     def find(self, workflow: Workflow[..., R] | str, key: str) -> Handle[R]:
         """The execution of that workflow and key; NotFound when there is none, or none any more."""
         name = workflow if isinstance(workflow, str) else workflow.name
-        found = self.read(lambda store: store.find(name, key))
+        found = self.read(lambda store: store.find(name, check_key(key)))
         if found is None:
             raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
         return Handle(self, found.id, name)
@@ -235,8 +247,11 @@ class Engine:
     def snapshot(self, id: str) -> Snapshot:
         found = self.session().store.get([id])[0]
         if found is None:
-            raise NotFound(f"no execution `{id}` in namespace `{self.namespace}`")
+            raise self.not_found(id)
         return found
+
+    def not_found(self, id: object) -> NotFound:
+        return NotFound(f"no execution `{id}` in namespace `{self.namespace}`")
 
     def read(self, verb: Callable[[Store], T]) -> T:
         return verb(self.session().store)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from hydra import codec
 from hydra.clock import seconds_of
-from hydra.errors import IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.errors import IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed
 from hydra.execution import Record, Status
 from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, failure_line, step_views
 from hydra.watcher import Outcome, Wait
@@ -78,7 +78,7 @@ class Handle(Generic[R]):
 
     def _known(self, answers: list[Status | None]) -> Status:
         if answers[0] is None:
-            raise NotFound(f"no execution `{self.id}` in namespace `{self._engine.namespace}`")
+            raise self._engine.not_found(self.id)
         return answers[0]
 
     def _require(self, status: Status, required: Status, done: str) -> None:

@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -65,7 +65,7 @@ def prepare(
         bound.name,
         input,
         digest,
-        None if key is None else _check_key(key),
+        None if key is None else check_key(key),
         request.priority,
         request.run_at,
         None if bound.workflow is None else bound.workflow.timeout_us,
@@ -83,7 +83,7 @@ def prepare_many(
     for bound in bounds:
         _check_bound(bound)
     calls = encode_calls([(bound.args, bound.kwargs) for bound in bounds], max_bytes)
-    checked = [None] * len(bounds) if keys is None else [_check_key(key) for key in keys]
+    checked = [None] * len(bounds) if keys is None else [check_key(key) for key in keys]
     return [
         Submission(
             id,
@@ -144,27 +144,39 @@ def _check_bound(bound: object) -> None:
         raise ConfigError(f"`{bound!r}` cannot be submitted; give a bound workflow, such as `bill.bind(invoice)`")
 
 
-def _check_key(key: object) -> str:
-    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX:
+def check_key(key: object) -> str:
+    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX or not _is_unicode(key):
         raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {KEY_LENGTH_MAX} characters")
     return key
 
 
-def _check_id(id: object) -> str:
+def is_id(id: object) -> bool:
+    """Whether this can be an execution's id at all."""
+    if not isinstance(id, str):
+        return False
     try:
-        return str(uuid.UUID(id)) if isinstance(id, str) else _refuse_id(id)
+        return str(uuid.UUID(id)) == id
     except ValueError:
-        return _refuse_id(id)
+        return False
 
 
-def _refuse_id(id: object) -> NoReturn:
-    raise ConfigError(f"`{id!r:.80}` is not an execution's id; give the id of a submission that is repeated")
+def _check_id(id: str) -> str:
+    if not is_id(id):
+        raise ConfigError(f"`{id!r:.80}` is not an execution's id; give the id of a submission that is repeated")
+    return id
 
 
 def _check_tags(tags: object) -> dict[str, str]:
     if not isinstance(tags, dict) or len(tags) > TAG_COUNT_MAX:
         raise ConfigError(f"`tags` must be a dict of at most {TAG_COUNT_MAX} texts by name")
     for name, text in tags.items():
-        if not isinstance(name, str) or not isinstance(text, str) or len(name) + len(text) > TAG_LENGTH_MAX:
-            raise ConfigError(f"the tag `{name!r:.80}` is not a text by name of at most {TAG_LENGTH_MAX} characters")
+        if not isinstance(name, str) or not isinstance(text, str) or not _is_unicode(name + text):
+            raise ConfigError(f"the tag `{name!r:.80}` is not a text by name; give both as str")
+        if len(name) + len(text) > TAG_LENGTH_MAX:
+            raise ConfigError(f"the tag `{name:.80}` is longer than {TAG_LENGTH_MAX} characters")
     return tags
+
+
+def _is_unicode(text: str) -> bool:
+    """Half a surrogate pair is no text that a database could keep."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -216,6 +216,8 @@ def test_a_delayed_execution_is_due_later(engine: hydra.Engine) -> None:
         ({"tags": ["run"]}, "must be a dict"),
         ({"key": ""}, "is not a key"),
         ({"key": "k" * 501}, "is not a key"),
+        ({"key": "\udcff"}, "is not a key"),
+        ({"tags": {"run": "\udcff"}}, "is not a text by name"),
         ({"id": "7"}, "is not an execution's id"),
     ],
 )

@@ -20,12 +20,23 @@ FAILED, USAGE = 1, 2
 class Group(click.Group):
     """Turns hydra's errors into a sentence and an exit code; anything else is a bug and keeps its traceback."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        if not all(_is_text(argument) for argument in sys.argv):
+            click.echo("error: an argument is not valid UTF-8; check the terminal's encoding", err=True)
+            sys.exit(USAGE)
+        return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except HydraError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(USAGE if isinstance(error, ConfigError | PayloadError) else FAILED)
+
+
+def _is_text(argument: str) -> bool:
+    """False where bytes of the command line could not be decoded."""
+    return not any("\udc80" <= character <= "\udcff" for character in argument)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

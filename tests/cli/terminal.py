@@ -1,0 +1,124 @@
+"""The `hydra` command as a user runs it: a process, its exit code, what it printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple
+
+WAIT_SECONDS = 60.0
+
+APP = """
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import hydra
+
+
+@dataclass
+class Invoice:
+    number: str
+    amount: Decimal
+    due: date
+
+
+@hydra.step(max_attempts=3, backoff=hydra.Backoff(initial=0.01))
+def charge(amount: Decimal) -> Decimal:
+    if hydra.current().attempt == 1:
+        raise ConnectionError("the provider is gone")
+    return amount * 2
+
+
+@hydra.workflow
+def bill(invoice: Invoice, copies: int = 1) -> Invoice:
+    hydra.sleep(0.05)
+    return Invoice(invoice.number, charge(invoice.amount) * copies, invoice.due)
+
+
+@hydra.workflow
+def break_down(why: str) -> None:
+    raise ValueError(why)
+
+
+@hydra.workflow
+def unkeepable() -> object:
+    return open
+
+
+@hydra.workflow
+def sleep_long() -> None:
+    hydra.sleep(3600)
+"""
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    error: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Terminal:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"sqlite:///{folder}/cli.db"
+        self._supervisors: list[subprocess.Popen[str]] = []
+        (folder / "app.py").write_text(APP)
+
+    def hydra(self, *arguments: str, input: str | None = None, db: str | None = None) -> Answer:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hydra.cli", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "HYDRA_DB": db or self.url, "COLUMNS": "200"},
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def refused(self, *arguments: str, db: str | None = None) -> Answer:
+        """Run a command that must fail without a traceback, with one sentence of an error."""
+        answer = self.hydra(*arguments, db=db)
+        assert answer.code in (1, 2), answer
+        assert "Traceback" not in answer.error
+        sentences = [line for line in answer.error.splitlines() if line.lower().startswith("error: ")]
+        assert len(sentences) == 1, answer.error
+        return answer
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        """`hydra start app`; returns when it serves."""
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "hydra.cli", "start", "app", "--workers", "1", *options],
+            cwd=self.folder,
+            env={**os.environ, "HYDRA_DB": self.url},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._supervisors.append(supervisor)
+        assert supervisor.stderr is not None
+        for line in supervisor.stderr:
+            if "app `app`" in line:
+                break
+        else:
+            raise AssertionError(f"the supervisor ended with {supervisor.wait()}")
+        # Nobody reads the rest; a full pipe would stop the supervisor.
+        threading.Thread(target=supervisor.stderr.read, daemon=True).start()
+        return supervisor
+
+    def close(self) -> None:
+        for supervisor in self._supervisors:
+            if supervisor.poll() is None:
+                supervisor.send_signal(signal.SIGTERM)
+            supervisor.wait(WAIT_SECONDS)

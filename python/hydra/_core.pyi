@@ -83,7 +83,7 @@ class Heartbeat:
     def due(self) -> list[tuple[int, int, int, int, int]]:
         """Take all that came due: `(kind, key, token, due_ns, fired_ns)`; timers have token 0.
 
-        SILENT, STALLED and OVERDUE are each reported once, until their condition ends or the token changes.
+        SILENT, STALLED and OVERDUE are each reported once, until their condition ends, OVERDUE once per deadline.
         """
     def watch(self, worker: int, page_fd: int, silent_after_ns: int, stalled_after_ns: int) -> None:
         """Watch a worker's page, 25 times a second. The descriptor is duplicated."""

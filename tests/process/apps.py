@@ -86,6 +86,23 @@ def match_for_ages(log: str) -> str:
     return "matched"
 
 
+@hydra.step(timeout=0.3, max_attempts=3, backoff=hydra.Backoff(initial=0.01))
+def sleep_then_match(log: str) -> str:
+    """The first try ends by its time-out, the second can only be killed."""
+    note(log, "try")
+    tries = len(Path(log).read_text().splitlines())
+    while tries == 1:
+        time.sleep(0.01)
+    if tries == 2:
+        re.match(r"(a+)+$", "a" * 64 + "b")
+    return "matched"
+
+
+@hydra.workflow
+def worse(log: str) -> str:
+    return sleep_then_match(log)
+
+
 @hydra.workflow
 def catastrophe(log: str) -> str:
     return match_for_ages(log)

@@ -60,6 +60,14 @@ def test_a_step_past_its_timeout_in_c_code_is_killed_and_tried_again(scene: Scen
     assert not is_alive(workers[0])
 
 
+def test_each_try_of_a_step_is_watched_for_its_own_timeout(scene: Scene) -> None:
+    scene.start()
+    handle = scene.engine.submit(apps.worse.bind(scene.log))
+    assert handle.result(timeout=60) == "matched"
+    first, second, third = [note.worker for note in scene.notes()]
+    assert first == second != third
+
+
 def test_r22_a_stopped_worker_is_killed_and_its_work_runs_elsewhere(scene: Scene) -> None:
     scene.start()
     handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))

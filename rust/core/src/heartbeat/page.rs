@@ -31,7 +31,7 @@ pub struct Watch {
     bytes: Vec<u8>,
     silence: Condition,
     stall: Condition,
-    /// The token each slot was last reported overdue for.
+    /// The deadline each slot was last reported to be past; another try of the step has another.
     overdue: Vec<u64>,
     scanned_ns: u64,
 }
@@ -107,11 +107,11 @@ impl Watch {
         for slot in 0..self.overdue.len() {
             let at = HEADER_BYTES + slot * SLOT_BYTES;
             let (token, deadline_ns) = (word(&self.bytes, at), word(&self.bytes, at + DEADLINE_OFFSET));
-            if token == 0 || deadline_ns == 0 || deadline_ns > now_ns || self.overdue[slot] == token {
+            if token == 0 || deadline_ns == 0 || deadline_ns > now_ns || self.overdue[slot] == deadline_ns {
                 continue;
             }
             if self.still_holds(at, token, deadline_ns) {
-                self.overdue[slot] = token;
+                self.overdue[slot] = deadline_ns;
                 report(OVERDUE, worker * SLOTS_PER_WORKER_MAX + slot as i64, token, deadline_ns);
             }
         }

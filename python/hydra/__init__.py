@@ -1,7 +1,5 @@
 """Durable workflows for plain Python functions. This module holds the public names; importing it starts nothing."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
 from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4
@@ -77,8 +75,11 @@ __all__ = [
     "workflow",
 ]
 
-try:
-    __version__ = version("hydra-engine")
-except PackageNotFoundError:
-    # The sources are used in place without an installation.
-    __version__ = "0"
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when somebody asks: it costs a third of the import."""
+    if name != "__version__":
+        raise AttributeError(f"module `hydra` has no attribute `{name}`")
+    from importlib.metadata import version
+
+    return version("hydra-engine")

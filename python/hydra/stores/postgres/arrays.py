@@ -5,6 +5,7 @@ psycopg adapts a list element by element in Python, which costs more than the se
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from collections.abc import Iterable, Sequence
@@ -73,6 +74,11 @@ def is_uuid(id: str) -> bool:
     return _UUID_FORM.fullmatch(id) is not None
 
 
+def key_hash(key: str) -> bytes:
+    """Keys are found by this: any text is short enough for an index then."""
+    return hashlib.sha256(_encode(key)).digest()
+
+
 def bigints(values: Sequence[int | None]) -> BigintArray:
     return BigintArray(_numbers(values, _INT8, _integer8))
 
@@ -84,13 +90,10 @@ def integers(values: Sequence[int | None]) -> IntegerArray:
 def texts(values: Sequence[str | None]) -> TextArray:
     """Names repeat, so each is encoded once."""
     known: dict[str | None, bytes] = {None: _NULL}
-    try:
-        for value in set(values):
-            if value is not None:
-                content = value.encode()
-                known[value] = _length(len(content)) + content
-    except UnicodeEncodeError as error:
-        raise PayloadError(f"a name, key or tag holds a character that is not text: {error.reason}") from error
+    for value in set(values):
+        if value is not None:
+            content = _encode(value)
+            known[value] = _length(len(content)) + content
     return TextArray(_packed(_TEXT, len(values), map(known.__getitem__, values)))
 
 
@@ -109,6 +112,13 @@ def register(adapters: AdaptersMap) -> None:
     """Teach a connection or cursor to send them."""
     for kind, dumper in _dumpers.items():
         adapters.register_dumper(kind, dumper)
+
+
+def _encode(value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise PayloadError(f"a name, key or tag holds a character that is not text: {error.reason}") from error
 
 
 def _numbers(values: Sequence[int | None], oid: int, pack: partial[bytes]) -> bytes:

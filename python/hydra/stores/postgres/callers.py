@@ -6,23 +6,28 @@ Django's (`connection.connection`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
+from psycopg.rows import TupleRow, tuple_row
 
 from hydra.errors import ConfigError
 from hydra.stores.postgres.arrays import register
-from hydra.stores.postgres.database import Cursor, Step
-from hydra.stores.postgres.failures import explain
+from hydra.stores.postgres.database import Cursor, Database, Step
+from hydra.stores.postgres.failures import RETRIED
 from hydra.stores.postgres.statements import statements
 
-WRAPPER_DEPTH = 4  # SQLAlchemy's Session → Connection → pool's proxy → psycopg
+WRAPPER_DEPTH = 4  # SQLAlchemy's Session, its Connection, its pool's proxy, then psycopg's
+UNDO: Step = ("undo", {})
+
+Run = Callable[..., list[Cursor]]
 
 
-def joined(connection: object, url: str) -> Callable[..., list[Cursor]]:
-    """Runs statements in the caller's transaction."""
+@contextmanager
+def joined(connection: object, database: Database) -> Iterator[Run]:
+    """Runs statements in the caller's transaction, which stays usable when one fails: all or nothing of them."""
     own = unwrap(connection)
     if own.info.transaction_status not in (TransactionStatus.INTRANS, TransactionStatus.IDLE):
         raise ConfigError("`connection` is in a failed or unfinished transaction; roll it back first")
@@ -31,30 +36,49 @@ def joined(connection: object, url: str) -> Callable[..., list[Cursor]]:
 
     def run(*steps: Step) -> list[Cursor]:
         cursors: list[Cursor] = []
-        try:
-            for name, parameters in steps:
-                cursor = own.cursor(binary=True, row_factory=tuple_row)
-                register(cursor.adapters)
-                cursors.append(cursor.execute(statements()[name], parameters))
-        except psycopg.Error as error:
-            raise explain(error, url) or error from error
+        for name, parameters in steps:
+            cursor = own.cursor(binary=True, row_factory=tuple_row)
+            register(cursor.adapters)
+            cursors.append(cursor.execute(statements()[name], parameters))
         return cursors
 
-    return run
+    run(("join", {}))
+    try:
+        _check_database(run, database)
+        yield run
+        run(("leave", {}))
+    except psycopg.Error as error:
+        if not own.closed:
+            run(UNDO, ("leave", {}))
+        if error.sqlstate in RETRIED:  # the caller's framework knows what to do with it
+            raise
+        raise database.explained(error) from error
+    except BaseException:
+        run(UNDO, ("leave", {}))
+        raise
 
 
-def unwrap(connection: object) -> psycopg.Connection[object]:
+def unwrap(connection: object) -> psycopg.Connection[TupleRow]:
     """The psycopg connection inside."""
     inner: object = connection
     for _ in range(WRAPPER_DEPTH):
         if isinstance(inner, psycopg.Connection):
             return inner
-        if callable(getattr(inner, "ensure_connection", None)):  # Django opens lazily
-            inner.ensure_connection()  # type: ignore[attr-defined]
+        if hasattr(inner, "ensure_connection"):  # Django's opens lazily
+            inner.ensure_connection()
         following = getattr(inner, "driver_connection", None) or getattr(inner, "connection", None)
-        if following is None:
-            break
         inner = following() if callable(following) else following
+    if isinstance(inner, psycopg.Connection):
+        return inner
     name = f"{type(connection).__module__}.{type(connection).__qualname__}"
     message = f"`connection` is a `{name}`; this store joins transactions of `psycopg.Connection`"
     raise ConfigError(f"{message} and of SQLAlchemy's and Django's around one")
+
+
+def _check_database(run: Run, database: Database) -> None:
+    """The same database and tables: two servers may have databases of one name, but hardly tables of one number."""
+    (theirs,) = run(("identity", {}))
+    ((ours,),) = database.read(("identity", {}))
+    if theirs.fetchone() != ours:
+        url = database.address.url
+        raise ConfigError(f"`connection` does not lead to the store's tables in `{url}`; open one to that database")

@@ -80,6 +80,7 @@ class Database:
         self._mutex = threading.RLock()
         self._depth = 0
         self._begun = False
+        self._failed = False
         self._writer: _Connection | None = None
         self._readers: list[_Connection] = []
         self._committed: list[Callable[[], None]] = []
@@ -98,17 +99,28 @@ class Database:
             self._depth += 1
             try:
                 yield
-                if self._depth == 1 and self._begun:
+                if self._depth == 1:
                     self._commit()
             except BaseException:
+                self._failed = True
                 if self._depth == 1:
                     self._roll_back()
                 raise
             finally:
                 self._depth -= 1
                 if not self._depth:
-                    self._begun = False
+                    self._begun = self._failed = False
                     self._committed.clear()
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A verb: when it fails within an open transaction, that one cannot commit, whoever swallows the error."""
+        with self._mutex:
+            try:
+                yield
+            except BaseException:
+                self._failed = self._depth > 0
+                raise
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call it once what was written is committed: now, or at the end of the open transaction."""
@@ -189,14 +201,22 @@ class Database:
             raise self._lost(error) from error
 
     def _commit(self) -> None:
-        connection, committed = self._writing(), self._committed[:]
+        if self._failed:
+            message = f"a transaction on the database `{self.address.url}` was rolled back: a part of it had failed"
+            raise StoreUnavailable(message)
+        committed = self._committed[:]
+        if self._begun:
+            self._execute_commit()
+        for call in committed:
+            call()
+
+    def _execute_commit(self) -> None:
+        connection = self._writing()
         try:
             connection.execute("commit")
         except psycopg.Error as error:
             raise self._lost(error, outcome="unknown") from error
         self._begun = False
-        for call in committed:
-            call()
 
     def _roll_back(self) -> None:
         if self._begun and self._writer is not None:

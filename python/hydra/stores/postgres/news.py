@@ -49,6 +49,7 @@ class Announcer:
         self._kinds: set[str] = set()
         self._running = False
         self._closed = False
+        self.session_pid = 0  # of the connection in use, as its notifications name it
 
     def announce(self, kind: str) -> None:
         with self._news:
@@ -72,6 +73,7 @@ class Announcer:
             try:
                 if connection is None or connection.closed:
                     connection = self._database.connect(SETTINGS, REPLY_SECONDS)
+                    self.session_pid = connection.info.backend_pid
                 for kind in sorted(kinds):
                     connection.execute("select pg_notify(%s, '')", [self._channels[kind]])
             except (HydraError, psycopg.Error) as error:

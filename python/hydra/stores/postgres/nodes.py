@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
-from hydra.errors import LeaseLost
+from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import NodeInfo, NodeRef
 from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts
 from hydra.stores.postgres.database import Cursor, Row
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
+
+PEER_TRY_COUNT = 40
+PEER_PAUSE_SECONDS = 0.005
 
 Write = Callable[..., list[Cursor]]
 
@@ -27,7 +31,11 @@ def register_node(write: Write, namespace: str, info: NodeInfo, now: int) -> Nod
         "lock_path": info.lock_path,
         "now": now,
     }
-    write(("register_node", values), ("register_beat", {"id": info.id, "now": now}))
+    if not is_uuid(info.id):
+        raise ConfigError(f"`{info.id}` is not the id of a node, which is a UUID")
+    registered, _ = write(("register_node", values), ("register_beat", {"id": info.id, "now": now}))
+    if not registered.rowcount:
+        raise ConfigError(f"node `{info.id}` is registered already; an id is of one registration")
     return NodeRef(info.id, 1)
 
 
@@ -76,12 +84,17 @@ def to_node(row: Row) -> NodeState:
 
 
 def mark_dead(write: Write, namespace: str, node_id: str, counter: int | None) -> bool:
-    """For an open transaction: the beat is read after the row's exclusive lock was had, or not at all."""
+    """For an open transaction: the beat is read after the row's exclusive lock was had, or not at all. A commit of the
+    node that is under way is waited for, but one that stands still does not stop the reaper."""
     if not is_uuid(node_id):
         return False
     peer = {"namespace": namespace, "node": node_id}
-    (locked,) = write(("lock_peer", peer))
-    if not locked.fetchall():
+    for _ in range(PEER_TRY_COUNT):
+        (locked,) = write(("lock_peer", peer))
+        if locked.rowcount:
+            break
+        time.sleep(PEER_PAUSE_SECONDS)
+    else:
         return False
     (marked,) = write(("mark_dead", {**peer, "counter": counter}))
     return marked.rowcount == 1

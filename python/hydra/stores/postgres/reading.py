@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
-from hydra.stores.postgres.arrays import is_uuid, uuids
+from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, Stats
 
@@ -26,7 +26,7 @@ def snapshots(read: Read, namespace: str, ids: Sequence[str]) -> list[Snapshot |
 
 
 def find(read: Read, namespace: str, workflow: str, key: str) -> Snapshot | None:
-    (rows,) = read(("find", {"namespace": namespace, "workflow": workflow, "key": key}))
+    (rows,) = read(("find", {"namespace": namespace, "workflow": workflow, "key_hash": key_hash(key)}))
     return snapshots(read, namespace, [rows[0][0]])[0] if rows else None
 
 

@@ -54,7 +54,7 @@ class PostgresStore:
         self.namespace = namespace
         self._database = Database(address)
         self._announcer = Announcer(self._database, namespace)
-        self._watch = Watch(self._database, namespace)
+        self._watch = Watch(self._database, namespace, lambda: self._announcer.session_pid)
 
     # life
 
@@ -86,27 +86,35 @@ class PostgresStore:
     # programs
 
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        answers = submission.submit(self._database.write, self.namespace, submissions, now)
-        self._announce(READY)
-        return answers
+        with self._database.part():
+            answers = submission.submit(self._database.write, self.namespace, submissions, now)
+            self._announce(READY)
+            return answers
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        return submission.submit(callers.joined(connection, self.url), self.namespace, submissions, now)
+        with callers.joined(connection, self._database) as run:
+            answers = submission.submit(run, self.namespace, submissions, now)
+            if any(answer.conflict for answer in answers):
+                run(callers.UNDO)
+            return answers
 
     def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        statuses = orders.request_cancel(self._database.write, self.namespace, ids, now)
-        self._announce(DONE)
-        return statuses
+        with self._database.part():
+            statuses = orders.request_cancel(self._database.write, self.namespace, ids, now)
+            self._announce(DONE)
+            return statuses
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        statuses = orders.retry(self._database.write, self.namespace, ids, now)
-        self._announce(READY)
-        return statuses
+        with self._database.part():
+            statuses = orders.retry(self._database.write, self.namespace, ids, now)
+            self._announce(READY)
+            return statuses
 
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        statuses = orders.resume(self._database.write, self.namespace, ids, now)
-        self._announce(READY)
-        return statuses
+        with self._database.part():
+            statuses = orders.resume(self._database.write, self.namespace, ids, now)
+            self._announce(READY)
+            return statuses
 
     def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]:
         return reading.snapshots(self._database.read, self.namespace, ids)
@@ -138,7 +146,8 @@ class PostgresStore:
         return [WorkflowInfo(*row) for row in rows]
 
     def purge(self, older_than: int, limit: int) -> int:
-        return purging.purge(self._database.read, self._database.write, self.namespace, older_than, limit)
+        with self._database.part():
+            return purging.purge(self._database.read, self._database.write, self.namespace, older_than, limit)
 
     def audit(self) -> builtins.list[Violation]:
         return auditing.audit(self._database, self.namespace)
@@ -149,46 +158,55 @@ class PostgresStore:
     # nodes
 
     def register_node(self, info: NodeInfo, now: int) -> NodeRef:
-        self._watch.add_interest(READY)
-        return nodes.register_node(self._database.write, self.namespace, info, now)
+        with self._database.part():
+            self._watch.add_interest(READY)
+            return nodes.register_node(self._database.write, self.namespace, info, now)
 
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
-        nodes.register_workflows(self._database.write, self.namespace, node, workflows)
+        with self._database.part():
+            nodes.register_workflows(self._database.write, self.namespace, node, workflows)
 
     def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
-        return nodes.heartbeat_node(self._database.write, self.namespace, node, now)
+        with self._database.part():
+            return nodes.heartbeat_node(self._database.write, self.namespace, node, now)
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
-        return claiming.claim(self._database.write, self.namespace, node, workflows, slots, now)
+        with self._database.part():
+            return claiming.claim(self._database.write, self.namespace, node, workflows, slots, now)
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
-        return claiming.recover(self._database.write, self.namespace, node, ids)
+        with self._database.part():
+            return claiming.recover(self._database.write, self.namespace, node, ids)
 
     def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
-        written = committing.commit(self._database.write, self.namespace, node, commits, now)
-        endings = {item.end.kind for item in commits if item.end is not None}
-        if endings & _READY_ENDINGS:
-            self._announce(READY)
-        if endings & _DONE_ENDINGS:
-            self._announce(DONE)
-        return written
+        with self._database.part():
+            written = committing.commit(self._database.write, self.namespace, node, commits, now)
+            endings = {item.end.kind for item in commits if item.end is not None}
+            if endings & _READY_ENDINGS:
+                self._announce(READY)
+            if endings & _DONE_ENDINGS:
+                self._announce(DONE)
+            return written
 
     def promote(self, now: int, limit: int) -> int:
-        moved = timers.promote(self._database.write, self.namespace, now, limit)
-        if moved:
-            self._announce(READY)
-            self._announce(DONE)
-        return moved
+        with self._database.part():
+            moved = timers.promote(self._database.write, self.namespace, now, limit)
+            if moved:
+                self._announce(READY)
+                self._announce(DONE)
+            return moved
 
     def next_due_at(self) -> int | None:
         due_at: int | None = self._database.read(("next_due", {"namespace": self.namespace}))[0][0][0]
         return due_at
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
-        return nodes.resync(self._database.write, self.namespace, node)
+        with self._database.part():
+            return nodes.resync(self._database.write, self.namespace, node)
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
-        nodes.unregister_node(self._database.write, self.namespace, node)
+        with self._database.part():
+            nodes.unregister_node(self._database.write, self.namespace, node)
 
     # peers
 
@@ -201,10 +219,11 @@ class PostgresStore:
             return nodes.mark_dead(self._database.write, self.namespace, node_id, counter)
 
     def return_executions(self, now: int, limit: int) -> int:
-        returned = nodes.return_executions(self._database.write, self.namespace, now, limit)
-        if returned:
-            self._announce(READY)
-        return returned
+        with self._database.part():
+            returned = nodes.return_executions(self._database.write, self.namespace, now, limit)
+            if returned:
+                self._announce(READY)
+            return returned
 
     def _announce(self, kind: str) -> None:
         self._database.after_commit(lambda: self._announcer.announce(kind))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from hydra.execution import Submission, Submitted
-from hydra.stores.postgres.arrays import bigints, byteas, integers, texts, uuids
+from hydra.stores.postgres.arrays import bigints, byteas, integers, key_hash, texts, uuids
 from hydra.stores.postgres.database import Cursor, Step
 
 ROWS_PER_STATEMENT = 1_000
@@ -20,19 +20,19 @@ def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int
     """`run` executes statements in one transaction. One statement where nothing has a key."""
     unique = list({submission.id: submission for submission in reversed(submissions)}.values())[::-1]
     parts = _parts(unique)
-    steps: list[Step] = []
-    keyed = sorted((s for s in unique if s.key is not None), key=lambda s: (s.workflow, s.key))
-    steps += [("submit_keys", _keys(namespace, part, now)) for part in _parts(keyed)]
-    steps += [("submit_executions", _executions(namespace, part, now)) for part in parts]
-    if keyed:
-        pairs = {"workflows": texts([s.workflow for s in keyed]), "keys": texts([s.key for s in keyed])}
+    steps: list[Step] = [("submit_executions", _executions(namespace, part, now)) for part in parts]
+    keys = sorted({(s.workflow, s.key) for s in unique if s.key is not None})
+    if keys:
+        pairs = {
+            "workflows": texts([pair[0] for pair in keys]),
+            "key_hashes": byteas([key_hash(pair[1]) for pair in keys]),
+        }
         steps.append(("submit_known_keys", {"namespace": namespace, **pairs}))
     cursors = run(*steps)
-    key_count = len(_parts(keyed))
-    created = {row[0] for cursor in cursors[key_count : key_count + len(parts)] for row in cursor}
+    created = {row[0] for cursor in cursors[: len(parts)] for row in cursor}
     if len(created) == len(submissions):
         return [Submitted(submission.id, True) for submission in submissions]
-    known_keys = {(workflow, key): (id, digest) for workflow, key, id, digest in (cursors[-1] if keyed else ())}
+    known_keys = {(workflow, key): (id, digest) for workflow, key, id, digest in (cursors[-1] if keys else ())}
     return _answers(run, namespace, submissions, created, known_keys)
 
 
@@ -55,19 +55,8 @@ def _answers(
             answers.append(Submitted(by_key[0], False, conflict=by_key[1] != submission.digest))
         else:
             fact = [submission.digest, namespace, submission.workflow]
-            answers.append(Submitted(submission.id, False, conflict=known_ids[submission.id] != fact))
+            answers.append(Submitted(submission.id, False, conflict=known_ids.get(submission.id, fact) != fact))
     return answers
-
-
-def _keys(namespace: str, submissions: Sequence[Submission], now: int) -> dict[str, object]:
-    return {
-        "namespace": namespace,
-        "now": now,
-        "ids": uuids([s.id for s in submissions]),
-        "workflows": texts([s.workflow for s in submissions]),
-        "keys": texts([s.key for s in submissions]),
-        "digests": byteas([s.digest for s in submissions]),
-    }
 
 
 def _executions(namespace: str, submissions: Sequence[Submission], now: int) -> dict[str, object]:
@@ -80,6 +69,7 @@ def _executions(namespace: str, submissions: Sequence[Submission], now: int) -> 
         "priorities": integers([s.priority for s in submissions]),
         "workflows": texts([s.workflow for s in submissions]),
         "keys": texts([s.key for s in submissions]),
+        "key_hashes": byteas([None if s.key is None else key_hash(s.key) for s in submissions]),
         "digests": byteas([s.digest for s in submissions]),
         "inputs": byteas([s.input for s in submissions]),
         "tags": texts([msgspec.json.encode(s.tags).decode() if s.tags else None for s in submissions]),

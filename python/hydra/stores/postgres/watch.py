@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from hydra.errors import HydraError
 from hydra.stores.postgres.database import Database
-from hydra.stores.postgres.news import channel
+from hydra.stores.postgres.news import DONE, READY, channel
 
 SLICE_SECONDS = 0.25  # how long one look may take before interests are looked at again
 QUICK_POLL_SECONDS = 0.02
@@ -24,7 +24,8 @@ REPLY_SECONDS = 5.0
 class Watch:
     """One thread looks for all that wait; each thread learns of every change since it last returned."""
 
-    def __init__(self, database: Database, namespace: str) -> None:
+    def __init__(self, database: Database, namespace: str, own_pid: Callable[[], int]) -> None:
+        self._own_pid = own_pid  # of the session that announces this store's own news
         self._database = database
         self._namespace = namespace
         self._news = threading.Condition()
@@ -43,9 +44,11 @@ class Watch:
         self._interests.add(kind)
 
     def wait(self, timeout_seconds: float) -> bool:
-        """True as soon as there was news since this thread's last call; its first call is told so at once."""
+        """True as soon as others had news since this thread's last call; its first call is told so at once."""
         deadline = time.monotonic() + timeout_seconds
         with self._news:
+            if self._connection is None and not self._looking and not self._change_count:
+                self._begin()
             while self._change_count == getattr(self._seen, "change_count", -1):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
@@ -72,6 +75,13 @@ class Watch:
                 self._connection.close()
                 self._connection = None
 
+    def _begin(self) -> None:
+        """Listen before the first caller looks at the database, so that nothing falls between."""
+        try:
+            self._look(0)
+        finally:
+            self._change_count += 1
+
     def _look(self, seconds: float) -> bool:
         address = self._database.address.listen
         if address is not None and (self._connection is not None or time.monotonic() >= self._reconnect_at):
@@ -82,16 +92,16 @@ class Watch:
         return self._poll(seconds)
 
     def _listen(self, address: str, seconds: float) -> bool:
-        new = self._connection is None
         if self._connection is None:
             self._connection = psycopg.connect(address, autocommit=True)
             self._listened = set()
-        if wanted := self._interests - self._listened:
+        if wanted := (self._interests or {READY, DONE}) - self._listened:
             for kind in sorted(wanted):
                 self._connection.execute(f"listen {channel(self._namespace, kind)}")
             self._listened |= wanted
             return True  # what came before the LISTEN is not told
-        return new or bool(list(self._connection.notifies(timeout=seconds, stop_after=1)))
+        heard = self._connection.notifies(timeout=seconds, stop_after=1)
+        return any(notification.pid != self._own_pid() for notification in heard)
 
     def _forget(self) -> None:
         if self._connection is not None:

@@ -8,7 +8,11 @@ select
         else 'has the digest of another input'
     end
 from hydra_submission as s
-left join hydra_key as k on k.namespace = s.namespace and k.workflow = s.workflow and k.key = s.key
+left join hydra_key as k
+    on k.namespace = s.namespace
+    and k.workflow = s.workflow
+    and k.key_hash = sha256(convert_to(s.key, 'UTF8'))
+    and k.key = s.key
 where s.namespace = %(namespace)s
     and s.key is not null
     and (k.key is null or k.execution_id <> s.execution_id or k.digest <> s.digest)

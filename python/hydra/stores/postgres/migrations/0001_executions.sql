@@ -101,11 +101,12 @@ create table hydra_count (
 create table hydra_key (
     namespace text collate "C" not null,
     workflow text collate "C" not null,
-    key text collate "C" not null,
+    key_hash bytea not null,  -- SHA-256: a key may be longer than an index entry
     execution_id uuid not null,
-    digest bytea not null,
     created_at bigint not null,
-    primary key (namespace, workflow, key)
+    digest bytea not null,
+    key text not null,
+    primary key (namespace, workflow, key_hash)
 );
 
 -- The record log (R13).

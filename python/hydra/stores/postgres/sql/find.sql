@@ -3,4 +3,4 @@ select execution_id::text
 from hydra_key
 where namespace = %(namespace)s
     and workflow = %(workflow)s
-    and key = %(key)s
+    and key_hash = %(key_hash)s

@@ -6,3 +6,4 @@ values (
     %(id)s, %(namespace)s, %(host)s, %(boot_id)s, %(pid)s, %(pid_started)s, %(code_version)s, %(workers)s, %(lock_path)s,
     'alive', 1, %(now)s
 )
+on conflict (id) do nothing

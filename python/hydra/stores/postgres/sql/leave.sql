@@ -1,0 +1,2 @@
+-- Index: none.
+release savepoint hydra_submit_in

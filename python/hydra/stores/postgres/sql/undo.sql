@@ -1,0 +1,2 @@
+-- Index: none.
+rollback to savepoint hydra_submit_in

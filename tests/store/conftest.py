@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-
 from hydra.stores import open_store
 from hydra.stores.store import Store
 
-DATABASES: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder}/hydra.db",
+DATABASES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}/hydra.db",
+    "postgres": lambda request: request.getfixturevalue("postgres_url"),
+    "mysql": lambda request: request.getfixturevalue("mysql_url"),
 }
 
 
 @pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest) -> str:
     """A database of the test's own, still without tables."""
-    return DATABASES[request.param](tmp_path)
+    return DATABASES[request.param](request)
 
 
 @pytest.fixture

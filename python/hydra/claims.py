@@ -1,8 +1,7 @@
 """When to ask the database for work, and for how much. Knows nothing of workers beyond their free places.
 
 An idle node asks at once. A busy one asks for a few places together, because a claim costs the database nearly the
-same for one execution as for many. Where executions are short it takes some more than it has places for, as many as
-ended since it last asked.
+same for one execution as for many. Where many ended since it last asked, it takes as many more than it has places for.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from hydra.slots import NEVER_NS
 
 CLAIM_MAX = 1000
 LINGER_NS = 3_000_000  # how long a few free places wait for more of them
-LINGER_SHARE = 8  # an eighth of all places free is worth a claim at once
+BATCH_SHARE = 8  # an eighth of all places free is worth a claim at once
 POLL_MIN_NS = 100_000_000
 POLL_MAX_NS = 2_000_000_000
 EMPTY_PAUSE_NS = 500_000  # after a claim that brought nothing, doubled while they follow each other, jittered
@@ -51,6 +50,10 @@ class Claims:
         self._ended_count += count
         self.expect(now_ns)
 
+    def handed_back(self, now_ns: int) -> None:
+        """A worker could not run what it was given: another node may take it before this one asks again."""
+        self._not_before_ns = now_ns + self._jittered(POLL_MIN_NS)
+
     def hint(self, now_ns: int) -> None:
         """The database changed, perhaps by this node's own writing."""
         if self.asked:
@@ -64,13 +67,13 @@ class Claims:
     def count(self, free: int, capacity: int, now_ns: int) -> int:
         """How many to ask for now; 0 to wait until `wake_ns`."""
         wanted = free
-        if free < capacity:
-            wanted += min(self._ended_count, capacity)
+        if self._ended_count * BATCH_SHARE >= capacity:
+            wanted = min(free + self._ended_count, free + capacity)
         if wanted <= 0:
             self._free_since_ns = NEVER_NS
             return 0
         self._free_since_ns = min(self._free_since_ns, now_ns)
-        if wanted * LINGER_SHARE < capacity and now_ns - self._free_since_ns < LINGER_NS:
+        if wanted * BATCH_SHARE < capacity and now_ns - self._free_since_ns < LINGER_NS:
             return 0
         return min(wanted, CLAIM_MAX)
 

@@ -94,12 +94,11 @@ class Crew:
         waiting.extendleft(reversed(unplaced))
 
     def free_and_capacity(self) -> tuple[int, int]:
-        """Places for new executions, and how many there would be if nothing ran."""
+        """Places for new executions, and how many executions may run at all."""
         slots = [slot for slot in self.slots if slot.is_usable]
-        capacity = len(slots) * self._concurrency
         if slots and self._waiting and self._waiting[0].cap < self._concurrency:
             slots.remove(min(slots, key=_load))
-        return sum(slot.free_count for slot in slots) - len(self._waiting), capacity
+        return sum(slot.free_count for slot in slots) - len(self._waiting), sum(slot.limit for slot in slots)
 
     def _put(self, helds: list[Held], slots: list[Slot]) -> list[Held]:
         caps = [held.cap for held in helds]

@@ -233,7 +233,7 @@ class Dispatcher:
         slot = self._crew.slots[event.slot]
         runs = slot.runs
         add = self._registration.outbox.add
-        ended_count = 0
+        ended_count = released_count = 0
         for frame in event.frames:
             if isinstance(frame, Recorded | Ended):
                 held = runs.get(frame.token)
@@ -250,11 +250,16 @@ class Dispatcher:
                         self._progress(slot, held)
                 if end is not None:
                     slot.remove(held)
-                    ended_count += end.kind != Ending.RELEASED
+                    if end.kind == Ending.RELEASED:
+                        released_count += 1
+                    else:
+                        ended_count += 1
             elif isinstance(frame, Recycle):
                 self._crew.recycle(event.slot, frame.at_ns, frame.reason)
         if ended_count:
             self._registration.claims.ended(ended_count, self._now_ns)
+        if released_count:
+            self._registration.claims.handed_back(self._now_ns)
         if slot.is_closing:
             self._crew.touch()
 

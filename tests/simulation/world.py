@@ -65,7 +65,7 @@ class World:
         self.orphans: list[Worker] = []
         self.running: dict[tuple[str, str], set[Worker]] = defaultdict(set)
         self.reported: set[tuple[str, str, str]] = set()  # node, execution, step: its record reached the node's socket
-        self.kills = 0
+        self.kills = 0  # of workers, by a fault or by what follows from one
         self.happened: set[str] = set()  # kinds of faults
         for _ in range(plan.nodes):
             self.boot()
@@ -268,6 +268,7 @@ class World:
         if workers:
             worker = self.random.choice(workers)
             self.note(f"FAULT {worker} stands still")
+            self.kills += 1
             worker.is_stopped = True
         return bool(workers)
 
@@ -312,6 +313,7 @@ class World:
         workers = [worker for worker in node.workers.values() if worker.is_alive and worker.bodies] if node else []
         if node and workers:
             worker = self.random.choice(workers)
+            self.kills += 1
             if self.random.random() < 0.5:
                 worker.outbox.append(Recycle("a step ran past its time-out", self.now_ns + TTL_NS))
             else:

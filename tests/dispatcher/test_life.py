@@ -1,0 +1,182 @@
+"""Registration, heartbeats, refusal: when a node may act, and when it must not."""
+
+from __future__ import annotations
+
+from hydra import events
+from hydra.frames import Halt
+from hydra.stores.store import Attention, Beat
+
+from .driver import MS, SECOND, TTL, Driver, claimed, ended, recorded
+
+
+def test_the_first_tick_registers_and_registering_starts_the_workers() -> None:
+    node = Driver(slots=3)
+    assert [type(action) for action in node.tick()] == [events.Register]
+    node.registered()
+    assert [action.slot for action in node.wants(events.SpawnWorker)] == [0, 1, 2]
+
+
+def test_registration_is_repeated_with_a_growing_pause_while_the_database_is_away() -> None:
+    node = Driver()
+    node.tick()
+    pauses = []
+    for _ in range(8):
+        node.tell(events.RegisterFailed("down"))
+        [wake] = node.wants(events.WakeAt)
+        pauses.append((wake.at_ns - node.now) // MS)
+        assert not node.wants(events.Register)
+        node.tick(wake.at_ns - node.now)
+        assert node.wants(events.Register)
+    assert pauses == [20, 40, 80, 160, 320, 640, 1000, 1000]
+
+
+def test_an_outage_is_logged_once() -> None:
+    node = Driver()
+    node.tick()
+    logs = 0
+    for _ in range(5):
+        node.tell(events.RegisterFailed("down"))
+        logs += len(node.wants(events.Log))
+        node.tick(SECOND)
+    assert logs == 1
+
+
+def test_r5_the_deadline_counts_from_before_the_beat_was_sent_and_leaves_a_margin() -> None:
+    node = Driver().join()
+    sent_ns = node.now
+    node.now += 3 * SECOND
+    node.tell(events.Beaten(sent_ns, Beat(0, [])))
+    [lease] = node.wants(events.ExtendLease)
+    assert lease.deadline_ns == sent_ns + TTL - TTL // 10
+
+
+def test_r3_beats_come_more_often_than_a_third_of_the_ttl() -> None:
+    node = Driver().join()
+    began = node.now
+    while not node.wants(events.SendBeat):
+        node.tick(MS * 100)
+    assert node.now - began < TTL // 3
+
+
+def test_only_one_beat_is_under_way() -> None:
+    node = Driver().join()
+    node.tick(TTL // 4)
+    assert node.wants(events.SendBeat)
+    node.tick(TTL // 4)
+    assert not node.wants(events.SendBeat)
+    node.beaten()
+    assert node.wants(events.SendBeat)
+
+
+def test_r4_no_beat_while_the_journal_stands_still() -> None:
+    node = Driver().join().run("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    for _ in range(20):
+        node.tick(TTL // 20)
+        if node.wants(events.SendBeat):
+            node.beaten(1)
+    node.tick(TTL)
+    assert not node.wants(events.SendBeat)
+    node.written()
+    assert node.wants(events.SendBeat)
+
+
+def test_r4_an_idle_node_beats_on() -> None:
+    node = Driver().join()
+    for _ in range(5):
+        node.tick(2 * TTL)
+        assert node.wants(events.SendBeat)
+        node.beaten()
+
+
+def test_failing_beats_kill_no_worker() -> None:
+    node = Driver().join().run("a")
+    for _ in range(40):
+        node.tick(SECOND)
+        if node.wants(events.SendBeat):
+            node.tell(events.BeatFailed("down"))
+        assert not node.wants(events.KillWorker)
+
+
+def test_r5_nothing_is_claimed_past_the_deadline() -> None:
+    node = Driver().join().run()
+    node.tick(2 * TTL)
+    node.tell(events.WorkHint())
+    assert not node.claims()
+    node.beaten()
+    assert node.claims() == 4
+
+
+def test_r1_a_refused_node_registers_only_after_every_worker_is_gone() -> None:
+    node = Driver(slots=2).join().run("a", "b")
+    node.tell(events.Refused())
+    assert [action.slot for action in node.wants(events.KillWorker)] == [0, 1]
+    assert not node.wants(events.Register)
+    node.die(0)
+    assert node.kinds().isdisjoint({"Register", "SpawnWorker", "SendCommit"})
+    node.die(1)
+    assert node.wants(events.Register)
+    node.registered()
+    assert len(node.wants(events.SpawnWorker)) == 2
+
+
+def test_g2_a_refused_node_writes_nothing_of_what_it_held() -> None:
+    node = Driver().join().run("a", "b")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.tell(events.Refused())
+    node.receive(0, recorded(node.tokens["a"], 2), ended(node.tokens["b"]))
+    node.die(0, "a")
+    node.registered()
+    node.tell(events.WorkerStarted(0))
+    node.tick(SECOND)
+    assert node.dispatcher.held_count == 0
+    assert not node.wants(events.SendCommit)
+
+
+def test_answers_to_what_a_refused_node_asked_are_ignored() -> None:
+    node = Driver().join().run("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.tell(events.Refused())
+    node.die(0)
+    node.registered()
+    node.written()
+    node.tell(events.ClaimDone([claimed("stale")]))
+    assert node.dispatcher.held_count == 0
+
+
+def test_r16_a_different_count_in_the_database_leads_to_a_resync() -> None:
+    node = Driver().join().run("a")
+    node.beaten(2)
+    assert node.wants(events.SendResync)
+
+
+def test_r16_a_resync_waits_for_what_is_under_way_and_holds_back_the_rest() -> None:
+    node = Driver().join().run("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.beaten(2)
+    assert not node.wants(events.SendResync)
+    node.receive(0, recorded(node.tokens["a"], 2))
+    node.written()
+    assert node.wants(events.SendResync)
+    assert not node.wants(events.SendCommit)
+    node.resynced(("a", 1, 1))
+    assert node.committed()["a"].records[0].seq == 2
+
+
+def test_attention_halts_the_body_once_per_dispatch() -> None:
+    for kind, reason in (("cancel", "cancelled"), ("timeout", "timeout")):
+        node = Driver().join().run("a")
+        node.beaten(1, Attention("a", 1, kind))
+        assert node.sent(Halt) == [Halt(node.tokens["a"], reason)]
+        node.beaten(1, Attention("a", 1, kind))
+        assert not node.sent(Halt)
+        node.die(0)
+        node.written()
+        node.tell(events.WorkerStarted(0))
+        assert node.sent(Halt) == [Halt(node.tokens["a"], reason)]
+
+
+def test_attention_for_another_epoch_or_execution_halts_nothing() -> None:
+    node = Driver().join().run("a")
+    node.beaten(1, Attention("a", 2, "cancel"), Attention("b", 1, "cancel"))
+    assert not node.sent(Halt)

@@ -92,6 +92,9 @@ class Heartbeat:
     def lateness(self) -> tuple[int, int, int]:
         """Of the timers fired so far: `(count, largest lateness in ns, total lateness in ns)`."""
 
+def listen(path: str) -> int:
+    """A new descriptor that is readable whenever the file was closed by someone who had opened it for reading only."""
+
 @final
 class Lifeline:
     """In a worker: a native thread that beats into its page every 50 ms and, when the other end of `lifeline_fd`

@@ -2,6 +2,7 @@
 //!
 //! Everything here is testable with `cargo test`; `rust/python` only converts to and from it.
 
+pub mod bell;
 pub mod heartbeat;
 pub mod payload;
 pub mod selection;

@@ -1,5 +1,6 @@
 //! hydra._core: converts between Python and hydra-core, detaches the GIL and maps errors. It decides nothing.
 
+mod bell;
 mod decode;
 mod encode;
 mod errors;
@@ -21,6 +22,8 @@ fn build_profile() -> &'static str {
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::bell::listen;
     #[pymodule_export]
     use super::build_profile;
     #[pymodule_export]

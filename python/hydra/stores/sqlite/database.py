@@ -6,11 +6,11 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from hydra.errors import ConfigError, StoreUnavailable
+from hydra.stores.sqlite import forks
 from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
 from hydra.stores.sqlite.lock import WriteQueue
 
@@ -20,10 +20,6 @@ BUSY_SECONDS = 0.25  # one try for SQLite's lock; the tries go on until `write_w
 IDLE_READER_COUNT = 4
 CACHED_STATEMENT_COUNT = 128
 
-# A connection carried over a fork must neither be used nor closed in the child: closing could harm the parent's file.
-abandoned: list[object] = []
-_databases: weakref.WeakSet[Database] = weakref.WeakSet()
-
 
 class Database:
     """Writing is for one thread at a time and joins: a transaction inside a transaction is the same one."""
@@ -32,16 +28,20 @@ class Database:
         self.path = path
         self.write_wait_seconds = 20.0
         self._synchronous = synchronous
-        self._start()
-        _databases.add(self)
+        self.start_anew()
+        forks.register(self)
 
-    def _start(self) -> None:
+    def start_anew(self) -> None:
         self._mutex = threading.RLock()
         self._depth = 0
         self._failed = False
         self._writer: sqlite3.Connection | None = None
         self._queue: WriteQueue | None = None
-        self._readers: list[sqlite3.Connection] = []
+        self._readers_changed = threading.Condition()
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._busy_reader_count = 0
+        self._is_forking = False
+        self._holds_turn_for_fork = False
         self._others_version = 0
         self._others_count = 0
 
@@ -79,21 +79,22 @@ class Database:
                 self._depth = 0
                 assert self._queue is not None
                 self._queue.release()
+            self._queue.ring()
 
-    def others_changes(self) -> int | None:
-        """How often commits of others were noticed, as far as this one's writer can tell; None without a writer.
+    def others_changes(self) -> int:
+        """How often commits of others were noticed.
 
         SQLite's `data_version` on a connection does not move with its own commits. While a transaction is under way
         there is nothing to look at: it looked when it began, and nobody has committed since.
         """
         if self._mutex.acquire(blocking=False):
             try:
-                if self._writer is not None and not self._depth:
+                if not self._depth:
                     with explained(self.path):
-                        self._look_for_others(self._writer)
+                        self._look_for_others(self._writing())
             finally:
                 self._mutex.release()
-        return None if self._writer is None else self._others_count
+        return self._others_count
 
     def _look_for_others(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("pragma data_version").fetchone()[0]
@@ -123,45 +124,30 @@ class Database:
                         return
                 finally:
                     self._mutex.release()
-        with explained(self.path):
-            connection = self._take_reader()
-            try:
+        connection = self._take_reader()
+        try:
+            with explained(self.path):
                 yield connection
-            finally:
-                if len(self._readers) < IDLE_READER_COUNT:
-                    self._readers.append(connection)
-                else:
-                    connection.close()
-
-    def connect(self) -> sqlite3.Connection:
-        """A connection of one's own, for reading."""
-        with explained(self.path):
-            connection = sqlite3.connect(
-                self.path,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=CACHED_STATEMENT_COUNT,
-            )
-            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
-            connection.execute("pragma query_only = on")
-            return connection
+        finally:
+            self._return_reader(connection)
 
     def enter_wal(self) -> None:
         """Make the file a WAL database, which it then stays. Needs the file for itself, so it queues like a writer."""
-        queue, deadline = self._queued(), time.monotonic() + self.write_wait_seconds
-        queue.acquire(deadline)
-        try:
-            with explained(self.path):
-                self._retry_busy(deadline, "pragma journal_mode = wal", self._writing())
-        finally:
-            queue.release()
+        with self._own_turn():
+            queue, deadline = self._queued(), time.monotonic() + self.write_wait_seconds
+            queue.acquire(deadline)
+            try:
+                with explained(self.path):
+                    self._retry_busy(deadline, "pragma journal_mode = wal", self._writing())
+            finally:
+                queue.release()
 
     def close(self) -> None:
-        with self._mutex:
-            readers, self._readers = self._readers, []
-            for connection in readers:
+        """It opens again when it is used again."""
+        with self._mutex, self._readers_changed:
+            for connection in self._idle_readers:
                 connection.close()
+            self._idle_readers.clear()
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -169,11 +155,50 @@ class Database:
                 self._queue.close()
                 self._queue = None
 
+    def let_go(self, timeout_seconds: float) -> bool:
+        deadline = time.monotonic() + timeout_seconds
+        self._holds_turn_for_fork = self._mutex.acquire(timeout=timeout_seconds)
+        with self._readers_changed:
+            self._is_forking = True
+            patience = max(0.0, deadline - time.monotonic())
+            is_unused = self._readers_changed.wait_for(lambda: not self._busy_reader_count, patience)
+        if not self._holds_turn_for_fork or self._depth or not is_unused:
+            return False
+        self.close()
+        return True
+
+    def take_up(self) -> None:
+        with self._readers_changed:
+            self._is_forking = False
+            self._readers_changed.notify_all()
+        if self._holds_turn_for_fork:
+            self._holds_turn_for_fork = False
+            self._mutex.release()
+
     def _take_reader(self) -> sqlite3.Connection:
+        with self._readers_changed:
+            while self._is_forking:
+                self._readers_changed.wait()
+            self._busy_reader_count += 1
+            if self._idle_readers:
+                return self._idle_readers.pop()
         try:
-            return self._readers.pop()
-        except IndexError:
-            return self.connect()
+            return self._connect()
+        except BaseException:
+            self._leave_reader()
+            raise
+
+    def _return_reader(self, connection: sqlite3.Connection) -> None:
+        if len(self._idle_readers) < IDLE_READER_COUNT:
+            self._idle_readers.append(connection)
+        else:
+            connection.close()
+        self._leave_reader()
+
+    def _leave_reader(self) -> None:
+        with self._readers_changed:
+            self._busy_reader_count -= 1
+            self._readers_changed.notify_all()
 
     def _join(self) -> Iterator[sqlite3.Connection]:
         assert self._writer is not None
@@ -220,9 +245,24 @@ class Database:
                 raise StoreUnavailable(f"{message}; it may or may not have happened", outcome="unknown") from error
             raise
 
+    def _connect(self) -> sqlite3.Connection:
+        """A connection for reading."""
+        forks.refuse_carried(self.path)
+        with explained(self.path):
+            connection = sqlite3.connect(
+                self.path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=CACHED_STATEMENT_COUNT,
+            )
+            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+            connection.execute("pragma query_only = on")
+            return connection
+
     def _writing(self) -> sqlite3.Connection:
         if self._writer is None:
-            connection = self.connect()
+            connection = self._connect()
             with explained(self.path):
                 connection.execute("pragma query_only = off")
                 connection.execute(f"pragma synchronous = {self._synchronous}")
@@ -239,21 +279,6 @@ class Database:
                 message = f"the lock files beside the database `{self.path}` cannot be written: {error.strerror}"
                 raise ConfigError(message) from error
         return self._queue
-
-    def _after_fork(self) -> None:
-        abandoned.extend([self._writer, *self._readers])
-        queue = self._queue
-        self._start()
-        if queue is not None:
-            queue.close()
-
-
-def _after_fork() -> None:
-    for database in list(_databases):
-        database._after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

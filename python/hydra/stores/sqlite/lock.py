@@ -13,7 +13,9 @@ import fcntl
 import os
 import random
 import time
+from contextlib import suppress
 
+BELL_SUFFIX = "-hydra-turn"  # who writes has this file, so it serves as the doorbell, too
 TURN_PATIENCE_SECONDS = 0.5
 WRITE_PATIENCE_SECONDS = 2.0
 NEXT_POLL_SECONDS = 0.00005
@@ -24,7 +26,8 @@ class WriteQueue:
     """The two lock files beside one database."""
 
     def __init__(self, path: str) -> None:
-        self._turn = _open(f"{path}-hydra-turn")
+        self._bell = f"{path}{BELL_SUFFIX}"
+        self._turn = _open(self._bell)
         self._write = _open(f"{path}-hydra-lock")
 
     def acquire(self, deadline: float) -> None:
@@ -36,6 +39,11 @@ class WriteQueue:
 
     def release(self) -> None:
         fcntl.flock(self._write, fcntl.LOCK_UN)
+
+    def ring(self) -> None:
+        """Wake those who listen for commits on this host; a hint, which must not fail what was committed."""
+        with suppress(OSError):
+            os.close(os.open(self._bell, os.O_RDONLY | os.O_CLOEXEC))
 
     def close(self) -> None:
         """Also right after a fork, in the child: the parent's locks live on in the parent's descriptors."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
+import select
 import threading
 import time
 
-from hydra.stores.sqlite.database import Database, abandoned
-from hydra.stores.sqlite.failures import explained
+from hydra import _core
+from hydra.stores.sqlite.database import Database
+from hydra.stores.sqlite.lock import BELL_SUFFIX
 
+PAUSE_SECONDS = 0.001  # at least so long between two changes that are told
 QUICK_POLL_SECONDS = 0.002
 SLOW_POLL_SECONDS = 0.004
+NEWS_BYTES = 4096
 QUICK_SECONDS = 5.0  # after a change, how long the polls stay quick
 
 
@@ -27,21 +30,21 @@ class Watch:
         self._process_id = os.getpid()
         self._news = threading.Condition()
         self._seen = threading.local()
-        self._connection: sqlite3.Connection | None = None
         self._polling = False
-        self._state: tuple[int | None, int] | None = None
+        self._others_count: int | None = None
         self._change_count = 0
         self._changed_at = 0.0
+        self._bell = -1
 
     def wait(self, timeout_seconds: float) -> bool:
         """True as soon as something was committed since this thread's last call; its first call is told so at once."""
         if os.getpid() != self._process_id:
-            abandoned.append(self._connection)
+            self._silence()
             self._start()
         deadline = time.monotonic() + timeout_seconds
         with self._news:
-            if self._state is None:
-                self._state = self._read_state()
+            if self._others_count is None:
+                self._others_count = self._database.others_changes()
             while self._change_count == getattr(self._seen, "change_count", -1):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
@@ -60,9 +63,8 @@ class Watch:
 
     def close(self) -> None:
         with self._news:
-            if self._connection is not None and not self._polling:
-                self._connection.close()
-                self._connection = None
+            if not self._polling:
+                self._silence()
 
     def _poll(self, remaining: float) -> None:
         """One look, and a pause before it that grows on a quiet database. Called and left with the condition held."""
@@ -70,21 +72,30 @@ class Watch:
         pause = (QUICK_POLL_SECONDS if quick else SLOW_POLL_SECONDS) * random.uniform(0.75, 1.25)
         self._news.release()
         try:
-            time.sleep(min(pause, remaining))
+            self._listen(min(pause, remaining))
         finally:
             self._news.acquire()
-        state = self._read_state()
-        if state != self._state:
-            self._state = state
+        others_count = self._database.others_changes()
+        if others_count != self._others_count:
+            self._others_count = others_count
             self._change_count += 1
             self._changed_at = time.monotonic()
 
-    def _read_state(self) -> tuple[int | None, int]:
-        """What differs after a commit of others; a store that has not written yet asks a connection of its own."""
-        others_count = self._database.others_changes()
-        if others_count is not None:
-            return others_count, 0
-        with explained(self._database.path):
-            if self._connection is None:
-                self._connection = self._database.connect()
-            return None, self._connection.execute("pragma data_version").fetchone()[0]
+    def _listen(self, seconds: float) -> None:
+        """Until the doorbell rings. Not everybody rings, and not every process may listen: time passing is enough."""
+        if self._bell < 0:
+            try:
+                self._bell = _core.listen(f"{self._database.path}{BELL_SUFFIX}")
+            except OSError:
+                time.sleep(seconds)
+                return
+        ears = select.poll()
+        ears.register(self._bell, select.POLLIN)
+        if ears.poll(seconds * 1000):
+            os.read(self._bell, NEWS_BYTES)
+            time.sleep(max(0.0, self._changed_at + PAUSE_SECONDS - time.monotonic()))
+
+    def _silence(self) -> None:
+        if self._bell >= 0:
+            os.close(self._bell)
+            self._bell = -1

@@ -26,11 +26,13 @@ $(BIN)/python:
 
 # The release wheel and what it needs to run.
 $(VENV)/installed: $(BIN)/python $(SOURCES)
+	@echo "building hydra (a minute or two the first time)"
 	$(BIN)/pip install --quiet --disable-pip-version-check .
 	touch $@
 
 # The same, and what the tests need.
 $(VENV)/tools: $(BIN)/python $(SOURCES)
+	@echo "building hydra and fetching the tools (a minute or two the first time)"
 	$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
 	touch $@ $(VENV)/installed
 

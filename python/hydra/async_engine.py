@@ -6,11 +6,12 @@ Calls that touch the database run on a few threads. Submissions that come while 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from hydra import config
 from hydra.clock import seconds_of
@@ -21,6 +22,9 @@ from hydra.handle import Handle
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
 from hydra.views import Attempt, Execution, StepView
 from hydra.workflow import BoundWorkflow, Workflow
+
+if TYPE_CHECKING:
+    from hydra.local import LocalWorker
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,11 +58,15 @@ class AsyncEngine:
         priority: int = 0,
         tags: dict[str, str] | None = None,
         id: str | None = None,
+        connection: object = None,
     ) -> AsyncHandle[R]:
-        """See Engine.submit."""
+        """See Engine.submit; a `connection` is used on the event loop's thread, where the caller uses it."""
         side = self._loop_side()
         if not self.engine.is_open:
             await side.run(self.engine.session)
+        if connection is not None:
+            handle = self.engine.submit(bound, key, delay, run_at, priority, tags, id, connection)
+            return AsyncHandle(handle, self)
         submission = self.engine.prepare(bound, key, delay, run_at, priority, tags, id)
         answer = await side.submit(submission)
         return AsyncHandle(self.engine.accept(submission, answer), self)
@@ -113,6 +121,16 @@ class AsyncEngine:
 
     async def migrate(self) -> tuple[int, int]:
         return await self._run(self.engine.migrate)
+
+    @asynccontextmanager
+    async def worker(self, concurrency: int = 8) -> AsyncIterator[LocalWorker]:
+        """See Engine.worker."""
+        worker = self.engine.worker(concurrency)
+        await self._run(worker.start)
+        try:
+            yield worker
+        finally:
+            await self._run(worker.stop)
 
     async def close(self) -> None:
         await self._run(self.engine.close)

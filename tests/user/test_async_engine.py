@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Coroutine
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -101,4 +103,18 @@ def test_submit_many_gives_handles_in_order(url: str, engine: hydra.Engine) -> N
             handles = await asynchronous.submit_many([shop.echo.bind(n) for n in range(3)], keys=["a", "b", "c"])
             assert [(await handle.execution()).key for handle in handles] == ["a", "b", "c"]
 
+    run(main())
+
+
+def test_a_worker_and_a_transaction_of_ones_own(url: str, engine: hydra.Engine, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with hydra.AsyncEngine(url) as asynchronous, asynchronous.worker():
+            connection = sqlite3.connect(tmp_path / "user.db")
+            with connection:
+                handle = await asynchronous.submit(shop.echo.bind(1), connection=connection)
+                assert await asynchronous.executions() == []
+            assert await handle.result(timeout=WAIT_SECONDS) == 1
+            connection.close()
+
+    engine.stats()
     run(main())

@@ -32,7 +32,7 @@ from hydra.runner import Lease, Runner, timed_out
 from hydra.workflow import Registry
 
 BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
-UNSENT_MAXIMUM = 512  # executions with unsent records, before frames leave although more is ready
+UNSENT_MAXIMUM = 64  # executions with news, before frames leave although more is ready: it is committed meanwhile
 LEASE_RECHECK_US = 20_000
 RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
 WAIT_MAXIMUM_MS = 60_000
@@ -150,7 +150,7 @@ class Hub:
             if count % BUSY_STAMP_STRANDS == 0:
                 if self._page is not None:
                     self._page.set_busy(self._lease.boottime_ns())
-                if len(self._unsent) >= UNSENT_MAXIMUM:
+                if len(self._unsent) + len(self._outgoing) >= UNSENT_MAXIMUM:
                     self._flush()
 
     def _flush(self) -> None:

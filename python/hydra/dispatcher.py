@@ -162,7 +162,14 @@ class Dispatcher:
                     self._lose(held)
 
     def _commit_failed(self, event: events.CommitFailed) -> None:
-        self._registration.commit_failed(event.batch, event.message, self._now_ns)
+        held = self._registration.commit_failed(event.batch, event.message, self._now_ns)
+        if held is not None:
+            sentence = (
+                f"the database refuses what it recorded, and nothing else ({event.message}); its last steps ran "
+                f"but are not recorded: see to what they did, then `hydra resume {held.id}`"
+            )
+            self._crew.withdraw(held)
+            self._registration.outbox.replace(held, self._park(held, sentence, "unwritable"))
 
     def _outcome_unknown(self, event: events.OutcomeUnknown) -> None:
         self._registration.unknown(event.message, self._now_ns)
@@ -285,7 +292,7 @@ class Dispatcher:
                 self._registration.outbox.add(held, records, self._end_of_dispatch(event.reason))
             else:
                 must_park = held.die(self._settings.concurrency, alone=len(victims) == 1)
-                end = self._park(held, event.reason) if must_park else self._end_of_dispatch(event.reason)
+                end = self._park_poison(held, event.reason) if must_park else self._end_of_dispatch(event.reason)
                 commit = self._registration.outbox.add(held, records, end)
                 commit.death_count = held.death_count
                 commit.alone_death_count = held.alone_death_count
@@ -295,13 +302,16 @@ class Dispatcher:
     def _end_of_dispatch(self, reason: str) -> End:
         return End(Ending.RELEASED if self._is_draining else Ending.CRASHED, cause=reason)
 
-    def _park(self, held: Held, reason: str) -> End:
+    def _park_poison(self, held: Held, reason: str) -> End:
         sentence = (
             f"its worker died {ALONE_DEATHS_MAX} times in a row while it ran nothing else, the last time by {reason}; "
             f"find the cause, then `hydra resume {held.id}`"
         )
+        return self._park(held, sentence, "poison")
+
+    def _park(self, held: Held, sentence: str, cause: str) -> End:
         self._effects.log("error", f"parked execution `{held.id}`: {sentence}")
-        return End(Ending.PARKED, payload=encode(sentence), cause="poison")
+        return End(Ending.PARKED, payload=encode(sentence), cause=cause)
 
     def _step_overdue(self, event: events.StepOverdue) -> None:
         self._crew.accuse(event.slot, event.token, self._now_ns)

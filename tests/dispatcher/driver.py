@@ -125,12 +125,12 @@ class Driver:
 
     def fail(self) -> list[events.Action]:
         """The transaction under way did not happen."""
-        if self.commit is not None:
-            commit, self.commit = self.commit, None
-            self.tell(events.CommitFailed(commit.batch, "disk full"))
+        assert self.commit is not None
+        commit, self.commit = self.commit, None
+        actions = self.tell(events.CommitFailed(commit.batch, "disk full"))
         if self.asked:
             self.asked = 0
-            self.tell(events.ClaimFailed("disk full"))
+            self.actions = actions + self.tell(events.ClaimFailed("disk full"))
         return self.actions
 
     def forget(self) -> list[events.Action]:

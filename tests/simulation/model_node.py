@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hydra import events
 from hydra.dispatcher import Dispatcher, Settings
 from hydra.execution import ExecutionCommit, NodeRef
-from hydra.frames import Durable, Ended, Hello, Recorded, Run
+from hydra.frames import Durable, Ended, Halt, Hello, Recorded, Run
 
 from .model_store import Broken, Transaction
 from .model_worker import Page, Worker
@@ -142,6 +142,8 @@ class Node:
                 self.world.check_run(self, frame)
             elif isinstance(frame, Durable):
                 self.world.check_durable(worker, frame)
+            elif isinstance(frame, Halt) and frame.reason == "lost":
+                company.pop(frame.token, None)
             worker.inbox.append(frame)
         if company and len(company) > min(company.values()):
             raise Broken(

@@ -25,6 +25,7 @@ PLANS = {
     "one worker": Plan(nodes=1, slots=1, faults=8),
     "crowded": Plan(nodes=3, slots=1, concurrency=2, executions=10, faults=10),
     "poison": Plan(poison=1, faults=3, executions=6),
+    "unwritable": Plan(unwritable=1, faults=5, executions=6),
     "lost replies": Plan(faults=25, fault_share=0.1, kinds=("lose", "roll_back", "kill_worker")),
 }
 
@@ -42,15 +43,13 @@ def test_every_promise_holds_in_every_world(plan: str, chunk: int) -> None:
         run(seed, PLANS[plan])
 
 
-def test_g7_poison_is_parked_and_its_neighbours_complete() -> None:
-    plan = Plan(nodes=1, slots=1, concurrency=8, executions=8, poison=2, faults=0)
+def test_g7_poison_and_what_cannot_be_written_are_parked_and_their_neighbours_complete() -> None:
+    plan = Plan(nodes=1, slots=1, concurrency=8, executions=10, poison=2, unwritable=2, faults=0)
     for seed in range(100):
         world = World(seed, plan)
         world.run()
-        statuses = {id: row.status for id, row in world.store.rows.items()}
-        assert statuses == {id: "parked" if world.programs[id].poison else "completed" for id in statuses}, (
-            f"seed {seed}"
-        )
+        statuses = [world.store.rows[f"e{number}"].status for number in range(10)]
+        assert statuses == ["parked"] * 4 + ["completed"] * 6, f"seed {seed}"
 
 
 def test_all_kinds_of_faults_happen() -> None:
@@ -86,7 +85,12 @@ MUTATIONS = {
     "R6 a commit takes no lock on its node's row": (HOSTILE, {"fence"}, Dispatcher, "P1"),
     "R5 workers start steps past the deadline": (HOSTILE, {"self_fence"}, Dispatcher, "P2|P3|P4|P6"),
     "R8 work is given away before its node is marked dead": (HOSTILE, {"dead_first"}, Dispatcher, "P1|P4|R10|R22"),
-    "R11 records and their end travel on two connections": (HOSTILE, {"one_connection"}, Dispatcher, "R10|R12|P6|R22"),
+    "R11 records and their end travel on two connections": (
+        HOSTILE,
+        {"one_connection"},
+        Dispatcher,
+        "G1|R10|R12|P6|R22",
+    ),
     "R12 records come from an older snapshot than the claim": (HOSTILE, {"snapshot"}, Dispatcher, "R12|P2"),
     "R13 a batch is sent again and its numbers are not checked": (
         REPLIES,

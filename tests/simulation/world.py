@@ -36,6 +36,7 @@ class Plan:
     faults: int = 6
     fault_share: float = 0.03
     poison: int = 0
+    unwritable: int = 0
     kinds: tuple[str, ...] = ()  # of faults; empty: all
 
 
@@ -54,7 +55,7 @@ class World:
         self.trace = trace
         self.now_ns = 1_000_000_000
         self.faults = plan.faults
-        self.programs = {f"e{number}": self._program(number < plan.poison) for number in range(plan.executions)}
+        self.programs = {f"e{number}": self._program(number) for number in range(plan.executions)}
         self.store = ModelStore(list(self.programs), dropped)
         self.settings = Settings(
             slots=plan.slots, concurrency=plan.concurrency, lease_ttl_ns=TTL_NS, drain_grace_ns=TTL_NS
@@ -125,14 +126,19 @@ class World:
     # the database
 
     def advance(self, t: Transaction) -> None:
-        if not t.is_open:
+        if not t.is_open and self.is_unwritable(t):
+            self.fail(t)
+        elif not t.is_open:
             outcome = self.store.open(t)
             if outcome == "refused":
                 self.store.transactions.remove(t)
                 self.note(f"refused {t.node}")
                 if isinstance(t.listener, Node):
                     t.listener.refuse()
-            return
+        else:
+            self.commit(t)
+
+    def commit(self, t: Transaction) -> None:
         self.store.transactions.remove(t)
         claimed, beat = self.store.commit(t, self.now_ns)
         node = t.listener
@@ -147,6 +153,13 @@ class World:
             node.replies.append(events.ClaimDone(claimed))
         if beat is not None:
             node.replies.append(events.Beaten(t.sent_ns, beat))
+
+    def is_unwritable(self, t: Transaction) -> bool:
+        return any(
+            record.kind == "step" and record.name == self.programs[commit.id].unwritable
+            for commit in t.commits
+            for record in commit.records
+        )
 
     def abort(self, t: Transaction) -> None:
         self.note(f"rolled back {t}")
@@ -438,9 +451,10 @@ class World:
             order = [places[record.name] for record in row.records if record.kind == "step"]
             if order != sorted(order):
                 raise Broken(f"P3 the records of {row.id} are out of order: {order}")
-            if program.poison and row.status == "completed":
-                raise Broken(f"G7 {row.id} kills every worker and completed")
-            if row.status == "parked" and not program.poison and (row.alone_death_count < 3 or self.kills < 3):
+            is_bad = program.poison or program.unwritable
+            if is_bad and row.status == "completed":
+                raise Broken(f"G7 {row.id} can never complete, but did")
+            if row.status == "parked" and not is_bad and (row.alone_death_count < 3 or self.kills < 3):
                 raise Broken(f"G7 {row.id} was parked after {row.alone_death_count} deaths alone")
 
     def workers(self) -> list[Worker]:
@@ -451,14 +465,18 @@ class World:
             self.trace.append(f"{self.now_ns / 1e9:9.3f} {line}")
             del self.trace[:-TRACE_LINES]
 
-    def _program(self, is_poison: bool) -> Program:
+    def _program(self, number: int) -> Program:
         groups = tuple(
             tuple(f"{place}.{branch}" for branch in range(self.random.choice((1, 1, 1, 2, 3))))
             for place in range(self.random.randint(1, 4))
         )
         sleeps = frozenset(place for place in range(len(groups)) if self.random.random() < 0.15)
-        poison = self.random.choice(groups[-1]) if is_poison else ""
-        return Program(groups, sleeps, poison)
+        last = self.random.choice(groups[-1])
+        if number < self.plan.poison:
+            return Program(groups, sleeps, poison=last)
+        if number < self.plan.poison + self.plan.unwritable:
+            return Program(groups, sleeps, unwritable=last)
+        return Program(groups, sleeps)
 
 
 def run(seed: int, plan: Plan, dropped: frozenset[str] = frozenset(), dispatcher: type[Dispatcher] = Dispatcher) -> int:

@@ -14,7 +14,8 @@ def supervisor() -> Supervisor:
 
 @pytest.fixture(autouse=True)
 def own_registry() -> Iterator[None]:
-    """Each test defines its own workflows."""
-    workflows, steps = dict(registry.workflows), dict(registry.steps)
+    """Each test defines its own workflows, and sees none that other tests' modules define."""
+    workflows, steps = registry.workflows, registry.steps
+    registry.workflows, registry.steps = {}, {}
     yield
     registry.workflows, registry.steps = workflows, steps

@@ -27,6 +27,7 @@ class Crew:
         self._waiting: deque[Held] = deque()  # those with a cap stand in front
         self._next_token = 1
         self._tend_at_ns = 0
+        self._usable: list[Slot] | None = None  # those that may take work; None: find out anew
         self.slots = [Slot(number, concurrency, number < slots) for number in range(2 * slots)]
 
     # the executions that wait
@@ -78,7 +79,7 @@ class Crew:
 
     def place(self) -> None:
         """Those with a cap first; while one of them finds no place, the least loaded worker takes nobody else (G7)."""
-        slots = [slot for slot in self.slots if slot.is_usable]
+        slots = self._usable_slots()
         if not slots:
             return
         waiting = self._waiting
@@ -87,7 +88,7 @@ class Crew:
             capped.append(waiting.popleft())
         unplaced = self._put(capped, slots) if capped else []
         if unplaced:
-            slots.remove(min(slots, key=_load))
+            slots = _without_least_loaded(slots)
         count = min(sum(slot.free_count for slot in slots), len(waiting))
         if count:
             waiting.extendleft(reversed(self._put([waiting.popleft() for _ in range(count)], slots)))
@@ -95,9 +96,9 @@ class Crew:
 
     def free_and_capacity(self) -> tuple[int, int]:
         """Places for new executions, and how many executions may run at all."""
-        slots = [slot for slot in self.slots if slot.is_usable]
+        slots = self._usable_slots()
         if slots and self._waiting and self._waiting[0].cap < self._concurrency:
-            slots.remove(min(slots, key=_load))
+            slots = _without_least_loaded(slots)
         return sum(slot.free_count for slot in slots) - len(self._waiting), sum(slot.limit for slot in slots)
 
     def _put(self, helds: list[Held], slots: list[Slot]) -> list[Held]:
@@ -155,8 +156,14 @@ class Crew:
         return due_ns
 
     def touch(self) -> None:
-        """Something changed that `tend` must see at once."""
+        """A worker's state changed."""
         self._tend_at_ns = 0
+        self._usable = None
+
+    def _usable_slots(self) -> list[Slot]:
+        if self._usable is None:
+            self._usable = [slot for slot in self.slots if slot.is_usable]
+        return self._usable
 
     def greet(self, number: int) -> None:
         slot = self.slots[number]
@@ -166,6 +173,7 @@ class Crew:
 
     def stall(self, number: int, is_stalled: bool) -> None:
         self.slots[number].is_stalled = is_stalled
+        self.touch()
 
     def recycle(self, number: int, at_ns: int, reason: str) -> None:
         slot = self.slots[number]
@@ -219,8 +227,10 @@ class Crew:
         if slot.state in (State.STARTING, State.UP):
             slot.state = State.DYING
             slot.is_excused = excused
+            self._usable = None
             self._effects.do(KillWorker(slot.number, reason))
 
 
-def _load(slot: Slot) -> int:
-    return len(slot.runs)
+def _without_least_loaded(slots: list[Slot]) -> list[Slot]:
+    reserved = min(slots, key=lambda slot: len(slot.runs))
+    return [slot for slot in slots if slot is not reserved]

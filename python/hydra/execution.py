@@ -53,6 +53,9 @@ class RecordKind(StrEnum):
     CRASH = "crash"  # a try that died with its worker; written by the supervisor; payload is the encoded reason (str)
     SLEEP = "sleep"  # a durable sleep; `due_at` is when it ends
     VALUE = "value"  # now(), uuid4(), random()
+    WAIT = "wait"  # a wait for an event began that ends at `due_at`; one without a time-out leaves no such record
+    EVENT = "event"  # what a wait was given; `digest` is the id of the message it consumed
+    EXPIRY = "expiry"  # a wait ended without its event
     SUPERSEDE = "supersede"  # a new attempt forgets the failure at record `ordinal`
 
 
@@ -70,6 +73,19 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     started_at: int
     finished_at: int
     due_at: int = 0
+
+
+class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Something put before an execution: a signal, a child's end, a callback. `id` is client-made (UUIDv7, R17).
+
+    A record of kind EVENT consumes it: the transaction that writes the record deletes the message.
+    """
+
+    id: str
+    execution_id: str
+    name: str
+    payload: bytes
+    sent_at: int
 
 
 class Ending(StrEnum):
@@ -95,7 +111,7 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
     wake_at: int = 0  # SLEEPING, WAITING with a time-out, RETRY
     wake_seq: int = 0  # SLEEPING, WAITING: what the executor had seen (R14)
     cause_seq: int = 0  # FAILED, RETRY: the record whose failure left the body; 0 when it was the body's own
-    cause: str = ""  # FAILED: "", "timeout", "poison"; CRASHED: signal or exit code in words
+    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison", "unwritable"; CRASHED: signal or exit code
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
@@ -140,6 +156,7 @@ class Claimed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     alone_death_count: int
     tags: dict[str, str]
     records: list[Record]
+    messages: list[Message] = []  # not consumed yet, in the order of arrival
 
 
 class ExecutionCommit(msgspec.Struct, gc=False):

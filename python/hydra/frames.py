@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.execution import Claimed, End, Record
+from hydra.execution import Claimed, End, Message, Record
 
 
 class Run(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -39,6 +39,13 @@ class Drain(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
     """Finish or reach the next step boundary, hand everything back, then exit 0."""
 
 
+class Deliver(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
+    """Messages that arrived for an execution while it runs."""
+
+    token: int
+    messages: list[Message]
+
+
 class Recorded(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     """New records of one dispatch, in order, the next after those sent before."""
 
@@ -67,7 +74,7 @@ class Hello(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
     pid: int
 
 
-ToWorker = Run | Durable | Halt | Drain
+ToWorker = Run | Durable | Halt | Drain | Deliver
 FromWorker = Recorded | Ended | Recycle | Hello
 
 encode_to_worker = msgspec.msgpack.Encoder().encode

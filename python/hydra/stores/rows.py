@@ -7,18 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from hydra._core import decode
 from hydra.errors import PayloadError
-from hydra.execution import Claimed, Record, Snapshot, Status
+from hydra.execution import Claimed, Message, Record, Snapshot, Status
 from hydra.failures import decode_failure
 
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def to_claimed(row: Sequence[Any], records: list[Record]) -> Claimed:
+MESSAGES_PER_BEAT = 1000  # that a heartbeat brings; what is left comes when the execution is claimed again
+
+
+def consumed_id(record: Record) -> str:
+    """The message that a record of kind EVENT consumes."""
+    return str(UUID(bytes=record.digest))
+
+
+def by_arrival(message: Message) -> tuple[int, str]:
+    return message.sent_at, message.id
+
+
+def to_claimed(row: Sequence[Any], records: list[Record], messages: Sequence[Message] = ()) -> Claimed:
     id, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
     timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:16]
     return Claimed(
@@ -39,6 +52,7 @@ def to_claimed(row: Sequence[Any], records: list[Record]) -> Claimed:
         alone_death_count,
         decode_tags(tags) if tags else {},
         records,
+        list(messages),
     )
 
 

@@ -21,6 +21,7 @@ from hydra.execution import (
     Claim,
     Claimed,
     ExecutionCommit,
+    Message,
     NodeInfo,
     NodeRef,
     Record,
@@ -44,6 +45,7 @@ class Beat(msgspec.Struct, frozen=True):
 
     running_count: int
     attention: list[Attention]
+    messages: list[Message] = []  # for what it runs, those it was given before included
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -141,6 +143,11 @@ class Store(Protocol):
 
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         """parked -> pending, death counts cleared. Status before, None if unknown."""
+        ...
+
+    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
+        """Put messages before executions, and wake or mark each (R14). The status before, None if unknown; a final
+        one takes none. A message that was put before, or consumed, is not put again (R17)."""
         ...
 
     def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]: ...

@@ -12,6 +12,7 @@ from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.rows import to_claimed
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.failures import primary_code
+from hydra.stores.sqlite.mailbox import read_messages
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
 
@@ -71,7 +72,11 @@ def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[s
             records[id].append(_to_record(values))
     for recorded_ones in records.values():
         recorded_ones.sort(key=_seq_of)
-    return [to_claimed([*row[:4], bytes.fromhex(row[4]), *row[5:]], records[row[0]]) for row in rows]
+    woken = [row[0] for row in rows if row[11]]
+    messages = read_messages(connection, woken) if woken else {}
+    return [
+        to_claimed([*row[:4], bytes.fromhex(row[4]), *row[5:]], records[row[0]], messages.get(row[0], ())) for row in rows
+    ]
 
 
 def _seq_of(record: Record) -> int:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import msgspec
 
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
+from hydra.stores.rows import consumed_id
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.mailbox import consume
 from hydra.stores.sqlite.statements import execute_rows, statements, to_json
 
 
@@ -143,9 +145,12 @@ class _Writes:
         self._now = now
         self._records: list[tuple[object, ...]] = []
         self._claims: list[tuple[object, ...]] = []
+        self._consumed: list[tuple[str, str]] = []
 
     def add_record(self, execution_id: str, record: Record) -> None:
         self._records.append((execution_id, *msgspec.structs.astuple(record)))
+        if record.kind == RecordKind.EVENT:
+            self._consumed.append((execution_id, consumed_id(record)))
 
     def add_claim(self, execution: _Owned, worker: int, end: End) -> None:
         claim = (execution.id, execution.epoch, execution.attempt, self._node, worker, execution.claimed_at)
@@ -155,6 +160,7 @@ class _Writes:
         """Write everything; each row must still be as it was read, or the transaction is void."""
         execute_rows(self._connection, "commit_records", self._records)
         execute_rows(self._connection, "commit_claims", self._claims)
+        consume(self._connection, self._consumed)
         changes = Changes()
         ends: list[tuple[object, ...]] = []
         progress: list[tuple[object, ...]] = []

@@ -9,6 +9,7 @@ from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import NodeInfo, NodeRef
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.mailbox import owned_messages
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
@@ -55,7 +56,8 @@ def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef
     check_fence(connection, namespace, node)
     execute(connection, "heartbeat", node=node.id, now=now)
     running_count = select(connection, "running_count", node=node.id)[0][0]
-    return Beat(running_count, [Attention(*row) for row in select(connection, "attention", node=node.id)])
+    attention = [Attention(*row) for row in select(connection, "attention", node=node.id)]
+    return Beat(running_count, attention, owned_messages(connection, node.id))
 
 
 def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

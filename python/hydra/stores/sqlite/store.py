@@ -13,6 +13,7 @@ from hydra.execution import (
     Claim,
     Claimed,
     ExecutionCommit,
+    Message,
     NodeInfo,
     NodeRef,
     Record,
@@ -26,6 +27,7 @@ from hydra.stores.sqlite import (
     callers,
     claiming,
     committing,
+    mailbox,
     nodes,
     orders,
     purging,
@@ -114,6 +116,10 @@ class SqliteStore:
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
             return orders.resume(connection, self.namespace, ids, now)
+
+    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
+        with self._database.transaction() as connection:
+            return mailbox.signal(connection, self.namespace, messages, now)
 
     def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]:
         with self._database.reading() as connection:

@@ -77,7 +77,7 @@ create table hydra_record (
     kind text not null
         check (
             kind = 'step' or kind = 'value' or kind = 'sleep' or kind = 'failure'
-            or kind = 'try' or kind = 'crash' or kind = 'supersede'
+            or kind = 'try' or kind = 'crash' or kind = 'supersede' or kind = 'wait' or kind = 'event' or kind = 'expiry'
         ),
     branch text not null,
     name text not null,
@@ -89,6 +89,16 @@ create table hydra_record (
     finished_at integer not null,
     due_at integer not null,
     primary key (execution_id, seq)
+) without rowid;
+
+-- What was put before an execution and no wait has consumed yet. `wake_seq` is 0 where there never was anything.
+create table hydra_message (
+    execution_id text not null references hydra_execution (id),
+    id text not null,
+    name text not null,
+    payload blob not null,
+    sent_at integer not null,
+    primary key (execution_id, id)
 ) without rowid;
 
 -- One line for each ended epoch; its payload is what the epoch ended with: a result, a failure, the reason of a park.

@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.errors import ConfigError, HydraError
 from hydra.stores.mysql.failures import error_code, explain
-from hydra.stores.mysql.tallies import lone_slot, tally_rows
+from hydra.stores.mysql.tallies import delta_rows
 from hydra.stores.mysql.transaction import Transaction
 
 MAX_FLUSH_BYTES = 1024 * 1024  # the driver's own limit is not known
@@ -50,9 +50,7 @@ def joined(connection: object, namespace: str, database: str, place: str) -> Ite
         transaction = Transaction(session, namespace, share_locks_block=True)
         transaction.begun = True
         yield transaction
-        rows = tally_rows(transaction.namespace, transaction.changes, lone_slot())
-        if rows:
-            transaction.queue("add_tallies", rows=", ".join(rows))
+        transaction.queue_rows("add_deltas", delta_rows(transaction.namespace, transaction.changes))
         transaction.flush()
     except HydraError:
         raise

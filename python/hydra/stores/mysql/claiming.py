@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rows import to_claimed
@@ -16,20 +17,20 @@ from hydra.stores.rows import to_claimed
 def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's. What others hold now is left to them."""
     transaction.check_fence(node)
-    positions = _lock_ready(transaction, workflows, slots)
-    if not positions:
+    chosen = _lock_ready(transaction, workflows, slots)
+    if not chosen:
         return []
-    rows = transaction.select("claim_executions", ids=id_list(positions), now=now)
+    rows = transaction.select("claim_executions", ids=id_list(chosen), now=now)
     ids = [id_text(row[0]) for row in rows]
     if not ids:
         return []
     transaction.queue("claim_mark", ids=id_list(ids), node=id_literal(node.id), now=now)
-    transaction.queue("remove_ready", rows=", ".join(sorted(positions[id] for id in ids)))
+    transaction.queue("remove_ready", ids=id_list(ids))
     records = read_records(transaction, rows)
-    claimed = {execution.id: execution for execution in _to_claimed(rows, records)}
+    claimed = {execution.id: execution for execution in _to_claimed(transaction, rows, records)}
     for execution in claimed.values():
         transaction.move(execution.workflow, "pending", "running")
-    return [claimed[id] for id in positions if id in claimed]
+    return [claimed[id] for id in chosen if id in claimed]
 
 
 def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
@@ -39,7 +40,7 @@ def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list
         return []
     rows = transaction.select("claimed_executions", ids=id_list(ids), node=id_literal(node.id))
     records = read_records(transaction, rows)
-    return _to_claimed(rows, records)
+    return _to_claimed(transaction, rows, records)
 
 
 def read_records(transaction: Transaction, claimed: Sequence[Sequence[Any]]) -> dict[str, list[Record]]:
@@ -60,34 +61,39 @@ def to_record(row: Sequence[Any]) -> Record:
     )
 
 
-def _to_claimed(rows: Sequence[Sequence[Any]], records: dict[str, list[Record]]) -> list[Claimed]:
+def _to_claimed(
+    transaction: Transaction, rows: Sequence[Sequence[Any]], records: dict[str, list[Record]]
+) -> list[Claimed]:
+    messages = read_messages(transaction, [id_text(row[0]) for row in rows if row[-6]])
     found = []
     for key, epoch, workflow, idempotency_key, *values, timeout_at, wake_seq, attention, deaths, alone, tags, _ in rows:
         id = id_text(key)
         name = None if idempotency_key is None else idempotency_key.decode()
         start = (id, epoch, workflow.decode(), name, *values)
         found.append(
-            to_claimed((*start, timeout_at or None, wake_seq, attention, deaths, alone, tags), records.get(id, []))
+            to_claimed(
+                (*start, timeout_at or None, wake_seq, attention, deaths, alone, tags),
+                records.get(id, []),
+                messages.get(id, ()),
+            )
         )
     return found
 
 
-def _lock_ready(transaction: Transaction, workflows: Sequence[str], slots: int) -> dict[str, str]:
-    """The chosen executions in the order to run them, each with its place in the ready table."""
+def _lock_ready(transaction: Transaction, workflows: Sequence[str], slots: int) -> list[str]:
+    """The chosen executions, in the order to run them."""
     shares = _shares(transaction, workflows, slots) if len(workflows) > 1 else dict.fromkeys(workflows, slots)
-    found: list[tuple[str, str]] = []
+    ids: list[str] = []
     priorities: list[int] = []
     run_ats: list[int] = []
     groups: list[int] = []
     for group, (workflow, share) in enumerate(shares.items()):
-        name = literal(workflow)
-        for negated_priority, run_at, id in transaction.select("claim_lock", workflow=name, slots=share):
-            id_hex = literal(id)
-            found.append((id_text(id), f"({name}, {negated_priority}, {run_at}, {id_hex})"))
+        for negated_priority, run_at, id in transaction.select("claim_lock", workflow=literal(workflow), slots=share):
+            ids.append(id_text(id))
             priorities.append(-negated_priority)
             run_ats.append(run_at)
             groups.append(group)
-    return dict(found[index] for index in choose(priorities, run_ats, groups, slots)) if found else {}
+    return [ids[index] for index in choose(priorities, run_ats, groups, slots)] if ids else []
 
 
 def _shares(transaction: Transaction, workflows: Sequence[str], slots: int) -> dict[str, int]:

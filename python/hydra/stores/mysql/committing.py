@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
+from hydra.stores.mysql.mailbox import consume
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.rows import consumed_id
 
 
 def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
@@ -158,9 +160,12 @@ class _Writes:
         self._now = now
         self._records: list[str] = []
         self._claims: list[str] = []
+        self._consumed: list[tuple[str, str]] = []
 
     def add_record(self, execution_id: str, record: Record) -> None:
         self._records.append(record_row(execution_id, record))
+        if record.kind == RecordKind.EVENT:
+            self._consumed.append((execution_id, consumed_id(record)))
 
     def add_claim(self, execution: _Owned, worker: int, end: End) -> None:
         e = execution
@@ -173,6 +178,7 @@ class _Writes:
         """Every table in turn; the executions' own rows are locked already."""
         transaction.queue_rows("add_records", self._records)
         transaction.queue_rows("add_claims", self._claims)
+        consume(transaction, self._consumed)
         going_on: dict[int, list[str]] = {}
         alike: dict[tuple[Status, int], list[str]] = {}
         ready, timers, lost_deadlines, kept_deadlines, finished = [], [], [], [], []
@@ -199,7 +205,7 @@ class _Writes:
                 continue
             transaction.move(e.workflow, Status.RUNNING, e.status)
             if e.timeout_at and (e.finished_at or e.status == Status.PARKED):
-                lost_deadlines.append(f"({e.timeout_at}, {id})")
+                lost_deadlines.append(e.id)
             elif e.timeout_at and e.first_attention:
                 kept_deadlines.append(f"({transaction.namespace}, {e.timeout_at}, {id})")
         for added, ids in going_on.items():
@@ -217,7 +223,8 @@ class _Writes:
         transaction.queue_rows("add_ready", ready)
         transaction.queue_rows("add_timers", timers)
         transaction.queue_rows("add_finished", finished)
-        transaction.queue_rows("remove_deadlines", lost_deadlines)
+        if lost_deadlines:
+            transaction.queue("remove_deadlines", ids=id_list(lost_deadlines))
         transaction.queue_rows("keep_deadlines", kept_deadlines)
 
     def _queue_progress(self, transaction: Transaction, execution: _Owned) -> None:

@@ -1,7 +1,7 @@
 """One database: its one writer session and its readers. Knows transactions and forks, no executions.
 
 write(function) ──► begin; function; tallies; commit ──► told to this process's watchers
-        ▲                          │ deadlock or lock time-out: rolled back, the whole again
+        ▲                          │ deadlock, lock time-out, session lost before COMMIT: all again
         └──────────────────────────┘
 """
 
@@ -20,7 +20,7 @@ import pymysql
 
 from hydra.errors import StoreUnavailable
 from hydra.stores.mysql.address import Address
-from hydra.stores.mysql.failures import LockLost, explain
+from hydra.stores.mysql.failures import LockLost, SessionLost, explain
 from hydra.stores.mysql.session import Session
 from hydra.stores.mysql.tallies import Bell, own_slot, tally_rows
 from hydra.stores.mysql.transaction import Transaction
@@ -67,12 +67,17 @@ class Database:
             self._written_at = 0.0  # a new writer obeys
 
     def write(self, function: Callable[[Transaction], Answer]) -> Answer:
-        """The function in a transaction; again when the server sacrificed it to another, except inside an outer one."""
+        """The function in a transaction; again when the server rolled it back, except inside an outer one."""
         started = time.monotonic()
+        reconnected = False
         for attempt in range(1, MAX_TRIES + 1):
             try:
                 with self.transaction() as transaction:
                     return function(transaction)
+            except SessionLost:
+                if self._current is not None or reconnected:
+                    raise
+                reconnected = True
             except LockLost:
                 waited = time.monotonic() - started > self._write_wait_seconds
                 if self._current is not None or attempt == MAX_TRIES or waited:

@@ -36,6 +36,10 @@ class LockLost(StoreUnavailable):
     """The server rolled the transaction back for another's sake; the same again will pass."""
 
 
+class SessionLost(StoreUnavailable):
+    """The connection broke before COMMIT was sent: the server rolls back what it had begun, the same again is safe."""
+
+
 def error_code(error: Exception) -> int:
     code = error.args[0] if error.args else 0
     return code if isinstance(code, int) else 0
@@ -65,5 +69,5 @@ def explain(error: Exception, place: str) -> HydraError | None:
     if code in TOO_LARGE:
         return PayloadTooLarge(f"a value is larger than the database `{place}` takes; raise its `max_allowed_packet`")
     if is_session_lost(error):
-        return StoreUnavailable(f"the database `{place}` does not answer ({error})")
+        return SessionLost(f"the database `{place}` does not answer ({error})")
     return None

@@ -34,10 +34,6 @@ class Locked(msgspec.Struct, gc=False):
     submitted_at: int
     record_count: int
 
-    def ready_row(self, run_at: int) -> str:
-        """Its row of the ready table, as `add_ready` takes it behind the namespace and `remove_ready` alone."""
-        return f"{literal(self.workflow)}, {-self.priority}, {run_at}, {id_literal(self.id)}"
-
 
 def lock_executions(transaction: Transaction, ids: Iterable[str], *, skip_held: bool = False) -> list[Locked]:
     """Those that exist, in id order; without those another transaction holds where `skip_held`."""
@@ -49,16 +45,25 @@ def lock_executions(transaction: Transaction, ids: Iterable[str], *, skip_held: 
 
 
 def leave_queues(transaction: Transaction, executions: Sequence[Locked]) -> None:
-    """Take idle executions out of wherever they wait to become due or late."""
-    ready = [e for e in executions if e.status == Status.PENDING and not e.wake_at]
-    _remove(transaction, "remove_ready", [f"({e.ready_row(e.run_at)})" for e in ready])
-    _remove(transaction, "remove_timers", [f"({e.wake_at}, {id_literal(e.id)})" for e in executions if e.wake_at])
-    remove_deadlines(transaction, executions)
+    """Take idle executions out of wherever they wait to become due or late; before their rows change."""
+    leave(transaction, "remove_ready", [e for e in executions if e.status == Status.PENDING and not e.wake_at])
+    leave(transaction, "remove_timers", [e for e in executions if e.wake_at])
+    leave(transaction, "remove_deadlines", [e for e in executions if e.timeout_at])
+
+
+def leave(transaction: Transaction, name: str, executions: Sequence[Locked]) -> None:
+    """Out of one queue; before the rows that lead to the places there change."""
+    if executions:
+        transaction.queue(name, ids=id_list(e.id for e in executions))
 
 
 def enter_ready(transaction: Transaction, due: Iterable[tuple[Locked, int]]) -> None:
     """Each is due since its instant."""
-    transaction.queue_rows("add_ready", [f"({transaction.namespace}, {e.ready_row(run_at)})" for e, run_at in due])
+    rows = [
+        f"({transaction.namespace}, {literal(e.workflow)}, {-e.priority}, {run_at}, {id_literal(e.id)})"
+        for e, run_at in due
+    ]
+    transaction.queue_rows("add_ready", rows)
 
 
 def keep_deadlines(transaction: Transaction, deadlines: Iterable[tuple[int, str]]) -> None:
@@ -66,15 +71,6 @@ def keep_deadlines(transaction: Transaction, deadlines: Iterable[tuple[int, str]
     transaction.queue_rows("keep_deadlines", rows)
 
 
-def remove_deadlines(transaction: Transaction, executions: Sequence[Locked]) -> None:
-    rows = [f"({e.timeout_at}, {id_literal(e.id)})" for e in executions if e.timeout_at]
-    _remove(transaction, "remove_deadlines", rows)
-
-
 def enter_finished(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
     rows = [f"({transaction.namespace}, {now}, {id_literal(e.id)})" for e in executions]
     transaction.queue_rows("add_finished", rows)
-
-
-def _remove(transaction: Transaction, name: str, rows: Sequence[str]) -> None:
-    transaction.queue_rows(name, sorted(rows))

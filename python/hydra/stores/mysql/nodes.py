@@ -9,8 +9,9 @@ import pymysql
 
 from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import Ending, NodeInfo, NodeRef, Status
-from hydra.stores.mysql.folding import fold_tallies
+from hydra.stores.mysql.folding import fold_deltas
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock_executions
+from hydra.stores.mysql.mailbox import owned_messages
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, new_id_literal, row
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
@@ -45,8 +46,9 @@ def heartbeat_node(transaction: Transaction, node: NodeRef, now: int) -> Beat:
     transaction.queue("heartbeat", node=id, now=now)
     running_count = transaction.select("running_count", node=id)[0][0]
     attention = transaction.select("attention", node=id)
-    fold_tallies(transaction)
-    return Beat(running_count, [Attention(id_text(id), epoch, kind) for id, epoch, kind in attention])
+    fold_deltas(transaction)
+    found = [Attention(id_text(id), epoch, kind) for id, epoch, kind in attention]
+    return Beat(running_count, found, owned_messages(transaction, node.id))
 
 
 def resync(transaction: Transaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

@@ -12,10 +12,11 @@ from hydra.stores.mysql.locking import (
     enter_finished,
     enter_ready,
     keep_deadlines,
+    leave,
     leave_queues,
     lock_executions,
 )
-from hydra.stores.mysql.statements import id_list, id_literal
+from hydra.stores.mysql.statements import id_list
 from hydra.stores.mysql.transaction import Transaction
 
 
@@ -43,8 +44,7 @@ def retry(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status
     failed = [e for e in found.values() if e.status == Status.FAILED]
     if failed:
         _supersede(transaction, [e for e in failed if e.cause_seq], now)
-        rows = [f"({e.finished_at}, {id_literal(e.id)})" for e in failed]
-        transaction.queue_rows("remove_finished", sorted(rows))
+        leave(transaction, "remove_finished", failed)
         transaction.queue("retry", ids=id_list(e.id for e in failed), now=now)
         _become_due(transaction, failed, now)
     return _statuses(found, ids)

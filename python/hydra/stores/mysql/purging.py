@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hydra.execution import FINAL
 from hydra.stores.mysql.locking import lock_executions
-from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
+from hydra.stores.mysql.statements import id_list, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
 
@@ -16,10 +16,8 @@ def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     ]
     if old:
         ids = id_list(e.id for e in old)
-        for name in ("purge_records", "purge_claims", "purge_executions"):
+        for name in ("remove_finished", "purge_records", "purge_messages", "purge_claims", "purge_executions"):
             transaction.queue(name, ids=ids)
-        rows = sorted(f"({e.finished_at}, {id_literal(e.id)})" for e in old)
-        transaction.queue_rows("remove_finished", rows)
         for execution in old:
             transaction.move(execution.workflow, execution.status, None)
     nodes = transaction.select("old_nodes", older_than=older_than)

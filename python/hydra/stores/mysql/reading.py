@@ -42,7 +42,7 @@ class Reader:
         return [found.get(id) for id in ids]
 
     def find(self, workflow: str, key: str) -> Snapshot | None:
-        rows = self._select("find", workflow=literal(workflow), key_hash=key_hash(key))
+        rows = self._select("find", key_hash=key_hash(self._namespace, workflow, key))
         return self.snapshots([id_text(rows[0][0])])[0] if rows else None
 
     def list_snapshots(self, filter: Filter) -> list[Snapshot]:
@@ -110,10 +110,10 @@ class Reader:
     def nodes(self) -> list[NodeState]:
         return [to_node(row) for row in self._select("nodes")]
 
-    def changes(self) -> tuple[int, int]:
-        """The transaction counter, and how many nodes are alive."""
-        total, node_count = self._select("tally_changes")[0]
-        return total, node_count
+    def changes(self) -> tuple[object, int]:
+        """What is another after every transaction, and how many nodes are alive."""
+        *counters, node_count = self._select("tally_changes")[0]
+        return counters, node_count
 
     def now(self) -> int:
         now: int = self._select("now")[0][0]

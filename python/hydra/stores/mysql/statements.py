@@ -46,9 +46,10 @@ def literal(value: int | str | bytes | None) -> str:
     return f"x'{value.hex()}'"
 
 
-def key_hash(key: str) -> str:
+def key_hash(namespace: str, workflow: str, key: str) -> str:
     """What the table of keys is ordered by: keys of any length, each at a place of its own."""
-    return f"x'{hashlib.sha256(_octets(key)).hexdigest()}'"
+    name = b"\0".join(map(_octets, (namespace, workflow, key)))
+    return f"x'{hashlib.sha256(name).hexdigest()}'"
 
 
 def _octets(text: str) -> bytes:

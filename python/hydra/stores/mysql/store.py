@@ -11,6 +11,7 @@ from hydra.execution import (
     Claim,
     Claimed,
     ExecutionCommit,
+    Message,
     NodeInfo,
     NodeRef,
     Record,
@@ -24,6 +25,7 @@ from hydra.stores.mysql import (
     callers,
     claiming,
     committing,
+    mailbox,
     nodes,
     orders,
     probing,
@@ -97,7 +99,7 @@ class MysqlStore:
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
         address = self._database.address
         with callers.joined(connection, self.namespace, address.database, address.place) as transaction:
-            return submission.submit(transaction, submissions, now)
+            return submission.submit_all_or_none(transaction, submissions, now)
 
     def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
         return self._database.write(lambda t: orders.request_cancel(t, ids, now))
@@ -107,6 +109,9 @@ class MysqlStore:
 
     def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
         return self._database.write(lambda t: orders.resume(t, ids, now))
+
+    def signal(self, messages: Sequence[Message], now: int) -> list[Status | None]:
+        return self._database.write(lambda t: mailbox.signal(t, messages, now))
 
     def get(self, ids: Sequence[str]) -> list[Snapshot | None]:
         return self._reader.snapshots(ids)

@@ -27,6 +27,18 @@ def submit(transaction: Transaction, submissions: Sequence[Submission], now: int
     return answers
 
 
+def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """Nothing is created when one conflicts."""
+    transaction.savepoint("hydra_submit_all")
+    answers = submit(transaction, submissions, now)
+    if any(answer.conflict for answer in answers):
+        transaction.roll_back_to("hydra_submit_all")
+        transaction.changes.clear()
+    else:
+        transaction.release_savepoint("hydra_submit_all")
+    return answers
+
+
 def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     for _ in range(MAX_RACES):
         answers, unknown = _sort_out(transaction, submissions)
@@ -44,7 +56,7 @@ def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tu
             "submit_known_ids", ids=id_list(s.id for s in submissions)
         )
     }
-    own_namespace = bytes.fromhex(transaction.namespace[2:-1])
+    own_namespace = transaction.namespace_name.encode()
     answers: list[Submitted] = []
     unknown: list[Submission] = []
     for submission in submissions:
@@ -66,13 +78,15 @@ def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tu
 def _known_keys(
     transaction: Transaction, submissions: Sequence[Submission]
 ) -> dict[tuple[str, str], tuple[str, bytes]]:
-    keys = sorted({f"({literal(s.workflow)}, {key_hash(s.key)})" for s in submissions if s.key is not None})
-    if not keys:
-        return {}
-    return {
-        (workflow.decode(), key.decode()): (id_text(id), digest)
-        for workflow, key, id, digest in transaction.select("submit_known_keys", keys=", ".join(keys))
+    hashes = {
+        key_hash(transaction.namespace_name, s.workflow, s.key): (s.workflow, s.key)
+        for s in submissions
+        if s.key is not None
     }
+    if not hashes:
+        return {}
+    rows = transaction.select("submit_known_keys", hashes=", ".join(sorted(hashes)))
+    return {hashes[literal(hash)]: (id_text(id), digest) for hash, id, digest in rows}
 
 
 def _insert(transaction: Transaction, submissions: Sequence[Submission], now: int) -> bool:
@@ -87,7 +101,8 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         timeout_at = 0 if s.timeout_us is None else now + s.timeout_us
         tags = _tags_literal(s.tags) if s.tags else "null"
         if s.key is not None:
-            keys.append(f"({namespace}, {workflow}, {key_hash(s.key)}, {key}, {id}, {digest}, {now})")
+            hash = key_hash(transaction.namespace_name, s.workflow, s.key)
+            keys.append(f"({hash}, {namespace}, {workflow}, {key}, {id}, {digest}, {now})")
         executions.append(
             f"({id}, {namespace}, {workflow}, {key}, 'pending', {NO_NODE}, 0, 1, {s.priority}, {now}, {run_at}, "
             f"{wake_at}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)})"

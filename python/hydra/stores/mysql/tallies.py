@@ -1,8 +1,8 @@
 """How many executions are in each state, and whether anything changed: written by every transaction, polled by watches.
 
 Each store writes rows of one slot, so that committers of different processes do not queue for one row. The row without
-a workflow counts transactions. A transaction of a caller's own, which may stay open, writes a slot nobody else has;
-promote folds it later. Watches of the same process are told at once; others poll, all nodes together at a steady rate.
+a workflow counts transactions. A transaction of a caller's own, which may stay open, leaves rows nobody else writes;
+heartbeats fold them. Watches of the same process are told at once; others poll, all nodes together at a steady rate.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 
@@ -29,10 +30,6 @@ def own_slot() -> int:
     return random.randrange(SLOT_COUNT)
 
 
-def lone_slot() -> int:
-    return random.randrange(SLOT_COUNT, 1 << 62)
-
-
 def tally_rows(namespace: str, changes: Changes, slot: int) -> list[str]:
     """Rows for `add_tallies`, the transaction counter first: who holds it has the slot. `namespace` is a literal."""
     rows = [
@@ -41,6 +38,15 @@ def tally_rows(namespace: str, changes: Changes, slot: int) -> list[str]:
         if count
     ]
     return [f"({namespace}, x'', '', {slot}, 1)", *rows] if changes else []
+
+
+def delta_rows(namespace: str, changes: Changes) -> list[str]:
+    """Rows for `add_deltas`."""
+    return [
+        f"({literal(uuid.uuid4().bytes)}, {namespace}, {literal(workflow)}, {literal(Word(status))}, {count})"
+        for (workflow, status), count in changes.items()
+        if count
+    ]
 
 
 class Bell:
@@ -81,9 +87,9 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Watch:
-    """`read` gives the transaction counter and the number of nodes alive."""
+    """`read` gives what is another after every transaction, and the number of nodes alive."""
 
-    def __init__(self, bell: Bell, read: Callable[[], tuple[int, int]]) -> None:
+    def __init__(self, bell: Bell, read: Callable[[], tuple[object, int]]) -> None:
         self._bell = bell
         self._read = read
         self._seen = threading.local()
@@ -93,9 +99,9 @@ class Watch:
         deadline = time.monotonic() + timeout_seconds
         while True:
             heard = self._bell.count
-            total, node_count = self._read()
-            if total != getattr(self._seen, "total", None):
-                self._seen.total = total
+            state, node_count = self._read()
+            if state != getattr(self._seen, "state", None):
+                self._seen.state = state
                 return True
             pause = min(max(MIN_POLL_SECONDS, POLL_SECONDS * node_count), MAX_POLL_SECONDS)
             pause *= random.uniform(1 - JITTER, 1 + JITTER)

@@ -13,11 +13,11 @@ from hydra.stores.mysql.locking import (
     Locked,
     enter_finished,
     enter_ready,
+    leave,
     leave_queues,
     lock_executions,
-    remove_deadlines,
 )
-from hydra.stores.mysql.statements import STATEMENTS, id_list, id_literal, id_text, literal
+from hydra.stores.mysql.statements import STATEMENTS, id_list, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
 NEVER = (1 << 63) - 1
@@ -46,8 +46,7 @@ def _time_out(transaction: Transaction, now: int, limit: int) -> int:
         _move(transaction, idle, Status.FAILED)
     if running:
         transaction.queue("flag_timeouts", ids=id_list(e.id for e in running))
-    asked_to_stop = [e for e in late if e.status == Status.RUNNING]
-    remove_deadlines(transaction, asked_to_stop)
+    leave(transaction, "remove_deadlines", [e for e in late if e.status == Status.RUNNING])
     return len(idle) + len(running)
 
 
@@ -57,8 +56,7 @@ def _wake(transaction: Transaction, now: int, limit: int) -> int:
     waking = [e for e in found if e.status in IDLE and 0 < e.wake_at <= now]
     if not waking:
         return 0
-    timers = sorted(f"({e.wake_at}, {id_literal(e.id)})" for e in waking)
-    transaction.queue_rows("remove_timers", timers)
+    leave(transaction, "remove_timers", waking)
     transaction.queue("promote", ids=id_list(e.id for e in waking))
     enter_ready(transaction, [(e, e.wake_at) for e in waking])
     _move(transaction, waking, Status.PENDING)

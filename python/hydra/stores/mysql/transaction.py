@@ -22,10 +22,11 @@ class Sender(Protocol):
 
 
 class Transaction:
-    """`namespace` is kept as a literal."""
+    """`namespace` is a literal, ready for a statement."""
 
     def __init__(self, session: Sender, namespace: str, share_locks_block: bool) -> None:
         self.session = session
+        self.namespace_name = namespace
         self.namespace = literal(namespace)
         self.changes: Counter[tuple[str, str]] = Counter()
         self.failed = False

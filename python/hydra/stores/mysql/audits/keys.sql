@@ -6,13 +6,13 @@ select 'R24', e.id, concat('its key `', e.idempotency_key, '` ', case
 end)
 from hydra_execution as e
 left join hydra_key as k
-    on k.namespace = e.namespace
-    and k.workflow = e.workflow
-    and k.key_hash = unhex(sha2(e.idempotency_key, 256))
+    on k.key_hash = unhex(sha2(concat(e.namespace, x'00', e.workflow, x'00', e.idempotency_key), 256))
 where e.namespace = {namespace}
     and e.idempotency_key is not null
     and (
         k.idempotency_key is null
+        or k.namespace <> e.namespace
+        or k.workflow <> e.workflow
         or k.idempotency_key <> e.idempotency_key
         or k.execution_id <> e.id
         or k.digest <> e.digest

@@ -63,16 +63,17 @@ create table if not exists hydra_deadline (
     primary key (namespace, timeout_at, id)
 ) engine = innodb row_format = dynamic;
 
--- Kept for ever, also after the execution was purged (R24). A key of any length is found by its SHA-256.
+-- Kept for ever, also after the execution was purged (R24). Keys of any length are found by the SHA-256 of
+-- namespace, workflow and key with zero bytes between.
 create table if not exists hydra_key (
+    key_hash binary(32) not null,
     namespace varbinary(200) not null,
     workflow varbinary(600) not null,
-    key_hash binary(32) not null,
     idempotency_key longblob not null,
     execution_id binary(16) not null,
     digest varbinary(64) not null,
     created_at bigint not null,
-    primary key (namespace, workflow, key_hash)
+    primary key (key_hash)
 ) engine = innodb row_format = dynamic;
 
 create table if not exists hydra_record (
@@ -90,6 +91,16 @@ create table if not exists hydra_record (
     due_at bigint not null,
     primary key (execution_id, seq),
     check (seq > 0)
+) engine = innodb row_format = dynamic;
+
+-- What was put before an execution and no wait has consumed yet. `wake_seq` is 0 where there never was anything.
+create table if not exists hydra_message (
+    execution_id binary(16) not null,
+    id binary(16) not null,
+    name varbinary(2048) not null,
+    payload longblob not null,
+    sent_at bigint not null,
+    primary key (execution_id, id)
 ) engine = innodb row_format = dynamic;
 
 -- In the order of finishing: appended at one end, purged at the other.
@@ -163,9 +174,19 @@ create table if not exists hydra_tally (
     namespace varbinary(200) not null,
     workflow varbinary(600) not null,
     status varchar(16) character set ascii collate ascii_bin not null,
-    slot bigint not null,
+    slot smallint not null,
     total bigint not null,
     primary key (namespace, workflow, status, slot)
+) engine = innodb row_format = dynamic;
+
+-- What callers' own transactions add to the tallies, each in rows of its own until a heartbeat folds them.
+create table if not exists hydra_delta (
+    id binary(16) not null,
+    namespace varbinary(200) not null,
+    workflow varbinary(600) not null,
+    status varchar(16) character set ascii collate ascii_bin not null,
+    total bigint not null,
+    primary key (id)
 ) engine = innodb row_format = dynamic;
 
 -- `open` proves on a row of its own here that share locks really block (R9).

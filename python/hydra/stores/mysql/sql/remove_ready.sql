@@ -1,4 +1,11 @@
--- Index: primary key of hydra_ready. The caller has locked the executions.
-delete t from hydra_ready as t force index (primary)
-where namespace = {namespace}
-    and (workflow, negated_priority, run_at, id) in ({rows})
+-- Index: primary keys of hydra_execution and hydra_ready. The execution, which the caller has locked, leads to
+-- its one row: a list of rows could become a scan that waits for the rows of others.
+delete q
+from hydra_execution as e force index (primary)
+straight_join hydra_ready as q force index (primary)
+    on q.namespace = e.namespace
+    and q.workflow = e.workflow
+    and q.negated_priority = -e.priority
+    and q.run_at = e.run_at
+    and q.id = e.id
+where e.id in ({ids})

@@ -1,3 +1,3 @@
--- Index: primary key of hydra_key, which refuses a known key. Rows are in key order, so that submitters queue and never cross.
-insert into hydra_key (namespace, workflow, key_hash, idempotency_key, execution_id, digest, created_at)
+-- Index: primary key of hydra_key, which refuses a known key. Rows are in its order, so submitters queue and never cross.
+insert into hydra_key (key_hash, namespace, workflow, idempotency_key, execution_id, digest, created_at)
 values {rows}

@@ -1,6 +1,5 @@
 -- Index: primary key of hydra_key. Locks, so it waits for a submission under way and sees what it left, in any isolation.
-select workflow, idempotency_key, execution_id, digest
+select key_hash, execution_id, digest
 from hydra_key force index (primary)
-where namespace = {namespace}
-    and (workflow, key_hash) in ({keys})
+where key_hash in ({hashes})
 lock in share mode

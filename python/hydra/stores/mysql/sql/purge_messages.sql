@@ -1,3 +1,3 @@
 -- Index: primary key of hydra_message.
-delete m from hydra_message as m force index (primary)
+delete t from hydra_message as t force index (primary)
 where execution_id in ({ids})

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_message; what is there already stays as it is (R18). The executions are locked.
+-- Index: primary key of hydra_message; the executions are locked.
 insert into hydra_message (execution_id, id, name, payload, sent_at)
 values {rows}
-on duplicate key update id = id
+on duplicate key update id = hydra_message.id

@@ -1,4 +1,4 @@
-"""The fence (R6-R8) between a node and its reaper; each race on two real connections, and once with its rule taken out."""
+"""The fence (R6-R8) between a node and its reaper, on two real connections, and once with each rule taken out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def test_r6_a_commit_that_waited_for_its_reaper_is_refused(stage: Stage) -> None
     assert stage.a.records(id) == []
 
 
-@pytest.mark.parametrize("verb", ["claim", "commit_records", "commit_finals", "commit_ends", "commit_deaths", "heartbeat"])
+@pytest.mark.parametrize(
+    "verb", ["claim", "commit_records", "commit_finals", "commit_ends", "commit_deaths", "heartbeat"]
+)
 def test_r6_every_write_of_a_node_waits_for_its_reaper(stage: Stage, verb: str) -> None:
     """Each verb's statement holds the lock itself; a pipelined check would not stop what follows it."""
     stage.submit(2)
@@ -72,7 +74,9 @@ def test_r7_a_node_whose_commit_is_under_way_is_not_marked(stage: Stage) -> None
     assert stage.b.mark_dead(stage.node_a.id, stage.counter(stage.node_a), NOW)
 
 
-def test_r6_without_the_share_lock_a_dead_nodes_record_would_land(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r6_without_the_share_lock_a_dead_nodes_record_would_land(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its record is held up by a row lock while its work is given away, and then let go."""
     without(monkeypatch, "commit_records", "for share")
     (id,) = stage.submit()
@@ -92,7 +96,9 @@ def late_record_lands(stage: Stage, id: str, item: ExecutionCommit) -> bool:
     blocker = psycopg.connect(stage.raw.info.dsn)
     blocker.execute(
         """
-        insert into hydra_record (execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest)
+        insert into hydra_record (
+            execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest
+        )
         values (%s, 0, 0, 0, 1, 1, 1, 'step', '', 'blocker', '')
         """,
         [id],
@@ -157,7 +163,9 @@ def test_r8_marking_and_returning_at_once_would_miss_a_claim_under_way(stage: St
     """
     with stage.a.transaction():
         stage.claim_a()
-        done = stage.in_thread(psycopg.connect(stage.raw.info.dsn, autocommit=True).execute, both_at_once, [stage.node_a.id])
+        done = stage.in_thread(
+            psycopg.connect(stage.raw.info.dsn, autocommit=True).execute, both_at_once, [stage.node_a.id]
+        )
         with psycopg.connect(stage.raw.info.dsn, autocommit=True) as observer:
             stage.raw = observer
             stage.until_blocked()

@@ -1,4 +1,4 @@
-"""Claims, suspensions, cancels and finishes that meet (R12-R15), lock order, deadlocks; each rule also taken out once."""
+"""Claims, suspensions, cancels and finishes that meet (R12-R15), lock order, deadlocks; rules also taken out."""
 
 from __future__ import annotations
 

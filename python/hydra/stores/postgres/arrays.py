@@ -46,7 +46,7 @@ class ByteaArray(bytes):
     """bytea[]"""
 
 
-_ARRAY_OIDS: dict[type[bytes], int] = {
+ARRAY_OIDS: dict[type[bytes], int] = {
     UuidArray: 2951,
     BigintArray: 1016,
     IntegerArray: 1007,
@@ -149,4 +149,4 @@ def _make_dumper(kind: type[bytes], array_oid: int) -> type[Dumper]:
     return PackedDumper
 
 
-_dumpers = {kind: _make_dumper(kind, oid) for kind, oid in _ARRAY_OIDS.items()}
+_dumpers = {kind: _make_dumper(kind, oid) for kind, oid in ARRAY_OIDS.items()}

@@ -15,14 +15,15 @@ from psycopg.rows import TupleRow, tuple_row
 
 from hydra.errors import ConfigError
 from hydra.stores.postgres.arrays import register
-from hydra.stores.postgres.database import Cursor, Database, Step
+from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.failures import RETRIED
+from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.statements import statements
 
 WRAPPER_DEPTH = 4  # SQLAlchemy's Session, its Connection, its pool's proxy, then psycopg's
 UNDO: Step = ("undo", {})
 
-Run = Callable[..., list[Cursor]]
+Run = Callable[..., list[Result]]
 
 
 @contextmanager
@@ -34,13 +35,14 @@ def joined(connection: object, database: Database) -> Iterator[Run]:
     if own.autocommit and own.info.transaction_status is TransactionStatus.IDLE:
         raise ConfigError("`connection` has no open transaction to join; open one with `connection.transaction()`")
 
-    def run(*steps: Step) -> list[Cursor]:
-        cursors: list[Cursor] = []
+    def run(*steps: Step) -> list[Result]:
+        results: list[Result] = []
         for name, parameters in steps:
             cursor = own.cursor(binary=True, row_factory=tuple_row)
             register(cursor.adapters)
-            cursors.append(cursor.execute(statements()[name], parameters))
-        return cursors
+            cursor.execute(statements()[name], parameters)
+            results.append(Result(cursor.fetchall() if cursor.description else [], cursor.rowcount))
+        return results
 
     run(("join", {}))
     try:
@@ -79,6 +81,6 @@ def _check_database(run: Run, database: Database) -> None:
     """The same database and tables: two servers may have databases of one name, but hardly tables of one number."""
     (theirs,) = run(("identity", {}))
     ((ours,),) = database.read(("identity", {}))
-    if theirs.fetchone() != ours:
+    if theirs.rows != [ours]:
         url = database.address.url
         raise ConfigError(f"`connection` does not lead to the store's tables in `{url}`; open one to that database")

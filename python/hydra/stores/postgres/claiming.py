@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.postgres.arrays import is_uuid, texts, uuids
-from hydra.stores.postgres.database import Cursor, Row
 from hydra.stores.postgres.fence import check_fence, fence
+from hydra.stores.postgres.session import Result
 from hydra.stores.rows import to_claimed
 
-Write = Callable[..., list[Cursor]]
+Write = Callable[..., list[Result]]
 
 
 def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
@@ -19,7 +20,7 @@ def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str],
         ("claim", {**fence(namespace, node), "workflows": texts(sorted(set(workflows))), "slots": slots, "now": now}),
         ("claimed_records", {"node": node.id, "now": now}),
     )
-    claimed = _claimed(node, marked.fetchall(), recorded.fetchall())
+    claimed = _claimed(node, marked.rows, recorded.rows)
     claimed.sort(key=lambda execution: (-execution.priority, execution.run_at, execution.id))
     return claimed
 
@@ -30,10 +31,12 @@ def recover(write: Write, namespace: str, node: NodeRef, ids: Sequence[str]) -> 
     owned, recorded = write(
         ("recovered_executions", {**fence(namespace, node), "ids": wanted}), ("recovered_records", {"ids": wanted})
     )
-    return _claimed(node, owned.fetchall(), recorded.fetchall())
+    return _claimed(node, owned.rows, recorded.rows)
 
 
-def _claimed(node: NodeRef, executions: Sequence[Row], recorded: Iterable[Row]) -> list[Claimed]:
+def _claimed(
+    node: NodeRef, executions: Sequence[tuple[Any, ...]], recorded: Iterable[tuple[Any, ...]]
+) -> list[Claimed]:
     check_fence(node, executions)
     records: dict[str, list[Record]] = {}
     for id, *values in recorded:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 
 from hydra.execution import FINAL, End, ExecutionCommit, NodeRef
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
-from hydra.stores.postgres.database import Cursor, Step
 from hydra.stores.postgres.fence import check_fence, fence
+from hydra.stores.postgres.mailbox import consuming
+from hydra.stores.postgres.session import Result, Step
 
-Write = Callable[..., list[Cursor]]
+Write = Callable[..., list[Result]]
 Items = Sequence[ExecutionCommit]
 
 _FINAL_KINDS = frozenset(status.value for status in FINAL)
@@ -26,19 +27,19 @@ def commit(write: Write, namespace: str, node: NodeRef, commits: Items, now: int
     common = {**fence(namespace, node), "now": now}
     steps: list[Step] = []
     decided_by: dict[int, int] = {}  # the item (by identity): the last statement it is in accepts or refuses it
-    rounds = _rounds([item for item in commits if is_uuid(item.id) and _is_gapless(item)])
+    possible = [item for item in commits if is_uuid(item.id) and _is_gapless(item)]
+    rounds = _rounds(possible)
     for items in rounds or [[]]:
         for name, chosen, parameters in _statements(items):
             decided_by.update((id(item), len(steps)) for item in chosen)
             steps.append((name, {**common, **parameters}))
-    accepted = [_accepted(node, cursor) for cursor in write(*steps)]
+    accepted = [_accepted(node, result) for result in write(*steps, *consuming(possible))[: len(steps)]]
     return [id(item) in decided_by and item.id in accepted[decided_by[id(item)]] for item in commits]
 
 
-def _accepted(node: NodeRef, cursor: Cursor) -> set[str]:
-    rows = cursor.fetchall()
-    check_fence(node, rows)
-    return {row[0] for row in rows}
+def _accepted(node: NodeRef, result: Result) -> set[str]:
+    check_fence(node, result.rows)
+    return {row[0] for row in result.rows}
 
 
 def _is_gapless(item: ExecutionCommit) -> bool:

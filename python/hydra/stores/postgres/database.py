@@ -15,15 +15,13 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.abc import PQGen
-from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from hydra.errors import SchemaError, StoreUnavailable
+from hydra.errors import StoreUnavailable
 from hydra.stores.postgres.address import Address
-from hydra.stores.postgres.arrays import register
 from hydra.stores.postgres.failures import RETRIED, explain
-from hydra.stores.postgres.statements import statements
+from hydra.stores.postgres.session import Result, Session, Step
 
 IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
@@ -43,29 +41,7 @@ WRITE_SETTINGS = {
 }
 READ_SETTINGS = {"statement_timeout": "60s", "default_transaction_read_only": "on", "jit": "off"}
 
-Step = tuple[str, Mapping[str, Any]]  # a statement's name and its parameters
-Row = tuple[Any, ...]
-Cursor = psycopg.Cursor[TupleRow]
 T = TypeVar("T")
-
-_adapters = AdaptersMap(psycopg.adapters)
-register(_adapters)
-
-
-class _Connection(psycopg.Connection[TupleRow]):
-    """Gives up on a server that stops answering without closing the connection."""
-
-    reply_seconds = WRITE_REPLY_SECONDS
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        return super().wait(gen, interval, self.reply_seconds if timeout is None else timeout)
-
-
-class _Context:
-    """How psycopg is told of adapters at connect."""
-
-    adapters = _adapters
-    connection = None
 
 
 class Database:
@@ -81,11 +57,11 @@ class Database:
         self._depth = 0
         self._begun = False
         self._failed = False
-        self._writer: _Connection | None = None
-        self._readers: list[_Connection] = []
+        self._writer: Session | None = None
+        self._readers: list[Session] = []
         self._committed: list[Callable[[], None]] = []
 
-    def write(self, *steps: Step) -> list[Cursor]:
+    def write(self, *steps: Step) -> list[Result]:
         """Run the statements as one transaction, or as part of the one that is open; all or nothing."""
         with self._mutex:
             if self._depth:
@@ -129,40 +105,36 @@ class Database:
         else:
             call()
 
-    def read(self, *steps: Step) -> list[list[TupleRow]]:
+    def read(self, *steps: Step) -> list[list[tuple[Any, ...]]]:
         """The rows of each statement; inside a transaction it sees that one's writes."""
         if self._depth and self._mutex.acquire(blocking=False):
             try:
-                return [cursor.fetchall() for cursor in self._join(steps)]
+                return [result.rows for result in self._join(steps)]
             finally:
                 self._mutex.release()
-        with self.reading() as connection:
-            return [cursor.fetchall() for cursor in _execute(connection, steps, self._prelude(READ_SETTINGS), None)]
+        with self.reading() as session:
+            return [result.rows for result in session.run(steps, self._prelude(READ_SETTINGS))]
 
     @contextmanager
-    def reading(self) -> Iterator[psycopg.Connection[TupleRow]]:
+    def reading(self) -> Iterator[Session]:
         """A reader of one's own for a moment."""
-        connection = self._take_reader()
+        session = self._take_reader()
         try:
-            yield connection
+            yield session
         except psycopg.Error as error:
             raise self.explained(error) from error
         finally:
-            if connection.closed or len(self._readers) >= IDLE_READER_COUNT:
-                connection.close()
+            if session.is_usable and len(self._readers) < IDLE_READER_COUNT:
+                self._readers.append(session)
             else:
-                self._readers.append(connection)
+                session.close()
 
-    def connect(self, settings: Mapping[str, str], reply_seconds: float) -> _Connection:
+    def connect(self, settings: Mapping[str, str]) -> psycopg.Connection[TupleRow]:
         """A connection of one's own, in autocommit mode."""
         try:
-            connection = _Connection.connect(
-                self._conninfo(settings), autocommit=True, context=_Context(), prepare_threshold=None
-            )
+            return psycopg.connect(self._conninfo(settings), autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise self.explained(error) from error
-        connection.reply_seconds = reply_seconds
-        return connection
 
     def close(self) -> None:
         with self._mutex:
@@ -186,17 +158,15 @@ class Database:
             time.sleep(random.uniform(0.001, 0.02))
         raise AssertionError("the last try returns or raises")
 
-    def _send(self, steps: Sequence[Step]) -> list[Cursor]:
-        return _execute(self._writing(), steps, self._prelude(WRITE_SETTINGS), self._prepares())
+    def _send(self, steps: Sequence[Step]) -> list[Result]:
+        return self._writing().run(steps, self._prelude(WRITE_SETTINGS))
 
-    def _join(self, steps: Sequence[Step]) -> list[Cursor]:
-        connection = self._writing()
-        prelude: tuple[str, ...] = ()
-        if not self._begun:
-            prelude = ("begin", *self._prelude(WRITE_SETTINGS))
+    def _join(self, steps: Sequence[Step]) -> list[Result]:
+        session = self._writing()
+        prelude = () if self._begun else (b"begin", *self._prelude(WRITE_SETTINGS))
         self._begun = True
         try:
-            return _execute(connection, steps, prelude, self._prepares())
+            return session.run(steps, prelude)
         except psycopg.Error as error:
             raise self._lost(error) from error
 
@@ -211,9 +181,9 @@ class Database:
             call()
 
     def _execute_commit(self) -> None:
-        connection = self._writing()
+        session = self._writing()
         try:
-            connection.execute("commit")
+            session.run((), (b"commit",))
         except psycopg.Error as error:
             raise self._lost(error, outcome="unknown") from error
         self._begun = False
@@ -221,49 +191,45 @@ class Database:
     def _roll_back(self) -> None:
         if self._begun and self._writer is not None:
             try:
-                self._writer.execute("rollback")
+                self._writer.run((), (b"rollback",))
             except psycopg.Error:
                 self._writer.close()
 
     def _lost(self, error: psycopg.Error, *, outcome: str | None = None) -> Exception:
         """A connection that failed is not used again. `outcome` holds only then: what the server reports is certain."""
-        failed = self._writer is None or self._writer.closed or isinstance(error, psycopg.errors._WaitTimeout)
-        if failed and self._writer is not None:
-            self._writer.close()
+        failed = self._writer is None or not self._writer.is_usable
         return self.explained(error, outcome=outcome if failed else None)
 
-    def _writing(self) -> _Connection:
-        if self._writer is None or self._writer.closed:
+    def _writing(self) -> Session:
+        if self._writer is None or not self._writer.is_usable:
             if self._begun:
                 message = f"the connection to the database `{self.address.url}` was lost in a transaction"
                 raise StoreUnavailable(f"{message}; nothing of it happened")
-            self._writer = self.connect(WRITE_SETTINGS, WRITE_REPLY_SECONDS)
+            self._writer = Session(self.connect(WRITE_SETTINGS), WRITE_REPLY_SECONDS, not self.address.is_pooled)
         return self._writer
 
-    def _take_reader(self) -> _Connection:
+    def _take_reader(self) -> Session:
         while self._readers:
             with suppress(IndexError):
-                connection = self._readers.pop()
-                if not _is_stale(connection):
-                    return connection
-                connection.close()
-        return self.connect(READ_SETTINGS, READ_REPLY_SECONDS)
+                session = self._readers.pop()
+                if not session.is_stale():
+                    return session
+                session.close()
+        return Session(self.connect(READ_SETTINGS), READ_REPLY_SECONDS, prepares=False)
 
-    def _prepares(self) -> bool:
-        return not self.address.is_pooled
-
-    def _prelude(self, settings: Mapping[str, str]) -> tuple[str, ...]:
+    def _prelude(self, settings: Mapping[str, str]) -> tuple[bytes, ...]:
         """Behind a pooler the next transaction may run on another connection, so each brings its settings."""
         if not self.address.is_pooled:
             return ()
-        return ("select " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items()),)
+        values = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        return (f"select {values}".encode(),)
 
     def _conninfo(self, settings: Mapping[str, str]) -> str:
         if self.address.is_pooled:
             return self.address.conninfo
-        given = psycopg.conninfo.conninfo_to_dict(self.address.conninfo).get("options")
+        given = conninfo_to_dict(self.address.conninfo).get("options")
         own = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        return psycopg.conninfo.make_conninfo(self.address.conninfo, options=f"{own} {given or ''}".strip())
+        return make_conninfo(self.address.conninfo, options=f"{own} {given or ''}".strip())
 
 
 class _Forked:
@@ -278,34 +244,3 @@ class _Forked:
         database = self._database()
         if database is not None:
             database._start()  # psycopg closes no connection that another process opened
-
-
-def _execute(
-    connection: psycopg.Connection[TupleRow], steps: Sequence[Step], prelude: Sequence[str], prepare: bool | None
-) -> list[Cursor]:
-    cursors: list[Cursor] = []
-    if len(steps) == 1 and not prelude:
-        name, parameters = steps[0]
-        return [connection.cursor(binary=True).execute(_statement(name), parameters, prepare=prepare)]
-    with connection.pipeline():
-        for sql in prelude:
-            connection.execute(sql)
-        for name, parameters in steps:
-            cursors.append(connection.cursor(binary=True).execute(_statement(name), parameters, prepare=prepare))
-    return cursors
-
-
-def _statement(name: str) -> bytes:
-    try:
-        return statements()[name]
-    except KeyError:
-        raise SchemaError(f"hydra was installed without its statement `{name}`; install it again") from None
-
-
-def _is_stale(connection: psycopg.Connection[TupleRow]) -> bool:
-    """Whether the server has closed it meanwhile: an idle connection with something to read has nothing good to say."""
-    import select
-
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

@@ -24,7 +24,6 @@ READY, DONE = "ready", "done"  # something may be claimed; something may have en
 
 INTERVAL_SECONDS = 0.01  # at most a hundred notifications a second, whatever the load
 OUTAGE_PAUSE_SECONDS = 1.0
-REPLY_SECONDS = 5.0
 IDLE_SECONDS = 60.0  # then thread and connection go until there is news again
 SETTINGS = {"synchronous_commit": "off", "statement_timeout": "5s"}
 
@@ -72,7 +71,7 @@ class Announcer:
         while kinds := self._next():
             try:
                 if connection is None or connection.closed:
-                    connection = self._database.connect(SETTINGS, REPLY_SECONDS)
+                    connection = self._database.connect(SETTINGS)
                     self.session_pid = connection.info.backend_pid
                 for kind in sorted(kinds):
                     connection.execute("select pg_notify(%s, '')", [self._channels[kind]])

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hydra.errors import ConfigError, LeaseLost
-from hydra.execution import NodeInfo, NodeRef
+from hydra.execution import Message, NodeInfo, NodeRef
 from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts
-from hydra.stores.postgres.database import Cursor, Row
 from hydra.stores.postgres.fence import check_fence, fence
+from hydra.stores.postgres.session import Result
+from hydra.stores.rows import MESSAGES_PER_BEAT
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
 PEER_TRY_COUNT = 40
 PEER_PAUSE_SECONDS = 0.005
 
-Write = Callable[..., list[Cursor]]
+Write = Callable[..., list[Result]]
 
 
 def register_node(write: Write, namespace: str, info: NodeInfo, now: int) -> NodeRef:
@@ -34,7 +36,7 @@ def register_node(write: Write, namespace: str, info: NodeInfo, now: int) -> Nod
     if not is_uuid(info.id):
         raise ConfigError(f"`{info.id}` is not the id of a node, which is a UUID")
     registered, _ = write(("register_node", values), ("register_beat", {"id": info.id, "now": now}))
-    if not registered.rowcount:
+    if not registered.row_count:
         raise ConfigError(f"node `{info.id}` is registered already; an id is of one registration")
     return NodeRef(info.id, 1)
 
@@ -53,14 +55,18 @@ def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: S
             },
         )
     )
-    check_fence(node, registered.fetchall())
+    check_fence(node, registered.rows)
 
 
 def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Beat:
-    beaten, attention = write(("heartbeat", {**fence(namespace, node), "now": now}), ("attention", {"node": node.id}))
-    rows = beaten.fetchall()
+    beaten, attention, messages = write(
+        ("heartbeat", {**fence(namespace, node), "now": now}),
+        ("attention", {"node": node.id}),
+        ("owned_messages", {"node": node.id, "limit": MESSAGES_PER_BEAT}),
+    )
+    rows = beaten.rows
     check_fence(node, rows)
-    return Beat(rows[0][0], [Attention(*row) for row in attention])
+    return Beat(rows[0][0], [Attention(*row) for row in attention.rows], [Message(*row) for row in messages.rows])
 
 
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
@@ -68,18 +74,18 @@ def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[O
     _, raised, owned = write(
         ("lock_node", fence(namespace, node)), ("raise_session", fence(namespace, node)), ("owned", {"node": node.id})
     )
-    rows = raised.fetchall()
+    rows = raised.rows
     check_fence(node, rows)
-    return NodeRef(node.id, rows[0][0]), [Owned(*row) for row in owned]
+    return NodeRef(node.id, rows[0][0]), [Owned(*row) for row in owned.rows]
 
 
 def unregister_node(write: Write, namespace: str, node: NodeRef) -> None:
     _, ended = write(("lock_node", fence(namespace, node)), ("unregister_node", fence(namespace, node)))
-    if not ended.rowcount:
+    if not ended.row_count:
         raise LeaseLost(f"node `{node.id}` is not registered any more")
 
 
-def to_node(row: Row) -> NodeState:
+def to_node(row: tuple[Any, ...]) -> NodeState:
     return NodeState(NodeInfo(*row[:8]), *row[8:])
 
 
@@ -91,17 +97,17 @@ def mark_dead(write: Write, namespace: str, node_id: str, counter: int | None) -
     peer = {"namespace": namespace, "node": node_id}
     for _ in range(PEER_TRY_COUNT):
         (locked,) = write(("lock_peer", peer))
-        if locked.rowcount:
+        if locked.row_count:
             break
         time.sleep(PEER_PAUSE_SECONDS)
     else:
         return False
     (marked,) = write(("mark_dead", {**peer, "counter": counter}))
-    return marked.rowcount == 1
+    return marked.row_count == 1
 
 
 def return_executions(write: Write, namespace: str, now: int, limit: int) -> int:
     """Nodes are found empty before a batch is returned, so no scan trusts its own return (R8)."""
     own = {"namespace": namespace}
     _, returned = write(("empty_nodes", own), ("return_executions", {**own, "now": now, "limit": limit}))
-    return returned.rowcount
+    return returned.row_count

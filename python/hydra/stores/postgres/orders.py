@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from hydra.execution import Status
 from hydra.stores.postgres.arrays import is_uuid, uuids
-from hydra.stores.postgres.database import Cursor
+from hydra.stores.postgres.session import Result
 
-Write = Callable[..., list[Cursor]]
+Write = Callable[..., list[Result]]
 
 
 def request_cancel(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
@@ -36,11 +36,11 @@ def _values(namespace: str, ids: Sequence[str]) -> dict[str, object]:
     return {"namespace": namespace, "ids": uuids(sorted({id for id in ids if is_uuid(id)}))}
 
 
-def _in_order(ids: Sequence[str], states: Cursor) -> list[Status | None]:
-    found = {id: Status(status) for id, status in states}
+def _in_order(ids: Sequence[str], states: Result) -> list[Status | None]:
+    found = {id: Status(status) for id, status in states.rows}
     return [found.get(id) for id in ids]
 
 
-def _before(ids: Sequence[str], moved: Cursor, states: Cursor, source: Status) -> list[Status | None]:
-    changed = {row[0] for row in moved}
+def _before(ids: Sequence[str], moved: Result, states: Result, source: Status) -> list[Status | None]:
+    changed = {row[0] for row in moved.rows}
     return [source if id in changed else status for id, status in zip(ids, _in_order(ids, states), strict=True)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from psycopg.rows import TupleRow
+from typing import Any
 
 from hydra.stores.postgres.arrays import uuids
-from hydra.stores.postgres.database import Cursor
+from hydra.stores.postgres.session import Result
 
-Write = Callable[..., list[Cursor]]
-Read = Callable[..., list[list[TupleRow]]]
+Write = Callable[..., list[Result]]
+Read = Callable[..., list[list[tuple[Any, ...]]]]
 
 
 def purge(read: Read, write: Write, namespace: str, older_than: int, limit: int) -> int:
@@ -20,4 +19,4 @@ def purge(read: Read, write: Write, namespace: str, older_than: int, limit: int)
     gone, _ = write(
         ("purge_executions", {**values, "ids": uuids(sorted(row[0] for row in rows))}), ("purge_nodes", values)
     )
-    return len(gone.fetchall())
+    return len(gone.rows)

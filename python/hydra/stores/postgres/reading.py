@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
-from psycopg.rows import TupleRow
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
@@ -15,7 +15,7 @@ from hydra.stores.store import Filter, Stats
 
 UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
 
-Read = Callable[..., list[list[TupleRow]]]
+Read = Callable[..., list[list[tuple[Any, ...]]]]
 Outcome = tuple[Status, bytes | None, str]
 
 

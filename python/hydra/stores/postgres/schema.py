@@ -9,7 +9,6 @@ from hydra.errors import SchemaError, StoreUnavailable
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.statements import migrations, statements
 
-MIGRATE_SECONDS = 3_600.0
 LOCK = 0x68796472615F6D67  # any number, the same in every hydra
 SETTINGS = {"lock_timeout": "60s", "jit": "off"}
 
@@ -20,7 +19,7 @@ def newest_version() -> int:
 
 def migrate(database: Database) -> tuple[int, int]:
     """(version before, version after). One transaction; the lock ends with it, so it works through a pooler."""
-    connection = database.connect(SETTINGS, MIGRATE_SECONDS)
+    connection = database.connect(SETTINGS)
     try:
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
@@ -39,16 +38,21 @@ def migrate(database: Database) -> tuple[int, int]:
 
 def is_current(database: Database) -> bool:
     """Whether the tables are this code's; a newer version is a SchemaError."""
-    with database.reading() as connection:
+    connection = database.connect(SETTINGS)
+    try:
         version = _read_version(connection)
+    except psycopg.Error as error:
+        raise database.explained(error) from error
+    finally:
+        connection.close()
     _refuse_newer(database, version)
     return version == newest_version()
 
 
 def check_locks(database: Database) -> None:
     """The fence rests on it: one connection's share lock must keep another's exclusive one out (R9)."""
-    holder = database.connect(SETTINGS, MIGRATE_SECONDS)
-    other = database.connect(SETTINGS, MIGRATE_SECONDS)
+    holder = database.connect(SETTINGS)
+    other = database.connect(SETTINGS)
     try:
         with holder.transaction(force_rollback=True), other.transaction(force_rollback=True):
             holder.execute(statements()["probe_share"])

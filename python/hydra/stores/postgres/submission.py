@@ -8,12 +8,12 @@ import msgspec
 
 from hydra.execution import Submission, Submitted
 from hydra.stores.postgres.arrays import bigints, byteas, integers, key_hash, texts, uuids
-from hydra.stores.postgres.database import Cursor, Step
+from hydra.stores.postgres.session import Result, Step
 
 ROWS_PER_STATEMENT = 1_000
 BYTES_PER_STATEMENT = 16 * 1024 * 1024
 
-Run = Callable[..., list[Cursor]]
+Run = Callable[..., list[Result]]
 
 
 def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int) -> list[Submitted]:
@@ -28,11 +28,11 @@ def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int
             "key_hashes": byteas([key_hash(pair[1]) for pair in keys]),
         }
         steps.append(("submit_known_keys", {"namespace": namespace, **pairs}))
-    cursors = run(*steps)
-    created = {row[0] for cursor in cursors[: len(parts)] for row in cursor}
+    results = run(*steps)
+    created = {row[0] for result in results[: len(parts)] for row in result.rows}
     if len(created) == len(submissions):
         return [Submitted(submission.id, True) for submission in submissions]
-    known_keys = {(workflow, key): (id, digest) for workflow, key, id, digest in (cursors[-1] if keys else ())}
+    known_keys = {(workflow, key): (id, digest) for workflow, key, id, digest in (results[-1].rows if keys else ())}
     return _answers(run, namespace, submissions, created, known_keys)
 
 
@@ -44,7 +44,7 @@ def _answers(
     known_keys: dict[tuple[str, str], tuple[str, bytes]],
 ) -> list[Submitted]:
     (known,) = run(("submit_known_ids", {"ids": uuids(sorted({s.id for s in submissions}))}))
-    known_ids = {id: fact for id, *fact in known}
+    known_ids = {id: fact for id, *fact in known.rows}
     answers: list[Submitted] = []
     for submission in submissions:
         by_key = None if submission.key is None else known_keys.get((submission.workflow, submission.key))

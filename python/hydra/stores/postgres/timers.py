@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hydra.stores.postgres.database import Cursor
+from hydra.stores.postgres.session import Result
 
-Write = Callable[..., list[Cursor]]
+Write = Callable[..., list[Result]]
 
 
 def promote(write: Write, namespace: str, now: int, limit: int) -> int:
     """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind."""
     values = {"namespace": namespace, "now": now, "limit": limit}
     late, woken = write(("fail_timeouts", values), ("promote", values))
-    rows = late.fetchall()
-    return int(rows[0][0]) + woken.rowcount
+    rows = late.rows
+    return int(rows[0][0]) + woken.row_count

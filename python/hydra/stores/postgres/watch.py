@@ -18,7 +18,6 @@ SLICE_SECONDS = 0.25  # how long one look may take before interests are looked a
 QUICK_POLL_SECONDS = 0.02
 SLOW_POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
-REPLY_SECONDS = 5.0
 
 
 class Watch:

@@ -119,12 +119,22 @@ create table hydra_record (
     ordinal integer not null,
     attempt integer not null,
     kind text collate "C" not null
-        check (kind in ('step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede')),
+        check (kind in ('step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry')),
     branch text not null,
     name text not null,
     digest bytea not null,
     payload bytea,
     primary key (execution_id, seq)
+);
+
+-- What was put before an execution and no wait has consumed yet. `wake_seq` is 0 where there never was anything.
+create table hydra_message (
+    execution_id uuid not null,
+    id uuid not null,
+    sent_at bigint not null,
+    name text not null,
+    payload bytea not null,
+    primary key (execution_id, id)
 );
 
 -- One line for each ended epoch; its payload is what the epoch ended with: a result, a failure, the reason of a park.

@@ -25,6 +25,10 @@ with locked as materialized (
     delete from hydra_record as r
     using gone
     where r.execution_id = gone.execution_id
+), message as (
+    delete from hydra_message as m
+    using gone
+    where m.execution_id = gone.execution_id
 ), claim as (
     delete from hydra_claim as c
     using gone

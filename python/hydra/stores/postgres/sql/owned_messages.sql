@@ -1,0 +1,13 @@
+-- Index: hydra_execution_owner, primary key of hydra_message.
+select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at
+from (
+    select e.id
+    from hydra_execution as e
+    where e.owner = %(node)s
+        and e.status = 'running'
+        and e.wake_seq > 0
+    offset 0
+) as e
+join hydra_message as m on m.execution_id = e.id
+order by m.sent_at, m.id
+limit %(limit)s

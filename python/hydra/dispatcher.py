@@ -352,7 +352,7 @@ class Dispatcher:
         registration = self._registration
         if self._crew.is_gone:
             self._leave_at_ns = min(self._leave_at_ns, self._now_ns + LEAVE_NS)
-            is_done = registration.is_idle and not self._held and registration.phase is not Phase.UNSURE
+            is_done = registration.is_idle and registration.phase is not Phase.UNSURE
         else:
             is_done = False
         if not is_done and self._now_ns < self._leave_at_ns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hydra.execution import End, Ending, ExecutionCommit, Record
+from hydra.execution import End, ExecutionCommit, Record
 from hydra.held import Held
 from hydra.stores.store import Owned
 
@@ -91,7 +91,7 @@ class Outbox:
     def resolve(self, owned: Mapping[str, Owned]) -> list[Pair]:
         """The batch under way may or may not have happened: what was written, by the database; the rest waits (R16).
 
-        An execution that is not this node's any more, and whose end was not in the batch, was lost: it is in neither.
+        One that the database does not know as this node's at that epoch has ended, if its end was in the batch.
         """
         pairs, self.under_way = self.under_way, []
         written: list[Pair] = []
@@ -105,7 +105,7 @@ class Outbox:
                     commit.records = commit.records[len(done) :]
                 if commit.records or commit.end is not None:
                     unwritten.append((held, commit))
-            elif commit.end is not None and _explains(commit.end, held, item):
+            elif commit.end is not None:
                 written.append((held, commit))
         self._put_back(unwritten, in_front=True)
         return written
@@ -132,8 +132,3 @@ class Outbox:
         returned = [held for held, _ in pairs]
         others = [held for held in self._waiting if held.commit is not None and id(held) not in merged]
         self._waiting = returned + others if in_front else others + returned
-
-
-def _explains(end: End, held: Held, item: Owned | None) -> bool:
-    """Whether this end is why the node does not own the execution at that epoch; a crash keeps it, one epoch on."""
-    return end.kind != Ending.CRASHED or (item is not None and item.epoch == held.epoch + 1)

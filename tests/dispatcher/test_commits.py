@@ -36,6 +36,17 @@ def test_what_arrives_during_a_commit_forms_the_next_one() -> None:
     assert seqs(node, "b") == [1, 2]
 
 
+def test_r11_a_commit_waits_for_a_claim_that_is_under_way() -> None:
+    node = Driver().join().run("a")
+    node.tell(events.WorkHint())
+    node.tick(MS)
+    assert node.asked
+    node.receive(0, recorded(node.tokens["a"], 1))
+    assert node.commit is None
+    node.run()
+    assert list(node.committed()) == ["a"]
+
+
 def test_r11_an_end_rides_with_every_earlier_record_of_its_execution() -> None:
     node = working("a", "b")
     node.receive(0, recorded(node.tokens["b"], 1))
@@ -293,6 +304,14 @@ def test_r16_what_the_database_does_not_know_as_ours_is_halted() -> None:
     node.resynced(("b", 1, 0))
     assert node.sent(Halt) == [Halt(node.tokens["a"], "lost")]
     assert node.dispatcher.held_count == 1
+
+
+def test_r16_what_the_database_knows_at_another_epoch_is_halted_and_read_back() -> None:
+    node = working("a")
+    node.forget()
+    node.resynced(("a", 5, 0))
+    assert node.sent(Halt) == [Halt(node.tokens["a"], "lost")]
+    assert [action.ids for action in node.wants(events.Recover)] == [["a"]]
 
 
 def test_beats_go_on_after_a_reply_to_one_was_lost() -> None:

@@ -120,6 +120,16 @@ def test_g7_a_waiting_suspect_empties_one_worker_and_leaves_the_others_to_new_wo
     assert 1 <= node.asked <= 3
 
 
+def test_g7_work_that_waits_with_a_suspect_goes_to_the_other_worker() -> None:
+    node = working(*[f"e{number}" for number in range(13)], slots=2)
+    node.tell(events.WorkHint())
+    node.tick(5 * MS)
+    node.run(claimed("suspect", deaths=3), "other")
+    loads = [sum(node.slots[f"e{number}"] == slot for number in range(13)) for slot in range(2)]
+    assert "suspect" not in node.slots
+    assert node.slots["other"] == loads.index(max(loads))
+
+
 def test_g7_a_record_ends_the_suspicion() -> None:
     node = Driver(slots=1, concurrency=8).join()
     node.run(claimed("suspect", deaths=3, alone=2), *[f"e{number}" for number in range(7)])

@@ -145,7 +145,9 @@ def test_r1_while_a_worker_may_live_its_executions_are_left_to_the_lease() -> No
 
 
 def test_a_refused_node_that_drains_leaves_when_its_workers_are_dead() -> None:
-    node = working("a")
+    node = Driver().join().run("a")
+    node.tell(events.WorkHint())
+    assert node.asked
     node.tell(events.DrainAsked())
     node.tell(events.Refused())
     assert not exits(node)

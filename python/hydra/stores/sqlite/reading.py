@@ -13,7 +13,7 @@ from hydra.stores.rows import to_snapshot
 from hydra.stores.sqlite.statements import select, to_json
 from hydra.stores.store import Filter, Stats, WorkflowInfo
 
-UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
 
 _NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, Status.PARKED)
 

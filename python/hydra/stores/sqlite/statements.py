@@ -59,13 +59,14 @@ def execute_rows(connection: sqlite3.Connection, name: str, rows: Sequence[tuple
     for row_count in ROW_COUNTS:
         while len(rows) - start >= row_count:
             values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
-            written += connection.execute(_widened(name, row_count), values).rowcount
+            written += connection.execute(widened(name, row_count), values).rowcount
             start += row_count
     return written
 
 
 @functools.cache
-def _widened(name: str, row_count: int) -> str:
+def widened(name: str, row_count: int) -> str:
+    """The statement with its `values (…)` repeated."""
     return _VALUES.sub(lambda found: "values " + ", ".join([found[1]] * row_count), statements()[name])
 
 

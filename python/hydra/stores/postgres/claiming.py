@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.postgres.arrays import is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
+from hydra.stores.postgres.mailbox import by_execution
 from hydra.stores.postgres.session import Result
 from hydra.stores.rows import to_claimed
 
@@ -16,11 +16,12 @@ Write = Callable[..., list[Result]]
 
 def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
     """The best of the heads of each workflow's queue: priority, then age, as `_core.select` orders one group."""
-    marked, recorded = write(
+    marked, recorded, messages = write(
         ("claim", {**fence(namespace, node), "workflows": texts(sorted(set(workflows))), "slots": slots, "now": now}),
         ("claimed_records", {"node": node.id, "now": now}),
+        ("claimed_messages", {"node": node.id, "now": now}),
     )
-    claimed = _claimed(node, marked.rows, recorded.rows)
+    claimed = _claimed(node, marked, recorded, messages)
     claimed.sort(key=lambda execution: (-execution.priority, execution.run_at, execution.id))
     return claimed
 
@@ -28,17 +29,22 @@ def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str],
 def recover(write: Write, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     """What a claim took whose reply was lost (R16)."""
     wanted = uuids([id for id in ids if is_uuid(id)])
-    owned, recorded = write(
-        ("recovered_executions", {**fence(namespace, node), "ids": wanted}), ("recovered_records", {"ids": wanted})
+    owned, recorded, messages = write(
+        ("recovered_executions", {**fence(namespace, node), "ids": wanted}),
+        ("recovered_records", {"ids": wanted}),
+        ("recovered_messages", {"ids": wanted}),
     )
-    return _claimed(node, owned.rows, recorded.rows)
+    return _claimed(node, owned, recorded, messages)
 
 
-def _claimed(
-    node: NodeRef, executions: Sequence[tuple[Any, ...]], recorded: Iterable[tuple[Any, ...]]
-) -> list[Claimed]:
-    check_fence(node, executions)
+def _claimed(node: NodeRef, executions: Result, recorded: Result, arrived: Result) -> list[Claimed]:
+    check_fence(node, executions.rows)
     records: dict[str, list[Record]] = {}
-    for id, *values in recorded:
+    for id, *values in recorded.rows:
         records.setdefault(id, []).append(Record(*values))
-    return [to_claimed(row, records.get(row[0], [])) for row in executions if row[0] is not None]
+    messages = by_execution(arrived)
+    return [
+        to_claimed(row, records.get(row[0], []), messages.get(row[0], ()))
+        for row in executions.rows
+        if row[0] is not None
+    ]

@@ -12,6 +12,7 @@ from hydra.execution import (
     Claimed,
     Ending,
     ExecutionCommit,
+    Message,
     NodeInfo,
     NodeRef,
     Record,
@@ -25,6 +26,7 @@ from hydra.stores.postgres import (
     callers,
     claiming,
     committing,
+    mailbox,
     nodes,
     orders,
     purging,
@@ -113,6 +115,12 @@ class PostgresStore:
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.part():
             statuses = orders.resume(self._database.write, self.namespace, ids, now)
+            self._announce(READY)
+            return statuses
+
+    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
+        with self._database.part():
+            statuses = mailbox.signal(self._database.write, self.namespace, messages, now)
             self._announce(READY)
             return statuses
 

@@ -26,8 +26,7 @@ def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slo
         return []
     transaction.queue("claim_mark", ids=id_list(ids), node=id_literal(node.id), now=now)
     transaction.queue("remove_ready", ids=id_list(ids))
-    records = read_records(transaction, rows)
-    claimed = {execution.id: execution for execution in _to_claimed(transaction, rows, records)}
+    claimed = {execution.id: execution for execution in _to_claimed(transaction, rows)}
     for execution in claimed.values():
         transaction.move(execution.workflow, "pending", "running")
     return [claimed[id] for id in chosen if id in claimed]
@@ -39,13 +38,11 @@ def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list
     if not ids:
         return []
     rows = transaction.select("claimed_executions", ids=id_list(ids), node=id_literal(node.id))
-    records = read_records(transaction, rows)
-    return _to_claimed(transaction, rows, records)
+    return _to_claimed(transaction, rows)
 
 
-def read_records(transaction: Transaction, claimed: Sequence[Sequence[Any]]) -> dict[str, list[Record]]:
-    """Of those that have any; a fresh execution costs nothing."""
-    ids = [id_text(row[0]) for row in claimed if row[-1]]
+def read_records(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Record]]:
+    """By execution, in order."""
     if not ids:
         return {}
     records: dict[str, list[Record]] = {}
@@ -61,10 +58,10 @@ def to_record(row: Sequence[Any]) -> Record:
     )
 
 
-def _to_claimed(
-    transaction: Transaction, rows: Sequence[Sequence[Any]], records: dict[str, list[Record]]
-) -> list[Claimed]:
-    messages = read_messages(transaction, [id_text(row[0]) for row in rows if row[-6]])
+def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
+    """With the records and messages of those that have any; a fresh execution costs nothing."""
+    records = read_records(transaction, [id_text(row[0]) for row in rows if row[-1]])
+    messages = read_messages(transaction, [id_text(row[0]) for row in rows if row[11]])
     found = []
     for key, epoch, workflow, idempotency_key, *values, timeout_at, wake_seq, attention, deaths, alone, tags, _ in rows:
         id = id_text(key)

@@ -57,14 +57,12 @@ def consume(transaction: Transaction, consumed: Sequence[tuple[str, str]]) -> No
 def _put(transaction: Transaction, messages: Sequence[Message]) -> None:
     rows = transaction.select("consumed_messages", ids=id_list(m.execution_id for m in messages))
     consumed = {(id_text(execution_id), id_text(digest)) for execution_id, digest in rows}
-    transaction.queue_rows(
-        "put_messages",
-        [
-            f"({id_literal(m.execution_id)}, {new_id_literal(m.id)}, {literal(m.name)}, {literal(m.payload)}, {m.sent_at})"
-            for m in messages
-            if (m.execution_id, m.id) not in consumed
-        ],
-    )
+    transaction.queue_rows("put_messages", [_row(m) for m in messages if (m.execution_id, m.id) not in consumed])
+
+
+def _row(message: Message) -> str:
+    ids = f"{id_literal(message.execution_id)}, {new_id_literal(message.id)}"
+    return f"({ids}, {literal(message.name)}, {literal(message.payload)}, {message.sent_at})"
 
 
 def _to_message(row: Sequence[Any]) -> Message:

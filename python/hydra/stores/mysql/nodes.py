@@ -48,7 +48,7 @@ def heartbeat_node(transaction: Transaction, node: NodeRef, now: int) -> Beat:
     attention = transaction.select("attention", node=id)
     fold_deltas(transaction)
     found = [Attention(id_text(id), epoch, kind) for id, epoch, kind in attention]
-    return Beat(running_count, found, owned_messages(transaction, node.id))
+    return Beat(running_count, found, owned_messages(transaction, node))
 
 
 def resync(transaction: Transaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

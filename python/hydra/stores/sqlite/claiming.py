@@ -75,7 +75,8 @@ def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[s
     woken = [row[0] for row in rows if row[11]]
     messages = read_messages(connection, woken) if woken else {}
     return [
-        to_claimed([*row[:4], bytes.fromhex(row[4]), *row[5:]], records[row[0]], messages.get(row[0], ())) for row in rows
+        to_claimed([*row[:4], bytes.fromhex(row[4]), *row[5:]], records[row[0]], messages.get(row[0], ()))
+        for row in rows
     ]
 
 

@@ -12,7 +12,9 @@ from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.statements import execute, execute_rows, select, select_json, to_json
 
 
-def signal(connection: sqlite3.Connection, namespace: str, messages: Sequence[Message], now: int) -> list[Status | None]:
+def signal(
+    connection: sqlite3.Connection, namespace: str, messages: Sequence[Message], now: int
+) -> list[Status | None]:
     """The status before. Under the write lock, so nothing suspends in between (R14)."""
     ids = to_json(sorted({message.execution_id for message in messages}))
     found = {id: (workflow, Status(status)) for id, workflow, status in select_states(connection, namespace, ids)}

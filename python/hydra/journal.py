@@ -107,7 +107,7 @@ class Journal(Generic[T, R]):
     def _leave(self, writer: _Writer) -> None:
         """Hand on the lead if this writer has it; also the way out of one that was interrupted while it waited."""
         with self._mutex:
-            if writer in self._queue:
+            if writer.is_queued:
                 self._queue.remove(writer)
             if not writer.leads:
                 return
@@ -139,15 +139,20 @@ class Journal(Generic[T, R]):
     def _take_batch(self) -> list[_Writer]:
         """The leader, who is first in the queue, and as many behind it as the limits allow."""
         with self._mutex:
-            batch = [self._queue.popleft()]
+            batch = [self._next()]
             item_count, byte_count = len(batch[0].items or ()), batch[0].byte_count
             while self._queue and self._queue[0].items is not None:
                 item_count += len(self._queue[0].items)
                 byte_count += self._queue[0].byte_count
                 if item_count > self._max_items or byte_count > self._max_bytes:
                     break
-                batch.append(self._queue.popleft())
+                batch.append(self._next())
             return batch
+
+    def _next(self) -> _Writer:
+        writer = self._queue.popleft()
+        writer.is_queued = False
+        return writer
 
     def _commit_or_split(self, items: Sequence[T]) -> list[Any]:
         """An answer or a `_Failed` for each. Halves find the item at fault, unless the store cannot serve."""
@@ -163,13 +168,14 @@ class Journal(Generic[T, R]):
 class _Writer:
     """One caller in the queue. `turn` opens when it is answered or shall lead."""
 
-    __slots__ = ("answers", "byte_count", "items", "leads", "turn")
+    __slots__ = ("answers", "byte_count", "is_queued", "items", "leads", "turn")
 
     def __init__(self, items: Sequence[Any] | None, byte_count: int) -> None:
         self.items = items
         self.byte_count = byte_count
         self.answers: list[Any] = []
         self.leads = False
+        self.is_queued = True
         self.turn = threading.Lock()
         self.turn.acquire()
 

@@ -19,7 +19,7 @@ from hydra._core import encode
 from hydra.crew import Crew
 from hydra.effects import Effects
 from hydra.execution import Claimed, End, Ending, Record
-from hydra.frames import Durable, Ended, Recorded, Recycle
+from hydra.frames import Deliver, Durable, Ended, Recorded, Recycle
 from hydra.held import ALONE_DEATHS_MAX, NOWHERE, Held
 from hydra.outbox import Pair
 from hydra.registration import Phase, Registration
@@ -126,6 +126,11 @@ class Dispatcher:
                 held.halt_reason = "timeout" if attention.kind == "timeout" else "cancelled"
                 self._crew.halt(held)
 
+        for message in event.beat.messages:
+            held = self._held.get(message.execution_id)
+            if held is not None and held.take(message) and held.slot != NOWHERE:
+                self._crew.send(held.slot, Deliver(held.token, [message]))
+
     def _beat_failed(self, event: events.BeatFailed) -> None:
         self._registration.beat_failed(event.message, self._now_ns)
 
@@ -162,14 +167,7 @@ class Dispatcher:
                     self._lose(held)
 
     def _commit_failed(self, event: events.CommitFailed) -> None:
-        held = self._registration.commit_failed(event.batch, event.message, self._now_ns)
-        if held is not None:
-            sentence = (
-                f"the database refuses what it recorded, and nothing else ({event.message}); its last steps ran "
-                f"but are not recorded: see to what they did, then `hydra resume {held.id}`"
-            )
-            self._crew.withdraw(held)
-            self._registration.outbox.replace(held, self._park(held, sentence, "unwritable"))
+        self._registration.commit_failed(event.batch, event.message, self._now_ns)
 
     def _outcome_unknown(self, event: events.OutcomeUnknown) -> None:
         self._registration.unknown(event.message, self._now_ns)
@@ -292,7 +290,7 @@ class Dispatcher:
                 self._registration.outbox.add(held, records, self._end_of_dispatch(event.reason))
             else:
                 must_park = held.die(self._settings.concurrency, alone=len(victims) == 1)
-                end = self._park_poison(held, event.reason) if must_park else self._end_of_dispatch(event.reason)
+                end = self._park(held, event.reason) if must_park else self._end_of_dispatch(event.reason)
                 commit = self._registration.outbox.add(held, records, end)
                 commit.death_count = held.death_count
                 commit.alone_death_count = held.alone_death_count
@@ -302,16 +300,13 @@ class Dispatcher:
     def _end_of_dispatch(self, reason: str) -> End:
         return End(Ending.RELEASED if self._is_draining else Ending.CRASHED, cause=reason)
 
-    def _park_poison(self, held: Held, reason: str) -> End:
+    def _park(self, held: Held, reason: str) -> End:
         sentence = (
             f"its worker died {ALONE_DEATHS_MAX} times in a row while it ran nothing else, the last time by {reason}; "
             f"find the cause, then `hydra resume {held.id}`"
         )
-        return self._park(held, sentence, "poison")
-
-    def _park(self, held: Held, sentence: str, cause: str) -> End:
         self._effects.log("error", f"parked execution `{held.id}`: {sentence}")
-        return End(Ending.PARKED, payload=encode(sentence), cause=cause)
+        return End(Ending.PARKED, payload=encode(sentence), cause="poison")
 
     def _step_overdue(self, event: events.StepOverdue) -> None:
         self._crew.accuse(event.slot, event.token, self._now_ns)

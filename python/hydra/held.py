@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.execution import Claimed, ExecutionCommit, Record
+from hydra.execution import Claimed, ExecutionCommit, Message, Record
 
 ALONE_DEATHS_MAX = 3  # this many deaths of its worker in a row, with nobody beside it, park an execution
-FAILURES_ALONE_MAX = 4  # a commit that fails this often by itself, while others are written, can never be written
 NOWHERE = -1
 
 
@@ -31,8 +30,6 @@ class Held:
         "death_count",
         "epoch",
         "execution",
-        "failed_after",
-        "failure_count",
         "halt_reason",
         "id",
         "is_halted",
@@ -55,11 +52,16 @@ class Held:
         self.death_count = execution.death_count
         self.alone_death_count = execution.alone_death_count
         self.cap = company(concurrency, execution.death_count)
-        self.failure_count = 0  # of commits of it alone, each after the database had written something else
-        self.failed_after = -1
         self.halt_reason = ""
         self.is_halted = False
         self.waiting_since_ns = now_ns
+
+    def take(self, message: Message) -> bool:
+        """Keep it for this dispatch and any later one of this claim; False when it was here before."""
+        if any(known.id == message.id for known in self.execution.messages):
+            return False
+        self.execution.messages.append(message)
+        return True
 
     def die(self, concurrency: int, alone: bool) -> bool:
         """Count a death of its worker; True when it must be parked."""
@@ -73,14 +75,6 @@ class Held:
         self.death_count = 0
         self.alone_death_count = 0
         self.cap = concurrency
-
-    def fail(self, written_count: int) -> bool:
-        """Its commit failed alone, when the database had written so much else; True when it must be given up."""
-        if written_count <= self.failed_after:
-            return False
-        self.failed_after = written_count
-        self.failure_count += 1
-        return self.failure_count == FAILURES_ALONE_MAX
 
     def reopen(self, now_ns: int) -> None:
         """Its crash is durable: the same node keeps it under the next epoch, with all records now known."""

@@ -69,24 +69,14 @@ class Outbox:
     def written(self) -> list[Pair]:
         """The batch under way was answered."""
         pairs, self.under_way = self.under_way, []
-        if self._width < BATCH_ROWS_MAX:
-            self._width = min(BATCH_ROWS_MAX, self._width * 2)
-            for held, _ in pairs:
-                held.failure_count = 0
+        self._width = min(BATCH_ROWS_MAX, self._width * 2)
         return pairs
 
-    def failed(self) -> Held | None:
-        """The batch under way did not happen: it is tried again in smaller parts. The one it was about, if one."""
+    def failed(self) -> None:
+        """The batch under way did not happen: it is tried again in smaller parts."""
         pairs, self.under_way = self.under_way, []
         self._width = max(1, len(pairs) // 2)
         self._put_back(pairs, in_front=len(pairs) > 1)
-        return pairs[0][0] if len(pairs) == 1 else None
-
-    def replace(self, held: Held, end: End) -> None:
-        """Give up what waits for this execution, for an end that can be written."""
-        if held.commit is not None:
-            held.commit.records = []
-            held.commit.end = end
 
     def resolve(self, owned: Mapping[str, Owned]) -> list[Pair]:
         """The batch under way may or may not have happened: what was written, by the database; the rest waits (R16).

@@ -16,7 +16,6 @@ from random import Random
 from hydra.claims import Claims
 from hydra.effects import Effects
 from hydra.events import ExtendLease, Recover, Register, SendBeat, SendClaim, SendCommit, SendResync
-from hydra.held import Held
 from hydra.lease import Lease
 from hydra.outbox import Outbox, Pair
 from hydra.slots import NEVER_NS
@@ -40,7 +39,6 @@ class Registration:
         self.outbox = Outbox()
         self._effects = effects
         self._must_resync = False
-        self._written_count = 0  # commits and beats
         self._had_work = False  # something waited for its commit after the last event
         self._retry_ns = RETRY_MIN_NS
         self._retry_at_ns = now_ns  # of the registration, the commit or the resync, whichever the phase asks for
@@ -86,7 +84,6 @@ class Registration:
 
     def beaten(self, sent_ns: int, running_count: int, held_count: int, now_ns: int) -> None:
         self.lease.answered()
-        self._written_count += 1
         self._effects.do(ExtendLease(self.lease.extend(sent_ns)))
         if self.phase is Phase.JOINED:
             self.claims.recovered(now_ns)
@@ -106,20 +103,13 @@ class Registration:
         if batch != self.outbox.batch or not self.outbox.under_way:
             return []
         self._retry_ns = RETRY_MIN_NS
-        self._written_count += 1
         self.lease.journal_moved(now_ns)
         return self.outbox.written()
 
-    def commit_failed(self, batch: int, message: str, now_ns: int) -> Held | None:
-        """The execution that can never be written, if that is what it shows: it fails alone while beats are written."""
-        if batch != self.outbox.batch or not self.outbox.under_way:
-            return None
-        alone = self.outbox.failed()
-        self._back_off(f"a commit failed and will be repeated: {message}", now_ns)
-        if alone is None:
-            return None
-        self.lease.beat_at_ns = now_ns
-        return alone if alone.fail(self._written_count) else None
+    def commit_failed(self, batch: int, message: str, now_ns: int) -> None:
+        if batch == self.outbox.batch and self.outbox.under_way:
+            self.outbox.failed()
+            self._back_off(f"a commit failed and will be repeated: {message}", now_ns)
 
     def claim_done(self, count: int, now_ns: int) -> bool:
         """Whether it answers the claim under way."""

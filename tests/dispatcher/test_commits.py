@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from hydra import events
-from hydra.codec import decode
 from hydra.execution import Ending
 from hydra.frames import Durable, Halt, Run
-from hydra.held import FAILURES_ALONE_MAX
 
 from .driver import MS, SECOND, Driver, claimed, ended, record, recorded
 
@@ -176,36 +174,6 @@ def test_r11_a_failing_batch_is_halved_until_the_rest_passes() -> None:
         if node.commit is None:
             node.tick(2 * SECOND)
     assert sorted(written) == ["b", "c", "d"]
-
-
-def test_g7_what_can_never_be_written_is_parked_and_holds_up_nothing() -> None:
-    node = working("bad", "good")
-    node.receive(0, recorded(node.tokens["bad"], 1))
-    for _ in range(FAILURES_ALONE_MAX):
-        assert node.committed()["bad"].end is None
-        node.fail()
-        assert node.wants(events.SendBeat), "whether the database writes anything at all is found out at once"
-        node.beaten()
-        node.tick(200 * MS)
-    commit = node.committed()["bad"]
-    assert (commit.records, commit.end.kind, commit.end.cause) == ([], Ending.PARKED, "unwritable")
-    assert "hydra resume bad" in decode(commit.end.payload)
-    node.written()
-    node.receive(0, recorded(node.tokens["good"], 1), recorded(node.tokens["bad"], 2))
-    assert list(node.committed()) == ["good"]
-
-
-def test_g7_an_outage_parks_nothing_however_long_it_lasts() -> None:
-    node = working("a")
-    node.receive(0, recorded(node.tokens["a"], 1))
-    for _ in range(50):
-        node.fail()
-        if node.wants(events.SendBeat):
-            node.tell(events.BeatFailed("down"))
-        node.tick(SECOND)
-        if node.wants(events.SendBeat):
-            node.tell(events.BeatFailed("down"))
-    assert node.committed()["a"].end is None
 
 
 def test_r16_after_a_lost_reply_nothing_is_written_before_a_resync() -> None:

@@ -22,7 +22,6 @@ class Program:
     groups: tuple[tuple[str, ...], ...]
     sleeps: frozenset[int] = frozenset()  # after these groups
     poison: str = ""  # this step kills its worker
-    unwritable: str = ""  # the database refuses this step's record
 
     @property
     def steps(self) -> set[str]:

@@ -7,15 +7,15 @@ the faults stopped: everything completes, no record is missing, doubled or out o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from hydra import events
 from hydra.dispatcher import Dispatcher, Settings
-from hydra.frames import Durable, Hello, Recycle, Run
+from hydra.frames import Durable, Run
 
+from .faults import Faults
 from .model_node import Node
 from .model_store import FINAL, Broken, ModelStore, Transaction
 from .model_worker import Body, Program, Worker
@@ -36,7 +36,6 @@ class Plan:
     faults: int = 6
     fault_share: float = 0.03
     poison: int = 0
-    unwritable: int = 0
     kinds: tuple[str, ...] = ()  # of faults; empty: all
 
 
@@ -54,7 +53,7 @@ class World:
         self.dropped = dropped
         self.trace = trace
         self.now_ns = 1_000_000_000
-        self.faults = plan.faults
+        self.faults = Faults(self)
         self.programs = {f"e{number}": self._program(number) for number in range(plan.executions)}
         self.store = ModelStore(list(self.programs), dropped)
         self.settings = Settings(
@@ -66,17 +65,15 @@ class World:
         self.orphans: list[Worker] = []
         self.running: dict[tuple[str, str], set[Worker]] = defaultdict(set)
         self.reported: set[tuple[str, str, str]] = set()  # node, execution, step: its record reached the node's socket
-        self.kills = 0  # of workers, by a fault or by what follows from one
-        self.happened: set[str] = set()  # kinds of faults
         for _ in range(plan.nodes):
             self.boot()
 
     def run(self) -> int:
         """Until everything is over; how many steps that took."""
         for step in range(STEPS_MAX):
-            if self.faults and self.random.random() < self.plan.fault_share:
-                self.break_something()
-            if not self.faults:
+            if self.faults.left and self.random.random() < self.plan.fault_share:
+                self.faults.strike()
+            if not self.faults.left:
                 self.heal()
                 if all(row.status in FINAL for row in self.store.rows.values()):
                     self.audit()
@@ -126,9 +123,7 @@ class World:
     # the database
 
     def advance(self, t: Transaction) -> None:
-        if not t.is_open and self.is_unwritable(t):
-            self.fail(t)
-        elif not t.is_open:
+        if not t.is_open:
             outcome = self.store.open(t)
             if outcome == "refused":
                 self.store.transactions.remove(t)
@@ -153,13 +148,6 @@ class World:
             node.replies.append(events.ClaimDone(claimed))
         if beat is not None:
             node.replies.append(events.Beaten(t.sent_ns, beat))
-
-    def is_unwritable(self, t: Transaction) -> bool:
-        return any(
-            record.kind == "step" and record.name == self.programs[commit.id].unwritable
-            for commit in t.commits
-            for record in commit.records
-        )
 
     def abort(self, t: Transaction) -> None:
         self.note(f"rolled back {t}")
@@ -212,153 +200,7 @@ class World:
             if row.status == "sleeping" and row.wake_at * 1000 <= self.now_ns:
                 row.status = "pending"
 
-    # faults
-
-    def break_something(self) -> None:
-        kinds: list[Callable[[], bool]] = [
-            self.kill_worker,
-            self.kill_worker,
-            self.kill_supervisor,
-            self.kill_host,
-            self.pause,
-            self.stop_worker,
-            self.lose,
-            self.lose,
-            self.roll_back,
-            self.toggle_store,
-            self.leap,
-            self.cancel,
-            self.accuse,
-            self.stall,
-            self.drain,
-            self.reload,
-        ]
-        if self.plan.kinds:
-            kinds = [kind for kind in kinds if kind.__name__ in self.plan.kinds]
-        kind = self.random.choice(kinds)
-        if kind():
-            self.faults -= 1
-            self.happened.add(kind.__name__)
-
-    def kill_worker(self) -> bool:
-        workers = self.living_workers()
-        if workers:
-            worker = self.random.choice(workers)
-            self.note(f"FAULT {worker} is killed")
-            self.kills += 1
-            worker.die("signal 9")
-        return bool(workers)
-
-    def kill_supervisor(self) -> bool:
-        """Its workers notice a little later; what it was writing may still be written."""
-        node = self.some_node()
-        if node is not None:
-            self.note(f"FAULT supervisor of {node.name} is killed")
-            self.orphans += [worker for worker in node.workers.values() if worker.is_alive]
-            self.remove(node)
-        return node is not None
-
-    def kill_host(self) -> bool:
-        node = self.some_node()
-        if node is not None:
-            self.note(f"FAULT host of {node.name} is lost")
-            for worker in node.workers.values():
-                worker.die("its host was lost")
-            self.remove(node)
-        return node is not None
-
-    def pause(self) -> bool:
-        """SIGSTOP, then later SIGCONT."""
-        if not self.nodes:
-            return False
-        node = self.random.choice(self.nodes)
-        self.note(f"FAULT {node.name} is {'continued' if node.is_paused else 'stopped'}")
-        node.is_paused = not node.is_paused
-        return not node.is_paused
-
-    def stop_worker(self) -> bool:
-        workers = self.living_workers()
-        if workers:
-            worker = self.random.choice(workers)
-            self.note(f"FAULT {worker} stands still")
-            self.kills += 1
-            worker.is_stopped = True
-        return bool(workers)
-
-    def lose(self) -> bool:
-        heard = [t for t in self.store.transactions if t.listener is not None]
-        if heard:
-            t = self.random.choice(heard)
-            self.note(f"FAULT reply lost: {t}")
-            self.lose_reply(t)
-        return bool(heard)
-
-    def roll_back(self) -> bool:
-        heard = [t for t in self.store.transactions if t.listener is not None]
-        if heard:
-            self.fail(self.random.choice(heard))
-        return bool(heard)
-
-    def toggle_store(self) -> bool:
-        self.store.is_down = not self.store.is_down
-        self.note(f"FAULT the database is {'down' if self.store.is_down else 'up'}")
-        if self.store.is_down:
-            for t in list(self.store.transactions):
-                if t.is_open:
-                    self.lose_reply(t)
-                else:
-                    self.fail(t)
-        else:
-            self.forget_beats()
-        return not self.store.is_down
-
-    def leap(self) -> bool:
-        self.now_ns += int(self.random.random() * 2 * TTL_NS)
-        self.note("FAULT time leaps")
-        return True
-
-    def cancel(self) -> bool:
-        self.store.cancel(self.random.choice(list(self.store.rows.values())))
-        return True
-
-    def accuse(self) -> bool:
-        node = self.some_node()
-        workers = [worker for worker in node.workers.values() if worker.is_alive and worker.bodies] if node else []
-        if node and workers:
-            worker = self.random.choice(workers)
-            self.kills += 1
-            if self.random.random() < 0.5:
-                worker.outbox.append(Recycle("a step ran past its time-out", self.now_ns + TTL_NS))
-            else:
-                node.handle(events.StepOverdue(worker.slot, self.random.choice(list(worker.bodies))))
-        return bool(workers)
-
-    def stall(self) -> bool:
-        workers = [
-            worker for worker in self.living_workers() if not worker.outbox or not isinstance(worker.outbox[0], Hello)
-        ]
-        if workers:
-            worker = self.random.choice(workers)
-            worker.is_stalled = not worker.is_stalled
-            self.tell_stalled(worker)
-        return bool(workers)
-
-    def tell_stalled(self, worker: Worker) -> None:
-        for node in self.nodes:
-            if worker in node.workers.values():
-                node.handle(events.WorkerStalled(worker.slot, worker.is_stalled))
-
-    def drain(self) -> bool:
-        node = self.some_node()
-        if node is not None:
-            node.handle(events.StopAsked() if self.random.random() < 0.3 else events.DrainAsked())
-        return node is not None
-
-    def reload(self) -> bool:
-        node = self.some_node()
-        if node is not None:
-            node.handle(events.Reload([]))
-        return node is not None
+    # an end to the faults
 
     def heal(self) -> None:
         if self.store.is_down:
@@ -372,6 +214,11 @@ class World:
                 self.tell_stalled(worker)
         if not self.nodes:
             self.boot()
+
+    def tell_stalled(self, worker: Worker) -> None:
+        for node in self.nodes:
+            if worker in node.workers.values():
+                node.handle(events.WorkerStalled(worker.slot, worker.is_stalled))
 
     def forget_beats(self) -> None:
         """Nobody beat while it was down, so the observers count anew (R3)."""
@@ -451,10 +298,9 @@ class World:
             order = [places[record.name] for record in row.records if record.kind == "step"]
             if order != sorted(order):
                 raise Broken(f"P3 the records of {row.id} are out of order: {order}")
-            is_bad = program.poison or program.unwritable
-            if is_bad and row.status == "completed":
-                raise Broken(f"G7 {row.id} can never complete, but did")
-            if row.status == "parked" and not is_bad and (row.alone_death_count < 3 or self.kills < 3):
+            if program.poison and row.status == "completed":
+                raise Broken(f"G7 {row.id} kills every worker, and completed")
+            if row.status == "parked" and not program.poison and (row.alone_death_count < 3 or self.faults.kills < 3):
                 raise Broken(f"G7 {row.id} was parked after {row.alone_death_count} deaths alone")
 
     def workers(self) -> list[Worker]:
@@ -471,12 +317,7 @@ class World:
             for place in range(self.random.randint(1, 4))
         )
         sleeps = frozenset(place for place in range(len(groups)) if self.random.random() < 0.15)
-        last = self.random.choice(groups[-1])
-        if number < self.plan.poison:
-            return Program(groups, sleeps, poison=last)
-        if number < self.plan.poison + self.plan.unwritable:
-            return Program(groups, sleeps, unwritable=last)
-        return Program(groups, sleeps)
+        return Program(groups, sleeps, self.random.choice(groups[-1]) if number < self.plan.poison else "")
 
 
 def run(seed: int, plan: Plan, dropped: frozenset[str] = frozenset(), dispatcher: type[Dispatcher] = Dispatcher) -> int:

@@ -111,7 +111,7 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
     wake_at: int = 0  # SLEEPING, WAITING with a time-out, RETRY
     wake_seq: int = 0  # SLEEPING, WAITING: what the executor had seen (R14)
     cause_seq: int = 0  # FAILED, RETRY: the record whose failure left the body; 0 when it was the body's own
-    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison", "unwritable"; CRASHED: signal or exit code
+    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison"; CRASHED: signal or exit code in words
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,8 +47,8 @@ def claim(
         raise AssertionError(f"{len(chosen)} executions were ready under the write lock, {marked} were marked")
     claimed = read_claimed(connection, node, chosen)
     changes = Changes()
-    for execution in claimed:
-        changes.move(execution.workflow, "pending", "running")
+    for workflow, count in Counter(execution.workflow for execution in claimed).items():
+        changes.move(workflow, "pending", "running", count)
     changes.write(connection, namespace)
     return claimed
 
@@ -66,8 +67,7 @@ def read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[st
 def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     rows = select_json(connection, "claimed_executions", node=node.id, ids=to_json(list(ids)))
     records: dict[str, list[Record]] = {row[0]: [] for row in rows}
-    recorded = [row[0] for row in rows if row[16]]
-    if recorded:
+    if recorded := [row[0] for row in rows if row[16]]:
         for id, *values in select_json(connection, "claimed_records", ids=to_json(recorded)):
             records[id].append(_to_record(values))
     for recorded_ones in records.values():

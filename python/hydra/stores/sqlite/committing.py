@@ -5,11 +5,12 @@ item by item in memory, then writes each table in one statement. An item whose c
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
+from hydra.execution import End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.stores.rows import consumed_id
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
@@ -34,6 +35,15 @@ def commit(
         answers.append(accepted)
     writes.finish(namespace, [execution for execution in owned.values() if execution.touched])
     return answers
+
+
+_FINALS = {
+    "completed": Status.COMPLETED,
+    "failed": Status.FAILED,
+    "cancelled": Status.CANCELLED,
+}
+_SUSPENSIONS = ("sleeping", "waiting")
+_EVENT = RecordKind.EVENT.value
 
 
 class _Owned(msgspec.Struct, array_like=True, gc=False):
@@ -73,14 +83,19 @@ def _accepts(execution: _Owned, item: ExecutionCommit) -> bool:
     """Still this claim's, and its records are the next ones (R13)."""
     if execution.status != Status.RUNNING or execution.epoch != item.epoch:
         return False
-    return all(record.seq == execution.record_count + place for place, record in enumerate(item.records, 1))
+    next_seq = execution.record_count
+    for record in item.records:
+        next_seq += 1
+        if record.seq != next_seq:
+            return False
+    return True
 
 
 def _apply(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) -> None:
     execution.touched = True
-    for record in item.records:
-        writes.add_record(execution.id, record)
-    execution.record_count += len(item.records)
+    if item.records:
+        writes.add_records(execution.id, item.records)
+        execution.record_count += len(item.records)
     if item.death_count is not None:
         execution.death_count = item.death_count
     if item.alone_death_count is not None:
@@ -91,49 +106,41 @@ def _apply(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) 
 
 
 def _end(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
-    kind = Ending(end.kind)
-    if kind is Ending.CRASHED:
+    final = _FINALS.get(end.kind)
+    if final is not None:
+        execution.status, execution.finished_at = final, now
+        execution.cause, execution.cause_seq = end.cause, end.cause_seq
+    elif end.kind == Ending.CRASHED:
         execution.epoch += 1
         execution.claimed_at = now
-        return
-    execution.status = _status_after(execution, kind, end.wake_seq)
-    if execution.attention == "timeout":
+    else:
+        _stop(execution, end, writes, now)
+    if execution.attention == "timeout" and execution.status is not Status.RUNNING:
         execution.attention = None
-    if execution.status in FINAL:
-        execution.finished_at = now
-    elif execution.status == Status.PENDING:
-        execution.run_at = now
-    if execution.status == Status.FAILED:
-        execution.cause, execution.cause_seq = end.cause, end.cause_seq
-    elif execution.status in (Status.SLEEPING, Status.WAITING):
-        execution.wake_at = end.wake_at or None
-    elif kind is Ending.RETRY:
-        _retry(execution, end, writes, now)
 
 
-def _status_after(execution: _Owned, kind: Ending, seen_wake_seq: int) -> Status:
-    """A suspended execution that was meanwhile woken or cancelled is due again at once (R14)."""
-    if kind in (Ending.RETRY, Ending.RELEASED):
-        return Status.PENDING
-    if kind in (Ending.SLEEPING, Ending.WAITING) and (
-        execution.wake_seq != seen_wake_seq or execution.attention == "cancel"
-    ):
-        return Status.PENDING
-    return Status(kind.value)
+def _stop(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
+    """The ends after which it may go on. A suspended one that was meanwhile woken or cancelled is due at once (R14)."""
+    if end.kind == Ending.PARKED:
+        execution.status, execution.cause = Status.PARKED, end.cause
+    elif end.kind in _SUSPENSIONS and execution.wake_seq == end.wake_seq and execution.attention != "cancel":
+        execution.status, execution.wake_at = Status(end.kind), end.wake_at or None
+    else:
+        execution.status, execution.run_at = Status.PENDING, now
+        if Ending(end.kind) is Ending.RETRY:
+            _retry(execution, end, writes, now)
 
 
 def _retry(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
     execution.attempt += 1
-    if end.wake_at > now and execution.attention is None:
+    if end.wake_at > now and execution.attention != "cancel":
         execution.run_at = execution.wake_at = end.wake_at
     if end.cause_seq:
         execution.record_count += 1
-        writes.add_record(execution.id, supersede(execution.record_count, end.cause_seq, execution.attempt, now))
-
-
-def supersede(seq: int, cause_seq: int, attempt: int, now: int) -> Record:
-    """The record by which a new attempt forgets the failure that left the body."""
-    return Record(seq, RecordKind.SUPERSEDE, "", "", cause_seq, attempt, b"", None, now, now)
+        seq, kind = execution.record_count, RecordKind.SUPERSEDE
+        writes.add_records(
+            execution.id, [Record(seq, kind, "", "", end.cause_seq, execution.attempt, b"", None, now, now)]
+        )
 
 
 class _Writes:
@@ -147,10 +154,11 @@ class _Writes:
         self._claims: list[tuple[object, ...]] = []
         self._consumed: list[tuple[str, str]] = []
 
-    def add_record(self, execution_id: str, record: Record) -> None:
-        self._records.append((execution_id, *msgspec.structs.astuple(record)))
-        if record.kind == RecordKind.EVENT:
-            self._consumed.append((execution_id, consumed_id(record)))
+    def add_records(self, execution_id: str, records: Sequence[Record]) -> None:
+        for record in records:
+            self._records.append((execution_id, *msgspec.structs.astuple(record)))
+            if record.kind == _EVENT:
+                self._consumed.append((execution_id, consumed_id(record)))
 
     def add_claim(self, execution: _Owned, worker: int, end: End) -> None:
         claim = (execution.id, execution.epoch, execution.attempt, self._node, worker, execution.claimed_at)
@@ -161,20 +169,34 @@ class _Writes:
         execute_rows(self._connection, "commit_records", self._records)
         execute_rows(self._connection, "commit_claims", self._claims)
         consume(self._connection, self._consumed)
-        changes = Changes()
+        changes = Counter[tuple[str, str]]()
+        finals: list[tuple[object, ...]] = []
         ends: list[tuple[object, ...]] = []
         progress: list[tuple[object, ...]] = []
         for e in executions:
-            row = (e.id, e.first_epoch, self._node, e.record_count, e.death_count, e.alone_death_count)
+            key = (e.id, e.first_epoch, self._node)
+            if e.finished_at is not None and e.epoch == e.first_epoch:
+                finals.append((*key, e.status, e.record_count, e.attention, e.cause, e.cause_seq, e.finished_at))
+                changes[e.workflow, e.status] += 1
+                continue
+            counts = (e.record_count, e.death_count, e.alone_death_count)
             if e.is_ended():
                 owner = self._node if e.status == Status.RUNNING else None
                 times = (e.run_at, e.wake_at, e.attention, e.finished_at)
-                ends.append((*row, e.status, owner, e.epoch, e.attempt, *times, e.cause, e.cause_seq, e.claimed_at))
-                changes.move(e.workflow, Status.RUNNING, e.status)
+                rest = (e.cause, e.cause_seq, e.claimed_at)
+                ends.append((*key, *counts, e.status, owner, e.epoch, e.attempt, *times, *rest))
+                changes[e.workflow, e.status] += 1
             else:
-                progress.append(row)
+                progress.append((*key, *counts))
+        self._update("commit_finals", finals)
         self._update("commit_ends", ends)
         self._update("commit_progress", progress)
+        self._count(namespace, changes)
+
+    def _count(self, namespace: str, ended: Counter[tuple[str, str]]) -> None:
+        changes = Changes()
+        for (workflow, status), count in ended.items():
+            changes.move(workflow, Status.RUNNING, status, count)
         changes.write(self._connection, namespace)
 
     def _update(self, name: str, rows: Sequence[tuple[object, ...]]) -> None:

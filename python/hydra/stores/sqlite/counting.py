@@ -17,9 +17,9 @@ class Changes:
     def add(self, workflow: str, status: str, count: int = 1) -> None:
         self._changes[workflow, status] += count
 
-    def move(self, workflow: str, before: str, after: str) -> None:
-        self._changes[workflow, before] -= 1
-        self._changes[workflow, after] += 1
+    def move(self, workflow: str, before: str, after: str, count: int = 1) -> None:
+        self._changes[workflow, before] -= count
+        self._changes[workflow, after] += count
 
     def write(self, connection: sqlite3.Connection, namespace: str) -> None:
         rows = [(workflow, status, count) for (workflow, status), count in self._changes.items() if count]

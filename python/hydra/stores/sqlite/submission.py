@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -72,7 +73,6 @@ def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequenc
     executions: list[tuple[object, ...]] = []
     inputs: list[tuple[object, ...]] = []
     keys: list[tuple[object, ...]] = []
-    changes = Changes()
     for s in submissions:
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else None
@@ -84,7 +84,6 @@ def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequenc
             if "\0" in s.key:
                 raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
             keys.append((namespace, s.workflow, s.key, s.id, s.digest, now))
-        changes.add(s.workflow, "pending")
     try:
         if keys and execute_rows(connection, "submit_keys", keys) != len(keys):
             return False
@@ -93,5 +92,8 @@ def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequenc
         execute_rows(connection, "submit_inputs", inputs)
     except UnicodeEncodeError as error:
         raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
+    changes = Changes()
+    for workflow, count in Counter(s.workflow for s in submissions).items():
+        changes.add(workflow, "pending", count)
     changes.write(connection, namespace)
     return True

@@ -2,7 +2,7 @@
 
 from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
-from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4
+from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4, wait_event
 from hydra.engine import Engine
 from hydra.errors import (
     ConfigError,
@@ -72,6 +72,7 @@ __all__ = [
     "sleep",
     "step",
     "uuid4",
+    "wait_event",
     "workflow",
 ]
 

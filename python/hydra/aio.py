@@ -1,19 +1,20 @@
-"""For async workflows: `hydra.aio.sleep`, and `hydra.aio.call` to await a step that is not async."""
+"""For async workflows: `hydra.aio.sleep` and `wait_event`, and `hydra.aio.call` to await a step that is not async."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from hydra.clock import seconds_of
-from hydra.context import inside
+from hydra.context import inside, wait_seconds
 from hydra.errors import HydraError
 from hydra.event_loop import AsyncBranch
-from hydra.workflow import BoundStep, caller
+from hydra.workflow import BoundStep, caller, check_name
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def sleep(duration: timedelta | float) -> Coroutine[Any, Any, None]:
@@ -22,6 +23,18 @@ def sleep(duration: timedelta | float) -> Coroutine[Any, Any, None]:
     if not isinstance(here, AsyncBranch):
         raise HydraError("`hydra.aio.sleep` belongs in an async workflow; elsewhere use hydra.sleep or asyncio.sleep.")
     return here.sleep_async(seconds_of(duration, "the duration of `hydra.aio.sleep`"))
+
+
+@overload
+def wait_event(name: str, type: type[T], timeout: timedelta | float | None = ...) -> Coroutine[Any, Any, T]: ...
+@overload
+def wait_event(name: str, type: Any = ..., timeout: timedelta | float | None = ...) -> Coroutine[Any, Any, Any]: ...
+def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = None) -> Coroutine[Any, Any, Any]:
+    """Wait durably for a signal of that name; see `hydra.wait_event`."""
+    here = inside("hydra.aio.wait_event")
+    if not isinstance(here, AsyncBranch):
+        raise HydraError("`hydra.aio.wait_event` belongs in an async workflow; elsewhere use hydra.wait_event.")
+    return here.wait_event_async(check_name(name, "event"), type, wait_seconds(timeout))
 
 
 def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:

@@ -93,6 +93,9 @@ class AsyncEngine:
     async def find(self, workflow: Workflow[..., R] | str, key: str) -> AsyncHandle[R]:
         return AsyncHandle(await self._run(self.engine.find, workflow, key), self)
 
+    async def signal(self, id: str, name: str, value: Any = None) -> None:
+        await self._run(self.engine.signal, id, name, value)
+
     async def executions(
         self,
         status: str | None = None,
@@ -202,6 +205,9 @@ class AsyncHandle(Generic[R]):
 
     async def cancel(self) -> Status:
         return await self._engine._run(self.handle.cancel)
+
+    async def signal(self, name: str, value: Any = None, *, id: str | None = None) -> None:
+        await self._engine._run(lambda: self.handle.signal(name, value, id=id))
 
     async def retry(self) -> None:
         await self._engine._run(self.handle.retry)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from hydra import codec
+from hydra import codec, mailbox
 from hydra.context import Current
 from hydra.errors import HydraError
 from hydra.workflow import BoundStep, Step, Workflow
@@ -57,6 +57,10 @@ class Branch:
 
     def sleep(self, seconds: float) -> None:
         self.execution.sleep(self.name, self.next_ordinal("hydra.sleep"), seconds)
+
+    def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
+        ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
+        return mailbox.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         if key is None:
@@ -140,6 +144,9 @@ class StepCall:
 
     def sleep(self, seconds: float) -> None:
         raise HydraError(f"`hydra.sleep` belongs in a workflow's body, not in step `{self.step.name}`; use time.sleep.")
+
+    def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
+        raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`.")
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         return make()

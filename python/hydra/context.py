@@ -15,7 +15,7 @@ import msgspec
 
 from hydra.clock import seconds_of
 from hydra.errors import HydraError
-from hydra.workflow import BoundStep, Caller, caller
+from hydra.workflow import BoundStep, Caller, caller, check_name
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -40,6 +40,7 @@ class Inside(Caller, Protocol):
     """A caller inside an execution: a body (or a branch of it), or a step."""
 
     def sleep(self, seconds: float) -> None: ...
+    def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
     def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]: ...
     def current(self) -> Current: ...
@@ -49,6 +50,19 @@ class Inside(Caller, Protocol):
 def sleep(duration: timedelta | float) -> None:
     """Wait durably; a longer sleep is a row in the database, not a thread."""
     inside("hydra.sleep").sleep(seconds_of(duration, "the duration of `hydra.sleep`"))
+
+
+@overload
+def wait_event(name: str, type: type[T], timeout: timedelta | float | None = ...) -> T: ...
+@overload
+def wait_event(name: str, type: Any = ..., timeout: timedelta | float | None = ...) -> Any: ...
+def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = None) -> Any:
+    """Wait durably for a signal of that name; what it says, as `type`. One sent before the wait counts.
+
+    Two waits take two signals, in the order of their arrival. Raises EventTimeout when none came in time.
+    """
+    here = inside("hydra.wait_event")
+    return here.wait_event(check_name(name, "event"), type, wait_seconds(timeout))
 
 
 def now(key: str | None = None) -> datetime:
@@ -100,6 +114,10 @@ def idempotency_key(label: str | None = None) -> str:
 def recorded(name: str, key: str | None, make: Callable[[], Any]) -> Any:
     here = caller.get()
     return make() if here is None else cast(Inside, here).value(name, key, make)
+
+
+def wait_seconds(timeout: timedelta | float | None) -> float | None:
+    return None if timeout is None else seconds_of(timeout, "`timeout` of `hydra.wait_event`")
 
 
 def utc_now() -> datetime:

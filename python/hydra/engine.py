@@ -155,6 +155,10 @@ class Engine:
             raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
         return Handle(self, found.id, name)
 
+    def signal(self, id: str, name: str, value: Any = None) -> None:
+        """`get(id).signal(name, value)`; by workflow and key, `find(workflow, key).signal(name, value)`."""
+        Handle(self, id, "").signal(name, value)
+
     def executions(
         self,
         status: str | None = None,

@@ -14,7 +14,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Protocol
 
-from hydra import codec
+from hydra import codec, mailbox
 from hydra.calls import Branch, StepCall
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
@@ -294,6 +294,16 @@ class AsyncBranch(Branch):
 
     def sleep_async(self, seconds: float) -> Coroutine[Any, Any, None]:
         return self.body.outcome(partial(self.execution.sleep, self.name, self.next_ordinal("hydra.sleep"), seconds))
+
+    def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
+        raise HydraError(
+            "`hydra.wait_event` would block the event loop: in an async workflow, `await hydra.aio.wait_event(…)`."
+        )
+
+    def wait_event_async(self, name: str, annotation: Any, seconds: float | None) -> Coroutine[Any, Any, Any]:
+        ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
+        wait = partial(mailbox.wait_event, self.execution, self.name, ordinal, name, annotation, seconds)
+        return self.body.outcome(wait)
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         self.body.check_open()

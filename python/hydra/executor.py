@@ -21,13 +21,15 @@ from hydra.calls import Branch, StepCall
 from hydra.context import Current
 from hydra.endings import told
 from hydra.errors import Interrupt
-from hydra.execution import Claimed, End, Ending, Record, RecordKind
+from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
 from hydra.host import Host, Strand, running
+from hydra.mailbox import Mailbox
 from hydra.replay import History, Key, Past
 from hydra.workflow import BoundStep, Step, Workflow, caller
 
 HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
 RECHECK_US = 60_000_000  # a branch that waits while others run looks at the clock this often
+YIELDING = (Ending.SLEEPING, Ending.WAITING, Ending.RELEASED)  # ends that another end may still replace
 INTERRUPTS_MAXIMUM = 100  # a body that swallows this many is never resumed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,6 +55,8 @@ class Execution:
         self.live_count = 0  # strands not yet ended
         self.idle_count = 0  # of these, strands that wait for a time or for other strands
         self._waiting: dict[Strand, int] = {}  # strands that may be resumed; when they are due, or 0
+        self.mailbox = Mailbox(claimed)
+        self.listening_count = 0  # strands that wait for a message
         self._pinned: dict[str, Any] = {}
         self._raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
@@ -81,12 +85,17 @@ class Execution:
             if not due_at:
                 self.host.resume(strand)
 
+    def deliver(self, messages: list[Message]) -> None:
+        self.mailbox.add(messages)
+        for strand in self._waiting:
+            self.host.resume(strand)
+
     def halt(self, reason: str) -> None:
         self.stop(endings.end_of_halt(reason, self.claimed))
 
     def stop(self, end: End) -> None:
         """Decide how this claim ends. A decision stands, but a halt outweighs waiting, and a lost lease everything."""
-        if self.stopping is None or end.kind == Ending.LOST or self.stopping.kind in (Ending.SLEEPING, Ending.RELEASED):
+        if self.stopping is None or end.kind == Ending.LOST or self.stopping.kind in YIELDING:
             self.stopping = end
         for strand in self._waiting:
             self.host.resume(strand)
@@ -170,7 +179,7 @@ class Execution:
 
     # what a body asks for
 
-    def _ask(self, key: Key, kinds: tuple[str, ...], digest: bytes) -> Past | None:
+    def ask(self, key: Key, kinds: tuple[str, ...], digest: bytes) -> Past | None:
         """What the records say of this call; stops the execution where code and records differ."""
         if self.stopping is not None:
             self._interrupt()
@@ -194,7 +203,7 @@ class Execution:
             self._interrupt()
         return past
 
-    def _append(
+    def append(
         self,
         kind: str,
         key: Key,
@@ -225,13 +234,13 @@ class Execution:
         The caller marks it as handed out, when it does that.
         """
         key = (branch, step.name, ordinal)
-        past = self._ask(key, STEP_KINDS, digest)
+        past = self.ask(key, STEP_KINDS, digest)
         attempt, failed_count, needed = 1, 0, 0
         if past is not None:
             if past.outcome is not None:
                 return self._replayed(step, past.outcome)
             attempt, failed_count = past.try_count + 1, past.failed_count
-            self._wait_until(past.due_at)
+            self.wait_until(past.due_at)
         host = self.host
         while True:
             self._wait_to_start(needed)
@@ -247,20 +256,20 @@ class Execution:
                 except Exception as unfit:  # user classes take part in decoding
                     error, seconds = unfit, None
                 else:
-                    self._append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
+                    self.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
                     return value
             else:
                 seconds = step.retry.delay(failed_count + 1, error, host.random())
             payload = codec.encode_failure(error)
             if seconds is None:
-                self._append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at)
+                self.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at)
                 raise self._rebuilt(payload, self.seq)
             due_at = call.finished_at + round(seconds * 1e6)
-            self._append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at)
+            self.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at)
             needed = self.seq
             attempt += 1
             failed_count += 1
-            self._wait_until(due_at)
+            self.wait_until(due_at)
 
     def _replayed(self, step: Step[..., Any], record: Record) -> Any:
         assert record.payload is not None
@@ -287,16 +296,16 @@ class Execution:
             else:
                 return
 
-    def _wait_until(self, due_at: int) -> None:
+    def wait_until(self, due_at: int) -> None:
         while (now := self.host.now()) < due_at:
-            self._wait_idle(now, due_at)
+            self.wait_idle(now, due_at)
 
-    def _wait_idle(self, now: int, due_at: int) -> None:
+    def wait_idle(self, now: int, due_at: int) -> None:
         """Wait for a time (or, with 0, for other strands); end here if every strand does, and for long."""
         self.idle_count += 1
         if self.idle_count == self.live_count:
-            first_due_at = min(filter(None, [due_at, *self._waiting.values()]))
-            if first_due_at - now > HOLD_US:
+            first_due_at = min(filter(None, [due_at, *self._waiting.values()]), default=0)
+            if self._is_long(first_due_at, now):
                 if self.workflow.is_async:
                     self.host.ask_quiet(self)
                 else:
@@ -308,24 +317,29 @@ class Execution:
         finally:
             self.idle_count -= 1
 
+    def _is_long(self, first_due_at: int, now: int) -> bool:
+        """Whether nothing will happen here for so long that the execution had better not stay."""
+        return first_due_at - now > HOLD_US or (not first_due_at and self.listening_count > 0)
+
     def _suspend(self, due_at: int) -> None:
-        self.stop(End(Ending.SLEEPING, wake_at=due_at, wake_seq=self.claimed.wake_seq))
+        kind = Ending.WAITING if self.listening_count else Ending.SLEEPING
+        self.stop(End(kind, wake_at=due_at, wake_seq=self.claimed.wake_seq))
 
     def sleep(self, branch: str, ordinal: int, seconds: float) -> None:
         key = (branch, "hydra.sleep", ordinal)
-        past = self._ask(key, (SLEEP,), b"")
+        past = self.ask(key, (SLEEP,), b"")
         if past is not None and past.outcome is not None:
-            self._wait_until(past.outcome.due_at)
+            self.wait_until(past.outcome.due_at)
             return
         now = self.host.now()
         due_at = now + round(seconds * 1e6)
-        self._append(SLEEP, key, 1, b"", None, now, now, due_at)
+        self.append(SLEEP, key, 1, b"", None, now, now, due_at)
         self.handed = self.seq
-        self._wait_until(due_at)
+        self.wait_until(due_at)
 
     def value(self, branch: str, name: str, ordinal: int, make: Callable[[], Any]) -> Any:
         key = (branch, name, ordinal)
-        past = self._ask(key, (VALUE,), b"")
+        past = self.ask(key, (VALUE,), b"")
         if past is not None and past.outcome is not None:
             assert past.outcome.payload is not None
             return codec.decode(past.outcome.payload)
@@ -340,7 +354,7 @@ class Execution:
 
     def _append_value(self, key: Key, payload: bytes) -> None:
         now = self.host.now()
-        self._append(VALUE, key, 1, b"", payload, now, now)
+        self.append(VALUE, key, 1, b"", payload, now, now)
         self.handed = self.seq
 
     def pinned(self, name: str, make: Callable[[], Any]) -> Any:
@@ -375,7 +389,7 @@ class Execution:
         for index in range(left_count):
             self.host.start(partial(run, index))
         while left_count:
-            self._wait_idle(self.host.now(), 0)
+            self.wait_idle(self.host.now(), 0)
         self.handed = self.seq
         for error in errors:
             if error is not None:
@@ -418,7 +432,7 @@ class Execution:
     def fell_quiet(self, request_count: int) -> None:
         if self.stopping is None and request_count == self._request_count and self.idle_count == self.live_count:
             first_due_at = min(filter(None, self._waiting.values()), default=0)
-            if first_due_at - self.host.now() > HOLD_US:
+            if self._is_long(first_due_at, self.host.now()):
                 self._suspend(first_due_at)
 
     def async_body_ended(self, decide: Callable[[], End | None]) -> None:

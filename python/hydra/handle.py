@@ -7,13 +7,15 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from hydra import codec
+from hydra import _core, codec
 from hydra.clock import seconds_of
-from hydra.errors import IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed
-from hydra.execution import Record, Status
+from hydra.errors import ConfigError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.execution import FINAL, Message, Record, Status
+from hydra.stores.store import Store
+from hydra.submissions import is_id
 from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, failure_line, step_views
 from hydra.watcher import Outcome, Wait
-from hydra.workflow import registry
+from hydra.workflow import check_name, registry
 
 if TYPE_CHECKING:
     from hydra.engine import Engine
@@ -65,6 +67,24 @@ class Handle(Generic[R]):
     def cancel(self) -> Status:
         """Ask for the end; what does not run is cancelled at once. The status now: what had ended stays as it was."""
         return self._known(self._engine.write(lambda store, now: store.request_cancel([self.id], now)))
+
+    def signal(self, name: str, value: Any = None, *, id: str | None = None) -> None:
+        """Put an event before the execution; one `hydra.wait_event` of that name takes it, now or later.
+
+        With an `id` (a UUID) of the caller's own it may be repeated: it arrives once.
+        """
+        payload = codec.encode(value)
+        check_name(name, "event")
+        if id is not None and not is_id(id):
+            raise ConfigError(f"`{id!r:.80}` is not the id of a signal; give a UUID in its usual form")
+        message_id = id or _core.uuid7()
+
+        def put(store: Store, now: int) -> list[Status | None]:
+            return store.signal([Message(message_id, self.id, name, payload, now)], now)
+
+        status = self._known(self._engine.write(put))
+        if status in FINAL:
+            raise IllegalMove(f"execution `{self.id}` is {status}; it takes no event `{name}` any more")
 
     def retry(self) -> None:
         """Let a failed execution run again; only the failure that ended it is forgotten."""

@@ -24,7 +24,7 @@ from greenlet import getcurrent, greenlet
 from hydra.calls import StepCall
 from hydra.execution import Claimed, End, Ending
 from hydra.executor import Execution
-from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
+from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
 from hydra.host import Strand
 from hydra.limits import NEVER_NS
 from hydra.page import Page
@@ -193,6 +193,10 @@ class Hub:
                 execution = executions.get(frame.token)
                 if execution is not None:
                     execution.halt(frame.reason)
+            elif isinstance(frame, Deliver):
+                execution = executions.get(frame.token)
+                if execution is not None:
+                    execution.deliver(frame.messages)
             elif isinstance(frame, Drain):
                 self._is_draining = True
                 self._halt_all()

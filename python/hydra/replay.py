@@ -6,7 +6,16 @@ from __future__ import annotations
 
 from hydra.execution import Record, RecordKind
 
-FINAL_KINDS = frozenset({RecordKind.STEP, RecordKind.FAILURE, RecordKind.SLEEP, RecordKind.VALUE})
+FINAL_KINDS = frozenset(
+    {
+        RecordKind.STEP,
+        RecordKind.FAILURE,
+        RecordKind.SLEEP,
+        RecordKind.VALUE,
+        RecordKind.EVENT,
+        RecordKind.EXPIRY,
+    }
+)
 
 Key = tuple[str, str, int]
 
@@ -21,7 +30,7 @@ class Past:
         self.digest = b""
         self.failed_count = 0  # tries that used up an attempt
         self.try_count = 0  # all tries, those that crashed included
-        self.due_at = 0  # when the next try may start
+        self.due_at = 0  # when the next try may start, or the wait ends
 
 
 class History:
@@ -44,6 +53,8 @@ class History:
                 past.outcome = record
                 past.digest = record.digest
                 self._unasked[key] = None
+            elif record.kind == RecordKind.WAIT:
+                past.due_at = record.due_at
             else:
                 past.try_count += 1
                 if record.kind == RecordKind.TRY:

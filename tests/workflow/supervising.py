@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from hydra import codec
+from hydra import _core, codec
 from hydra.clock import LeasePage, boottime_ns
-from hydra.execution import Claimed, End, Ending, Record, RecordKind
+from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
 from hydra.frames import (
+    Deliver,
     Drain,
     Durable,
     Ended,
@@ -32,7 +34,7 @@ from hydra.workflow import BoundWorkflow, registry
 
 FOREVER_NS = 1 << 62
 START = 1_767_225_600_000_000
-RESTING = {Ending.SLEEPING, Ending.RETRY, Ending.RELEASED}
+RESTING = {Ending.SLEEPING, Ending.RETRY, Ending.RELEASED}  # and WAITING, with a time-out or once it is woken
 
 
 class Stored:
@@ -44,6 +46,8 @@ class Stored:
         self.ends: list[End] = []
         self.attempt = 1
         self.cancel_requested = False
+        self.messages: list[Message] = []
+        self.wake_seq = 0
 
     @property
     def end(self) -> End:
@@ -58,6 +62,12 @@ class Stored:
         assert self.end.kind in (Ending.FAILED, Ending.RETRY), self.end
         assert self.end.payload is not None
         return codec.rebuild_exception(codec.decode_failure(self.end.payload))
+
+    def wakes_at(self) -> int | None:
+        """When it runs again: 0 for now, None for never (or when something comes)."""
+        if self.end.kind == Ending.WAITING:
+            return 0 if self.wake_seq != self.end.wake_seq else self.end.wake_at or None
+        return self.end.wake_at if self.end.kind in RESTING else None
 
     def kinds(self) -> list[str]:
         return [record.kind for record in self.records]
@@ -102,13 +112,24 @@ class Supervisor:
         stored = self.stored[id] = Stored(claimed)
         return stored
 
+    def signal(self, stored: Stored, name: str, value: Any) -> None:
+        """As the database takes it; what runs on a worker learns of it by `tell`, or when it runs again."""
+        now = self.lease.now()
+        stored.messages.append(Message(_core.uuid7(), stored.claimed.id, name, codec.encode(value), now))
+        stored.wake_seq += 1
+
+    def tell(self, stored: Stored) -> None:
+        """As a heartbeat does."""
+        token = next(token for token, each in self._tokens.items() if each is stored)
+        self.deliver(Deliver(token, list(stored.messages)))
+
     def run(self) -> None:
         """Give everything unfinished to a new worker and let it run to its end."""
         self._tokens = {}
         self.hub = hub = Hub(registry, self._receive, self.lease, None, self.concurrency)
         frames: list[ToWorker] = []
         for stored in self.stored.values():
-            if not stored.ends or stored.end.kind in RESTING:
+            if not stored.ends or stored.wakes_at() is not None:
                 token = next(self._numbers)
                 self._tokens[token] = stored
                 frames.append(Run(token, self._claim(stored)))
@@ -128,7 +149,7 @@ class Supervisor:
             self.run()
             if any(not each.ends for each in self.stored.values()):
                 continue
-            wakes = [each.end.wake_at for each in self.stored.values() if each.end.kind in RESTING]
+            wakes = [wake_at for each in self.stored.values() if (wake_at := each.wakes_at()) is not None]
             if not wakes:
                 return
             self.advance(max(0, min(wakes) - self.lease.now()))
@@ -158,6 +179,8 @@ class Supervisor:
                 "attempt": stored.attempt,
                 "cancel_requested": stored.cancel_requested,
                 "records": list(stored.records),
+                "messages": list(stored.messages),
+                "wake_seq": stored.wake_seq,
             }
         )
         return stored.claimed
@@ -194,6 +217,10 @@ class Supervisor:
         for record in records:
             assert record.seq == len(stored.records) + 1, "R13: a record is accepted only as the next"
             stored.records.append(record)
+            if record.kind == RecordKind.EVENT:
+                consumed = [each for each in stored.messages if UUID(each.id).bytes == record.digest]
+                assert len(consumed) == 1, "a message is consumed once, and only while it is there"
+                stored.messages.remove(consumed[0])
         if self._records_left is not None:
             self._records_left -= len(records)
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from hydra.cli.arguments import read_call
+from hydra.cli.arguments import parse_json, read_call
 from hydra.cli.options import DURATION, TAG, database_options, json_option, open_engine
 from hydra.cli.output import print_json
 from hydra.codec import to_jsonable
@@ -128,9 +128,31 @@ def resume(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
             click.echo(f"{handle.id} pending")
 
 
+@click.command()
+@click.argument("words", metavar="[ID] NAME [JSON]", nargs=-1, required=True)
+@click.option("--workflow", help="With --key: the execution of this workflow, in place of ID.")
+@click.option("--key")
+@database_options
+def signal(
+    words: tuple[str, ...], workflow: str | None, key: str | None, db: str | None, namespace: str | None
+) -> None:
+    """Put the event NAME before an execution; one wait for it takes it, now or later. JSON is what it says."""
+    if (workflow is None) != (key is None):
+        raise click.UsageError("`--workflow` and `--key` belong together")
+    by_key = workflow is not None and key is not None
+    first = 0 if by_key else 1
+    if not first < len(words) <= first + 2:
+        raise click.UsageError("give ID, NAME and perhaps JSON; or NAME and perhaps JSON with --workflow and --key")
+    value = parse_json(words[first + 1]) if len(words) == first + 2 else None
+    with open_engine(db, namespace) as engine:
+        handle = engine.find(workflow or "", key or "") if by_key else engine.get(words[0])
+        handle.signal(words[first], value)
+        click.echo(f"{handle.id} signalled")
+
+
 def _handles(engine: Engine, ids: tuple[str, ...]) -> list[Handle[object]]:
     """All of them are known before anything is done to one."""
     return [engine.get(id) for id in ids]
 
 
-COMMANDS = (submit, result, cancel, retry, resume)
+COMMANDS = (submit, result, cancel, retry, resume, signal)

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hydra
 import pytest
 from scene import Scene
 
+DATABASES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}/scene.db",
+    "postgres": lambda request: request.getfixturevalue("postgres_url"),
+}
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest) -> str:
+    return DATABASES[request.param](request)
+
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def scene(tmp_path: Path, url: str) -> Iterator[Scene]:
     """A database, supervisors on it, and at the end: no error that nobody expected, and a clean audit."""
-    scene = Scene(tmp_path)
+    scene = Scene(tmp_path, url)
     try:
         yield scene
     finally:

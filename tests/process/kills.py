@@ -9,11 +9,12 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from hydra import worker
+from hydra import supervisor, worker
 from hydra.execution import Claimed, Ending, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, FromWorker, Recorded, Run, ToWorker
-from hydra.stores.sqlite import SqliteStore
+from hydra.stores import open_store
 
 POINT = "HYDRA_TEST_KILL"
 MARK = "HYDRA_TEST_KILL_MARK"  # a file that exists once the death has happened
@@ -70,36 +71,46 @@ def name_of(frame: FromWorker) -> str | None:
     return None
 
 
-class KillingStore(SqliteStore):
-    """Dies before the write of a kind, or right after the transaction with it."""
+def install_in_supervisor() -> None:
+    if os.environ.get(POINT, "").startswith("supervisor:"):
+        supervisor.open_store = lambda url, namespace: make_killing(open_store(url, namespace))  # type: ignore[attr-defined]
 
-    _after: str | None = None
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with super().transaction():
-            yield
-        if self._after:
-            die_as_supervisor(self._after)
+def make_killing(store: Any) -> Any:
+    """The store, which dies before the write of a kind, or right after the transaction with it."""
 
-    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
-        die_as_supervisor("before claim")
-        claimed = super().claim(node, workflows, slots, now)
-        if claimed:
-            self._after = "after claim"
-        return claimed
+    class KillingStore(type(store)):  # type: ignore[misc]
+        _after: str | None = None
 
-    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
-        for commit in commits:
-            kind = commit.end.kind if commit.end else ""
-            name = {"": "record", Ending.SLEEPING: "suspend", Ending.COMPLETED: "finish"}.get(kind)
-            if name:
-                die_as_supervisor(f"before {name} commit")
-                if os.environ.get(POINT) == f"supervisor:inside {name} commit" and is_first():
-                    super().commit(node, commits, now)
-                    os.kill(os.getpid(), signal.SIGSTOP)
-                self._after = f"after {name} commit"
-        return super().commit(node, commits, now)
+        @contextmanager
+        def transaction(self) -> Iterator[None]:
+            with super().transaction():
+                yield
+            if self._after:
+                die_as_supervisor(self._after)
+
+        def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+            die_as_supervisor("before claim")
+            claimed: list[Claimed] = super().claim(node, workflows, slots, now)
+            if claimed:
+                self._after = "after claim"
+            return claimed
+
+        def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+            for commit in commits:
+                kind = commit.end.kind if commit.end else ""
+                name = {"": "record", Ending.SLEEPING: "suspend", Ending.COMPLETED: "finish"}.get(kind)
+                if name:
+                    die_as_supervisor(f"before {name} commit")
+                    if os.environ.get(POINT) == f"supervisor:inside {name} commit" and is_first():
+                        super().commit(node, commits, now)
+                        os.kill(os.getpid(), signal.SIGSTOP)
+                    self._after = f"after {name} commit"
+            written: list[bool] = super().commit(node, commits, now)
+            return written
+
+    store.__class__ = KillingStore
+    return store
 
 
 def die_as_supervisor(point: str) -> None:

@@ -1,4 +1,4 @@
-"""One database file, the supervisors on it, and what happened to them."""
+"""One database, the supervisors on it, and what happened to them."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class Node:
 
 
 class Scene:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
-        self.url = f"sqlite:///{folder}/scene.db"
+        self.url = url
         self.engine = hydra.Engine(self.url)
         self.log = str(folder / "notes")
         self.gate = folder / "gate"

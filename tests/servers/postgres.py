@@ -111,6 +111,17 @@ class PostgresServer:
             self._process.wait()
             self._process = None
 
+    def freeze(self) -> None:
+        """Its kernel goes on accepting what clients send, and nobody reads it."""
+        assert self._process is not None
+        for pid in (self._process.pid, *_descendants(self._process.pid)):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        for pid in (self._process.pid, *_descendants(self._process.pid)):
+            os.kill(pid, signal.SIGCONT)
+
     def restart(self) -> None:
         self.stop()
         self.start()

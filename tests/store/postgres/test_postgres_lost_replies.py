@@ -178,12 +178,9 @@ def test_a_session_that_its_operator_ends_is_replaced(stage: Stage) -> None:
     assert stage.a.get([execution.id])[0] is not None  # readers are replaced without a word
 
 
-def test_r20_what_a_stopped_node_holds_is_let_go(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r20_what_a_stopped_node_holds_is_let_go(stage: Stage) -> None:
     """It stops inside a joint transaction; the server ends that for it, and the reaper goes on."""
-    from hydra.stores.postgres import database
-
-    monkeypatch.setitem(database.WRITE_SETTINGS, "idle_in_transaction_session_timeout", "300ms")
-    stage.a.close()
+    stage.a.write_wait_seconds = 0.5
     (id,) = stage.submit()
     stopped = stage.a.transaction()
     stopped.__enter__()

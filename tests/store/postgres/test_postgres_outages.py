@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from hydra.errors import ConfigError, SchemaError, StoreUnavailable
 from hydra.stores import open_store
-from hydra.stores.postgres import PostgresStore, database
+from hydra.stores.postgres import PostgresStore
 from hydra.stores.store import Filter
 from racing import NOW, node_info, record, recorded, submission
 from servers.postgres import PostgresServer, create_database
@@ -89,26 +89,32 @@ def test_a_read_only_database_says_so(store: PostgresStore) -> None:
     assert store.submit([submission()], NOW)[0].created
 
 
-@pytest.mark.parametrize("setting", ["lock_timeout", "statement_timeout"])
-def test_a_statement_that_takes_too_long_is_certain_not_to_have_happened(
-    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, setting: str
-) -> None:
-    monkeypatch.setitem(database.WRITE_SETTINGS, setting, "100ms")
+@pytest.mark.parametrize("blocked", ["row", "table"])
+def test_a_statement_that_waits_too_long_is_certain_not_to_have_happened(store: PostgresStore, blocked: str) -> None:
+    store.write_wait_seconds = 0.3
+    (mine,) = store.submit([submission()], NOW)
     with psycopg.connect(store.url) as holder:
-        holder.execute("lock table hydra_submission in access exclusive mode")
+        if blocked == "row":
+            holder.execute("select 1 from hydra_execution for update")
+        else:
+            holder.execute("lock table hydra_execution in access exclusive mode")
         with pytest.raises(StoreUnavailable) as refused:
-            store.submit([submission()], NOW)
+            store.request_cancel([mine.id], NOW)
     assert refused.value.outcome is None
-    assert store.stats(NOW).counts == {}
+    assert store.stats(NOW).counts == {"bill": {"pending": 1}}
 
 
-def test_a_server_that_never_answers_is_given_up(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "WRITE_REPLY_SECONDS", 0.2)
-    with psycopg.connect(store.url) as holder:
-        holder.execute("lock table hydra_submission in access exclusive mode")
-        with pytest.raises(StoreUnavailable) as lost:
+def test_a_server_that_never_answers_is_given_up(own_server: PostgresServer, store: PostgresStore) -> None:
+    store.write_wait_seconds = 0.3
+    store.submit([submission()], NOW)
+    own_server.freeze()
+    try:
+        with pytest.raises(StoreUnavailable, match="no reply") as lost:
             store.submit([submission()], NOW)
+    finally:
+        own_server.thaw()
     assert lost.value.outcome == "unknown"
+    store.write_wait_seconds = 15
     assert store.submit([submission()], NOW)[0].created
 
 

@@ -25,12 +25,9 @@ from hydra.stores.postgres.session import Result, Session, Step
 
 IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
-WRITE_REPLY_SECONDS = 15.0  # a server that accepts but never answers
+WRITE_WAIT_SECONDS = 15.0  # for a server that accepts but never answers; a node waits a part of its lease
 READ_REPLY_SECONDS = 65.0
 WRITE_SETTINGS = {
-    "statement_timeout": "10s",
-    "lock_timeout": "3s",
-    "idle_in_transaction_session_timeout": "2s",  # what a stopped node may hold: below half of the usual lease (R20)
     # The same plan whatever the statistics say: each statement has one index, named in its file.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -49,6 +46,7 @@ class Database:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self._write_wait_seconds = WRITE_WAIT_SECONDS
         self._start()
         os.register_at_fork(after_in_child=_Forked(self))
 
@@ -60,6 +58,18 @@ class Database:
         self._writer: Session | None = None
         self._readers: list[Session] = []
         self._committed: list[Callable[[], None]] = []
+
+    @property
+    def write_wait_seconds(self) -> float:
+        """How long a write waits for its reply."""
+        return self._write_wait_seconds
+
+    @write_wait_seconds.setter
+    def write_wait_seconds(self, seconds: float) -> None:
+        with self._mutex:
+            self._write_wait_seconds = seconds
+            if self._writer is not None:
+                self._writer.close()
 
     def write(self, *steps: Step) -> list[Result]:
         """Run the statements as one transaction, or as part of the one that is open; all or nothing."""
@@ -159,11 +169,11 @@ class Database:
         raise AssertionError("the last try returns or raises")
 
     def _send(self, steps: Sequence[Step]) -> list[Result]:
-        return self._writing().run(steps, self._prelude(WRITE_SETTINGS))
+        return self._writing().run(steps, self._prelude(self._write_settings()))
 
     def _join(self, steps: Sequence[Step]) -> list[Result]:
         session = self._writing()
-        prelude = () if self._begun else (b"begin", *self._prelude(WRITE_SETTINGS))
+        prelude = () if self._begun else (b"begin", *self._prelude(self._write_settings()))
         self._begun = True
         try:
             return session.run(steps, prelude)
@@ -205,8 +215,20 @@ class Database:
             if self._begun:
                 message = f"the connection to the database `{self.address.url}` was lost in a transaction"
                 raise StoreUnavailable(f"{message}; nothing of it happened")
-            self._writer = Session(self.connect(WRITE_SETTINGS), WRITE_REPLY_SECONDS, not self.address.is_pooled)
+            connection = self.connect(self._write_settings())
+            self._writer = Session(connection, self._write_wait_seconds, prepares=not self.address.is_pooled)
         return self._writer
+
+    def _write_settings(self) -> dict[str, str]:
+        """The server gives up before the client does, so a long wait is an answer; what a stopped node holds is let go
+        before its lease ends (R20)."""
+        milliseconds = 1000 * self._write_wait_seconds
+        return {
+            **WRITE_SETTINGS,
+            "lock_timeout": f"{max(1, milliseconds * 0.7):.0f}ms",
+            "statement_timeout": f"{max(1, milliseconds * 0.9):.0f}ms",
+            "idle_in_transaction_session_timeout": f"{max(1, milliseconds * 1.3):.0f}ms",
+        }
 
     def _take_reader(self) -> Session:
         while self._readers:

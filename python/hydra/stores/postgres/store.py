@@ -58,6 +58,20 @@ class PostgresStore:
         self._announcer = Announcer(self._database, namespace)
         self._watch = Watch(self._database, namespace, lambda: self._announcer.session_pid)
 
+    @property
+    def path(self) -> None:
+        """A server's database is no file."""
+        return None
+
+    @property
+    def write_wait_seconds(self) -> float:
+        """How long a write waits for its reply before it raises StoreUnavailable."""
+        return self._database.write_wait_seconds
+
+    @write_wait_seconds.setter
+    def write_wait_seconds(self, seconds: float) -> None:
+        self._database.write_wait_seconds = seconds
+
     # life
 
     def open(self, *, migrate: bool = True) -> None:

@@ -85,6 +85,18 @@ def test_r3_a_beat_and_a_reaper_that_saw_the_counter_still_have_one_order(store:
         assert isinstance(beat, LeaseLost) == (marked is True)
 
 
+def test_r2_a_beat_and_a_commit_of_one_node_do_not_refuse_each_other(store: Store, open_another: Another) -> None:
+    beating = open_another()
+    node = register(store)
+    claimed = running(store, node)
+    for seq in range(1, ROUNDS + 1):
+        written, beat = race(
+            lambda seq=seq: write(store, node, claimed, record(seq)),
+            lambda: beating.heartbeat_node(node, NOW).running_count,
+        )
+        assert (written, beat) == (True, 1)
+
+
 def test_r8_a_claim_and_a_death_leave_nothing_behind(store: Store, open_another: Another) -> None:
     reaper = open_another()
     for _ in range(ROUNDS):

@@ -15,20 +15,21 @@ import time
 import uuid
 from pathlib import Path
 
-from machine import Report
-
 from hydra import _core
 from hydra.codec import encode_call
 from hydra.execution import End, ExecutionCommit, NodeInfo, NodeRef, Submission
 from hydra.stores import open_store
 from hydra.stores.store import Store
+from machine import Report
 
 YEAR_US = 365 * 86_400 * 1_000_000
 
 
 def submissions(count: int, run_at: int | None, priority: int = 0) -> list[Submission]:
     payload, digest = encode_call(("x" * 200,), {})
-    return [Submission(id, "bench", payload, digest, run_at=run_at, priority=priority) for id in _core.uuid7_many(count)]
+    return [
+        Submission(id, "bench", payload, digest, run_at=run_at, priority=priority) for id in _core.uuid7_many(count)
+    ]
 
 
 def fill(store: Store, count: int, run_at: int | None) -> None:

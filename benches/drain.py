@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 
 import app
-from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
-
 import hydra
+from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
 
 PAYLOAD = "x" * 200
 STEPS = {"one_step": 1, "ten_steps": 10, "no_step": 0}
@@ -53,9 +52,13 @@ def drain(url: str, workflow: str, executions: int, workers: int, concurrency: i
         rate = (executions - first) / (done_at - began)
     cpu_each = 1000 * (submit_cpu + node_cpu) / executions
     report.row(
-        f"drain {workflow}, {workers} workers", rate, "per second",
-        steps_per_second=round(rate * STEPS[workflow]), cpu_s_per_1000=round(cpu_each, 3),
-        supervisor_mb=round(memory.get(node.pid, 0.0)), all_mb=round(sum(memory.values())),
+        f"drain {workflow}, {workers} workers",
+        rate,
+        "per second",
+        steps_per_second=round(rate * STEPS[workflow]),
+        cpu_s_per_1000=round(cpu_each, 3),
+        supervisor_mb=round(memory.get(node.pid, 0.0)),
+        all_mb=round(sum(memory.values())),
     )
 
 
@@ -68,7 +71,9 @@ def main() -> None:
     options.add_argument("--url")
     options.add_argument("--json")
     chosen = options.parse_args()
-    report = Report("how fast are waiting executions drained?", "SQLite synchronous=full" if not chosen.url else chosen.url)
+    report = Report(
+        "how fast are waiting executions drained?", "SQLite synchronous=full" if not chosen.url else chosen.url
+    )
     for workflow in chosen.workflow or ["one_step", "ten_steps"]:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             url = chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db"

@@ -16,7 +16,11 @@ from hydra import _core
 
 def facts() -> dict[str, str]:
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     return {
@@ -98,7 +102,9 @@ class Report:
     def __post_init__(self) -> None:
         require_release_build()
         print(f"# {self.question}")
-        print("# " + ", ".join(f"{name} {value}" for name, value in facts().items()) + f"; durability: {self.durability}")
+        print(
+            "# " + ", ".join(f"{name} {value}" for name, value in facts().items()) + f"; durability: {self.durability}"
+        )
 
     def row(self, what: str, figure: float, unit: str, **more: object) -> None:
         self.rows.append({"what": what, "figure": figure, "unit": unit, **more})
@@ -107,4 +113,6 @@ class Report:
 
     def save(self, path: str | None) -> None:
         if path:
-            Path(path).write_text(json.dumps({"question": self.question, "facts": facts(), "rows": self.rows}, indent=1))
+            Path(path).write_text(
+                json.dumps({"question": self.question, "facts": facts(), "rows": self.rows}, indent=1)
+            )

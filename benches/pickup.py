@@ -2,8 +2,8 @@
 
     python benches/pickup.py [--samples 300] [--burst 1000] [--workers 2] [--url URL]
 
-Pickup = the time the body reads with its first instruction minus the time before `submit` was called (one host, one clock).
-The time inside `submit`, which makes it durable, is part of it.
+Pickup = the time the body reads with its first instruction minus the time before `submit` was called (one host, one
+clock). The time inside `submit`, which makes it durable, is part of it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import hydra
 import pickup_app
 from machine import Report, percentile
 from node import supervisor
-
-import hydra
 
 
 def main() -> None:
@@ -41,15 +40,23 @@ def main() -> None:
             show(report, f"idle, {chosen.workers} workers, one at a time", idle)
             began = time.time()
             handles = engine.submit_many([pickup_app.started_at.bind() for _ in range(chosen.burst)])
-            show(report, f"{chosen.burst} at once, {chosen.workers} workers", [1000 * (h.result(timeout=60) - began) for h in handles])
+            show(
+                report,
+                f"{chosen.burst} at once, {chosen.workers} workers",
+                [1000 * (h.result(timeout=60) - began) for h in handles],
+            )
     report.save(chosen.json)
 
 
 def show(report: Report, what: str, milliseconds: list[float]) -> None:
     report.row(
-        what, percentile(milliseconds, 0.5), "ms p50",
-        p95=round(percentile(milliseconds, 0.95), 2), p99=round(percentile(milliseconds, 0.99), 2),
-        worst=round(max(milliseconds), 2), within_5s=f"{100 * sum(m <= 5000 for m in milliseconds) / len(milliseconds):.1f} %",
+        what,
+        percentile(milliseconds, 0.5),
+        "ms p50",
+        p95=round(percentile(milliseconds, 0.95), 2),
+        p99=round(percentile(milliseconds, 0.99), 2),
+        worst=round(max(milliseconds), 2),
+        within_5s=f"{100 * sum(m <= 5000 for m in milliseconds) / len(milliseconds):.1f} %",
     )
 
 

@@ -2,8 +2,8 @@
 
     python benches/recovery.py [--rounds 20] [--lease-ttl 2s] [--url URL]
 
-Worker: from the kill to the first instruction of the step's next try. Supervisor: the same, with a second supervisor on the
-same database; on one host a dead peer is recognised at once, so the lease's TTL is the bound, not the expectation.
+Worker: from the kill to the first instruction of the step's next try. Supervisor: the same, with a second supervisor on
+the same database; on one host a dead peer is recognised at once, so the lease's TTL is the bound, not the expectation.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import hydra
 import recovery_app
 from machine import Report, percentile
 from node import supervisor, wait_until
-
-import hydra
 
 
 def tries(log: Path) -> list[tuple[float, int, int]]:

@@ -17,9 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import app
-from machine import Report, cpu_seconds
-
 import hydra
+from machine import Report, cpu_seconds
 
 PAYLOAD = "x" * 200
 
@@ -90,7 +89,9 @@ def main() -> None:
     chosen = options.parse_args()
     report = Report("how fast are submissions accepted?", f"SQLite synchronous={chosen.synchronous}")
     scenarios: dict[str, Callable[[Path, str, hydra.Engine], tuple[int, float]]] = {
-        "raw sqlite3 driver, one caller": lambda folder, url, engine: raw_driver(folder, chosen.seconds, chosen.synchronous),
+        "raw sqlite3 driver, one caller": lambda folder, url, engine: raw_driver(
+            folder, chosen.seconds, chosen.synchronous
+        ),
         "submit, one caller": lambda folder, url, engine: threads(engine, 1, chosen.seconds),
         "submit, 8 threads": lambda folder, url, engine: threads(engine, 8, chosen.seconds),
         "submit, 64 threads": lambda folder, url, engine: threads(engine, 64, chosen.seconds),

@@ -15,7 +15,7 @@ _UNAVAILABLE = {
     1040: "has no connection left; raise `max_connections` or run fewer programs",
     1114: "cannot grow: a table is full; make room and try again",
     1203: "grants this user no more connections; raise `max_user_connections`",
-    1226: "grants this user no more of a resource; raise its limit",
+    1226: "grants this user no more of what it asked for; raise the limit",
     1290: "is read-only at the moment; point hydra at the primary",
     1317: "interrupted a statement; try again",
     1792: "is read-only at the moment; point hydra at the primary",
@@ -45,6 +45,10 @@ def error_code(error: Exception) -> int:
     return code if isinstance(code, int) else 0
 
 
+def too_large(place: str) -> PayloadTooLarge:
+    return PayloadTooLarge(f"a value is larger than the database `{place}` takes; raise its `max_allowed_packet`")
+
+
 def is_session_lost(error: Exception) -> bool:
     """The connection is of no more use: it broke, or leads to a server that cannot write."""
     if isinstance(error, OSError | EOFError | pymysql.InterfaceError):
@@ -61,13 +65,13 @@ def explain(error: Exception, place: str) -> HydraError | None:
     if code in DEADLOCK:
         return LockLost(f"the database `{place}` was too contended to be locked; try again")
     if code in _UNAVAILABLE:
-        return StoreUnavailable(f"the database `{place}` {_UNAVAILABLE[code]}")
+        return StoreUnavailable(f"the database `{place}` {_UNAVAILABLE[code]} ({error.args[-1]})")
     if code in _CONFIG:
         return ConfigError(f"the database `{place}` {_CONFIG[code]} ({error.args[-1]})")
     if code in _MISSING:
         return SchemaError(f"the database `{place}` lacks hydra's tables ({error.args[-1]}); run `hydra migrate`")
     if code in TOO_LARGE:
-        return PayloadTooLarge(f"a value is larger than the database `{place}` takes; raise its `max_allowed_packet`")
+        return too_large(place)
     if is_session_lost(error):
         return SessionLost(f"the database `{place}` does not answer ({error})")
     return None

@@ -16,7 +16,7 @@ from pymysql.constants import CLIENT
 
 from hydra.errors import ConfigError
 from hydra.stores.mysql.address import Address
-from hydra.stores.mysql.failures import explain, is_session_lost
+from hydra.stores.mysql.failures import explain, is_session_lost, too_large
 
 CONNECT_TIMEOUT_SECONDS = 3
 READER_TIMEOUT_SECONDS = 60
@@ -68,14 +68,19 @@ class Session:
                 f"set session innodb_lock_wait_timeout = {max(1, int(write_wait_seconds * 2 / 3))}",
                 f"set session {idle} = {max(1, int(write_wait_seconds * 3 / 2))}",
             ]
+        self._max_packet_bytes = MAX_FLUSH_BYTES
         *_, limit = self.send([*settings, "select @@max_allowed_packet"])
-        self.max_flush_bytes = min(MAX_FLUSH_BYTES, int(limit[0][0]) // 2)
+        self._max_packet_bytes = int(limit[0][0])
+        self.max_flush_bytes = min(MAX_FLUSH_BYTES, self._max_packet_bytes // 2)
 
     def send(self, statements: Sequence[str]) -> list[Any]:
         """Run all in one flush. For each its rows, or how many rows it matched. Stops at the first that fails."""
         cursor = self._cursor
+        text = "; ".join(statements)
+        if len(text) >= self._max_packet_bytes:  # the server would only hang up
+            raise too_large(self.place)
         try:
-            cursor.execute("; ".join(statements))
+            cursor.execute(text)
             answers = [cursor.fetchall() if cursor.description else cursor.rowcount]
             while cursor.nextset():
                 answers.append(cursor.fetchall() if cursor.description else cursor.rowcount)

@@ -109,6 +109,8 @@ class Transaction:
         self._send(["commit"])
 
     def _send(self, statements: list[str]) -> list[Any]:
+        if self._queue and statements and self._queued_bytes + sum(map(len, statements)) > self.session.max_flush_bytes:
+            self._send([])
         batch = self._queue + statements
         self._queue, self._queued_bytes = [], 0
         if not self.begun:

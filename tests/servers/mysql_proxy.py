@@ -1,0 +1,93 @@
+"""A Unix-socket proxy in front of a MySQL server that loses the reply to a COMMIT, or a COMMIT itself."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+COMMIT = b"commit"
+
+
+class MysqlProxy:
+    """Passes everything on until told otherwise; then the next request that ends with COMMIT meets its fate."""
+
+    def __init__(self, path: Path, server_socket: Path) -> None:
+        self.path = path
+        self._server_socket = server_socket
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._sockets: list[socket.socket] = []
+        self._lose_reply = self._lose_request = False
+        self._losing: set[socket.socket] = set()
+        self.lost = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lose_next_reply(self) -> None:
+        """The next COMMIT is carried out; then the client's connection breaks."""
+        self._lose_reply = True
+
+    def lose_next_request(self) -> None:
+        """The client's connection breaks before the server hears of the next COMMIT."""
+        self._lose_request = True
+
+    def close(self) -> None:
+        self._listener.close()
+        for each in self._sockets:
+            _shut(each)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(self._server_socket))
+            self._sockets += [client, server]
+            threading.Thread(target=self._send_requests, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._send_replies, args=(server, client), daemon=True).start()
+
+    def _send_requests(self, client: socket.socket, server: socket.socket) -> None:
+        while data := _receive(client):
+            if data.endswith(COMMIT):
+                if self._lose_request:
+                    self._lose_request = False
+                    _shut(client)
+                    self.lost.set()
+                    break
+                if self._lose_reply:
+                    self._lose_reply = False
+                    self._losing.add(client)
+            try:
+                server.sendall(data)
+            except OSError:
+                break
+        _shut(server)
+
+    def _send_replies(self, server: socket.socket, client: socket.socket) -> None:
+        while data := _receive(server):
+            if client in self._losing:
+                _shut(client)
+                self.lost.set()
+                break
+            try:
+                client.sendall(data)
+            except OSError:
+                break
+        _shut(client)
+
+
+def _receive(source: socket.socket) -> bytes:
+    try:
+        return source.recv(1 << 20)
+    except OSError:
+        return b""
+
+
+def _shut(target: socket.socket) -> None:
+    try:
+        target.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return

@@ -1,0 +1,110 @@
+"""Every statement that locks goes straight to its rows by primary key, also in tables so small that a scan looks
+cheaper: a scan would wait for rows of others. Seen in the server's own log of what a working store sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hydra.execution import ExecutionCommit
+from hydra.stores.mysql import MysqlStore
+from mysql_racing import NOW, Behind, ended, node_info, record, recorded, submission
+
+IN_ORDER = "negated_priority, run_at, id"  # the claim takes the first rows of one range, and reads no further
+EXACT = {"const", "eq_ref", "range"}
+
+
+@pytest.fixture
+def log(mysql_url: str) -> Iterator[Behind]:
+    behind = Behind(mysql_url)
+    behind.run("set global log_output = 'TABLE'")
+    behind.run("truncate mysql.general_log")
+    yield behind
+    behind.run("set global general_log = 0")
+
+
+def test_whatever_locks_finds_its_rows_by_primary_key(open_store: Callable[..., MysqlStore], log: Behind) -> None:
+    store = open_store()
+    log.run("set global general_log = 1")
+    work(store)
+    log.run("set global general_log = 0")
+    database = log.run("select database()")[0][0]
+    queries = log.run(
+        "select distinct convert(argument using utf8mb4) from mysql.general_log where command_type = 'Query'"
+    )
+    statements = {statement for (query,) in queries for statement in query.split("; ") if "hydra_" in statement}
+    locking = sorted(filter(takes_locks, statements))
+    assert len({query.split(" where ")[0][:90] for query in locking}) > 25
+    for query in locking:
+        for plan in explain(log, f"explain {query}"):
+            assert plan["key"] == "PRIMARY", (database, query, plan)
+            assert plan["type"] in EXACT or f"order by {IN_ORDER}" in query or reads_messages(plan), (query, plan)
+
+
+def test_the_head_of_a_queue_of_thousands_is_read_and_no_more(
+    open_store: Callable[..., MysqlStore], log: Behind
+) -> None:
+    store = open_store()
+    node = store.register_node(node_info(), NOW)
+    store.submit([submission() for _ in range(5000)], NOW)
+    with log.transaction():
+        before = read_rows(log)
+        log.run(
+            "select id from hydra_ready force index (primary) where namespace = 'default' and workflow = 'bill' "
+            f"order by {IN_ORDER} limit 10 for update skip locked"
+        )
+        assert read_rows(log) - before <= 11
+    assert len(store.claim(node, ["bill"], 10, NOW)) == 10
+
+
+def work(store: MysqlStore) -> None:
+    """Every verb that writes, on few rows."""
+    node = store.register_node(node_info(), NOW)
+    now = NOW
+    for kind in ("completed", "failed", "retry", "sleeping", "waiting", "cancelled", "parked", "released", "crashed"):
+        now += 10
+        store.submit([submission(key=f"{kind}-{n}", timeout_us=1000) for n in range(4)], now)
+        store.submit([submission(key=f"{kind}-0"), submission(run_at=now + 5)], now)
+        claimed = store.claim(node, ["bill", "dun"], 3, now)
+        store.commit(node, [recorded(one, record(1)) for one in claimed if not one.records], now)
+        ends = []
+        for one in claimed:
+            seq = len(one.records) + (not one.records)
+            item = ended(one, kind, record(seq + 1), wake_at=now + 5, payload=b"")
+            ends.append(ExecutionCommit(one.id, one.epoch, item.records, item.end, death_count=1 if seq > 1 else None))
+        store.commit(node, ends, now)
+        store.heartbeat_node(node, now)
+        ids = [one.id for one in claimed]
+        for verb in (store.retry, store.resume):
+            verb(ids, now)
+        store.request_cancel(ids[:2], now)
+        store.promote(now + 6, 10)
+    store.promote(now + 5000, 100)
+    store.purge(now + 100, 5)
+    node, _ = store.resync(node)
+    store.recover(node, [ids[0]])
+    store.mark_dead(node.id, None, now)
+    store.return_executions(now, 10)
+    store.return_executions(now, 10)
+
+
+def takes_locks(query: str) -> bool:
+    return query.startswith(("update ", "delete ")) or query.endswith(("for update", "skip locked", "share mode"))
+
+
+def reads_messages(plan: dict[str, Any]) -> bool:
+    """All messages of a locked execution."""
+    return plan["table"] == "m"
+
+
+def explain(log: Behind, statement: str) -> list[dict[str, Any]]:
+    with log.connection.cursor() as cursor:
+        cursor.execute(statement)
+        names = [column[0] for column in cursor.description]
+        plans = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [plan for plan in plans if plan["table"] is not None]  # a key that is not there needs no plan
+
+
+def read_rows(log: Behind) -> int:
+    return sum(int(count) for _, count in log.run("show session status like 'handler_read%'"))

@@ -207,7 +207,7 @@ class Store(Protocol):
     # peers
     def nodes(self) -> builtins.list[NodeState]: ...
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
-        """alive -> dead if its counter is still `counter` (None: known dead otherwise), under its exclusive lock, R7."""
+        """alive -> dead if its counter is still `counter` (None: known dead anyway), under its exclusive lock (R7)."""
         ...
 
     def return_executions(self, now: int, limit: int) -> int:

@@ -177,12 +177,12 @@ class Node:
                 self._workers.renew()
             for action in self._dispatcher.handle(event, now_ns):
                 self._do(action)
+        if self._asked:  # first, so that the database works while the frames are encoded
+            self._store_thread.ask(self._asked)
+            self._asked = []
         for slot, frames in self._outgoing.items():
             self._workers.send(slot, frames)
         self._outgoing.clear()
-        if self._asked:
-            self._store_thread.ask(self._asked)
-            self._asked = []
 
     def _do(self, action: Action) -> None:
         match action:

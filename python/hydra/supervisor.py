@@ -7,6 +7,7 @@ exit codes: 0 done, 1 failed, 2 usage or configuration
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import random
@@ -39,6 +40,7 @@ BASE_DESCRIPTORS = 256
 WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
 SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
+COLLECT_AFTER_COUNT = 100_000  # the collector finds next to nothing here, and walks thousands of executions to know it
 
 log = logging.getLogger("hydra.supervisor")
 
@@ -74,6 +76,8 @@ class Supervisor:
         """Until drained or stopped; the exit code."""
         configure_logging(self._settings.log_format)
         sys.setswitchinterval(SWITCH_SECONDS)
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER_COUNT)
         try:
             return self._run()
         except HydraError as error:

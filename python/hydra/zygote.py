@@ -38,6 +38,7 @@ from hydra.workflow import Registry, registry
 
 FORK_DESCRIPTORS = 5  # socket, worker page, lease page, lifeline, node lock
 REQUEST_BYTES_MAXIMUM = 4096
+COLLECT_AFTER_COUNT = 10_000  # hundreds of executions come and go between two of the interpreter's usual 700
 
 log = logging.getLogger("hydra.zygote")
 
@@ -111,6 +112,7 @@ def main() -> None:
 
 def prepare_process(log_format: str) -> None:
     """Before the import, so that the app's own settings win."""
+    gc.set_threshold(COLLECT_AFTER_COUNT)
     # Handlers, not SIG_IGN: that a step's subprocesses would inherit.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave_to_supervisor)

@@ -10,6 +10,7 @@ from scene import Scene
 DATABASES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}/scene.db",
     "postgres": lambda request: request.getfixturevalue("postgres_url"),
+    "mysql": lambda request: request.getfixturevalue("mysql_url"),
 }
 
 

@@ -1,7 +1,8 @@
 """Who this node is, and what the kernel says of another: host, boot, pid, start time, lock file, remaining processes.
 
-A node on SQLite holds an flock on a file of its own beside the database. Its workers share that open file, so
-whoever can take the lock knows that every process of that node is gone (R3). Never touches the database.
+A node holds an flock on a file of its own: beside the SQLite file, or among the host's temporary files when the
+database is a server. Its workers share that open file, so whoever can take the lock knows that every process of that
+node is gone (R3); where the file cannot be seen, time alone tells. Never touches the database.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,9 +51,14 @@ def describe_node(node_id: str, *, code_version: str, workers: int, lock_path: s
     )
 
 
-def lock_path(database: str, node_id: str) -> str:
-    """The lock file of a node on this SQLite database, found by its name so that nobody trusts a path from a row."""
-    return f"{database}-hydra-node-{node_id}"
+def lock_prefix(database: str | None) -> str:
+    """Where the nodes of this host keep their lock files; `database` is the SQLite file, None for a server."""
+    return os.path.abspath(database) if database else os.path.join(tempfile.gettempdir(), "server")
+
+
+def lock_path(prefix: str, node_id: str) -> str:
+    """The lock file of a node, found by its name so that nobody trusts a path from a row."""
+    return f"{prefix}-hydra-node-{node_id}"
 
 
 class NodeLock:

@@ -83,7 +83,7 @@ class Node:
         self.lock: identity.NodeLock | None = None
         self.page: LeasePage | None = None
         self._store = store
-        self._database = os.path.abspath(store.path) if store.path else None
+        self._lock_prefix = identity.lock_prefix(store.path)
         self._worker_count = worker_count
         self._code_version = ""
         self._dispatcher: Dispatcher
@@ -103,7 +103,7 @@ class Node:
         self._wake_at_ns: int | None = None
         self._calls: list[tuple[int, int, Callable[[], None]]] = []
         self._call_numbers = itertools.count()
-        self._store_thread = StoreThread(store, self.clock, Reaper(store, ttl_ns, self._database), self.report)
+        self._store_thread = StoreThread(store, self.clock, Reaper(store, ttl_ns, store.path), self.report)
         self._watcher = threading.Thread(target=self._watch, name="hydra-watcher", daemon=True)
         self._renew_identity()
 
@@ -262,10 +262,8 @@ class Node:
         self.lock = self._take_lock()
         self._describe()
 
-    def _take_lock(self) -> identity.NodeLock | None:
-        if self._database is None:
-            return None
-        path = identity.lock_path(self._database, self.id)
+    def _take_lock(self) -> identity.NodeLock:
+        path = identity.lock_path(self._lock_prefix, self.id)
         try:
             return identity.NodeLock(path)
         except OSError as error:

@@ -9,6 +9,7 @@ except one that holds SQLite's write lock for a TTL (R20).
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 
 from hydra import identity
@@ -47,7 +48,8 @@ class Reaper:
     def __init__(self, store: Store, ttl_ns: int, database: str | None) -> None:
         self._store = store
         self._ttl_ns = ttl_ns
-        self._database = database
+        self._database = os.path.abspath(database) if database else None
+        self._lock_prefix = identity.lock_prefix(database)
         self._observer = Observer(ttl_ns)
         self._boot_id = identity.boot_id()
         self._lock_held: tuple[str, int, int] | None = None  # (node, its counter, since ns)
@@ -72,8 +74,8 @@ class Reaper:
         for node in dead:
             self._kill_remains(node)
         for node in peers:
-            if node.state == "empty" and self._database and self._is_abandoned(node.info.id):
-                identity.remove_lock(identity.lock_path(self._database, node.info.id))
+            if node.state == "empty" and self._is_abandoned(node.info.id):
+                identity.remove_lock(identity.lock_path(self._lock_prefix, node.info.id))
         return bool(dead)
 
     def give_back(self, now: int) -> int:
@@ -96,7 +98,7 @@ class Reaper:
         return node.state == "alive" and node.info.boot_id == self._boot_id
 
     def _is_abandoned(self, node_id: str) -> bool:
-        return self._database is not None and identity.is_abandoned(identity.lock_path(self._database, node_id))
+        return identity.is_abandoned(identity.lock_path(self._lock_prefix, node_id))
 
     def _kill_remains(self, node: NodeState) -> None:
         if node.info.boot_id == self._boot_id:

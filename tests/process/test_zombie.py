@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import apps
+import pytest
+from hydra import identity
 from hydra.execution import Ending
 from hydra.stores import open_store
 from scene import Scene, is_alive, until
@@ -56,16 +59,17 @@ def test_r3_a_killed_supervisor_is_reaped_at_once_by_its_abandoned_lock(scene: S
 def test_r3_a_dead_nodes_lock_file_is_removed(scene: Scene) -> None:
     first = scene.start(lease_ttl_seconds=1.0)
     assert scene.engine.submit(apps.count.bind(1)).result(timeout=30) == 0
-    (abandoned,) = scene.folder.glob("*-hydra-node-*")
+    (abandoned,) = lock_files(scene)
     first.kill()
     first.wait()
     second = scene.start(lease_ttl_seconds=1.0)
     until(lambda: not abandoned.exists())
     assert second.stop() == 0
-    assert not list(scene.folder.glob("*-hydra-node-*"))
+    assert not lock_files(scene)
     assert states(scene) == ["empty", "empty"]
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_r20_a_stopped_supervisor_that_holds_the_write_lock_is_killed(scene: Scene) -> None:
     zombie = scene.start(kill="supervisor:inside record commit", lease_ttl_seconds=1.0)
     handle = scene.engine.submit(apps.life.bind(scene.log))
@@ -73,3 +77,23 @@ def test_r20_a_stopped_supervisor_that_holds_the_write_lock_is_killed(scene: Sce
     scene.start(lease_ttl_seconds=1.0)
     assert zombie.wait() == -signal.SIGKILL
     assert handle.result(timeout=30) == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_r20_a_supervisor_stopped_in_a_transaction_lets_go_of_its_locks(scene: Scene) -> None:
+    """The server ends its session before its lease ends, so that its peer can take over."""
+    zombie = scene.start(kill="supervisor:inside record commit", lease_ttl_seconds=1.0)
+    handle = scene.engine.submit(apps.life.bind(scene.log))
+    until(scene.mark.exists)
+    scene.start(lease_ttl_seconds=1.0)
+    assert handle.result(timeout=30) == ["first", "second", "third"]
+    zombie.kill(signal.SIGCONT)
+    until(lambda: states(scene).count("alive") == 2)
+    assert zombie.stop() == 0
+
+
+def lock_files(scene: Scene) -> list[Path]:
+    """Of nodes on this database."""
+    store = open_store(scene.url)
+    paths = [Path(identity.lock_path(identity.lock_prefix(store.path), node.info.id)) for node in store.nodes()]
+    return [path for path in paths if path.exists()]

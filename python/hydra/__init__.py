@@ -30,12 +30,15 @@ from hydra.execution import Status
 from hydra.handle import Handle
 from hydra.hooks import on_worker_start, on_worker_stop
 from hydra.retry import Backoff
+from hydra.spawning import Child
+from hydra.spawning import begin as spawn
 from hydra.workflow import named, step, workflow
 
 __all__ = [
     "AsyncEngine",
     "AsyncHandle",
     "Backoff",
+    "Child",
     "ConfigError",
     "Engine",
     "EventTimeout",
@@ -70,6 +73,7 @@ __all__ = [
     "on_worker_stop",
     "random",
     "sleep",
+    "spawn",
     "step",
     "uuid4",
     "wait_event",

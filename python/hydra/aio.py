@@ -1,4 +1,4 @@
-"""For async workflows: `hydra.aio.sleep` and `wait_event`, and `hydra.aio.call` to await a step that is not async."""
+"""For async workflows: `hydra.aio.sleep`, `wait_event`, `spawn`, and `hydra.aio.call` to await a step not async."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from hydra.clock import seconds_of
 from hydra.context import inside, wait_seconds
 from hydra.errors import HydraError
 from hydra.event_loop import AsyncBranch
-from hydra.workflow import BoundStep, caller, check_name
+from hydra.spawning import AsyncChild, check_bound
+from hydra.submissions import check_key
+from hydra.workflow import BoundStep, BoundWorkflow, caller, check_name
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -35,6 +37,14 @@ def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = N
     if not isinstance(here, AsyncBranch):
         raise HydraError("`hydra.aio.wait_event` belongs in an async workflow; elsewhere use hydra.wait_event.")
     return here.wait_event_async(check_name(name, "event"), type, wait_seconds(timeout))
+
+
+def spawn(bound: BoundWorkflow[R], key: str | None = None) -> Coroutine[Any, Any, AsyncChild[R]]:
+    """Begin a child execution; see `hydra.spawn`. Its `result()` is awaited."""
+    here = inside("hydra.aio.spawn")
+    if not isinstance(here, AsyncBranch):
+        raise HydraError("`hydra.aio.spawn` belongs in an async workflow; elsewhere use hydra.spawn.")
+    return here.spawn_async(check_bound(bound), None if key is None else check_key(key))
 
 
 def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from hydra import codec, mailbox
+from hydra import codec, mailbox, spawning
 from hydra.context import Current
 from hydra.errors import HydraError
-from hydra.workflow import BoundStep, Step, Workflow
+from hydra.workflow import BoundStep, BoundWorkflow, Step, Workflow
 
 if TYPE_CHECKING:
     from hydra.executor import Execution
@@ -61,6 +61,13 @@ class Branch:
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         return mailbox.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
+
+    def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
+        ordinal = self.next_ordinal(spawning.SPAWN_PREFIX + bound.name)
+        return spawning.spawn(self.execution, self.name, ordinal, bound, key, spawning.Child)
+
+    def child_result(self, child: spawning.Child[Any]) -> Any:
+        return child.wait(self.execution)
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         if key is None:
@@ -147,6 +154,14 @@ class StepCall:
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`.")
+
+    def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
+        raise HydraError(
+            f"`hydra.spawn` belongs in a workflow's body, not in step `{self.step.name}`; use Engine.submit in a step."
+        )
+
+    def child_result(self, child: spawning.Child[Any]) -> Any:
+        raise HydraError(f"a child's result belongs in a workflow's body, not in step `{self.step.name}`.")
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         return make()

@@ -14,12 +14,12 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Protocol
 
-from hydra import codec, mailbox
+from hydra import codec, mailbox, spawning
 from hydra.calls import Branch, StepCall
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
 from hydra.executor import INTERRUPTS_MAXIMUM, Execution
-from hydra.workflow import BoundStep, Step, caller
+from hydra.workflow import BoundStep, BoundWorkflow, Step, caller
 
 CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits something
 QUIET_ROUNDS = 3  # of the loop, in which a body asks for nothing, before it counts as waiting
@@ -304,6 +304,17 @@ class AsyncBranch(Branch):
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         wait = partial(mailbox.wait_event, self.execution, self.name, ordinal, name, annotation, seconds)
         return self.body.outcome(wait)
+
+    def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
+        raise HydraError("`hydra.spawn` would block the event loop: in an async workflow, `await hydra.aio.spawn(…)`.")
+
+    def spawn_async(self, bound: BoundWorkflow[Any], key: str | None) -> Coroutine[Any, Any, Any]:
+        ordinal = self.next_ordinal(spawning.SPAWN_PREFIX + bound.name)
+        begin = partial(spawning.spawn, self.execution, self.name, ordinal, bound, key, spawning.AsyncChild)
+        return self.body.outcome(begin)
+
+    def child_result(self, child: spawning.Child[Any]) -> Any:
+        return self.body.outcome(partial(child.wait, self.execution))
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         self.body.check_open()

@@ -56,6 +56,7 @@ class RecordKind(StrEnum):
     WAIT = "wait"  # a wait for an event began that ends at `due_at`; one without a time-out leaves no such record
     EVENT = "event"  # what a wait was given; `digest` is the id of the message it consumed
     EXPIRY = "expiry"  # a wait ended without its event
+    SPAWN = "spawn"  # asked for a child; its payload is the child's id, on its way there `family.request` (see there)
     SUPERSEDE = "supersede"  # a new attempt forgets the failure at record `ordinal`
 
 

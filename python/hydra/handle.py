@@ -115,24 +115,29 @@ class Handle(Generic[R]):
 
     def read(self, outcome: Outcome) -> R:
         """The result, typed by the workflow's return annotation where its code is here."""
-        status, payload, cause = outcome
-        name = f"execution `{self.id}` of `{self.workflow}`"
-        if status is Status.CANCELLED:
-            raise WorkflowCancelled(f"{name} was cancelled")
-        if status is Status.COMPLETED:
-            known = registry.workflows.get(self.workflow)
-            if payload is None:
-                return cast(R, None)
-            return cast(R, codec.decode(payload) if known is None else _decode_result(known.function, payload))
-        if payload is None:
-            raise WorkflowFailed(f"{name} failed: {cause or 'no reason was recorded'}", cause=cause)
-        failure = codec.decode_failure(payload)
-        message = f"{name} failed: {failure_line(failure)}"
-        own = WorkflowFailed(message, cause=cause, traceback_text=failure.traceback_text)
-        raise own from codec.rebuild_exception(failure)
+        return cast(R, read_outcome(self.id, self.workflow, outcome))
 
     def __repr__(self) -> str:
         return f"<hydra.Handle `{self.workflow}` {self.id}>"
+
+
+def read_outcome(id: str, workflow: str, outcome: Outcome) -> Any:
+    """The result, typed by the workflow's return annotation where its code is here; or its end, raised."""
+    status, payload, cause = outcome
+    name = f"execution `{id}` of `{workflow}`"
+    if status is Status.CANCELLED:
+        raise WorkflowCancelled(f"{name} was cancelled")
+    if status is Status.COMPLETED:
+        known = registry.workflows.get(workflow)
+        if payload is None:
+            return None
+        return codec.decode(payload) if known is None else _decode_result(known.function, payload)
+    if payload is None:
+        raise WorkflowFailed(f"{name} failed: {cause or 'no reason was recorded'}", cause=cause)
+    failure = codec.decode_failure(payload)
+    message = f"{name} failed: {failure_line(failure)}"
+    own = WorkflowFailed(message, cause=cause, traceback_text=failure.traceback_text)
+    raise own from codec.rebuild_exception(failure)
 
 
 def _decode_result(function: Callable[..., Any], payload: bytes) -> Any:

@@ -8,6 +8,7 @@ from uuid import UUID
 from hydra import codec
 from hydra.errors import EventTimeout
 from hydra.execution import Claimed, Message, RecordKind
+from hydra.family import CHILD_PREFIX
 from hydra.workflow import RESERVED_PREFIX
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Mailbox:
 
     def __init__(self, claimed: Claimed) -> None:
         self._messages: dict[str, list[Message]] = {}
+        self.kept: dict[str, bytes] = {}  # what comes once and is asked for as often as one likes: the ends of children
         if claimed.messages:
             # A worker that died may have consumed some since the claim that brought them.
             consumed = {record.digest for record in claimed.records if record.kind == EVENT}
@@ -61,8 +63,11 @@ def wait_message(execution: Execution, key: tuple[str, str, int], name: str, sec
         now = host.now()
         due_at = now + round(seconds * 1e6)
         execution.append(WAIT, key, 1, b"", None, now, now, due_at)
+    mailbox = execution.mailbox
     while True:
-        message = execution.mailbox.take(name)
+        if name in mailbox.kept:
+            return mailbox.kept[name]
+        message = mailbox.take(name)
         now = host.now()
         if message is not None:
             execution.append(EVENT, key, 1, UUID(message.id).bytes, message.payload, message.sent_at, now)
@@ -76,4 +81,9 @@ def wait_message(execution: Execution, key: tuple[str, str, int], name: str, sec
                 execution.listening_count -= 1
             continue
         execution.handed = execution.seq
-        return None if message is None else message.payload
+        if message is None:
+            return None
+        if name.startswith(CHILD_PREFIX):
+            mailbox.kept[name] = message.payload
+            execution.deliver([])  # others may wait for it
+        return message.payload

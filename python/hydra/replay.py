@@ -14,6 +14,7 @@ FINAL_KINDS = frozenset(
         RecordKind.VALUE,
         RecordKind.EVENT,
         RecordKind.EXPIRY,
+        RecordKind.SPAWN,
     }
 )
 

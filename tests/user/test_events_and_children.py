@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -60,3 +62,83 @@ def test_a_signal_to_nobody_is_refused(working: hydra.Engine) -> None:
         working.signal(str(uuid.uuid4()), "approved")
     with pytest.raises(hydra.ConfigError):
         working.submit(approve.bind("b")).signal("hydra.child", 1)
+
+
+@hydra.workflow(name="children-double")
+def double(number: int) -> int:
+    if number < 0:
+        raise ValueError(f"no {number}")
+    return number * 2
+
+
+@hydra.workflow(name="children-sum")
+def total(numbers: list[int]) -> int:
+    children = [hydra.spawn(double.bind(number)) for number in numbers]
+    return sum(child.result() for child in children)
+
+
+@hydra.workflow(name="children-caught")
+def caught(number: int) -> tuple[str, str]:
+    child = hydra.spawn(double.bind(number))
+    try:
+        child.result()
+    except hydra.WorkflowFailed as error:
+        return type(error.__cause__).__name__, str(error.__cause__)
+    return "", ""
+
+
+@hydra.workflow(name="children-keyed")
+def keyed(number: int, key: str) -> tuple[str, int]:
+    child = hydra.spawn(double.bind(number), key=key)
+    return child.id, child.result()
+
+
+@hydra.workflow(name="children-clash")
+def clash(key: str) -> str:
+    try:
+        hydra.spawn(double.bind(99), key=key)
+    except hydra.IdempotencyConflict as error:
+        return error.conflicts[0]
+    return ""
+
+
+@hydra.workflow(name="children-async")
+async def async_total(numbers: list[int]) -> int:
+    children = [await hydra.aio.spawn(double.bind(number)) for number in numbers]
+    return sum(await asyncio.gather(*(child.result() for child in children)))
+
+
+@hydra.workflow(name="children-stuck")
+def stuck() -> None:
+    hydra.spawn(approve.bind("child")).result()
+
+
+def test_children_run_and_their_results_come_back(working: hydra.Engine) -> None:
+    assert working.submit(total.bind([1, 2, 3])).result(timeout=WAIT_SECONDS) == 12
+    assert working.submit(async_total.bind([1, 2, 3])).result(timeout=WAIT_SECONDS) == 12
+
+
+def test_a_childs_failure_is_raised_from_what_left_its_body(working: hydra.Engine) -> None:
+    assert working.submit(caught.bind(-1)).result(timeout=WAIT_SECONDS) == ("ValueError", "no -1")
+
+
+def test_a_key_that_is_known_adopts_its_execution(working: hydra.Engine) -> None:
+    known = working.submit(double.bind(4), key="four")
+    known.result(timeout=WAIT_SECONDS)
+    assert working.submit(keyed.bind(4, "four")).result(timeout=WAIT_SECONDS) == (known.id, 8)
+    id, value = working.submit(keyed.bind(5, "five")).result(timeout=WAIT_SECONDS)
+    assert (working.find(double, "five").id, value) == (id, 10)
+    assert working.submit(clash.bind("four")).result(timeout=WAIT_SECONDS) == "four"
+
+
+def test_cancelling_a_parent_cancels_its_children(working: hydra.Engine) -> None:
+    parent = working.submit(stuck.bind())
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (children := working.executions(workflow="events-approve", status="waiting")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    parent.cancel()
+    with pytest.raises(hydra.WorkflowCancelled):
+        parent.result(timeout=WAIT_SECONDS)
+    with pytest.raises(hydra.WorkflowCancelled):
+        working.get(children[0].id).result(timeout=WAIT_SECONDS)

@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hydra import family
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
+from hydra.stores.mysql.cancelling import request_cancel
+from hydra.stores.mysql.family import spawn, tell_parents
 from hydra.stores.mysql.mailbox import consume
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
@@ -27,7 +30,20 @@ def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionC
             _apply(execution, item, writes, now)
         answers.append(accepted)
     writes.queue(transaction, [execution for execution in owned.values() if execution.touched])
+    _see_to_families(transaction, owned, writes.spawns, now)
     return answers
+
+
+def _see_to_families(
+    transaction: Transaction, owned: dict[str, _Owned], spawns: Sequence[family.Spawn], now: int
+) -> None:
+    """Children begin; parents learn of ends; what was cancelled takes its children along."""
+    if spawns:
+        spawn(transaction, spawns, now)
+    tell_parents(transaction, [e.id for e in owned.values() if e.is_child and e.finished_at], now)
+    cancelled = [e.id for e in owned.values() if e.status == Status.CANCELLED]
+    if cancelled:
+        request_cancel(transaction, cancelled, now)
 
 
 @dataclass(slots=True)
@@ -50,6 +66,7 @@ class _Owned:
     alone_death_count: int
     run_at: int
     record_count: int
+    is_child: int
     first_record_count: int = 0
     first_attention: str = ""
     touched: bool = False
@@ -161,8 +178,12 @@ class _Writes:
         self._records: list[str] = []
         self._claims: list[str] = []
         self._consumed: list[tuple[str, str]] = []
+        self.spawns: list[family.Spawn] = []
 
     def add_record(self, execution_id: str, record: Record) -> None:
+        if record.kind == RecordKind.SPAWN:
+            record, asked = family.take_apart(execution_id, record)
+            self.spawns.append(asked)
         self._records.append(record_row(execution_id, record))
         if record.kind == RecordKind.EVENT:
             self._consumed.append((execution_id, consumed_id(record)))

@@ -1,4 +1,4 @@
-"""What a person orders: cancel, retry, resume. Never touches the owner or epoch of what runs (R10)."""
+"""What a person orders of what has stopped: retry, resume. Never touches the owner or epoch of what runs (R10)."""
 
 from __future__ import annotations
 
@@ -7,35 +7,14 @@ from collections.abc import Sequence
 from hydra.execution import Status
 from hydra.stores.mysql.committing import record_row, supersede
 from hydra.stores.mysql.locking import (
-    IDLE,
     Locked,
-    enter_finished,
     enter_ready,
     keep_deadlines,
     leave,
-    leave_queues,
     lock_executions,
 )
 from hydra.stores.mysql.statements import id_list
 from hydra.stores.mysql.transaction import Transaction
-
-
-def request_cancel(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
-    """The status after."""
-    found = _lock(transaction, ids)
-    running = [e for e in found.values() if e.status == Status.RUNNING]
-    idle = [e for e in found.values() if e.status in (*IDLE, Status.PARKED)]
-    if running:
-        transaction.queue("cancel_running", ids=id_list(e.id for e in running))
-    if idle:
-        leave_queues(transaction, idle)
-        transaction.queue("cancel_idle", ids=id_list(e.id for e in idle), now=now)
-        enter_finished(transaction, idle, now)
-        for execution in idle:
-            transaction.move(execution.workflow, execution.status, Status.CANCELLED)
-            execution.status = Status.CANCELLED
-    transaction.flush()
-    return _statuses(found, ids)
 
 
 def retry(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:

@@ -7,6 +7,8 @@ from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
+_PARTS = ("purge_records", "purge_messages", "purge_children", "purge_claims", "purge_executions")
+
 
 def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
@@ -16,7 +18,7 @@ def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     ]
     if old:
         ids = id_list(e.id for e in old)
-        for name in ("remove_finished", "purge_records", "purge_messages", "purge_claims", "purge_executions"):
+        for name in ("remove_finished", *_PARTS):
             transaction.queue(name, ids=ids)
         for execution in old:
             transaction.move(execution.workflow, execution.status, None)

@@ -23,6 +23,7 @@ from hydra.execution import (
 from hydra.stores.mysql import (
     auditing,
     callers,
+    cancelling,
     claiming,
     committing,
     mailbox,
@@ -102,7 +103,7 @@ class MysqlStore:
             return submission.submit_all_or_none(transaction, submissions, now)
 
     def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
-        return self._database.write(lambda t: orders.request_cancel(t, ids, now))
+        return self._database.write(lambda t: cancelling.request_cancel(t, ids, now))
 
     def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
         return self._database.write(lambda t: orders.retry(t, ids, now))

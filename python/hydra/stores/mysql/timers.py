@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hydra.execution import Status
+from hydra.stores.mysql.family import tell_parents
 from hydra.stores.mysql.locking import (
     IDLE,
     Locked,
@@ -44,6 +45,7 @@ def _time_out(transaction: Transaction, now: int, limit: int) -> int:
         transaction.queue("fail_timeouts", ids=id_list(e.id for e in idle), now=now)
         enter_finished(transaction, idle, now)
         _move(transaction, idle, Status.FAILED)
+        tell_parents(transaction, [e.id for e in idle], now)
     if running:
         transaction.queue("flag_timeouts", ids=id_list(e.id for e in running))
     leave(transaction, "remove_deadlines", [e for e in late if e.status == Status.RUNNING])

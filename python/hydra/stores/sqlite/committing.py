@@ -10,11 +10,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hydra import family
 from hydra.execution import End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.stores.rows import consumed_id
 from hydra.stores.sqlite.claiming import check_fence
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.family import spawn, tell_parents
 from hydra.stores.sqlite.mailbox import consume
+from hydra.stores.sqlite.orders import request_cancel
 from hydra.stores.sqlite.statements import execute_rows, statements, to_json
 
 
@@ -34,6 +37,7 @@ def commit(
             _apply(execution, item, writes, now)
         answers.append(accepted)
     writes.finish(namespace, [execution for execution in owned.values() if execution.touched])
+    _see_to_families(connection, namespace, owned, writes.spawns, now)
     return answers
 
 
@@ -43,7 +47,21 @@ _FINALS = {
     "cancelled": Status.CANCELLED,
 }
 _SUSPENSIONS = ("sleeping", "waiting")
-_EVENT = RecordKind.EVENT.value
+_EVENT, _SPAWN = str(RecordKind.EVENT), str(RecordKind.SPAWN)
+
+
+def _see_to_families(
+    connection: sqlite3.Connection, namespace: str, owned: dict[str, _Owned], spawns: list[family.Spawn], now: int
+) -> None:
+    """Children begin; parents learn of ends; what was cancelled takes its children along."""
+    if spawns:
+        spawn(connection, namespace, spawns, now)
+    ended = [e.id for e in owned.values() if e.is_child and e.finished_at is not None]
+    if ended:
+        tell_parents(connection, namespace, ended, now)
+    cancelled = [e.id for e in owned.values() if e.status == Status.CANCELLED]
+    if cancelled:
+        request_cancel(connection, namespace, cancelled, now)
 
 
 class _Owned(msgspec.Struct, array_like=True, gc=False):
@@ -60,6 +78,7 @@ class _Owned(msgspec.Struct, array_like=True, gc=False):
     death_count: int
     alone_death_count: int
     first_epoch: int
+    is_child: int
     status: Status = Status.RUNNING
     run_at: int | None = None
     wake_at: int | None = None
@@ -153,9 +172,13 @@ class _Writes:
         self._records: list[tuple[object, ...]] = []
         self._claims: list[tuple[object, ...]] = []
         self._consumed: list[tuple[str, str]] = []
+        self.spawns: list[family.Spawn] = []
 
     def add_records(self, execution_id: str, records: Sequence[Record]) -> None:
         for record in records:
+            if record.kind == _SPAWN:
+                record, asked = family.take_apart(execution_id, record)
+                self.spawns.append(asked)
             self._records.append((execution_id, *msgspec.structs.astuple(record)))
             if record.kind == _EVENT:
                 self._consumed.append((execution_id, consumed_id(record)))

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 
 from hydra.execution import Status
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.family import tell_parents, with_descendants
 from hydra.stores.sqlite.statements import execute, select_json, to_json
 
 IDLE = (Status.PENDING, Status.SLEEPING, Status.WAITING, Status.PARKED)
 
 
 def request_cancel(connection: sqlite3.Connection, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
-    """The status after."""
-    before = _States(connection, namespace, ids)
+    """The status after. The children it made go the same way."""
+    before = _States(connection, namespace, with_descendants(connection, ids))
     execute(connection, "cancel_running", namespace=namespace, ids=before.ids_json)
     execute(connection, "cancel_idle", namespace=namespace, ids=before.ids_json, now=now)
     before.count_moves(IDLE, Status.CANCELLED)
+    tell_parents(connection, namespace, before.idle_ids, now)
     return [Status.CANCELLED if status in IDLE else status for status in before.of(ids)]
 
 
@@ -46,6 +48,10 @@ class _States:
         self._namespace = namespace
         self.ids_json = to_json(sorted(set(ids)))
         self._rows = select_json(connection, "states", namespace=namespace, ids=self.ids_json)
+
+    @property
+    def idle_ids(self) -> list[str]:
+        return [row[0] for row in self._rows if row[2] in IDLE]
 
     def of(self, ids: Sequence[str]) -> list[Status | None]:
         found = {row[0]: Status(row[2]) for row in self._rows}

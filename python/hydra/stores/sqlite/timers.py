@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.family import tell_parents
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
 
@@ -27,11 +28,14 @@ def _move(
     rows = select_json(connection, find, namespace=namespace, now=now, limit=limit)
     if not rows:
         return 0
-    moved = execute(connection, write, ids=to_json(sorted(row[0] for row in rows)), now=now)
+    ids = sorted(row[0] for row in rows)
+    moved = execute(connection, write, ids=to_json(ids), now=now)
     if moved != len(rows):
         raise AssertionError(f"{len(rows)} executions were due under the write lock, `{write}` moved {moved}")
     changes = Changes()
     for _, workflow, before in rows:
         changes.move(workflow, before, status)
     changes.write(connection, namespace)
+    if status == "failed":
+        tell_parents(connection, namespace, ids, now)
     return moved

@@ -26,6 +26,7 @@ create table if not exists hydra_execution (
     alone_death_count int not null,
     cause varbinary(4096) not null,
     cause_seq int not null,
+    is_child tinyint not null default 0,
     digest varbinary(64) not null,
     tags longblob null,
     input longblob not null,
@@ -101,6 +102,15 @@ create table if not exists hydra_message (
     payload longblob not null,
     sent_at bigint not null,
     primary key (execution_id, id)
+) engine = innodb row_format = dynamic;
+
+-- Who is to be told of whose end; gone once told. A parent's own child has the id of the request that made it.
+create table if not exists hydra_child (
+    child_id binary(16) not null,
+    request_id binary(16) not null,
+    parent_id binary(16) not null,
+    primary key (child_id, request_id),
+    key by_parent (parent_id)
 ) engine = innodb row_format = dynamic;
 
 -- In the order of finishing: appended at one end, purged at the other.

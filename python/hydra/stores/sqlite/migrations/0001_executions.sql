@@ -31,6 +31,7 @@ create table hydra_execution (
     finished_at integer,
     cause text not null default '',
     cause_seq integer not null default 0,
+    is_child integer not null default 0,  -- somebody is to be told of its end
     check ((owner is not null) = (status = 'running')),
     check ((finished_at is not null) = (status = 'completed' or status = 'failed' or status = 'cancelled')),
     check (wake_at is null or status = 'pending' or status = 'sleeping' or status = 'waiting'),
@@ -78,6 +79,7 @@ create table hydra_record (
         check (
             kind = 'step' or kind = 'value' or kind = 'sleep' or kind = 'failure'
             or kind = 'try' or kind = 'crash' or kind = 'supersede' or kind = 'wait' or kind = 'event' or kind = 'expiry'
+            or kind = 'spawn'
         ),
     branch text not null,
     name text not null,
@@ -100,6 +102,16 @@ create table hydra_message (
     sent_at integer not null,
     primary key (execution_id, id)
 ) without rowid;
+
+-- Who is to be told of whose end; gone once told. A parent's own child has the id of the request that made it.
+create table hydra_child (
+    child_id text not null,
+    request_id text not null,
+    parent_id text not null references hydra_execution (id),
+    primary key (child_id, request_id)
+) without rowid;
+
+create index hydra_child_parent on hydra_child (parent_id);
 
 -- One line for each ended epoch; its payload is what the epoch ended with: a result, a failure, the reason of a park.
 create table hydra_claim (

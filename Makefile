@@ -1,11 +1,11 @@
-# Two commands: `make demo` shows hydra at work, `make test` proves it. Both do all set-up themselves.
+# `make demo` shows hydra at work, `make test` proves it, `make bench` measures it. Each does all set-up itself.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/billing/run.py $(DEMO_OPTIONS)
@@ -13,6 +13,11 @@ demo: $(VENV)/installed
 test: lint
 	cargo test --workspace --release --quiet
 	$(BIN)/pytest -n 2 --dist worksteal $(TEST_OPTIONS)
+
+# All figures of benches/README.md but the slow one, `claim.py`; some minutes, on a machine that does nothing else.
+bench: $(VENV)/tools
+	$(BIN)/pytest -q benches/test_parts.py benches/test_micro.py
+	for script in submit drain store pickup recovery memory; do (cd benches && ../$(BIN)/python $$script.py) || exit 1; done
 
 lint: $(VENV)/tools
 	cargo clippy --workspace --all-targets --release --quiet -- --deny warnings

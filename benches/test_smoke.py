@@ -1,0 +1,33 @@
+"""Each benchmark still runs: small sizes, figures that say nothing. What CI runs of the scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+SCRIPTS = {
+    "submit": ["--seconds", "0.2"],
+    "drain": ["--executions", "2000"],
+    "store": ["--count", "1000", "--batch", "100"],
+    "claim": ["--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"],
+    "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],
+    "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
+    "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_benchmark_runs(name: str, tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    command = [sys.executable, str(HERE / f"{name}.py"), *SCRIPTS[name], "--json", str(results)]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HERE)}, check=True, timeout=100)
+    rows = json.loads(results.read_text())["rows"]
+    assert rows
+    assert all(row["figure"] >= 0 for row in rows)

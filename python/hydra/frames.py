@@ -62,7 +62,7 @@ class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
 
 
 class Recycle(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
-    """The worker takes no new work: a step's time-out could not be enforced gently. Kill it at `at_ns` at the latest."""
+    """The worker takes no new work: a step's time-out could not be enforced gently. Kill it by `at_ns`."""
 
     reason: str
     at_ns: int

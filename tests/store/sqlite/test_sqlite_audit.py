@@ -14,6 +14,12 @@ from store_values import NOW, SECOND, claim, end, record, register, running, sub
 
 # What is done to a healthy database; which promise the audit must name; a word of its sentence; whose execution.
 BREAKS: dict[str, tuple[str, str, str, str]] = {
+    "a parent is not told of its child": (
+        "insert into hydra_child values (:done, :done, :done)",
+        "R14",
+        "was not told",
+        "done",
+    ),
     "a record is lost": (
         "delete from hydra_record where execution_id = :done and seq = 2",
         "R13",

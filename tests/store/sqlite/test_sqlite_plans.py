@@ -28,7 +28,7 @@ PLANS = {
     "unclaimed": "hydra_execution_ready (namespace=? AND workflow=?)",
 }
 NOT_TABLES = ("VIRTUAL TABLE", "subquery", "CONSTANT ROW", "SCAN row")
-SMALL_TABLES = ("hydra_node", "hydra_schema", "sqlite_master", "n", "nw", "head")
+SMALL_TABLES = ("descendant", "hydra_node", "hydra_schema", "sqlite_master", "n", "nw", "head")
 
 
 @pytest.fixture

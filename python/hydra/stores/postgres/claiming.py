@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores.postgres.arrays import is_uuid, texts, uuids
+from hydra.stores.postgres.arrays import bigints, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
+from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.mailbox import by_execution
 from hydra.stores.postgres.session import Result
 from hydra.stores.rows import to_claimed
@@ -14,14 +16,26 @@ from hydra.stores.rows import to_claimed
 Write = Callable[..., list[Result]]
 
 
-def claim(write: Write, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+def claim(
+    write: Write, heads: Heads, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int
+) -> list[Claimed]:
     """The best of the heads of each workflow's queue: priority, then age, as `_core.select` orders one group."""
+    names = sorted(set(workflows))
+    began = time.monotonic()
+    places = heads.choose(names, began)
+    queues = {
+        "workflows": texts(names),
+        "ranks": bigints([rank for rank, _ in places]),
+        "run_ats": bigints([run_at for _, run_at in places]),
+    }
     marked, recorded, messages = write(
-        ("claim", {**fence(namespace, node), "workflows": texts(sorted(set(workflows))), "slots": slots, "now": now}),
+        ("claim", {**fence(namespace, node), **queues, "slots": slots, "now": now}),
         ("claimed_records", {"node": node.id, "now": now}),
         ("claimed_messages", {"node": node.id, "now": now}),
     )
     claimed = _claimed(node, marked, recorded, messages)
+    ended = time.monotonic()
+    heads.learn(places, ((each.workflow, each.priority, each.run_at) for each in claimed), ended - began, ended)
     claimed.sort(key=lambda execution: (-execution.priority, execution.run_at, execution.id))
     return claimed
 

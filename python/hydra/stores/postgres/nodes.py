@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import Message, NodeInfo, NodeRef
+from hydra.family import PURGED
 from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.session import Result
@@ -59,9 +60,10 @@ def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: S
 
 
 def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Beat:
-    beaten, attention, messages = write(
+    beaten, attention, _, messages = write(
         ("heartbeat", {**fence(namespace, node), "now": now}),
         ("attention", {"node": node.id}),
+        ("tell_adopters", {"now": now, "purged": PURGED}),
         ("owned_messages", {"node": node.id, "limit": MESSAGES_PER_BEAT}),
     )
     rows = beaten.rows

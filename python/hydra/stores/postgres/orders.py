@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hydra.execution import Status
 from hydra.stores.postgres.arrays import is_uuid, uuids
 from hydra.stores.postgres.session import Result
 
 Write = Callable[..., list[Result]]
+Read = Callable[..., list[list[tuple[Any, ...]]]]
 
 
 def request_cancel(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
@@ -16,6 +18,12 @@ def request_cancel(write: Write, namespace: str, ids: Sequence[str], now: int) -
     values = _values(namespace, ids)
     _, states = write(("request_cancel", {**values, "now": now}), ("states", values))
     return _in_order(ids, states)
+
+
+def with_descendants(read: Read, ids: Sequence[str]) -> list[str]:
+    """These and the children they made that have not ended, and theirs."""
+    known = uuids(sorted({id for id in ids if is_uuid(id)}))
+    return [id for (id,) in read(("descendants", {"ids": known}))[0]]
 
 
 def retry(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:

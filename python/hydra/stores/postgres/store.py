@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,6 +27,7 @@ from hydra.stores.postgres import (
     callers,
     claiming,
     committing,
+    family,
     mailbox,
     nodes,
     orders,
@@ -37,7 +39,9 @@ from hydra.stores.postgres import (
 )
 from hydra.stores.postgres.address import parse_address
 from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.news import DONE, READY, Announcer
+from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
 from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
 
@@ -56,6 +60,7 @@ class PostgresStore:
         self.namespace = namespace
         self._database = Database(address)
         self._announcer = Announcer(self._database, namespace)
+        self._heads = Heads()
         self._watch = Watch(self._database, namespace, lambda: self._announcer.session_pid)
 
     @property
@@ -116,9 +121,12 @@ class PostgresStore:
 
     def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.part():
-            statuses = orders.request_cancel(self._database.write, self.namespace, ids, now)
+            families = orders.with_descendants(self._database.read, ids)
+            statuses = orders.request_cancel(self._database.write, self.namespace, families, now)
             self._announce(DONE)
-            return statuses
+            self._announce(READY)
+            found = dict(zip(families, statuses, strict=True))
+            return [found.get(id) for id in ids]
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.part():
@@ -194,7 +202,7 @@ class PostgresStore:
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
         with self._database.part():
-            return claiming.claim(self._database.write, self.namespace, node, workflows, slots, now)
+            return claiming.claim(self._database.write, self._heads, self.namespace, node, workflows, slots, now)
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         with self._database.part():
@@ -202,13 +210,29 @@ class PostgresStore:
 
     def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
         with self._database.part():
-            written = committing.commit(self._database.write, self.namespace, node, commits, now)
             endings = {item.end.kind for item in commits if item.end is not None}
+            parts = [family.take_apart(item) for item in commits]
+            items = [item for item, _ in parts]
+            if Ending.CANCELLED not in endings and not any(spawns for _, spawns in parts):
+                written = committing.commit(self._database.write, self.namespace, node, items, now)
+            else:
+                with self._database.transaction():
+                    written = committing.commit(self._database.write, self.namespace, node, items, now)
+                    self._see_to_families(list(itertools.compress(parts, written)), now)
             if endings & _READY_ENDINGS:
                 self._announce(READY)
             if endings & _DONE_ENDINGS:
                 self._announce(DONE)
             return written
+
+    def _see_to_families(self, parts: Sequence[tuple[ExecutionCommit, builtins.list[family.Spawn]]], now: int) -> None:
+        """Children begin; what was cancelled takes its own along."""
+        if spawns := [spawn for _, spawns in parts for spawn in spawns]:
+            family.spawn(self._database.write, self.namespace, spawns, now)
+        cancelled = [item.id for item, _ in parts if item.end is not None and item.end.kind == Ending.CANCELLED]
+        if cancelled:
+            self.request_cancel(cancelled, now)
+        self._announce(READY)
 
     def promote(self, now: int, limit: int) -> int:
         with self._database.part():
@@ -229,6 +253,9 @@ class PostgresStore:
     def unregister_node(self, node: NodeRef, now: int) -> None:
         with self._database.part():
             nodes.unregister_node(self._database.write, self.namespace, node)
+
+    def step_connection(self) -> StepConnection:
+        return StepConnection(self._database, self.namespace)
 
     # peers
 

@@ -27,7 +27,7 @@ class Database:
     def __init__(self, path: str, synchronous: str) -> None:
         self.path = path
         self.write_wait_seconds = 20.0
-        self._synchronous = synchronous
+        self.synchronous = synchronous
         self.start_anew()
         forks.register(self)
 
@@ -265,7 +265,7 @@ class Database:
             connection = self._connect()
             with explained(self.path):
                 connection.execute("pragma query_only = off")
-                connection.execute(f"pragma synchronous = {self._synchronous}")
+                connection.execute(f"pragma synchronous = {self.synchronous}")
                 connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
                 connection.execute("pragma foreign_keys = on")
             self._writer = connection

@@ -37,6 +37,7 @@ from hydra.stores.sqlite import (
     timers,
 )
 from hydra.stores.sqlite.database import Database
+from hydra.stores.sqlite.step_connection import StepConnection
 from hydra.stores.sqlite.watch import Watch
 from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
 
@@ -213,6 +214,9 @@ class SqliteStore:
     def unregister_node(self, node: NodeRef, now: int) -> None:
         with self._database.transaction() as connection:
             nodes.unregister_node(connection, self.namespace, node)
+
+    def step_connection(self) -> StepConnection:
+        return StepConnection(self.path, self.namespace, self._database.synchronous)
 
     # peers
 

@@ -36,6 +36,7 @@ create table hydra_execution (
     record_count integer not null default 0,  -- when its last claim ended; what runs may have more
     death_count integer not null default 0,
     alone_death_count integer not null default 0,
+    is_child boolean not null default false,  -- somebody is to be told of its end
     status text collate "C" not null
         check (status in ('pending', 'running', 'sleeping', 'waiting', 'parked')),
     attention text check (attention in ('cancel', 'timeout')),  -- what its owner is asked to do
@@ -53,7 +54,7 @@ create table hydra_execution (
 );
 
 -- The claim's only path: nothing asleep, delayed or parked is in it.
-create index hydra_execution_ready on hydra_execution (namespace, workflow, priority desc, run_at, id)
+create index hydra_execution_ready on hydra_execution (namespace, workflow, (-priority::bigint), run_at, id)
     where status = 'pending' and wake_at is null;
 create index hydra_execution_timer on hydra_execution (namespace, wake_at)
     where wake_at is not null;
@@ -119,7 +120,7 @@ create table hydra_record (
     ordinal integer not null,
     attempt integer not null,
     kind text collate "C" not null
-        check (kind in ('step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry')),
+        check (kind in ('step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry', 'spawn')),
     branch text not null,
     name text not null,
     digest bytea not null,
@@ -136,6 +137,17 @@ create table hydra_message (
     payload bytea not null,
     primary key (execution_id, id)
 );
+
+-- Who is to be told of whose end; gone once told. A parent's own child has the id of the request that made it.
+create table hydra_child (
+    child_id uuid not null,
+    request_id uuid not null,
+    parent_id uuid not null,
+    primary key (child_id, request_id)
+);
+
+create index hydra_child_parent on hydra_child (parent_id);
+create index hydra_child_adopted on hydra_child (child_id) where child_id <> request_id;
 
 -- One line for each ended epoch; its payload is what the epoch ended with: a result, a failure, the reason of a park.
 create table hydra_claim (

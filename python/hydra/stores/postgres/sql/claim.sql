@@ -1,4 +1,5 @@
--- Index: hydra_execution_ready, no more of it than :slots entries for each workflow; primary keys for the rest.
+-- Index: hydra_execution_ready, no more of it than :slots entries for each workflow, from the place given (see heads.py); primary keys
+-- for the rest.
 -- Locks and marks (R12); the records are read by a later statement. Lock order: the node's row, then executions that nobody
 -- holds (skip locked), so a claim waits for nobody but its reaper. `quota` shares the slots out before anything is locked.
 with fence as materialized (
@@ -10,9 +11,9 @@ with fence as materialized (
         and n.state = 'alive'
     for share
 ), head as materialized (
-    select w.name, h.priority, h.run_at, h.id
+    select w.name, w.rank, w.run_at as from_run_at, h.priority, h.run_at, h.id
     from fence
-    cross join unnest(%(workflows)s) as w (name)
+    cross join unnest(%(workflows)s, %(ranks)s, %(run_ats)s) as w (name, rank, run_at)
     cross join lateral (
         select e.id, e.priority, e.run_at
         from hydra_execution as e
@@ -20,13 +21,14 @@ with fence as materialized (
             and e.workflow = w.name
             and e.status = 'pending'
             and e.wake_at is null
-        order by e.priority desc, e.run_at, e.id
+            and (-e.priority::bigint, e.run_at) >= (w.rank, w.run_at)
+        order by -e.priority::bigint, e.run_at, e.id
         limit %(slots)s
     ) as h
 ), quota as materialized (
-    select best.name, count(*) as slots
-    from (select head.name from head order by head.priority desc, head.run_at, head.id limit %(slots)s) as best
-    group by best.name
+    select best.name, best.rank, best.from_run_at, count(*) as slots
+    from (select * from head order by -head.priority::bigint, head.run_at, head.id limit %(slots)s) as best
+    group by best.name, best.rank, best.from_run_at
 ), taken as materialized (
     select h.id
     from quota as q
@@ -37,7 +39,8 @@ with fence as materialized (
             and e.workflow = q.name
             and e.status = 'pending'
             and e.wake_at is null
-        order by e.priority desc, e.run_at, e.id
+            and (-e.priority::bigint, e.run_at) >= (q.rank, q.from_run_at)
+        order by -e.priority::bigint, e.run_at, e.id
         limit q.slots
         for update skip locked
     ) as h

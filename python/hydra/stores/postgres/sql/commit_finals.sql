@@ -1,5 +1,6 @@
 -- Index: primary keys of hydra_execution and hydra_record. Takes the execution off the hot table. The records that come with an end
--- are taken on the same condition, read from the same snapshot: both or neither. Lock order: the node's row, then executions in the order of the ids, which are sorted.
+-- are taken on the same condition, read from the same snapshot: both or neither. Lock order: the node's row, then executions in the order of the ids, which are
+-- sorted, then the parents of those that are children, in the order of theirs; a deadlock with another family is retried.
 with fence as materialized (
     select n.id
     from hydra_node as n
@@ -50,6 +51,39 @@ with fence as materialized (
     )
     select e.id, e.claimed_at, %(now)s, e.owner, e.epoch, e.attempt, e.worker, e.kind, e.cause, e.payload
     from ended as e
+), link as (
+    delete from hydra_child as c
+    using ended
+    where ended.is_child
+        and c.child_id = ended.id
+    returning c.child_id, c.request_id, c.parent_id
+), parent as materialized (
+    select e.id
+    from hydra_execution as e
+    where e.id in (select link.parent_id from link)
+    order by e.id
+    for update
+), woken as (
+    update hydra_execution as e
+    set status = case when e.status = 'waiting' then 'pending' else e.status end,
+        run_at = case when e.status = 'waiting' then %(now)s else e.run_at end,
+        wake_at = case when e.status = 'waiting' then null else e.wake_at end,
+        wake_seq = e.wake_seq + 1
+    from parent
+    where e.id = parent.id
+    returning e.id
+), told as (
+    insert into hydra_message (execution_id, id, sent_at, name, payload)
+    select
+        link.parent_id,
+        link.request_id,
+        %(now)s,
+        'hydra.child:' || link.request_id,
+        convert_to(ended.kind, 'UTF8') || '\x00'::bytea || convert_to(ended.cause, 'UTF8') || '\x00'::bytea || coalesce(ended.payload, ''::bytea)
+    from link
+    join woken on woken.id = link.parent_id
+    join ended on ended.id = link.child_id
+    on conflict (execution_id, id) do nothing
 ), counted as (
     insert into hydra_count (namespace, workflow, status, count)
     select e.namespace, e.workflow, e.kind, count(*)

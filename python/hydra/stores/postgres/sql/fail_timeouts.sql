@@ -31,6 +31,39 @@ with due as materialized (
         e.id, %(now)s, e.run_at, e.started_at, e.claimed_at, e.timeout_at, e.epoch, e.attempt, e.wake_seq,
         e.record_count, e.death_count, e.alone_death_count, 0, 'failed', e.attention, e.namespace, e.workflow, 'timeout'
     from ended as e
+), link as (
+    delete from hydra_child as c
+    using ended
+    where ended.is_child
+        and c.child_id = ended.id
+    returning c.child_id, c.request_id, c.parent_id
+), parent as materialized (
+    select e.id
+    from hydra_execution as e
+    where e.id in (select link.parent_id from link)
+    order by e.id
+    for update
+), woken as (
+    update hydra_execution as e
+    set status = case when e.status = 'waiting' then 'pending' else e.status end,
+        run_at = case when e.status = 'waiting' then %(now)s else e.run_at end,
+        wake_at = case when e.status = 'waiting' then null else e.wake_at end,
+        wake_seq = e.wake_seq + 1
+    from parent
+    where e.id = parent.id
+    returning e.id
+), told as (
+    insert into hydra_message (execution_id, id, sent_at, name, payload)
+    select
+        link.parent_id,
+        link.request_id,
+        %(now)s,
+        'hydra.child:' || link.request_id,
+        convert_to('failed', 'UTF8') || '\x00'::bytea || convert_to('timeout', 'UTF8') || '\x00'::bytea || coalesce(null::bytea, ''::bytea)
+    from link
+    join woken on woken.id = link.parent_id
+    join ended on ended.id = link.child_id
+    on conflict (execution_id, id) do nothing
 ), counted as (
     insert into hydra_count (namespace, workflow, status, count)
     select e.namespace, e.workflow, 'failed', count(*)

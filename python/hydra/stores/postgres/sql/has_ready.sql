@@ -5,6 +5,6 @@ select (
     where e.namespace = %(namespace)s
         and e.status = 'pending'
         and e.wake_at is null
-    order by e.workflow, e.priority desc, e.run_at, e.id
+    order by e.workflow, -e.priority::bigint, e.run_at, e.id
     limit 1
 )

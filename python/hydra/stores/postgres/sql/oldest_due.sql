@@ -6,7 +6,7 @@ with recursive head as (
         where e.namespace = %(namespace)s
             and e.status = 'pending'
             and e.wake_at is null
-        order by e.workflow, e.priority desc, e.run_at
+        order by e.workflow, -e.priority::bigint, e.run_at
         limit 1
     )
     union all
@@ -18,10 +18,10 @@ with recursive head as (
             from hydra_execution as e
             where e.namespace = %(namespace)s
                 and e.workflow = head.workflow
-                and e.priority < head.priority
+                and -e.priority::bigint > -head.priority::bigint
                 and e.status = 'pending'
                 and e.wake_at is null
-            order by e.priority desc, e.run_at
+            order by -e.priority::bigint, e.run_at
             limit 1
         )
         union all
@@ -32,7 +32,7 @@ with recursive head as (
                 and e.workflow > head.workflow
                 and e.status = 'pending'
                 and e.wake_at is null
-            order by e.workflow, e.priority desc, e.run_at
+            order by e.workflow, -e.priority::bigint, e.run_at
             limit 1
         )
         limit 1

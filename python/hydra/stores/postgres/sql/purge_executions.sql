@@ -29,6 +29,10 @@ with locked as materialized (
     delete from hydra_message as m
     using gone
     where m.execution_id = gone.execution_id
+), child as (
+    delete from hydra_child as c
+    using gone
+    where c.parent_id = gone.execution_id
 ), claim as (
     delete from hydra_claim as c
     using gone

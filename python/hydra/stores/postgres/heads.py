@@ -1,12 +1,12 @@
 """Where a claim starts to read each workflow's queue: at its head, or past what an old snapshot makes it walk over.
 
-    from the head ──(slow eight times)──► on trial ──(twice as fast)──► past the dead ──(no longer pays)──► from the head
-                            ▲                  └──────(no gain)─────────────┐
-                            └───────────────────────────────────────────────┘
+    from the head ──(slow eight times)──► on trial ──(twice as fast)──► past the dead
+          ▲                                  │                               │
+          └───────────────(no gain)──────────┴──────────(no longer pays)─────┘
 
-Rows that are gone stay in the index while any transaction of the server is older than they are, and every claim from the
-head visits each of them again. A place is a hint and may skip work that came late, so a claim from the head, which sees
-everything, still gets a tenth of the time. Pure: time passed in.
+Rows that are gone stay in the index while any transaction of the server is older than they are, and every claim from
+the head visits each of them again. A place is a hint and may skip work that came late, so a claim from the head, which
+sees everything, still gets a tenth of the time. Pure: time passed in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 SLOW_SECONDS = 0.005  # a claim from the head that takes longer may be walking over the dead
+ROW_SECONDS = 0.0001  # what each row that is taken may cost beside
 TRIAL_COUNT = 8
 GAIN = 2.0  # how much faster it must be past them
 HEAD_SHARE = 0.1  # of the time that claims take
@@ -52,6 +53,7 @@ class Heads:
         """What such a claim took, as (workflow, priority, run_at), and how long."""
         heads: dict[str, Place] = {}
         for workflow, priority, run_at in claimed:
+            seconds -= ROW_SECONDS
             heads[workflow] = min(heads.get(workflow, (-priority, run_at)), (-priority, run_at))
         self._places.update({workflow: (rank, run_at - SLACK_US) for workflow, (rank, run_at) in heads.items()})
         if any(place != HEAD for place in places):

@@ -1,7 +1,8 @@
 -- Index: hydra_execution_ready, no more of it than :slots entries for each workflow, from the place given (see heads.py); primary keys
 -- for the rest.
 -- Locks and marks (R12); the records are read by a later statement. Lock order: the node's row, then executions that nobody
--- holds (skip locked), so a claim waits for nobody but its reaper. `quota` shares the slots out before anything is locked.
+-- holds (skip locked), so a claim waits for nobody but its reaper. `quota` shares the slots out before anything is locked; for one
+-- workflow there is nothing to share.
 with fence as materialized (
     select n.id
     from hydra_node as n
@@ -25,10 +26,16 @@ with fence as materialized (
         order by -e.priority::bigint, e.run_at, e.id
         limit %(slots)s
     ) as h
+    where cardinality(%(workflows)s) > 1
 ), quota as materialized (
     select best.name, best.rank, best.from_run_at, count(*) as slots
     from (select * from head order by -head.priority::bigint, head.run_at, head.id limit %(slots)s) as best
     group by best.name, best.rank, best.from_run_at
+    union all
+    select w.name, w.rank, w.run_at, %(slots)s
+    from unnest(%(workflows)s, %(ranks)s, %(run_ats)s) as w (name, rank, run_at)
+    cross join fence
+    where cardinality(%(workflows)s) = 1
 ), taken as materialized (
     select h.id
     from quota as q

@@ -37,13 +37,14 @@ def fill(store: Store, count: int, run_at: int | None) -> None:
         store.submit(submissions(min(20_000, count - start), run_at), store.now())
 
 
-def finish(store: Store, node: NodeRef, batch: int) -> float:
-    began = time.perf_counter()
+def finish(store: Store, node: NodeRef, batch: int) -> tuple[float, float]:
+    """Wall and CPU milliseconds of the claim."""
+    began, cpu_began = time.perf_counter(), time.thread_time()
     claimed = store.claim(node, ["bench"], batch, store.now())
-    seconds = time.perf_counter() - began
+    taken = 1000 * (time.perf_counter() - began), 1000 * (time.thread_time() - cpu_began)
     commits = [ExecutionCommit(c.id, c.epoch, [], End("completed", b"")) for c in claimed]
     assert all(store.commit(node, commits, store.now()))
-    return seconds
+    return taken
 
 
 def finish_all(store: Store, node: NodeRef, count: int) -> None:
@@ -52,18 +53,29 @@ def finish_all(store: Store, node: NodeRef, count: int) -> None:
         count -= 5_000
 
 
-def median_claim_ms(store: Store, node: NodeRef, batch: int, rounds: int) -> float:
+def claims(store: Store, node: NodeRef, batch: int, rounds: int) -> tuple[float, float]:
+    """Medians of wall and CPU milliseconds."""
     store.submit(submissions(batch * rounds, None, priority=1), store.now())
-    return 1000 * statistics.median(finish(store, node, batch) for _ in range(rounds))
+    return medians([finish(store, node, batch) for _ in range(rounds)])
 
 
-def median_empty_claim_ms(store: Store, node: NodeRef, rounds: int) -> float:
+def empty_claims(store: Store, node: NodeRef, rounds: int) -> tuple[float, float]:
     times = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.thread_time()
         store.claim(node, ["absent"], 64, store.now())
-        times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times)
+        times.append((1000 * (time.perf_counter() - began), 1000 * (time.thread_time() - cpu_began)))
+    return medians(times)
+
+
+def medians(times: list[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(wall for wall, _ in times), statistics.median(cpu for _, cpu in times)
+
+
+def show(report: Report, what: str, taken: tuple[float, float], base: tuple[float, float]) -> None:
+    (wall, cpu), (base_wall, base_cpu) = taken, base
+    ratios = {"ratio": round(wall / base_wall, 2), "cpu_ms": round(cpu, 3), "cpu_ratio": round(cpu / base_cpu, 2)}
+    report.row(what, wall, "ms median", **ratios)
 
 
 def main() -> None:
@@ -81,19 +93,17 @@ def main() -> None:
         store = open_store(chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db", "default")
         store.open()
         node = store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
-        empty = median_claim_ms(store, node, chosen.batch, chosen.rounds)
-        report.row(f"claim of {chosen.batch}, nothing beside it", empty, "ms median")
-        idle = median_empty_claim_ms(store, node, chosen.rounds)
-        report.row("claim that finds nothing, empty database", idle, "ms median")
+        alone = claims(store, node, chosen.batch, chosen.rounds)
+        show(report, f"claim of {chosen.batch}, nothing beside it", alone, alone)
+        alone_empty = empty_claims(store, node, chosen.rounds)
+        show(report, "claim that finds nothing, empty database", alone_empty, alone_empty)
         fill(store, chosen.finished, None)
         finish_all(store, node, chosen.finished)
         fill(store, chosen.sleeping, store.now() + YEAR_US)
         fill(store, chosen.pending, None)
-        beside = f"{chosen.pending:,} pending, {chosen.sleeping:,} delayed, {chosen.finished:,} finished"
-        full = median_claim_ms(store, node, chosen.batch, chosen.rounds)
-        report.row(f"claim of {chosen.batch}", full, "ms median", beside=beside, ratio=round(full / empty, 2))
-        full_idle = median_empty_claim_ms(store, node, chosen.rounds)
-        report.row("claim that finds nothing", full_idle, "ms median", ratio=round(full_idle / idle, 2))
+        print(f"beside {chosen.pending:,} pending, {chosen.sleeping:,} delayed, {chosen.finished:,} finished:")
+        show(report, f"claim of {chosen.batch}", claims(store, node, chosen.batch, chosen.rounds), alone)
+        show(report, "claim that finds nothing", empty_claims(store, node, chosen.rounds), alone_empty)
         store.close()
     report.save(chosen.json)
 

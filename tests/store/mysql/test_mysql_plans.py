@@ -29,7 +29,6 @@ def test_whatever_locks_finds_its_rows_by_primary_key(open_store: Callable[..., 
     log.run("set global general_log = 1")
     work(store)
     log.run("set global general_log = 0")
-    database = log.run("select database()")[0][0]
     queries = log.run(
         "select distinct convert(argument using utf8mb4) from mysql.general_log where command_type = 'Query'"
     )
@@ -38,7 +37,8 @@ def test_whatever_locks_finds_its_rows_by_primary_key(open_store: Callable[..., 
     assert len({query.split(" where ")[0][:90] for query in locking}) > 25
     for query in locking:
         for plan in explain(log, f"explain {query}"):
-            assert plan["key"] == "PRIMARY", (database, query, plan)
+            # Only a purge goes by another index, to the links of a family that has ended; a deadlock's victim is repeated.
+            assert plan["key"] == "PRIMARY" or plan["table"] == "c" and plan["key"] == "by_parent", (query, plan)
             assert plan["type"] in EXACT or f"order by {IN_ORDER}" in query or reads_messages(plan), (query, plan)
 
 

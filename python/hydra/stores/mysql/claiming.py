@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rows import to_claimed
 
 
-def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+def claim(
+    transaction: Transaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
+) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's. What others hold now is left to them."""
     transaction.check_fence(node)
-    chosen = _lock_ready(transaction, workflows, slots)
+    chosen = _lock_ready(transaction, heads, workflows, slots)
     if not chosen:
         return []
     rows = transaction.select("claim_executions", ids=id_list(chosen), now=now)
@@ -77,31 +81,44 @@ def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list
     return found
 
 
-def _lock_ready(transaction: Transaction, workflows: Sequence[str], slots: int) -> list[str]:
+def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The chosen executions, in the order to run them."""
-    shares = _shares(transaction, workflows, slots) if len(workflows) > 1 else dict.fromkeys(workflows, slots)
+    transaction.flush()  # so that a look is timed alone
+    shares = _shares(transaction, heads, workflows, slots) if len(workflows) > 1 else dict.fromkeys(workflows, slots)
     ids: list[str] = []
     priorities: list[int] = []
     run_ats: list[int] = []
     groups: list[int] = []
     for group, (workflow, share) in enumerate(shares.items()):
-        for negated_priority, run_at, id in transaction.select("claim_lock", workflow=literal(workflow), slots=share):
+        started = time.monotonic()
+        rows = transaction.select("claim_lock", workflow=literal(workflow), bounds=heads.bounds(workflow), slots=share)
+        heads.saw(workflow, rows, time.monotonic() - started)
+        for negated_priority, run_at, id in rows:
             ids.append(id_text(id))
             priorities.append(-negated_priority)
             run_ats.append(run_at)
             groups.append(group)
+    if len(ids) < slots:
+        heads.came_up_short(workflows)
     return [ids[index] for index in choose(priorities, run_ats, groups, slots)] if ids else []
 
 
-def _shares(transaction: Transaction, workflows: Sequence[str], slots: int) -> dict[str, int]:
+def _shares(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> dict[str, int]:
     """How many to lock of each workflow, chosen from the heads of their queues without locking any."""
-    heads = [
-        transaction.render("claim_head", group=group, workflow=literal(name), slots=slots)
+    looks = [
+        transaction.render("claim_head", group=group, workflow=literal(name), bounds=heads.bounds(name), slots=slots)
         for group, name in enumerate(workflows)
     ]
-    rows = transaction.rows_of(" union all ".join(heads)) if heads else []
+    started = time.monotonic()
+    rows = transaction.rows_of(" union all ".join(looks)) if looks else []
+    seconds = (time.monotonic() - started) / max(1, len(workflows))
+    found: list[list[tuple[int, int, bytes]]] = [[] for _ in workflows]
+    for group, negated_priority, run_at, id in rows:
+        found[group].append((negated_priority, run_at, id))
+    for workflow, own in zip(workflows, found, strict=True):
+        heads.saw(workflow, own, seconds)
     if not rows:
         return {}
-    groups, priorities, run_ats = [list(column) for column in zip(*rows, strict=True)]
-    chosen = Counter(groups[index] for index in choose(priorities, run_ats, groups, slots))
+    groups, negated_priorities, run_ats, _ = [list(column) for column in zip(*rows, strict=True)]
+    chosen = Counter(groups[index] for index in choose([-each for each in negated_priorities], run_ats, groups, slots))
     return {workflows[group]: count for group, count in sorted(chosen.items())}

@@ -37,6 +37,7 @@ from hydra.stores.mysql import (
 )
 from hydra.stores.mysql.address import read_address, without_password
 from hydra.stores.mysql.database import Database
+from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.tallies import Watch, bell
 from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
@@ -52,7 +53,8 @@ class MysqlStore:
         own_bell = bell(f"{address.place}/{namespace}")
         self._database = Database(address, namespace, own_bell)
         self._reader = Reader(namespace, self._database.read)
-        self._watch = Watch(own_bell, self._reader.changes)
+        self._heads = Heads()
+        self._watch = Watch(own_bell, self._heads, self._reader.changes)
 
     @property
     def path(self) -> None:
@@ -162,7 +164,7 @@ class MysqlStore:
         return self._database.write(lambda t: nodes.heartbeat_node(t, node, now))
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
-        return self._database.write(lambda t: claiming.claim(t, node, workflows, slots, now))
+        return self._database.write(lambda t: claiming.claim(t, self._heads, node, workflows, slots, now))
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         return self._database.write(lambda t: claiming.recover(t, node, ids))

@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 
+from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.statements import Word, literal
 
 SLOT_COUNT = 64
@@ -89,8 +90,9 @@ os.register_at_fork(after_in_child=_after_fork)
 class Watch:
     """`read` gives what is another after every transaction, and the number of nodes alive."""
 
-    def __init__(self, bell: Bell, read: Callable[[], tuple[object, int]]) -> None:
+    def __init__(self, bell: Bell, heads: Heads, read: Callable[[], tuple[object, int]]) -> None:
         self._bell = bell
+        self._heads = heads
         self._read = read
         self._seen = threading.local()
 
@@ -105,7 +107,10 @@ class Watch:
                 return True
             pause = min(max(MIN_POLL_SECONDS, POLL_SECONDS * node_count), MAX_POLL_SECONDS)
             pause *= random.uniform(1 - JITTER, 1 + JITTER)
+            again = self._heads.look_again_seconds()
+            if again == 0:
+                return True
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return False
-            self._bell.wait(heard, min(pause, remaining))
+            self._bell.wait(heard, min(pause, remaining, again or remaining))

@@ -4,6 +4,7 @@ select negated_priority, run_at, id
 from hydra_ready force index (primary)
 where namespace = {namespace}
     and workflow = {workflow}
+    and {bounds}
 order by negated_priority, run_at, id
 limit {slots}
 for update skip locked

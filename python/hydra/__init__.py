@@ -2,7 +2,7 @@
 
 from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
-from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4, wait_event
+from hydra.context import cancelled, current, gather, idempotency_key, now, on_failure, random, sleep, uuid4, wait_event
 from hydra.engine import Engine
 from hydra.errors import (
     ConfigError,
@@ -64,11 +64,13 @@ __all__ = [
     "WorkflowFailed",
     "__version__",
     "aio",
+    "cancelled",
     "current",
     "gather",
     "idempotency_key",
     "named",
     "now",
+    "on_failure",
     "on_worker_start",
     "on_worker_stop",
     "random",

@@ -47,6 +47,14 @@ def spawn(bound: BoundWorkflow[R], key: str | None = None) -> Coroutine[Any, Any
     return here.spawn_async(check_bound(bound), None if key is None else check_key(key))
 
 
+def on_failure(undo: BoundStep[Any]) -> Coroutine[Any, Any, None]:
+    """Register a step that undoes something; see `hydra.on_failure`."""
+    here = inside("hydra.aio.on_failure")
+    if not isinstance(here, AsyncBranch):
+        raise HydraError("`hydra.aio.on_failure` belongs in an async workflow; elsewhere use hydra.on_failure.")
+    return here.on_failure_async(undo)
+
+
 def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:
     """Run a step, async or not, and wait for its result without blocking the event loop."""
     here = caller.get()

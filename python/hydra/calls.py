@@ -16,6 +16,7 @@ from uuid import UUID
 from hydra import codec, mailbox, spawning
 from hydra.context import Current
 from hydra.errors import HydraError
+from hydra.undoing import ON_FAILURE
 from hydra.workflow import BoundStep, BoundWorkflow, Step, Workflow
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ class Branch:
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         return mailbox.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
+
+    def on_failure(self, bound: BoundStep[Any]) -> None:
+        execution = self.execution
+        execution.undoing.register(execution, self.name, self.next_ordinal(ON_FAILURE), bound)
+
+    def is_cancelled(self) -> bool:
+        return False  # a body that is to stop is stopped
 
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
         ordinal = self.next_ordinal(spawning.SPAWN_PREFIX + bound.name)
@@ -154,6 +162,12 @@ class StepCall:
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`.")
+
+    def on_failure(self, bound: BoundStep[Any]) -> None:
+        raise HydraError(f"`hydra.on_failure` belongs in a workflow's body, not in step `{self.step.name}`.")
+
+    def is_cancelled(self) -> bool:
+        return self.execution.stopping is not None
 
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
         raise HydraError(

@@ -41,6 +41,8 @@ class Inside(Caller, Protocol):
 
     def sleep(self, seconds: float) -> None: ...
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any: ...
+    def on_failure(self, bound: BoundStep[Any]) -> None: ...
+    def is_cancelled(self) -> bool: ...
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
@@ -65,6 +67,24 @@ def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = N
     """
     here = inside("hydra.wait_event")
     return here.wait_event(check_name(name, "event"), type, wait_seconds(timeout))
+
+
+def on_failure(undo: BoundStep[Any]) -> None:
+    """Register a step that undoes something: run, newest first, if this execution fails for good or is cancelled.
+
+    Register it before the step it undoes, and let it bear that nothing was done; or after, and an effect without a
+    record stays. An undo step is recorded and tried again like any step. If it fails for good, the others still run
+    and the execution ends failed and says so. What was undone cannot be retried.
+    """
+    if not isinstance(undo, BoundStep):
+        raise HydraError(f"`hydra.on_failure` takes a bound step such as `refund.bind(payment)`, not {undo!r}.")
+    inside("hydra.on_failure").on_failure(undo)
+
+
+def cancelled() -> bool:
+    """In a step: whether its execution is to stop (cancelled, out of time, its worker leaving). False elsewhere."""
+    here = caller.get()
+    return here is not None and cast(Inside, here).is_cancelled()
 
 
 def now(key: str | None = None) -> datetime:

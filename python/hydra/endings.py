@@ -47,6 +47,14 @@ def raised(
     return End(Ending.RETRY, payload, wake_at=now + round(seconds * 1e6), cause_seq=cause_seq)
 
 
+def undone(claimed: Claimed) -> End:
+    reason = (
+        f"the effects of execution `{claimed.id}` were undone when it failed, so what it recorded is true no more; "
+        "cancel it and submit it anew"
+    )
+    return End(Ending.PARKED, codec.encode(reason))
+
+
 def diverged(claimed: Claimed, difference: str) -> End:
     message = (
         f"workflow `{claimed.workflow}` no longer matches the records of execution `{claimed.id}`: "

@@ -19,6 +19,7 @@ from hydra.calls import Branch, StepCall
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
 from hydra.executor import INTERRUPTS_MAXIMUM, Execution
+from hydra.undoing import ON_FAILURE
 from hydra.workflow import BoundStep, BoundWorkflow, Step, caller
 
 CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits something
@@ -304,6 +305,13 @@ class AsyncBranch(Branch):
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         wait = partial(mailbox.wait_event, self.execution, self.name, ordinal, name, annotation, seconds)
         return self.body.outcome(wait)
+
+    def on_failure(self, bound: BoundStep[Any]) -> None:
+        raise HydraError("`hydra.on_failure` waits: in an async workflow, `await hydra.aio.on_failure(…)`.")
+
+    def on_failure_async(self, bound: BoundStep[Any]) -> Coroutine[Any, Any, None]:
+        execution, ordinal = self.execution, self.next_ordinal(ON_FAILURE)
+        return self.body.outcome(partial(execution.undoing.register, execution, self.name, ordinal, bound))
 
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
         raise HydraError("`hydra.spawn` would block the event loop: in an async workflow, `await hydra.aio.spawn(…)`.")

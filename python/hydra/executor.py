@@ -25,6 +25,7 @@ from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
 from hydra.host import Host, Strand, running
 from hydra.mailbox import Mailbox
 from hydra.replay import History, Key, Past
+from hydra.undoing import Undoing, was_undone
 from hydra.workflow import BoundStep, Step, Workflow, caller
 
 HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
@@ -57,6 +58,8 @@ class Execution:
         self._waiting: dict[Strand, int] = {}  # strands that may be resumed; when they are due, or 0
         self.mailbox = Mailbox(claimed)
         self.listening_count = 0  # strands that wait for a message
+        self.undoing = Undoing(claimed.records)
+        self._unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
         self._pinned: dict[str, Any] = {}
         self._raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
@@ -68,9 +71,13 @@ class Execution:
     def start(self) -> None:
         timeout_at = self.claimed.timeout_at
         if self.claimed.cancel_requested:
-            self.host.ended(self, End(Ending.CANCELLED))
+            self._unwinding = End(Ending.CANCELLED)
         elif timeout_at is not None and timeout_at <= self.host.now():
-            self.host.ended(self, endings.timed_out(self.claimed))
+            self._unwinding = endings.timed_out(self.claimed)
+        if self._unwinding is not None and not self.undoing.has_records:
+            self.host.ended(self, self._unwinding)
+        elif self.undoing.has_records and was_undone(self.claimed.records):
+            self.host.ended(self, endings.undone(self.claimed))
         else:
             self.live_count = 1
             if self.workflow.is_async:
@@ -91,6 +98,8 @@ class Execution:
             self.host.resume(strand)
 
     def halt(self, reason: str) -> None:
+        if self.undoing.end is not None and reason in ("cancelled", "timeout"):
+            return  # it is ending already, and what it did is undone first
         self.stop(endings.end_of_halt(reason, self.claimed))
 
     def stop(self, end: End) -> None:
@@ -136,7 +145,17 @@ class Execution:
         self.live_count -= 1
         if self.live_count == 0:
             assert self.stopping is not None
-            self.host.ended(self, self.stopping)
+            if self.undoing.is_due(self.stopping):
+                self.undoing.end, self.stopping = self.stopping, None
+                self.live_count, self.idle_count = 1, 0
+                self.host.start(self._undo)
+            else:
+                self.host.ended(self, self.stopping)
+
+    def _undo(self) -> None:
+        if self.stopping is None:
+            self.undoing.run(self)
+        self._strand_ended()
 
     def _wait(self, due_at: int = 0) -> None:
         """Set the running strand aside until something may have changed; `due_at` if only time can change it."""
@@ -162,8 +181,8 @@ class Execution:
         raise Interrupt(f"execution `{self.claimed.id}` stops here ({self.stopping.kind}); let this exception pass")
 
     def body_returned(self, value: Any) -> End | None:
-        if self.stopping is not None:
-            return None
+        if self.stopping is not None or self._unwinding is not None:
+            return self._unwinding
         left = self.history.unasked() if self.history is not None else None
         if left is not None:
             difference = f"the code returned, and never asked for {told(left)}, which is recorded"
@@ -171,8 +190,8 @@ class Execution:
         return endings.returned(value)
 
     def body_raised(self, error: BaseException) -> End | None:
-        if self.stopping is not None:
-            return None
+        if self.stopping is not None or self._unwinding is not None:
+            return self._unwinding
         cause_seq = endings.cause_seq_of(error, self._raised)
         host = self.host
         return endings.raised(error, self.workflow, self.claimed.attempt, cause_seq, host.now(), host.random())
@@ -201,7 +220,18 @@ class Execution:
         if difference is not None:
             self.stop(endings.diverged(self.claimed, difference))
             self._interrupt()
+        if self._unwinding is not None and self.undoing.end is None and (past is None or past.outcome is None):
+            self._stand_still()
         return past
+
+    def _stand_still(self) -> None:
+        """Here the records end: nothing new is done, and when no other branch has any left the execution ends."""
+        self.listening_count += 1
+        try:
+            while True:
+                self.wait_idle(self.host.now(), 0)
+        finally:
+            self.listening_count -= 1
 
     def append(
         self,
@@ -303,7 +333,7 @@ class Execution:
     def wait_idle(self, now: int, due_at: int) -> None:
         """Wait for a time (or, with 0, for other strands); end here if every strand does, and for long."""
         self.idle_count += 1
-        if self.idle_count == self.live_count:
+        if self.idle_count == self.live_count and self.undoing.end is None:
             first_due_at = min(filter(None, [due_at, *self._waiting.values()]), default=0)
             if self._is_long(first_due_at, now):
                 if self.workflow.is_async:
@@ -322,6 +352,9 @@ class Execution:
         return first_due_at - now > HOLD_US or (not first_due_at and self.listening_count > 0)
 
     def _suspend(self, due_at: int) -> None:
+        if self._unwinding is not None:
+            self.stop(self._unwinding)
+            return
         kind = Ending.WAITING if self.listening_count else Ending.SLEEPING
         self.stop(End(kind, wake_at=due_at, wake_seq=self.claimed.wake_seq))
 
@@ -426,7 +459,7 @@ class Execution:
         if self.stopping is not None:
             return
         past = None if self.history is None else self.history.ask(key)
-        if past is None or past.outcome is None:
+        if (past is None or past.outcome is None) and self._unwinding is None:
             self._append_value(key, payload)
 
     def fell_quiet(self, request_count: int) -> None:

@@ -131,3 +131,18 @@ def test_orders_to_what_runs_leave_owner_and_epoch_alone(store: Store) -> None:
     assert store.retry([claimed.id], NOW) == ["running"]
     assert store.resume([claimed.id], NOW) == ["running"]
     assert end(store, node, claimed, "completed", payload=b"")
+
+
+@pytest.mark.parametrize("before", ["pending", "sleeping", "waiting"])
+def test_what_registered_undo_steps_is_cancelled_only_by_whoever_runs_them(store: Store, before: str) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    registered = record(1, "hydra.on_failure", "value")
+    kind = "released" if before == "pending" else before
+    assert end(store, node, claimed, kind, registered, wake_at=NOW + SECOND if before == "sleeping" else 0)
+    assert store.request_cancel([claimed.id], NOW) == ["pending"]
+    assert store.request_cancel([claimed.id], NOW) == ["pending"]
+    (again,) = claim(store, node)
+    assert again.cancel_requested
+    assert end(store, node, again, "cancelled", record(2, "undo"))
+    assert store.stats(NOW).counts == {WORKFLOW: {"cancelled": 1}}

@@ -7,7 +7,7 @@ from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
-_PARTS = ("purge_records", "purge_messages", "purge_children", "purge_claims", "purge_executions")
+_PARTS = ("purge_records", "purge_messages", "purge_claims", "purge_executions")
 
 
 def purge(transaction: Transaction, older_than: int, limit: int) -> int:
@@ -20,6 +20,10 @@ def purge(transaction: Transaction, older_than: int, limit: int) -> int:
         ids = id_list(e.id for e in old)
         for name in ("remove_finished", *_PARTS):
             transaction.queue(name, ids=ids)
+        links = transaction.select("links_of", ids=ids)
+        transaction.queue_rows(
+            "purge_children", sorted(f"({literal(child)}, {literal(request)})" for child, request in links)
+        )
         for execution in old:
             transaction.move(execution.workflow, execution.status, None)
     nodes = transaction.select("old_nodes", older_than=older_than)

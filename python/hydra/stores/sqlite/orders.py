@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import msgspec
 
 from hydra.execution import Status
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.family import tell_parents, with_descendants
-from hydra.stores.sqlite.statements import execute, select_json, to_json
+from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
 IDLE = (Status.PENDING, Status.SLEEPING, Status.WAITING, Status.PARKED)
+UNWINDING = (Status.PENDING, Status.SLEEPING, Status.WAITING)  # what is parked cannot even be replayed
 
 
 def request_cancel(connection: sqlite3.Connection, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
-    """The status after. The children it made go the same way."""
+    """The status after. The children they made go the same way. What must be undone first is due, and ends then."""
     before = _States(connection, namespace, with_descendants(connection, ids))
     execute(connection, "cancel_running", namespace=namespace, ids=before.ids_json)
-    execute(connection, "cancel_idle", namespace=namespace, ids=before.ids_json, now=now)
-    before.count_moves(IDLE, Status.CANCELLED)
-    tell_parents(connection, namespace, before.idle_ids, now)
-    return [Status.CANCELLED if status in IDLE else status for status in before.of(ids)]
+    undoable = _undoable(connection, before.ids_of(UNWINDING))
+    ended = [id for id in before.ids_of(IDLE) if id not in undoable]
+    execute(connection, "cancel_idle", namespace=namespace, ids=to_json(ended), now=now)
+    execute(connection, "unwind", namespace=namespace, ids=to_json(sorted(undoable)), now=now)
+    before.count_moves(IDLE, Status.CANCELLED, ended)
+    before.count_moves(UNWINDING, Status.PENDING, undoable)
+    tell_parents(connection, namespace, ended, now)
+    after = dict.fromkeys(ended, Status.CANCELLED) | dict.fromkeys(undoable, Status.PENDING)
+    return [after.get(id, status) for id, status in zip(ids, before.of(ids), strict=True)]
 
 
 def retry(connection: sqlite3.Connection, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
@@ -40,6 +48,12 @@ def resume(connection: sqlite3.Connection, namespace: str, ids: Sequence[str], n
     return before.of(ids)
 
 
+def _undoable(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Those that have registered what undoes them."""
+    found: list[str] = msgspec.json.decode(select(connection, "undoable", ids=to_json(list(ids)))[0][0])
+    return set(found)
+
+
 class _States:
     """What the executions were before the order, read under the write lock."""
 
@@ -49,17 +63,16 @@ class _States:
         self.ids_json = to_json(sorted(set(ids)))
         self._rows = select_json(connection, "states", namespace=namespace, ids=self.ids_json)
 
-    @property
-    def idle_ids(self) -> list[str]:
-        return [row[0] for row in self._rows if row[2] in IDLE]
+    def ids_of(self, statuses: Sequence[Status]) -> list[str]:
+        return [row[0] for row in self._rows if row[2] in statuses]
 
     def of(self, ids: Sequence[str]) -> list[Status | None]:
         found = {row[0]: Status(row[2]) for row in self._rows}
         return [found.get(id) for id in ids]
 
-    def count_moves(self, sources: Sequence[Status], target: Status) -> None:
+    def count_moves(self, sources: Sequence[Status], target: Status, ids: Collection[str] | None = None) -> None:
         changes = Changes()
-        for _, workflow, status in self._rows:
-            if status in sources:
+        for id, workflow, status in self._rows:
+            if status in sources and (ids is None or id in ids):
                 changes.move(workflow, status, target)
         changes.write(self._connection, self._namespace)

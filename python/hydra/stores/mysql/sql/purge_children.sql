@@ -1,3 +1,3 @@
--- Index: hydra_child's by_parent.
-delete c from hydra_child as c force index (by_parent)
-where parent_id in ({ids})
+-- Index: primary key of hydra_child.
+delete c from hydra_child as c force index (primary)
+where (child_id, request_id) in ({rows})

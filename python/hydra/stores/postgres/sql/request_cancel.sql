@@ -1,7 +1,12 @@
 -- Index: primary key of hydra_execution. Locks each row, in the order of the ids, before it decides (R14): what runs is only asked (R10),
--- anything else ends here. A running row is flagged under the lock its suspend needs too, so one of the two sees the other.
+-- anything else ends here, unless it has registered what undoes it: that is due at once, and ends once it was undone. A running row is flagged under the lock its suspend needs too, so one of the two sees the other.
 with locked as materialized (
-    select e.id, e.status
+    select
+        e.id,
+        e.status,
+        e.status <> 'parked' and exists (
+            select 1 from hydra_record as r where r.execution_id = e.id and r.name = 'hydra.on_failure'
+        ) as is_undoable
     from hydra_execution as e
     where e.id = any(%(ids)s)
         and e.namespace = %(namespace)s
@@ -13,11 +18,22 @@ with locked as materialized (
     from locked
     where e.id = locked.id
         and locked.status = 'running'
+), unwound as (
+    update hydra_execution as e
+    set status = 'pending',
+        attention = 'cancel',
+        run_at = %(now)s,
+        wake_at = null
+    from locked
+    where e.id = locked.id
+        and locked.status <> 'running'
+        and locked.is_undoable
 ), ended as (
     delete from hydra_execution as e
     using locked
     where e.id = locked.id
         and locked.status <> 'running'
+        and not locked.is_undoable
     returning e.*
 ), outcome as (
     insert into hydra_outcome (

@@ -1,0 +1,9 @@
+-- Index: primary key of hydra_execution. Due at once: whoever claims it sees the cancel, undoes what was done and ends it.
+update hydra_execution
+set status = 'pending',
+    attention = 'cancel',
+    run_at = :now,
+    wake_at = null
+where id in (select value from json_each(:ids))
+    and namespace = :namespace
+    and (status = 'pending' or status = 'sleeping' or status = 'waiting')

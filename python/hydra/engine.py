@@ -275,6 +275,9 @@ class Engine:
             raise HydraError("an engine cannot be used in a workflow's body; use `hydra.spawn`, or use it in a step")
         return self._session or self._open()
 
+    def new_session(self, store: Store) -> Session:
+        return Session(store)
+
     def close(self) -> None:
         """Let go of database and threads. What was accepted is durable already."""
         with self._opening:
@@ -306,7 +309,7 @@ class Engine:
             if self._session is None:
                 store = open_store(self.url, self.namespace)
                 store.open(migrate=self._migrate)
-                self._session = Session(store)
+                self._session = self.new_session(store)
             return self._session
 
     def _forget_session(self) -> None:

@@ -67,6 +67,14 @@ class EventLoop:
     def run_step(self, call: StepCall) -> None:
         self._loop().call_soon_threadsafe(self._start_step, call)
 
+    def wait_quiet(self, timeout_seconds: float) -> bool:
+        """Until the loop has gone some rounds, in which what was ready has run; False when it does not come to that."""
+        if self._started_loop is None:
+            return True
+        is_quiet = threading.Event()
+        self._started_loop.call_soon_threadsafe(self._count_rounds, is_quiet, QUIET_ROUNDS)
+        return is_quiet.wait(timeout_seconds)
+
     def close(self) -> None:
         if self._started_loop is not None:
             self._started_loop.call_soon_threadsafe(self._started_loop.stop)
@@ -104,6 +112,12 @@ class EventLoop:
             asyncio.get_running_loop().call_soon(self._ask_quiet, execution, rounds_left - 1)
         else:
             self.runner.post(execution.fell_quiet, body.request_count)
+
+    def _count_rounds(self, is_quiet: threading.Event, rounds_left: int) -> None:
+        if rounds_left:
+            asyncio.get_running_loop().call_soon(self._count_rounds, is_quiet, rounds_left - 1)
+        else:
+            is_quiet.set()
 
     def _start_step(self, call: StepCall) -> None:
         if not self.runner.may_run(call):

@@ -116,14 +116,35 @@ class Hub:
                         if frames is None:
                             return
                         self._receive(frames)
-                self._run_timers()
-                while self._inbox:
-                    function, argument = self._inbox.popleft()
-                    function(argument)
-                self._run_ready()
-                self._flush()
+                self.turn()
         finally:
-            self._runner.close()
+            self.close()
+
+    def turn(self) -> None:
+        """Everything that can happen now, and what came of it out."""
+        self._run_timers()
+        while self._inbox:
+            function, argument = self._inbox.popleft()
+            function(argument)
+        self._run_ready()
+        self._flush()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a turn would do something, timers aside."""
+        return bool(self._inbox or self._ready)
+
+    @property
+    def next_timer_ns(self) -> int:
+        return self._timers[0][0] if self._timers else NEVER_NS
+
+    def wait_quiet(self, timeout_seconds: float) -> bool:
+        """Until the event loop, if there is one, has nothing to do but wait; False when it did not come to rest."""
+        return self._runner.loop.wait_quiet(timeout_seconds)
+
+    def close(self) -> None:
+        """Threads end after what they do now."""
+        self._runner.close()
 
     def _wait(self, poll: select.poll) -> list[int]:
         timeout_ms = WAIT_MAXIMUM_MS

@@ -1,4 +1,7 @@
-"""Threads that run the steps which may block: one is started only when all others are busy."""
+"""Threads that run the steps which may block: one is started only when all others are busy.
+
+A pool of no threads runs each step where it is submitted, on the hub's own thread: for tests (`hydra.testing`).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ class Pool:
 
     def submit(self, call: StepCall) -> None:
         self._call_count += 1
+        if not self._size:
+            self._perform(call)
+            return
         if self._call_count > self._thread_count and self._thread_count < self._size:
             self._thread_count += 1
             threading.Thread(target=self._work, name=f"hydra-step-{self._thread_count}", daemon=True).start()

@@ -13,10 +13,11 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 import msgspec
 
-from hydra.clock import DatabaseClock, boottime_ns
+from hydra.clock import Clock
 from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
 from hydra.events import (
     Action,
@@ -81,10 +82,16 @@ class Crashed(msgspec.Struct):
 Report = Event | NextDue | Crashed
 
 
-class StoreThread:
-    """`ask` from the node's loop; `post` is called from this thread."""
+class NodeClock(Clock, Protocol):
+    """The database's time, carried forward (`clock.DatabaseClock`), or a fake one."""
 
-    def __init__(self, store: Store, clock: DatabaseClock, reaper: Reaper, post: Callable[[Report], None]) -> None:
+    def calibrate(self, database_now: int, read_at_ns: int) -> None: ...
+
+
+class StoreThread:
+    """`ask` from the node's loop; `post` is called from this thread. A test without it calls `perform` itself."""
+
+    def __init__(self, store: Store, clock: NodeClock, reaper: Reaper, post: Callable[[Report], None]) -> None:
         self._store = store
         self._clock = clock
         self._reaper = reaper
@@ -134,11 +141,12 @@ class StoreThread:
                         self._inbox.put(None)
                         break
                     actions = actions + more
-                self._perform(actions)
+                self.perform(actions)
         except BaseException as error:  # a bug, or a database beyond us: the node ends with the traceback
             self._post(Crashed(error))
 
-    def _perform(self, actions: list[Action]) -> None:
+    def perform(self, actions: list[Action]) -> None:
+        """What was asked, at once and on the calling thread."""
         joint: list[Action] = []
         chores = set()
         for action in actions:
@@ -174,7 +182,7 @@ class StoreThread:
         node = self._node
         if node is None or not actions:
             return
-        sent_ns = boottime_ns()
+        sent_ns = self._clock.boottime_ns()
         events: list[Event] = []
         actions.sort(key=_rank)
         try:
@@ -207,7 +215,7 @@ class StoreThread:
 
     def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
         try:
-            read_at_ns = boottime_ns()
+            read_at_ns = self._clock.boottime_ns()
             self._clock.calibrate(self._store.now(), read_at_ns)
             waiting = self._reaper.look(node.id, sent_ns, self._clock.now())
         except NO_ANSWER as error:
@@ -242,9 +250,9 @@ class StoreThread:
 
     def _register(self) -> None:
         assert self.info is not None
-        sent_ns = boottime_ns()
+        sent_ns = self._clock.boottime_ns()
         try:
-            self._clock.calibrate(self._store.now(), boottime_ns())
+            self._clock.calibrate(self._store.now(), self._clock.boottime_ns())
             with self._store.transaction():
                 now = self._clock.now()
                 if self._is_registered():

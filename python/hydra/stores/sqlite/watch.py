@@ -15,6 +15,7 @@ from hydra.stores.sqlite.lock import BELL_SUFFIX
 PAUSE_SECONDS = 0.001  # at least so long between two changes that are told
 QUICK_POLL_SECONDS = 0.002
 SLOW_POLL_SECONDS = 0.004
+HEARING_POLL_SECONDS = 0.02  # with an ear on the doorbell, which hydra's own writers ring
 NEWS_BYTES = 4096
 QUICK_SECONDS = 5.0  # after a change, how long the polls stay quick
 
@@ -69,7 +70,8 @@ class Watch:
     def _poll(self, remaining: float) -> None:
         """One look, and a pause before it that grows on a quiet database. Called and left with the condition held."""
         quick = time.monotonic() - self._changed_at < QUICK_SECONDS
-        pause = (QUICK_POLL_SECONDS if quick else SLOW_POLL_SECONDS) * random.uniform(0.75, 1.25)
+        deaf_pause = QUICK_POLL_SECONDS if quick else SLOW_POLL_SECONDS
+        pause = (deaf_pause if self._bell < 0 else HEARING_POLL_SECONDS) * random.uniform(0.75, 1.25)
         self._news.release()
         try:
             self._listen(min(pause, remaining))

@@ -32,7 +32,7 @@ from hydra.hooks import on_worker_start, on_worker_stop
 from hydra.retry import Backoff
 from hydra.spawning import Child
 from hydra.spawning import begin as spawn
-from hydra.workflow import named, step, workflow
+from hydra.workflow import named, step, transaction, workflow
 
 __all__ = [
     "AsyncEngine",
@@ -77,6 +77,7 @@ __all__ = [
     "sleep",
     "spawn",
     "step",
+    "transaction",
     "uuid4",
     "wait_event",
     "workflow",

@@ -152,6 +152,11 @@ class StepCall:
         return copy.deepcopy((self.args, self.kwargs))
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if step.is_transaction:
+            raise HydraError(
+                f"transaction `{step.name}` belongs in a workflow's body, not in step `{self.step.name}`; "
+                f"call `{step.__name__}.function(connection, …)` there."
+            )
         return step.function(*args, **kwargs)
 
     def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

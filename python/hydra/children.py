@@ -103,7 +103,15 @@ class Children:
         descriptors = [worker.theirs.fileno(), worker.page.fd, node.page.fd, self._lifeline_reader]
         if node.lock is not None:
             descriptors.append(node.lock.fd)
-        zygote.ask(Fork(worker.number, settings.concurrency, settings.namespace, is_own), descriptors)
+        fork = Fork(
+            worker.number,
+            settings.concurrency,
+            settings.namespace,
+            settings.url,
+            settings.transaction_connections,
+            is_own,
+        )
+        zygote.ask(fork, descriptors)
         worker.theirs.close()
         if is_own:
             self._adopt(worker, zygote.process.pid)
@@ -262,7 +270,8 @@ class Children:
         self._heartbeat.unwatch(worker.slot)
         if not worker.is_cut:
             self._node.selector.unregister(worker.socket)
-        self._node.feed(WorkerGone(worker.slot, reason, worker.crashes(reason, self._node.clock)))
+        gone = WorkerGone(worker.slot, reason, worker.crashes(reason, self._node.clock))
+        self._node.bury(gone, worker.tokens_in_transactions())
         worker.close()
 
     # what the native heartbeat saw

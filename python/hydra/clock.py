@@ -71,7 +71,7 @@ class FakeClock:
 
 
 class LeasePage:
-    """Two words shared by a node's processes: until when steps may start (R5), and the database clock's offset.
+    """Words shared by a node's processes: until when steps may start (R5), the database clock's offset, the session.
 
     The supervisor writes, workers read; a page belongs to one registration and is never reused (R1).
     """
@@ -93,6 +93,13 @@ class LeasePage:
     def set(self, deadline_ns: int, offset_us: int) -> None:
         self._words[1] = offset_us
         self._words[0] = deadline_ns
+
+    def set_session(self, session: int) -> None:
+        self._words[2] = session
+
+    def session(self) -> int:
+        """The node's, which the fence compares (R16)."""
+        return self._words[2]
 
     def may_start(self) -> bool:
         """Whether this node may still start a step."""

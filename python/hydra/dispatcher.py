@@ -19,7 +19,7 @@ from hydra._core import encode
 from hydra.crew import Crew
 from hydra.effects import Effects
 from hydra.execution import Claimed, End, Ending, Record
-from hydra.frames import Deliver, Durable, Ended, Recorded, Recycle
+from hydra.frames import Committed, Deliver, Durable, Ended, Recorded, Recycle
 from hydra.held import ALONE_DEATHS_MAX, NOWHERE, Held
 from hydra.outbox import Pair
 from hydra.registration import Phase, Registration
@@ -88,6 +88,11 @@ class Dispatcher:
     def waiting_count(self) -> int:
         """Of these, how many wait for a place on a worker."""
         return self._crew.waiting_count
+
+    def running(self, slot: int, tokens: list[int]) -> list[Held]:
+        """Those of the dispatches that run on that worker."""
+        runs = self._crew.slots[slot].runs
+        return [runs[token] for token in tokens if token in runs]
 
     def handle(self, event: events.Event, now_ns: int) -> list[events.Action]:
         if self._has_left:
@@ -259,6 +264,14 @@ class Dispatcher:
                         released_count += 1
                     else:
                         ended_count += 1
+            elif isinstance(frame, Committed):
+                held = runs.get(frame.token)
+                if held is not None and frame.record.seq == held.seq + 1:  # not told twice, by socket and database
+                    slot.has_progressed = True
+                    held.seq = frame.record.seq
+                    held.new_records.append(frame.record)
+                    if held.death_count:
+                        self._progress(slot, held)
             elif isinstance(frame, Recycle):
                 self._crew.recycle(event.slot, frame.at_ns, frame.reason)
         if ended_count:

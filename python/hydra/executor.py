@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from hydra import codec, endings
 from hydra.calls import Branch, StepCall
 from hydra.context import Current
@@ -25,6 +27,7 @@ from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
 from hydra.host import Host, Strand, running
 from hydra.mailbox import Mailbox
 from hydra.replay import History, Key, Past
+from hydra.transactions import TransactionCall
 from hydra.undoing import Undoing, was_undone
 from hydra.workflow import BoundStep, Step, Workflow, caller
 
@@ -60,6 +63,7 @@ class Execution:
         self.listening_count = 0  # strands that wait for a message
         self.undoing = Undoing(claimed.records)
         self._unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
+        self.reserved = 0  # the number kept for a transaction under way; what follows it is not sent before it
         self._pinned: dict[str, Any] = {}
         self._raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
@@ -144,6 +148,8 @@ class Execution:
     def _strand_ended(self) -> None:
         self.live_count -= 1
         if self.live_count == 0:
+            if self.reserved:
+                self._unreserve()
             assert self.stopping is not None
             if self.undoing.is_due(self.stopping):
                 self.undoing.end, self.stopping = self.stopping, None
@@ -243,12 +249,19 @@ class Execution:
         started_at: int,
         finished_at: int,
         due_at: int = 0,
+        reserved: int = 0,
     ) -> None:
-        self.seq = seq = self.seq + 1
+        """`reserved`: a number kept free before, in front of all that is unsent."""
+        if not reserved:
+            self.seq += 1
         unsent = self.unsent
         if not unsent:
             self.host.has_unsent(self)
-        unsent.append(Record(seq, kind, *key, attempt, digest, payload, started_at, finished_at, due_at))
+        seq = reserved or self.seq
+        unsent.insert(
+            0 if reserved else len(unsent),
+            Record(seq, kind, *key, attempt, digest, payload, started_at, finished_at, due_at),
+        )
 
     def run_step(
         self,
@@ -274,10 +287,20 @@ class Execution:
         host = self.host
         while True:
             self._wait_to_start(needed)
-            call = StepCall(self, branch, step, ordinal, attempt, args, kwargs)
-            host.perform(call)
-            if not call.started_at:
-                continue
+            call: StepCall
+            reserved = 0
+            if step.is_transaction:
+                transacting = self._transact(
+                    TransactionCall(self, branch, step, ordinal, attempt, args, kwargs), digest
+                )
+                if transacting.record is not None:
+                    return transacting.result
+                call, reserved = transacting, transacting.seq
+            else:
+                call = StepCall(self, branch, step, ordinal, attempt, args, kwargs)
+                host.perform(call)
+                if not call.started_at:
+                    continue
             error = call.error
             if error is None:
                 try:
@@ -292,14 +315,44 @@ class Execution:
                 seconds = step.retry.delay(failed_count + 1, error, host.random())
             payload = codec.encode_failure(error)
             if seconds is None:
-                self.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at)
-                raise self._rebuilt(payload, self.seq)
+                self.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
+                raise self._rebuilt(payload, reserved or self.seq)
             due_at = call.finished_at + round(seconds * 1e6)
-            self.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at)
-            needed = self.seq
+            self.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
+            needed = reserved or self.seq
             attempt += 1
             failed_count += 1
             self.wait_until(due_at)
+
+    def _transact(self, call: TransactionCall, digest: bytes) -> TransactionCall:
+        """Run it when everything before it is durable; meanwhile its number is kept free, and nothing later is sent."""
+        while self.durable < self.seq or self.reserved:
+            self._wait()
+        self.seq += 1
+        call.seq = self.reserved = self.seq
+        call.digest = digest
+        self.host.perform(call)
+        while call.is_void or not call.started_at:
+            self.host.left_transaction(call)
+            self.host.resume_when_leased(running())
+            self._wait()
+            call.is_void, call.started_at, call.error = False, 0, None
+            self.host.perform(call)
+        self.reserved = 0
+        self.host.left_transaction(call)
+        if call.record is not None:
+            self.durable = call.seq
+        if self.unsent:
+            self.host.has_unsent(self)
+        for strand in self._waiting:
+            self.host.resume(strand)
+        return call
+
+    def _unreserve(self) -> None:
+        """The execution stops before its transaction began: what followed moves up, so that no number is missing."""
+        self.unsent = [msgspec.structs.replace(record, seq=record.seq - 1) for record in self.unsent]
+        self.seq -= 1
+        self.reserved = 0
 
     def _replayed(self, step: Step[..., Any], record: Record) -> Any:
         assert record.payload is not None

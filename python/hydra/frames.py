@@ -74,8 +74,15 @@ class Hello(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
     pid: int
 
 
+class Committed(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
+    """The worker itself committed this record, the next one, together with the writes of its transaction (R21)."""
+
+    token: int
+    record: Record
+
+
 ToWorker = Run | Durable | Halt | Drain | Deliver
-FromWorker = Recorded | Ended | Recycle | Hello
+FromWorker = Recorded | Ended | Recycle | Hello | Committed
 
 encode_to_worker = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(list[ToWorker]).decode

@@ -12,6 +12,7 @@ from hydra.execution import End
 if TYPE_CHECKING:
     from hydra.calls import StepCall
     from hydra.executor import Execution
+    from hydra.transactions import TransactionCall, Transactions
 
 
 class Strand(greenlet):
@@ -36,6 +37,7 @@ class Host(Protocol):
     """What an execution needs of the hub."""
 
     namespace: str
+    transactions: Transactions | None
 
     def now(self) -> int: ...
     def random(self) -> float: ...
@@ -55,6 +57,10 @@ class Host(Protocol):
     def resume_when_leased(self, strand: Strand) -> None: ...
     def perform(self, call: StepCall) -> None:
         """Run the call and fill in its outcome; the strand is set aside meanwhile if need be."""
+        ...
+
+    def left_transaction(self, call: TransactionCall) -> None:
+        """Tell the supervisor what the call committed, if it did, before its place in the page is given up."""
         ...
 
     def has_unsent(self, execution: Execution) -> None: ...

@@ -24,11 +24,12 @@ from greenlet import getcurrent, greenlet
 from hydra.calls import StepCall
 from hydra.execution import Claimed, End, Ending
 from hydra.executor import Execution
-from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
+from hydra.frames import Committed, Deliver, Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
 from hydra.host import Strand
 from hydra.limits import NEVER_NS
 from hydra.page import Page
 from hydra.runner import Lease, Runner, timed_out
+from hydra.transactions import TransactionCall, Transactions
 from hydra.workflow import Registry
 
 BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
@@ -60,8 +61,10 @@ class Hub:
         page: Page | None = None,
         concurrency: int = 64,
         namespace: str = "default",
+        transactions: Transactions | None = None,
     ) -> None:
         self.namespace = namespace
+        self.transactions = transactions
         self.now = lease.now
         self.random = random.Random().random
         self._registry = registry
@@ -177,7 +180,7 @@ class Hub:
     def _flush(self) -> None:
         outgoing = self._outgoing
         for execution in self._unsent:
-            if execution.unsent:
+            if execution.unsent and not execution.reserved:
                 outgoing.append(Recorded(execution.token, execution.unsent))
                 execution.unsent = []
         self._unsent.clear()
@@ -265,6 +268,14 @@ class Hub:
 
     def resume_when_leased(self, strand: Strand) -> None:
         self.resume_at(strand, self.now() + LEASE_RECHECK_US)
+
+    def left_transaction(self, call: TransactionCall) -> None:
+        """The frame is in the socket when the page no longer shows the step: a death in between loses nothing (R22)."""
+        if call.record is not None:
+            self._outgoing.append(Committed(call.execution.token, call.record))
+            self._flush()
+        self._runner.leave_page(call.place)
+        call.place = -1
 
     def has_unsent(self, execution: Execution) -> None:
         self._unsent.append(execution)

@@ -21,9 +21,11 @@ from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.hub import Hub
 from hydra.node import Node
 from hydra.stores import open_store
+from hydra.transactions import Transactions
 from hydra.workflow import Registry, registry
 
 START_SECONDS = 30.0
+TRANSACTION_CONNECTIONS = 2
 STOP_MARGIN_SECONDS = 15.0  # after the drain's grace: the last commits, and leaving the database
 
 log = logging.getLogger("hydra.local")
@@ -57,7 +59,7 @@ class LocalWorker:
         node = self._node = Node(store, self._settings.lease_ttl_ns, 1)
         node.serve(zygote.describe_workflows(self._app, ""), "")
         dispatcher = Dispatcher(self._settings, boottime_ns(), random.Random())
-        hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace)
+        hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url)
 
         def run() -> None:
             try:
@@ -98,7 +100,8 @@ class LocalWorker:
 class Hubs:
     """The one slot that is ever filled (`node.Workers`)."""
 
-    def __init__(self, node: Node, app: Registry, concurrency: int, namespace: str) -> None:
+    def __init__(self, node: Node, app: Registry, concurrency: int, namespace: str, url: str) -> None:
+        self._url = url
         self._node = node
         self._app = app
         self._concurrency = concurrency
@@ -130,7 +133,15 @@ class Hubs:
         def send(frames: list[FromWorker]) -> None:
             node.report(Received(slot, frames))
 
-        hub = self._hubs[slot] = Hub(self._app, send, node.page, None, self._concurrency, self._namespace)
+        transactions = Transactions(
+            lambda: open_store(self._url, self._namespace),
+            node.id,
+            node.page.session,
+            node.page.now,
+            TRANSACTION_CONNECTIONS,
+            may_kill=False,
+        )
+        hub = self._hubs[slot] = Hub(self._app, send, node.page, None, self._concurrency, self._namespace, transactions)
         node.report(WorkerStarted(slot))
         try:
             hub.run()

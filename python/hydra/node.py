@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from hydra import _core, identity
@@ -38,17 +39,29 @@ from hydra.events import (
     Tick,
     ToSlot,
     WakeAt,
+    WorkerGone,
     WorkHint,
 )
 from hydra.frames import ToWorker
 from hydra.peers import Reaper
-from hydra.store_thread import NO_ANSWER, Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread
+from hydra.store_thread import (
+    NO_ANSWER,
+    Crashed,
+    NextDue,
+    Promote,
+    RegisterWorkflows,
+    Report,
+    Settle,
+    SettleFailed,
+    StoreThread,
+)
 from hydra.stores.store import Store, WorkflowInfo
 
 WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends
 POLL_SECONDS = 1.0  # how long a change may go unnoticed when no hint arrives; jittered
 PROMOTE_PAUSE_NS = 20_000_000  # between two looks at the timers that changes asked for
 PROMOTE_RETRY_NS = 1_000_000_000  # after the database did not say when the next timer is due
+SETTLE_PAUSE_NS = 200_000_000  # before the database is asked again what a dead worker's transactions did
 PAUSE_SECONDS = 0.5  # after the watcher met a database that does not answer
 WAITS_PER_TTL = 3  # a write that waits longer for other writers is a failed one, and tried again
 ALARM = 0  # the one kind of timer armed natively: the loop's next instant
@@ -110,6 +123,14 @@ class Node:
     def feed(self, event: Event) -> None:
         """Hand an event to the dispatcher in this turn of the loop; only from the loop's own callbacks."""
         self._events.append(event)
+
+    def bury(self, gone: WorkerGone, tokens: list[int]) -> None:
+        """Tell the dispatcher of a worker's end, after what its transactions (of these dispatches) committed."""
+        in_doubt = self._dispatcher.running(gone.slot, tokens)
+        if in_doubt:
+            self._asked.append(Settle(gone, {held.id: (held.token, held.seq) for held in in_doubt}))
+        else:
+            self.feed(gone)
 
     def report(self, report: Report) -> None:
         """The same from any thread."""
@@ -180,6 +201,8 @@ class Node:
         if self._asked:  # first, so that the database works while the frames are encoded
             self._store_thread.ask(self._asked)
             self._asked = []
+        assert self.page is not None
+        self.page.set_session(self._store_thread.session)
         for slot, frames in self._outgoing.items():
             self._workers.send(slot, frames)
         self._outgoing.clear()
@@ -213,6 +236,8 @@ class Node:
             match self._reports.popleft():
                 case Crashed(error):
                     raise error
+                case SettleFailed(settle):
+                    self.call_at(boottime_ns() + SETTLE_PAUSE_NS, partial(self._asked.append, settle))
                 case NextDue(at):
                     self._promote_at_ns = None if at is None else at * 1000 - self.clock.offset_us * 1000
                 case WorkHint() as hint:

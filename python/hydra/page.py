@@ -25,8 +25,8 @@ _NAME_CACHE_COUNT = 4096
 
 _WORD = Struct("<Q")
 # Everything of a slot but its token, which is written last.
-_STEP = Struct("<QQIIHH4x216s")
-_SLOT = Struct("<QQQIIHH4x216s")
+_STEP = Struct("<QQIIHHI216s")
+_SLOT = Struct("<QQQIIHHI216s")
 _BEAT_AT = 8
 _BUSY_AT = 16
 
@@ -41,6 +41,7 @@ class RunningStep:
     attempt: int
     started_ns: int
     deadline_ns: int
+    is_transaction: bool
 
 
 class Page:
@@ -79,7 +80,15 @@ class Page:
         os.close(self.fd)
 
     def enter(
-        self, slot: int, token: int, deadline_ns: int, branch: str, name: str, ordinal: int, attempt: int
+        self,
+        slot: int,
+        token: int,
+        deadline_ns: int,
+        branch: str,
+        name: str,
+        ordinal: int,
+        attempt: int,
+        is_transaction: bool = False,
     ) -> None:
         """A step begins; `deadline_ns` is an instant of `boottime_ns`, 0 for none."""
         at = self._offsets[slot]
@@ -93,6 +102,7 @@ class Page:
             attempt,
             branch_length,
             name_length,
+            is_transaction,
             names,
         )
         # Last, so that a token is never seen beside another step's name.
@@ -120,11 +130,13 @@ class Page:
         found = []
         for slot, at in enumerate(self._offsets):
             fields = _SLOT.unpack_from(self._memory, at)
-            token, started_ns, deadline_ns, ordinal, attempt, branch_length, name_length, names = fields
+            token, started_ns, deadline_ns, ordinal, attempt, branch_length, name_length, flag, names = fields
             if token:
                 branch = names[:branch_length].decode(errors="ignore")
                 name = names[branch_length : branch_length + name_length].decode(errors="ignore")
-                found.append(RunningStep(slot, token, branch, name, ordinal, attempt, started_ns, deadline_ns))
+                found.append(
+                    RunningStep(slot, token, branch, name, ordinal, attempt, started_ns, deadline_ns, bool(flag))
+                )
         return found
 
 

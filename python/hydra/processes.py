@@ -29,6 +29,8 @@ class AppSettings(msgspec.Struct, frozen=True):
     namespace: str
     concurrency: int
     log_format: str
+    url: str
+    transaction_connections: int
     is_imported_per_worker: bool  # `--spawn`
 
 
@@ -157,6 +159,10 @@ class Worker:
             )
             for step in self.page.running()
         ]
+
+    def tokens_in_transactions(self) -> list[int]:
+        """Of a dead one: what may have committed a record without telling."""
+        return [step.token for step in self.page.running() if step.is_transaction]
 
     def close(self) -> None:
         self.socket.close()

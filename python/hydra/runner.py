@@ -20,6 +20,7 @@ from hydra.limits import Limits, RunningInThread
 from hydra.pace import Pace
 from hydra.page import Page
 from hydra.pool import Pool
+from hydra.transactions import TransactionCall, refuse_without
 from hydra.workflow import Step, caller
 
 SUPERVISOR_GRACE_NS = 2_000_000_000  # past a step's time-out, for the hub to end it, before the supervisor steps in
@@ -68,7 +69,7 @@ class Runner:
         step = call.step
         pace = self._paces.get(step)
         if pace is None:
-            pace = self._paces[step] = Pace(step.inline, not step.is_async and not step.timeout_ns)
+            pace = self._paces[step] = Pace(step.inline, not (step.is_async or step.timeout_ns or step.is_transaction))
         if pace.is_inline:
             self._run_inline(call, pace)
             return
@@ -94,6 +95,11 @@ class Runner:
         """The step itself, between its entry in the worker's page and the end of that."""
         call.started_at = self.now()
         place = self.enter_page(call)
+        if isinstance(call, TransactionCall):
+            call.place = place
+            if place < 0 and self._page is not None:  # the supervisor must see it; it waits for a place
+                call.started_at = 0
+                return
         context = self.new_context()
         if call.deadline_ns:
             run_limited(call, context)
@@ -102,7 +108,8 @@ class Runner:
                 call.result = context.run(enter_step, call)
             except BaseException as error:
                 call.error = error
-        self.leave_page(place)
+        if not isinstance(call, TransactionCall):
+            self.leave_page(place)
         call.finished_at = self.now()
 
     # from any thread that runs a step
@@ -124,7 +131,10 @@ class Runner:
         except IndexError:
             return -1
         deadline_ns = call.deadline_ns + SUPERVISOR_GRACE_NS if call.deadline_ns else 0
-        page.enter(place, call.execution.token, deadline_ns, call.branch, call.step.name, call.ordinal, call.attempt)
+        page.enter(
+            place, call.execution.token, deadline_ns, call.branch, call.step.name, call.ordinal, call.attempt,
+            call.step.is_transaction,
+        )  # fmt: skip
         return place
 
     def leave_page(self, place: int) -> None:
@@ -174,6 +184,8 @@ class Runner:
 def enter_step(call: StepCall) -> Any:
     caller.set(call)
     args, kwargs = call.own_arguments()
+    if isinstance(call, TransactionCall):
+        return refuse_without(call.execution.host.transactions).perform(call, args, kwargs)
     return call.step.function(*args, **kwargs)
 
 

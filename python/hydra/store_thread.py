@@ -29,6 +29,7 @@ from hydra.events import (
     CommitFailed,
     Event,
     OutcomeUnknown,
+    Received,
     Recover,
     Recovered,
     Refused,
@@ -41,9 +42,11 @@ from hydra.events import (
     SendClaim,
     SendCommit,
     SendResync,
+    WorkerGone,
     WorkHint,
 )
 from hydra.execution import ExecutionCommit, NodeInfo, NodeRef
+from hydra.frames import Committed, FromWorker
 from hydra.peers import Reaper
 from hydra.stores.store import Store, WorkflowInfo
 
@@ -63,6 +66,14 @@ class RegisterWorkflows(Action):
     workflows: list[WorkflowInfo]
 
 
+class Settle(Action):
+    """A dead worker was in transactions: read what they committed before its end is told (R21, R22). By execution its
+    token and the last number known."""
+
+    gone: WorkerGone
+    known: dict[str, tuple[int, int]]
+
+
 class GiveBack(Action):
     """Return one batch of dead nodes' executions."""
 
@@ -73,13 +84,19 @@ class NextDue(msgspec.Struct):
     at: int | None
 
 
+class SettleFailed(msgspec.Struct):
+    """The database did not answer: ask again."""
+
+    settle: Settle
+
+
 class Crashed(msgspec.Struct):
     """The store thread met something it does not handle; the node must end."""
 
     error: BaseException
 
 
-Report = Event | NextDue | Crashed
+Report = Event | NextDue | SettleFailed | Crashed
 
 
 class NodeClock(Clock, Protocol):
@@ -172,6 +189,8 @@ class StoreThread:
                 self._resync()
             case Recover(ids):
                 self._recover(ids)
+            case Settle():
+                self._settle(action)
             case RegisterWorkflows(workflows):
                 self._register_workflows(workflows)
             case _:
@@ -307,6 +326,34 @@ class StoreThread:
         else:
             self._post(Recovered(executions))
 
+    def _settle(self, settle: Settle) -> None:
+        """With the node's session raised, no transaction of the dead worker can commit any more."""
+        gone = settle.gone
+        if self._node is not None:
+            try:
+                self._node, _ = self._store.resync(self._node)
+                executions = self._store.recover(self._node, list(settle.known))
+            except LeaseLost:
+                self._refuse()
+            except NO_ANSWER:
+                self._post(SettleFailed(settle))
+                return
+            else:
+                frames: list[FromWorker] = []
+                for execution in executions:
+                    token, seq = settle.known[execution.id]
+                    frames += [Committed(token, record) for record in execution.records if record.seq > seq]
+                if frames:
+                    self._post(Received(gone.slot, frames))
+                    gone = without_committed(gone, frames)
+        self._post(gone)
+
+    @property
+    def session(self) -> int:
+        """Of the present registration; 0 for none."""
+        node = self._node
+        return 0 if node is None else node.session
+
     def _locked_out(self, now_ns: int) -> None:
         with suppress(*NO_ANSWER):
             self._reaper.locked_out(now_ns)
@@ -314,6 +361,23 @@ class StoreThread:
     def _refuse(self) -> None:
         self._node = None
         self._post(Refused())
+
+
+def without_committed(gone: WorkerGone, frames: list[FromWorker]) -> WorkerGone:
+    """A transaction that committed did not crash. The page's names may be cut short."""
+    running = [
+        (token, crash)
+        for token, crash in gone.running
+        if not any(
+            isinstance(frame, Committed)
+            and frame.token == token
+            and frame.record.ordinal == crash.ordinal
+            and frame.record.name.startswith(crash.name)
+            and frame.record.branch.startswith(crash.branch)
+            for frame in frames
+        )
+    ]
+    return WorkerGone(gone.slot, gone.reason, running)
 
 
 def commits_of(action: Action) -> list[ExecutionCommit]:

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "console"
     reload: bool = False
     spawn: bool = False
+    transaction_connections: int = 2  # of each worker, for `@hydra.transaction` steps
 
 
 class Supervisor:
@@ -92,7 +93,13 @@ class Supervisor:
         store.open()
         node = self._node = Node(store, round(settings.lease_ttl_seconds * 1e9), self._worker_count)
         app = AppSettings(
-            settings.module, settings.namespace, settings.concurrency, settings.log_format, settings.spawn
+            settings.module,
+            settings.namespace,
+            settings.concurrency,
+            settings.log_format,
+            settings.url,
+            settings.transaction_connections,
+            settings.spawn,
         )
         children = self._children = Children(node, app, self._serve)
         with contextlib.closing(store), self._handled_signals():

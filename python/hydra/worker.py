@@ -1,4 +1,5 @@
-"""The forked process that runs user code: frames in, the hub, frames out. It decides nothing and opens no database.
+"""The forked process that runs user code: frames in, the hub, frames out. It decides nothing; only `@transaction`
+steps open the database.
 
 It ends by Drain (exit 0), with its supervisor (end of file, or the lifeline), or by the supervisor's SIGKILL.
 """
@@ -14,7 +15,10 @@ from hydra.clock import LeasePage
 from hydra.frames import FromWorker, Hello, ToWorker, Unpacker, decode_to_worker, encode_from_worker, pack
 from hydra.hooks import run_start_hooks, run_stop_hooks
 from hydra.hub import Hub
+from hydra.identity import NODE_VARIABLE
 from hydra.page import Page
+from hydra.stores import open_store
+from hydra.transactions import Transactions
 from hydra.workflow import registry
 
 READ_BYTES = 1 << 18
@@ -44,13 +48,29 @@ class SupervisorSocket:
 
 
 def worker_main(
-    sock: socket.socket, page_fd: int, lease_fd: int, lifeline_fd: int, concurrency: int, namespace: str = "default"
+    sock: socket.socket,
+    page_fd: int,
+    lease_fd: int,
+    lifeline_fd: int,
+    concurrency: int,
+    namespace: str,
+    url: str,
+    transaction_connections: int,
 ) -> None:
     """Serve until drained or until the supervisor is gone. The zygote has set up signals, streams and logging."""
     lifeline = Lifeline(lifeline_fd, page_fd)
     run_start_hooks()
     supervisor = SupervisorSocket(sock)
-    hub = Hub(registry, supervisor.send, LeasePage(lease_fd), Page.attach(page_fd), concurrency, namespace)
+    lease = LeasePage(lease_fd)
+    transactions = Transactions(
+        lambda: open_store(url, namespace),
+        os.environ[NODE_VARIABLE],
+        lease.session,
+        lease.now,
+        transaction_connections,
+        may_kill=True,
+    )
+    hub = Hub(registry, supervisor.send, lease, Page.attach(page_fd), concurrency, namespace, transactions)
     with suppress(BrokenPipeError, ConnectionResetError):
         supervisor.send([Hello(os.getpid())])
         hub.run(supervisor)

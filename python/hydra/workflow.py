@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from hydra.clock import seconds_of
 from hydra.codec import Signature
@@ -74,6 +74,7 @@ class Step(Definition[P, R]):
     """A function whose outcome is recorded once per execution."""
 
     kind = "step"
+    is_transaction = False
 
     def __init__(
         self,
@@ -111,6 +112,36 @@ class AsyncStep(Step[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
         return super().__call__(*args, **kwargs)  # type: ignore[return-value]
+
+
+class Transaction(Step[P, R]):
+    """A step whose first argument is a connection, in a transaction that also writes the step's record."""
+
+    is_transaction = True
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        super().__init__(function, **options)
+        if self.timeout_ns or self.inline:
+            raise ConfigError(f"transaction `{self.name}` takes no `timeout` and is never inline.")
+        parameters = list(self.signature.parameters.values())
+        if self.is_async:
+            raise ConfigError(f"transaction `{self.name}` must not be async: its connection is not.")
+        if not parameters or parameters[0].kind not in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        ):
+            raise ConfigError(f"transaction `{self.name}` needs a first parameter, which takes the connection.")
+        self.signature = self.signature.replace(parameters=parameters[1:])
+        self._positional = positional_range(self.signature)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = caller.get()
+        if here is None:
+            raise HydraError(
+                f"transaction `{self.name}` gets its connection from hydra, in a workflow; "
+                f"elsewhere call `{self.__name__}.function(connection, …)`."
+            )
+        return here.call_step(self, args, kwargs)  # type: ignore[no-any-return]
 
 
 class Workflow(Definition[P, R]):
@@ -242,6 +273,27 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 
 @overload
+def transaction(function: Callable[Concatenate[Any, P], R], /) -> Transaction[P, R]: ...
+@overload
+def transaction(
+    *,
+    name: str | None = ...,
+    max_attempts: int = ...,
+    backoff: Backoff = ...,
+    retry_on: tuple[type[BaseException], ...] = ...,
+) -> TransactionDecorator: ...
+def transaction(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a step whose writes to the store's database commit with its record: exactly once."""
+
+    def define(function: Callable[..., Any]) -> Transaction[..., Any]:
+        definition: Transaction[..., Any] = Transaction(function, **options)
+        registry.add_step(definition)
+        return definition
+
+    return define if function is None else define(function)
+
+
+@overload
 def workflow(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncWorkflow[P, R]: ...
 @overload
 def workflow(function: Callable[P, R], /) -> Workflow[P, R]: ...
@@ -270,6 +322,10 @@ class StepDecorator(Protocol):
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncStep[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
+
+
+class TransactionDecorator(Protocol):
+    def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> Transaction[P, R]: ...
 
 
 class WorkflowDecorator(Protocol):

@@ -77,6 +77,8 @@ class Fork(msgspec.Struct, frozen=True):
     slot: int
     concurrency: int
     namespace: str
+    url: str  # with its password, so it travels here and not in the arguments, which everybody may read
+    transaction_connections: int
     become: bool
 
 
@@ -242,7 +244,16 @@ def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[in
         name_process(f"hydra-worker-{request.slot}")
         sock, page_fd, lease_fd, lifeline_fd = descriptors[:4]  # the fifth, the lock, stays open while we live
         own = socket.socket(fileno=sock)
-        worker_main(own, page_fd, lease_fd, lifeline_fd, request.concurrency, request.namespace)
+        worker_main(
+            own,
+            page_fd,
+            lease_fd,
+            lifeline_fd,
+            request.concurrency,
+            request.namespace,
+            request.url,
+            request.transaction_connections,
+        )
         code = 0
     except BaseException:
         traceback.print_exc()

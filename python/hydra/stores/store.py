@@ -13,7 +13,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -103,6 +103,33 @@ class Violation(msgspec.Struct, frozen=True):
     promise: str
     execution_id: str
     detail: str
+
+
+class StepConnection(Protocol):
+    """A connection of its own for `@hydra.transaction` steps, one at a time (R21). Errors are the driver's own."""
+
+    @property
+    def connection(self) -> Any:
+        """The driver's connection, as the user's function gets it."""
+        ...
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another transaction may begin on it."""
+        ...
+
+    def begin(self) -> None: ...
+    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+        """The fence, the record, COMMIT. False, and rolled back, where `Store.commit` would say so or the record
+        exists; LeaseLost where the fence refuses; StoreUnavailable (`outcome="unknown"`) where COMMIT got no answer."""
+        ...
+
+    def roll_back(self) -> None: ...
+    def is_passing(self, error: BaseException) -> bool:
+        """Whether the same function may well succeed when it is run again: a lost lock, a lost connection."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Store(Protocol):
@@ -202,6 +229,10 @@ class Store(Protocol):
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
         """A clean end: alive -> dead. What it still owns is returned by return_executions like any dead node's."""
+        ...
+
+    def step_connection(self) -> StepConnection:
+        """Opened in the worker, by the step that needs it."""
         ...
 
     # peers

@@ -39,6 +39,7 @@ from hydra.stores.mysql.address import read_address, without_password
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader
+from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import Watch, bell
 from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
 
@@ -184,6 +185,9 @@ class MysqlStore:
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
         self._database.write(lambda t: nodes.unregister_node(t, node))
+
+    def step_connection(self) -> StepConnection:
+        return StepConnection(self._database.address, self.namespace, self._database.share_locks_block)
 
     # peers
 

@@ -46,7 +46,9 @@ class StepConnection:
             if error.sqlstate == _DUPLICATE:
                 return False
             if error.sqlstate in _ENDED_BY_USER:
-                raise NonRetryable("a transaction must not end its transaction itself; leave the commit to hydra") from error
+                raise NonRetryable(
+                    "a transaction must not end its transaction itself; leave the commit to hydra"
+                ) from error
             raise
         if not written:
             self.roll_back()

@@ -1,0 +1,117 @@
+"""The connection of a `@hydra.transaction` step: the user's function first, the fence and its record last (R21)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pymysql
+
+from hydra.errors import NonRetryable, StoreUnavailable
+from hydra.execution import ExecutionCommit, NodeRef
+from hydra.stores.mysql import committing
+from hydra.stores.mysql.address import Address
+from hydra.stores.mysql.callers import CallerSession
+from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, error_code, explain, is_session_lost
+from hydra.stores.mysql.transaction import Transaction
+
+CONNECT_SECONDS = 5
+REPLY_SECONDS = 60
+_SAVEPOINT_GONE = 1305
+_SETTINGS = (
+    "set session transaction isolation level read committed",
+    "set session time_zone = '+00:00'",
+    "set session sql_mode = 'STRICT_ALL_TABLES'",
+)
+
+
+class StepConnection:
+    """See `hydra.stores.store.StepConnection`."""
+
+    def __init__(self, address: Address, namespace: str, share_locks_block: bool) -> None:
+        self._place = address.place
+        self._namespace = namespace
+        self._share_locks_block = share_locks_block
+        self._is_lost = False
+        self._is_open = False
+        try:
+            self.connection: Any = pymysql.connect(
+                **address.arguments(),
+                charset="utf8mb4",
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=REPLY_SECONDS,
+                write_timeout=REPLY_SECONDS,
+            )
+            for statement in _SETTINGS:
+                self._execute(statement)
+        except (pymysql.MySQLError, OSError) as error:
+            raise explain(error, self._place) or error from error
+
+    def begin(self) -> None:
+        self._is_open = True
+        self._execute("begin")
+        self._execute("savepoint hydra_step")
+
+    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+        try:
+            self._execute("release savepoint hydra_step")
+            transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
+            transaction.begun = True
+            (written,) = committing.commit(transaction, node, [item], now)
+            transaction.flush()
+        except pymysql.MySQLError as error:
+            self._note(error)
+            self.roll_back()
+            if error_code(error) == DUPLICATE:
+                return False
+            if error_code(error) == _SAVEPOINT_GONE:
+                raise NonRetryable(
+                    "a transaction must not end its transaction itself, and MySQL ends it at `create`, `alter` and "
+                    "`drop`; leave the commit to hydra"
+                ) from error
+            raise
+        if not written:
+            self.roll_back()
+            return False
+        try:
+            self._execute("commit")
+        except (pymysql.MySQLError, OSError) as error:
+            self._note(error)
+            if self._is_lost:
+                message = f"the database `{self._place}` did not confirm a commit; it may or may not have happened"
+                raise StoreUnavailable(message, outcome="unknown") from error
+            self.roll_back()
+            raise
+        self._is_open = False
+        return True
+
+    def roll_back(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            self._execute("rollback")
+        except (pymysql.MySQLError, OSError):
+            self._is_lost = True
+
+    def is_passing(self, error: BaseException) -> bool:
+        if isinstance(error, Exception):
+            self._note(error)
+        return self._is_lost or (isinstance(error, pymysql.MySQLError) and error_code(error) in DEADLOCK)
+
+    @property
+    def is_usable(self) -> bool:
+        return not self._is_lost and bool(self.connection.open)
+
+    def close(self) -> None:
+        with suppress(pymysql.MySQLError, OSError):
+            self.connection.close()
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, pymysql.MySQLError | OSError) and is_session_lost(error):
+            self._is_lost = True
+
+    def _execute(self, statement: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)

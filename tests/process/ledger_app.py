@@ -1,0 +1,103 @@
+"""Transactions against a table of the user's own, and the places where they die."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import hydra
+import kills
+from hydra import worker
+from hydra.transactions import Transactions
+
+kills.install_in_worker()
+
+TABLE = "create table ledger (account varchar(50) not null, amount bigint not null)"
+
+
+class KillingTransactions(Transactions):
+    """Dies around the fence and the COMMIT of a step's connection."""
+
+    def _take(self) -> Any:
+        own = super()._take()
+        if not isinstance(own, KillingConnection):
+            own.__class__ = type("KillingConnection", (KillingConnection, type(own)), {})
+        return own
+
+
+class KillingConnection:
+    """Mixed into the store's."""
+
+    def begin(self) -> None:
+        kills.reach("before begin")
+        super().begin()  # type: ignore[misc]
+        kills.reach("after begin")
+
+    def commit(self, *arguments: Any) -> bool:
+        kills.reach("before fence")
+        written: bool = super().commit(*arguments)  # type: ignore[misc]
+        kills.reach("after commit")
+        return written
+
+
+if os.environ.get(kills.POINT):
+    worker.Transactions = KillingTransactions  # type: ignore[misc]
+
+
+@hydra.transaction
+def post(connection: Any, account: str, amount: int) -> int:
+    cursor = connection.cursor()
+    for number, each in enumerate((account, f"{account}-again"), 1):
+        kills.reach(f"before insert {number}")
+        cursor.execute(f"insert into ledger (account, amount) values ('{each}', {int(amount)})")
+    kills.reach("after inserts")
+    cursor.execute(f"select sum(amount) from ledger where account = '{account}'")
+    return int(cursor.fetchone()[0])
+
+
+@hydra.transaction
+def post_and_fail(connection: Any, account: str) -> None:
+    connection.cursor().execute(f"insert into ledger (account, amount) values ('{account}', 1)")
+    raise ValueError("the account is closed")
+
+
+@hydra.transaction
+def post_and_commit(connection: Any, account: str) -> None:
+    connection.cursor().execute(f"insert into ledger (account, amount) values ('{account}', 1)")
+    connection.commit()
+
+
+@hydra.step
+def render(number: int) -> int:
+    return number
+
+
+@hydra.workflow
+def book(account: str) -> list[int]:
+    done = [render(1), post(account, 5), render(2), post(f"{account}/2", 7)]
+    return done
+
+
+@hydra.workflow
+def book_beside(account: str) -> list[int]:
+    """Other branches record while transactions are under way."""
+    calls = [bound for n in range(4) for bound in (post.bind(f"{account}/{n}", n), render.bind(n))]
+    return list(hydra.gather(*calls))
+
+
+@hydra.workflow
+def book_closed(account: str) -> str:
+    try:
+        post_and_fail(account)
+    except ValueError as error:
+        return str(error)
+    return "open"
+
+
+@hydra.workflow
+def book_by_hand(account: str) -> str:
+    try:
+        post_and_commit(account)
+    except hydra.NonRetryable as error:
+        return str(error)
+    return "committed"

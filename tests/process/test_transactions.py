@@ -1,0 +1,87 @@
+"""`@hydra.transaction`: the user's writes and the record commit together, whoever dies in between (G6, R21, R22)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import ledger_app
+import psycopg
+import pytest
+from hydra.execution import RecordKind
+from hydra.stores import open_store
+from scene import Scene
+from servers import mysql
+
+POINTS = ("before begin", "after begin", "before insert 1", "before insert 2", "after inserts", "before fence")
+LATE = ("after commit",)
+
+
+def connect(url: str) -> Any:
+    """A plain autocommit connection."""
+    match urlsplit(url).scheme:
+        case "sqlite":
+            return sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        case "mysql":
+            return mysql.connect(url)
+        case _:
+            return psycopg.connect(url, autocommit=True)
+
+
+@pytest.fixture
+def ledger(scene: Scene, url: str) -> Scene:
+    scene.engine.stats()  # makes the tables
+    connection = connect(url)
+    connection.cursor().execute(ledger_app.TABLE)
+    connection.close()
+    return scene
+
+
+def rows(url: str) -> Counter[str]:
+    connection = connect(url)
+    cursor = connection.cursor()
+    cursor.execute("select account from ledger")
+    found = Counter(account for (account,) in cursor.fetchall())
+    connection.close()
+    return found
+
+
+def once(*accounts: str) -> Counter[str]:
+    return Counter({each: 1 for account in accounts for each in (account, f"{account}-again")})
+
+
+@pytest.mark.parametrize("who", ["worker", "supervisor"])
+@pytest.mark.parametrize("point", POINTS + LATE)
+def test_g6_a_transaction_killed_anywhere_is_written_once(ledger: Scene, url: str, who: str, point: str) -> None:
+    first = ledger.start("ledger_app", kill=f"{who}:{point}")
+    handle = ledger.engine.submit(ledger_app.book.bind("a"))
+    if who == "supervisor":
+        first.wait()
+        ledger.start("ledger_app")
+    assert handle.result(timeout=30) == [1, 5, 2, 7]
+    assert ledger.mark.exists()
+    assert rows(url) == once("a", "a/2")
+    kinds = [record.kind for record in open_store(url).records(handle.id)]
+    assert kinds.count(RecordKind.STEP) == 4
+    assert kinds.count(RecordKind.CRASH) == (who == "worker" and point not in LATE)
+
+
+def test_g6_transactions_run_beside_other_steps_of_their_execution(ledger: Scene, url: str) -> None:
+    ledger.start("ledger_app")
+    handles = [ledger.engine.submit(ledger_app.book_beside.bind(f"a{n}")) for n in range(10)]
+    assert [handle.result(timeout=30) for handle in handles] == [[0, 0, 1, 1, 2, 2, 3, 3]] * 10
+    assert rows(url) == once(*(f"a{n}/{m}" for n in range(10) for m in range(4)))
+
+
+def test_g6_what_a_failed_transaction_wrote_is_gone(ledger: Scene, url: str) -> None:
+    ledger.start("ledger_app")
+    assert ledger.engine.submit(ledger_app.book_closed.bind("a")).result(timeout=30) == "the account is closed"
+    assert rows(url) == Counter()
+
+
+def test_g6_a_function_that_ends_its_transaction_itself_is_told_so(ledger: Scene) -> None:
+    ledger.start("ledger_app")
+    result = ledger.engine.submit(ledger_app.book_by_hand.bind("a")).result(timeout=30)
+    assert "must not end its transaction" in result

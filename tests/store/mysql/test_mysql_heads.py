@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hydra import _core
 from hydra.execution import Submission
-from hydra.stores.mysql import MysqlStore, heads
+from hydra.stores.mysql import heads
 from mysql_racing import NOW, Stage, submission
 
 
@@ -56,9 +54,7 @@ def test_who_found_too_little_is_told_when_to_look_again(clock: SlowLook) -> Non
     assert seen.look_again_seconds() is None
 
 
-def test_what_lies_before_the_known_head_is_claimed_after_a_hint(
-    open_store: Callable[..., MysqlStore], stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "FULL_LOOK_SHARE", 1e-6)  # every look counts as slow
     stage.submit()
     assert len(stage.claim_a()) == 1
@@ -75,8 +71,7 @@ def test_what_lies_before_the_known_head_is_claimed_after_a_hint(
     assert found == [urgent.id, early.id]
 
 
-def test_claims_stay_quick_under_an_old_snapshot(open_store: Callable[..., MysqlStore], stage: Stage) -> None:
-    """Rows read by the server, which also counts those that are deleted, cannot be asked for: so is the plan."""
+def test_a_look_behind_the_head_is_a_range_in_the_queues_own_order(stage: Stage) -> None:
     stage.submit(3)
     stage.claim_a(1)
     seen = stage.a._heads

@@ -142,3 +142,35 @@ def test_cancelling_a_parent_cancels_its_children(working: hydra.Engine) -> None
         parent.result(timeout=WAIT_SECONDS)
     with pytest.raises(hydra.WorkflowCancelled):
         working.get(children[0].id).result(timeout=WAIT_SECONDS)
+
+
+undone: list[str] = []
+
+
+@hydra.step
+def undo(what: str) -> None:
+    undone.append(what)
+
+
+@hydra.workflow(name="undo-asleep")
+def asleep(mark: str) -> None:
+    hydra.on_failure(undo.bind(f"{mark} first"))
+    hydra.on_failure(undo.bind(f"{mark} second"))
+    hydra.sleep(3600)
+
+
+def test_cancelling_what_sleeps_runs_its_undo_steps_first(working: hydra.Engine) -> None:
+    mark = str(uuid.uuid4())
+    handle = working.submit(asleep.bind(mark))
+    wait_for_status(handle, "sleeping")
+    handle.cancel()
+    with pytest.raises(hydra.WorkflowCancelled):
+        handle.result(timeout=WAIT_SECONDS)
+    assert [what for what in undone if what.startswith(mark)] == [f"{mark} second", f"{mark} first"]
+
+
+def wait_for_status(handle: hydra.Handle[object], status: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while handle.status() != status:
+        assert time.monotonic() < deadline, handle.execution()
+        time.sleep(0.01)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from hydra import _core, codec
+from hydra import _core, codec, family
 from hydra.clock import LeasePage, boottime_ns
-from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
+from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind, Status
 from hydra.frames import (
     Deliver,
     Drain,
@@ -48,6 +48,7 @@ class Stored:
         self.cancel_requested = False
         self.messages: list[Message] = []
         self.wake_seq = 0
+        self.parent: Stored | None = None
 
     @property
     def end(self) -> End:
@@ -147,7 +148,7 @@ class Supervisor:
         self._records_left = crash_after
         while True:
             self.run()
-            if any(not each.ends for each in self.stored.values()):
+            if any(not each.ends or each.wakes_at() == 0 for each in self.stored.values()):
                 continue
             wakes = [wake_at for each in self.stored.values() if (wake_at := each.wakes_at()) is not None]
             if not wakes:
@@ -205,6 +206,7 @@ class Supervisor:
                     answers.append(Durable([frame.token], [stored.records[-1].seq]))
                 else:
                     stored.ends.append(frame.end)
+                    self._tell_parent(stored)
                     del self._tokens[frame.token]
         if not self._tokens:
             answers.append(Drain())
@@ -217,12 +219,32 @@ class Supervisor:
         for record in records:
             assert record.seq == len(stored.records) + 1, "R13: a record is accepted only as the next"
             stored.records.append(record)
+            if record.kind == RecordKind.SPAWN:
+                stored.records[-1] = self._spawn(stored, record)
             if record.kind == RecordKind.EVENT:
                 consumed = [each for each in stored.messages if UUID(each.id).bytes == record.digest]
                 assert len(consumed) == 1, "a message is consumed once, and only while it is there"
                 stored.messages.remove(consumed[0])
         if self._records_left is not None:
             self._records_left -= len(records)
+
+    def _spawn(self, parent: Stored, record: Record) -> Record:
+        """As the database does it, in the transaction that writes the record; keys are not known here."""
+        kept, asked = family.take_apart(parent.claimed.id, record)
+        child = self.submit_raw(asked.submission.workflow, asked.submission.input)
+        del self.stored[child.claimed.id]
+        fields = {name: getattr(child.claimed, name) for name in Claimed.__struct_fields__}
+        child.claimed = Claimed(**{**fields, "id": asked.submission.id})
+        child.parent = parent
+        self.stored[asked.submission.id] = child
+        return kept
+
+    def _tell_parent(self, child: Stored) -> None:
+        if child.parent is not None and child.end.kind in (Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED):
+            end = family.End(Status(str(child.end.kind)), child.end.cause, child.end.payload)
+            id = child.claimed.id
+            child.parent.messages.append(family.tell_end(child.parent.claimed.id, id, end, self.lease.now()))
+            child.parent.wake_seq += 1
 
     def _die(self, stored: Stored, records: list[Record]) -> None:
         self._write(stored, records)

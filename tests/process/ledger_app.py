@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 from typing import Any
 
+import apps
 import hydra
 import kills
 from hydra import worker
@@ -74,8 +77,7 @@ def render(number: int) -> int:
 
 @hydra.workflow
 def book(account: str) -> list[int]:
-    done = [render(1), post(account, 5), render(2), post(f"{account}/2", 7)]
-    return done
+    return [render(1), post(account, 5), render(2), post(f"{account}/2", 7)]
 
 
 @hydra.workflow
@@ -101,3 +103,32 @@ def book_by_hand(account: str) -> str:
     except hydra.NonRetryable as error:
         return str(error)
     return "committed"
+
+
+@hydra.transaction
+def move(connection: Any, log: str, source: str, target: str) -> None:
+    """Meets another that goes the other way half-way, the first time."""
+    apps.note(log, f"{source} to {target}")
+    cursor = connection.cursor()
+    cursor.execute(f"update ledger set amount = amount - 1 where account = '{source}'")
+    Path(f"{log}-{source}").touch()
+    while not Path(f"{log}-{target}").exists():
+        time.sleep(0.005)
+    cursor.execute(f"update ledger set amount = amount + 1 where account = '{target}'")
+
+
+@hydra.workflow
+def rebalance(log: str, source: str, target: str) -> None:
+    move(log, source, target)
+
+
+@hydra.transaction
+def insert_and_wait(connection: Any) -> None:
+    connection.execute("insert into ledger (account, amount) values ('late', 1)")
+    while True:
+        time.sleep(0.01)
+
+
+@hydra.workflow
+def dawdle() -> None:
+    insert_and_wait()

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import ledger_app
 import psycopg
 import pytest
-from hydra.execution import RecordKind
+from hydra.execution import RecordKind, Status
 from hydra.stores import open_store
-from scene import Scene
+from scene import Scene, until
 from servers import mysql
 
 POINTS = ("before begin", "after begin", "before insert 1", "before insert 2", "after inserts", "before fence")
@@ -85,3 +85,29 @@ def test_g6_a_function_that_ends_its_transaction_itself_is_told_so(ledger: Scene
     ledger.start("ledger_app")
     result = ledger.engine.submit(ledger_app.book_by_hand.bind("a")).result(timeout=30)
     assert "must not end its transaction" in result
+
+
+@pytest.mark.parametrize("url", ["postgres", "mysql"], indirect=True)
+def test_g6_the_victim_of_a_deadlock_runs_its_whole_function_again(ledger: Scene, url: str) -> None:
+    connection = connect(url)
+    connection.cursor().execute("insert into ledger (account, amount) values ('a', 100), ('b', 100)")
+    ledger.start("ledger_app", lease_ttl_seconds=10.0)
+    there = ledger.engine.submit(ledger_app.rebalance.bind(ledger.log, "a", "b"))
+    back = ledger.engine.submit(ledger_app.rebalance.bind(ledger.log, "b", "a"))
+    there.result(timeout=30)
+    back.result(timeout=30)
+    assert sorted(ledger.counts().values()) == [1, 2], "one ran twice, and only one of its runs counts"
+    cursor = connection.cursor()
+    cursor.execute("select sum(amount), min(amount) from ledger")
+    assert [int(value) for value in cursor.fetchone()] == [200, 100]
+    for handle in (there, back):
+        assert [record.kind for record in open_store(url).records(handle.id)] == [RecordKind.STEP]
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_r21_a_transaction_that_keeps_the_file_for_too_long_is_killed_and_parked(ledger: Scene) -> None:
+    """It stands still with the write lock, so it is poison: nobody else can write while it does."""
+    ledger.start("ledger_app", concurrency=1)
+    handle = ledger.engine.submit(ledger_app.dawdle.bind())
+    until(lambda: handle.status() == Status.PARKED, seconds=60)
+    assert rows(ledger.url) == Counter()

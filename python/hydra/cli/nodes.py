@@ -25,6 +25,13 @@ from hydra.views import to_datetime
 @click.option(
     "--spawn", is_flag=True, help="Import the module in each worker instead of forking; for code with threads."
 )
+@click.option(
+    "--transaction-connections",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="How many `@hydra.transaction` steps a worker runs at a time, each on a connection of its own.",
+)
 @database_options
 def start(
     module: str,
@@ -34,6 +41,7 @@ def start(
     log_format: str,
     reload: bool,
     spawn: bool,
+    transaction_connections: int,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -55,6 +63,7 @@ def start(
         log_format=log_format,
         reload=reload,
         spawn=spawn,
+        transaction_connections=transaction_connections,
     )
     sys.exit(Supervisor(settings).run())
 

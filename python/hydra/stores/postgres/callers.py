@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from hydra.errors import ConfigError
@@ -38,7 +38,8 @@ def joined(connection: object, database: Database) -> Iterator[Run]:
     def run(*steps: Step) -> list[Result]:
         results: list[Result] = []
         for name, parameters in steps:
-            cursor = own.cursor(binary=True, row_factory=tuple_row)
+            cursor = psycopg.Cursor(own, row_factory=tuple_row)  # not the caller's kind: Django's takes no binary
+            cursor.format = Format.BINARY
             register(cursor.adapters)
             cursor.execute(statements()[name], parameters)
             results.append(Result(cursor.fetchall() if cursor.description else [], cursor.rowcount))

@@ -1,0 +1,7 @@
+"""For tests of workflows: a whole engine in the test's own thread, with a clock that moves when the test says so."""
+
+from hydra.testing.crashes import CrashReport, crash_matrix
+from hydra.testing.harness import Harness
+from hydra.testing.steps import step_context
+
+__all__ = ["CrashReport", "Harness", "crash_matrix", "step_context"]

@@ -1,0 +1,61 @@
+"""`step_context`: what a step sees of its execution, for a plain unit test of the step. No engine, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from hydra.calls import StepCall
+from hydra.context import Current
+from hydra.workflow import Step, caller
+
+if TYPE_CHECKING:
+    from hydra.executor import Execution
+
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+class StepInTest(StepCall):
+    """A caller that belongs to no execution."""
+
+    __slots__ = ("_current", "_key")
+
+    def __init__(self, key: str, current: Current) -> None:
+        super().__init__(cast("Execution", None), "", Step(step_in_test), 0, current.attempt, (), {})
+        self._key = key
+        self._current = current
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def current(self) -> Current:
+        return self._current
+
+    def idempotency_key(self, label: str | None) -> str:
+        return self._key if label is None else f"{self._key}-{label}"
+
+
+def step_in_test() -> None:
+    """Stands where the step's definition would."""
+
+
+@contextmanager
+def step_context(
+    key: str = "test",
+    *,
+    id: str = "test",
+    workflow: str = "test",
+    step: str = "test",
+    namespace: str = "default",
+    tags: Mapping[str, str] = NO_TAGS,
+    attempt: int = 1,
+) -> Iterator[None]:
+    """Within it `hydra.idempotency_key()` is `key` and `hydra.current()` says what is given here."""
+    here = StepInTest(key, Current(id, workflow, step, namespace, dict(tags), attempt, 1))
+    token = caller.set(here)
+    try:
+        yield
+    finally:
+        caller.reset(token)

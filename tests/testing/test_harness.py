@@ -1,0 +1,198 @@
+"""`hydra.testing.Harness`: the real engine in the test's own thread, under a clock the test moves."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import hydra
+import pytest
+from hydra.testing import Harness, step_context
+
+
+def test_bodies_and_steps_run_in_the_tests_own_thread(harness: Harness) -> None:
+    @hydra.step
+    def where() -> int:
+        return threading.get_ident()
+
+    @hydra.workflow
+    def flow() -> list[int]:
+        return [threading.get_ident(), where(), *hydra.gather(where.bind(), where.bind())]
+
+    assert set(harness.submit(flow.bind()).result()) == {threading.get_ident()}
+
+
+def test_nothing_happens_before_the_test_lets_it(harness: Harness) -> None:
+    @hydra.workflow
+    def flow() -> str:
+        return "done"
+
+    handle = harness.submit(flow.bind())
+    assert handle.status() == "pending"
+    harness.run_until_idle()
+    assert handle.status() == "completed"
+    again = harness.submit(flow.bind())
+    harness.run_until_idle()
+    assert again.status() == "completed"
+
+
+def test_a_sleep_of_months_ends_when_the_clock_gets_there_and_not_before(harness: Harness) -> None:
+    @hydra.workflow
+    def flow() -> datetime:
+        hydra.sleep(timedelta(days=90))
+        return hydra.now()
+
+    started_at = harness.clock.now_datetime()
+    handle = harness.submit(flow.bind())
+    harness.advance(timedelta(days=90) - timedelta(microseconds=1))
+    assert handle.status() == "sleeping"
+    with pytest.raises(hydra.ResultTimeout, match="advance the clock"):
+        handle.result()
+    harness.advance(timedelta(microseconds=1))
+    assert handle.result() == started_at + timedelta(days=90)
+
+
+def test_retries_delays_short_sleeps_and_time_outs_follow_the_clock(harness: Harness) -> None:
+    tried_at = []
+
+    @hydra.step(max_attempts=4, backoff=hydra.Backoff(initial=0.5, factor=60.0, maximum=1800.0, jitter=0.0))
+    def flaky() -> int:
+        tried_at.append(harness.clock.now_datetime())
+        if len(tried_at) < 4:
+            raise ConnectionError("not yet")
+        return len(tried_at)
+
+    @hydra.workflow
+    def flow() -> int:
+        hydra.sleep(0.25)
+        return flaky()
+
+    @hydra.workflow(timeout=timedelta(hours=5))
+    def endless() -> None:
+        hydra.sleep(timedelta(days=2))
+
+    start = harness.clock.now_datetime()
+    handle = harness.submit(flow.bind(), delay=timedelta(hours=3))
+    late = harness.submit(endless.bind())
+    harness.advance(timedelta(hours=4, minutes=59))
+    first = start + timedelta(hours=3, seconds=0.25)
+    assert tried_at == [
+        first, first + timedelta(seconds=0.5), first + timedelta(seconds=30.5), first + timedelta(seconds=1830.5)
+    ]  # fmt: skip
+    assert handle.result() == 4
+    assert late.status() == "sleeping"
+    harness.advance(timedelta(minutes=1))
+    with pytest.raises(hydra.WorkflowFailed, match="timeout"):
+        late.result()
+
+
+def test_async_bodies_and_steps_are_waited_for(harness: Harness) -> None:
+    @hydra.step
+    async def double(n: int) -> int:
+        import asyncio
+
+        await asyncio.sleep(0.01)
+        return 2 * n
+
+    @hydra.workflow
+    async def flow() -> int:
+        first = await double(1)
+        await hydra.aio.sleep(timedelta(days=30))
+        return await double(first)
+
+    handle = harness.submit(flow.bind())
+    harness.advance(timedelta(days=30))
+    assert handle.result() == 4
+
+
+def test_a_signal_and_a_cancel_arrive(harness: Harness) -> None:
+    @hydra.workflow
+    def waits() -> str:
+        return hydra.wait_event("go", type=str)
+
+    told, ended = harness.submit(waits.bind()), harness.submit(waits.bind())
+    harness.run_until_idle()
+    told.signal("go", "yes")
+    ended.cancel()
+    assert told.result() == "yes"
+    with pytest.raises(hydra.WorkflowCancelled):
+        ended.result()
+
+
+def test_ten_thousand_sleepers_of_different_months_wake_each_once_on_time_through_restarts(harness: Harness) -> None:
+    woken: list[tuple[int, timedelta]] = []
+
+    @hydra.step(inline=True)
+    def wake(number: int) -> None:
+        woken.append((number, harness.clock.now_datetime() - start))
+
+    @hydra.workflow
+    def sleeper(number: int) -> None:
+        hydra.sleep(timedelta(days=30 * (1 + number % 24)))
+        wake(number)
+
+    start = harness.clock.now_datetime()
+    harness.engine.submit_many([sleeper.bind(number) for number in range(10_000)])
+    harness.run_until_idle()
+    for month in range(1, 25):
+        if month % 6 == 0:
+            harness.restart()
+        if month % 6 == 3:
+            harness.crash()
+        harness.advance(timedelta(days=30))
+    assert sorted(woken) == [(number, timedelta(days=30 * (1 + number % 24))) for number in range(10_000)]
+    assert harness.engine.audit() == []
+
+
+def test_a_clock_that_leaps_over_years_while_all_is_down_wakes_each_once(tmp_path) -> None:
+    woken = []
+
+    @hydra.step
+    def wake(number: int) -> None:
+        woken.append(number)
+
+    @hydra.workflow
+    def sleeper(number: int) -> None:
+        hydra.sleep(timedelta(days=number))
+        wake(number)
+
+    url = f"sqlite:///{tmp_path}/hydra.db"
+    with Harness(url) as first:
+        for number in range(1, 51):
+            first.submit(sleeper.bind(number))
+        first.run_until_idle()
+        clock = first.clock
+    clock.advance(10 * 366 * 86_400 * 1_000_000)
+    with Harness(url, clock=clock) as second:
+        second.run_until_idle()
+        assert sorted(woken) == list(range(1, 51))
+        second.advance(timedelta(days=400))
+        assert len(woken) == 50
+
+
+def test_timers_work_up_to_the_year_9999(harness: Harness) -> None:
+    @hydra.workflow
+    def flow() -> datetime:
+        hydra.sleep(timedelta(days=364))
+        return hydra.now()
+
+    harness.advance(datetime(9998, 12, 31, tzinfo=UTC))
+    handle = harness.submit(flow.bind())
+    harness.advance(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert handle.result() == datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def test_the_clock_does_not_go_back(harness: Harness) -> None:
+    with pytest.raises(hydra.ConfigError, match="cannot go back"):
+        harness.advance(datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def test_a_step_can_be_tested_alone() -> None:
+    @hydra.step
+    def charge(amount: int) -> tuple[int, str, str, int]:
+        return amount, hydra.idempotency_key(), hydra.idempotency_key("refund"), hydra.current().attempt
+
+    with step_context(key="inv-1", attempt=2):
+        assert charge(5) == (5, "inv-1", "inv-1-refund", 2)
+    with pytest.raises(hydra.HydraError, match="step_context"):
+        charge(5)

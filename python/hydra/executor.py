@@ -102,8 +102,12 @@ class Execution:
             self.host.resume(strand)
 
     def halt(self, reason: str) -> None:
-        if self.undoing.end is not None and reason in ("cancelled", "timeout"):
-            return  # it is ending already, and what it did is undone first
+        if reason in ("cancelled", "timeout"):
+            if self.undoing.end is not None or self._unwinding is not None:
+                return  # it is ending already, and what it did is undone first
+            if not self.undoing.is_complete:
+                self._unwinding = endings.end_of_halt(reason, self.claimed)
+                return  # in the middle of a replay: what is to be undone is not known yet
         self.stop(endings.end_of_halt(reason, self.claimed))
 
     def stop(self, end: End) -> None:

@@ -28,10 +28,19 @@ class Undoing:
     """What an execution has registered; `end` is the end that waits for it to be undone."""
 
     def __init__(self, records: list[Record]) -> None:
-        self.has_records = any(record.name == ON_FAILURE for record in records)
+        self._recorded_count = sum(record.name == ON_FAILURE for record in records) if records else 0
         self.end: End | None = None
         self._steps: list[BoundStep[object]] = []
         self._is_done = False
+
+    @property
+    def has_records(self) -> bool:
+        return self._recorded_count > 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the replay has come to everything that was registered."""
+        return len(self._steps) >= self._recorded_count
 
     def is_due(self, end: End) -> bool:
         return end.kind in UNDONE_ENDS and bool(self._steps) and not self._is_done

@@ -12,6 +12,7 @@ from hydra.stores.store import Store
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
 WORKFLOW = "bill"
+LOOKS_MAX = 20
 UNKNOWN = str(uuid.UUID(int=0))  # no execution and no node has this id
 
 
@@ -44,6 +45,15 @@ def register(store: Store, id: str | None = None, now: int = NOW) -> NodeRef:
 
 def claim(store: Store, node: NodeRef, slots: int = 100, now: int = NOW) -> list[Claimed]:
     return store.claim(node, [WORKFLOW], slots, now)
+
+
+def take(store: Store, node: NodeRef, now: int = NOW) -> list[Claimed]:
+    """What is due. A store may look only now and then for what became due behind the head of its queue."""
+    for _ in range(LOOKS_MAX):
+        if found := claim(store, node, now=now):
+            return found
+        store.wait_for_change(0.1)
+    return []
 
 
 def running(store: Store, node: NodeRef, **fields: object) -> Claimed:

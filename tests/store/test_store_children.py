@@ -6,7 +6,7 @@ import pytest
 from hydra import _core, family
 from hydra.execution import Claimed, End, ExecutionCommit, NodeRef, Record, Status, Submission
 from hydra.stores.store import Filter, Store
-from store_values import NOW, SECOND, WORKFLOW, claim, end, record, register, running, status, submit, write
+from store_values import NOW, SECOND, WORKFLOW, claim, end, record, register, running, status, submit, take, write
 
 
 def spawning(seq: int, key: str | None = None, digest: bytes = b"d" * 16, timeout_us: int | None = None) -> Record:
@@ -42,7 +42,7 @@ def test_g5_a_child_begins_with_the_record_that_asks_for_it(store: Store) -> Non
     assert store.commit(node, [ExecutionCommit(parent.id, parent.epoch + 1, [asked])], NOW) == [False]
     assert claim(store, node) == []
     assert write(store, node, parent, asked)
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     assert (child.id, child.workflow, child.input, child.priority) == (request_id(asked), WORKFLOW, b"input", 3)
     (kept,) = store.records(parent.id)
     assert kept.payload == _core.encode(child.id)
@@ -54,9 +54,9 @@ def test_a_childs_end_wakes_its_parent_and_says_how(store: Store, ending: str, p
     node = register(store)
     asked = spawning(1)
     parent = waiting_parent(store, node, asked)
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     assert end(store, node, child, ending, payload=payload)
-    (again,) = claim(store, node)
+    (again,) = take(store, node)
     assert again.id == parent
     assert told(again) == [(child.id, family.End(Status(ending), "", payload))]
 
@@ -66,12 +66,12 @@ def test_r14_a_child_that_ends_with_its_parents_suspension_is_not_missed(store: 
     parent = running(store, node)
     asked = spawning(1)
     assert write(store, node, parent, asked)
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     done = ExecutionCommit(child.id, child.epoch, [], End("completed", b"x"))
     suspended = ExecutionCommit(parent.id, parent.epoch, [], End("waiting"))
     assert store.commit(node, [suspended, done], NOW) == [True, True]
     assert status(store, parent.id) == "pending"
-    assert len(told(claim(store, node)[0])) == 1
+    assert len(told(take(store, node)[0])) == 1
 
 
 def test_a_child_that_ends_without_running_is_told_of(store: Store) -> None:
@@ -79,12 +79,12 @@ def test_a_child_that_ends_without_running_is_told_of(store: Store) -> None:
     late = waiting_parent(store, node, spawning(1, timeout_us=SECOND))
     (child,) = [each for each in store.list(Filter()) if each.id != late]
     assert store.promote(NOW + 2 * SECOND, 10) == 1
-    (again,) = claim(store, node, now=NOW + 2 * SECOND)
+    (again,) = take(store, node, now=NOW + 2 * SECOND)
     assert told(again) == [(child.id, family.End(Status.FAILED, "timeout", None))]
     assert end(store, node, again, "waiting", spawning(2), wake_seq=again.wake_seq)
     (other,) = [each for each in store.list(Filter()) if each.status is Status.PENDING]
     store.request_cancel([other.id], NOW)
-    (again,) = claim(store, node, now=NOW + 3 * SECOND)
+    (again,) = take(store, node, now=NOW + 3 * SECOND)
     assert (other.id, family.End(Status.CANCELLED, "", None)) in told(again)
 
 
@@ -92,7 +92,7 @@ def test_a_parents_end_leaves_its_children_alone(store: Store) -> None:
     node = register(store)
     parent = running(store, node)
     assert end(store, node, parent, "completed", spawning(1), payload=b"")
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     assert end(store, node, child, "completed", payload=b"")
 
 
@@ -104,9 +104,9 @@ def test_a_parents_cancel_cancels_its_children_and_theirs(store: Store, runs: bo
         assert write(store, node, parent, spawning(1))
     else:
         assert end(store, node, parent, "waiting", spawning(1))
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     assert end(store, node, child, "waiting", spawning(1))
-    (grandchild,) = claim(store, node)
+    (grandchild,) = take(store, node)
     assert store.request_cancel([parent.id], NOW) == ["running" if runs else "cancelled"]
     assert status(store, child.id) == "cancelled"
     assert status(store, grandchild.id) == "running"
@@ -120,12 +120,12 @@ def test_a_parents_cancel_cancels_its_children_and_theirs(store: Store, runs: bo
 def test_a_key_that_is_known_stands_for_its_execution_and_tells_all_who_asked(store: Store) -> None:
     node = register(store)
     (known,) = submit(store, key="k")
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     claimed = [running(store, node) for _ in range(2)]
     parents = [each.id for each in claimed]
     for each in claimed:
         assert end(store, node, each, "waiting", spawning(1, "k"))
-    for parent in claim(store, node):
+    for parent in take(store, node):
         assert parent.id in parents
         (answer,) = parent.messages
         assert _core.decode(answer.payload) == known
@@ -133,7 +133,7 @@ def test_a_key_that_is_known_stands_for_its_execution_and_tells_all_who_asked(st
     assert store.request_cancel([parents[0]], NOW) == ["cancelled"]
     assert status(store, known) == "running", "what was adopted is somebody else's"
     assert end(store, node, child, "completed", payload=b"x")
-    (again,) = claim(store, node)
+    (again,) = take(store, node)
     assert again.id == parents[1]
     assert [outcome for _, outcome in told(again)] == [family.End(Status.COMPLETED, "", b"x")]
 
@@ -141,10 +141,10 @@ def test_a_key_that_is_known_stands_for_its_execution_and_tells_all_who_asked(st
 def test_a_key_whose_execution_has_ended_is_told_of_at_once(store: Store) -> None:
     node = register(store)
     submit(store, key="k")
-    (done,) = claim(store, node)
+    (done,) = take(store, node)
     assert end(store, node, done, "completed", payload=b"x")
     waiting_parent(store, node, spawning(1, "k"))
-    (parent,) = claim(store, node)
+    (parent,) = take(store, node)
     assert [outcome.payload for _, outcome in told(parent)] == [b"x"]
 
 
@@ -152,7 +152,7 @@ def test_a_key_of_another_input_makes_nothing_and_says_so(store: Store) -> None:
     node = register(store)
     (known,) = submit(store, key="k", run_at=NOW + SECOND)
     parent = waiting_parent(store, node, spawning(1, "k", b"e" * 16))
-    (again,) = claim(store, node)
+    (again,) = take(store, node)
     assert again.id == parent
     assert [_core.decode(message.payload) for message in again.messages] == [None]
     assert {each.id for each in store.list(Filter())} == {known, parent}
@@ -161,11 +161,11 @@ def test_a_key_of_another_input_makes_nothing_and_says_so(store: Store) -> None:
 def test_a_key_whose_execution_was_purged_runs_nothing_twice_and_fails(store: Store) -> None:
     node = register(store)
     submit(store, key="k")
-    (done,) = claim(store, node)
+    (done,) = take(store, node)
     assert end(store, node, done, "completed", payload=b"x")
     assert store.purge(NOW + 1, 10) == 1
     waiting_parent(store, node, spawning(1, "k"))
-    (parent,) = claim(store, node)
+    (parent,) = take(store, node)
     assert [outcome for _, outcome in told(parent)] == [family.End(Status.FAILED, family.PURGED, None)]
 
 
@@ -174,6 +174,6 @@ def test_purging_takes_what_an_execution_still_waits_to_be_told(store: Store) ->
     parent = running(store, node)
     assert end(store, node, parent, "completed", record(1), spawning(2), payload=b"")
     assert store.purge(NOW + 1, 10) == 1
-    (child,) = claim(store, node)
+    (child,) = take(store, node)
     assert end(store, node, child, "completed", payload=b"")
     assert store.purge(NOW + 1, 10) == 1

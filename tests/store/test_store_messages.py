@@ -8,7 +8,20 @@ import pytest
 from hydra import _core
 from hydra.execution import ExecutionCommit, Message, NodeRef, Record
 from hydra.stores.store import Store
-from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, record, register, running, status, submit, write
+from store_values import (
+    NOW,
+    SECOND,
+    UNKNOWN,
+    WORKFLOW,
+    end,
+    record,
+    register,
+    running,
+    status,
+    submit,
+    take,
+    write,
+)
 
 
 def message(execution_id: str, name: str = "approved", sent_at: int = NOW, payload: bytes = b"yes") -> Message:
@@ -27,7 +40,7 @@ def test_a_signal_makes_what_waits_due_and_comes_with_its_claim(store: Store) ->
     end(store, node, waiting, "waiting", wake_at=NOW + 60 * SECOND)
     sent = message(waiting.id)
     assert store.signal([sent], NOW + 5) == ["waiting"]
-    (again,) = claim(store, node, now=NOW + 5)
+    (again,) = take(store, node, now=NOW + 5)
     assert (again.id, again.run_at, again.messages) == (waiting.id, NOW + 5, [sent])
     assert end(store, node, again, "completed", payload=b"")
     assert store.stats(NOW).counts == {WORKFLOW: {"completed": 1}}
@@ -39,7 +52,7 @@ def test_r14_what_was_signalled_while_it_ran_does_not_suspend_before_it_has_look
     assert store.signal([message(claimed.id)], NOW) == ["running"]
     assert end(store, node, claimed, "waiting", wake_seq=claimed.wake_seq)
     assert status(store, claimed.id) == "pending"
-    (again,) = claim(store, node)
+    (again,) = take(store, node)
     assert len(again.messages) == 1
     assert end(store, node, again, "waiting", wake_seq=again.wake_seq)
     assert status(store, claimed.id) == "waiting"
@@ -59,7 +72,7 @@ def test_a_signal_to_what_does_not_wait_is_kept_and_moves_nothing(store: Store, 
     if before == "parked":
         store.resume([id], NOW)
     store.promote(NOW + 2 * SECOND, 10)
-    (claimed,) = claim(store, node, now=NOW + 2 * SECOND)
+    (claimed,) = take(store, node, now=NOW + 2 * SECOND)
     assert [each.name for each in claimed.messages] == ["approved"]
 
 
@@ -69,7 +82,7 @@ def test_messages_come_in_the_order_of_arrival_each_to_its_own_execution(store: 
     late, early = message(first, sent_at=NOW + 9), message(first, sent_at=NOW + 1)
     other = message(second, "other", payload=b"\x00\xff")
     assert store.signal([late, other, early, message(UNKNOWN)], NOW) == ["pending", "pending", "pending", None]
-    claimed = {each.id: each.messages for each in claim(store, node)}
+    claimed = {each.id: each.messages for each in take(store, node)}
     assert claimed == {first: [early, late], second: [other]}
 
 
@@ -82,7 +95,7 @@ def test_a_final_execution_takes_no_message(store: Store) -> None:
         ids.append(claimed.id)
     assert store.signal([message(id) for id in ids], NOW) == ["completed", "failed", "cancelled"]
     store.retry([ids[1]], NOW)
-    assert claim(store, node)[0].messages == []
+    assert take(store, node)[0].messages == []
 
 
 def test_r17_a_signal_that_is_repeated_arrives_once(store: Store) -> None:
@@ -91,12 +104,12 @@ def test_r17_a_signal_that_is_repeated_arrives_once(store: Store) -> None:
     sent = message(id)
     store.signal([sent], NOW)
     store.signal([sent], NOW)
-    (claimed,) = claim(store, node)
+    (claimed,) = take(store, node)
     assert claimed.messages == [sent]
     assert write(store, node, claimed, event(1, sent))
     assert store.signal([sent], NOW) == ["running"]
     assert end(store, node, claimed, "released")
-    assert claim(store, node)[0].messages == []
+    assert take(store, node)[0].messages == []
 
 
 def test_g3_the_record_that_consumes_a_message_and_its_deletion_are_one_transaction(store: Store) -> None:
@@ -104,14 +117,14 @@ def test_g3_the_record_that_consumes_a_message_and_its_deletion_are_one_transact
     (id,) = submit(store)
     one, two = message(id, sent_at=NOW), message(id, sent_at=NOW + 1)
     store.signal([one, two], NOW)
-    (claimed,) = claim(store, node)
+    (claimed,) = take(store, node)
     stale = ExecutionCommit(claimed.id, claimed.epoch + 1, [event(1, one)])
     gap = ExecutionCommit(claimed.id, claimed.epoch, [event(2, one)])
     assert store.commit(node, [stale], NOW) == [False]
     assert store.commit(node, [gap], NOW) == [False]
     assert store.recover(node, [id])[0].messages == [one, two]
     assert end(store, node, claimed, "released", record(1), event(2, one))
-    (again,) = claim(store, node)
+    (again,) = take(store, node)
     assert again.messages == [two]
     assert again.records[1].digest == uuid.UUID(one.id).bytes
     assert end(store, node, again, "completed", event(3, two), payload=b"")
@@ -141,4 +154,4 @@ def test_purging_an_execution_takes_its_messages_with_it(store: Store) -> None:
 def test_a_message_of_another_namespace_finds_nobody(store: Store, open_another: object) -> None:
     (id,) = submit(store)
     assert open_another("other").signal([message(id)], NOW) == [None]  # type: ignore[operator]
-    assert claim(store, NodeRef(register(store).id, 1))[0].messages == []
+    assert take(store, NodeRef(register(store).id, 1))[0].messages == []

@@ -212,3 +212,31 @@ def test_g3_killed_at_any_record_everything_is_undone_and_nothing_twice() -> Non
     assert record_count == 9
     for crash_after in range(record_count + 1):
         assert run(crash_after) == record_count
+
+
+def test_a_cancel_in_the_middle_of_a_replay_waits_for_all_that_was_registered(supervisor: Supervisor) -> None:
+    undone: list[str] = []
+    replays = 0
+
+    @step
+    async def undo(what: str) -> None:
+        undone.append(what)
+
+    @workflow
+    async def order() -> None:
+        nonlocal replays
+        replays += 1
+        await aio.on_failure(undo.bind("first"))
+        if replays == 2:
+            supervisor.halt(execution, "cancelled")
+            await asyncio.sleep(0.05)
+        await aio.on_failure(undo.bind("second"))
+        await aio.sleep(3600)
+
+    execution = supervisor.submit(order.bind())
+    supervisor.run()
+    assert execution.end.kind == Ending.SLEEPING
+    supervisor.advance(7200 * 1_000_000)
+    supervisor.run()
+    assert execution.end.kind == Ending.CANCELLED
+    assert undone == ["second", "first"]

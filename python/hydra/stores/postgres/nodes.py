@@ -68,7 +68,9 @@ def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Bea
     )
     rows = beaten.rows
     check_fence(node, rows)
-    return Beat(rows[0][0], [Attention(*row) for row in attention.rows], [Message(*row) for row in messages.rows])
+    return Beat(
+        rows[0][0], [Attention(*row) for row in sorted(attention.rows)], [Message(*row) for row in messages.rows]
+    )
 
 
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
@@ -78,7 +80,7 @@ def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[O
     )
     rows = raised.rows
     check_fence(node, rows)
-    return NodeRef(node.id, rows[0][0]), [Owned(*row) for row in owned.rows]
+    return NodeRef(node.id, rows[0][0]), [Owned(*row) for row in sorted(owned.rows)]
 
 
 def unregister_node(write: Write, namespace: str, node: NodeRef) -> None:

@@ -4,4 +4,3 @@ from hydra_execution as e
 where e.owner = %(node)s
     and e.status = 'running'
     and e.attention is not null
-order by e.id

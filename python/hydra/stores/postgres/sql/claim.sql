@@ -59,7 +59,7 @@ with fence as materialized (
         claimed_at = %(now)s,
         started_at = coalesce(e.started_at, %(now)s)
     from taken
-    where e.id = taken.id
+    where e.id = any(array[taken.id])
     returning e.*
 )
 select
@@ -67,4 +67,4 @@ select
     e.timeout_at, e.wake_seq, e.attention, e.death_count, e.alone_death_count, s.tags::text
 from fence
 left join marked as e on true
-left join hydra_submission as s on s.execution_id = e.id
+left join hydra_submission as s on s.execution_id = any(array[e.id])

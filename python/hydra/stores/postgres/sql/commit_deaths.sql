@@ -15,7 +15,7 @@ with fence as materialized (
     from fence
     cross join unnest(%(ids)s, %(epochs)s, %(befores)s, %(death_counts)s, %(alone_death_counts)s)
         as i (id, epoch, before, death_count, alone_death_count)
-    where e.id = i.id
+    where e.id = any(array[i.id])
         and e.epoch = i.epoch
         and e.owner = fence.id
         and (i.before is null or i.before = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id))

@@ -46,7 +46,7 @@ with fence as materialized (
         where o.id = i.id
         offset 0
     ) as old
-    where e.id = i.id
+    where e.id = any(array[i.id])
         and e.epoch = i.epoch
         and e.owner = fence.id
         and (i.before is null or i.before = old.record_count)

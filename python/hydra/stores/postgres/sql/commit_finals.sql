@@ -15,7 +15,7 @@ with fence as materialized (
     cross join unnest(
         %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s
     ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause)
-    where e.id = i.id
+    where e.id = any(array[i.id])
         and e.epoch = i.epoch
         and e.owner = fence.id
         and (i.before is null or i.before = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id))
@@ -55,12 +55,12 @@ with fence as materialized (
     delete from hydra_child as c
     using ended
     where ended.is_child
-        and c.child_id = ended.id
+        and c.child_id = any(array[ended.id])
     returning c.child_id, c.request_id, c.parent_id
 ), parent as materialized (
     select e.id
     from hydra_execution as e
-    where e.id in (select link.parent_id from link)
+    where e.id = any(array(select link.parent_id from link))
     order by e.id
     for update
 ), woken as (
@@ -70,7 +70,7 @@ with fence as materialized (
         wake_at = case when e.status = 'waiting' then null else e.wake_at end,
         wake_seq = e.wake_seq + 1
     from parent
-    where e.id = parent.id
+    where e.id = any(array[parent.id])
     returning e.id
 ), told as (
     insert into hydra_message (execution_id, id, sent_at, name, payload)

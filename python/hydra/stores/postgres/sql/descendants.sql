@@ -4,7 +4,7 @@ with recursive descendant (id) as (
     union
     select c.child_id
     from descendant as d
-    join hydra_child as c on c.parent_id = d.id and c.child_id = c.request_id
+    join hydra_child as c on c.parent_id = any(array[d.id]) and c.child_id = c.request_id
 )
 select d.id::text
 from descendant as d

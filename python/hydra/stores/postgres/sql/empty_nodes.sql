@@ -3,4 +3,4 @@ update hydra_node as n
 set state = 'empty'
 where n.namespace = %(namespace)s
     and n.state = 'dead'
-    and not exists (select from hydra_execution as e where e.owner = n.id and e.status = 'running')
+    and (select e.owner from hydra_execution as e where e.owner = n.id and e.status = 'running' limit 1) is null

@@ -13,13 +13,13 @@ with due as materialized (
     update hydra_execution as e
     set attention = 'timeout'
     from due
-    where e.id = due.id
+    where e.id = any(array[due.id])
         and due.status = 'running'
     returning e.id
 ), ended as (
     delete from hydra_execution as e
     using due
-    where e.id = due.id
+    where e.id = any(array[due.id])
         and due.status <> 'running'
     returning e.*
 ), outcome as (
@@ -35,12 +35,12 @@ with due as materialized (
     delete from hydra_child as c
     using ended
     where ended.is_child
-        and c.child_id = ended.id
+        and c.child_id = any(array[ended.id])
     returning c.child_id, c.request_id, c.parent_id
 ), parent as materialized (
     select e.id
     from hydra_execution as e
-    where e.id in (select link.parent_id from link)
+    where e.id = any(array(select link.parent_id from link))
     order by e.id
     for update
 ), woken as (
@@ -50,7 +50,7 @@ with due as materialized (
         wake_at = case when e.status = 'waiting' then null else e.wake_at end,
         wake_seq = e.wake_seq + 1
     from parent
-    where e.id = parent.id
+    where e.id = any(array[parent.id])
     returning e.id
 ), told as (
     insert into hydra_message (execution_id, id, sent_at, name, payload)

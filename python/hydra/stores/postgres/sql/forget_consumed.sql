@@ -2,12 +2,12 @@
 -- statement than the insert, which has waited for whoever was consuming it.
 delete from hydra_message as m
 using unnest(%(execution_ids)s, %(message_ids)s) as i (execution_id, id)
-where m.execution_id = i.execution_id
-    and m.id = i.id
+where m.execution_id = any(array[i.execution_id])
+    and m.id = any(array[i.id])
     and exists (
         select 1
         from hydra_record as r
-        where r.execution_id = i.execution_id
+        where r.execution_id = any(array[i.execution_id])
             and r.kind = 'event'
             and r.digest = uuid_send(i.id)
     )

@@ -9,4 +9,4 @@ with locked as materialized (
 update hydra_execution as e
 set is_child = true
 from locked
-where e.id = locked.id
+where e.id = any(array[locked.id])

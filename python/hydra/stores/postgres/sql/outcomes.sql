@@ -1,7 +1,7 @@
 -- Index: primary keys of hydra_submission, hydra_outcome and hydra_claim.
 select s.execution_id::text, o.status, c.payload, o.cause
 from hydra_submission as s
-left join hydra_outcome as o on o.execution_id = s.execution_id
-left join hydra_claim as c on c.execution_id = o.execution_id and c.epoch = o.epoch and c.ending = o.status
+left join hydra_outcome as o on o.execution_id = any(array[s.execution_id])
+left join hydra_claim as c on c.execution_id = any(array[o.execution_id]) and c.epoch = o.epoch and c.ending = o.status
 where s.execution_id = any(%(ids)s)
     and s.namespace = %(namespace)s

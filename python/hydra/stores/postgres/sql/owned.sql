@@ -6,4 +6,3 @@ select
 from hydra_execution as e
 where e.owner = %(node)s
     and e.status = 'running'
-order by e.id

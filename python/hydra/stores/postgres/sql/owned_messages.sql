@@ -8,6 +8,11 @@ from (
         and e.wake_seq > 0
     offset 0
 ) as e
-join hydra_message as m on m.execution_id = e.id
+cross join lateral (
+    select m.*
+    from hydra_message as m
+    where m.execution_id = e.id
+    offset 0
+) as m
 order by m.sent_at, m.id
 limit %(limit)s

@@ -13,4 +13,4 @@ set status = 'pending',
     run_at = e.wake_at,
     wake_at = null
 from due
-where e.id = due.id
+where e.id = any(array[due.id])

@@ -10,7 +10,7 @@ with locked as materialized (
 ), gone as (
     delete from hydra_outcome as o
     using locked
-    where o.execution_id = locked.execution_id
+    where o.execution_id = any(array[locked.execution_id])
     returning o.execution_id, o.namespace, o.workflow, o.status
 ), counted as (
     insert into hydra_count (namespace, workflow, status, count)
@@ -20,23 +20,23 @@ with locked as materialized (
 ), submission as (
     delete from hydra_submission as s
     using gone
-    where s.execution_id = gone.execution_id
+    where s.execution_id = any(array[gone.execution_id])
 ), record as (
     delete from hydra_record as r
     using gone
-    where r.execution_id = gone.execution_id
+    where r.execution_id = any(array[gone.execution_id])
 ), message as (
     delete from hydra_message as m
     using gone
-    where m.execution_id = gone.execution_id
+    where m.execution_id = any(array[gone.execution_id])
 ), child as (
     delete from hydra_child as c
     using gone
-    where c.parent_id = gone.execution_id
+    where c.parent_id = any(array[gone.execution_id])
 ), claim as (
     delete from hydra_claim as c
     using gone
-    where c.execution_id = gone.execution_id
+    where c.execution_id = any(array[gone.execution_id])
 )
 select execution_id::text
 from gone

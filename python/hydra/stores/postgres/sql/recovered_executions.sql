@@ -12,4 +12,4 @@ from (
     for share
 ) as fence
 left join hydra_execution as e on e.id = any(%(ids)s) and e.owner = fence.id
-left join hydra_submission as s on s.execution_id = e.id
+left join hydra_submission as s on s.execution_id = any(array[e.id])

@@ -5,7 +5,7 @@ with locked as materialized (
         e.id,
         e.status,
         e.status <> 'parked' and exists (
-            select 1 from hydra_record as r where r.execution_id = e.id and r.name = 'hydra.on_failure'
+            select 1 from hydra_record as r where r.execution_id = any(array[e.id]) and r.name = 'hydra.on_failure'
         ) as is_undoable
     from hydra_execution as e
     where e.id = any(%(ids)s)
@@ -16,7 +16,7 @@ with locked as materialized (
     update hydra_execution as e
     set attention = 'cancel'
     from locked
-    where e.id = locked.id
+    where e.id = any(array[locked.id])
         and locked.status = 'running'
 ), unwound as (
     update hydra_execution as e
@@ -25,13 +25,13 @@ with locked as materialized (
         run_at = %(now)s,
         wake_at = null
     from locked
-    where e.id = locked.id
+    where e.id = any(array[locked.id])
         and locked.status <> 'running'
         and locked.is_undoable
 ), ended as (
     delete from hydra_execution as e
     using locked
-    where e.id = locked.id
+    where e.id = any(array[locked.id])
         and locked.status <> 'running'
         and not locked.is_undoable
     returning e.*
@@ -48,12 +48,12 @@ with locked as materialized (
     delete from hydra_child as c
     using ended
     where ended.is_child
-        and c.child_id = ended.id
+        and c.child_id = any(array[ended.id])
     returning c.child_id, c.request_id, c.parent_id
 ), parent as materialized (
     select e.id
     from hydra_execution as e
-    where e.id in (select link.parent_id from link)
+    where e.id = any(array(select link.parent_id from link))
     order by e.id
     for update
 ), woken as (
@@ -63,7 +63,7 @@ with locked as materialized (
         wake_at = case when e.status = 'waiting' then null else e.wake_at end,
         wake_seq = e.wake_seq + 1
     from parent
-    where e.id = parent.id
+    where e.id = any(array[parent.id])
     returning e.id
 ), told as (
     insert into hydra_message (execution_id, id, sent_at, name, payload)

@@ -15,6 +15,6 @@ set status = 'pending',
     alone_death_count = 0,
     timeout_at = case when e.timeout_at > %(now)s then e.timeout_at else %(now)s + s.timeout_at - s.submitted_at end
 from locked
-join hydra_submission as s on s.execution_id = locked.id
-where e.id = locked.id
+join hydra_submission as s on s.execution_id = any(array[locked.id])
+where e.id = any(array[locked.id])
 returning e.id::text

@@ -11,7 +11,7 @@ with locked as materialized (
 ), taken as (
     delete from hydra_outcome as o
     using locked
-    where o.execution_id = locked.execution_id
+    where o.execution_id = any(array[locked.execution_id])
     returning o.*
 ), superseded as (
     insert into hydra_record (
@@ -56,5 +56,5 @@ select
     o.namespace,
     o.workflow
 from taken as o
-join hydra_submission as s on s.execution_id = o.execution_id
+join hydra_submission as s on s.execution_id = any(array[o.execution_id])
 returning id::text

@@ -27,7 +27,7 @@ with lost as materialized (
         record_count = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id),
         attention = nullif(e.attention, 'timeout')
     from lost
-    where e.id = lost.id
+    where e.id = any(array[lost.id])
     returning e.id, e.claimed_at, e.attempt, lost.owner, lost.epoch
 )
 insert into hydra_claim (execution_id, claimed_at, ended_at, node, epoch, attempt, ending, detail)

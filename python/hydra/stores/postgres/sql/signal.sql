@@ -22,5 +22,5 @@ set status = case when e.status = 'waiting' then 'pending' else e.status end,
     wake_at = case when e.status = 'waiting' then null else e.wake_at end,
     wake_seq = e.wake_seq + 1
 from locked
-where e.id = locked.id
+where e.id = any(array[locked.id])
 returning e.id::text, locked.status

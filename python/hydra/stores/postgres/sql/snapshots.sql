@@ -14,7 +14,7 @@ select
     (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = s.execution_id),
     coalesce(e.death_count, o.death_count)
 from hydra_submission as s
-left join hydra_execution as e on e.id = s.execution_id
-left join hydra_outcome as o on o.execution_id = s.execution_id
+left join hydra_execution as e on e.id = any(array[s.execution_id])
+left join hydra_outcome as o on o.execution_id = any(array[s.execution_id])
 where s.execution_id = any(%(ids)s)
     and s.namespace = %(namespace)s

@@ -9,21 +9,21 @@ with ended as materialized (
         coalesce(o.cause, %(purged)s) as cause,
         l.payload
     from hydra_child as c
-    left join hydra_outcome as o on o.execution_id = c.child_id
-    left join hydra_claim as l on l.execution_id = o.execution_id and l.epoch = o.epoch and l.ending = o.status
+    left join hydra_outcome as o on o.execution_id = any(array[c.child_id])
+    left join hydra_claim as l on l.execution_id = any(array[o.execution_id]) and l.epoch = o.epoch and l.ending = o.status
     where c.child_id <> c.request_id
-        and (o.execution_id is not null or not exists (select 1 from hydra_execution as e where e.id = c.child_id))
+        and (o.execution_id is not null or not exists (select 1 from hydra_execution as e where e.id = any(array[c.child_id])))
 ), link as (
     delete from hydra_child as c
     using ended
     where ended.is_child
-        and c.child_id = ended.id
+        and c.child_id = any(array[ended.id])
         and c.request_id = ended.request_id
     returning c.child_id, c.request_id, c.parent_id
 ), parent as materialized (
     select e.id
     from hydra_execution as e
-    where e.id in (select link.parent_id from link)
+    where e.id = any(array(select link.parent_id from link))
     order by e.id
     for update
 ), woken as (
@@ -33,7 +33,7 @@ with ended as materialized (
         wake_at = case when e.status = 'waiting' then null else e.wake_at end,
         wake_seq = e.wake_seq + 1
     from parent
-    where e.id = parent.id
+    where e.id = any(array[parent.id])
     returning e.id
 )
 insert into hydra_message (execution_id, id, sent_at, name, payload)

@@ -1,0 +1,62 @@
+"""Correct user code: mypy --strict accepts every line of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import assert_type
+
+import hydra
+
+
+@dataclass
+class Receipt:
+    amount: Decimal
+
+
+@hydra.step
+def charge(card: str, amount: Decimal) -> Receipt:
+    return Receipt(amount)
+
+
+@hydra.step(max_attempts=5, backoff=hydra.Backoff(initial=1.0), timeout=30.0, retry_on=(ConnectionError,))
+def notify(card: str) -> bool:
+    return hydra.idempotency_key() != card
+
+
+@hydra.step
+async def fetch(card: str) -> int:
+    return len(card)
+
+
+@hydra.workflow
+def bill(card: str, amount: Decimal = Decimal(1)) -> Receipt:
+    receipt = charge(card, amount)
+    assert_type(receipt, Receipt)
+    hydra.sleep(timedelta(days=30))
+    both = hydra.gather(charge.bind(card, amount), notify.bind(card))
+    assert_type(both, tuple[Receipt, bool])
+    approval = hydra.wait_event("approved", type=Receipt, timeout=60)
+    assert_type(approval, Receipt)
+    return receipt
+
+
+@hydra.workflow(max_attempts=3, timeout=timedelta(days=60))
+async def collect(card: str) -> int:
+    await hydra.aio.sleep(1)
+    size = await fetch(card)
+    assert_type(size, int)
+    assert_type(await hydra.aio.call(notify.bind(card)), bool)
+    return size
+
+
+def program() -> None:
+    with hydra.Engine("sqlite:///billing.db") as engine:
+        handle = engine.submit(bill.bind("4242", amount=Decimal(5)), key="inv-1", tags={"run": "1"})
+        assert_type(handle, hydra.Handle[Receipt])
+        assert_type(handle.result(timeout=10), Receipt)
+        assert_type(engine.submit(collect.bind("4242")).result(), int)
+        handles = engine.submit_many([bill.bind("1"), bill.bind("2")], keys=["a", "b"])
+        assert_type(handles, list[hydra.Handle[Receipt]])
+        assert_type(engine.find(bill, key="inv-1"), hydra.Handle[Receipt])

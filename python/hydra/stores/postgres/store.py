@@ -45,7 +45,8 @@ from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
 from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
 
-FOLD_ROWS = 10_000  # count differences added up by one heartbeat
+FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
+FOLD_ROWS = 50_000
 
 _READY_ENDINGS = frozenset({Ending.RETRY, Ending.RELEASED, Ending.SLEEPING, Ending.WAITING})
 _DONE_ENDINGS = frozenset({Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED})
@@ -61,6 +62,7 @@ class PostgresStore:
         self._database = Database(address)
         self._announcer = Announcer(self._database, namespace)
         self._heads = Heads()
+        self._beat_count = 0
         self._watch = Watch(self._database, namespace, lambda: self._announcer.session_pid)
 
     @property
@@ -198,7 +200,11 @@ class PostgresStore:
 
     def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
         with self._database.part():
-            return nodes.heartbeat_node(self._database.write, self.namespace, node, now)
+            beat = nodes.heartbeat_node(self._database.write, self.namespace, node, now)
+            self._beat_count += 1
+            if self._beat_count % FOLD_BEATS == 0:
+                self._database.write(("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS}))
+            return beat
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
         with self._database.part():

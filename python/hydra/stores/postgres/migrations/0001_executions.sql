@@ -96,7 +96,7 @@ create table hydra_count (
     workflow text collate "C" not null,
     status text collate "C" not null,
     count bigint not null
-);
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 
 -- A key outlives its execution (R24): after a purge the same invoice does not run twice.
 create table hydra_key (

@@ -1,0 +1,114 @@
+"""PgBouncer in transaction mode: any statement may run on any server connection, and nothing lasts on one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from hydra.errors import LeaseLost, StoreUnavailable
+from hydra.execution import Status
+from hydra.stores.postgres import PostgresStore
+from racing import NOW, Stage, ended, record, recorded, submission
+from servers.pgbouncer import Pooler
+from servers.postgres import PostgresServer
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: PostgresServer) -> Iterator[Pooler]:
+    """Fewer server connections than the stores of a test have of their own."""
+    pooler = Pooler(postgres_server, pool_size=3).start()
+    yield pooler
+    pooler.destroy()
+
+
+@pytest.fixture
+def pooled(pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]) -> Stage:
+    url = pooler.url(postgres_url) + "&pooler=transaction"
+    return Stage(open_store(url), open_store(url), psycopg.connect(postgres_url, autocommit=True))
+
+
+def test_every_verb_works_through_it(pooled: Stage) -> None:
+    ids = pooled.submit(30)
+    for number in range(10):
+        for store, node in ((pooled.a, pooled.node_a), (pooled.b, pooled.node_b)):
+            (execution,) = store.claim(node, ["bill"], 1, NOW)
+            seq = len(execution.records) + 1
+            assert store.commit(node, [recorded(execution, record(seq))], NOW) == [True]
+            store.heartbeat_node(node, NOW)
+            with store.transaction():
+                kind = ("completed", "released")[number % 2]
+                assert store.commit(node, [ended(execution, kind, record(seq + 1))], NOW) == [True]
+    counts = pooled.a.stats(NOW).counts["bill"]
+    assert counts == {"completed": 10, "pending": 20}
+    assert {snapshot.status for snapshot in pooled.a.get(ids) if snapshot} == {Status.COMPLETED, Status.PENDING}
+    assert pooled.a.audit() == []
+
+
+def test_r6_the_fence_holds_through_it(pooled: Stage) -> None:
+    pooled.submit()
+    (execution,) = pooled.claim_a()
+    with pooled.b.transaction():
+        assert pooled.b.mark_dead(pooled.node_a.id, None, NOW)
+        late = pooled.in_thread(pooled.a.commit, pooled.node_a, [recorded(execution, record(1))], NOW)
+        pooled.until_blocked()
+    with pytest.raises(LeaseLost):
+        late.result()
+
+
+def test_its_transactions_bring_their_time_limits_with_them(pooled: Stage) -> None:
+    pooled.a.write_wait_seconds = 0.5
+    (id,) = pooled.submit()
+    with psycopg.connect(pooled.raw.info.dsn) as holder:
+        holder.execute("select 1 from hydra_execution for update")
+        with pytest.raises(StoreUnavailable) as refused:
+            pooled.a.request_cancel([id], NOW)
+    assert refused.value.outcome is None
+    leaked = pooled.raw.execute("select count(*) from pg_prepared_statements").fetchone()
+    assert leaked == (0,)
+
+
+def test_many_stores_share_few_connections(
+    pooled: Stage, pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]
+) -> None:
+    stores = [open_store(pooler.url(postgres_url) + "&pooler=transaction") for _ in range(8)]
+
+    def submit(store: PostgresStore) -> None:
+        for _ in range(20):
+            store.submit([submission()], NOW)
+
+    threads = [threading.Thread(target=submit, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pooled.a.stats(NOW).counts == {"bill": {"pending": 160}}
+
+
+def test_it_polls_where_it_cannot_listen(pooled: Stage) -> None:
+    pooled.a.wait_for_change(0)
+    woken = pooled.in_thread(wait_until_told, pooled.a)
+    pooled.b.submit([submission()], NOW)
+    assert woken.result(timeout=30)
+
+
+def test_a_direct_url_lets_it_listen(
+    pooler: Pooler,
+    postgres_url: str,
+    open_store: Callable[..., PostgresStore],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HYDRA_LISTEN_URL", postgres_url)
+    store, other = (open_store(pooler.url(postgres_url) + "&pooler=transaction") for _ in range(2))
+    store.wait_for_change(0)
+    assert store._watch._connection is not None
+    pid = store._watch._connection.info.backend_pid
+    with psycopg.connect(postgres_url) as raw:
+        assert raw.execute("select state from pg_stat_activity where pid = %s", [pid]).fetchone() is not None
+    other.submit([submission()], NOW)
+    assert wait_until_told(store)
+
+
+def wait_until_told(store: PostgresStore) -> bool:
+    return any(store.wait_for_change(1) for _ in range(20))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import hydra
@@ -196,3 +198,19 @@ def test_a_step_can_be_tested_alone() -> None:
         assert charge(5) == (5, "inv-1", "inv-1-refund", 2)
     with pytest.raises(hydra.HydraError, match="step_context"):
         charge(5)
+
+
+def test_g6_a_transaction_commits_with_its_record(harness: Harness) -> None:
+    @hydra.transaction
+    def post(connection: sqlite3.Connection, amount: int) -> int:
+        connection.execute("create table if not exists ledger (amount integer)")
+        connection.execute("insert into ledger values (?)", (amount,))
+        return amount
+
+    @hydra.workflow
+    def bill() -> int:
+        return sum(hydra.gather(post.bind(1), post.bind(2))) + post(3)
+
+    assert harness.submit(bill.bind()).result() == 6
+    with closing(sqlite3.connect(harness.url.removeprefix("sqlite:///"))) as ledger:
+        assert sorted(ledger.execute("select amount from ledger")) == [(1,), (2,), (3,)]

@@ -56,6 +56,7 @@ from hydra.store_thread import Crashed, NextDue, Promote, RegisterWorkflows, Rep
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from hydra.testing.clock import HarnessClock, NodeClock, microseconds_until
+from hydra.transactions import Transactions
 from hydra.watcher import OutcomeWatcher, Wait
 from hydra.workflow import BoundWorkflow, registry
 
@@ -180,7 +181,7 @@ class HarnessNode:
         self._asked: list[Action] = []
         self._is_active = False
         self._thread = getcurrent()
-        id = _core.uuid7()
+        self._id = id = _core.uuid7()
         self._lock = identity.NodeLock(identity.lock_path(identity.lock_prefix(store.path), id))
         self._store_thread = StoreThread(store, clock, Reaper(store, LEASE_TTL_NS, store.path), self._reported)
         self._store_thread.info = identity.describe_node(id, code_version="", workers=1, lock_path=self._lock.path)
@@ -314,7 +315,16 @@ class HarnessNode:
             self._events.append(Received(slot, frames))
 
         self._hub_slot = slot
-        return Hub(registry, send, self._harness.clock, self._page, 0, self._harness.namespace)
+        harness = self._harness
+        transactions = Transactions(
+            lambda: open_store(harness.url, harness.namespace),
+            self._id,
+            lambda: self._store_thread.session,
+            harness.clock.now,
+            1,
+            may_kill=False,
+        )
+        return Hub(registry, send, harness.clock, self._page, 0, harness.namespace, transactions)
 
     def _reported(self, report: Report) -> None:
         match report:

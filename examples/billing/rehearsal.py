@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,13 +41,12 @@ class Plan:
     limit_seconds: float
 
 
-def rehearse(invoices: list[Invoice], plan: Plan, folder: Path) -> Account:
-    """Bill every invoice in a new folder."""
+def rehearse(invoices: list[Invoice], plan: Plan, folder: Path, url: str) -> Account:
+    """Bill every invoice in a new folder; `url` is of an empty database."""
     for name in ("receipts", "review"):
         (folder / name).mkdir()
     ledger = Ledger(folder / "ledger.db")
     ledger.create()
-    url = f"sqlite:///{folder}/hydra.db"
     with ExitStack() as stack:
         provider_url = stack.enter_context(provider(folder / "payments.jsonl"))
         engine = stack.enter_context(hydra.Engine(url))
@@ -95,9 +94,9 @@ def submit(engine: hydra.Engine, invoices: list[Invoice], copies: int) -> list[h
 
 
 def start_supervisor(url: str, plan: Plan, provider_url: str, folder: Path) -> Supervisor:
-    command = [sys.executable, "-m", "hydra.cli", "start", "app", "--db", url, "--lease-ttl", "5s"]
+    command = [sys.executable, "-m", "hydra.cli", "start", "app", "--lease-ttl", "5s"]
     command += ["--workers", str(plan.workers), "--concurrency", str(plan.concurrency)]
-    environment = {**os.environ, "BILLING_PROVIDER": provider_url, "BILLING_FOLDER": str(folder)}
+    environment = {**os.environ, "HYDRA_DB": url, "BILLING_PROVIDER": provider_url, "BILLING_FOLDER": str(folder)}
     return Supervisor(command, environment, folder / "supervisor.log")
 
 
@@ -125,11 +124,12 @@ def wait_until_done(engine: hydra.Engine, count: int, limit_seconds: float) -> N
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("billing", total=count)
         while time.monotonic() < deadline:
-            counts = engine.stats().counts.get("bill", {})
-            done = sum(counts.get(status, 0) for status in ENDED)
-            bar.update(task, completed=done)
-            if done == count:
-                return
+            with suppress(hydra.StoreUnavailable):  # the database may be restarted, too
+                counts = engine.stats().counts.get("bill", {})
+                done = sum(counts.get(status, 0) for status in ENDED)
+                bar.update(task, completed=done)
+                if done == count:
+                    return
             time.sleep(POLL_SECONDS)
 
 
@@ -145,8 +145,9 @@ def outcomes(handles: list[hydra.Handle[Settlement]]) -> tuple[list[Settlement],
 
 def audit(url: str) -> list[str]:
     """What `hydra audit` finds, asked as a user would."""
-    command = [sys.executable, "-m", "hydra.cli", "audit", "--db", url, "--json"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "hydra.cli", "audit", "--json"]
+    environment = {**os.environ, "HYDRA_DB": url}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if answer.returncode == 0:
         return []
     rows = json.loads(answer.stdout) if answer.returncode == 1 and answer.stdout else []

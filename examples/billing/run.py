@@ -1,6 +1,6 @@
 """Bills a file of invoice lines under `hydra start` while its processes are killed, then accounts for every penny.
 
-    python run.py [FILE.csv] [--kill workers] [--every 1] [--kill-supervisor 2] [--folder DIRECTORY]
+    python run.py [FILE.csv] [--kill workers] [--every 1] [--kill-supervisor 2] [--folder DIRECTORY] [--db URL]
 
 Exit codes: 0 every check passed, 1 one failed, 2 the call was wrong.
 """
@@ -27,9 +27,10 @@ def main() -> int:
     except FileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    account = rehearse(invoices, plan(invoices, chosen), folder)
+    account = rehearse(invoices, plan(invoices, chosen), folder, chosen.db or f"sqlite:///{folder}/hydra.db")
     print("\n".join(account.lines()))
-    print(f"\neverything is in {folder}: hydra.db, payments.jsonl, ledger.db, receipts, review, supervisor.log")
+    database = "" if chosen.db else "hydra.db, "
+    print(f"\neverything is in {folder}: {database}payments.jsonl, ledger.db, receipts, review, supervisor.log")
     return 0 if all(check.passed for check in account.checks()) else 1
 
 
@@ -40,6 +41,7 @@ def options() -> argparse.Namespace:
     add("--kill", choices=["workers", "nothing"], default="workers", help="what gets SIGKILL (default: workers)")
     add("--every", type=float, default=1.0, metavar="SECONDS", help="time between kills of all workers (default: 1)")
     add("--kill-supervisor", type=int, default=0, metavar="N", help="kill the supervisor N times, too")
+    add("--db", metavar="URL", help="an empty database (default: a SQLite file in the folder)")
     add("--workers", type=int, default=2, help="processes (default: 2)")
     add("--concurrency", type=int, help="invoices in flight per worker (default: so that kills find work)")
     add("--copies", type=int, help="bill each invoice N times (default: so that kills find work)")

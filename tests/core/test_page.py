@@ -17,12 +17,12 @@ def test_a_dead_worker_still_tells_which_steps_it_was_in() -> None:
     pid = os.fork()
     if pid == 0:
         page.enter(0, 5, 0, "", "done", 0, 1)
-        page.enter(2, 6, 99, "gather/1", "charge", 4, 2)
+        page.enter(2, 6, 99, "gather/1", "charge", 4, 2, is_transaction=True)
         page.leave(0)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
     (step,) = page.running()
-    assert step == RunningStep(2, 6, "gather/1", "charge", 4, 2, step.started_ns, 99)
+    assert step == RunningStep(2, 6, "gather/1", "charge", 4, 2, step.started_ns, 99, is_transaction=True)
     assert 0 < step.started_ns <= _core.boottime_ns()
     page.close()
 

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from servers import mysql, postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 BILLING = ROOT / "examples" / "billing"
@@ -49,6 +51,33 @@ def test_g4_the_sample_settles_exactly_once_while_the_supervisor_is_killed_twice
 def test_g4_the_real_file_settles_exactly_once_while_workers_and_supervisor_are_killed(tmp_path: Path) -> None:
     report = passed(run(str(REAL_FILE), "--folder", str(tmp_path / "run"), "--kill-supervisor", "2"))
     assert "total                  3,314   5,180     103,005.45" in report
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("server", [postgres.PostgresServer, mysql.MysqlServer], ids=["postgres", "mysql"])
+def test_g9_the_sample_settles_exactly_once_while_the_database_server_is_killed_too(
+    tmp_path: Path, server: type[postgres.PostgresServer | mysql.MysqlServer]
+) -> None:
+    database = server().start()
+    try:
+        url = (postgres if isinstance(database, postgres.PostgresServer) else mysql).create_database(database)
+        payments = tmp_path / "run" / "payments.jsonl"
+        command = [sys.executable, str(BILLING / "run.py"), "--db", url, "--folder", str(tmp_path / "run")]
+        command += ["--kill", "nothing", "--kill-supervisor", "1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            for count in (40, 120):
+                while not (payments.exists() and payments.read_text().count('"paid"') >= count):
+                    assert process.poll() is None, process.communicate()
+                    time.sleep(0.02)
+                database.kill()
+                database.start()
+            report, errors = process.communicate(timeout=250)
+        assert "FAILED" not in report, report + errors
+        assert "[ok] the supervisor was killed as often as asked" in report
+        assert process.returncode == 0
+    finally:
+        database.destroy()
 
 
 def test_each_kind_of_invoice_goes_its_stated_way(tmp_path: Path) -> None:

@@ -46,7 +46,11 @@ def test_a_look_from_the_start_is_never_put_off_for_long(clock: SlowLook) -> Non
 
 def test_who_found_too_little_is_told_when_to_look_again(clock: SlowLook) -> None:
     seen = heads.Heads()
+    seen.bounds("bill")
     seen.saw("bill", [], seconds=0.01)
+    seen.came_up_short(["bill"])
+    assert seen.look_again_seconds() is None  # it had looked from the start
+    seen.bounds("bill")
     seen.came_up_short(["bill"])
     assert seen.look_again_seconds() == pytest.approx(0.2)
     clock.now += 0.2

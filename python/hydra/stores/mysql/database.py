@@ -1,6 +1,6 @@
 """One database: its one writer session and its readers. Knows transactions and forks, no executions.
 
-write(function) ──► begin; function; tallies; commit ──► told to this process's watchers
+write(function) ──► begin; function; tallies; commit ──► the doorbell rings
         ▲                          │ deadlock, lock time-out, session lost before COMMIT: all again
         └──────────────────────────┘
 """
@@ -22,8 +22,9 @@ from hydra.errors import StoreUnavailable
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
 from hydra.stores.mysql.session import Session
-from hydra.stores.mysql.tallies import Bell, own_slot, tally_rows
+from hydra.stores.mysql.tallies import own_slot, tally_rows
 from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.mysql.watch import Bell
 
 IDLE_READER_COUNT = 4
 MAX_TRIES = 8  # of a transaction that lost a deadlock
@@ -200,7 +201,7 @@ class Database:
         """COMMIT, in one flush with the tallies. Whether it changed something others wait for."""
         if not transaction.begun:
             return False
-        rows = tally_rows(transaction.namespace, transaction.changes, self._slot)
+        rows = tally_rows(transaction.namespace, transaction.changes, self._slot, made_due=transaction.made_due)
         try:
             transaction.finish(rows)
         except (pymysql.MySQLError, OSError) as error:

@@ -22,13 +22,16 @@ class Heads:
     def __init__(self) -> None:
         self._heads: dict[str, dict[int, tuple[int, bytes]]] = {}
         self._full_look_at: dict[str, float] = {}
+        self._bounded: set[str] = set()  # whose last look was not from the start
         self._look_again_at: float | None = None
 
     def bounds(self, workflow: str) -> str:
         """The condition on the next look at this workflow's queue."""
         heads = self._heads.get(workflow, {})
         if self._full_look_due(workflow) or len(heads) > MAX_PRIORITIES:
+            self._bounded.discard(workflow)
             return "true"
+        self._bounded.add(workflow)
         ranges = [
             f"negated_priority = {priority} and run_at = {run_at} and id >= {literal(id)}"
             f" or negated_priority = {priority} and run_at > {run_at}"
@@ -50,9 +53,9 @@ class Heads:
 
     def came_up_short(self, workflows: Iterable[str]) -> None:
         """Fewer were found than wanted: what a look from the start would have found must not be forgotten."""
-        late = [at for name in workflows if (at := self._full_look_at.get(name, 0.0)) > time.monotonic()]
-        if late:
-            self._look_again_at = min(late)
+        bounded = self._bounded.intersection(workflows)
+        if bounded:
+            self._look_again_at = min(self._full_look_at[name] for name in bounded)
 
     def look_again_seconds(self) -> float | None:
         """How long until a claim may find what the last one did not look for; 0 is told once."""

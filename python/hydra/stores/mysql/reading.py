@@ -110,9 +110,9 @@ class Reader:
     def nodes(self) -> list[NodeState]:
         return [to_node(row) for row in self._select("nodes")]
 
-    def changes(self) -> tuple[object, int]:
-        """What is another after every transaction, and how many nodes are alive."""
-        *counters, node_count = self._select("tally_changes")[0]
+    def changes(self, kind: str) -> tuple[object, int]:
+        """What is another after every transaction of the kind (of `tallies`), and how many nodes are alive."""
+        *counters, node_count = self._select("tally_changes", kind=literal(Word(kind)))[0]
         return counters, node_count
 
     def now(self) -> int:

@@ -40,7 +40,8 @@ from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.step_connection import StepConnection
-from hydra.stores.mysql.tallies import Watch, bell
+from hydra.stores.mysql.tallies import NEW_WORK
+from hydra.stores.mysql.watch import Bell, Watch
 from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 
@@ -51,7 +52,7 @@ class MysqlStore:
         self.url = without_password(url)
         self.namespace = namespace
         address = read_address(url)
-        own_bell = bell(f"{address.place}/{namespace}")
+        own_bell = Bell(address.database, namespace)
         self._database = Database(address, namespace, own_bell)
         self._reader = Reader(namespace, self._database.read)
         self._heads = Heads()
@@ -156,6 +157,7 @@ class MysqlStore:
     # nodes
 
     def register_node(self, info: NodeInfo, now: int) -> NodeRef:
+        self._watch.kind = NEW_WORK
         return self._database.write(lambda t: nodes.register_node(t, info, now))
 
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:

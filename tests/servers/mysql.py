@@ -73,7 +73,7 @@ class MysqlServer:
                 [
                     *("setpriv", "--pdeathsig=KILL", "--", self._program, "--no-defaults", *self._user()),
                     *(f"--datadir={self.data_folder}", f"--socket={self.socket}", f"--pid-file={self._folder / 'pid'}"),
-                    *("--skip-networking", "--skip-log-bin", *SETTINGS, *self._settings),
+                    *(f"--tmpdir={self._folder}", "--skip-networking", "--skip-log-bin", *SETTINGS, *self._settings),
                 ],
                 stdout=log,
                 stderr=log,
@@ -113,6 +113,7 @@ class MysqlServer:
         done = subprocess.run(
             [
                 *("mariadb-install-db", "--no-defaults", *self._user(), f"--datadir={self.data_folder}"),
+                f"--tmpdir={self._folder}",  # a server that starts clears this folder of what looks like its own
                 *("--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"),
             ],
             env={**os.environ, "PATH": path},

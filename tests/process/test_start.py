@@ -73,9 +73,9 @@ def test_threads_started_by_the_import_are_a_warning_that_names_them(scene: Scen
     until(lambda: "`metrics-flusher`" in node.text())
 
 
-@pytest.mark.parametrize("url", ["sqlite:////proc/no.db", "mongodb://here/now"])
-def test_a_database_that_cannot_be_is_one_sentence_and_2(scene: Scene, url: str) -> None:
-    node = scene.start(url=url)
+@pytest.mark.parametrize("bad_url", ["sqlite:////proc/no.db", "mongodb://here/now"])
+def test_a_database_that_cannot_be_is_one_sentence_and_2(scene: Scene, bad_url: str) -> None:
+    node = scene.start(url=bad_url)
     assert node.wait() == 2
     assert node.text().startswith("error: ")
     assert len(node.text().splitlines()) == 1

@@ -22,8 +22,15 @@ Items = Sequence[ExecutionCommit]
 _FINAL_KINDS = frozenset(status.value for status in FINAL)
 
 
-def commit(write: Write, namespace: str, node: NodeRef, commits: Items, now: int) -> list[bool]:
-    """True where it was written."""
+def commit(
+    write: Write,
+    namespace: str,
+    node: NodeRef,
+    commits: Items,
+    now: int,
+    parents_woken: Callable[[], None] = lambda: None,
+) -> list[bool]:
+    """True where it was written. Calls `parents_woken` when a child has ended."""
     common = {**fence(namespace, node), "now": now}
     steps: list[Step] = []
     decided_by: dict[int, int] = {}  # the item (by identity): the last statement it is in accepts or refuses it
@@ -33,7 +40,10 @@ def commit(write: Write, namespace: str, node: NodeRef, commits: Items, now: int
         for name, chosen, parameters in _statements(items):
             decided_by.update((id(item), len(steps)) for item in chosen)
             steps.append((name, {**common, **parameters}))
-    accepted = [_accepted(node, result) for result in write(*steps, *consuming(possible))[: len(steps)]]
+    results = write(*steps, *consuming(possible))[: len(steps)]
+    accepted = [_accepted(node, result) for result in results]
+    if any(row[1] for result in results for row in result.rows if len(row) > 1):
+        parents_woken()
     return [id(item) in decided_by and item.id in accepted[decided_by[id(item)]] for item in commits]
 
 

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 import weakref
+from collections import Counter
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -45,16 +46,17 @@ class Announcer:
 
     def _start(self) -> None:
         self._news = threading.Condition()
-        self._kinds: set[str] = set()
+        self._counts: Counter[str] = Counter()
         self._running = False
         self._closed = False
         self.session_pid = 0  # of the connection in use, as its notifications name it
 
-    def announce(self, kind: str) -> None:
+    def announce(self, kind: str, count: int = 1) -> None:
+        """`count` executions are ready, or done."""
         with self._news:
-            if kind in self._kinds or self._closed:
+            if self._closed:
                 return
-            self._kinds.add(kind)
+            self._counts[kind] += count
             if self._running:
                 self._news.notify()
             else:
@@ -68,13 +70,13 @@ class Announcer:
 
     def _run(self) -> None:
         connection: psycopg.Connection[TupleRow] | None = None
-        while kinds := self._next():
+        while counts := self._next():
             try:
                 if connection is None or connection.closed:
                     connection = self._database.connect(SETTINGS)
                     self.session_pid = connection.info.backend_pid
-                for kind in sorted(kinds):
-                    connection.execute("select pg_notify(%s, '')", [self._channels[kind]])
+                for kind, count in sorted(counts.items()):
+                    connection.execute("select pg_notify(%s, %s)", [self._channels[kind], str(count)])
             except (HydraError, psycopg.Error) as error:
                 log.debug("nobody was told of news: %s", error)
                 if connection is not None:
@@ -84,15 +86,15 @@ class Announcer:
         if connection is not None:
             connection.close()
 
-    def _next(self) -> set[str]:
+    def _next(self) -> Counter[str]:
         """Everything there is to tell; empty when this thread shall end."""
         with self._news:
-            self._news.wait_for(lambda: self._kinds or self._closed, IDLE_SECONDS)
-            kinds, self._kinds = self._kinds, set()
-            if self._closed or not kinds:
+            self._news.wait_for(lambda: self._counts or self._closed, IDLE_SECONDS)
+            counts, self._counts = self._counts, Counter()
+            if self._closed or not counts:
                 self._running = False
-                return set()
-            return kinds
+                return Counter()
+            return counts
 
 
 _announcers: weakref.WeakSet[Announcer] = weakref.WeakSet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ class PostgresStore:
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
         with self._database.part():
             answers = submission.submit(self._database.write, self.namespace, submissions, now)
-            self._announce(READY)
+            self._announce(READY, len(submissions))
             return answers
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
@@ -219,14 +220,15 @@ class PostgresStore:
             endings = {item.end.kind for item in commits if item.end is not None}
             parts = [family.take_apart(item) for item in commits]
             items = [item for item, _ in parts]
+            told = functools.partial(self._announce, READY)
             if Ending.CANCELLED not in endings and not any(spawns for _, spawns in parts):
-                written = committing.commit(self._database.write, self.namespace, node, items, now)
+                written = committing.commit(self._database.write, self.namespace, node, items, now, told)
             else:
                 with self._database.transaction():
-                    written = committing.commit(self._database.write, self.namespace, node, items, now)
+                    written = committing.commit(self._database.write, self.namespace, node, items, now, told)
                     self._see_to_families(list(itertools.compress(parts, written)), now)
             if endings & _READY_ENDINGS:
-                self._announce(READY)
+                self._announce(READY, len(commits))
             if endings & _DONE_ENDINGS:
                 self._announce(DONE)
             return written
@@ -244,7 +246,7 @@ class PostgresStore:
         with self._database.part():
             moved = timers.promote(self._database.write, self.namespace, now, limit)
             if moved:
-                self._announce(READY)
+                self._announce(READY, moved)
                 self._announce(DONE)
             return moved
 
@@ -267,7 +269,9 @@ class PostgresStore:
 
     def nodes(self) -> builtins.list[NodeState]:
         (rows,) = self._database.read(("nodes", {"namespace": self.namespace}))
-        return [nodes.to_node(row) for row in rows]
+        found = [nodes.to_node(row) for row in rows]
+        self._watch.node_count = sum(node.state == "alive" for node in found)
+        return found
 
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
         with self._database.transaction():
@@ -277,8 +281,8 @@ class PostgresStore:
         with self._database.part():
             returned = nodes.return_executions(self._database.write, self.namespace, now, limit)
             if returned:
-                self._announce(READY)
+                self._announce(READY, returned)
             return returned
 
-    def _announce(self, kind: str) -> None:
-        self._database.after_commit(lambda: self._announcer.announce(kind))
+    def _announce(self, kind: str, count: int = 1) -> None:
+        self._database.after_commit(lambda: self._announcer.announce(kind, count))

@@ -90,6 +90,6 @@ with fence as materialized (
     from ended as e
     group by e.namespace, e.workflow, e.kind
 )
-select ended.id::text
+select ended.id::text, ended.is_child
 from fence
 left join ended on true

@@ -9,9 +9,7 @@ from hydra.stores.mysql import heads
 from mysql_racing import NOW, Stage, submission
 
 
-class SlowLook:
-    """A clock on which each look from the start takes a second."""
-
+class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
@@ -20,54 +18,79 @@ class SlowLook:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SlowLook:
-    clock = SlowLook()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
     monkeypatch.setattr(heads, "time", clock)
     return clock
 
 
-def test_after_a_slow_look_the_next_ones_start_where_the_queue_began(clock: SlowLook) -> None:
+def slowed(looks: int = heads.SLOW_LOOKS) -> heads.Heads:
     seen = heads.Heads()
-    assert seen.bounds("bill") == "true"
-    seen.saw("bill", [(0, 5, b"a"), (0, 6, b"b"), (3, 1, b"c")], seconds=0.01)
+    for _ in range(looks):
+        seen.compare(full_seconds=0.02, bounded_seconds=0.001)
+    return seen
+
+
+def test_looks_are_from_the_start_until_that_proves_slow_again_and_again(clock: Clock) -> None:
+    assert slowed(heads.SLOW_LOOKS - 1).is_full_look_due()
+    assert not slowed().is_full_look_due()
+
+
+def test_a_busy_machine_that_makes_every_look_slow_changes_nothing(clock: Clock) -> None:
+    seen = slowed(heads.SLOW_LOOKS - 1)
+    seen.compare(full_seconds=0.02, bounded_seconds=0.01)
+    seen.compare(full_seconds=0.02, bounded_seconds=0.001)
+    assert seen.is_full_look_due()
+
+
+def test_looks_from_the_start_keep_their_share_of_the_time(clock: Clock) -> None:
+    seen = slowed()
+    clock.now += 0.02 / heads.FULL_LOOK_SHARE
+    assert seen.is_full_look_due()
+    seen.compare(full_seconds=60.0, bounded_seconds=0.001)
+    clock.now += heads.MAX_PAUSE_SECONDS
+    assert seen.is_full_look_due()
+
+
+def test_one_quick_look_from_the_start_ends_it(clock: Clock) -> None:
+    seen = slowed()
+    seen.compare(full_seconds=0.001, bounded_seconds=0.001)
+    assert seen.is_full_look_due()
+
+
+def test_a_look_past_the_head_begins_at_the_first_row_of_each_priority(clock: Clock) -> None:
+    seen = heads.Heads()
+    assert seen.bounds("bill") == "false"
+    seen.saw("bill", [(0, 5, b"a"), (0, 6, b"b"), (3, 1, b"c")])
     bounds = seen.bounds("bill")
     assert "negated_priority = 0 and run_at = 5 and id >= x'61'" in bounds
     assert "negated_priority = 3 and run_at > 1" in bounds
-    clock.now += 0.21  # a hundredth of a second is a twentieth of that
-    assert seen.bounds("bill") == "true"
 
 
-def test_a_look_from_the_start_is_never_put_off_for_long(clock: SlowLook) -> None:
-    seen = heads.Heads()
-    seen.saw("bill", [(0, 5, b"a")], seconds=60.0)
-    clock.now += heads.MAX_PAUSE_SECONDS
-    assert seen.bounds("bill") == "true"
-
-
-def test_who_found_too_little_is_told_when_to_look_again(clock: SlowLook) -> None:
-    seen = heads.Heads()
-    seen.bounds("bill")
-    seen.saw("bill", [], seconds=0.01)
-    seen.came_up_short(["bill"])
-    assert seen.look_again_seconds() is None  # it had looked from the start
-    seen.bounds("bill")
-    seen.came_up_short(["bill"])
-    assert seen.look_again_seconds() == pytest.approx(0.2)
-    clock.now += 0.2
+def test_who_found_too_little_past_the_head_is_told_when_to_look_again(clock: Clock) -> None:
+    seen = slowed()
+    assert seen.look_again_seconds() is None
+    seen.came_up_short()
+    assert seen.look_again_seconds() == pytest.approx(0.02 / heads.FULL_LOOK_SHARE)
+    clock.now += 0.02 / heads.FULL_LOOK_SHARE
     assert seen.look_again_seconds() == 0
     assert seen.look_again_seconds() is None
 
 
-def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "FULL_LOOK_SHARE", 1e-6)  # every look counts as slow
+def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage) -> None:
     stage.submit()
     assert len(stage.claim_a()) == 1
+    for _ in range(heads.SLOW_LOOKS):
+        stage.a._heads.compare(full_seconds=0.02, bounded_seconds=0.001)
+    stage.a._heads._full_look_at += 1000.0
     early = Submission(_core.uuid7(), "bill", b"input", b"d" * 16, run_at=NOW - 5)
     urgent = submission(priority=7)
     while stage.a.wait_for_change(0.0):
         pass
     stage.b.submit([early, urgent], NOW)
     assert stage.claim_a() == []  # its look started behind both
+    stage.a._heads._full_look_at -= 1000.0
+    stage.a._heads.came_up_short()
     found: list[str] = []
     while len(found) < 2:
         assert stage.a.wait_for_change(20)
@@ -79,7 +102,9 @@ def test_a_look_behind_the_head_is_a_range_in_the_queues_own_order(stage: Stage)
     stage.submit(3)
     stage.claim_a(1)
     seen = stage.a._heads
-    seen._full_look_at["bill"] = float("inf")
+    for _ in range(heads.SLOW_LOOKS):
+        seen.compare(full_seconds=0.02, bounded_seconds=0.001)
+    seen._full_look_at = float("inf")
     (plan,) = stage.raw.run(
         "explain select id from hydra_ready force index (primary) where namespace = 'default' and workflow = 'bill' "
         f"and {seen.bounds('bill')} order by negated_priority, run_at, id limit 10 for update skip locked"

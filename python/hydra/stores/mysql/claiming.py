@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores.mysql.heads import Heads
+from hydra.stores.mysql.heads import SLOW_SECONDS, Heads
 from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
@@ -84,41 +84,50 @@ def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list
 def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The chosen executions, in the order to run them."""
     transaction.flush()  # so that a look is timed alone
-    shares = _shares(transaction, heads, workflows, slots) if len(workflows) > 1 else dict.fromkeys(workflows, slots)
+    if not heads.is_full_look_due():
+        bounds = {name: heads.bounds(name) for name in workflows}
+        chosen, _ = _look(transaction, heads, bounds, slots)
+        if len(chosen) < slots:
+            heads.came_up_short()
+        return chosen
+    chosen, seconds = _look(transaction, heads, dict.fromkeys(workflows, "true"), slots)
+    bounded_seconds = seconds
+    if seconds > SLOW_SECONDS:
+        _, bounded_seconds = _look(transaction, heads, {name: heads.bounds(name) for name in workflows}, slots)
+    heads.compare(seconds, bounded_seconds)
+    return chosen
+
+
+def _look(transaction: Transaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:
+    """What is chosen and locked of each workflow within its bounds, and how long that took."""
+    started = time.monotonic()
+    shares = _shares(transaction, bounds, slots) if len(bounds) > 1 else dict.fromkeys(bounds, slots)
     ids: list[str] = []
     priorities: list[int] = []
     run_ats: list[int] = []
     groups: list[int] = []
     for group, (workflow, share) in enumerate(shares.items()):
-        started = time.monotonic()
-        rows = transaction.select("claim_lock", workflow=literal(workflow), bounds=heads.bounds(workflow), slots=share)
-        heads.saw(workflow, rows, time.monotonic() - started)
+        rows = transaction.select("claim_lock", workflow=literal(workflow), bounds=bounds[workflow], slots=share)
+        heads.saw(workflow, [(negated_priority, run_at, id) for negated_priority, run_at, id in rows])
         for negated_priority, run_at, id in rows:
             ids.append(id_text(id))
             priorities.append(-negated_priority)
             run_ats.append(run_at)
             groups.append(group)
-    if len(ids) < slots:
-        heads.came_up_short(workflows)
-    return [ids[index] for index in choose(priorities, run_ats, groups, slots)] if ids else []
+    seconds = time.monotonic() - started
+    return [ids[index] for index in choose(priorities, run_ats, groups, slots)] if ids else [], seconds
 
 
-def _shares(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> dict[str, int]:
+def _shares(transaction: Transaction, bounds: dict[str, str], slots: int) -> dict[str, int]:
     """How many to lock of each workflow, chosen from the heads of their queues without locking any."""
+    workflows = list(bounds)
     looks = [
-        transaction.render("claim_head", group=group, workflow=literal(name), bounds=heads.bounds(name), slots=slots)
+        transaction.render("claim_head", group=group, workflow=literal(name), bounds=bounds[name], slots=slots)
         for group, name in enumerate(workflows)
     ]
-    started = time.monotonic()
     rows = transaction.rows_of(" union all ".join(looks)) if looks else []
-    seconds = (time.monotonic() - started) / max(1, len(workflows))
-    found: list[list[tuple[int, int, bytes]]] = [[] for _ in workflows]
-    for group, negated_priority, run_at, id in rows:
-        found[group].append((negated_priority, run_at, id))
-    for workflow, own in zip(workflows, found, strict=True):
-        heads.saw(workflow, own, seconds)
     if not rows:
         return {}
-    groups, negated_priorities, run_ats, _ = [list(column) for column in zip(*rows, strict=True)]
-    chosen = Counter(groups[index] for index in choose([-each for each in negated_priorities], run_ats, groups, slots))
+    groups, priorities, run_ats = [list(column) for column in zip(*rows, strict=True)]
+    chosen = Counter(groups[index] for index in choose(priorities, run_ats, groups, slots))
     return {workflows[group]: count for group, count in sorted(chosen.items())}

@@ -1,9 +1,12 @@
 """Where each workflow's queue begins: spares claims the rows that are gone but that some old snapshot still holds.
 
+    from the start ──(slow, and ten times slower than past the head, three times in a row)──► past the head
+          ▲                                                                                        │
+          └────────────────────(a look from the start, once in a while, is quick)──────────────────┘
+
 While a transaction somewhere stays open InnoDB keeps every claimed row, marked as deleted, before the first that is
-ready; a look from the start then reads them all. So most looks start where the last ones found something, and a look
-from the start, which misses nothing, may take no more than a share of the time. Where a look that started later found
-too little, the watch is told when to hint at another.
+ready; a look from the start reads them all. Past the head a look may miss what came late, so looks from the start,
+which miss nothing, still get their share of the time, and the watch is told when to hint at one.
 """
 
 from __future__ import annotations
@@ -13,7 +16,10 @@ from collections.abc import Iterable
 
 from hydra.stores.mysql.statements import literal
 
-FULL_LOOK_SHARE = 0.05  # of the time; a quick look is thus never held back
+SLOW_SECONDS = 0.005  # a look that takes longer is compared with one past the head
+SLOW_RATIO = 10.0
+SLOW_LOOKS = 3  # in a row: a busy machine makes any look slow, but not this one each time
+FULL_LOOK_SHARE = 0.05  # of the time
 MAX_PAUSE_SECONDS = 1.0  # between two looks from the start, however slow they are
 MAX_PRIORITIES = 100  # remembered for a workflow; with more, each look is from the start
 
@@ -21,17 +27,18 @@ MAX_PRIORITIES = 100  # remembered for a workflow; with more, each look is from 
 class Heads:
     def __init__(self) -> None:
         self._heads: dict[str, dict[int, tuple[int, bytes]]] = {}
-        self._full_look_at: dict[str, float] = {}
-        self._bounded: set[str] = set()  # whose last look was not from the start
+        self._slow_looks = 0
+        self._full_look_at = 0.0
         self._look_again_at: float | None = None
 
+    def is_full_look_due(self) -> bool:
+        return self._slow_looks < SLOW_LOOKS or time.monotonic() >= self._full_look_at
+
     def bounds(self, workflow: str) -> str:
-        """The condition on the next look at this workflow's queue."""
+        """The condition on a look past this workflow's head."""
         heads = self._heads.get(workflow, {})
-        if self._full_look_due(workflow) or len(heads) > MAX_PRIORITIES:
-            self._bounded.discard(workflow)
+        if len(heads) > MAX_PRIORITIES:
             return "true"
-        self._bounded.add(workflow)
         ranges = [
             f"negated_priority = {priority} and run_at = {run_at} and id >= {literal(id)}"
             f" or negated_priority = {priority} and run_at > {run_at}"
@@ -39,32 +46,30 @@ class Heads:
         ]
         return f"({' or '.join(ranges)})" if ranges else "false"
 
-    def saw(self, workflow: str, found: Iterable[tuple[int, int, bytes]], seconds: float) -> None:
-        """What the look gave, (negated priority, run at, id) in order, and how long it took."""
+    def saw(self, workflow: str, found: Iterable[tuple[int, int, bytes]]) -> None:
+        """What a look gave, (negated priority, run at, id) in order."""
         heads = self._heads.setdefault(workflow, {})
         seen: set[int] = set()
         for priority, run_at, id in found:
             if priority not in seen:
                 seen.add(priority)
                 heads[priority] = run_at, id
-        if self._full_look_due(workflow):
-            pause = min(seconds / FULL_LOOK_SHARE, MAX_PAUSE_SECONDS)
-            self._full_look_at[workflow] = time.monotonic() + pause
 
-    def came_up_short(self, workflows: Iterable[str]) -> None:
-        """Fewer were found than wanted: what a look from the start would have found must not be forgotten."""
-        bounded = self._bounded.intersection(workflows)
-        if bounded:
-            self._look_again_at = min(self._full_look_at[name] for name in bounded)
+    def compare(self, full_seconds: float, bounded_seconds: float) -> None:
+        """How long a look from the start took, and the same look past the head."""
+        is_slow = full_seconds > SLOW_SECONDS and full_seconds > SLOW_RATIO * bounded_seconds
+        self._slow_looks = self._slow_looks + 1 if is_slow else 0
+        self._full_look_at = time.monotonic() + min(full_seconds / FULL_LOOK_SHARE, MAX_PAUSE_SECONDS)
+
+    def came_up_short(self) -> None:
+        """A look past the head found fewer than wanted: what it passed over must not be forgotten."""
+        self._look_again_at = self._full_look_at
 
     def look_again_seconds(self) -> float | None:
-        """How long until a claim may find what the last one did not look for; 0 is told once."""
+        """How long until a claim may find what the last one passed over; 0 is told once."""
         if self._look_again_at is None:
             return None
         seconds = max(0.0, self._look_again_at - time.monotonic())
         if not seconds:
             self._look_again_at = None
         return seconds
-
-    def _full_look_due(self, workflow: str) -> bool:
-        return time.monotonic() >= self._full_look_at.get(workflow, 0.0)

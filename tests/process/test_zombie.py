@@ -79,7 +79,7 @@ def test_r20_a_stopped_supervisor_that_holds_the_write_lock_is_killed(scene: Sce
     assert handle.result(timeout=30) == ["first", "second", "third"]
 
 
-@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("url", ["postgres", "mysql"], indirect=True)
 def test_r20_a_supervisor_stopped_in_a_transaction_lets_go_of_its_locks(scene: Scene) -> None:
     """The server ends its session before its lease ends, so that its peer can take over."""
     zombie = scene.start(kill="supervisor:inside record commit", lease_ttl_seconds=1.0)

@@ -96,7 +96,8 @@ class Scene:
     def notes(self) -> list[Note]:
         if not os.path.exists(self.log):
             return []
-        lines = [line.split("\t") for line in Path(self.log).read_text().splitlines()]
+        whole = Path(self.log).read_text().rpartition("\n")[0]  # a line may still be under way
+        lines = [line.split("\t") for line in whole.splitlines()]
         return [Note(word, key, int(worker), int(supervisor)) for word, key, worker, supervisor in lines]
 
     def counts(self) -> Counter[str]:

@@ -76,22 +76,18 @@ class PostgresServer:
     def start(self) -> PostgresServer:
         if not self.data_folder.exists():
             self._initialise()
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._prefix(), self._binaries / "postgres", "-D", self.data_folder, "-k", self.socket_folder],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self._spawn()
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 psycopg.connect(self.url(), connect_timeout=5).close()
                 return self
             except psycopg.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise RuntimeError(f"PostgreSQL did not start:\n{self.log}") from None
+                # After a kill -9 the kernel may still hold the dead server's shared memory for a moment.
+                if self._process is None or self._process.poll() is not None:
+                    self._spawn()
                 time.sleep(0.02)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -100,6 +96,16 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
+
+    def _spawn(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._prefix(), self._binaries / "postgres", "-D", self.data_folder, "-k", self.socket_folder],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def kill(self) -> None:
         """kill -9 of every process of the server at once, as a power cut would."""

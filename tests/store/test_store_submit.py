@@ -8,7 +8,7 @@ import pytest
 from hydra.errors import PayloadError
 from hydra.execution import Submitted
 from hydra.stores.store import Filter, Store
-from store_values import NOW, SECOND, WORKFLOW, claim, end, register, submission, submit
+from store_values import NOW, SECOND, WORKFLOW, claim, end, register, submission, submit, take
 
 
 def test_g1_what_submit_returned_another_connection_sees(store: Store, open_another: Callable[..., Store]) -> None:
@@ -100,7 +100,7 @@ def test_a_delayed_start_is_not_claimed_before_it_is_due(store: Store) -> None:
     assert store.next_due_at() == NOW + SECOND
     assert store.promote(NOW, 10) == 0
     assert store.promote(NOW + SECOND, 10) == 1
-    (claimed,) = claim(store, node, now=NOW + SECOND)
+    (claimed,) = take(store, node, now=NOW + SECOND)
     assert (claimed.id, claimed.run_at) == (id, NOW + SECOND)
 
 

@@ -11,21 +11,21 @@ from hydra.workflow import transaction
 
 
 @transaction
-def post(connection: Any, account: str, pennies: int = 1) -> str:
+def post_line(connection: Any, account: str, pennies: int = 1) -> str:
     connection.execute("create table posted(account text, pennies integer)")
     return f"{account}: {pennies}"
 
 
 def test_outside_a_workflow_its_function_is_called_with_a_connection() -> None:
-    with pytest.raises(HydraError, match=r"call `post\.function\(connection, …\)`"):
-        post("a")
-    assert post.function(sqlite3.connect(":memory:"), "a", 2) == "a: 2"
+    with pytest.raises(HydraError, match=r"call `post_line\.function\(connection, …\)`"):
+        post_line("a")
+    assert post_line.function(sqlite3.connect(":memory:"), "a", 2) == "a: 2"
 
 
 def test_it_is_bound_without_the_connection() -> None:
-    assert post.bind("a", pennies=2).args == ("a",)
+    assert post_line.bind("a", pennies=2).args == ("a",)
     with pytest.raises(HydraError, match="cannot be called like this"):
-        post.bind(object(), "a", 1)  # type: ignore[call-arg, arg-type]
+        post_line.bind(object(), "a", 1)  # type: ignore[call-arg, arg-type]
 
 
 @pytest.mark.parametrize("options", [{"timeout": 1.0}, {"inline": True}])

@@ -53,6 +53,20 @@ def held(log: str, gate: str) -> str:
     return "released"
 
 
+@hydra.step(inline=True)
+def clog(log: str, gate: str) -> None:
+    """What must not be done inline: it keeps the hub, and with it every other execution of its worker."""
+    note(log, "clog")
+    while not Path(gate).exists():
+        time.sleep(0.005)
+
+
+@hydra.workflow
+def clogged(log: str, gate: str) -> str:
+    clog(log, gate)
+    return "released"
+
+
 @hydra.step
 def add(left: int, right: int) -> int:
     return left + right

@@ -110,6 +110,19 @@ def test_r22_a_workers_subprocess_dies_with_it(scene: Scene) -> None:
     handle.result(timeout=30)
 
 
+def test_a_stalled_hub_is_named_with_its_stack_and_gets_no_new_work(scene: Scene) -> None:
+    node = scene.start(workers=2)
+    stalled = scene.engine.submit(apps.clogged.bind(scene.log, str(scene.gate)))
+    worker = scene.first_note("clog").worker
+    until(lambda: f"(pid {worker}) is busy with one thing for long" in node.text() and "in clog" in node.text())
+    others = [scene.engine.submit(apps.count.bind(3)) for _ in range(20)]
+    assert [handle.result(timeout=30) for handle in others] == [3] * 20, "the other worker runs them"
+    assert stalled.status() == Status.RUNNING
+    scene.gate.touch()
+    assert stalled.result(timeout=30) == "released"
+    until(lambda: "goes on" in node.text())
+
+
 def test_a_hundred_workers_share_one_supervisor(scene: Scene) -> None:
     node = scene.start(workers=100, concurrency=2, lease_ttl_seconds=10.0)
     handles = [scene.engine.submit(apps.held.bind(scene.log, str(scene.gate))) for _ in range(200)]

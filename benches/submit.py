@@ -1,15 +1,16 @@
 """How fast are submissions accepted, every one durable before it is acknowledged?
 
-    python benches/submit.py [--seconds 3] [--synchronous full|normal] [--only NAME] [--json FILE]
+    python benches/submit.py [--seconds 3] [--synchronous full|normal] [--url URL] [--only NAME]
+        [--json FILE]
 
-A raw sqlite3 loop (one INSERT, one commit) on the same disk in the same run is the bound for one caller.
+The loop of the driver itself (one INSERT, one commit) on the same disk in the same run is the bound for one caller.
+`--url` names an empty database of a server; without it each row has a SQLite file of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import sqlite3
 import tempfile
 import threading
 import time
@@ -18,23 +19,20 @@ from pathlib import Path
 
 import app
 import hydra
+import raw
 from machine import Report, cpu_seconds
 
-PAYLOAD = "x" * 200
+PAYLOAD = raw.PAYLOAD
 
 
-def raw_driver(path: Path, seconds: float, synchronous: str) -> tuple[int, float]:
-    connection = sqlite3.connect(path / "raw.db", isolation_level=None)
-    connection.execute("pragma journal_mode=wal")
-    connection.execute(f"pragma synchronous={synchronous}")
-    connection.execute("create table entry(id text primary key, payload blob) without rowid")
-    began, count = time.perf_counter(), 0
-    while time.perf_counter() - began < seconds:
-        connection.execute("begin immediate")
-        connection.execute("insert into entry values (?, ?)", (f"{count:036}", PAYLOAD))
-        connection.execute("commit")
-        count += 1
-    return count, time.perf_counter() - began
+def raw_driver(folder: Path, url: str, seconds: float, synchronous: str) -> tuple[int, float]:
+    match url.partition(":")[0]:
+        case "sqlite":
+            return raw.sqlite_loop(str(folder / "raw.db"), seconds, synchronous)
+        case "mysql":
+            return raw.mysql_loop(url, seconds)
+        case _:
+            return raw.postgres_loop(url, seconds)
 
 
 def threads(engine: hydra.Engine, callers: int, seconds: float) -> tuple[int, float]:
@@ -84,13 +82,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--synchronous", choices=["full", "normal"], default="full")
+    options.add_argument("--url")
     options.add_argument("--only", default="")
     options.add_argument("--json")
     chosen = options.parse_args()
-    report = Report("how fast are submissions accepted?", f"SQLite synchronous={chosen.synchronous}")
+    report = Report("how fast are submissions accepted?", chosen.url or f"SQLite synchronous={chosen.synchronous}")
     scenarios: dict[str, Callable[[Path, str, hydra.Engine], tuple[int, float]]] = {
-        "raw sqlite3 driver, one caller": lambda folder, url, engine: raw_driver(
-            folder, chosen.seconds, chosen.synchronous
+        "raw driver, one caller": lambda folder, url, engine: raw_driver(
+            folder, url, chosen.seconds, chosen.synchronous
         ),
         "submit, one caller": lambda folder, url, engine: threads(engine, 1, chosen.seconds),
         "submit, 8 threads": lambda folder, url, engine: threads(engine, 8, chosen.seconds),
@@ -102,7 +101,7 @@ def main() -> None:
         if chosen.only not in name:
             continue
         with tempfile.TemporaryDirectory(dir=".") as folder:
-            url = f"sqlite:///{folder}/bench.db?synchronous={chosen.synchronous}"
+            url = chosen.url or f"sqlite:///{folder}/bench.db?synchronous={chosen.synchronous}"
             with hydra.Engine(url) as engine:
                 engine.submit(app.one_step.bind(PAYLOAD))
                 before = cpu_seconds()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
@@ -105,6 +106,22 @@ class Violation(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"  # it works, and may surprise
+    DANGER = "danger"  # a promise does not hold
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing `hydra doctor` looked at."""
+
+    severity: Severity
+    subject: str
+    sentence: str
+
+
 class StepConnection(Protocol):
     """A connection of its own for `@hydra.transaction` steps, one at a time (R21). Errors are the driver's own."""
 
@@ -195,6 +212,10 @@ class Store(Protocol):
 
     def audit(self) -> builtins.list[Violation]:
         """Everything the database can show to be wrong. Empty is the proof."""
+        ...
+
+    def examine(self) -> builtins.list[Finding]:
+        """How the database is set up, and which promises it cannot keep like that. Needs no tables, writes nothing."""
         ...
 
     def wait_for_change(self, timeout: float) -> bool:

@@ -26,6 +26,7 @@ from hydra.stores.mysql import (
     cancelling,
     claiming,
     committing,
+    examining,
     mailbox,
     nodes,
     orders,
@@ -42,7 +43,7 @@ from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
 from hydra.stores.mysql.watch import Bell, Watch
-from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 
 class MysqlStore:
@@ -150,6 +151,9 @@ class MysqlStore:
 
     def audit(self) -> builtins.list[Violation]:
         return auditing.audit(self._database, self.namespace)
+
+    def examine(self) -> builtins.list[Finding]:
+        return examining.examine(self._database)
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)

@@ -28,6 +28,7 @@ from hydra.stores.postgres import (
     callers,
     claiming,
     committing,
+    examining,
     family,
     mailbox,
     nodes,
@@ -44,7 +45,7 @@ from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.news import DONE, READY, Announcer
 from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
-from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
 FOLD_ROWS = 50_000
@@ -184,6 +185,9 @@ class PostgresStore:
 
     def audit(self) -> builtins.list[Violation]:
         return auditing.audit(self._database, self.namespace)
+
+    def examine(self) -> builtins.list[Finding]:
+        return examining.examine(self._database)
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)

@@ -27,6 +27,7 @@ from hydra.stores.sqlite import (
     callers,
     claiming,
     committing,
+    examining,
     mailbox,
     nodes,
     orders,
@@ -39,7 +40,7 @@ from hydra.stores.sqlite import (
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.step_connection import StepConnection
 from hydra.stores.sqlite.watch import Watch
-from hydra.stores.store import Beat, Filter, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 
 class SqliteStore:
@@ -165,6 +166,9 @@ class SqliteStore:
     def audit(self) -> builtins.list[Violation]:
         with self._database.reading() as connection:
             return auditing.audit(connection, self.namespace)
+
+    def examine(self) -> builtins.list[Finding]:
+        return examining.examine(self._database)
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)

@@ -1,0 +1,97 @@
+"""`hydra doctor`: looks at this installation and at the database, and says which promises they cannot keep."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from importlib.metadata import packages_distributions
+
+import click
+
+from hydra import __version__, _core
+from hydra.cli.options import database_options, json_option
+from hydra.cli.output import print_json, print_table
+from hydra.config import database_url, namespace_name
+from hydra.errors import HydraError, SchemaError
+from hydra.stores import open_store
+from hydra.stores.store import Finding, Severity, Store
+
+DISTRIBUTION = "hydra-engine"
+CLOCK_SECONDS_MAXIMUM = 5
+
+
+@click.command()
+@database_options
+@json_option
+def doctor(db: str | None, namespace: str | None, as_json: bool) -> None:
+    """Look for what would break a promise: durability settings, replication, damage, clashing packages.
+
+    Changes nothing. Exit code 1 when something is a danger.
+    """
+    store = open_store(database_url(db), namespace_name(namespace))
+    try:
+        found = [*examine_installation(), *examine_database(store)]
+    finally:
+        store.close()
+    if as_json:
+        print_json(found)
+    else:
+        print_table(("", "what", "finding"), [(each.severity, each.subject, each.sentence) for each in found], empty="")
+    sys.exit(1 if any(each.severity == Severity.DANGER for each in found) else 0)
+
+
+def examine_installation() -> list[Finding]:
+    return [
+        Finding(Severity.OK, "hydra", f"{__version__} on Python {platform.python_version()}"),
+        judge_build(_core.build_profile()),
+        judge_packages(packages_distributions().get("hydra", [])),
+    ]
+
+
+def examine_database(store: Store) -> list[Finding]:
+    """What its server or file says of itself, as far as it answers."""
+    try:
+        found = store.examine()
+        found.append(judge_clock(store.now() / 1e6 - time.time()))
+    except HydraError as error:
+        return [Finding(Severity.DANGER, "database", str(error))]
+    try:
+        store.open(migrate=False)
+    except SchemaError as error:
+        found.append(Finding(Severity.WARNING, "tables", str(error)))
+    except HydraError as error:
+        found.append(Finding(Severity.DANGER, "database", str(error)))
+    else:
+        found.append(Finding(Severity.OK, "tables", "are of this version"))
+    return found
+
+
+def judge_build(profile: str) -> Finding:
+    if profile == "release":
+        return Finding(Severity.OK, "build", "release")
+    return Finding(Severity.WARNING, "build", f"`{profile}`: several times slower; build with `--release`")
+
+
+def judge_packages(distributions: list[str]) -> Finding:
+    """hydra-core and others install a package `hydra` as well: whichever came last has overwritten files."""
+    others = sorted(set(distributions) - {DISTRIBUTION})
+    if others:
+        told = ", ".join(f"`{name}`" for name in others)
+        sentence = (
+            f"{told} also installs a package `hydra`, and the files mix; uninstall it and reinstall `{DISTRIBUTION}`"
+        )
+        return Finding(Severity.DANGER, "packages", sentence)
+    return Finding(Severity.OK, "packages", "no other package is named `hydra`")
+
+
+def judge_clock(difference_seconds: float) -> Finding:
+    side = "ahead of" if difference_seconds > 0 else "behind"
+    told = f"the database's is {abs(difference_seconds):.1f} s {side} this host's"
+    if abs(difference_seconds) > CLOCK_SECONDS_MAXIMUM:
+        sentence = f"{told}: timers go by the database's, and only times in logs will disagree"
+        return Finding(Severity.WARNING, "clock", sentence)
+    return Finding(Severity.OK, "clock", told)
+
+
+COMMANDS = (doctor,)

@@ -1,0 +1,108 @@
+"""What `hydra doctor` asks of a PostgreSQL server. Reads only; the judging is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import psycopg
+
+from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.statements import statements
+from hydra.stores.store import Finding, Severity
+
+OPEN_SECONDS_MAXIMUM = 300
+CONNECTIONS_SHARE_MAXIMUM = 0.8
+WEAK_COMMITS = frozenset({"off", "false"})
+
+
+class ServerState(NamedTuple):
+    replica_count: int
+    synchronous_replica_count: int
+    connection_count: int
+    oldest_transaction_seconds: int
+    prepared_count: int
+    is_replica: bool
+
+
+def examine(database: Database) -> list[Finding]:
+    """On a connection without settings of hydra's own, which would hide the server's."""
+    connection = database.connect({})
+    try:
+        settings = {str(row[0]): str(row[1]) for row in connection.execute(statements()["settings"])}
+        [state] = connection.execute(statements()["server_state"])
+    except psycopg.Error as error:
+        raise database.explained(error) from error
+    finally:
+        connection.close()
+    return judge(settings, ServerState(*state))
+
+
+def judge(settings: Mapping[str, str], state: ServerState) -> list[Finding]:
+    return [
+        Finding(Severity.OK, "server", f"PostgreSQL {settings['server_version']}"),
+        _judge_durability(settings),
+        _judge_replication(settings, state),
+        _judge_role(settings, state),
+        _judge_connections(int(settings["max_connections"]), state.connection_count),
+        _judge_open_transactions(state),
+    ]
+
+
+def _judge_durability(settings: Mapping[str, str]) -> Finding:
+    weak = [name for name in ("fsync", "full_page_writes") if settings[name] != "on"]
+    if settings["synchronous_commit"] in WEAK_COMMITS:
+        weak.append("synchronous_commit")
+    if not weak:
+        return Finding(Severity.OK, "durability", "what is accepted survives a power cut of the server")
+    told = ", ".join(f"`{name} = {settings[name]}`" for name in weak)
+    sentence = f"{told}: a crash of the server loses what was accepted or recorded (G1, G3, G5); set to `on`"
+    return Finding(Severity.DANGER, "durability", sentence)
+
+
+def _judge_replication(settings: Mapping[str, str], state: ServerState) -> Finding:
+    subject = "replication"
+    if state.synchronous_replica_count:
+        if settings["synchronous_commit"] in ("local", *WEAK_COMMITS):
+            sentence = (
+                f"`synchronous_commit = {settings['synchronous_commit']}` does not wait for the synchronous replica"
+            )
+            return Finding(Severity.WARNING, subject, f"{sentence}: a failover may lose what was recorded")
+        return Finding(Severity.OK, subject, f"{state.synchronous_replica_count} synchronous: a failover loses nothing")
+    if state.replica_count:
+        sentence = (
+            f"{state.replica_count} replicas, none synchronous: a failover may lose what was accepted or recorded"
+        )
+        return Finding(Severity.WARNING, subject, f"{sentence} (G1, G3, G5); set `synchronous_standby_names`")
+    return Finding(Severity.OK, subject, "no replica is connected")
+
+
+def _judge_role(settings: Mapping[str, str], state: ServerState) -> Finding:
+    if state.is_replica:
+        sentence = (
+            "the server is a replica and takes no writes; add `target_session_attrs=read-write` to a URL with all hosts"
+        )
+        return Finding(Severity.DANGER, "role", sentence)
+    if settings["default_transaction_read_only"] == "on":
+        return Finding(
+            Severity.DANGER, "role", "`default_transaction_read_only = on`: nothing can be written; set it to `off`"
+        )
+    return Finding(Severity.OK, "role", "takes writes")
+
+
+def _judge_connections(maximum: int, count: int) -> Finding:
+    told = f"{count} of {maximum} connections are in use"
+    if count > maximum * CONNECTIONS_SHARE_MAXIMUM:
+        return Finding(Severity.WARNING, "connections", f"{told}; a node needs five, raise `max_connections`")
+    return Finding(Severity.OK, "connections", told)
+
+
+def _judge_open_transactions(state: ServerState) -> Finding:
+    subject = "open transactions"
+    if state.prepared_count:
+        sentence = f"{state.prepared_count} prepared transactions keep dead rows alive; commit them or roll them back"
+        return Finding(Severity.WARNING, subject, sentence)
+    if state.oldest_transaction_seconds > OPEN_SECONDS_MAXIMUM:
+        sentence = f"one has been open for {state.oldest_transaction_seconds} s and keeps dead rows alive; end it"
+        return Finding(Severity.WARNING, subject, sentence)
+    return Finding(Severity.OK, subject, "none is old")

@@ -203,8 +203,8 @@ class AsyncHandle(Generic[R]):
     async def records(self) -> list[Record]:
         return await self._engine._run(self.handle.records)
 
-    async def cancel(self) -> Status:
-        return await self._engine._run(self.handle.cancel)
+    async def cancel(self, *, undo: bool = True) -> Status:
+        return await self._engine._run(lambda: self.handle.cancel(undo=undo))
 
     async def signal(self, name: str, value: Any = None, *, id: str | None = None) -> None:
         await self._engine._run(lambda: self.handle.signal(name, value, id=id))

@@ -55,11 +55,20 @@ def undone(claimed: Claimed) -> End:
     return End(Ending.PARKED, codec.encode(reason))
 
 
-def diverged(claimed: Claimed, difference: str) -> End:
+def not_undone(claimed: Claimed, unwinding: End | None) -> End:
+    """It is to end, and the code does not come to all the undo steps which it registered when it ran."""
+    return diverged(claimed, "the code ended before it came to all undo steps that are recorded", unwinding)
+
+
+def diverged(claimed: Claimed, difference: str, unwinding: End | None = None) -> End:
+    """`unwinding`: how it is to end once it is undone."""
     message = (
         f"workflow `{claimed.workflow}` no longer matches the records of execution `{claimed.id}`: "
         f"{difference}; run the code it began with, then resume it"
     )
+    if unwinding is not None:
+        why = "was cancelled" if unwinding.kind == Ending.CANCELLED else "ran out of time"
+        message += f": it {why}, and what it did is not undone yet (or undo it by hand, then cancel it without undo)"
     return End(Ending.PARKED, codec.encode(str(NonDeterminismError(message))))
 
 

@@ -28,7 +28,7 @@ from hydra.host import Host, Strand, running
 from hydra.mailbox import Mailbox
 from hydra.replay import History, Key, Past
 from hydra.transactions import TransactionCall
-from hydra.undoing import Undoing, was_undone
+from hydra.undoing import UNDONE_ENDS, Undoing, was_undone
 from hydra.workflow import BoundStep, Step, Workflow, caller
 
 HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
@@ -81,7 +81,7 @@ class Execution:
         if self._unwinding is not None and not self.undoing.has_records:
             self.host.ended(self, self._unwinding)
         elif self.undoing.has_records and was_undone(self.claimed.records):
-            self.host.ended(self, endings.undone(self.claimed))
+            self.host.ended(self, self._unwinding or endings.undone(self.claimed))
         else:
             self.live_count = 1
             if self.workflow.is_async:
@@ -155,12 +155,20 @@ class Execution:
             if self.reserved:
                 self._unreserve()
             assert self.stopping is not None
+            if self._misses_undo_steps(self.stopping):
+                self.stopping = endings.not_undone(self.claimed, self._unwinding)
             if self.undoing.is_due(self.stopping):
                 self.undoing.end, self.stopping = self.stopping, None
                 self.live_count, self.idle_count = 1, 0
                 self.host.start(self._undo)
             else:
                 self.host.ended(self, self.stopping)
+
+    def _misses_undo_steps(self, end: End) -> bool:
+        """Whether it would end without having come to all it registered, so that a person must look."""
+        if end.kind not in UNDONE_ENDS or self.undoing.is_complete or self.undoing.end is not None:
+            return False
+        return self._unwinding is not None or self.claimed.attempt == 1  # a new attempt may take another path
 
     def _undo(self) -> None:
         if self.stopping is None:
@@ -228,7 +236,7 @@ class Execution:
                 f"(digest {digest.hex()}) than the record has (digest {past.digest.hex()})"
             )
         if difference is not None:
-            self.stop(endings.diverged(self.claimed, difference))
+            self.stop(endings.diverged(self.claimed, difference, self._unwinding))
             self._interrupt()
         if self._unwinding is not None and self.undoing.end is None and (past is None or past.outcome is None):
             self._stand_still()

@@ -64,9 +64,13 @@ class Handle(Generic[R]):
         """The record log, as it stands in the database."""
         return self._engine.read(lambda store: store.records(self.id))
 
-    def cancel(self) -> Status:
-        """Ask for the end; what does not run is cancelled at once. The status now: what had ended stays as it was."""
-        return self._known(self._engine.write(lambda store, now: store.request_cancel([self.id], now)))
+    def cancel(self, *, undo: bool = True) -> Status:
+        """Ask for the end; what does not run is cancelled at once. The status now: what had ended stays as it was.
+
+        What has undo steps (`hydra.on_failure`) is undone by a worker first, and is `pending` until then. With
+        `undo=False` it ends as it is if it does not run: for what hydra cannot undo, once a person has.
+        """
+        return self._known(self._engine.write(lambda store, now: store.request_cancel([self.id], now, undo=undo)))
 
     def signal(self, name: str, value: Any = None, *, id: str | None = None) -> None:
         """Put an event before the execution; one `hydra.wait_event` of that name takes it, now or later.

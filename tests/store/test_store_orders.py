@@ -133,16 +133,41 @@ def test_orders_to_what_runs_leave_owner_and_epoch_alone(store: Store) -> None:
     assert end(store, node, claimed, "completed", payload=b"")
 
 
-@pytest.mark.parametrize("before", ["pending", "sleeping", "waiting"])
+@pytest.mark.parametrize("before", ["pending", "sleeping", "waiting", "parked"])
 def test_what_registered_undo_steps_is_cancelled_only_by_whoever_runs_them(store: Store, before: str) -> None:
     node = register(store)
     claimed = running(store, node)
     registered = record(1, "hydra.on_failure", "value")
     kind = "released" if before == "pending" else before
-    assert end(store, node, claimed, kind, registered, wake_at=NOW + SECOND if before == "sleeping" else 0)
+    assert end(store, node, claimed, kind, registered, payload=b"", wake_at=NOW + SECOND if before == "sleeping" else 0)
     assert store.request_cancel([claimed.id], NOW) == ["pending"]
     assert store.request_cancel([claimed.id], NOW) == ["pending"]
     (again,) = claim(store, node)
     assert again.cancel_requested
     assert end(store, node, again, "cancelled", record(2, "undo"))
     assert store.stats(NOW).counts == {WORKFLOW: {"cancelled": 1}}
+
+
+@pytest.mark.parametrize("before", ["pending", "sleeping", "waiting", "parked"])
+def test_without_undo_it_ends_as_it_is(store: Store, before: str) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    registered = record(1, "hydra.on_failure", "value")
+    kind = "released" if before == "pending" else before
+    end(store, node, claimed, kind, registered, payload=b"", wake_at=NOW + SECOND if before == "sleeping" else 0)
+    assert store.request_cancel([claimed.id], NOW, undo=False) == ["cancelled"]
+    assert (claim(store, node), store.promote(NOW + SECOND, 10)) == ([], 0)
+
+
+def test_what_is_parked_again_after_a_cancel_stays_cancelled_and_is_not_due(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    end(store, node, claimed, "parked", record(1, "hydra.on_failure", "value"), payload=b"", cause="poison")
+    store.request_cancel([claimed.id], NOW)
+    (again,) = claim(store, node)
+    assert end(store, node, again, "parked", payload=b"")
+    assert (store.promote(NOW + 9 * SECOND, 10), claim(store, node)) == (0, [])
+    assert store.resume([claimed.id], NOW) == ["parked"]
+    (again,) = claim(store, node)
+    assert again.cancel_requested
+    assert end(store, node, again, "cancelled")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from hydra.stores.store import Store
-from store_values import NOW, SECOND, WORKFLOW, claim, end, register, running, status, submit
+from store_values import NOW, SECOND, WORKFLOW, claim, end, record, register, running, status, submit
 
 
 def test_what_is_due_first_is_promoted_first_and_no_more_than_the_limit(store: Store) -> None:
@@ -95,3 +96,46 @@ def test_one_look_moves_no_more_than_its_limit_of_a_kind(store: Store) -> None:
     while count := store.promote(NOW + 1, 10):
         moved.append(count)
     assert moved == [10, 10, 5]
+
+
+@pytest.mark.parametrize("before", ["pending", "retry", "sleeping", "waiting"])
+def test_what_registered_undo_steps_is_made_due_by_its_time_out_and_told_why(store: Store, before: str) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    registered = record(1, "hydra.on_failure", "value")
+    kind = "released" if before == "pending" else before
+    wake_at = NOW + 9 * SECOND if before in ("retry", "sleeping") else 0
+    assert end(store, node, claimed, kind, registered, wake_at=wake_at, payload=b"why" if kind == "retry" else None)
+    assert store.next_due_at() == NOW + SECOND
+    assert store.promote(NOW + SECOND, 10) == 1
+    assert (store.promote(NOW + 9 * SECOND, 10), store.next_due_at()) == (0, None)
+    assert store.stats(NOW).counts == {WORKFLOW: {"pending": 1}}
+    (again,) = claim(store, node, now=NOW + SECOND)
+    assert (again.timeout_at, again.cancel_requested) == (0, False)
+    assert end(store, node, again, "failed", record(2, "undo"), cause="timeout")
+    assert store.outcomes([claimed.id]) == [("failed", None, "timeout")]
+
+
+def test_an_undoing_that_was_handed_back_is_due_again_at_the_next_look(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    end(store, node, claimed, "sleeping", record(1, "hydra.on_failure", "value"), wake_at=NOW + 9 * SECOND)
+    store.promote(NOW + SECOND, 10)
+    (again,) = claim(store, node, now=NOW + SECOND)
+    assert end(store, node, again, "released", now=NOW + SECOND)
+    assert store.promote(NOW + SECOND, 10) == 1
+    assert store.promote(NOW + SECOND, 10) == 0
+    (again,) = claim(store, node, now=NOW + SECOND)
+    assert again.timeout_at == 0
+
+
+def test_a_cancel_that_waits_to_be_undone_does_not_time_out(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node, timeout_us=SECOND)
+    end(store, node, claimed, "waiting", record(1, "hydra.on_failure", "value"))
+    store.request_cancel([claimed.id], NOW)
+    assert store.promote(NOW + SECOND, 10) == 0
+    assert store.next_due_at() is None
+    (again,) = claim(store, node)
+    assert again.cancel_requested
+    assert end(store, node, again, "cancelled")

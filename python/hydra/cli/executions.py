@@ -97,12 +97,13 @@ def _leave(error: HydraError, as_json: bool) -> None:
 
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--without-undo", is_flag=True, help="End what does not run as it is: a person has undone it.")
 @database_options
-def cancel(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
-    """Cancel executions; a running one stops at its next step."""
+def cancel(ids: tuple[str, ...], without_undo: bool, db: str | None, namespace: str | None) -> None:
+    """Cancel executions; a running one stops at its next step, and what has undo steps is undone first."""
     with open_engine(db, namespace) as engine:
         for handle in _handles(engine, ids):
-            status = handle.cancel()
+            status = handle.cancel(undo=not without_undo)
             click.echo(f"{handle.id} {'cancelling' if status not in ('cancelled', 'completed', 'failed') else status}")
 
 

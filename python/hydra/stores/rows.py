@@ -45,7 +45,7 @@ def to_claimed(row: Sequence[Any], records: list[Record], messages: Sequence[Mes
         run_at,
         claimed_at,
         submitted_at,
-        timeout_at,
+        0 if attention == "timeout" else timeout_at,  # it is over, whatever this node's clock says
         wake_seq,
         attention == "cancel",
         death_count,

@@ -177,8 +177,12 @@ class Store(Protocol):
         """In the caller's own open transaction, which it never commits; all, or none when one conflicts."""
         ...
 
-    def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        """Cancel what does not run; flag what runs (R10, R15). The status after, None where the id is unknown."""
+    def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
+        """Cancel what does not run; flag what runs (R10, R15). The status after, None where the id is unknown.
+
+        What has registered undo steps becomes due instead, and whoever claims it undoes and ends it. Without `undo`
+        these end like the others; their children do not.
+        """
         ...
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
@@ -236,7 +240,8 @@ class Store(Protocol):
 
     def promote(self, now: int, limit: int) -> int:
         """Make due what a timer held: sleeping, waiting past its time-out, retries, delayed starts; fail what is past
-        its timeout_at and does not run, flag what runs. How many moved. Needs no fence: conditional writes only."""
+        its timeout_at and does not run (or make it due, where it has registered undo steps), flag what runs. How many
+        moved. Needs no fence: conditional writes only."""
         ...
 
     def next_due_at(self) -> int | None: ...

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import psycopg
 import pytest
-from hydra.execution import Claimed, Status
+from hydra.execution import Claimed, ExecutionCommit, Status
 from racing import NOW, Stage, ended, record, recorded, submission, without
 
 
@@ -93,6 +94,37 @@ def test_r14_a_cancel_that_met_a_suspend_ends_it(stage: Stage) -> None:
     (execution,) = stage.claim_a()
     with stage.a.transaction():
         stage.a.commit(stage.node_a, [ended(execution, "sleeping", wake_at=NOW + 5)], NOW)
+        cancelled = stage.in_thread(stage.b.request_cancel, [id], NOW)
+        stage.until_blocked()
+    assert cancelled.result() == [Status.CANCELLED]
+
+
+def registering(stage: Stage) -> tuple[str, ExecutionCommit]:
+    """A suspend that brings the record of an undo step."""
+    (id,) = stage.submit()
+    (execution,) = stage.claim_a()
+    registered = msgspec.structs.replace(record(1, "hydra.on_failure"), kind="value")
+    return id, ended(execution, "sleeping", registered, wake_at=NOW + 5)
+
+
+def test_r14_a_cancel_that_met_a_suspend_with_an_undo_step_leaves_it_to_be_undone(stage: Stage) -> None:
+    id, suspend = registering(stage)
+    with stage.a.transaction():
+        stage.a.commit(stage.node_a, [suspend], NOW)
+        cancelled = stage.in_thread(stage.b.request_cancel, [id], NOW)
+        stage.until_blocked()
+    assert cancelled.result() == [Status.PENDING]
+    (again,) = stage.claim_b()
+    assert again.cancel_requested
+
+
+def test_r14_a_cancel_that_does_not_count_the_records_would_not_have_it_undone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "request_cancel", "e.record_count <> (", "0 > (")
+    id, suspend = registering(stage)
+    with stage.a.transaction():
+        stage.a.commit(stage.node_a, [suspend], NOW)
         cancelled = stage.in_thread(stage.b.request_cancel, [id], NOW)
         stage.until_blocked()
     assert cancelled.result() == [Status.CANCELLED]

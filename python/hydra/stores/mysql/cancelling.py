@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 from hydra.execution import Status
 from hydra.stores.mysql.family import tell_parents, with_descendants
-from hydra.stores.mysql.locking import IDLE, Locked, enter_finished, enter_ready, leave, leave_queues, lock_executions
-from hydra.stores.mysql.statements import id_list, id_text
+from hydra.stores.mysql.locking import IDLE, Locked, enter_finished, enter_ready, leave_queues, lock_executions
+from hydra.stores.mysql.statements import Word, id_list, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
 
-def request_cancel(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
+def request_cancel(transaction: Transaction, ids: Sequence[str], now: int, *, undo: bool = True) -> list[Status | None]:
     """The status after. The children they made go the same way. What must be undone first is due, and ends then."""
     found = {e.id: e for e in lock_executions(transaction, with_descendants(transaction, ids))}
     running = [e for e in found.values() if e.status == Status.RUNNING]
-    undoable = _undoable(transaction, [e for e in found.values() if e.status in IDLE])
-    idle = [e for e in found.values() if e.status in (*IDLE, Status.PARKED) and e not in undoable]
+    stopped = [e for e in found.values() if e.status in (*IDLE, Status.PARKED)]
+    undoable = [e for e in find_undoable(transaction, stopped) if undo or e.id not in ids]
+    idle = [e for e in stopped if e not in undoable]
     if running:
         transaction.queue("cancel_running", ids=id_list(e.id for e in running))
     if idle:
@@ -26,22 +27,27 @@ def request_cancel(transaction: Transaction, ids: Sequence[str], now: int) -> li
         for execution in idle:
             transaction.move(execution.workflow, execution.status, Status.CANCELLED)
             execution.status = Status.CANCELLED
-    if undoable:
-        leave(transaction, "remove_ready", [e for e in undoable if e.status == Status.PENDING and not e.wake_at])
-        leave(transaction, "remove_timers", [e for e in undoable if e.wake_at])
-        transaction.queue("unwind", ids=id_list(e.id for e in undoable), now=now)
-        enter_ready(transaction, [(e, now) for e in undoable])
-        for execution in undoable:
-            transaction.move(execution.workflow, execution.status, Status.PENDING)
-            execution.status = Status.PENDING
+    unwind(transaction, undoable, "cancel", now)
     transaction.flush()
     tell_parents(transaction, [e.id for e in idle], now)
     return [Status(found[id].status) if id in found else None for id in ids]
 
 
-def _undoable(transaction: Transaction, executions: Sequence[Locked]) -> list[Locked]:
+def find_undoable(transaction: Transaction, executions: Sequence[Locked]) -> list[Locked]:
     """Those that have registered what undoes them."""
     if not executions:
         return []
     found = {id_text(key) for (key,) in transaction.select("undoable", ids=id_list(e.id for e in executions))}
     return [e for e in executions if e.id in found]
+
+
+def unwind(transaction: Transaction, executions: Sequence[Locked], attention: str, now: int) -> None:
+    """Have whoever claims them undo what they did, and end them. No time-out strikes them any more."""
+    if not executions:
+        return
+    leave_queues(transaction, executions)
+    transaction.queue("unwind", ids=id_list(e.id for e in executions), attention=literal(Word(attention)), now=now)
+    enter_ready(transaction, [(e, now) for e in executions])
+    for execution in executions:
+        transaction.move(execution.workflow, execution.status, Status.PENDING)
+        execution.status = Status.PENDING

@@ -107,8 +107,8 @@ class MysqlStore:
         with callers.joined(connection, self.namespace, address.database, address.place) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
-    def request_cancel(self, ids: Sequence[str], now: int) -> list[Status | None]:
-        return self._database.write(lambda t: cancelling.request_cancel(t, ids, now))
+    def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> list[Status | None]:
+        return self._database.write(lambda t: cancelling.request_cancel(t, ids, now, undo=undo))
 
     def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
         return self._database.write(lambda t: orders.retry(t, ids, now))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hydra.execution import Status
+from hydra.stores.mysql.cancelling import find_undoable, unwind
 from hydra.stores.mysql.family import tell_parents
 from hydra.stores.mysql.locking import (
     IDLE,
@@ -38,7 +39,9 @@ def next_due_statement(namespace: str) -> str:
 def _time_out(transaction: Transaction, now: int, limit: int) -> int:
     due = {id_text(id) for _, id in transaction.select("due_deadlines", now=now, limit=limit)}
     late = [e for e in lock_executions(transaction, due, skip_held=True) if 0 < e.timeout_at <= now]
-    idle = [e for e in late if e.status in IDLE]
+    stopped = [e for e in late if e.status in IDLE and not e.attention]
+    undoable = find_undoable(transaction, stopped)
+    idle = [e for e in stopped if e not in undoable]
     running = [e for e in late if e.status == Status.RUNNING and not e.attention]
     if idle:
         leave_queues(transaction, idle)
@@ -46,10 +49,11 @@ def _time_out(transaction: Transaction, now: int, limit: int) -> int:
         enter_finished(transaction, idle, now)
         _move(transaction, idle, Status.FAILED)
         tell_parents(transaction, [e.id for e in idle], now)
+    unwind(transaction, undoable, "timeout", now)
     if running:
         transaction.queue("flag_timeouts", ids=id_list(e.id for e in running))
-    leave(transaction, "remove_deadlines", [e for e in late if e.status == Status.RUNNING])
-    return len(idle) + len(running)
+    leave(transaction, "remove_deadlines", [e for e in late if e.attention or e.status == Status.RUNNING])
+    return len(stopped) + len(running)
 
 
 def _wake(transaction: Transaction, now: int, limit: int) -> int:

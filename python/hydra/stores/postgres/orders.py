@@ -13,10 +13,13 @@ Write = Callable[..., list[Result]]
 Read = Callable[..., list[list[tuple[Any, ...]]]]
 
 
-def request_cancel(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
-    """The status after, read by a later statement: what committed first stands (R15)."""
+def request_cancel(
+    write: Write, namespace: str, ids: Sequence[str], now: int, forced: Sequence[str]
+) -> list[Status | None]:
+    """The status after, read by a later statement: what committed first stands (R15). `forced` is not undone."""
     values = _values(namespace, ids)
-    _, states = write(("request_cancel", {**values, "now": now}), ("states", values))
+    orders = {**values, "now": now, "forced": uuids(sorted({id for id in forced if is_uuid(id)}))}
+    _, states = write(("request_cancel", orders), ("states", values))
     return _in_order(ids, states)
 
 

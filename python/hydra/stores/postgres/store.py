@@ -123,10 +123,11 @@ class PostgresStore:
                 run(callers.UNDO)
             return answers
 
-    def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
+    def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
         with self._database.part():
             families = orders.with_descendants(self._database.read, ids)
-            statuses = orders.request_cancel(self._database.write, self.namespace, families, now)
+            forced = [] if undo else ids
+            statuses = orders.request_cancel(self._database.write, self.namespace, families, now, forced)
             self._announce(DONE)
             self._announce(READY)
             found = dict(zip(families, statuses, strict=True))

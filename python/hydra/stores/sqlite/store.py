@@ -107,9 +107,9 @@ class SqliteStore:
             own.execute("release hydra_submit_in")
             return answers
 
-    def request_cancel(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
+    def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
-            return orders.request_cancel(connection, self.namespace, ids, now)
+            return orders.request_cancel(connection, self.namespace, ids, now, undo=undo)
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.family import tell_parents
+from hydra.stores.sqlite.orders import find_undoable, unwind
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
 
 def promote(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
     """Time-outs first: what is both late and due to wake has failed. How many moved, at most `limit` of a kind."""
     flagged = execute(connection, "flag_timeouts", namespace=namespace, now=now, limit=limit)
-    failed = _move(connection, namespace, "idle_timeouts", "fail_timeouts", "failed", now, limit)
-    woken = _move(connection, namespace, "due_timers", "promote", "pending", now, limit)
-    return flagged + failed + woken
+    return flagged + _time_out(connection, namespace, now, limit) + _wake(connection, namespace, now, limit)
 
 
 def next_due_at(connection: sqlite3.Connection, namespace: str) -> int | None:
@@ -22,20 +22,37 @@ def next_due_at(connection: sqlite3.Connection, namespace: str) -> int | None:
     return due_at
 
 
-def _move(
-    connection: sqlite3.Connection, namespace: str, find: str, write: str, status: str, now: int, limit: int
-) -> int:
-    rows = select_json(connection, find, namespace=namespace, now=now, limit=limit)
+def _time_out(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
+    """What does not run fails; what has registered undo steps is due, and fails once they have run."""
+    rows = select_json(connection, "idle_timeouts", namespace=namespace, now=now, limit=limit)
     if not rows:
         return 0
-    ids = sorted(row[0] for row in rows)
-    moved = execute(connection, write, ids=to_json(ids), now=now)
-    if moved != len(rows):
-        raise AssertionError(f"{len(rows)} executions were due under the write lock, `{write}` moved {moved}")
+    undoable = find_undoable(connection, [row[0] for row in rows])
+    failed = sorted(row[0] for row in rows if row[0] not in undoable)
+    moved = unwind(connection, namespace, undoable, "timeout", now)
+    moved += execute(connection, "fail_timeouts", ids=to_json(failed), now=now)
+    _check(moved, rows)
+    changes = Changes()
+    for id, workflow, before in rows:
+        changes.move(workflow, before, "pending" if id in undoable else "failed")
+    changes.write(connection, namespace)
+    tell_parents(connection, namespace, failed, now)
+    return moved
+
+
+def _wake(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
+    rows = select_json(connection, "due_timers", namespace=namespace, now=now, limit=limit)
+    if not rows:
+        return 0
+    moved = execute(connection, "promote", ids=to_json(sorted(row[0] for row in rows)), now=now)
+    _check(moved, rows)
     changes = Changes()
     for _, workflow, before in rows:
-        changes.move(workflow, before, status)
+        changes.move(workflow, before, "pending")
     changes.write(connection, namespace)
-    if status == "failed":
-        tell_parents(connection, namespace, ids, now)
     return moved
+
+
+def _check(moved: int, rows: list[Any]) -> None:
+    if moved != len(rows):
+        raise AssertionError(f"{len(rows)} executions were due under the write lock, {moved} were moved")

@@ -1,6 +1,14 @@
--- Index: hydra_execution_timeout. What runs is flagged for its owner (R10), what does not is failed.
+-- Index: hydra_execution_timeout, primary key of hydra_record. What runs is flagged for its owner (R10), what does not is failed, unless it
+-- has registered what undoes it: that is due at once, and fails once it was undone. Records are read as they were before the lock: a row that
+-- says there are more of them may have registered something, so it is due, too.
 with due as materialized (
-    select e.id, e.status
+    select
+        e.id,
+        e.status,
+        exists (
+            select 1 from hydra_record as r where r.execution_id = any(array[e.id]) and r.name = 'hydra.on_failure'
+        )
+        or e.record_count <> (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id) as is_undoable
     from hydra_execution as e
     where e.namespace = %(namespace)s
         and e.timeout_at <= %(now)s
@@ -16,11 +24,24 @@ with due as materialized (
     where e.id = any(array[due.id])
         and due.status = 'running'
     returning e.id
+), unwound as (
+    update hydra_execution as e
+    set status = 'pending',
+        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
+        attention = 'timeout',
+        run_at = %(now)s,
+        wake_at = null
+    from due
+    where e.id = any(array[due.id])
+        and due.status <> 'running'
+        and due.is_undoable
+    returning e.id
 ), ended as (
     delete from hydra_execution as e
     using due
     where e.id = any(array[due.id])
         and due.status <> 'running'
+        and not due.is_undoable
     returning e.*
 ), outcome as (
     insert into hydra_outcome (
@@ -70,4 +91,4 @@ with due as materialized (
     from ended as e
     group by e.namespace, e.workflow
 )
-select (select count(*) from flagged) + (select count(*) from ended)
+select (select count(*) from flagged) + (select count(*) from unwound) + (select count(*) from ended)

@@ -1,11 +1,15 @@
 -- Index: primary key of hydra_execution. Locks each row, in the order of the ids, before it decides (R14): what runs is only asked (R10),
 -- anything else ends here, unless it has registered what undoes it: that is due at once, and ends once it was undone. A running row is flagged under the lock its suspend needs too, so one of the two sees the other.
+-- Records are read as they were before the lock: a row that says there are more of them may have registered something, so it is due, too.
 with locked as materialized (
     select
         e.id,
         e.status,
-        e.status <> 'parked' and exists (
-            select 1 from hydra_record as r where r.execution_id = any(array[e.id]) and r.name = 'hydra.on_failure'
+        not (e.id = any(%(forced)s)) and (
+            exists (
+                select 1 from hydra_record as r where r.execution_id = any(array[e.id]) and r.name = 'hydra.on_failure'
+            )
+            or e.record_count <> (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id)
         ) as is_undoable
     from hydra_execution as e
     where e.id = any(%(ids)s)
@@ -21,6 +25,7 @@ with locked as materialized (
 ), unwound as (
     update hydra_execution as e
     set status = 'pending',
+        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
         attention = 'cancel',
         run_at = %(now)s,
         wake_at = null

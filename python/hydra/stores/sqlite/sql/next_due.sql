@@ -10,6 +10,7 @@ from (
     from hydra_execution indexed by hydra_execution_idle_timeout
     where namespace = :namespace
         and timeout_at is not null
+        and attention is null
         and (status = 'pending' or status = 'sleeping' or status = 'waiting')
     union all
     select min(timeout_at)

@@ -30,6 +30,7 @@ from hydra.execution import Status
 from hydra.handle import Handle
 from hydra.hooks import on_worker_start, on_worker_stop
 from hydra.retry import Backoff
+from hydra.schedules import Cron
 from hydra.spawning import Child
 from hydra.spawning import begin as spawn
 from hydra.workflow import named, step, transaction, workflow
@@ -40,6 +41,7 @@ __all__ = [
     "Backoff",
     "Child",
     "ConfigError",
+    "Cron",
     "Engine",
     "EventTimeout",
     "Handle",

@@ -29,7 +29,7 @@ from hydra.submissions import (
     QueueDepth,
     Request,
     accepted_id,
-    check_key,
+    check_known_key,
     check_request,
     is_id,
     prepare,
@@ -150,7 +150,7 @@ class Engine:
     def find(self, workflow: Workflow[..., R] | str, key: str) -> Handle[R]:
         """The execution of that workflow and key; NotFound when there is none, or none any more."""
         name = workflow if isinstance(workflow, str) else workflow.name
-        found = self.read(lambda store: store.find(name, check_key(key)))
+        found = self.read(lambda store: store.find(name, check_known_key(key)))
         if found is None:
             raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
         return Handle(self, found.id, name)

@@ -60,6 +60,8 @@ from hydra.stores.store import Store, WorkflowInfo
 WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends
 POLL_SECONDS = 1.0  # how long a change may go unnoticed when no hint arrives; jittered
 PROMOTE_PAUSE_NS = 20_000_000  # between two looks at the timers that changes asked for
+PROMOTE_AHEAD_NS = 86_400_000_000_000  # the furthest timer that is armed: native ones do not reach the year 9999
+TICK_SPREAD_US = 50_000  # within which the nodes look for a schedule's tick
 PROMOTE_RETRY_NS = 1_000_000_000  # after the database did not say when the next timer is due
 SETTLE_PAUSE_NS = 200_000_000  # before the database is asked again what a dead worker's transactions did
 PAUSE_SECONDS = 0.5  # after the watcher met a database that does not answer
@@ -116,7 +118,9 @@ class Node:
         self._wake_at_ns: int | None = None
         self._calls: list[tuple[int, int, Callable[[], None]]] = []
         self._call_numbers = itertools.count()
-        self._store_thread = StoreThread(store, self.clock, Reaper(store, ttl_ns, store.path), self.report)
+        self._store_thread = StoreThread(
+            store, self.clock, Reaper(store, ttl_ns, store.path), self.report, tick_spread_us=TICK_SPREAD_US
+        )
         self._watcher = threading.Thread(target=self._watch, name="hydra-watcher", daemon=True)
         self._renew_identity()
 
@@ -239,13 +243,16 @@ class Node:
                 case SettleFailed(settle):
                     self.call_at(boottime_ns() + SETTLE_PAUSE_NS, partial(self._asked.append, settle))
                 case NextDue(at):
-                    self._promote_at_ns = None if at is None else at * 1000 - self.clock.offset_us * 1000
+                    self._promote_at_ns = None if at is None else self._nearby(at * 1000 - self.clock.offset_us * 1000)
                 case WorkHint() as hint:
                     self._events.append(hint)
                     again_ns = self._promote_asked_ns + PROMOTE_PAUSE_NS
                     self._promote_at_ns = min(again_ns, self._promote_at_ns or again_ns)
                 case Event() as event:
                     self._events.append(event)
+
+    def _nearby(self, at_ns: int) -> int:
+        return min(at_ns, boottime_ns() + PROMOTE_AHEAD_NS)
 
     def _watch(self) -> None:
         poll_at = 0.0

@@ -49,6 +49,7 @@ from hydra.execution import ExecutionCommit, NodeInfo, NodeRef
 from hydra.frames import Committed, FromWorker
 from hydra.peers import Reaper
 from hydra.stores.store import Store, WorkflowInfo
+from hydra.ticker import Ticker
 
 NO_ANSWER = (StoreUnavailable, ConfigError)  # the latter: a file that was there cannot be opened or written any more
 PROMOTE_LIMIT = 1000  # timers moved in one transaction
@@ -108,8 +109,17 @@ class NodeClock(Clock, Protocol):
 class StoreThread:
     """`ask` from the node's loop; `post` is called from this thread. A test without it calls `perform` itself."""
 
-    def __init__(self, store: Store, clock: NodeClock, reaper: Reaper, post: Callable[[Report], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: NodeClock,
+        reaper: Reaper,
+        post: Callable[[Report], None],
+        *,
+        tick_spread_us: int = 0,
+    ) -> None:
         self._store = store
+        self._ticker = Ticker(store, tick_spread_us)
         self._clock = clock
         self._reaper = reaper
         self._post = post
@@ -118,6 +128,7 @@ class StoreThread:
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
         self.info: NodeInfo | None = None  # as whom the next registration registers
         self._workflows: list[WorkflowInfo] = []
+        self._unregistered_schedules = False  # the database did not answer; the next beat asks again
 
     def start(self) -> None:
         self._thread.start()
@@ -231,6 +242,11 @@ class StoreThread:
             self._promote()
         if events and isinstance(events[-1], Beaten):
             self._after_beat(node, sent_ns)
+            if self._unregistered_schedules:
+                self._register_schedules(node)
+            elif self._ticker.is_serving:
+                self._ticker.look_soon()
+                self._promote()
 
     def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
         try:
@@ -262,10 +278,22 @@ class StoreThread:
                 if self._store.promote(now, PROMOTE_LIMIT):
                     self._post(WorkHint())
                 due_at = self._store.next_due_at()
+            tick_at = self._fire_schedules(now)
+        except LeaseLost:
+            self._refuse()
+            return
         except NO_ANSWER as error:
             log.warning("timers wait: %s", error)
             return
-        self._post(NextDue(due_at))
+        self._post(NextDue(min((at for at in (due_at, tick_at) if at is not None), default=None)))
+
+    def _fire_schedules(self, now: int) -> int | None:
+        """The next instant at which one may be due."""
+        if self._node is None or not self._ticker.is_serving:
+            return None
+        if self._ticker.look(self._node, now):
+            self._post(WorkHint())
+        return self._ticker.next_at
 
     def _register(self) -> None:
         assert self.info is not None
@@ -286,6 +314,7 @@ class StoreThread:
         self._node = node
         self._post(Registered(sent_ns))
         self._after_beat(node, sent_ns)
+        self._register_schedules(node)
 
     def _is_registered(self) -> bool:
         """Whether an earlier try was written although its reply was lost."""
@@ -301,6 +330,21 @@ class StoreThread:
             self._refuse()
         except NO_ANSWER as error:
             log.warning("the database does not know the app's new signatures yet: %s", error)
+        else:
+            self._register_schedules(self._node)
+
+    def _register_schedules(self, node: NodeRef) -> None:
+        try:
+            self._ticker.register(node, self._workflows, self._clock.now())
+        except LeaseLost:
+            self._refuse()
+        except NO_ANSWER as error:
+            log.warning("the database does not know the app's schedules yet: %s", error)
+            self._unregistered_schedules = True
+        else:
+            self._unregistered_schedules = False
+            if self._ticker.is_serving:
+                self._promote()
 
     def _resync(self) -> None:
         if self._node is None:
@@ -347,6 +391,11 @@ class StoreThread:
                     self._post(Received(gone.slot, frames))
                     gone = without_committed(gone, frames)
         self._post(gone)
+
+    @property
+    def next_tick_at(self) -> int | None:
+        """When the next tick of a schedule fires, as far as it depends on time alone."""
+        return self._ticker.next_tick_at
 
     @property
     def session(self) -> int:

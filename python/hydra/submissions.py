@@ -19,6 +19,7 @@ from hydra.codec import MAX_PAYLOAD_BYTES, encode_call, encode_calls
 from hydra.config import to_instant
 from hydra.errors import ConfigError, IdempotencyConflict, QueueFull
 from hydra.execution import Status, Submission, Submitted
+from hydra.schedules import KEY_PREFIX
 from hydra.stores.store import Store
 from hydra.workflow import BoundWorkflow
 
@@ -145,6 +146,15 @@ def _check_bound(bound: object) -> None:
 
 
 def check_key(key: object) -> str:
+    """A key to submit under."""
+    checked = check_known_key(key)
+    if checked.startswith(KEY_PREFIX):
+        raise ConfigError(f"the key `{checked:.80}` is a schedule's; give one that does not start with `{KEY_PREFIX}`")
+    return checked
+
+
+def check_known_key(key: object) -> str:
+    """A key to find an execution by."""
     if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX or not _is_unicode(key):
         raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {KEY_LENGTH_MAX} characters")
     return key

@@ -16,6 +16,7 @@ from hydra.clock import seconds_of
 from hydra.codec import Signature
 from hydra.errors import ConfigError, HydraError
 from hydra.retry import DEFAULT_BACKOFF, Backoff, RetryPolicy
+from hydra.schedules import Cron
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -157,10 +158,14 @@ class Workflow(Definition[P, R]):
         max_attempts: int = 1,
         backoff: Backoff = DEFAULT_BACKOFF,
         timeout: timedelta | float | None = None,
+        schedule: Cron | None = None,
     ) -> None:
         super().__init__(function, name, RetryPolicy(max_attempts, backoff))
         what = f"`timeout` of workflow `{self.name}`"
         self.timeout_us = None if timeout is None else round(timeout_of(timeout, what) * 1e6)
+        self.schedule = schedule
+        if schedule is not None:
+            self._check_schedule(schedule)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         here = caller.get()
@@ -172,6 +177,17 @@ class Workflow(Definition[P, R]):
         """A call to submit."""
         self.check_call(args, kwargs)
         return BoundWorkflow(self.name, args, kwargs, self)
+
+    def _check_schedule(self, schedule: object) -> None:
+        if not isinstance(schedule, Cron):
+            raise ConfigError(f"`schedule` of workflow `{self.name}` must be a `hydra.Cron`, not {schedule!r}.")
+        try:
+            self.signature.bind()
+        except TypeError as error:
+            raise ConfigError(
+                f"workflow `{self.name}` has a schedule, which calls it without arguments ({error}); give each "
+                "parameter a default, and take the tick from `hydra.current().tags`."
+            ) from None
 
 
 class AsyncWorkflow(Workflow[P, R]):
@@ -304,9 +320,10 @@ def workflow(
     max_attempts: int = ...,
     backoff: Backoff = ...,
     timeout: timedelta | float | None = ...,
+    schedule: Cron | None = ...,
 ) -> WorkflowDecorator: ...
 def workflow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a function a workflow; bare, or with its retry policy, time-out and name."""
+    """Make a function a workflow; bare, or with its retry policy, time-out, name and schedule."""
 
     def define(function: Callable[..., Any]) -> Workflow[..., Any]:
         kind = AsyncWorkflow if inspect.iscoroutinefunction(function) else Workflow

@@ -32,6 +32,7 @@ from hydra.codec import json_schema
 from hydra.errors import HydraError
 from hydra.frames import Unpacker, pack
 from hydra.observability.logs import configure_logging
+from hydra.schedules import ScheduleSpec
 from hydra.stores.store import WorkflowInfo
 from hydra.worker import worker_main
 from hydra.workflow import Registry, registry
@@ -145,7 +146,13 @@ def describe_app(module: str) -> Manifest:
 def describe_workflows(app: Registry, code_version: str) -> list[WorkflowInfo]:
     """What programs without the app's code may know of it."""
     return [
-        WorkflowInfo(name, msgspec.json.encode(json_schema(workflow.function)), workflow.timeout_us, code_version)
+        WorkflowInfo(
+            name,
+            msgspec.json.encode(json_schema(workflow.function)),
+            workflow.timeout_us,
+            code_version,
+            None if workflow.schedule is None else ScheduleSpec.of(workflow.schedule, workflow.timeout_us),
+        )
         for name, workflow in app.workflows.items()
     ]
 

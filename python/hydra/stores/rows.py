@@ -15,8 +15,11 @@ from hydra._core import decode
 from hydra.errors import PayloadError
 from hydra.execution import Claimed, Message, Record, Snapshot, Status
 from hydra.failures import decode_failure
+from hydra.schedules import Progress, ScheduleSpec, ScheduleState
 
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+decode_spec = msgspec.json.Decoder(ScheduleSpec).decode
+decode_progress = msgspec.json.Decoder(Progress).decode
 
 
 MESSAGES_PER_BEAT = 1000  # that a heartbeat brings; what is left comes when the execution is claimed again
@@ -72,6 +75,23 @@ def to_snapshot(row: Sequence[Any]) -> Snapshot:
         decode_tags(tags) if tags else {},
         *row[12:],
     )
+
+
+def encode_spec(spec: ScheduleSpec) -> str:
+    """The same text for the same spec: rows are compared by it."""
+    return msgspec.json.encode(spec).decode()
+
+
+def encode_progress(progress: Progress | None) -> str:
+    """None: of a schedule that has not begun."""
+    return msgspec.json.encode(progress or Progress()).decode()
+
+
+def to_schedule(row: Sequence[Any]) -> ScheduleState:
+    """A row of the SQL file `schedules`."""
+    name, spec, revision, mark_at, next_at, paused_at, progress, is_served = row
+    known = decode_spec(spec), revision, mark_at, next_at, paused_at
+    return ScheduleState(name, *known, decode_progress(progress), bool(is_served))
 
 
 def _reason(status: Status, cause: str, payload: bytes | None) -> str:

@@ -31,6 +31,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleSpec, ScheduleState
 
 
 class Attention(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ class WorkflowInfo(msgspec.Struct, frozen=True):
     signature: bytes
     timeout_us: int | None
     code_version: str
+    schedule: ScheduleSpec | None = None  # as its code says; `workflows` leaves it out, `schedules` has it
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -210,6 +212,15 @@ class Store(Protocol):
     def claims(self, id: str) -> builtins.list[Claim]: ...
     def stats(self, now: int) -> Stats: ...
     def workflows(self) -> builtins.list[WorkflowInfo]: ...
+    def schedules(self) -> builtins.list[ScheduleState]:
+        """Every schedule that was ever registered, by name."""
+        ...
+
+    def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        """What a person orders: each change, its submissions and cancels, if the row still has its revision, or False.
+        A key that is known is not submitted again (R25)."""
+        ...
+
     def purge(self, older_than: int, limit: int) -> int:
         """Delete up to `limit` final executions finished before `older_than`; keys stay (R24). How many went."""
         ...
@@ -245,6 +256,14 @@ class Store(Protocol):
         ...
 
     def next_due_at(self) -> int | None: ...
+    def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
+        """These, and no others, are in the node's code. A row changes if its spec does and it has the revision still."""
+        ...
+
+    def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        """`change_schedules` by a node, under its fence: executions of ticks, and the marks that say so (R25)."""
+        ...
+
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         """After a lost reply: take the node's row exclusively, raise its session, read back what it owns (R16)."""
         ...

@@ -209,10 +209,8 @@ class HarnessNode:
     def next_timer_at(self) -> int | None:
         """The next instant, later than now, at which time alone makes something happen."""
         now = self._harness.clock.now()
-        instants = []
-        stored_at = self._store.next_due_at()
-        if stored_at is not None:
-            instants.append(stored_at)
+        known = (self._store.next_due_at(), self._store_thread.next_tick_at)
+        instants = [at for at in known if at is not None]
         if self._hub.next_timer_ns != NEVER_NS:
             instants.append(now + -((self._harness.clock.boottime_ns() - self._hub.next_timer_ns) // 1000))
         return max(now + 1, min(instants)) if instants else None

@@ -17,6 +17,7 @@ def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit
     execute(connection, "purge_executions", ids=ids, older_than=older_than)
     for name in ("purge_node_workflows", "purge_node_beats", "purge_nodes"):
         execute(connection, name, namespace=namespace, older_than=older_than)
+    execute(connection, "purge_node_schedules")
     changes = Changes()
     for _, workflow, status in rows:
         changes.add(workflow, status, -1)

@@ -22,6 +22,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.sqlite import (
     auditing,
     callers,
@@ -33,6 +34,7 @@ from hydra.stores.sqlite import (
     orders,
     purging,
     reading,
+    schedules,
     schema,
     submission,
     timers,
@@ -159,6 +161,14 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_workflows(connection, self.namespace)
 
+    def schedules(self) -> builtins.list[ScheduleState]:
+        with self._database.reading() as connection:
+            return schedules.read_schedules(connection, self.namespace)
+
+    def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        with self._database.transaction() as connection:
+            return schedules.change_schedules(connection, self.namespace, changes, now)
+
     def purge(self, older_than: int, limit: int) -> int:
         with self._database.transaction() as connection:
             return purging.purge(connection, self.namespace, older_than, limit)
@@ -210,6 +220,14 @@ class SqliteStore:
     def next_due_at(self) -> int | None:
         with self._database.reading() as connection:
             return timers.next_due_at(connection, self.namespace)
+
+    def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
+        with self._database.transaction() as connection:
+            schedules.upsert_schedules(connection, self.namespace, node, entries)
+
+    def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        with self._database.transaction() as connection:
+            return schedules.fire_schedules(connection, self.namespace, node, changes, now)
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         with self._database.transaction() as connection:

@@ -1,0 +1,143 @@
+"""A node's schedules: registers those of its code, and fires their ticks when the time has come. Decides none of it.
+
+    beat, tick ──► look: rows of the database ► schedules.fire ► store.fire_schedules, refused where another was first
+
+Every node that has a schedule in its code looks; the row's revision lets one of them through (R25).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+
+from hydra import schedules
+from hydra.errors import ConfigError
+from hydra.execution import FINAL, NodeRef
+from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.stores.store import Store, WorkflowInfo
+
+REGISTER_TRIES = 5  # against other nodes that register at the same moment
+BLOCKED_LOOK_US = 500_000  # between two looks whether an execution that ticks wait for has ended
+
+log = logging.getLogger("hydra.schedules")
+
+
+class Ticker:
+    """For the thread that owns the store's writer. `spread_us`: nodes do not all look in the very moment of a tick."""
+
+    def __init__(self, store: Store, spread_us: int = 0) -> None:
+        self._store = store
+        self._spread_us = spread_us
+        self._names: set[str] = set()
+        self._looks_at: int | None = None
+        self._tick_at: int | None = None
+
+    @property
+    def is_serving(self) -> bool:
+        return bool(self._names)
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next look is due; None: not before somebody changes something."""
+        return self._looks_at
+
+    @property
+    def next_tick_at(self) -> int | None:
+        """When the next tick fires, as far as it depends on time alone."""
+        return self._tick_at
+
+    def register(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
+        """These are in the node's code from now on. Costs nothing where no workflow ever had a schedule."""
+        specs = {workflow.name: workflow.schedule for workflow in workflows if workflow.schedule is not None}
+        if not specs and not self._names:
+            return
+        for _ in range(REGISTER_TRIES):
+            known = {state.name: state for state in self._store.schedules()}
+            anew = [known[name] for name, spec in specs.items() if name in known and known[name].spec != spec]
+            # The old times that are due, before the new ones replace them.
+            self._write(node, self._changes(anew, now), anew, now)
+            if anew:
+                known = {state.name: state for state in self._store.schedules()}
+            entries = [schedules.register(name, spec, known.get(name), now) for name, spec in sorted(specs.items())]
+            self._store.upsert_schedules(node, entries, now)
+            written = {state.name: state.spec for state in self._store.schedules()}
+            if all(written[name] == spec for name, spec in specs.items()):
+                break
+        self._names = set(specs)
+        self._looks_at = now if specs else None
+        self._tick_at = None
+
+    def look_soon(self) -> None:
+        """Somebody may have paused, resumed or changed one."""
+        if self._names:
+            self._looks_at = 0
+
+    def look(self, node: NodeRef, now: int) -> int:
+        """Fire what is due, if it is time to look; how many executions there are more."""
+        if self._looks_at is None or self._looks_at > now:
+            return 0
+        states = self._served()
+        changes = self._changes(states, now)
+        fired = self._write(node, changes, states, now)
+        if changes:
+            states = self._served()
+        ticks = [at for state in states if (at := next_tick_at(state)) is not None]
+        waits = any(state.progress.queued and state.paused_at is None for state in states)
+        self._tick_at = min(ticks, default=None)
+        looks = [max(at, now + BLOCKED_LOOK_US) if at <= now else at + random.randint(0, self._spread_us) for at in ticks]
+        self._looks_at = min([*looks, *([now + BLOCKED_LOOK_US] if waits else [])], default=None)
+        return fired
+
+    def _served(self) -> list[ScheduleState]:
+        return [state for state in self._store.schedules() if state.name in self._names]
+
+    def _write(
+        self, node: NodeRef, changes: Sequence[ScheduleChange], states: Sequence[ScheduleState], now: int
+    ) -> int:
+        if not changes:
+            return 0
+        fired = 0
+        before = {state.name: state for state in states}
+        for change, is_written in zip(changes, self._store.fire_schedules(node, changes, now), strict=True):
+            if is_written:
+                fired += len(change.submissions)
+                report(change, before[change.name])
+        return fired
+
+    def _changes(self, states: Sequence[ScheduleState], now: int) -> list[ScheduleChange]:
+        due = [state for state in states if is_due(state, now)]
+        ids = [id for state in due for id in state.progress.running]
+        unfinished = {one.id for one in self._store.get(ids) if one and one.status not in FINAL} if ids else set()
+        changes = []
+        for state in due:
+            try:
+                change = schedules.fire(state, unfinished, now)
+            except ConfigError as error:
+                log.error("schedule `%s` does not fire on this host: %s", state.name, error)
+                continue
+            if change is not None:
+                changes.append(change)
+        return changes
+
+
+def next_tick_at(state: ScheduleState) -> int | None:
+    try:
+        return schedules.looks_at(state)
+    except ConfigError:
+        return None  # said when it was due
+
+
+def is_due(state: ScheduleState, now: int) -> bool:
+    """Whether there may be something to decide."""
+    if state.paused_at is not None:
+        return False
+    return bool(state.progress.queued) or (state.next_at is not None and state.next_at <= now)
+
+
+def report(change: ScheduleChange, before: ScheduleState) -> None:
+    for submission in change.submissions:
+        log.info("schedule `%s` fired: execution `%s` (%s)", change.name, submission.id, submission.key)
+    skipped = change.progress.skipped_count - before.progress.skipped_count
+    if skipped:
+        log.warning("schedule `%s` passed over %d ticks; `hydra schedules` tells its policies", change.name, skipped)

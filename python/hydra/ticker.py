@@ -85,7 +85,9 @@ class Ticker:
         ticks = [at for state in states if (at := next_tick_at(state)) is not None]
         waits = any(state.progress.queued and state.paused_at is None for state in states)
         self._tick_at = min(ticks, default=None)
-        looks = [max(at, now + BLOCKED_LOOK_US) if at <= now else at + random.randint(0, self._spread_us) for at in ticks]
+        looks = [
+            max(at, now + BLOCKED_LOOK_US) if at <= now else at + random.randint(0, self._spread_us) for at in ticks
+        ]
         self._looks_at = min([*looks, *([now + BLOCKED_LOOK_US] if waits else [])], default=None)
         return fired
 

@@ -257,7 +257,7 @@ class Store(Protocol):
 
     def next_due_at(self) -> int | None: ...
     def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
-        """These, and no others, are in the node's code. A row changes if its spec does and it has the revision still."""
+        """These, and no others, are in the node's code. A row changes if its spec does and its revision did not."""
         ...
 
     def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:

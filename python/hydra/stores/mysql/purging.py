@@ -29,7 +29,7 @@ def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     nodes = transaction.select("old_nodes", older_than=older_than)
     if nodes:
         ids = ", ".join(literal(id) for (id,) in nodes)
-        for name in ("purge_node_workflows", "purge_node_beats", "purge_nodes"):
+        for name in ("purge_node_workflows", "purge_node_schedules", "purge_node_beats", "purge_nodes"):
             transaction.queue(name, ids=ids)
     transaction.flush()
     return len(old)

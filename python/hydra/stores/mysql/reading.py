@@ -9,6 +9,7 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.schedules import ScheduleState
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.nodes import to_node
 from hydra.stores.mysql.statements import (
@@ -21,7 +22,7 @@ from hydra.stores.mysql.statements import (
     key_hash,
     literal,
 )
-from hydra.stores.rows import to_snapshot
+from hydra.stores.rows import to_schedule, to_snapshot
 from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
 
 UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
@@ -106,6 +107,9 @@ class Reader:
             WorkflowInfo(name.decode(), signature, timeout_us, code_version.decode())
             for name, signature, timeout_us, code_version in self._select("workflows")
         ]
+
+    def schedules(self) -> list[ScheduleState]:
+        return [to_schedule((name.decode(), *rest)) for name, *rest in self._select("schedules")]
 
     def nodes(self) -> list[NodeState]:
         return [to_node(row) for row in self._select("nodes")]

@@ -20,6 +20,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.mysql import (
     auditing,
     callers,
@@ -32,6 +33,7 @@ from hydra.stores.mysql import (
     orders,
     probing,
     purging,
+    schedules,
     schema,
     submission,
     timers,
@@ -146,6 +148,12 @@ class MysqlStore:
     def workflows(self) -> builtins.list[WorkflowInfo]:
         return self._reader.workflows()
 
+    def schedules(self) -> builtins.list[ScheduleState]:
+        return self._reader.schedules()
+
+    def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        return self._database.write(lambda t: schedules.change_schedules(t, changes, now))
+
     def purge(self, older_than: int, limit: int) -> int:
         return self._database.write(lambda t: purging.purge(t, older_than, limit))
 
@@ -185,6 +193,12 @@ class MysqlStore:
     def next_due_at(self) -> int | None:
         due_at: int = self._database.read(timers.next_due_statement(self.namespace))[0][0]
         return None if due_at == timers.NEVER else due_at
+
+    def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
+        self._database.write(lambda t: schedules.upsert_schedules(t, node, entries))
+
+    def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        return self._database.write(lambda t: schedules.fire_schedules(t, node, changes, now))
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         return self._database.write(lambda t: nodes.resync(t, node))

@@ -23,6 +23,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.postgres import (
     auditing,
     callers,
@@ -35,6 +36,7 @@ from hydra.stores.postgres import (
     orders,
     purging,
     reading,
+    schedules,
     schema,
     submission,
     timers,
@@ -180,6 +182,15 @@ class PostgresStore:
         (rows,) = self._database.read(("workflows", {"namespace": self.namespace}))
         return [WorkflowInfo(*row) for row in rows]
 
+    def schedules(self) -> builtins.list[ScheduleState]:
+        return schedules.read_schedules(self._database.read, self.namespace)
+
+    def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        with self._database.transaction():
+            written = schedules.change(self._database.write, self.namespace, changes)
+            self._do_scheduled(list(itertools.compress(changes, written)), now)
+            return written
+
     def purge(self, older_than: int, limit: int) -> int:
         with self._database.part():
             return purging.purge(self._database.read, self._database.write, self.namespace, older_than, limit)
@@ -258,6 +269,23 @@ class PostgresStore:
     def next_due_at(self) -> int | None:
         due_at: int | None = self._database.read(("next_due", {"namespace": self.namespace}))[0][0][0]
         return due_at
+
+    def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
+        with self._database.part():
+            schedules.upsert_schedules(self._database.write, self.namespace, node, entries)
+
+    def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
+        with self._database.transaction():
+            written = schedules.fire(self._database.write, self.namespace, node, changes)
+            self._do_scheduled(list(itertools.compress(changes, written)), now)
+            return written
+
+    def _do_scheduled(self, changes: Sequence[ScheduleChange], now: int) -> None:
+        """A key that is known is a tick that was fired: it stays the one execution (R24)."""
+        if submissions := [submission for change in changes for submission in change.submissions]:
+            self.submit(submissions, now)
+        if cancels := [id for change in changes for id in change.cancels]:
+            self.request_cancel(cancels, now)
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         with self._database.part():

@@ -2,6 +2,7 @@
 
 from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
+from hydra.bulk import map_items as map
 from hydra.context import cancelled, current, gather, idempotency_key, now, on_failure, random, sleep, uuid4, wait_event
 from hydra.engine import Engine
 from hydra.errors import (
@@ -29,6 +30,7 @@ from hydra.errors import (
 from hydra.execution import Status
 from hydra.handle import Handle
 from hydra.hooks import on_worker_start, on_worker_stop
+from hydra.outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
 from hydra.schedules import Cron
 from hydra.spawning import Child
@@ -53,6 +55,8 @@ __all__ = [
     "NonDeterminismError",
     "NonRetryable",
     "NotFound",
+    "Outcome",
+    "Outcomes",
     "PayloadError",
     "PayloadTooLarge",
     "QueueFull",
@@ -70,6 +74,7 @@ __all__ = [
     "current",
     "gather",
     "idempotency_key",
+    "map",
     "named",
     "now",
     "on_failure",

@@ -7,13 +7,15 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar, cast, overload
 
+from hydra.bulk import CHUNK_ITEMS, CONCURRENCY, check_map, map_async
 from hydra.clock import seconds_of
-from hydra.context import inside, wait_seconds
+from hydra.context import check_gather, inside, wait_seconds
 from hydra.errors import HydraError
 from hydra.event_loop import AsyncBranch
+from hydra.outcomes import Outcomes
 from hydra.spawning import AsyncChild, check_bound
 from hydra.submissions import check_key
-from hydra.workflow import BoundStep, BoundWorkflow, caller, check_name
+from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, caller, check_name
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -61,6 +63,30 @@ def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:
     if isinstance(here, AsyncBranch):
         return here.call(bound.step, bound.args, bound.kwargs)
     return call_plainly(bound)
+
+
+def gather(*bound: BoundStep[R], concurrency: int | None = None) -> Coroutine[Any, Any, tuple[R, ...]]:
+    """Run steps, async or not, in parallel; see `hydra.gather`. Async steps may be given to asyncio.gather as well."""
+    check_gather(bound, concurrency)
+    here = caller.get()
+    if isinstance(here, AsyncBranch):
+        return here.gather_async(bound, concurrency)
+    return gather_plainly(bound)
+
+
+async def gather_plainly(bound: tuple[BoundStep[R], ...]) -> tuple[R, ...]:
+    return tuple([await call_plainly(each) for each in bound])
+
+
+def map(
+    bound: BoundEach[R], chunk: int = CHUNK_ITEMS, concurrency: int = CONCURRENCY
+) -> Coroutine[Any, Any, Outcomes[R]]:
+    """Run a step, async or not, for each of many items; see `hydra.map`."""
+    check_map(bound, chunk, concurrency)
+    here = caller.get()
+    if isinstance(here, AsyncBranch):
+        return here.map_async(bound, chunk, concurrency)
+    return map_async(bound)
 
 
 async def call_plainly(bound: BoundStep[R]) -> R:

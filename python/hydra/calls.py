@@ -10,14 +10,15 @@ import hashlib
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from hydra import codec, mailbox, spawning
+from hydra import bulk, codec, mailbox, spawning
 from hydra.context import Current
 from hydra.errors import HydraError
 from hydra.undoing import ON_FAILURE
-from hydra.workflow import BoundStep, BoundWorkflow, Step, Workflow
+from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 
 if TYPE_CHECKING:
     from hydra.executor import Execution
@@ -82,10 +83,22 @@ class Branch:
             return self.execution.value(self.name, name, self.next_ordinal(name), make)
         return self.execution.pinned(f"{name}:{key}", make)
 
-    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]:
+    def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
+        return self.gathering(bound, concurrency)()
+
+    def gathering(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> Callable[[], tuple[Any, ...]]:
+        """The keys are taken now; called in a strand, it runs the steps."""
         prefix = f"{self.name}/{self.next_ordinal('hydra.gather')}"
         digests = [codec.encode_call(each.args, each.kwargs)[1] for each in bound]
-        return self.execution.gather(prefix, bound, digests)
+        return partial(self.execution.gather, prefix, bound, digests, concurrency)
+
+    def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any:
+        return self.mapping(bound, chunk, concurrency)()
+
+    def mapping(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Callable[[], Any]:
+        """As `gathering`, for a map."""
+        branch = f"{self.name}/map.{self.next_ordinal('hydra.map')}"
+        return bulk.Map(self.execution, branch, bound, chunk, concurrency).run
 
     def current(self) -> Current:
         return self.execution.current(None, self.execution.claimed.attempt)
@@ -185,7 +198,10 @@ class StepCall:
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         return make()
 
-    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]:
+    def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any:
+        return bulk.map_plainly(bound)
+
+    def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
         return tuple(each.step.function(*each.args, **each.kwargs) for each in bound)
 
     def current(self) -> Current:

@@ -22,6 +22,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLarge",
     "Signature",
+    "Unfit",
     "call_from_json",
     "check_json_against",
     "decode",
@@ -129,6 +130,27 @@ class Signature:
     def decode_result(self, payload: bytes) -> Any:
         plan = self._result_plan
         return _core.decode(payload) if plan is None else rebuild(_core.decode_named(payload), plan)
+
+    def decode_results(self, payload: bytes) -> list[Any]:
+        """The values of a payload that is a list of results; an Unfit where one does not fit the annotation."""
+        plan = self._result_plan
+        if plan is None:
+            return list(_core.decode(payload))
+        return [rebuild_or_unfit(value, plan) for value in _core.decode_named(payload)]
+
+
+class Unfit:
+    """In place of a result that does not fit the function's annotation."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def rebuild_or_unfit(value: Any, plan: Rebuild) -> Any:
+    try:
+        return rebuild(value, plan)
+    except Exception as error:  # user classes take part in decoding
+        return Unfit(error)
 
 
 @lru_cache(maxsize=SIGNATURE_COUNT_MAX)

@@ -15,7 +15,7 @@ import msgspec
 
 from hydra.clock import seconds_of
 from hydra.errors import HydraError
-from hydra.workflow import BoundStep, BoundWorkflow, Caller, caller, check_name
+from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Caller, caller, check_name
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -46,7 +46,8 @@ class Inside(Caller, Protocol):
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
-    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]: ...
+    def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]: ...
+    def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any: ...
     def current(self) -> Current: ...
     def idempotency_key(self, label: str | None) -> str: ...
 
@@ -103,24 +104,40 @@ def random(key: str | None = None) -> float:
 
 
 @overload
-def gather(a: BoundStep[A], /) -> tuple[A]: ...
+def gather(a: BoundStep[A], /, *, concurrency: int | None = ...) -> tuple[A]: ...
 @overload
-def gather(a: BoundStep[A], b: BoundStep[B], /) -> tuple[A, B]: ...
+def gather(a: BoundStep[A], b: BoundStep[B], /, *, concurrency: int | None = ...) -> tuple[A, B]: ...
 @overload
-def gather(a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], /) -> tuple[A, B, C]: ...
+def gather(
+    a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], /, *, concurrency: int | None = ...
+) -> tuple[A, B, C]: ...
 @overload
-def gather(a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], d: BoundStep[D], /) -> tuple[A, B, C, D]: ...
+def gather(
+    a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], d: BoundStep[D], /, *, concurrency: int | None = ...
+) -> tuple[A, B, C, D]: ...
 @overload
-def gather(*bound: BoundStep[T]) -> tuple[T, ...]: ...
-def gather(*bound: BoundStep[Any]) -> tuple[Any, ...]:
-    """Run steps in parallel; their results in order. The first failure is raised when all have ended."""
-    for each in bound:
-        if not isinstance(each, BoundStep):
-            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {each!r}.")
+def gather(*bound: BoundStep[T], concurrency: int | None = ...) -> tuple[T, ...]: ...
+def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> tuple[Any, ...]:
+    """Run steps in parallel, at most `concurrency` at a time; their results in order.
+
+    A failure stops none of the others: all run to their end, and then the first failure, in the order in which the
+    steps were given, is raised. The results of the others are recorded.
+    """
+    check_gather(bound, concurrency)
     here = caller.get()
     if here is None:
         return tuple(each.step.function(*each.args, **each.kwargs) for each in bound)
-    return cast(Inside, here).gather(bound)
+    return cast(Inside, here).gather(bound, concurrency)
+
+
+def check_gather(bound: tuple[BoundStep[Any], ...], concurrency: object) -> None:
+    for each in bound:
+        if not isinstance(each, BoundStep):
+            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {each!r}.")
+    if concurrency is not None and (
+        isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
+    ):
+        raise HydraError(f"`concurrency` of `hydra.gather` must be a whole number from 1 on, not {concurrency!r:.80}.")
 
 
 def current() -> Current:

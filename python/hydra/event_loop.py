@@ -20,7 +20,7 @@ from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
 from hydra.executor import INTERRUPTS_MAXIMUM, Execution
 from hydra.undoing import ON_FAILURE
-from hydra.workflow import BoundStep, BoundWorkflow, Step, caller
+from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, caller
 
 CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits something
 QUIET_ROUNDS = 3  # of the loop, in which a body asks for nothing, before it counts as waiting
@@ -355,8 +355,19 @@ class AsyncBranch(Branch):
         self.body.request(self.execution.keep_value, ((branch, name, ordinal), payload))
         return codec.decode(payload)
 
-    def gather(self, bound: tuple[BoundStep[Any], ...]) -> tuple[Any, ...]:
+    def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
         raise HydraError("`hydra.gather` would block the event loop: in an async workflow, use asyncio.gather.")
+
+    def gather_async(
+        self, bound: tuple[BoundStep[Any], ...], concurrency: int | None
+    ) -> Coroutine[Any, Any, tuple[Any, ...]]:
+        return self.body.outcome(self.gathering(bound, concurrency))
+
+    def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any:
+        raise HydraError("`hydra.map` would block the event loop: in an async workflow, `await hydra.aio.map(…)`.")
+
+    def map_async(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Coroutine[Any, Any, Any]:
+        return self.body.outcome(self.mapping(bound, chunk, concurrency))
 
 
 def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

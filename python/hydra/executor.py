@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -126,7 +125,7 @@ class Execution:
             end = self._call_body()
             if end is not None:
                 self.stop(end)
-        self._strand_ended()
+        self.strand_ended()
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]] | End:
         """What the body is called with, or the end of an execution whose input does not fit."""
@@ -149,7 +148,7 @@ class Execution:
             return self.body_raised(error)
         return self.body_returned(value)
 
-    def _strand_ended(self) -> None:
+    def strand_ended(self) -> None:
         self.live_count -= 1
         if self.live_count == 0:
             if self.reserved:
@@ -173,7 +172,7 @@ class Execution:
     def _undo(self) -> None:
         if self.stopping is None:
             self.undoing.run(self)
-        self._strand_ended()
+        self.strand_ended()
 
     def _wait(self, due_at: int = 0) -> None:
         """Set the running strand aside until something may have changed; `due_at` if only time can change it."""
@@ -184,16 +183,16 @@ class Execution:
             strand.leave()
             del self._waiting[strand]
         if self.stopping is not None:
-            self._interrupt()
+            self.interrupt()
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
         """Leave the running strand; for good, if its code goes on in spite of it."""
         assert self.stopping is not None
         self._interrupt_count += 1
         if self._interrupt_count > INTERRUPTS_MAXIMUM:
             strand = running()
             self.host.abandon(strand)
-            self._strand_ended()
+            self.strand_ended()
             while True:
                 strand.leave()
         raise Interrupt(f"execution `{self.claimed.id}` stops here ({self.stopping.kind}); let this exception pass")
@@ -219,7 +218,7 @@ class Execution:
     def ask(self, key: Key, kinds: tuple[str, ...], digest: bytes) -> Past | None:
         """What the records say of this call; stops the execution where code and records differ."""
         if self.stopping is not None:
-            self._interrupt()
+            self.interrupt()
         if self.history is None:
             return None
         past = self.history.ask(key)
@@ -236,11 +235,31 @@ class Execution:
                 f"(digest {digest.hex()}) than the record has (digest {past.digest.hex()})"
             )
         if difference is not None:
-            self.stop(endings.diverged(self.claimed, difference, self._unwinding))
-            self._interrupt()
+            self.diverge(difference)
         if self._unwinding is not None and self.undoing.end is None and (past is None or past.outcome is None):
             self._stand_still()
         return past
+
+    def diverge(self, difference: str) -> None:
+        """Stop here, because code and records differ."""
+        self.stop(endings.diverged(self.claimed, difference, self._unwinding))
+        self.interrupt()
+
+    def new_call(
+        self,
+        branch: str,
+        step: Step[..., Any],
+        ordinal: int,
+        attempt: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> StepCall:
+        return StepCall(self, branch, step, ordinal, attempt, args, kwargs)
+
+    def crash_count(self, key: Key) -> int:
+        """How many tries of that key died with their worker."""
+        past = None if self.history is None else self.history.ask(key)
+        return 0 if past is None else past.try_count - past.failed_count
 
     def _stand_still(self) -> None:
         """Here the records end: nothing new is done, and when no other branch has any left the execution ends."""
@@ -298,7 +317,7 @@ class Execution:
             self.wait_until(past.due_at)
         host = self.host
         while True:
-            self._wait_to_start(needed)
+            self.wait_to_start(needed)
             call: StepCall
             reserved = 0
             if step.is_transaction:
@@ -378,11 +397,11 @@ class Execution:
         self.handed = max(self.handed, seq)
         return error
 
-    def _wait_to_start(self, needed: int) -> None:
+    def wait_to_start(self, needed: int) -> None:
         """G5: what the body knows is durable. R5: this node may still act."""
         while True:
             if self.stopping is not None:
-                self._interrupt()
+                self.interrupt()
             if self.durable < self.handed or self.durable < needed:
                 self._wait()
             elif not self.host.may_start():
@@ -390,6 +409,16 @@ class Execution:
                 self._wait()
             else:
                 return
+
+    def wait_for_lease(self) -> None:
+        """Set the running strand aside for a moment; whatever stops the execution does not end it here."""
+        self.host.resume_when_leased(running())
+        running().is_waiting = True
+        running().leave()
+
+    def yield_turn(self) -> None:
+        """Let the hub see to other things; whatever stops the execution does not end the strand here."""
+        self.host.yield_turn(running())
 
     def wait_until(self, due_at: int) -> None:
         while (now := self.host.now()) < due_at:
@@ -460,32 +489,38 @@ class Execution:
             self._pinned[name] = self.value("", name, 0, make)
         return self._pinned[name]
 
-    def gather(self, prefix: str, bound: tuple[BoundStep[Any], ...], digests: list[bytes]) -> tuple[Any, ...]:
-        """Each call in a strand and branch of its own."""
+    def gather(
+        self, prefix: str, bound: tuple[BoundStep[Any], ...], digests: list[bytes], concurrency: int | None
+    ) -> tuple[Any, ...]:
+        """Each call in a branch of its own; at most `concurrency` of them begun and not ended."""
         if self.stopping is not None:
-            self._interrupt()
+            self.interrupt()
         results: list[Any] = [None] * len(bound)
         errors: list[BaseException | None] = [None] * len(bound)
         parent = running()
-        left_count = len(bound)
+        left_count = len(bound) if concurrency is None else min(concurrency, len(bound))
+        indices = iter(range(len(bound)))
 
-        def run(index: int) -> None:
+        def run() -> None:
             nonlocal left_count
-            each = bound[index]
-            try:
-                results[index] = self.run_step(
-                    f"{prefix}.{index}", each.step, 0, digests[index], each.args, each.kwargs
-                )
-            except BaseException as error:
-                errors[index] = error
+            for index in indices:
+                each = bound[index]
+                try:
+                    results[index] = self.run_step(
+                        f"{prefix}.{index}", each.step, 0, digests[index], each.args, each.kwargs
+                    )
+                except BaseException as error:
+                    errors[index] = error
+                if self.stopping is not None:
+                    break
             left_count -= 1
             if left_count == 0:
                 self.host.resume(parent)
-            self._strand_ended()
+            self.strand_ended()
 
         self.live_count += left_count
-        for index in range(left_count):
-            self.host.start(partial(run, index))
+        for _ in range(left_count):
+            self.host.start(run)
         while left_count:
             self.wait_idle(self.host.now(), 0)
         self.handed = self.seq
@@ -512,7 +547,7 @@ class Execution:
             if self.stopping is None:
                 self.handed = self.seq
                 answer(outcome)
-            self._strand_ended()
+            self.strand_ended()
 
         self.live_count += 1
         self.host.start(strand)
@@ -539,7 +574,7 @@ class Execution:
         if end is not None:
             self.stop(end)
         self.idle_count -= 1
-        self._strand_ended()
+        self.strand_ended()
 
     def current(self, step: str | None, attempt: int) -> Current:
         claimed = self.claimed

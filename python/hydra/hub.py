@@ -269,6 +269,11 @@ class Hub:
     def resume_when_leased(self, strand: Strand) -> None:
         self.resume_at(strand, self.now() + LEASE_RECHECK_US)
 
+    def yield_turn(self, strand: Strand) -> None:
+        strand.is_waiting = True
+        self.post(self.resume, strand)
+        strand.leave()
+
     def left_transaction(self, call: TransactionCall) -> None:
         """The frame is in the socket when the page no longer shows the step: a death in between loses nothing (R22)."""
         if call.record is not None:

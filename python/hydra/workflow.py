@@ -7,7 +7,7 @@ a plain call. Nothing here runs an execution or touches a database.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
@@ -19,7 +19,9 @@ from hydra.retry import DEFAULT_BACKOFF, Backoff, RetryPolicy
 from hydra.schedules import Cron
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+T = TypeVar("T")
 
 RESERVED_PREFIX = "hydra."  # names of the records hydra itself keeps: `hydra.sleep`, `hydra.now` …
 NAME_LENGTH_MAXIMUM = 200
@@ -106,6 +108,15 @@ class Step(Definition[P, R]):
         """A call to be made later, by `hydra.gather` or `hydra.aio.call`."""
         self.check_call(args, kwargs)
         return BoundStep(self, args, kwargs)
+
+    def bind_each(
+        self: Step[Concatenate[T, Q], R], items: Iterable[T], *args: Q.args, **kwargs: Q.kwargs
+    ) -> BoundEach[R]:
+        """A call for each item, to be made by `hydra.map`: the item comes first, then `args` and `kwargs`, for all."""
+        if self.is_transaction:
+            raise HydraError(f"transaction `{self.name}` cannot be bound to each of many items; loop over them in it.")
+        self.check_call((None, *args), kwargs)
+        return BoundEach(self, items if isinstance(items, Sequence) else list(items), args, kwargs)
 
 
 class AsyncStep(Step[P, R]):
@@ -209,6 +220,24 @@ class BoundStep(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<bound step `{self.step.name}`>"
+
+
+class BoundEach(Generic[R]):
+    """A step and many items: one call for each, which differ in their first argument."""
+
+    __slots__ = ("args", "items", "kwargs", "step")
+
+    def __init__(self, step: Step[..., R], items: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.step = step
+        self.items = items
+        self.args = args
+        self.kwargs = kwargs
+
+    def call(self, index: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.items[index], *self.args), self.kwargs
+
+    def __repr__(self) -> str:
+        return f"<step `{self.step.name}` bound to {len(self.items)} items>"
 
 
 class BoundWorkflow(Generic[R]):

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from hydra import events
+from hydra import events, rewind
 from hydra._core import encode
 from hydra.crew import Crew
 from hydra.effects import Effects
@@ -24,6 +24,7 @@ from hydra.held import ALONE_DEATHS_MAX, NOWHERE, Held
 from hydra.outbox import Pair
 from hydra.registration import Phase, Registration
 from hydra.slots import NEVER_NS, Slot
+from hydra.stores.store import Owned
 
 LEAVE_NS = 5_000_000_000  # after the drain: how long the last commits may take
 STOP_LEAVE_NS = 2_000_000_000
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True):
     concurrency: int = 64
     lease_ttl_ns: int = 10_000_000_000
     drain_grace_ns: int = 20_000_000_000
+    can_rewind: bool = False  # the database may fail over to one that does not know all that was confirmed (R19)
 
 
 class Dispatcher:
@@ -45,7 +47,9 @@ class Dispatcher:
         self._settings = settings
         self._now_ns = now_ns
         self._effects = Effects()
-        self._registration = Registration(settings.lease_ttl_ns, random, self._effects, now_ns)
+        self._registration = Registration(
+            settings.lease_ttl_ns, random, self._effects, now_ns, can_rewind=settings.can_rewind
+        )
         self._crew = Crew(settings.slots, settings.concurrency, self._effects)
         self._held: dict[str, Held] = {}
         self._is_draining = False
@@ -63,9 +67,12 @@ class Dispatcher:
             events.CommitDone: self._commit_done,
             events.CommitFailed: self._commit_failed,
             events.OutcomeUnknown: self._outcome_unknown,
+            events.Reconnected: self._reconnected,
             events.Resynced: self._resynced,
             events.ResyncFailed: self._resync_failed,
             events.Recovered: self._recovered,
+            events.Parked: self._parked,
+            events.ParkFailed: self._park_failed,
             events.WorkHint: self._work_hint,
             events.WorkerStarted: self._worker_started,
             events.WorkerGone: self._worker_gone,
@@ -116,15 +123,39 @@ class Dispatcher:
         if self._registration.phase is Phase.JOINING:
             return
         self._effects.log("error", f"this node was declared dead: it gives up {len(self._held)} executions")
-        self._registration.refuse(self._now_ns)
+        self._give_up({}, "its node was declared dead")
+
+    def _rewind(self, owned: dict[str, Owned]) -> None:
+        """The database lost what it had confirmed: nothing here may go on, or be silently done again (R19)."""
+        self._registration.rewound_count += 1
+        self._effects.log(
+            "error",
+            f"the database lost what it had confirmed to this node, which gives up {len(self._held)} executions and "
+            "registers anew; was there a failover without synchronous replication?",
+        )
+        self._effects.do(events.Renew())
+        self._give_up(owned, "the database lost what it had confirmed")
+
+    def _give_up(self, owned: dict[str, Owned], reason: str) -> None:
+        advanced = self._registration.acknowledged.advanced(self._held.values())
+        to_park = events.Park(advanced, rewind.parking(advanced, owned)) if advanced else None
+        self._registration.refuse(self._now_ns, to_park)
         self._effects.drop_frames()
-        self._crew.kill_all("its node was declared dead")
+        self._crew.kill_all(reason)
         self._held.clear()
+
+    def _parked(self, event: events.Parked) -> None:
+        self._registration.parked(self._now_ns)
+        for id in event.ids:
+            self._effects.log("error", f"parked execution `{id}`: {rewind.REASON}")
+
+    def _park_failed(self, event: events.ParkFailed) -> None:
+        self._registration.park_failed(event.message, self._now_ns)
 
     def _beaten(self, event: events.Beaten) -> None:
         if self._registration.phase is Phase.JOINING:
             return
-        self._registration.beaten(event.sent_ns, event.beat.running_count, len(self._held), self._now_ns)
+        self._registration.beaten(event.sent_ns, event.beat, len(self._held), self._now_ns)
         for attention in event.beat.attention:
             held = self._held.get(attention.id)
             if held is not None and held.epoch == attention.epoch:
@@ -177,12 +208,20 @@ class Dispatcher:
     def _outcome_unknown(self, event: events.OutcomeUnknown) -> None:
         self._registration.unknown(event.message, self._now_ns)
 
+    def _reconnected(self, _: events.Reconnected) -> None:
+        self._registration.reconnected(self._now_ns)
+
     def _resynced(self, event: events.Resynced) -> None:
         """Nothing of ours is under way in the database: what it says is the truth about every batch sent (R16)."""
         if self._registration.phase is not Phase.UNSURE:
             return
         owned = {item.id: item for item in event.owned}
-        self._written(self._registration.outbox.resolve(owned))
+        outbox, acknowledged = self._registration.outbox, self._registration.acknowledged
+        found = {item.id: item for item in event.found}
+        if acknowledged.is_missing(self._held, owned, event.counter, found, outbox.under_way):
+            self._rewind(owned)
+            return
+        self._written(outbox.resolve(owned))
         for held in list(self._held.values()):
             item = owned.get(held.id)
             if item is None or item.epoch != held.epoch:
@@ -198,6 +237,7 @@ class Dispatcher:
             self._registration.rejoin(self._now_ns)
 
     def _written(self, pairs: list[Pair]) -> None:
+        self._registration.acknowledged.written(pairs)
         durable: dict[int, Durable] = {}
         for held, commit in pairs:
             end = commit.end
@@ -268,7 +308,7 @@ class Dispatcher:
                 held = runs.get(frame.token)
                 if held is not None and frame.record.seq == held.seq + 1:  # not told twice, by socket and database
                     slot.has_progressed = True
-                    held.seq = frame.record.seq
+                    held.seq = held.durable_seq = frame.record.seq
                     held.new_records.append(frame.record)
                     if held.death_count:
                         self._progress(slot, held)

@@ -9,7 +9,7 @@ import msgspec
 
 from hydra.execution import Claimed, ExecutionCommit, Record
 from hydra.frames import FromWorker, ToWorker
-from hydra.stores.store import Beat, Owned
+from hydra.stores.store import Advanced, Beat, Owned
 
 
 class Event(msgspec.Struct, gc=False):
@@ -74,10 +74,27 @@ class OutcomeUnknown(Event):
     message: str
 
 
+class Reconnected(Event):
+    """The connection is another one, perhaps to another server: nothing asked before happened, and nothing is written
+    before a Resync has proven that the database is the one it was (R19)."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far an execution has come in the database."""
+
+    id: str
+    epoch: int
+    record_count: int
+    is_final: bool
+
+
 class Resynced(Event):
-    """What the database says this node owns, read under its row's exclusive lock with the session raised."""
+    """What the database says this node owns, read under its row's exclusive lock with the session raised; its beat's
+    counter; and how far those have come that were asked about, without those it does not know."""
 
     owned: list[Owned]
+    counter: int = 0
+    found: list[Progress] = []
 
 
 class ResyncFailed(Event):
@@ -88,6 +105,16 @@ class Recovered(Event):
     """Executions a Resync found owned but unknown here, read back with their records (the claim's reply was lost)."""
 
     executions: list[Claimed]
+
+
+class Parked(Event):
+    """The database knew less of these, and parked them; what it lost is not silently done again (R19)."""
+
+    ids: list[str]
+
+
+class ParkFailed(Event):
+    message: str
 
 
 class WorkerStarted(Event):
@@ -180,7 +207,18 @@ class SendCommit(Action):
 
 
 class SendResync(Action):
-    pass
+    ids: list[str] = []  # also wanted: how far these have come
+
+
+class Renew(Action):
+    """A new identity, lock file and lease page; the workers of the old one, which are being killed, get none (R1)."""
+
+
+class Park(Action):
+    """End these claims of the old registration, and park what else has come less far than is known (R19)."""
+
+    advanced: list[Advanced]
+    commits: list[ExecutionCommit]
 
 
 class Recover(Action):

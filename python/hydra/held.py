@@ -21,13 +21,16 @@ def company(concurrency: int, death_count: int) -> int:
 
 
 class Held:
-    """`token` names its present dispatch, `seq` is its last record's number, `commit` what waits to be written."""
+    """`token` names its present dispatch, `seq` is its last record's number, `commit` what waits to be written.
+
+    `durable_seq` is the last number the database confirmed, kept only where it might forget it again (R19)."""
 
     __slots__ = (
         "alone_death_count",
         "cap",
         "commit",
         "death_count",
+        "durable_seq",
         "epoch",
         "execution",
         "halt_reason",
@@ -47,6 +50,7 @@ class Held:
         self.token = 0
         self.slot = NOWHERE
         self.seq = execution.records[-1].seq if execution.records else 0
+        self.durable_seq = self.seq
         self.new_records: list[Record] = []
         self.commit: ExecutionCommit | None = None
         self.death_count = execution.death_count

@@ -12,6 +12,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from hydra import zygote
 from hydra.clock import boottime_ns
 from hydra.dispatcher import Dispatcher, Settings
@@ -58,7 +60,8 @@ class LocalWorker:
         store.open()
         node = self._node = Node(store, self._settings.lease_ttl_ns, 1)
         node.serve(zygote.describe_workflows(self._app, ""), "")
-        dispatcher = Dispatcher(self._settings, boottime_ns(), random.Random())
+        settings = msgspec.structs.replace(self._settings, can_rewind=store.path is None)
+        dispatcher = Dispatcher(settings, boottime_ns(), random.Random())
         hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url)
 
         def run() -> None:

@@ -35,6 +35,7 @@ from hydra.events import (
     KillWorker,
     Log,
     Refused,
+    Renew,
     SpawnWorker,
     Tick,
     ToSlot,
@@ -198,8 +199,7 @@ class Node:
         while self._events and self._exit is None:
             event = self._events.popleft()
             if isinstance(event, Refused):
-                self._renew_identity()
-                self._workers.renew()
+                self._renew()
             for action in self._dispatcher.handle(event, now_ns):
                 self._do(action)
         if self._asked:  # first, so that the database works while the frames are encoded
@@ -223,6 +223,8 @@ class Node:
             case ExtendLease(deadline_ns):
                 assert self.page is not None
                 self.page.set(deadline_ns, self.clock.offset_us)
+            case Renew():
+                self._renew()
             case WakeAt(at_ns):
                 self._wake_at_ns = at_ns
             case Log(level, message):
@@ -282,6 +284,10 @@ class Node:
         """The turn of the loop that follows sees what is due."""
         self._alarm.due()
         self._alarm_at_ns = None
+
+    def _renew(self) -> None:
+        self._renew_identity()
+        self._workers.renew()
 
     def _renew_identity(self) -> None:
         """A new id, lock file and lease page; the old page ends at once (R1)."""

@@ -2,7 +2,7 @@
 
     joining ──► joined ◄──► unsure (a reply was lost: nothing is written before a resync, R16)
        ▲           │
-       └── refused ┘ (no worker of it may live when the next one begins, R1)
+       └── refused, or the database forgot (R19): no worker of it may live when the next one begins (R1)
 
 At most one commit and one claim are under way, and both leave together (R11). Knows nothing of workers.
 """
@@ -15,10 +15,12 @@ from random import Random
 
 from hydra.claims import Claims
 from hydra.effects import Effects
-from hydra.events import ExtendLease, Recover, Register, SendBeat, SendClaim, SendCommit, SendResync
+from hydra.events import ExtendLease, Park, Recover, Register, SendBeat, SendClaim, SendCommit, SendResync
 from hydra.lease import Lease
 from hydra.outbox import Outbox, Pair
+from hydra.rewind import Acknowledged
 from hydra.slots import NEVER_NS
+from hydra.stores.store import Beat
 
 RETRY_MIN_NS = 20_000_000
 RETRY_MAX_NS = 1_000_000_000
@@ -31,14 +33,17 @@ class Phase(Enum):
 
 
 class Registration:
-    def __init__(self, ttl_ns: int, random: Random, effects: Effects, now_ns: int) -> None:
+    def __init__(self, ttl_ns: int, random: Random, effects: Effects, now_ns: int, *, can_rewind: bool = False) -> None:
         self.phase = Phase.JOINING
         self.is_asking = False  # a registration, resync or recovery is under way
         self.lease = Lease(ttl_ns, now_ns)
         self.claims = Claims(random, now_ns)
         self.outbox = Outbox()
+        self.acknowledged = Acknowledged(is_kept=can_rewind)
+        self.rewound_count = 0  # how often the database had lost what it confirmed
         self._effects = effects
         self._must_resync = False
+        self._to_park: Park | None = None  # before this node registers again
         self._had_work = False  # something waited for its commit after the last event
         self._retry_ns = RETRY_MIN_NS
         self._retry_at_ns = now_ns  # of the registration, the commit or the resync, whichever the phase asks for
@@ -46,7 +51,7 @@ class Registration:
     @property
     def is_idle(self) -> bool:
         """Nothing is under way and nothing waits to be written."""
-        return not (self.is_asking or len(self.outbox) or self.claims.asked)
+        return not (self.is_asking or len(self.outbox) or self.claims.asked or self._to_park)
 
     @property
     def is_answered(self) -> bool:
@@ -57,6 +62,7 @@ class Registration:
 
     def registered(self, sent_ns: int, now_ns: int) -> None:
         self._effects.do(ExtendLease(self.lease.begin(sent_ns, now_ns)))
+        self.acknowledged.begin()
         self.claims.begin(now_ns)
         self._join(now_ns)
 
@@ -64,14 +70,25 @@ class Registration:
         self.is_asking = False
         self._back_off(f"cannot register with the database: {message}", now_ns)
 
-    def refuse(self, now_ns: int) -> None:
-        """Declared dead: nothing of this registration may be written any more (G2)."""
+    def refuse(self, now_ns: int, to_park: Park | None) -> None:
+        """It is over: nothing of this registration may be written any more (G2), but that something was forgotten."""
+        self._to_park = to_park
+        self._retry_ns = RETRY_MIN_NS
         self.phase = Phase.JOINING
         self.is_asking = False
         self._retry_at_ns = now_ns
         self.lease.end()
         self.claims.begin(now_ns)
         self.outbox.clear()
+
+    def parked(self, now_ns: int) -> None:
+        self._to_park = None
+        self.is_asking = False
+        self._retry_at_ns = now_ns
+
+    def park_failed(self, message: str, now_ns: int) -> None:
+        self.is_asking = False
+        self._back_off(f"cannot park what the database may have lost: {message}", now_ns)
 
     def _join(self, now_ns: int) -> None:
         self.phase = Phase.JOINED
@@ -82,14 +99,19 @@ class Registration:
 
     # beats
 
-    def beaten(self, sent_ns: int, running_count: int, held_count: int, now_ns: int) -> None:
+    def beaten(self, sent_ns: int, beat: Beat, held_count: int, now_ns: int) -> None:
         self.lease.answered()
         self._effects.do(ExtendLease(self.lease.extend(sent_ns)))
+        is_next = self.acknowledged.beaten(beat.counter)
         if self.phase is Phase.JOINED:
             self.claims.recovered(now_ns)
-            if running_count != held_count:
+            if not is_next:
                 self._must_resync = True
-                message = f"the database counts {running_count} running executions of this node, not {held_count}"
+                self._effects.log("warning", "the database has forgotten a heartbeat of this node")
+            elif beat.running_count != held_count:
+                self._must_resync = True
+                counted = beat.running_count
+                message = f"the database counts {counted} running executions of this node, not {held_count}"
                 self._effects.log("warning", message)
 
     def beat_failed(self, message: str, now_ns: int) -> None:
@@ -130,6 +152,12 @@ class Registration:
         self._effects.log("warning", f"the database may or may not have done what was asked: {message}")
         self._doubt(now_ns)
 
+    def reconnected(self, now_ns: int) -> None:
+        """Another connection, perhaps to another server: proven first (R19)."""
+        if self.phase is not Phase.JOINING:
+            self._effects.log("info", "connected to the database anew: reading back what this node owns")
+            self._doubt(now_ns)
+
     def resync_failed(self, message: str, now_ns: int) -> None:
         if self.phase is Phase.UNSURE:
             self.is_asking = False
@@ -166,7 +194,10 @@ class Registration:
         if self.phase is not Phase.JOINED and not self.is_asking and now_ns >= self._retry_at_ns:
             if self.phase is Phase.UNSURE:
                 self.is_asking = True
-                self._effects.do(SendResync())
+                self._effects.do(SendResync(self.acknowledged.questions(self.outbox.under_way)))
+            elif self._to_park is not None:
+                self.is_asking = True
+                self._effects.do(self._to_park)
             elif may_register:
                 self.is_asking = True
                 self._effects.do(Register())

@@ -29,7 +29,12 @@ from hydra.events import (
     CommitFailed,
     Event,
     OutcomeUnknown,
+    Park,
+    Parked,
+    ParkFailed,
+    Progress,
     Received,
+    Reconnected,
     Recover,
     Recovered,
     Refused,
@@ -45,9 +50,10 @@ from hydra.events import (
     WorkerGone,
     WorkHint,
 )
-from hydra.execution import ExecutionCommit, NodeInfo, NodeRef
+from hydra.execution import FINAL, ExecutionCommit, NodeInfo, NodeRef
 from hydra.frames import Committed, FromWorker
 from hydra.peers import Reaper
+from hydra.rewind import CAUSE, PARK_MAX, REASON_PAYLOAD
 from hydra.stores.store import Store, WorkflowInfo
 from hydra.ticker import Ticker
 
@@ -124,6 +130,8 @@ class StoreThread:
         self._reaper = reaper
         self._post = post
         self._node: NodeRef | None = None
+        self._node_id = ""  # of the last registration
+        self._proven_number: int | None = None  # of the connection over which the database was last proven (R19)
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
         self.info: NodeInfo | None = None  # as whom the next registration registers
@@ -196,8 +204,10 @@ class StoreThread:
         match action:
             case Register():
                 self._register()
-            case SendResync():
-                self._resync()
+            case SendResync(ids):
+                self._resync(ids)
+            case Park():
+                self._park(action)
             case Recover(ids):
                 self._recover(ids)
             case Settle():
@@ -217,6 +227,9 @@ class StoreThread:
         actions.sort(key=_rank)
         try:
             with self._store.transaction():
+                if self._store.connection_number != self._proven_number:
+                    self._post(Reconnected())
+                    return
                 now = self._clock.now()
                 for action in actions:
                     match action:
@@ -307,11 +320,13 @@ class StoreThread:
                 else:
                     node = self._store.register_node(self.info, now)
                 self._store.register_workflows(node, self._workflows, now)
+                self._proven_number = self._store.connection_number
         except NO_ANSWER as error:
             self._locked_out(sent_ns)
             self._post(RegisterFailed(str(error)))
             return
         self._node = node
+        self._node_id = node.id
         self._post(Registered(sent_ns))
         self._after_beat(node, sent_ns)
         self._register_schedules(node)
@@ -346,17 +361,46 @@ class StoreThread:
             if self._ticker.is_serving:
                 self._promote()
 
-    def _resync(self) -> None:
-        if self._node is None:
+    def _resync(self, ids: list[str]) -> None:
+        """On one connection, so that what is read back is of the database that will be written."""
+        node = self._node
+        if node is None:
             return
         try:
-            self._node, owned = self._store.resync(self._node)
+            with self._store.transaction():
+                node, owned = self._store.resync(node)
+                counter = next((peer.counter for peer in self._store.nodes() if peer.info.id == node.id), 0)
+                found = [
+                    Progress(each.id, each.epoch, each.record_count, each.status in FINAL)
+                    for each in self._store.get(ids)
+                    if each is not None
+                ]
+                number = self._store.connection_number
         except LeaseLost:
             self._refuse()
         except NO_ANSWER as error:
             self._post(ResyncFailed(str(error)))
         else:
-            self._post(Resynced(owned))
+            self._node, self._proven_number = node, number
+            self._post(Resynced(owned, counter, found))
+
+    def _park(self, park: Park) -> None:
+        """The claims this node still has, then what nobody has; both only where the database knows less."""
+        parked: list[str] = []
+        try:
+            now = self._clock.now()
+            if self._node is not None and park.commits:
+                with suppress(LeaseLost):
+                    written = self._store.commit(self._node, park.commits, now)
+                    parked += [commit.id for commit, done in zip(park.commits, written, strict=True) if done]
+            for start in range(0, len(park.advanced), PARK_MAX):
+                part = park.advanced[start : start + PARK_MAX]
+                parked += self._store.park(self._node_id, part, CAUSE, REASON_PAYLOAD, now)
+        except NO_ANSWER as error:
+            self._post(ParkFailed(str(error)))
+        else:
+            self._node = None
+            self._post(Parked(parked))
 
     def _recover(self, ids: list[str]) -> None:
         if self._node is None:

@@ -117,6 +117,7 @@ class Supervisor:
                         settings.concurrency,
                         round(settings.lease_ttl_seconds * 1e9),
                         round(settings.drain_grace_seconds * 1e9),
+                        can_rewind=store.path is None,
                     ),
                     boottime_ns(),
                     random.Random(),

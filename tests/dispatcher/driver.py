@@ -42,9 +42,12 @@ def recorded(token: int, *seqs: int) -> Recorded:
 class Driver:
     """`actions` is what the last event led to."""
 
-    def __init__(self, slots: int = 1, concurrency: int = 4, grace: int = 20 * SECOND) -> None:
+    def __init__(
+        self, slots: int = 1, concurrency: int = 4, grace: int = 20 * SECOND, *, can_rewind: bool = False
+    ) -> None:
         self.now = 1000 * SECOND
-        self.dispatcher = Dispatcher(Settings(slots, concurrency, TTL, grace), self.now, Random(1))
+        settings = Settings(slots, concurrency, TTL, grace, can_rewind=can_rewind)
+        self.dispatcher = Dispatcher(settings, self.now, Random(1))
         self.actions: list[events.Action] = []
         self.tokens: dict[str, int] = {}  # execution -> its latest dispatch
         self.slots: dict[str, int] = {}

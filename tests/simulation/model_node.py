@@ -27,6 +27,7 @@ STORE_ACTIONS = (
     events.SendCommit,
     events.SendResync,
     events.Recover,
+    events.Park,
 )
 
 
@@ -128,6 +129,8 @@ class Node:
                 self.workers[slot].death_reason = reason
             case events.ExtendLease(deadline_ns):
                 self.page.deadline_ns = max(self.page.deadline_ns, deadline_ns)
+            case events.Renew():
+                raise Broken(f"R19 {self.name} takes a database that forgot nothing for one that did")
             case events.WakeAt(at_ns):
                 self.wake_at_ns = at_ns
             case events.Exit():
@@ -172,6 +175,10 @@ class Node:
         if isinstance(action, events.Register):
             self.asked.popleft()
             self._register()
+        elif isinstance(action, events.Park):
+            self.asked.popleft()
+            self.world.check_park(action)
+            self.replies.append(events.Parked([]))
         elif isinstance(action, events.SendResync | events.Recover):
             if self.ref is not None and self.world.store.is_locked(self.ref.id) and "session" not in self.world.dropped:
                 return  # it waits for the exclusive lock
@@ -206,7 +213,8 @@ class Node:
                 self.refuse()
             else:
                 self.ref, owned = answer
-                self.replies.append(events.Resynced(owned))
+                counter = store.nodes[self.ref.id].counter
+                self.replies.append(events.Resynced(owned, counter, store.progress(action.ids)))
 
     def _begin(self) -> None:
         """Commits, claim and beat asked for together are one transaction, sent now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hydra.events import Progress
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeRef, Record
 from hydra.stores.store import Attention, Beat, Owned
 
@@ -39,6 +40,7 @@ class NodeRow:
     beat_at: int
     state: str = "alive"
     session: int = 1
+    counter: int = 0
 
 
 @dataclass(slots=True)
@@ -90,6 +92,12 @@ class ModelStore:
         row.session += 1
         owned = [Owned(r.id, r.epoch, len(r.records)) for r in self.rows.values() if r.owner == node.id]
         return NodeRef(node.id, row.session), owned
+
+    def progress(self, ids: list[str]) -> list[Progress]:
+        return [
+            Progress(row.id, row.epoch, len(row.records), row.status in FINAL[:3])
+            for row in map(self.rows.__getitem__, ids)
+        ]
 
     def recover(self, node: NodeRef, ids: list[str], now: int) -> list[Claimed]:
         return [self._claimed(row, row.records, now) for id in ids if (row := self.rows[id]).owner == node.id]
@@ -149,8 +157,10 @@ class ModelStore:
         if self.nodes[t.node.id].state != "alive":
             raise Broken("P1 a dead node's beat was counted")
         self.nodes[t.node.id].beat_at = now
+        self.nodes[t.node.id].counter += 1
         running = [row for row in self.rows.values() if row.owner == t.node.id]
-        return claimed, Beat(len(running), [Attention(r.id, r.epoch, "cancel") for r in running if r.cancel])
+        attention = [Attention(r.id, r.epoch, "cancel") for r in running if r.cancel]
+        return claimed, Beat(len(running), attention, counter=self.nodes[t.node.id].counter)
 
     def cancel(self, row: Row) -> None:
         if row.status == "running":

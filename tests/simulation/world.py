@@ -57,7 +57,11 @@ class World:
         self.programs = {f"e{number}": self._program(number) for number in range(plan.executions)}
         self.store = ModelStore(list(self.programs), dropped)
         self.settings = Settings(
-            slots=plan.slots, concurrency=plan.concurrency, lease_ttl_ns=TTL_NS, drain_grace_ns=TTL_NS
+            slots=plan.slots,
+            concurrency=plan.concurrency,
+            lease_ttl_ns=TTL_NS,
+            drain_grace_ns=TTL_NS,
+            can_rewind=not dropped,
         )
         self.dispatcher = dispatcher
         self.node_count = 0
@@ -159,6 +163,10 @@ class World:
         node = t.listener
         if isinstance(node, Node):
             node.under_way.remove(t)
+            if "resync" not in self.dropped and self.random.random() < 0.3:
+                node.asked.clear()
+                node.replies.append(events.Reconnected())
+                return
             if t.commits:
                 node.replies.append(events.CommitFailed(t.batch, "rolled back"))
             if t.slots is not None:
@@ -267,6 +275,13 @@ class World:
         if (worker.node_id, id, name) in self.reported:
             raise Broken(f"R22 step {name} of {id} starts again although its record had reached the same node")
         self.running[id, name] = {worker}
+
+    def check_park(self, action: events.Park) -> None:
+        """This database forgets nothing, so there is nothing to park."""
+        for known in action.advanced:
+            row = self.store.rows[known.id]
+            if row.status not in FINAL and len(row.records) < known.record_count:
+                raise Broken(f"R19 {row.id} has {len(row.records)} records, and {known.record_count} were confirmed")
 
     def check_run(self, node: Node, frame: Run) -> None:
         row = self.store.rows[frame.execution.id]

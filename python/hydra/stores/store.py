@@ -48,6 +48,7 @@ class Beat(msgspec.Struct, frozen=True):
     running_count: int
     attention: list[Attention]
     messages: list[Message] = []  # for what it runs, those it was given before included
+    counter: int = 0  # after this beat
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -55,6 +56,13 @@ class Owned(msgspec.Struct, frozen=True):
 
     id: str
     epoch: int
+    record_count: int
+
+
+class Advanced(msgspec.Struct, frozen=True):
+    """How many records an execution is known to have at least; its final end counts as one more (R19)."""
+
+    id: str
     record_count: int
 
 
@@ -161,6 +169,12 @@ class Store(Protocol):
     @property
     def path(self) -> str | None:
         """The file of a database that is one; None for a server."""
+        ...
+
+    @property
+    def connection_number(self) -> int:
+        """Of the connection that writes, opened if need be, within `transaction()`: another one after each reconnect,
+        which may lead to another server (R19). Always 0 for a file."""
         ...
 
     # life
@@ -270,6 +284,13 @@ class Store(Protocol):
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         """Executions this node owns, with their records, as `claim` gave them when its reply was lost (R16)."""
+        ...
+
+    def park(
+        self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+    ) -> builtins.list[str]:
+        """Park what the database knows less of than is known to that node: not final, not running, with fewer records
+        (R19). The ids parked; `reason` is the payload a person is shown. Needs no fence: conditional writes only."""
         ...
 
     def unregister_node(self, node: NodeRef, now: int) -> None:

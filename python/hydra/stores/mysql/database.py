@@ -53,9 +53,16 @@ class Database:
         """Also in the child of a fork, which must not use what its parent had open."""
         self._mutex = threading.RLock()
         self._writer: Session | None = None
+        self._writer_number = 0
         self._written_at = 0.0
         self._current: Transaction | None = None
         self._readers: list[Session] = []
+
+    @property
+    def writer_number(self) -> int:
+        """Of the connection the open transaction goes over."""
+        with self.transaction():
+            return self._writer_number
 
     @property
     def write_wait_seconds(self) -> float:
@@ -195,6 +202,7 @@ class Database:
             session.discard()
         if session is None or not session.is_usable():
             self._writer = session = self.connect(writing=True)
+            self._writer_number += 1
         return session
 
     def _commit(self, transaction: Transaction) -> bool:

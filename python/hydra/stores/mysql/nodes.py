@@ -44,11 +44,11 @@ def heartbeat_node(transaction: Transaction, node: NodeRef, now: int) -> Beat:
     transaction.check_fence(node)
     id = id_literal(node.id)
     transaction.queue("heartbeat", node=id, now=now)
-    running_count = transaction.select("running_count", node=id)[0][0]
+    running_count, counter = transaction.select("running_count", node=id)[0]
     attention = transaction.select("attention", node=id)
     fold_deltas(transaction)
     found = [Attention(id_text(id), epoch, kind) for id, epoch, kind in attention]
-    return Beat(running_count, found, owned_messages(transaction, node))
+    return Beat(running_count, found, owned_messages(transaction, node), counter)
 
 
 def resync(transaction: Transaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

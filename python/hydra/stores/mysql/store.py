@@ -31,6 +31,7 @@ from hydra.stores.mysql import (
     mailbox,
     nodes,
     orders,
+    parking,
     probing,
     purging,
     schedules,
@@ -45,7 +46,7 @@ from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
 from hydra.stores.mysql.watch import Bell, Watch
-from hydra.stores.store import Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 
 class MysqlStore:
@@ -72,6 +73,10 @@ class MysqlStore:
     @write_wait_seconds.setter
     def write_wait_seconds(self, seconds: float) -> None:
         self._database.write_wait_seconds = seconds
+
+    @property
+    def connection_number(self) -> int:
+        return self._database.writer_number
 
     # life
 
@@ -202,6 +207,11 @@ class MysqlStore:
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         return self._database.write(lambda t: nodes.resync(t, node))
+
+    def park(
+        self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+    ) -> builtins.list[str]:
+        return self._database.write(lambda t: parking.park(t, node_id, advanced, cause, reason, now))
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
         self._database.write(lambda t: nodes.unregister_node(t, node))

@@ -58,8 +58,16 @@ class Database:
         self._begun = False
         self._failed = False
         self._writer: Session | None = None
+        self._writer_number = 0
         self._readers: list[Session] = []
         self._committed: list[Callable[[], None]] = []
+
+    @property
+    def writer_number(self) -> int:
+        """Of the connection the next write goes over."""
+        with self._mutex:
+            self._writing()
+            return self._writer_number
 
     @property
     def write_wait_seconds(self) -> float:
@@ -219,6 +227,7 @@ class Database:
                 raise StoreUnavailable(f"{message}; nothing of it happened")
             connection = self.connect(self._write_settings())
             self._writer = Session(connection, self._write_wait_seconds, prepares=not self.address.is_pooled)
+            self._writer_number += 1
         return self._writer
 
     def _write_settings(self) -> dict[str, str]:

@@ -68,9 +68,9 @@ def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Bea
     )
     rows = beaten.rows
     check_fence(node, rows)
-    return Beat(
-        rows[0][0], [Attention(*row) for row in sorted(attention.rows)], [Message(*row) for row in messages.rows]
-    )
+    running_count, counter = rows[0]
+    asked = [Attention(*row) for row in sorted(attention.rows)]
+    return Beat(running_count, asked, [Message(*row) for row in messages.rows], counter)
 
 
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

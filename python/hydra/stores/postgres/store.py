@@ -34,6 +34,7 @@ from hydra.stores.postgres import (
     mailbox,
     nodes,
     orders,
+    parking,
     purging,
     reading,
     schedules,
@@ -47,7 +48,7 @@ from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.news import DONE, READY, Announcer
 from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
-from hydra.stores.store import Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
 FOLD_ROWS = 50_000
@@ -82,6 +83,10 @@ class PostgresStore:
     @write_wait_seconds.setter
     def write_wait_seconds(self, seconds: float) -> None:
         self._database.write_wait_seconds = seconds
+
+    @property
+    def connection_number(self) -> int:
+        return self._database.writer_number
 
     # life
 
@@ -290,6 +295,12 @@ class PostgresStore:
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         with self._database.part():
             return nodes.resync(self._database.write, self.namespace, node)
+
+    def park(
+        self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+    ) -> builtins.list[str]:
+        with self._database.part():
+            return parking.park(self._database.write, self.namespace, node_id, advanced, cause, reason, now)
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
         with self._database.part():

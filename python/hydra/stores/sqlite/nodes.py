@@ -55,9 +55,9 @@ def register_workflows(
 def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef, now: int) -> Beat:
     check_fence(connection, namespace, node)
     execute(connection, "heartbeat", node=node.id, now=now)
-    running_count = select(connection, "running_count", node=node.id)[0][0]
+    running_count, counter = select(connection, "running_count", node=node.id)[0]
     attention = [Attention(*row) for row in select(connection, "attention", node=node.id)]
-    return Beat(running_count, attention, owned_messages(connection, node.id))
+    return Beat(running_count, attention, owned_messages(connection, node.id), counter)
 
 
 def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

@@ -32,6 +32,7 @@ from hydra.stores.sqlite import (
     mailbox,
     nodes,
     orders,
+    parking,
     purging,
     reading,
     schedules,
@@ -42,7 +43,7 @@ from hydra.stores.sqlite import (
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.step_connection import StepConnection
 from hydra.stores.sqlite.watch import Watch
-from hydra.stores.store import Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 
 class SqliteStore:
@@ -63,6 +64,10 @@ class SqliteStore:
     @write_wait_seconds.setter
     def write_wait_seconds(self, seconds: float) -> None:
         self._database.write_wait_seconds = seconds
+
+    @property
+    def connection_number(self) -> int:
+        return 0
 
     # life
 
@@ -232,6 +237,12 @@ class SqliteStore:
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
         with self._database.transaction() as connection:
             return nodes.resync(connection, self.namespace, node)
+
+    def park(
+        self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+    ) -> builtins.list[str]:
+        with self._database.transaction() as connection:
+            return parking.park(connection, self.namespace, node_id, advanced, cause, reason, now)
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
         with self._database.transaction() as connection:

@@ -13,4 +13,4 @@ set counter = b.counter + 1,
     beat_at = %(now)s
 from fence
 where b.node_id = fence.id
-returning (select count(*) from hydra_execution as e where e.owner = fence.id and e.status = 'running')
+returning (select count(*) from hydra_execution as e where e.owner = fence.id and e.status = 'running'), b.counter

@@ -1,0 +1,32 @@
+"""Parks what a failover has set back behind what a node knows (R19). Never touches what runs or is final."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra.execution import Ending, Status
+from hydra.stores.mysql.locking import IDLE, leave_queues, lock_executions
+from hydra.stores.mysql.statements import Word, id_list, id_literal, literal
+from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.store import Advanced
+
+
+def park(
+    transaction: Transaction, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+) -> list[str]:
+    """An epoch of its own for each, since the one before may have ended already."""
+    known = {each.id: each.record_count for each in advanced}
+    behind = [e for e in lock_executions(transaction, known) if e.status in IDLE and e.record_count < known[e.id]]
+    if not behind:
+        return []
+    leave_queues(transaction, behind)
+    transaction.queue("park", ids=id_list(e.id for e in behind), cause=literal(cause), now=now)
+    ending = f"{now}, {now}, '{Word(Ending.PARKED)}', {literal(cause)}, {literal(reason)}"
+    node = id_literal(node_id)
+    transaction.queue_rows(
+        "add_claims", [f"({id_literal(e.id)}, {e.epoch + 1}, {e.attempt}, {node}, null, {ending})" for e in behind]
+    )
+    for execution in behind:
+        transaction.move(execution.workflow, execution.status, Status.PARKED)
+    transaction.flush()
+    return [e.id for e in behind]

@@ -1,0 +1,28 @@
+"""Parks what a failover has set back behind what a node knows (R19). Never touches what runs or is final."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hydra.stores.postgres.arrays import integers, is_uuid, uuids
+from hydra.stores.postgres.session import Result
+from hydra.stores.store import Advanced
+
+Write = Callable[..., list[Result]]
+
+
+def park(
+    write: Write, namespace: str, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+) -> list[str]:
+    known = sorted((each for each in advanced if is_uuid(each.id)), key=lambda each: each.id)
+    values = {
+        "namespace": namespace,
+        "node": node_id,
+        "ids": uuids([each.id for each in known]),
+        "record_counts": integers([each.record_count for each in known]),
+        "cause": cause,
+        "reason": reason,
+        "now": now,
+    }
+    (parked,) = write(("park", values))
+    return [id for (id,) in parked.rows]

@@ -1,0 +1,224 @@
+"""R19: after each reconnect the database proves that it still holds what it confirmed, or the node begins anew."""
+
+from __future__ import annotations
+
+from hydra import events
+from hydra.events import Progress
+from hydra.execution import End, Ending, ExecutionCommit
+from hydra.frames import Committed, Durable, Halt
+from hydra.held import Held
+from hydra.rewind import ENDS_MAX, Acknowledged
+from hydra.stores.store import Advanced, Beat, Owned
+
+from .driver import SECOND, Driver, claimed, ended, record, recorded
+
+
+def working(*ids: str) -> Driver:
+    """These run, one beat was counted, no claim is under way."""
+    node = Driver(can_rewind=True).join().run(*ids)
+    node.tick(3 * SECOND)
+    node.tell(events.Beaten(node.now, Beat(len(ids), [], counter=1)))
+    while node.asked:
+        node.run()
+    return node
+
+
+def reconnect(node: Driver) -> list[str]:
+    """The connection is another one; what the node asks about."""
+    node.commit, node.asked = None, 0
+    node.tell(events.Reconnected())
+    (asked,) = node.wants(events.SendResync)
+    return asked.ids
+
+
+def resynced(node: Driver, *owned: tuple[str, int, int], counter: int = 1, found: list[Progress] | None = None) -> None:
+    node.tell(events.Resynced([Owned(*item) for item in owned], counter, found or []))
+
+
+def has_begun_anew(node: Driver) -> bool:
+    return bool(node.wants(events.Renew)) and node.dispatcher.held_count == 0
+
+
+def test_r19_nothing_is_written_over_a_new_connection_before_the_database_is_proven() -> None:
+    node = working("a")
+    reconnect(node)
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.tick(3 * SECOND)
+    assert node.commit is None
+    assert not node.wants(events.SendBeat)
+    resynced(node, ("a", 1, 0))
+    assert list(node.committed()) == ["a"]
+    assert node.dispatcher.held_count == 1
+
+
+def test_r19_a_record_that_is_gone_begins_the_node_anew_and_parks_its_execution() -> None:
+    node = working("a", "b")
+    node.receive(0, recorded(node.tokens["a"], 1, 2))
+    node.written()
+    reconnect(node)
+    resynced(node, ("a", 1, 1), ("b", 1, 0))
+    assert has_begun_anew(node)
+    assert [action.slot for action in node.wants(events.KillWorker)] == [0]
+    (park,) = node.wants(events.Park)
+    assert park.advanced == [Advanced("a", 2)]
+    assert [(commit.id, commit.epoch, commit.end.kind) for commit in park.commits] == [("a", 1, Ending.PARKED)]
+
+
+def test_r19_the_new_registration_waits_for_the_workers_end_and_for_the_parking() -> None:
+    node = working("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    reconnect(node)
+    resynced(node, ("a", 1, 0))
+    node.tell(events.WorkerGone(0, "signal 9", []))
+    node.tick(SECOND)
+    assert not node.wants(events.Register)
+    node.tell(events.ParkFailed("down"))
+    assert not node.wants(events.Register)
+    node.tick(SECOND)
+    assert node.wants(events.Park)
+    node.tell(events.Parked(["a"]))
+    assert node.wants(events.Register)
+
+
+def test_r19_a_beat_that_is_gone_is_a_rewind() -> None:
+    node = working()
+    reconnect(node)
+    resynced(node, counter=0)
+    assert has_begun_anew(node)
+
+
+def test_r19_a_claim_that_is_gone_is_a_rewind() -> None:
+    node = working("a")
+    reconnect(node)
+    resynced(node)
+    assert has_begun_anew(node)
+    assert not node.sent(Halt)
+    assert not node.wants(events.Park), "it had not come far"
+
+
+def test_r19_an_end_that_is_gone_is_a_rewind_and_is_parked() -> None:
+    node = working("a")
+    node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))
+    node.written()
+    assert reconnect(node) == ["a"]
+    resynced(node, ("a", 1, 1))
+    assert has_begun_anew(node)
+    (park,) = node.wants(events.Park)
+    assert park.advanced == [Advanced("a", 2)]
+    assert [commit.id for commit in park.commits] == ["a"]
+
+
+def test_r19_an_end_and_its_claim_that_are_gone_are_a_rewind() -> None:
+    node = working("a")
+    node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))
+    node.written()
+    reconnect(node)
+    resynced(node, found=[Progress("a", 0, 0, False)])
+    assert has_begun_anew(node)
+    (park,) = node.wants(events.Park)
+    assert (park.advanced, park.commits) == ([Advanced("a", 2)], [])
+
+
+def test_r19_an_execution_that_is_gone_altogether_is_a_rewind() -> None:
+    node = working("a")
+    node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))
+    node.written()
+    reconnect(node)
+    resynced(node)
+    assert has_begun_anew(node)
+
+
+def test_r19_an_end_that_is_there_proves_itself_and_all_before_it() -> None:
+    node = working("a", "b")
+    node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)), ended(node.tokens["b"], Ending.SLEEPING))
+    node.written()
+    assert reconnect(node) == ["b"]
+    resynced(node, found=[Progress("b", 1, 0, False)])
+    assert not node.wants(events.Renew)
+
+
+def test_r19_the_end_under_way_when_the_connection_broke_is_asked_about() -> None:
+    """Not owned any more may mean that it was written, or that its claim was lost."""
+    for found, is_rewound in ((Progress("a", 1, 0, True), False), (Progress("a", 0, 0, False), True)):
+        node = working("a")
+        node.receive(0, ended(node.tokens["a"]))
+        node.commit, node.asked = None, 0
+        node.tell(events.OutcomeUnknown("connection reset"))
+        assert [action.ids for action in node.wants(events.SendResync)] == [["a"]]
+        resynced(node, found=[found])
+        assert has_begun_anew(node) is is_rewound
+        assert node.dispatcher.held_count == 0
+
+
+def test_r19_a_transactions_record_is_known_to_be_durable() -> None:
+    node = working("a")
+    node.receive(0, Committed(node.tokens["a"], record(1)))
+    reconnect(node)
+    resynced(node, ("a", 1, 0))
+    assert has_begun_anew(node)
+
+
+def test_r19_a_crash_found_written_is_no_rewind() -> None:
+    node = working("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    node.die(0, "a")
+    node.written()
+    reconnect(node)
+    resynced(node, ("a", 2, 2))
+    assert not node.wants(events.Renew)
+    assert node.dispatcher.held_count == 1
+
+
+def test_r19_a_refused_node_parks_what_the_database_may_have_lost_with_its_registration() -> None:
+    node = working("a", "b")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    node.tell(events.Refused())
+    (park,) = node.wants(events.Park)
+    assert (park.advanced, park.commits) == ([Advanced("a", 1)], [])
+
+
+def test_r19_a_beat_counted_twice_asks_for_the_proof_even_on_an_old_connection() -> None:
+    """A pooler may have changed the server behind it."""
+    node = working()
+    node.tick(3 * SECOND)
+    while node.asked:
+        node.run()
+    node.tell(events.Beaten(node.now, Beat(0, [], counter=1)))
+    assert node.wants(events.SendResync)
+
+
+def test_r19_a_file_is_asked_for_no_proof() -> None:
+    node = Driver().join().run("a")
+    node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))
+    node.written()
+    node.forget()
+    assert [action.ids for action in node.wants(events.SendResync)] == [[]]
+    node.resynced()
+    assert not node.wants(events.Renew)
+    node.tell(events.Refused())
+    assert not node.wants(events.Park)
+
+
+def test_r19_only_the_latest_ends_are_kept() -> None:
+    acknowledged = Acknowledged(is_kept=True)
+    for batch in range(2 * ENDS_MAX // 1000):
+        pairs = []
+        for number in range(1000):
+            held = Held(claimed(f"{batch}-{number}"), 4, 0)
+            pairs.append((held, ExecutionCommit(held.id, 1, [record(1)], End(Ending.COMPLETED))))
+        acknowledged.written(pairs)
+    assert len(acknowledged.advanced([])) == ENDS_MAX
+    assert acknowledged.questions([]) == [f"{2 * ENDS_MAX // 1000 - 1}-999"]
+
+
+def test_r19_an_acknowledged_record_is_durable_once() -> None:
+    node = working("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    assert node.sent(Durable)
+    reconnect(node)
+    resynced(node, ("a", 1, 1))
+    assert not node.sent(Durable)

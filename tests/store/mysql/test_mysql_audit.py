@@ -8,7 +8,7 @@ import pytest
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.mysql.statements import NO_NODE, id_literal, literal, read_statements
 from mysql_racing import Behind
-from store_values import NOW, SECOND, claim, end, record, register, running, submission, submit, write
+from store_values import NOW, SECOND, claim, end, fired, record, register, running, submission, submit, write
 
 LATER = "where execution_id = {done} and seq = 3"
 
@@ -214,6 +214,26 @@ BREAKS: dict[str, tuple[str, str, str, str]] = {
         "there are 0",
         "",
     ),
+    "a tick has two executions": (
+        "update hydra_execution set idempotency_key = "
+        "(select idempotency_key from hydra_key where execution_id = {ticked}) "
+        "where id = {ready}",
+        "schedule_ticks",
+        "has 2 executions",
+        "ready",
+    ),
+    "a schedule forgets that it fired": (
+        "update hydra_schedule set mark_at = mark_at - 60000000",
+        "schedule_marks",
+        "has not come to tick",
+        "ticked",
+    ),
+    "a schedule stands still": (
+        "update hydra_schedule set next_at = mark_at",
+        "schedule_marks",
+        "has seen to",
+        "",
+    ),
 }
 
 
@@ -246,8 +266,9 @@ def ids(store: MysqlStore) -> dict[str, str]:
     assert write(store, node, held, record(1))
     keyed = submission(key="inv-1", timeout_us=SECOND)
     store.submit([keyed], NOW)
+    ticked = fired(store, node)
     (ready,) = submit(store)
-    return {"done": done.id, "asleep": asleep.id, "held": held.id, "keyed": keyed.id, "ready": ready}
+    return {"done": done.id, "asleep": asleep.id, "held": held.id, "keyed": keyed.id, "ready": ready, "ticked": ticked}
 
 
 def test_a_healthy_database_breaks_no_promise(store: MysqlStore, ids: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hydra.stores.postgres import PostgresStore
 from hydra.stores.postgres.statements import audits
 from psycopg.rows import TupleRow
-from store_values import NOW, SECOND, claim, end, record, register, running, submission, submit, write
+from store_values import NOW, SECOND, claim, end, fired, record, register, running, submission, submit, write
 
 GHOST = "00000000-0000-0000-0000-000000000009"
 LATER = "where execution_id = %(done)s and seq = 3"
@@ -167,6 +167,25 @@ BREAKS: dict[str, tuple[str, str, str, str]] = {
     "a heartbeat row is lost": ("delete from hydra_node_beat", "R2", "no heartbeat row", ""),
     "the counts are off": ("update hydra_count set count = count + 1", "G7", "counts", ""),
     "counts of nothing": ("insert into hydra_count values ('default', 'dun', 'failed', 3)", "G7", "there are 0", ""),
+    "a tick has two executions": (
+        "update hydra_submission set key = (select key from hydra_key where execution_id = %(ticked)s) "
+        "where execution_id = %(ready)s",
+        "R25",
+        "has 2 executions",
+        "ready",
+    ),
+    "a schedule forgets that it fired": (
+        "update hydra_schedule set mark_at = mark_at - 60000000",
+        "R25",
+        "has not come to tick",
+        "ticked",
+    ),
+    "a schedule stands still": (
+        "update hydra_schedule set next_at = mark_at",
+        "R25",
+        "has seen to",
+        "",
+    ),
 }
 
 
@@ -211,8 +230,9 @@ def ids(store: PostgresStore) -> dict[str, str]:
     assert write(store, node, held, record(1))
     keyed = submission(key="inv-1")
     store.submit([keyed], NOW)
+    ticked = fired(store, node)
     (ready,) = submit(store)
-    return {"done": done.id, "asleep": asleep.id, "held": held.id, "keyed": keyed.id, "ready": ready}
+    return {"done": done.id, "asleep": asleep.id, "held": held.id, "keyed": keyed.id, "ready": ready, "ticked": ticked}
 
 
 def test_a_healthy_database_breaks_no_promise(store: PostgresStore, ids: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hydra.stores import open_store
 from hydra.stores.sqlite.statements import audits
 from hydra.stores.store import Store
-from store_values import NOW, SECOND, claim, end, record, register, running, submission, submit, write
+from store_values import NOW, SECOND, claim, end, fired, record, register, running, submission, submit, write
 
 # What is done to a healthy database; which promise the audit must name; a word of its sentence; whose execution.
 BREAKS: dict[str, tuple[str, str, str, str]] = {
@@ -154,6 +154,25 @@ BREAKS: dict[str, tuple[str, str, str, str]] = {
     "a node is lost": ("delete from hydra_node", "R2", "has no node", ""),
     "the counts are off": ("update hydra_count set count = count + 1 where status = 'completed'", "G7", "counts 3", ""),
     "counts of nothing": ("insert into hydra_count values ('default', 'dun', 'pending', 3)", "G7", "there are 0", ""),
+    "a tick has two executions": (
+        "update hydra_submission set key = (select key from hydra_key where execution_id = :ticked) "
+        "where execution_id = :ready",
+        "R25",
+        "has 2 executions",
+        "ready",
+    ),
+    "a schedule forgets that it fired": (
+        "update hydra_schedule set mark_at = mark_at - 60000000",
+        "R25",
+        "has not come to tick",
+        "ticked",
+    ),
+    "a schedule stands still": (
+        "update hydra_schedule set next_at = mark_at",
+        "R25",
+        "has seen to",
+        "",
+    ),
 }
 
 
@@ -188,8 +207,9 @@ def ids(store: Store) -> dict[str, str]:
     assert write(store, node, held, record(1))
     keyed = submission(key="inv-1")
     store.submit([keyed], NOW)
+    ticked = fired(store, node)
     (ready,) = submit(store)
-    return {"done": done.id, "asleep": asleep.id, "held": held.id, "keyed": keyed.id, "ready": ready}
+    return {"done": done.id, "asleep": asleep.id, "held": held.id, "keyed": keyed.id, "ready": ready, "ticked": ticked}
 
 
 def test_a_healthy_database_breaks_no_promise(store: Store, ids: dict[str, str]) -> None:

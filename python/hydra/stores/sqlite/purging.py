@@ -15,9 +15,8 @@ def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit
     for name in ("purge_records", "purge_messages", "purge_children", "purge_claims", "purge_submissions"):
         execute(connection, name, ids=ids)
     execute(connection, "purge_executions", ids=ids, older_than=older_than)
-    for name in ("purge_node_workflows", "purge_node_beats", "purge_nodes"):
+    for name in ("purge_node_workflows", "purge_node_schedules", "purge_node_beats", "purge_nodes"):
         execute(connection, name, namespace=namespace, older_than=older_than)
-    execute(connection, "purge_node_schedules")
     changes = Changes()
     for _, workflow, status in rows:
         changes.add(workflow, status, -1)

@@ -14,7 +14,7 @@ create table hydra_schedule (
 
 -- Which schedules a node has in its code; a schedule that no living node has does not fire.
 create table hydra_node_schedule (
-    node_id text not null,
+    node_id text not null references hydra_node (id),
     name text not null,
     primary key (node_id, name)
 ) without rowid;

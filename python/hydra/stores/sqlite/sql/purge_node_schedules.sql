@@ -1,3 +1,3 @@
--- Scans hydra_node_schedule, which is small; primary key of hydra_node. After its nodes.
+-- Index: hydra_node is small; primary key of hydra_node_schedule.
 delete from hydra_node_schedule
-where not exists (select 1 from hydra_node as n where n.id = hydra_node_schedule.node_id)
+where node_id in (select id from hydra_node where namespace = :namespace and state = 'empty' and registered_at < :older_than)

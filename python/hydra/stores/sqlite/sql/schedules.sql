@@ -2,7 +2,7 @@
 select s.name, s.spec, s.revision, s.mark_at, s.next_at, s.paused_at, s.progress, exists (
     select 1
     from hydra_node as n
-    join hydra_node_schedule as ns on ns.node_id = n.id and ns.name = s.name
+    cross join hydra_node_schedule as ns on ns.node_id = n.id and ns.name = s.name
     where n.namespace = s.namespace
         and n.state = 'alive'
 )

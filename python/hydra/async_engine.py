@@ -19,6 +19,7 @@ from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.engine import Engine
 from hydra.execution import Record, Status, Submission, Submitted
 from hydra.handle import Handle
+from hydra.schedule_orders import Schedule
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
 from hydra.views import Attempt, Execution, StepView
 from hydra.workflow import BoundWorkflow, Workflow
@@ -106,6 +107,25 @@ class AsyncEngine:
         before: str | None = None,
     ) -> list[Execution]:
         return await self._run(self.engine.executions, status, workflow, key, tags, limit, before)
+
+    async def schedules(self) -> list[Schedule]:
+        return await self._run(self.engine.schedules)
+
+    async def pause_schedule(self, name: str) -> None:
+        await self._run(self.engine.pause_schedule, name)
+
+    async def resume_schedule(self, name: str) -> None:
+        await self._run(self.engine.resume_schedule, name)
+
+    async def trigger_schedule(self, name: str) -> AsyncHandle[Any]:
+        return AsyncHandle(await self._run(self.engine.trigger_schedule, name), self)
+
+    async def backfill_schedule(
+        self, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None = None
+    ) -> list[AsyncHandle[Any]]:
+        """See Engine.backfill_schedule; `progress` is called on a thread."""
+        handles = await self._run(self.engine.backfill_schedule, name, start, end, progress)
+        return [AsyncHandle(handle, self) for handle in handles]
 
     async def stats(self) -> Stats:
         return await self._run(self.engine.stats)

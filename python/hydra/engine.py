@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from hydra import config
+from hydra import config, schedule_orders
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.context import Inside
 from hydra.errors import ConfigError, HydraError, NotFound
 from hydra.execution import Snapshot, Status, Submission, Submitted
 from hydra.handle import Handle
+from hydra.schedule_orders import Schedule, schedule_view
 from hydra.session import Session
 from hydra.stores import open_store
 from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
@@ -182,6 +183,35 @@ class Engine:
         from hydra.local import LocalWorker
 
         return LocalWorker(self.url, self.namespace, concurrency=concurrency)
+
+    # schedules, by the name of their workflow
+
+    def schedules(self) -> list[Schedule]:
+        """Every schedule that a node has registered, with its state, its next tick and its last one."""
+        return [schedule_view(state) for state in self.read(lambda store: store.schedules())]
+
+    def pause_schedule(self, name: str) -> None:
+        """Fire no more ticks until it is resumed; what runs goes on. NotFound for a name nobody has registered."""
+        schedule_orders.pause(self.session(), name)
+
+    def resume_schedule(self, name: str) -> None:
+        """Go on with the next tick; those of the pause are passed over, and can be backfilled."""
+        schedule_orders.resume(self.session(), name)
+
+    def trigger_schedule(self, name: str) -> Handle[Any]:
+        """Run its workflow now, whatever else runs; later ticks heed it as they heed each other."""
+        return Handle(self, schedule_orders.trigger(self.session(), name), name)
+
+    def backfill_schedule(
+        self, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None = None
+    ) -> list[Handle[Any]]:
+        """Run each tick from `start` to `end`, both included, that has no execution, beside whatever runs.
+
+        Only ticks that lie behind the schedule; times without a zone are its own zone's. ConfigError for more than
+        10,000 ticks. `progress` gets how many ticks are done, and how many there are. The handles of what is new.
+        """
+        ids = schedule_orders.backfill(self.session(), name, start, end, progress)
+        return [Handle(self, id, name) for id in ids]
 
     # operations
 

@@ -20,6 +20,7 @@ from cronsim import CronSim, CronSimError
 from hydra._core import uuid7
 from hydra.clock import seconds_of
 from hydra.codec import encode_call
+from hydra.config import to_instant
 from hydra.errors import ConfigError
 from hydra.execution import Submission
 
@@ -332,10 +333,6 @@ def next_after(cron: Cron, instant: int) -> int | None:
 
 def to_datetime(instant: int) -> datetime:
     return EPOCH + timedelta(microseconds=instant)
-
-
-def to_instant(tick: datetime) -> int:
-    return (tick - EPOCH) // timedelta(microseconds=1)
 
 
 def _submission(state: ScheduleState, id: str, key: str | None, tags: dict[str, str]) -> Submission:

@@ -1,0 +1,136 @@
+"""Commands about schedules: list them, pause, resume, trigger, backfill."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from hydra.cli.options import database_options, json_option, open_engine
+from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.engine import Engine
+
+
+class MomentType(click.ParamType[Any]):
+    """`2026-03-01`, `2026-03-01T06:00`, `2026-03-01T06:00Z`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` is not a time; write it as `2026-03-01T06:00` or `2026-03-01T06:00Z`", param, ctx)
+
+
+MOMENT = MomentType()
+
+
+@click.group("schedules", invoke_without_command=True)
+@database_options
+@json_option
+@click.pass_context
+def schedules(ctx: click.Context, db: str | None, namespace: str | None, as_json: bool) -> None:
+    """List schedules with their state, next and last tick; or order something of one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    with open_engine(db, namespace) as engine:
+        found = engine.schedules()
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one.name,
+            one.state,
+            one.expression,
+            one.timezone,
+            one.next_at,
+            one.last_at,
+            one.last_execution_id,
+            f"{one.catch_up} / {one.overlap}",
+            one.queued_count,
+            one.skipped_count,
+        )
+        for one in found
+    ]
+    times = ("next tick (UTC)", "last tick (UTC)", "last execution")
+    columns = ("schedule", "state", "cron", "time zone", *times, "catch-up / overlap", "queued", "skipped")
+    print_table(columns, rows, empty="no schedules; `@hydra.workflow(schedule=hydra.Cron(…))` makes one")
+
+
+@schedules.command()
+@click.argument("name")
+@database_options
+@click.pass_context
+def pause(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
+    """Fire no more ticks of NAME until it is resumed."""
+    with engine_of(ctx, db, namespace) as engine:
+        engine.pause_schedule(name)
+    click.echo(f"schedule `{name}` is paused")
+
+
+@schedules.command()
+@click.argument("name")
+@database_options
+@click.pass_context
+def resume(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
+    """Go on with the next tick of NAME; those of the pause are passed over."""
+    with engine_of(ctx, db, namespace) as engine:
+        engine.resume_schedule(name)
+    click.echo(f"schedule `{name}` goes on")
+
+
+@schedules.command()
+@click.argument("name")
+@database_options
+@json_option
+@click.pass_context
+def trigger(ctx: click.Context, name: str, db: str | None, namespace: str | None, as_json: bool) -> None:
+    """Run the workflow of NAME now, and print the execution's id."""
+    with engine_of(ctx, db, namespace) as engine:
+        handle = engine.trigger_schedule(name)
+    if as_json:
+        print_json({"id": handle.id})
+    else:
+        click.echo(handle.id)
+
+
+@schedules.command()
+@click.argument("name")
+@click.option("--from", "start", type=MOMENT, required=True, help="First instant; without a zone, the schedule's own.")
+@click.option("--to", "end", type=MOMENT, required=True, help="Last instant, included.")
+@database_options
+@json_option
+@click.pass_context
+def backfill(
+    ctx: click.Context,
+    name: str,
+    start: datetime,
+    end: datetime,
+    db: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Run the past ticks of NAME that have no execution. At most 10,000 ticks at a time; repeating it is safe."""
+    with engine_of(ctx, db, namespace) as engine, progress_bar("backfilling", None) as bar:
+        handles = engine.backfill_schedule(
+            name,
+            start,
+            end,
+            lambda done, total: bar.update(bar.task_ids[0], completed=done, total=total) if bar else None,
+        )
+    if as_json:
+        print_json([handle.id for handle in handles])
+    else:
+        click.echo(f"{len(handles)} executions submitted")
+
+
+def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:
+    """The options may stand before the order's name or behind it."""
+    outer = ctx.parent.params if ctx.parent is not None else {}
+    return open_engine(db or outer.get("db"), namespace or outer.get("namespace"))
+
+
+COMMANDS = (schedules,)

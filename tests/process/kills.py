@@ -14,6 +14,7 @@ from typing import Any
 from hydra import supervisor, worker
 from hydra.execution import Claimed, Ending, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, FromWorker, Recorded, Run, ToWorker
+from hydra.schedules import ScheduleChange
 from hydra.stores import open_store
 
 POINT = "HYDRA_TEST_KILL"
@@ -107,6 +108,14 @@ def make_killing(store: Any) -> Any:
                         os.kill(os.getpid(), signal.SIGSTOP)
                     self._after = f"after {name} commit"
             written: list[bool] = super().commit(node, commits, now)
+            return written
+
+        def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
+            die_as_supervisor("before tick")
+            with self.transaction():
+                written: list[bool] = super().fire_schedules(node, changes, now)
+                die_as_supervisor("inside tick")
+            die_as_supervisor("after tick")
             return written
 
     store.__class__ = KillingStore

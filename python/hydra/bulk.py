@@ -17,8 +17,8 @@ from hydra.context import Inside
 from hydra.errors import HydraError, PayloadTooLarge
 from hydra.execution import RecordKind
 from hydra.host import running
-from hydra.outcomes import Chunk, Outcome, Outcomes, PlainOutcomes, Tally, check_size
-from hydra.workflow import RESERVED_PREFIX, BoundEach, caller
+from hydra.outcomes import CHUNK_PREFIX, MAP, Chunk, Outcome, Outcomes, PlainOutcomes, Tally, check_size
+from hydra.workflow import BoundEach, caller
 
 if TYPE_CHECKING:
     from hydra.executor import Execution
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 VALUE = str(RecordKind.VALUE)
-MAP = f"{RESERVED_PREFIX}map"  # the name of the record with which a map begins
-CHUNK_PREFIX = f"{RESERVED_PREFIX}map:"  # of the names of its chunks' records
 CHUNK_ITEMS, CONCURRENCY = 1000, 16
 CHUNK_ITEMS_MAXIMUM = 100_000
 CONCURRENCY_MAXIMUM = 1024

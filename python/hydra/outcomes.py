@@ -21,6 +21,9 @@ from hydra.failures import decode_failure, rebuild_exception
 
 R = TypeVar("R")
 
+MAP = "hydra.map"  # the name of the record with which a map begins
+CHUNK_PREFIX = "hydra.map:"  # of the names of its chunks' records
+
 DECODED_MAXIMUM = 4  # chunks kept decoded: items that were tried again lie in other chunks than their neighbours
 
 

@@ -11,7 +11,9 @@ import msgspec
 
 from hydra import codec
 from hydra.execution import Claim, Record, RecordKind, Snapshot, Status
+from hydra.outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
 
+BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP_STATUS = {
     RecordKind.STEP: "completed",
@@ -57,6 +59,19 @@ class StepView(msgspec.Struct, frozen=True):
     due_at: datetime | None
     result: Any
     error: str | None
+
+
+class BulkView(msgspec.Struct, frozen=True):
+    """How far a `hydra.map` has come, by its records; `ends_at` is a guess from its last chunks."""
+
+    step: str
+    branch: str
+    item_count: int
+    done_count: int
+    failed_count: int
+    retrying_count: int
+    items_per_second: float | None
+    ends_at: datetime | None
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -108,7 +123,7 @@ def step_views(records: Sequence[Record]) -> list[StepView]:
     """The steps in the order in which they first reported."""
     tries: dict[tuple[str, str, int], list[Record]] = {}
     for record in records:
-        if record.kind in _STEP_STATUS:
+        if record.kind in _STEP_STATUS and not record.branch.rpartition("/")[2].startswith("map."):
             tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
     return [_step_view(of_one_step) for of_one_step in tries.values()]
 
@@ -126,6 +141,46 @@ def _step_view(records: list[Record]) -> StepView:
         due_at=to_datetime(last.due_at) if last.due_at else None,
         result=codec.decode(last.payload) if last.kind == RecordKind.STEP and last.payload is not None else None,
         error=error_line(last),
+    )
+
+
+def bulk_views(records: Sequence[Record]) -> list[BulkView]:
+    """The maps of an execution, in the order in which they began."""
+    maps: dict[str, tuple[Record, list[Record]]] = {}
+    for record in records:
+        if record.name == MAP:
+            maps[record.branch] = record, []
+        elif record.name.startswith(CHUNK_PREFIX):
+            maps[record.branch][1].append(record)
+    return [_bulk_view(begun, chunks) for begun, chunks in maps.values()]
+
+
+def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
+    assert begun.payload is not None
+    said = codec.decode(begun.payload)
+    tally = Tally(said["count"])
+    done_counts: list[int] = []
+    for chunk in chunks:
+        assert chunk.payload is not None
+        tally.add(chunk.payload, Chunk(chunk.payload))
+        done_counts.append(tally.done_count)
+    rate = ends_at = None
+    if chunks:
+        first = max(0, len(chunks) - BULK_RATE_CHUNKS)
+        took_us = chunks[-1].finished_at - chunks[first].started_at
+        done = done_counts[-1] - (done_counts[first - 1] if first else 0)
+        if took_us > 0 and done > 0:
+            rate = done / took_us * 1e6
+            ends_at = to_datetime(chunks[-1].finished_at + round((tally.count - tally.done_count) / rate * 1e6))
+    return BulkView(
+        step=said["step"],
+        branch=begun.branch,
+        item_count=tally.count,
+        done_count=tally.done_count,
+        failed_count=tally.failed_count,
+        retrying_count=len(tally.later),
+        items_per_second=rate,
+        ends_at=ends_at,
     )
 
 

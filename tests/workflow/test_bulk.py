@@ -12,9 +12,11 @@ from typing import Any
 import hydra
 import pytest
 from hydra import codec
+from hydra.cli.timeline import progress_line
 from hydra.execution import Ending
 from hydra.frames import Recorded
 from hydra.retry import Backoff
+from hydra.views import bulk_views
 from hydra.workflow import step, workflow
 from supervising import Supervisor
 
@@ -340,3 +342,28 @@ def test_frames_leave_while_a_map_runs() -> None:
     supervisor.submit(flow.bind())
     supervisor.finish()
     assert len(seen) >= 5
+
+
+def test_the_records_alone_tell_how_far_a_map_has_come() -> None:
+    @step(inline=True, max_attempts=2, backoff=Backoff(initial=60.0))
+    def charge(item: int) -> int:
+        if item == 3:
+            raise ConnectionError("not yet")
+        if item == 25:
+            supervisor.halt(execution, "drain")
+        return item
+
+    @workflow
+    def flow() -> int:
+        return len(hydra.map(charge.bind_each(range(100)), chunk=10, concurrency=1))
+
+    supervisor = Supervisor()
+    execution = supervisor.submit(flow.bind())
+    supervisor.run()
+    (bulk,) = bulk_views(execution.records)
+    assert (bulk.step, bulk.item_count, bulk.failed_count, bulk.retrying_count) == ("charge", 100, 0, 1)
+    assert 25 <= bulk.done_count < 50
+    assert progress_line(bulk).startswith(f"{bulk.done_count} of 100 items ({bulk.done_count} %), 1 to be tried again")
+    supervisor.finish()
+    (bulk,) = bulk_views(execution.records)
+    assert progress_line(bulk) == "100 of 100 items (100 %), 1 failed"

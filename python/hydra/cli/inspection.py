@@ -55,7 +55,8 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
     with open_engine(db, namespace) as engine:
         handle = engine.get(id)
         execution = handle.execution()
-        entries = timeline(execution, handle.records(), handle.attempts())
+        records = handle.records()
+        entries = timeline(execution, records, handle.attempts())
         steps, attempts = handle.steps(), handle.attempts()
     if as_json:
         print_json({"execution": execution, "steps": steps, "attempts": attempts, "timeline": entries})

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from hydra.execution import Record, RecordKind
-from hydra.views import Attempt, Execution, error_line, to_datetime
+from hydra.outcomes import CHUNK_PREFIX
+from hydra.views import Attempt, BulkView, Execution, bulk_views, error_line, to_datetime
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -22,11 +23,32 @@ def timeline(execution: Execution, records: Sequence[Record], attempts: Sequence
     entries = [Entry(execution.submitted_at, "submitted", detail=f"key `{execution.key}`" if execution.key else "")]
     for attempt in attempts:
         entries += _claim_entries(attempt)
-    entries += [_record_entry(record) for record in records]
+    entries += [_record_entry(record) for record in records if not record.name.startswith(CHUNK_PREFIX)]
+    entries += [_bulk_entry(bulk, records) for bulk in bulk_views(records)]
     if execution.finished_at is not None:
         took = execution.finished_at - execution.submitted_at
         entries.append(Entry(execution.finished_at, str(execution.status), took, execution.reason))
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def _bulk_entry(bulk: BulkView, records: Sequence[Record]) -> Entry:
+    """All chunks of a map in one line, where the last of them stands."""
+    of_map = [record for record in records if record.branch == bulk.branch and record.kind == RecordKind.VALUE]
+    began_at, at = to_datetime(of_map[0].started_at), to_datetime(of_map[-1].finished_at)
+    return Entry(at, f"map of step {bulk.step} in branch {bulk.branch}", at - began_at, progress_line(bulk))
+
+
+def progress_line(bulk: BulkView) -> str:
+    """`412,000 of 1,000,000 items (41 %), 3 failed, 1,900/s, ends at …`"""
+    percent = 100 * bulk.done_count // bulk.item_count if bulk.item_count else 100
+    said = [f"{bulk.done_count:,} of {bulk.item_count:,} items ({percent} %)"]
+    if bulk.failed_count:
+        said.append(f"{bulk.failed_count:,} failed")
+    if bulk.retrying_count:
+        said.append(f"{bulk.retrying_count:,} to be tried again")
+    if bulk.done_count < bulk.item_count and bulk.items_per_second is not None and bulk.ends_at is not None:
+        said.append(f"{bulk.items_per_second:,.0f}/s, ends at about {bulk.ends_at:%Y-%m-%d %H:%M:%S}")
+    return ", ".join(said)
 
 
 def _claim_entries(attempt: Attempt) -> list[Entry]:

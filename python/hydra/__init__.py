@@ -3,7 +3,19 @@
 from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
 from hydra.bulk import map_items as map
-from hydra.context import cancelled, current, gather, idempotency_key, now, on_failure, random, sleep, uuid4, wait_event
+from hydra.context import (
+    cancelled,
+    continue_as_new,
+    current,
+    gather,
+    idempotency_key,
+    now,
+    on_failure,
+    random,
+    sleep,
+    uuid4,
+    wait_event,
+)
 from hydra.engine import Engine
 from hydra.errors import (
     ConfigError,
@@ -71,6 +83,7 @@ __all__ = [
     "__version__",
     "aio",
     "cancelled",
+    "continue_as_new",
     "current",
     "gather",
     "idempotency_key",

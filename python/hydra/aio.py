@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar, cast, overload
+from typing import Any, NoReturn, TypeVar, cast, overload
 
 from hydra.bulk import CHUNK_ITEMS, CONCURRENCY, check_map, map_async
 from hydra.clock import seconds_of
@@ -55,6 +55,14 @@ def on_failure(undo: BoundStep[Any]) -> Coroutine[Any, Any, None]:
     if not isinstance(here, AsyncBranch):
         raise HydraError("`hydra.aio.on_failure` belongs in an async workflow; elsewhere use hydra.on_failure.")
     return here.on_failure_async(undo)
+
+
+def continue_as_new(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, NoReturn]:
+    """Begin the same execution anew; see `hydra.continue_as_new`."""
+    here = inside("hydra.aio.continue_as_new")
+    if not isinstance(here, AsyncBranch):
+        raise HydraError("`hydra.aio.continue_as_new` belongs in an async workflow; elsewhere hydra.continue_as_new.")
+    return here.continue_as_new_async(args, kwargs)
 
 
 def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:

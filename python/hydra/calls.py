@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from hydra import bulk, codec, mailbox, spawning
@@ -100,11 +100,30 @@ class Branch:
         branch = f"{self.name}/map.{self.next_ordinal('hydra.map')}"
         return bulk.Map(self.execution, branch, bound, chunk, concurrency).run
 
+    def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        execution = self.execution
+        execution.continue_as_new(*next_call(execution.workflow, args, kwargs))
+
     def current(self) -> Current:
         return self.execution.current(None, self.execution.claimed.attempt)
 
     def idempotency_key(self, label: str | None) -> str:
         raise HydraError("`hydra.idempotency_key` belongs in a step: it names that step's effect.")
+
+
+def next_call(
+    workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of the next generation: given as such, or as a bound call of the same workflow."""
+    if len(args) == 1 and not kwargs and isinstance(args[0], BoundWorkflow):
+        bound: BoundWorkflow[Any] = args[0]
+        if bound.name != workflow.name:
+            raise HydraError(
+                f"workflow `{workflow.name}` cannot continue as workflow `{bound.name}`; begin that with `hydra.spawn`."
+            )
+        return bound.args, bound.kwargs
+    workflow.check_call(args, kwargs)
+    return args, kwargs
 
 
 class StepCall:
@@ -195,6 +214,9 @@ class StepCall:
     def child_result(self, child: spawning.Child[Any]) -> Any:
         raise HydraError(f"a child's result belongs in a workflow's body, not in step `{self.step.name}`.")
 
+    def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        raise HydraError(f"`hydra.continue_as_new` belongs in a workflow's body, not in step `{self.step.name}`.")
+
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         return make()
 
@@ -208,5 +230,8 @@ class StepCall:
         return self.execution.current(self.step.name, self.attempt)
 
     def idempotency_key(self, label: str | None) -> str:
+        execution = self.execution
         place = f"{self.branch}\0{self.step.name}\0{self.ordinal}\0{label or ''}"
-        return f"{self.execution.claimed.id}-{hashlib.blake2b(place.encode(), digest_size=10).hexdigest()}"
+        if execution.generation > 1:
+            place += f"\0{execution.generation}"
+        return f"{execution.claimed.id}-{hashlib.blake2b(place.encode(), digest_size=10).hexdigest()}"

@@ -33,10 +33,12 @@ __all__ = [
     "encode_call",
     "encode_calls",
     "encode_failure",
+    "encode_generation",
     "encode_many",
     "encode_with_digest",
     "failure_of",
     "from_json",
+    "generation_of",
     "json_schema",
     "rebuild_exception",
     "to_jsonable",
@@ -72,6 +74,17 @@ def encode_calls(
 ) -> list[tuple[bytes, bytes]]:
     """`encode_call` of many, with the GIL released for digests and compression."""
     return _core.encode_many([{"args": list(args), "kwargs": kwargs} for args, kwargs in calls], max_bytes)
+
+
+def encode_generation(args: tuple[Any, ...], kwargs: dict[str, Any], generation: int) -> bytes:
+    """The input of an execution that begins anew, for the `generation`th time."""
+    return _core.encode({"args": list(args), "kwargs": kwargs, "generation": generation})
+
+
+def generation_of(input: bytes) -> int:
+    """1 for an execution that has not begun anew."""
+    call = _core.decode(input)
+    return int(call.get("generation", 1)) if isinstance(call, dict) else 1
 
 
 def decode_call(payload: bytes, function: Callable[..., Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

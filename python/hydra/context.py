@@ -9,7 +9,7 @@ import random as random_numbers
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar, cast, overload
+from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 
 import msgspec
 
@@ -42,6 +42,7 @@ class Inside(Caller, Protocol):
     def sleep(self, seconds: float) -> None: ...
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any: ...
     def on_failure(self, bound: BoundStep[Any]) -> None: ...
+    def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn: ...
     def is_cancelled(self) -> bool: ...
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
@@ -80,6 +81,20 @@ def on_failure(undo: BoundStep[Any]) -> None:
     if not isinstance(undo, BoundStep):
         raise HydraError(f"`hydra.on_failure` takes a bound step such as `refund.bind(payment)`, not {undo!r}.")
     inside("hydra.on_failure").on_failure(undo)
+
+
+@overload
+def continue_as_new(bound: BoundWorkflow[Any], /) -> NoReturn: ...
+@overload
+def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn: ...
+def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
+    """End this run of the body and begin the same execution anew, with these arguments and without its records.
+
+    For workflows without an end: `hydra.continue_as_new(poll.bind(cursor))`, or `hydra.continue_as_new(cursor)`. Id and
+    key stay, so handles, signals and cancels reach whatever generation runs; events nobody has taken go over. Undo
+    steps and children of the past are left as they are; a time-out of the workflow goes on from the submission.
+    """
+    inside("hydra.continue_as_new").continue_as_new(args, kwargs)
 
 
 def cancelled() -> bool:

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from hydra import codec, mailbox, spawning
-from hydra.calls import Branch, StepCall
+from hydra.calls import Branch, StepCall, next_call
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
 from hydra.executor import INTERRUPTS_MAXIMUM, Execution
@@ -337,6 +337,13 @@ class AsyncBranch(Branch):
 
     def child_result(self, child: spawning.Child[Any]) -> Any:
         return self.body.outcome(partial(child.wait, self.execution))
+
+    def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        raise HydraError("`hydra.continue_as_new` waits: in an async workflow, `await hydra.aio.continue_as_new(…)`.")
+
+    def continue_as_new_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, NoReturn]:
+        call = next_call(self.execution.workflow, args, kwargs)
+        return self.body.outcome(partial(self.execution.continue_as_new, *call))
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         self.body.check_open()

@@ -99,6 +99,7 @@ class Ending(StrEnum):
     WAITING = "waiting"
     CANCELLED = "cancelled"
     PARKED = "parked"
+    CONTINUED = "continued"  # the body asked to begin anew: `payload` is its next input, its records are forgotten
     RELEASED = "released"  # handed back unfinished (drain, code not known here); due again at once
     CRASHED = "crashed"  # its worker died; the same node keeps it under the next epoch
     LOST = "lost"  # written by the reaper: its node was declared dead
@@ -108,7 +109,7 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The end of one claim, as the worker (or the dispatcher for RELEASED and CRASHED) reports it."""
 
     kind: str
-    payload: bytes | None = None  # result, failure, or the encoded reason of a park (a str)
+    payload: bytes | None = None  # result, failure, the next input, or the encoded reason of a park (a str)
     wake_at: int = 0  # SLEEPING, WAITING with a time-out, RETRY
     wake_seq: int = 0  # SLEEPING, WAITING: what the executor had seen (R14)
     cause_seq: int = 0  # FAILED, RETRY: the record whose failure left the body; 0 when it was the body's own

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -185,7 +186,7 @@ class Execution:
         if self.stopping is not None:
             self.interrupt()
 
-    def interrupt(self) -> None:
+    def interrupt(self) -> NoReturn:
         """Leave the running strand; for good, if its code goes on in spite of it."""
         assert self.stopping is not None
         self._interrupt_count += 1
@@ -240,7 +241,7 @@ class Execution:
             self._stand_still()
         return past
 
-    def diverge(self, difference: str) -> None:
+    def diverge(self, difference: str) -> NoReturn:
         """Stop here, because code and records differ."""
         self.stop(endings.diverged(self.claimed, difference, self._unwinding))
         self.interrupt()
@@ -261,7 +262,7 @@ class Execution:
         past = None if self.history is None else self.history.ask(key)
         return 0 if past is None else past.try_count - past.failed_count
 
-    def _stand_still(self) -> None:
+    def _stand_still(self) -> NoReturn:
         """Here the records end: nothing new is done, and when no other branch has any left the execution ends."""
         self.listening_count += 1
         try:
@@ -269,6 +270,23 @@ class Execution:
                 self.wait_idle(self.host.now(), 0)
         finally:
             self.listening_count -= 1
+
+    @cached_property
+    def generation(self) -> int:
+        """How often the execution has begun, its first time included."""
+        return codec.generation_of(self.claimed.input)
+
+    def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        """End this generation; the next one begins with these arguments, and with no records."""
+        if self.stopping is not None:
+            self.interrupt()
+        left = self.history.unasked() if self.history is not None else None
+        if left is not None:
+            self.diverge(f"the code begins anew, and never asked for {told(left)}, which is recorded")
+        if self._unwinding is not None:
+            self._stand_still()
+        self.stop(End(Ending.CONTINUED, codec.encode_generation(args, kwargs, self.generation + 1)))
+        self.interrupt()
 
     def append(
         self,

@@ -34,7 +34,8 @@ from hydra.workflow import BoundWorkflow, registry
 
 FOREVER_NS = 1 << 62
 START = 1_767_225_600_000_000
-RESTING = {Ending.SLEEPING, Ending.RETRY, Ending.RELEASED}  # and WAITING, with a time-out or once it is woken
+RESTING = {Ending.SLEEPING, Ending.RETRY, Ending.RELEASED, Ending.CONTINUED}
+# and WAITING, with a time-out or once it is woken
 
 
 class Stored:
@@ -206,6 +207,8 @@ class Supervisor:
                     answers.append(Durable([frame.token], [stored.records[-1].seq]))
                 else:
                     stored.ends.append(frame.end)
+                    if frame.end.kind == Ending.CONTINUED:
+                        self._begin_anew(stored, frame.end)
                     self._tell_parent(stored)
                     del self._tokens[frame.token]
         if not self._tokens:
@@ -227,6 +230,13 @@ class Supervisor:
                 stored.messages.remove(consumed[0])
         if self._records_left is not None:
             self._records_left -= len(records)
+
+    def _begin_anew(self, stored: Stored, end: End) -> None:
+        """As the database does it, in the transaction that writes the end."""
+        fields = {name: getattr(stored.claimed, name) for name in Claimed.__struct_fields__}
+        stored.claimed = Claimed(**{**fields, "input": end.payload})
+        stored.records = []
+        stored.attempt = 1
 
     def _spawn(self, parent: Stored, record: Record) -> Record:
         """As the database does it, in the transaction that writes the record; keys are not known here."""

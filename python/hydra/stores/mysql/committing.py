@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from hydra import family
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.stores.mysql.cancelling import request_cancel
@@ -109,7 +111,10 @@ def _apply(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) 
             setattr(execution, name, count)
             execution.in_full = True
     if item.end is not None:
-        writes.add_claim(execution, item.worker, item.end)
+        end = item.end
+        if end.kind == Ending.CONTINUED:
+            end = writes.begin_anew(execution, end)
+        writes.add_claim(execution, item.worker, end)
         _end(execution, item.end, writes, now)
 
 
@@ -134,11 +139,13 @@ def _end(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
         execution.wake_at = end.wake_at
     elif kind is Ending.RETRY:
         _retry(execution, end, writes, now)
+    elif kind is Ending.CONTINUED:
+        execution.record_count, execution.attempt = 0, 1
 
 
 def _status_after(execution: _Owned, kind: Ending, seen_wake_seq: int) -> Status:
     """A suspended execution that was meanwhile woken or cancelled is due again at once (R14)."""
-    if kind in (Ending.RETRY, Ending.RELEASED):
+    if kind in (Ending.RETRY, Ending.RELEASED, Ending.CONTINUED):
         return Status.PENDING
     if kind in (Ending.SLEEPING, Ending.WAITING) and (
         execution.wake_seq != seen_wake_seq or execution.attention == "cancel"
@@ -178,7 +185,13 @@ class _Writes:
         self._records: list[str] = []
         self._claims: list[str] = []
         self._consumed: list[tuple[str, str]] = []
+        self._inputs: dict[str, bytes | None] = {}
         self.spawns: list[family.Spawn] = []
+
+    def begin_anew(self, execution: _Owned, end: End) -> End:
+        """The end as the audit trail has it, which keeps no input of a generation."""
+        self._inputs[execution.id] = end.payload
+        return msgspec.structs.replace(end, payload=None)
 
     def add_record(self, execution_id: str, record: Record) -> None:
         if record.kind == RecordKind.SPAWN:
@@ -200,6 +213,11 @@ class _Writes:
         transaction.queue_rows("add_records", self._records)
         transaction.queue_rows("add_claims", self._claims)
         consume(transaction, self._consumed)
+        if self._inputs:
+            for id, input in self._inputs.items():
+                transaction.queue("continue_input", id=id_literal(id), input=literal(input))
+            transaction.queue("purge_records", ids=id_list(self._inputs))
+            transaction.queue("forget_children", ids=id_list(self._inputs))
         going_on: dict[int, list[str]] = {}
         alike: dict[tuple[Status, int], list[str]] = {}
         ready, timers, lost_deadlines, kept_deadlines, finished = [], [], [], [], []

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from hydra.execution import FINAL, End, ExecutionCommit, NodeRef
+import msgspec
+
+from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.mailbox import consuming
@@ -45,6 +47,20 @@ def commit(
     if any(row[1] for result in results for row in result.rows if len(row) > 1):
         parents_woken()
     return [id(item) in decided_by and item.id in accepted[decided_by[id(item)]] for item in commits]
+
+
+def without_input(item: ExecutionCommit) -> ExecutionCommit:
+    """The audit trail keeps no input of a generation."""
+    if item.end is None or item.end.kind != Ending.CONTINUED:
+        return item
+    return msgspec.structs.replace(item, end=msgspec.structs.replace(item.end, payload=None))
+
+
+def begin_anew(write: Write, written: Items) -> None:
+    """In the transaction that wrote the ends: the next inputs in, everything recorded out."""
+    inputs = {item.id: item.end.payload for item in written if item.end and item.end.kind == Ending.CONTINUED}
+    ids = sorted(inputs)
+    write(("continue_executions", {"ids": uuids(ids), "inputs": byteas([inputs[id] for id in ids])}))
 
 
 def _accepted(node: NodeRef, result: Result) -> set[str]:

@@ -53,7 +53,7 @@ from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned
 FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
 FOLD_ROWS = 50_000
 
-_READY_ENDINGS = frozenset({Ending.RETRY, Ending.RELEASED, Ending.SLEEPING, Ending.WAITING})
+_READY_ENDINGS = frozenset({Ending.RETRY, Ending.RELEASED, Ending.CONTINUED, Ending.SLEEPING, Ending.WAITING})
 _DONE_ENDINGS = frozenset({Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED})
 
 
@@ -240,14 +240,17 @@ class PostgresStore:
         with self._database.part():
             endings = {item.end.kind for item in commits if item.end is not None}
             parts = [family.take_apart(item) for item in commits]
-            items = [item for item, _ in parts]
+            begins_anew = Ending.CONTINUED in endings
+            items = [committing.without_input(item) if begins_anew else item for item, _ in parts]
             told = functools.partial(self._announce, READY)
-            if Ending.CANCELLED not in endings and not any(spawns for _, spawns in parts):
+            if Ending.CANCELLED not in endings and not begins_anew and not any(spawns for _, spawns in parts):
                 written = committing.commit(self._database.write, self.namespace, node, items, now, told)
             else:
                 with self._database.transaction():
                     written = committing.commit(self._database.write, self.namespace, node, items, now, told)
                     self._see_to_families(list(itertools.compress(parts, written)), now)
+                    if begins_anew:
+                        committing.begin_anew(self._database.write, list(itertools.compress(commits, written)))
             if endings & _READY_ENDINGS:
                 self._announce(READY, len(commits))
             if endings & _DONE_ENDINGS:

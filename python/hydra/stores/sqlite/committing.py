@@ -18,7 +18,7 @@ from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.family import spawn, tell_parents
 from hydra.stores.sqlite.mailbox import consume
 from hydra.stores.sqlite.orders import request_cancel
-from hydra.stores.sqlite.statements import execute_rows, statements, to_json
+from hydra.stores.sqlite.statements import execute, execute_rows, statements, to_json
 
 
 def commit(
@@ -120,7 +120,10 @@ def _apply(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) 
     if item.alone_death_count is not None:
         execution.alone_death_count = item.alone_death_count
     if item.end is not None:
-        writes.add_claim(execution, item.worker, item.end)
+        end = item.end
+        if end.kind == Ending.CONTINUED:
+            end = writes.begin_anew(execution, end)
+        writes.add_claim(execution, item.worker, end)
         _end(execution, item.end, writes, now)
 
 
@@ -146,8 +149,10 @@ def _stop(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
         execution.status, execution.wake_at = Status(end.kind), end.wake_at or None
     else:
         execution.status, execution.run_at = Status.PENDING, now
-        if Ending(end.kind) is Ending.RETRY:
+        if end.kind == Ending.RETRY:
             _retry(execution, end, writes, now)
+        elif end.kind == Ending.CONTINUED:
+            execution.record_count, execution.attempt = 0, 1
 
 
 def _retry(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
@@ -172,7 +177,13 @@ class _Writes:
         self._records: list[tuple[object, ...]] = []
         self._claims: list[tuple[object, ...]] = []
         self._consumed: list[tuple[str, str]] = []
+        self._inputs: list[tuple[bytes | None, str]] = []
         self.spawns: list[family.Spawn] = []
+
+    def begin_anew(self, execution: _Owned, end: End) -> End:
+        """The end as the audit trail has it, which keeps no input of a generation."""
+        self._inputs.append((end.payload, execution.id))
+        return msgspec.structs.replace(end, payload=None)
 
     def add_records(self, execution_id: str, records: Sequence[Record]) -> None:
         for record in records:
@@ -192,6 +203,11 @@ class _Writes:
         execute_rows(self._connection, "commit_records", self._records)
         execute_rows(self._connection, "commit_claims", self._claims)
         consume(self._connection, self._consumed)
+        if self._inputs:
+            execute_rows(self._connection, "continue_inputs", self._inputs)
+            ids = to_json([id for _, id in self._inputs])
+            execute(self._connection, "purge_records", ids=ids)
+            execute(self._connection, "forget_children", ids=ids)
         changes = Counter[tuple[str, str]]()
         finals: list[tuple[object, ...]] = []
         ends: list[tuple[object, ...]] = []

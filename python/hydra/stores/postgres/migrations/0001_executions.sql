@@ -5,7 +5,7 @@ create table hydra_schema (
     version integer primary key
 );
 
--- What was asked for: written once, in the transaction that made the execution.
+-- What was asked for: written once, in the transaction that made the execution. Only `continue_as_new` replaces an input.
 create table hydra_submission (
     execution_id uuid primary key,
     submitted_at bigint not null,
@@ -159,7 +159,8 @@ create table hydra_claim (
     attempt integer not null,
     worker integer,
     ending text not null check (ending in
-        ('completed', 'failed', 'retry', 'sleeping', 'waiting', 'cancelled', 'parked', 'released', 'crashed', 'lost')),
+        ('completed', 'failed', 'retry', 'sleeping', 'waiting', 'cancelled', 'parked', 'released', 'crashed', 'lost',
+        'continued')),
     detail text not null,
     payload bytea,
     primary key (execution_id, epoch)

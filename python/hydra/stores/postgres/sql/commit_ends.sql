@@ -12,7 +12,7 @@ with fence as materialized (
     update hydra_execution as e
     set status = case
             when i.kind = 'crashed' then 'running'
-            when i.kind in ('retry', 'released') then 'pending'
+            when i.kind in ('retry', 'released', 'continued') then 'pending'
             when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then 'pending'
             else i.kind
         end,
@@ -23,7 +23,7 @@ with fence as materialized (
         claimed_at = case when i.kind = 'crashed' then %(now)s else e.claimed_at end,
         run_at = case
             when i.kind = 'retry' and i.wake_at > %(now)s and e.attention is distinct from 'cancel' then i.wake_at
-            when i.kind in ('retry', 'released') then %(now)s
+            when i.kind in ('retry', 'released', 'continued') then %(now)s
             when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then %(now)s
             else e.run_at
         end,

@@ -126,6 +126,7 @@ create table hydra_claim (
         check (
             ending = 'completed' or ending = 'sleeping' or ending = 'waiting' or ending = 'failed' or ending = 'retry'
             or ending = 'cancelled' or ending = 'parked' or ending = 'released' or ending = 'crashed' or ending = 'lost'
+            or ending = 'continued'
         ),
     detail text not null,
     payload blob,

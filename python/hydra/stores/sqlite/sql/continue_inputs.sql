@@ -1,0 +1,4 @@
+-- Index: primary key of hydra_submission. The digest stays: it is the key's, and says what was first asked for.
+update hydra_submission
+set input = ?
+where execution_id = ?

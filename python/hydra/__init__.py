@@ -3,6 +3,7 @@
 from hydra import aio
 from hydra.async_engine import AsyncEngine, AsyncHandle
 from hydra.bulk import map_items as map
+from hydra.callbacks import callback_token, wait_callback
 from hydra.context import (
     cancelled,
     continue_as_new,
@@ -18,6 +19,7 @@ from hydra.context import (
 )
 from hydra.engine import Engine
 from hydra.errors import (
+    CallbackFailed,
     ConfigError,
     EventTimeout,
     HydraError,
@@ -53,6 +55,7 @@ __all__ = [
     "AsyncEngine",
     "AsyncHandle",
     "Backoff",
+    "CallbackFailed",
     "Child",
     "ConfigError",
     "Cron",
@@ -82,6 +85,7 @@ __all__ = [
     "WorkflowFailed",
     "__version__",
     "aio",
+    "callback_token",
     "cancelled",
     "continue_as_new",
     "current",
@@ -99,6 +103,7 @@ __all__ = [
     "step",
     "transaction",
     "uuid4",
+    "wait_callback",
     "wait_event",
     "workflow",
 ]

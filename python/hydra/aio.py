@@ -41,6 +41,18 @@ def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = N
     return here.wait_event_async(check_name(name, "event"), type, wait_seconds(timeout))
 
 
+@overload
+def wait_callback(token: str, type: type[T], timeout: timedelta | float | None = ...) -> Coroutine[Any, Any, T]: ...
+@overload
+def wait_callback(token: str, type: Any = ..., timeout: timedelta | float | None = ...) -> Coroutine[Any, Any, Any]: ...
+def wait_callback(token: str, type: Any = Any, timeout: timedelta | float | None = None) -> Coroutine[Any, Any, Any]:
+    """Wait durably until the token is completed; see `hydra.wait_callback`."""
+    here = inside("hydra.aio.wait_callback")
+    if not isinstance(here, AsyncBranch):
+        raise HydraError("`hydra.aio.wait_callback` belongs in an async workflow; elsewhere use hydra.wait_callback.")
+    return here.wait_callback_async(token, type, wait_seconds(timeout, "hydra.aio.wait_callback"))
+
+
 def spawn(bound: BoundWorkflow[R], key: str | None = None) -> Coroutine[Any, Any, AsyncChild[R]]:
     """Begin a child execution; see `hydra.spawn`. Its `result()` is awaited."""
     here = inside("hydra.aio.spawn")

@@ -97,6 +97,14 @@ class AsyncEngine:
     async def signal(self, id: str, name: str, value: Any = None) -> None:
         await self._run(self.engine.signal, id, name, value)
 
+    async def complete(self, token: str, value: Any = None) -> None:
+        """See Engine.complete."""
+        await self._run(self.engine.complete, token, value)
+
+    async def fail(self, token: str, reason: str) -> None:
+        """See Engine.fail."""
+        await self._run(self.engine.fail, token, reason)
+
     async def executions(
         self,
         status: str | None = None,

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
-from hydra import bulk, codec, mailbox, spawning
+from hydra import bulk, callbacks, codec, mailbox, spawning
 from hydra.context import Current
 from hydra.errors import HydraError
 from hydra.undoing import ON_FAILURE
@@ -63,6 +63,9 @@ class Branch:
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         return mailbox.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
+
+    def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
+        return callbacks.wait(self.execution, token, annotation, seconds)
 
     def on_failure(self, bound: BoundStep[Any]) -> None:
         execution = self.execution
@@ -199,6 +202,9 @@ class StepCall:
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`.")
+
+    def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
+        raise HydraError(f"`hydra.wait_callback` belongs in a workflow's body, not in step `{self.step.name}`.")
 
     def on_failure(self, bound: BoundStep[Any]) -> None:
         raise HydraError(f"`hydra.on_failure` belongs in a workflow's body, not in step `{self.step.name}`.")

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from hydra import config, schedule_orders
+from hydra import callbacks, config, schedule_orders
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.context import Inside
@@ -159,6 +159,18 @@ class Engine:
     def signal(self, id: str, name: str, value: Any = None) -> None:
         """`get(id).signal(name, value)`; by workflow and key, `find(workflow, key).signal(name, value)`."""
         Handle(self, id, "").signal(name, value)
+
+    def complete(self, token: str, value: Any = None) -> None:
+        """Complete a callback token: `hydra.wait_callback(token)` gives the value, now or later.
+
+        Once: with the same value it may be repeated, with another it raises IllegalMove, as for an execution that has
+        ended or a token whose wait has run out of time. NotFound when the token is unknown, or of a generation past.
+        """
+        callbacks.settle(callbacks.Callback.of(token), callbacks.completion(value), self.read, self.write)
+
+    def fail(self, token: str, reason: str) -> None:
+        """Complete a callback token with a failure: `hydra.wait_callback(token)` raises CallbackFailed."""
+        callbacks.settle(callbacks.Callback.of(token), callbacks.failure(reason), self.read, self.write)
 
     def executions(
         self,

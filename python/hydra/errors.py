@@ -94,6 +94,10 @@ class EventTimeout(HydraError):
     """`wait_event` ended without the event."""
 
 
+class CallbackFailed(HydraError):
+    """`wait_callback` of a token that was completed by `Engine.fail`."""
+
+
 class ResultTimeout(HydraError):
     """`Handle.result(timeout=…)` ended before the execution did. The execution goes on."""
 

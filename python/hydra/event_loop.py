@@ -14,7 +14,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
-from hydra import codec, mailbox, spawning
+from hydra import callbacks, codec, mailbox, spawning
 from hydra.calls import Branch, StepCall, next_call
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
@@ -319,6 +319,14 @@ class AsyncBranch(Branch):
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         wait = partial(mailbox.wait_event, self.execution, self.name, ordinal, name, annotation, seconds)
         return self.body.outcome(wait)
+
+    def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
+        raise HydraError(
+            "`hydra.wait_callback` would block the event loop: in an async body, `await hydra.aio.wait_callback(…)`."
+        )
+
+    def wait_callback_async(self, token: str, annotation: Any, seconds: float | None) -> Coroutine[Any, Any, Any]:
+        return self.body.outcome(partial(callbacks.wait, self.execution, token, annotation, seconds))
 
     def on_failure(self, bound: BoundStep[Any]) -> None:
         raise HydraError("`hydra.on_failure` waits: in an async workflow, `await hydra.aio.on_failure(…)`.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hydra.executor import Execution
 
 EVENT, EXPIRY, WAIT = str(RecordKind.EVENT), str(RecordKind.EXPIRY), str(RecordKind.WAIT)
+CALLBACK_PREFIX = f"{RESERVED_PREFIX}callback:"  # of the names of messages that complete a callback
 EVENT_PREFIX = f"{RESERVED_PREFIX}event:"  # of the keys of waits, so that no step's name is one
 
 
@@ -23,7 +24,8 @@ class Mailbox:
 
     def __init__(self, claimed: Claimed) -> None:
         self._messages: dict[str, list[Message]] = {}
-        self.kept: dict[str, bytes] = {}  # what comes once and is asked for as often as one likes: the ends of children
+        # What comes once and is asked for as often as one likes: the ends of children, callbacks (None: expired).
+        self.kept: dict[str, bytes | None] = {}
         if claimed.messages:
             # A worker that died may have consumed some since the claim that brought them.
             consumed = {record.digest for record in claimed.records if record.kind == EVENT}
@@ -45,6 +47,10 @@ def wait_event(
     payload = wait_message(execution, (branch, EVENT_PREFIX + name, ordinal), name, seconds)
     if payload is None:
         raise EventTimeout(f"no event `{name}` came to execution `{execution.claimed.id}` in time")
+    return decode_said(payload, annotation)
+
+
+def decode_said(payload: bytes, annotation: Any) -> Any:
     value = codec.decode(payload, annotation)
     if isinstance(annotation, type) and annotation is not Any and not isinstance(value, annotation):
         # Whoever sent it had only JSON, in which a Decimal or a date is a string.
@@ -57,6 +63,8 @@ def wait_message(execution: Execution, key: tuple[str, str, int], name: str, sec
     past = execution.ask(key, (EVENT, EXPIRY), b"")
     if past is not None and past.outcome is not None:
         return past.outcome.payload
+    if name in execution.mailbox.kept:
+        return execution.mailbox.kept[name]
     due_at = 0 if past is None else past.due_at
     host = execution.host
     if seconds is not None and not due_at:
@@ -81,9 +89,8 @@ def wait_message(execution: Execution, key: tuple[str, str, int], name: str, sec
                 execution.listening_count -= 1
             continue
         execution.handed = execution.seq
-        if message is None:
-            return None
-        if name.startswith(CHILD_PREFIX):
-            mailbox.kept[name] = message.payload
+        payload = None if message is None else message.payload
+        if name.startswith((CHILD_PREFIX, CALLBACK_PREFIX)):
+            mailbox.kept[name] = payload
             execution.deliver([])  # others may wait for it
-        return message.payload
+        return payload

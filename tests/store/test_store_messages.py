@@ -155,3 +155,14 @@ def test_a_message_of_another_namespace_finds_nobody(store: Store, open_another:
     (id,) = submit(store)
     assert open_another("other").signal([message(id)], NOW) == [None]  # type: ignore[operator]
     assert take(store, NodeRef(register(store).id, 1))[0].messages == []
+
+
+def test_what_is_not_consumed_can_be_read(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    first, second = message(claimed.id, sent_at=NOW + 1), message(claimed.id, sent_at=NOW)
+    store.signal([first, second], NOW)
+    assert store.messages(claimed.id) == [second, first]
+    assert write(store, node, claimed, event(1, second))
+    assert store.messages(claimed.id) == [first]
+    assert store.messages(UNKNOWN) == []

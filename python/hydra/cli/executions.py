@@ -151,9 +151,27 @@ def signal(
         click.echo(f"{handle.id} signalled")
 
 
+@click.command()
+@click.argument("token")
+@click.argument("value", metavar="[JSON]", required=False)
+@click.option("--fail", "reason", help="Complete it with a failure, for this reason.")
+@database_options
+def complete(token: str, value: str | None, reason: str | None, db: str | None, namespace: str | None) -> None:
+    """Complete a callback token with JSON; whoever waits for it goes on. Once: another value is refused."""
+    if value is not None and reason is not None:
+        raise click.UsageError("give JSON or `--fail`, not both")
+    said = None if value is None else parse_json(value)
+    with open_engine(db, namespace) as engine:
+        if reason is None:
+            engine.complete(token, said)
+        else:
+            engine.fail(token, reason)
+        click.echo(f"{token.partition('.')[0]} {'completed' if reason is None else 'failed'}")
+
+
 def _handles(engine: Engine, ids: tuple[str, ...]) -> list[Handle[object]]:
     """All of them are known before anything is done to one."""
     return [engine.get(id) for id in ids]
 
 
-COMMANDS = (submit, result, cancel, retry, resume, signal)
+COMMANDS = (submit, result, cancel, retry, resume, signal, complete)

@@ -37,14 +37,14 @@ def read_messages(transaction: Transaction, ids: Sequence[str]) -> dict[str, lis
     found: dict[str, list[Message]] = {}
     if ids:
         for row in transaction.select("claimed_messages", ids=id_list(ids)):
-            message = _to_message(row)
+            message = to_message(row)
             found.setdefault(message.execution_id, []).append(message)
     return found
 
 
 def owned_messages(transaction: Transaction, node: NodeRef) -> list[Message]:
     rows = transaction.select("owned_messages", node=id_literal(node.id), limit=MESSAGES_PER_BEAT)
-    return [_to_message(row) for row in rows]
+    return [to_message(row) for row in rows]
 
 
 def consume(transaction: Transaction, consumed: Sequence[tuple[str, str]]) -> None:
@@ -65,6 +65,6 @@ def _row(message: Message) -> str:
     return f"({ids}, {literal(message.name)}, {literal(message.payload)}, {message.sent_at})"
 
 
-def _to_message(row: Sequence[Any]) -> Message:
+def to_message(row: Sequence[Any]) -> Message:
     id, execution_id, name, payload, sent_at = row
     return Message(id_text(id), id_text(execution_id), name.decode(), payload, sent_at)

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from hydra.errors import NotFound
-from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.schedules import ScheduleState
 from hydra.stores.mysql.claiming import to_record
+from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.nodes import to_node
 from hydra.stores.mysql.statements import (
     NO_NODE,
@@ -79,6 +80,9 @@ class Reader:
 
     def records(self, id: str) -> list[Record]:
         return [to_record(row) for row in self._select("records", id=id_literal(id))]
+
+    def messages(self, id: str) -> list[Message]:
+        return [to_message(row) for row in self._select("messages", id=id_literal(id))]
 
     def claims(self, id: str) -> list[Claim]:
         rows = self._select("claims", id=id_literal(id))

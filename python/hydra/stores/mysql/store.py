@@ -144,6 +144,9 @@ class MysqlStore:
     def records(self, id: str) -> builtins.list[Record]:
         return self._reader.records(id)
 
+    def messages(self, id: str) -> builtins.list[Message]:
+        return self._reader.messages(id)
+
     def claims(self, id: str) -> builtins.list[Claim]:
         return self._reader.claims(id)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from hydra.errors import NotFound
-from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, Stats
@@ -70,6 +70,11 @@ def read_records(read: Read, namespace: str, id: str) -> list[Record]:
         Record(*row)
         for row in read(("records", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
     ]
+
+
+def read_messages(read: Read, namespace: str, id: str) -> list[Message]:
+    own = {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}
+    return [Message(*row) for row in read(("messages", own))[0]]
 
 
 def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:

@@ -177,6 +177,9 @@ class PostgresStore:
     def records(self, id: str) -> builtins.list[Record]:
         return reading.read_records(self._database.read, self.namespace, id)
 
+    def messages(self, id: str) -> builtins.list[Message]:
+        return reading.read_messages(self._database.read, self.namespace, id)
+
     def claims(self, id: str) -> builtins.list[Claim]:
         return reading.read_claims(self._database.read, self.namespace, id)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hydra.errors import NotFound
-from hydra.execution import FINAL, Claim, Record, Snapshot, Status
+from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.stores.rows import to_snapshot
 from hydra.stores.sqlite.statements import select, to_json
 from hydra.stores.store import Filter, Stats, WorkflowInfo
@@ -70,6 +70,10 @@ def read_input(connection: sqlite3.Connection, namespace: str, id: str) -> bytes
 
 def read_records(connection: sqlite3.Connection, namespace: str, id: str) -> list[Record]:
     return [Record(*row) for row in select(connection, "records", namespace=namespace, id=id)]
+
+
+def read_messages(connection: sqlite3.Connection, namespace: str, id: str) -> list[Message]:
+    return [Message(*row) for row in select(connection, "messages", namespace=namespace, id=id)]
 
 
 def read_claims(connection: sqlite3.Connection, namespace: str, id: str) -> list[Claim]:

@@ -154,6 +154,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_records(connection, self.namespace, id)
 
+    def messages(self, id: str) -> builtins.list[Message]:
+        with self._database.reading() as connection:
+            return reading.read_messages(connection, self.namespace, id)
+
     def claims(self, id: str) -> builtins.list[Claim]:
         with self._database.reading() as connection:
             return reading.read_claims(connection, self.namespace, id)

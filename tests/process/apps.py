@@ -67,6 +67,15 @@ def clogged(log: str, gate: str) -> str:
     return "released"
 
 
+@hydra.workflow
+def climb(log: str, gate: str) -> str:
+    """Something is recorded behind the gate, then it stands before the next."""
+    hold(log, gate)
+    effect(log, "behind the gate")
+    hold(log, f"{gate}-above")
+    return "above"
+
+
 @hydra.step
 def add(left: int, right: int) -> int:
     return left + right

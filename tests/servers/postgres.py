@@ -57,10 +57,13 @@ def find_binaries() -> list[Path]:
 class PostgresServer:
     """One server process; `start`, `kill` and `restart` are for chaos tests."""
 
-    def __init__(self, binaries: Path | None = None, settings: str = "") -> None:
+    def __init__(
+        self, binaries: Path | None = None, settings: str = "", *, replica_of: PostgresServer | None = None
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-pg-"))
         self._binaries = binaries or Path(os.environ.get("HYDRA_TEST_POSTGRES_BIN") or find_binaries()[0])
         self._settings = settings
+        self._primary = replica_of
         self._process: subprocess.Popen[bytes] | None = None
         self.socket_folder = self._folder / "s"
         self.data_folder = self._folder / "data"
@@ -128,6 +131,41 @@ class PostgresServer:
         for pid in (self._process.pid, *_descendants(self._process.pid)):
             os.kill(pid, signal.SIGCONT)
 
+    def configure(self, name: str, value: str) -> None:
+        """A setting that a reload makes effective."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"alter system set {name} = '{value}'")
+            connection.execute("select pg_reload_conf()")
+
+    def stream(self, *, synchronously: bool) -> None:
+        """Its replica streams; where it is synchronous, no commit is confirmed before it has it, too."""
+        self._wait_for("select 1 from pg_stat_replication where state = 'streaming'")
+        if synchronously:
+            self.configure("synchronous_standby_names", "*")
+            self._wait_for("select 1 from pg_stat_replication where sync_state in ('sync', 'quorum')")
+
+    def hold_back(self) -> None:
+        """A replica that has all there is now, and hears of nothing more."""
+        assert self._primary is not None
+        with psycopg.connect(self._primary.url(), autocommit=True) as connection:
+            (written,) = connection.execute("select pg_current_wal_lsn()").fetchone() or ("",)
+        self._wait_for(f"select 1 where pg_last_wal_replay_lsn() >= '{written}'")
+        self.configure("primary_conninfo", "")
+        self._wait_for("select 1 where not exists (select from pg_stat_wal_receiver)")
+
+    def promote(self) -> None:
+        """`pg_ctl promote`; writable when it returns."""
+        command = [*self._prefix(), self._binaries / "pg_ctl", "promote", "--wait", "-D", self.data_folder]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder)
+
+    def _wait_for(self, question: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            while connection.execute(question).fetchone() is None:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL's answer to `{question}` stays empty:\n{self.log}")
+                time.sleep(0.02)
+
     def restart(self) -> None:
         self.stop()
         self.start()
@@ -142,6 +180,9 @@ class PostgresServer:
             self._make_reachable()
             for path in (self._folder, self.socket_folder):
                 os.chown(path, NOBODY, NOBODY)
+        if self._primary is not None:
+            self._copy(self._primary)
+            return
         subprocess.run(
             [
                 *self._prefix(),
@@ -154,6 +195,19 @@ class PostgresServer:
         )
         with (self.data_folder / "postgresql.conf").open("a") as config:
             config.write(CONFIG + self._settings)
+
+    def _copy(self, primary: PostgresServer) -> None:
+        """A replica, which streams from the primary once it has started."""
+        subprocess.run(
+            [
+                *self._prefix(),
+                *(self._binaries / "pg_basebackup", "-D", self.data_folder, "-h", primary.socket_folder, "-U", "hydra"),
+                *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self._folder,
+        )
 
     def _prefix(self) -> list[str]:
         """PostgreSQL refuses to run as root; the server dies with its owner."""

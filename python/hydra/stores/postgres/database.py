@@ -38,7 +38,8 @@ WRITE_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
-READ_SETTINGS = {"statement_timeout": "60s", "default_transaction_read_only": "on", "jit": "off"}
+READ_ONLY = "default_transaction_read_only"
+READ_SETTINGS = {"statement_timeout": "60s", READ_ONLY: "on", "jit": "off"}
 
 T = TypeVar("T")
 
@@ -150,9 +151,17 @@ class Database:
                 session.close()
 
     def connect(self, settings: Mapping[str, str]) -> psycopg.Connection[TupleRow]:
-        """A connection of one's own, in autocommit mode."""
+        """A connection of one's own, in autocommit mode.
+
+        `target_session_attrs=read-write` would take any server for a replica if the session asked to be read-only
+        from the start, so it becomes so afterwards.
+        """
+        first = {name: value for name, value in settings.items() if name != READ_ONLY}
         try:
-            return psycopg.connect(self._conninfo(settings), autocommit=True, prepare_threshold=None)
+            connection = psycopg.connect(self._conninfo(first), autocommit=True, prepare_threshold=None)
+            if READ_ONLY in settings and not self.address.is_pooled:
+                connection.execute(f"set {READ_ONLY} = {settings[READ_ONLY]}")
+            return connection
         except psycopg.Error as error:
             raise self.explained(error) from error
 

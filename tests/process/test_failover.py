@@ -1,0 +1,146 @@
+"""A database that fails over under its supervisors: to a replica that knows all, and to one that does not (R19)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import apps
+import ledger_app
+import psycopg
+import pytest
+from hydra.execution import Status
+from hydra.handle import Handle
+from scene import Scene, is_alive, until
+from servers.mysql import MysqlServer, create_database
+from servers.postgres import PostgresServer
+from test_transactions import once
+
+ACCOUNTS = [f"a{number}" for number in range(60)]
+FORGOT = "lost what it had confirmed"
+
+
+class Cluster:
+    """A primary and its replica, both in one URL."""
+
+    def __init__(self) -> None:
+        self.primary = PostgresServer().start()
+        self.replica = PostgresServer(replica_of=self.primary).start()
+        hosts = ",".join(quote(str(server.socket_folder), safe="") for server in (self.primary, self.replica))
+        self.url = f"postgresql://hydra@/postgres?host={hosts}&target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        self.primary.kill()
+        self.replica.promote()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    cluster = Cluster()
+    try:
+        yield cluster
+    finally:
+        cluster.replica.destroy()
+        cluster.primary.destroy()
+
+
+@pytest.mark.postgres
+def test_r19_with_synchronous_replication_a_failover_loses_nothing(tmp_path: Path, cluster: Cluster) -> None:
+    cluster.primary.stream(synchronously=True)
+    scene = Scene(tmp_path, cluster.url)
+    try:
+        scene.engine.stats()  # makes the tables
+        with psycopg.connect(cluster.url, autocommit=True) as operator:
+            operator.execute(ledger_app.TABLE)
+        for _ in range(2):
+            scene.start("ledger_app", concurrency=4, lease_ttl_seconds=6.0)
+        handles = [scene.engine.submit(ledger_app.book.bind(account)) for account in ACCOUNTS]
+        until(lambda: len(entries(cluster)) > len(ACCOUNTS))
+        cluster.fail_over()
+        assert [handle.result(timeout=60) for handle in handles] == [[1, 5, 2, 7]] * len(ACCOUNTS)
+        assert sorted(entries(cluster)) == sorted(once(*ACCOUNTS, *(f"{account}/2" for account in ACCOUNTS)).elements())
+        assert [node.stop() for node in scene.nodes] == [0, 0]
+        assert scene.engine.audit() == []
+        assert not any(FORGOT in node.text() for node in scene.nodes)
+    finally:
+        scene.close()
+
+
+@pytest.mark.postgres
+def test_r19_a_failover_to_a_replica_that_lags_is_noticed_and_parks_what_it_set_back(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    cluster.primary.stream(synchronously=False)
+    scene = Scene(tmp_path, cluster.url)
+    try:
+        handles, workers = climb_half(scene)
+        cluster.replica.hold_back()
+        climb_on(scene, handles)
+        cluster.fail_over()
+        assert_set_back(scene, handles, workers)
+    finally:
+        scene.close()
+
+
+@pytest.mark.mysql
+def test_r19_a_server_restored_from_an_older_copy_is_noticed(tmp_path: Path) -> None:
+    """What a lagging MySQL replica looks like to its nodes."""
+    server = MysqlServer().start()
+    copy = tmp_path / "copy"
+    scene = Scene(tmp_path, create_database(server))
+    try:
+        handles, workers = climb_half(scene)
+        server.stop()
+        shutil.copytree(server.data_folder, copy)
+        server.start()
+        climb_on(scene, handles)
+        server.kill()
+        shutil.rmtree(server.data_folder)
+        shutil.copytree(copy, server.data_folder)
+        server.start()
+        assert_set_back(scene, handles, workers)
+    finally:
+        scene.close()
+        server.destroy()
+
+
+def climb_half(scene: Scene) -> tuple[list[Handle[str]], set[int]]:
+    """Two executions stand before the gate: one that ends behind it, one that goes on; and who runs them."""
+    scene.engine.stats()  # makes the tables
+    scene.start(lease_ttl_seconds=6.0)
+    ends = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
+    climbs = scene.engine.submit(apps.climb.bind(scene.log, str(scene.gate)))
+    scene.first_note(count=2)
+    return [ends, climbs], {note.worker for note in scene.notes()}
+
+
+def climb_on(scene: Scene, handles: list[Handle[str]]) -> None:
+    """One has ended and the other has records, all confirmed."""
+    scene.gate.touch()
+    assert handles[0].result(timeout=60) == "released"
+    scene.first_note(count=3)
+
+
+def assert_set_back(scene: Scene, handles: list[Handle[str]], workers: set[int]) -> None:
+    (node,) = scene.nodes
+    until(lambda: FORGOT in node.text(), seconds=60)
+    until(lambda: all(handle.status() == Status.PARKED for handle in handles), seconds=60)
+    assert not any(is_alive(worker) for worker in workers)
+    assert "resume" in handles[0].execution().reason
+    assert scene.engine.submit(apps.count.bind(3)).result(timeout=60) == 3, "it works on as another node"
+    assert [note.word for note in scene.notes()].count("behind the gate") == 1, "nothing is silently done again"
+    assert node.text().count(FORGOT) == 1
+    assert scene.engine.audit() == []
+
+    Path(f"{scene.gate}-above").touch()
+    for handle in handles:
+        handle.resume()
+    assert [handle.result(timeout=60) for handle in handles] == ["released", "above"]
+    assert node.stop() == 0
+
+
+def entries(cluster: Cluster) -> list[str]:
+    with psycopg.connect(cluster.url, autocommit=True) as operator:
+        return [account for (account,) in operator.execute("select account from ledger")]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
 
 import kills
 import msgspec
 from hydra.supervisor import Settings, Supervisor
 
+
+def sleep(seconds: float) -> None:
+    """libfaketime takes the monotonic instant up to which `time.sleep` sleeps for one of its wrong wall clock."""
+    threading.Event().wait(seconds)
+
+
 if __name__ == "__main__":
+    if "FAKETIME" in os.environ:
+        time.sleep = sleep
     kills.install_in_supervisor()
     sys.exit(Supervisor(msgspec.json.decode(sys.argv[1], type=Settings)).run())

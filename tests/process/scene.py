@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -33,11 +33,13 @@ class Note(NamedTuple):
 class Node:
     """A supervisor process."""
 
-    def __init__(self, settings: Settings, log: Path, environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, log: Path, environment: dict[str, str], folder: Path, prefix: Sequence[str] = ()
+    ) -> None:
         self.log = log
         with open(log, "ab") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, str(HERE / "launch.py"), msgspec.json.encode(settings).decode()],
+                [*prefix, sys.executable, str(HERE / "launch.py"), msgspec.json.encode(settings).decode()],
                 cwd=folder,
                 stdout=stream,
                 stderr=stream,
@@ -77,7 +79,17 @@ class Scene:
         self.mark = folder / "mark"
         self.nodes: list[Node] = []
 
-    def start(self, module: str = "apps", *, kill: str = "", folder: Path = HERE, **settings: Any) -> Node:
+    def start(
+        self,
+        module: str = "apps",
+        *,
+        kill: str = "",
+        folder: Path = HERE,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Node:
+        """`prefix` runs it elsewhere: on another host, in a container."""
         chosen: dict[str, Any] = {
             "url": self.url,
             "workers": 1,
@@ -85,11 +97,11 @@ class Scene:
             "lease_ttl_seconds": 2.0,
             **settings,
         }
-        environment = {kills.MARK: str(self.mark)}
+        own = {kills.MARK: str(self.mark), **(environment or {})}
         if kill:
-            environment[kills.POINT] = kill
+            own[kills.POINT] = kill
         log = self.folder / f"supervisor-{len(self.nodes)}.log"
-        node = Node(Settings(module=module, **chosen), log, environment, folder)
+        node = Node(Settings(module=module, **chosen), log, own, folder, prefix)
         self.nodes.append(node)
         return node
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra import codec
 from hydra.errors import HydraError, NonDeterminismError
-from hydra.execution import Claimed, End, Ending
+from hydra.execution import DIVERGED, Claimed, End, Ending
 from hydra.replay import Key
 from hydra.workflow import Workflow
 
@@ -69,7 +69,7 @@ def diverged(claimed: Claimed, difference: str, unwinding: End | None = None) ->
     if unwinding is not None:
         why = "was cancelled" if unwinding.kind == Ending.CANCELLED else "ran out of time"
         message += f": it {why}, and what it did is not undone yet (or undo it by hand, then cancel it without undo)"
-    return End(Ending.PARKED, codec.encode(str(NonDeterminismError(message))))
+    return End(Ending.PARKED, codec.encode(str(NonDeterminismError(message))), cause=DIVERGED)
 
 
 def told(key: Key) -> str:

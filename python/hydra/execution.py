@@ -16,6 +16,8 @@ from enum import StrEnum
 
 import msgspec
 
+DIVERGED = "diverged"  # the cause of a park (or of a release, R27): code and records differ
+
 
 class Status(StrEnum):
     """The state of an execution."""
@@ -113,7 +115,7 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
     wake_at: int = 0  # SLEEPING, WAITING with a time-out, RETRY
     wake_seq: int = 0  # SLEEPING, WAITING: what the executor had seen (R14)
     cause_seq: int = 0  # FAILED, RETRY: the record whose failure left the body; 0 when it was the body's own
-    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison"; CRASHED: signal or exit code in words
+    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison", DIVERGED; CRASHED: signal or exit code in words
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
@@ -171,6 +173,7 @@ class ExecutionCommit(msgspec.Struct, gc=False):
     worker: int = 0  # slot, for the audit trail
     death_count: int | None = None  # None: unchanged; set to 0 by the first new record after a death
     alone_death_count: int | None = None
+    heir: str | None = None  # PARKED: the node it goes over to instead, RELEASED, if that is alive (R27)
 
 
 class NodeInfo(msgspec.Struct, frozen=True):

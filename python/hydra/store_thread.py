@@ -8,6 +8,7 @@ A refused write drops everything asked before the next registration: the dispatc
 
 from __future__ import annotations
 
+import copy
 import logging
 import queue
 import threading
@@ -50,8 +51,9 @@ from hydra.events import (
     WorkerGone,
     WorkHint,
 )
-from hydra.execution import FINAL, ExecutionCommit, NodeInfo, NodeRef
+from hydra.execution import DIVERGED, FINAL, ExecutionCommit, NodeInfo, NodeRef
 from hydra.frames import Committed, FromWorker
+from hydra.handover import heir_of
 from hydra.peers import Reaper
 from hydra.rewind import CAUSE, PARK_MAX, REASON_PAYLOAD
 from hydra.stores.store import Store, WorkflowInfo
@@ -226,6 +228,11 @@ class StoreThread:
         events: list[Event] = []
         actions.sort(key=_rank)
         try:
+            heirs = {
+                action.batch: self._with_heirs(node, action.commits)
+                for action in actions
+                if isinstance(action, SendCommit) and has_diverged(action.commits)
+            }
             with self._store.transaction():
                 if self._store.connection_number != self._proven_number:
                     self._post(Reconnected())
@@ -234,7 +241,7 @@ class StoreThread:
                 for action in actions:
                     match action:
                         case SendCommit(batch, commits):
-                            events.append(CommitDone(batch, self._store.commit(node, commits, now)))
+                            events.append(CommitDone(batch, self._store.commit(node, heirs.get(batch, commits), now)))
                         case SendClaim(slots):
                             names = [workflow.name for workflow in self._workflows]
                             events.append(ClaimDone(self._store.claim(node, names, slots, now)))
@@ -260,6 +267,22 @@ class StoreThread:
             elif self._ticker.is_serving:
                 self._ticker.look_soon()
                 self._promote()
+
+    def _with_heirs(self, node: NodeRef, commits: list[ExecutionCommit]) -> list[ExecutionCommit]:
+        """What differs from this node's code goes to a node with the recorder's, while there is one (R27)."""
+        nodes = self._store.nodes()
+        named = []
+        for commit in commits:
+            if commit.end is not None and commit.end.cause == DIVERGED:
+                commit = copy.copy(commit)
+                commit.heir = heir_of(commit.id, self._store.claims(commit.id), nodes, node.id)
+                if commit.heir:
+                    message = (
+                        "execution `%s` differs from this code and goes over to node `%s`, which has the recorder's"
+                    )
+                    log.info(message, commit.id, commit.heir)
+            named.append(commit)
+        return named
 
     def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
         try:
@@ -475,6 +498,10 @@ def without_committed(gone: WorkerGone, frames: list[FromWorker]) -> WorkerGone:
 
 def commits_of(action: Action) -> list[ExecutionCommit]:
     return action.commits if isinstance(action, SendCommit) else []
+
+
+def has_diverged(commits: list[ExecutionCommit]) -> bool:
+    return any(commit.end is not None and commit.end.cause == DIVERGED for commit in commits)
 
 
 def _rank(action: Action) -> int:

@@ -76,6 +76,7 @@ class NodeState(msgspec.Struct, frozen=True):
     registered_at: int
     beat_at: int
     running_count: int = 0
+    code_version: str = ""  # of the workflows it registered last; a reload changes it within a registration
 
 
 class WorkflowInfo(msgspec.Struct, frozen=True):
@@ -264,7 +265,11 @@ class Store(Protocol):
         ...
 
     def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
-        """Write records and ends; False for an execution this node no longer owns at that epoch (nothing written)."""
+        """Write records and ends; False for an execution this node no longer owns at that epoch (nothing written).
+
+        One with an `heir` that is alive is RELEASED instead of PARKED and at once that node's, under the next epoch: it
+        learns of it as of a claim whose reply was lost (R16).
+        """
         ...
 
     def promote(self, now: int, limit: int) -> int:

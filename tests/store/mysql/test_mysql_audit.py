@@ -197,7 +197,7 @@ BREAKS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a heartbeat row is lost": ("delete from hydra_node_beat", "orphaned_beats", "no heartbeat row", ""),
     "a heartbeat row of nobody": (
-        "insert into hydra_node_beat values (x'00000000000000000000000000000009', 0, 0)",
+        "insert into hydra_node_beat values (x'00000000000000000000000000000009', 0, 0, '')",
         "orphaned_beats",
         "has no node",
         "",

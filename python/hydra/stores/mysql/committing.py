@@ -5,11 +5,13 @@ in memory, then writes each table in as few statements as possible. An item whos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
 from hydra import family
+from hydra.errors import LeaseLost
 from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.stores.mysql.cancelling import request_cancel
 from hydra.stores.mysql.family import spawn, tell_parents
@@ -22,6 +24,7 @@ from hydra.stores.rows import consumed_id
 def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
     """True where it was written."""
     transaction.check_fence(node)
+    heirs = _living(transaction, commits)
     owned = _read(transaction, node, commits)
     writes = _Writes(node, now)
     answers: list[bool] = []
@@ -29,7 +32,10 @@ def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionC
         execution = owned.get(item.id)
         accepted = execution is not None and _accepts(execution, item)
         if execution is not None and accepted:
-            _apply(execution, item, writes, now)
+            if item.heir in heirs:
+                _hand_over(execution, item, writes, now)
+            else:
+                _apply(execution, item, writes, now)
         answers.append(accepted)
     writes.queue(transaction, [execution for execution in owned.values() if execution.touched])
     _see_to_families(transaction, owned, writes.spawns, now)
@@ -79,6 +85,7 @@ class _Owned:
     finished_at: int = 0
     cause: str = ""
     cause_seq: int = 0
+    heir: str | None = None  # who has it from now on, under its new epoch
 
 
 def _read(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit]) -> dict[str, _Owned]:
@@ -94,9 +101,32 @@ def _read(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCo
     return owned
 
 
+def _living(transaction: Transaction, commits: Sequence[ExecutionCommit]) -> set[str]:
+    """The heirs that are alive, and stay so until COMMIT: each is fenced like a writer (R8, R27)."""
+    named = sorted({item.heir for item in commits if item.heir})
+    if not named:
+        return set()
+    living = set()
+    for key, session in transaction.select("living_nodes", ids=id_list(named)):
+        with suppress(LeaseLost):
+            transaction.check_fence(NodeRef(id_text(key), session))
+            living.add(id_text(key))
+    return living
+
+
+def _hand_over(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) -> None:
+    """Its claim ends as released, and the heir has it under the next epoch."""
+    assert item.end is not None
+    attention = execution.attention
+    end = msgspec.structs.replace(item.end, kind=Ending.RELEASED)
+    _apply(execution, msgspec.structs.replace(item, end=end), writes, now)
+    execution.status, execution.epoch, execution.claimed_at = Status.RUNNING, execution.epoch + 1, now
+    execution.attention, execution.heir, execution.in_full = attention, item.heir, True
+
+
 def _accepts(execution: _Owned, item: ExecutionCommit) -> bool:
     """Still this claim's, and its records are the next ones (R13)."""
-    if execution.status != Status.RUNNING or execution.epoch != item.epoch:
+    if execution.status != Status.RUNNING or execution.epoch != item.epoch or execution.heir:
         return False
     return all(record.seq == execution.record_count + place for place, record in enumerate(item.records, 1))
 
@@ -276,6 +306,11 @@ class _Writes:
             alone_death_count=execution.alone_death_count,
         )
 
+    def _owner_of(self, execution: _Owned) -> str:
+        if execution.status != Status.RUNNING:
+            return NO_NODE
+        return self._node if execution.heir is None else id_literal(execution.heir)
+
     def _queue_end(self, transaction: Transaction, execution: _Owned) -> None:
         e = execution
         transaction.queue(
@@ -283,7 +318,7 @@ class _Writes:
             id=id_literal(e.id),
             node=self._node,
             status=literal(Word(e.status)),
-            owner=self._node if e.status == Status.RUNNING else NO_NODE,
+            owner=self._owner_of(e),
             epoch=e.epoch,
             attempt=e.attempt,
             record_count=e.record_count,

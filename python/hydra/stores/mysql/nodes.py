@@ -37,6 +37,8 @@ def register_workflows(transaction: Transaction, node: NodeRef, workflows: Seque
     )
     names = [f"({id_literal(node.id)}, {literal(w.name)})" for w in ordered]
     transaction.queue_rows("register_node_workflows", names)
+    if ordered:
+        transaction.queue("register_code", node=id_literal(node.id), code_version=literal(ordered[0].code_version))
     transaction.flush()
 
 
@@ -68,9 +70,11 @@ def unregister_node(transaction: Transaction, node: NodeRef) -> None:
 
 
 def to_node(row: Sequence[Any]) -> NodeState:
-    id, host, boot_id, pid, pid_started, code_version, workers, lock_path, *state = row
+    id, host, boot_id, pid, pid_started, code_version, workers, lock_path = row[:8]
     texts = (host.decode(), boot_id.decode(), pid, pid_started, code_version.decode(), workers, lock_path.decode())
-    return NodeState(NodeInfo(id_text(id), *texts), *state)
+    state, session, counter, registered_at, beat_at, running_count, current_code = row[8:]
+    info = NodeInfo(id_text(id), *texts)
+    return NodeState(info, state, session, counter, registered_at, beat_at, running_count, current_code.decode())
 
 
 def mark_dead(transaction: Transaction, node_id: str, counter: int | None) -> bool:

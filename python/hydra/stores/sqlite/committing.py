@@ -18,7 +18,7 @@ from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.family import spawn, tell_parents
 from hydra.stores.sqlite.mailbox import consume
 from hydra.stores.sqlite.orders import request_cancel
-from hydra.stores.sqlite.statements import execute, execute_rows, statements, to_json
+from hydra.stores.sqlite.statements import execute, execute_rows, select, statements, to_json
 
 
 def commit(
@@ -27,6 +27,7 @@ def commit(
     """True where it was written."""
     check_fence(connection, namespace, node)
     ids = to_json(sorted({item.id for item in commits}))
+    heirs = _living(connection, namespace, commits)
     owned = {execution.id: execution for execution in _read_owned(connection, node, ids)}
     writes = _Writes(connection, node, now)
     answers: list[bool] = []
@@ -34,7 +35,10 @@ def commit(
         execution = owned.get(item.id)
         accepted = execution is not None and _accepts(execution, item)
         if execution is not None and accepted:
-            _apply(execution, item, writes, now)
+            if item.heir in heirs:
+                _hand_over(execution, item, writes, now)
+            else:
+                _apply(execution, item, writes, now)
         answers.append(accepted)
     writes.finish(namespace, [execution for execution in owned.values() if execution.touched])
     _see_to_families(connection, namespace, owned, writes.spawns, now)
@@ -86,6 +90,7 @@ class _Owned(msgspec.Struct, array_like=True, gc=False):
     cause: str = ""
     cause_seq: int = 0
     touched: bool = False
+    heir: str | None = None  # who has it from now on, under its new epoch
 
     def is_ended(self) -> bool:
         return self.epoch != self.first_epoch or self.status != Status.RUNNING
@@ -98,9 +103,27 @@ def _read_owned(connection: sqlite3.Connection, node: NodeRef, ids: str) -> list
     return _decode_owned(connection.execute(statements()["commit_read"], {"node": node.id, "ids": ids}).fetchone()[0])
 
 
+def _living(connection: sqlite3.Connection, namespace: str, commits: Sequence[ExecutionCommit]) -> set[str]:
+    """The heirs that are alive; nobody can declare one dead under the write lock (R8, R27)."""
+    if not any(item.heir for item in commits):
+        return set()
+    ids = to_json(sorted({item.heir for item in commits if item.heir}))
+    return {id for (id,) in select(connection, "living_nodes", namespace=namespace, ids=ids)}
+
+
+def _hand_over(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) -> None:
+    """Its claim ends as released, and the heir has it under the next epoch."""
+    assert item.end is not None
+    attention = execution.attention
+    end = msgspec.structs.replace(item.end, kind=Ending.RELEASED)
+    _apply(execution, msgspec.structs.replace(item, end=end), writes, now)
+    execution.status, execution.epoch, execution.claimed_at = Status.RUNNING, execution.epoch + 1, now
+    execution.attention, execution.heir = attention, item.heir
+
+
 def _accepts(execution: _Owned, item: ExecutionCommit) -> bool:
     """Still this claim's, and its records are the next ones (R13)."""
-    if execution.status != Status.RUNNING or execution.epoch != item.epoch:
+    if execution.status != Status.RUNNING or execution.epoch != item.epoch or execution.heir:
         return False
     next_seq = execution.record_count
     for record in item.records:
@@ -220,7 +243,7 @@ class _Writes:
                 continue
             counts = (e.record_count, e.death_count, e.alone_death_count)
             if e.is_ended():
-                owner = self._node if e.status == Status.RUNNING else None
+                owner = (e.heir or self._node) if e.status == Status.RUNNING else None
                 times = (e.run_at, e.wake_at, e.attention, e.finished_at)
                 rest = (e.cause, e.cause_seq, e.claimed_at)
                 ends.append((*key, *counts, e.status, owner, e.epoch, e.attempt, *times, *rest))

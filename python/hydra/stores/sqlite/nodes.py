@@ -50,6 +50,8 @@ def register_workflows(
             code_version=workflow.code_version,
         )
         execute(connection, "register_node_workflow", node=node.id, name=workflow.name)
+    if workflows:
+        execute(connection, "register_code", node=node.id, code_version=workflows[0].code_version)
 
 
 def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef, now: int) -> Beat:

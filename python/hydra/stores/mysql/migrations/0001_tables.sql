@@ -160,6 +160,7 @@ create table if not exists hydra_node_beat (
     node_id binary(16) not null,
     counter bigint not null,
     beat_at bigint not null,
+    code_version varbinary(1024) not null default '',  -- of what it registered last; a reload changes it
     primary key (node_id)
 ) engine = innodb row_format = dynamic;
 

@@ -8,7 +8,8 @@ select
         where e.namespace = {namespace}
             and e.status = 'running'
             and e.owner = n.id
-    )
+    ),
+    b.code_version
 from hydra_node as n
 join hydra_node_beat as b on b.node_id = n.id
 where n.namespace = {namespace}

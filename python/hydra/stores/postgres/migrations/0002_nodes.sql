@@ -20,7 +20,8 @@ create index hydra_node_present on hydra_node (namespace, state) where state in 
 create table hydra_node_beat (
     node_id uuid primary key references hydra_node (id) on delete cascade,
     counter bigint not null,
-    beat_at bigint not null
+    beat_at bigint not null,
+    code_version text not null default ''  -- of what it registered last; a reload changes it
 ) with (fillfactor = 20, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0);
 
 -- Which workflow names a node has registered (R27).

@@ -1,5 +1,6 @@
 -- Index: primary keys of hydra_execution and hydra_record. Ends that leave the execution unfinished. A suspended one that was meanwhile
--- woken or cancelled is due again at once (R14): the CASEs read the row as it is once locked. Lock order: as commit_finals.
+-- woken or cancelled is due again at once (R14): the CASEs read the row as it is once locked. Lock order: as commit_finals, and
+-- after the node's row those of the heirs, shared: who gets an execution is alive when this commits (R8, R27).
 with fence as materialized (
     select n.id
     from hydra_node as n
@@ -8,19 +9,27 @@ with fence as materialized (
         and n.namespace = %(namespace)s
         and n.state = 'alive'
     for share
+), heir as materialized (
+    select n.id
+    from hydra_node as n
+    where n.id = any(%(heirs)s)
+        and n.namespace = %(namespace)s
+        and n.state = 'alive'
+    order by n.id
+    for share
 ), ended as (
     update hydra_execution as e
     set status = case
-            when i.kind = 'crashed' then 'running'
+            when i.kind = 'crashed' or heir.id is not null then 'running'
             when i.kind in ('retry', 'released', 'continued') then 'pending'
             when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then 'pending'
             else i.kind
         end,
         record_count = old.record_count + i.record_count + case when i.kind = 'retry' and i.cause_seq > 0 then 1 else 0 end,
-        owner = case when i.kind = 'crashed' then e.owner end,
-        epoch = e.epoch + case when i.kind = 'crashed' then 1 else 0 end,
+        owner = case when i.kind = 'crashed' then e.owner else heir.id end,
+        epoch = e.epoch + case when i.kind = 'crashed' or heir.id is not null then 1 else 0 end,
         attempt = e.attempt + case when i.kind = 'retry' then 1 else 0 end,
-        claimed_at = case when i.kind = 'crashed' then %(now)s else e.claimed_at end,
+        claimed_at = case when i.kind = 'crashed' or heir.id is not null then %(now)s else e.claimed_at end,
         run_at = case
             when i.kind = 'retry' and i.wake_at > %(now)s and e.attention is distinct from 'cancel' then i.wake_at
             when i.kind in ('retry', 'released', 'continued') then %(now)s
@@ -32,11 +41,11 @@ with fence as materialized (
             when i.kind in ('sleeping', 'waiting') and e.wake_seq = i.wake_seq and e.attention is distinct from 'cancel'
                 then nullif(i.wake_at, 0)
         end,
-        attention = case when i.kind = 'crashed' then e.attention else nullif(e.attention, 'timeout') end
+        attention = case when i.kind = 'crashed' or heir.id is not null then e.attention else nullif(e.attention, 'timeout') end
     from fence
     cross join unnest(
-        %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s
-    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause, wake_at, wake_seq)
+        %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s, %(item_heirs)s
+    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause, wake_at, wake_seq, heir)
     cross join lateral (
         select
             o.claimed_at,
@@ -46,12 +55,14 @@ with fence as materialized (
         where o.id = i.id
         offset 0
     ) as old
+    left join heir on heir.id = i.heir::uuid
     where e.id = any(array[i.id])
         and e.epoch = i.epoch
         and e.owner = fence.id
         and (i.before is null or i.before = old.record_count)
     returning
-        e.id, e.record_count, e.attempt as next_attempt, i.epoch, old.attempt, old.claimed_at, i.worker, i.kind, i.payload, i.cause, i.cause_seq
+        e.id, e.record_count, e.attempt as next_attempt, i.epoch, old.attempt, old.claimed_at, i.worker,
+        case when heir.id is null then i.kind else 'released' end as kind, i.payload, i.cause, i.cause_seq
 ), recorded as (
     insert into hydra_record (
         execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_workflow. Names come sorted, so two nodes that start together never wait in a ring; what is
+-- Index: primary keys of hydra_workflow and hydra_node_beat (the node's own row that is not the fence, R2). Names come sorted, so two nodes that start together never wait in a ring; what is
 -- known already is not written again.
 with fence as materialized (
     select n.id
@@ -27,6 +27,12 @@ with fence as materialized (
     from fence
     cross join unnest(%(names)s) as i (name)
     on conflict do nothing
+), coded as (
+    update hydra_node_beat as b
+    set code_version = (%(code_versions)s)[1]
+    from fence
+    where b.node_id = fence.id
+        and cardinality(%(code_versions)s) > 0
 )
 select id::text
 from fence

@@ -18,7 +18,8 @@ create table hydra_node (
 create table hydra_node_beat (
     node_id text not null primary key references hydra_node (id),
     counter integer not null,
-    beat_at integer not null
+    beat_at integer not null,
+    code_version text not null default ''  -- of what it registered last; a reload changes it
 ) without rowid;
 
 -- Which workflow names a node has registered (R27).

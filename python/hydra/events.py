@@ -79,7 +79,7 @@ class Reconnected(Event):
     before a Resync has proven that the database is the one it was (R19)."""
 
 
-class Progress(msgspec.Struct, frozen=True):
+class Reached(msgspec.Struct, frozen=True):
     """How far an execution has come in the database."""
 
     id: str
@@ -94,7 +94,7 @@ class Resynced(Event):
 
     owned: list[Owned]
     counter: int = 0
-    found: list[Progress] = []
+    found: list[Reached] = []
 
 
 class ResyncFailed(Event):

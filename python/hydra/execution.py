@@ -91,6 +91,19 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sent_at: int
 
 
+class Progress(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The last word of a step's try on how far it is: `payload` is what it gave to `hydra.heartbeat`. No record."""
+
+    execution_id: str
+    branch: str
+    name: str
+    ordinal: int
+    attempt: int
+    payload: bytes
+    started_at: int
+    reported_at: int
+
+
 class Ending(StrEnum):
     """How one claim (one epoch) of an execution ended."""
 

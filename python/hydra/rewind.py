@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
 from hydra._core import encode
-from hydra.events import Progress
+from hydra.events import Reached
 from hydra.execution import End, Ending, ExecutionCommit
 from hydra.held import Held
 from hydra.outbox import Pair
@@ -79,7 +79,7 @@ class Acknowledged:
         held: Mapping[str, Held],
         owned: Mapping[str, Owned],
         counter: int,
-        found: Mapping[str, Progress],
+        found: Mapping[str, Reached],
         under_way: Collection[Pair],
     ) -> bool:
         """Whether something confirmed is not there."""
@@ -123,7 +123,7 @@ def parking(advanced: Iterable[Advanced], owned: Mapping[str, Owned]) -> list[Ex
     ]
 
 
-def _has_come(found: Progress | None, epoch: int, count: int) -> bool:
+def _has_come(found: Reached | None, epoch: int, count: int) -> bool:
     """So far at least. A final end counts for one record more, and for as many as anybody may know of."""
     if found is None or found.epoch < epoch:
         return False

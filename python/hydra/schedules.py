@@ -179,7 +179,7 @@ class ScheduleSpec(msgspec.Struct, frozen=True):
         return Cron(self.expression, self.timezone, self.catch_up, self.catch_up_maximum, self.overlap, jitter)
 
 
-class Progress(msgspec.Struct, frozen=True):
+class ScheduleProgress(msgspec.Struct, frozen=True):
     """How far a schedule has come, beside its mark."""
 
     queued: list[int] = []  # ticks that wait for what runs; the oldest first
@@ -198,7 +198,7 @@ class ScheduleState(msgspec.Struct, frozen=True):
     mark_at: int  # every tick up to it has been seen to
     next_at: int | None  # the first tick behind the mark
     paused_at: int | None
-    progress: Progress
+    progress: ScheduleProgress
     is_served: bool  # a living node has it in its code
 
 
@@ -220,7 +220,7 @@ class ScheduleChange(msgspec.Struct, frozen=True):
     mark_at: int
     next_at: int | None
     paused_at: int | None
-    progress: Progress
+    progress: ScheduleProgress
     submissions: list[Submission] = []
     cancels: list[str] = []
 
@@ -264,7 +264,7 @@ def fire(state: ScheduleState, unfinished: Collection[str], now: int) -> Schedul
     if cron.overlap != "allow":
         running = [*running, *(submission.id for submission in submissions)][-RUNNING_MAXIMUM:]
     mark_at = to_instant(late[-1]) if late else state.mark_at
-    progress = Progress(
+    progress = ScheduleProgress(
         queued,
         running,
         max(fired[-1], before.last_tick_at or 0) if fired else before.last_tick_at,

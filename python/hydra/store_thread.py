@@ -33,7 +33,7 @@ from hydra.events import (
     Park,
     Parked,
     ParkFailed,
-    Progress,
+    Reached,
     Received,
     Reconnected,
     Recover,
@@ -394,7 +394,7 @@ class StoreThread:
                 node, owned = self._store.resync(node)
                 counter = next((peer.counter for peer in self._store.nodes() if peer.info.id == node.id), 0)
                 found = [
-                    Progress(each.id, each.epoch, each.record_count, each.status in FINAL)
+                    Reached(each.id, each.epoch, each.record_count, each.status in FINAL)
                     for each in self._store.get(ids)
                     if each is not None
                 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hydra import events
-from hydra.events import Progress
+from hydra.events import Reached
 from hydra.execution import End, Ending, ExecutionCommit
 from hydra.frames import Committed, Durable, Halt
 from hydra.held import Held
@@ -31,7 +31,7 @@ def reconnect(node: Driver) -> list[str]:
     return asked.ids
 
 
-def resynced(node: Driver, *owned: tuple[str, int, int], counter: int = 1, found: list[Progress] | None = None) -> None:
+def resynced(node: Driver, *owned: tuple[str, int, int], counter: int = 1, found: list[Reached] | None = None) -> None:
     node.tell(events.Resynced([Owned(*item) for item in owned], counter, found or []))
 
 
@@ -114,7 +114,7 @@ def test_r19_an_end_and_its_claim_that_are_gone_are_a_rewind() -> None:
     node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))
     node.written()
     reconnect(node)
-    resynced(node, found=[Progress("a", 0, 0, False)])
+    resynced(node, found=[Reached("a", 0, 0, False)])
     assert has_begun_anew(node)
     (park,) = node.wants(events.Park)
     assert (park.advanced, park.commits) == ([Advanced("a", 2)], [])
@@ -134,13 +134,13 @@ def test_r19_an_end_that_is_there_proves_itself_and_all_before_it() -> None:
     node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)), ended(node.tokens["b"], Ending.SLEEPING))
     node.written()
     assert reconnect(node) == ["b"]
-    resynced(node, found=[Progress("b", 1, 0, False)])
+    resynced(node, found=[Reached("b", 1, 0, False)])
     assert not node.wants(events.Renew)
 
 
 def test_r19_the_end_under_way_when_the_connection_broke_is_asked_about() -> None:
     """Not owned any more may mean that it was written, or that its claim was lost."""
-    for found, is_rewound in ((Progress("a", 1, 0, True), False), (Progress("a", 0, 0, False), True)):
+    for found, is_rewound in ((Reached("a", 1, 0, True), False), (Reached("a", 0, 0, False), True)):
         node = working("a")
         node.receive(0, ended(node.tokens["a"]))
         node.commit, node.asked = None, 0

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hydra import schedules
-from hydra.schedules import Cron, Progress, ScheduleSpec, ScheduleState
+from hydra.schedules import Cron, ScheduleProgress, ScheduleSpec, ScheduleState
 
 MINUTE = 60_000_000
 NOON = int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
@@ -15,7 +15,7 @@ NOON = int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
 
 def state(cron: Cron, mark_at: int = NOON, **fields: object) -> ScheduleState:
     spec = ScheduleSpec.of(cron, None)
-    values: dict[str, object] = {"paused_at": None, "progress": Progress(), "is_served": True, **fields}
+    values: dict[str, object] = {"paused_at": None, "progress": ScheduleProgress(), "is_served": True, **fields}
     return ScheduleState("report", spec, 7, mark_at, schedules.next_after(cron, mark_at), **values)  # type: ignore[arg-type]
 
 
@@ -64,7 +64,7 @@ def test_overlap(
     overlap: str, queued: list[int], running: list[str], fired: int, left: int, cancelled: int, skipped: int
 ) -> None:
     """Three ticks are due at once; `running` has not ended."""
-    before = Progress([NOON - n * MINUTE for n in queued], [*running, "ended"])
+    before = ScheduleProgress([NOON - n * MINUTE for n in queued], [*running, "ended"])
     row = state(Cron("0 * * * *", catch_up="all", overlap=overlap), progress=before)
     change = schedules.fire(row, running, NOON + 180 * MINUTE)
     assert change is not None
@@ -76,7 +76,9 @@ def test_overlap(
 
 
 def test_what_waits_is_bounded_and_the_newest_wait() -> None:
-    row = state(Cron("* * * * *", catch_up="all", catch_up_maximum=4), progress=Progress([NOON - MINUTE], ["a"]))
+    row = state(
+        Cron("* * * * *", catch_up="all", catch_up_maximum=4), progress=ScheduleProgress([NOON - MINUTE], ["a"])
+    )
     change = schedules.fire(row, ["a"], NOON + 100 * MINUTE)
     assert change is not None
     assert change.progress.queued == [NOON + n * MINUTE for n in (97, 98, 99, 100)]
@@ -84,7 +86,7 @@ def test_what_waits_is_bounded_and_the_newest_wait() -> None:
 
 
 def test_a_waiting_tick_runs_when_what_ran_has_ended_without_a_new_tick() -> None:
-    row = state(Cron("0 * * * *"), progress=Progress([NOON], ["a"], NOON - MINUTE, "a"))
+    row = state(Cron("0 * * * *"), progress=ScheduleProgress([NOON], ["a"], NOON - MINUTE, "a"))
     assert schedules.fire(row, ["a"], NOON + MINUTE) is None
     change = schedules.fire(row, [], NOON + MINUTE)
     assert keys(change) == [schedules.tick_key(schedules.to_datetime(NOON))]

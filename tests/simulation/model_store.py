@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hydra.events import Progress
+from hydra.events import Reached
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeRef, Record
 from hydra.stores.store import Attention, Beat, Owned
 
@@ -93,9 +93,9 @@ class ModelStore:
         owned = [Owned(r.id, r.epoch, len(r.records)) for r in self.rows.values() if r.owner == node.id]
         return NodeRef(node.id, row.session), owned
 
-    def progress(self, ids: list[str]) -> list[Progress]:
+    def progress(self, ids: list[str]) -> list[Reached]:
         return [
-            Progress(row.id, row.epoch, len(row.records), row.status in FINAL[:3])
+            Reached(row.id, row.epoch, len(row.records), row.status in FINAL[:3])
             for row in map(self.rows.__getitem__, ids)
         ]
 

@@ -5,6 +5,7 @@ Columns come in the order of the SQL files `claim`, `claimed_records` and `snaps
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,13 @@ import msgspec
 
 from hydra._core import decode
 from hydra.errors import PayloadError
-from hydra.execution import Claimed, Message, Record, Snapshot, Status
+from hydra.execution import Claimed, Message, Progress, Record, Snapshot, Status
 from hydra.failures import decode_failure
-from hydra.schedules import Progress, ScheduleSpec, ScheduleState
+from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
 
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 decode_spec = msgspec.json.Decoder(ScheduleSpec).decode
-decode_progress = msgspec.json.Decoder(Progress).decode
+decode_progress = msgspec.json.Decoder(ScheduleProgress).decode
 
 
 MESSAGES_PER_BEAT = 1000  # that a heartbeat brings; what is left comes when the execution is claimed again
@@ -32,6 +33,12 @@ def consumed_id(record: Record) -> str:
 
 def by_arrival(message: Message) -> tuple[int, str]:
     return message.sent_at, message.id
+
+
+def place_of(progress: Progress) -> bytes:
+    """What the table of progress is ordered by, beside the execution."""
+    key = f"{progress.branch}\0{progress.name}\0{progress.ordinal}"
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def to_claimed(row: Sequence[Any], records: list[Record], messages: Sequence[Message] = ()) -> Claimed:
@@ -82,9 +89,9 @@ def encode_spec(spec: ScheduleSpec) -> str:
     return msgspec.json.encode(spec).decode()
 
 
-def encode_progress(progress: Progress | None) -> str:
+def encode_progress(progress: ScheduleProgress | None) -> str:
     """None: of a schedule that has not begun."""
-    return msgspec.json.encode(progress or Progress()).decode()
+    return msgspec.json.encode(progress or ScheduleProgress()).decode()
 
 
 def to_schedule(row: Sequence[Any]) -> ScheduleState:

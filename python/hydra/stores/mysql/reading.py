@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from hydra.errors import NotFound
-from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
+from hydra.execution import FINAL, Claim, Message, Progress, Record, Snapshot, Status
 from hydra.schedules import ScheduleState
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.nodes import to_node
+from hydra.stores.mysql.progress import to_progress
 from hydra.stores.mysql.statements import (
     NO_NODE,
     STATEMENTS,
@@ -90,6 +91,9 @@ class Reader:
             Claim(id_text(id), epoch, attempt, id_text(node), worker, claimed_at, ended_at, ending, _text(detail))
             for id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail in rows
         ]
+
+    def progress(self, id: str) -> list[Progress]:
+        return [to_progress(row) for row in self._select("progress", id=id_literal(id))]
 
     def stats(self) -> Stats:
         counts: dict[str, dict[str, int]] = {}

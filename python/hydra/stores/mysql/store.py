@@ -14,6 +14,7 @@ from hydra.execution import (
     Message,
     NodeInfo,
     NodeRef,
+    Progress,
     Record,
     Snapshot,
     Status,
@@ -33,6 +34,7 @@ from hydra.stores.mysql import (
     orders,
     parking,
     probing,
+    progress,
     purging,
     schedules,
     schema,
@@ -150,6 +152,9 @@ class MysqlStore:
     def claims(self, id: str) -> builtins.list[Claim]:
         return self._reader.claims(id)
 
+    def progress(self, id: str) -> builtins.list[Progress]:
+        return self._reader.progress(id)
+
     def stats(self, now: int) -> Stats:
         return self._reader.stats()
 
@@ -185,6 +190,9 @@ class MysqlStore:
 
     def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
         return self._database.write(lambda t: nodes.heartbeat_node(t, node, now))
+
+    def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
+        self._database.write(lambda t: progress.report_progress(t, node, reports))
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
         return self._database.write(lambda t: claiming.claim(t, self._heads, node, workflows, slots, now))

@@ -17,6 +17,7 @@ from hydra.execution import (
     Message,
     NodeInfo,
     NodeRef,
+    Progress,
     Record,
     Snapshot,
     Status,
@@ -35,6 +36,7 @@ from hydra.stores.postgres import (
     nodes,
     orders,
     parking,
+    progress,
     purging,
     reading,
     schedules,
@@ -183,6 +185,9 @@ class PostgresStore:
     def claims(self, id: str) -> builtins.list[Claim]:
         return reading.read_claims(self._database.read, self.namespace, id)
 
+    def progress(self, id: str) -> builtins.list[Progress]:
+        return progress.read_progress(self._database.read, self.namespace, id)
+
     def stats(self, now: int) -> Stats:
         return reading.read_stats(self._database.read, self.namespace)
 
@@ -230,6 +235,10 @@ class PostgresStore:
             if self._beat_count % FOLD_BEATS == 0:
                 self._database.write(("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS}))
             return beat
+
+    def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
+        with self._database.part():
+            progress.report_progress(self._database.write, self.namespace, node, reports)
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
         with self._database.part():

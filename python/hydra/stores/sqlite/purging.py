@@ -12,7 +12,14 @@ def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit
     """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
     rows = select_json(connection, "purgeable", namespace=namespace, older_than=older_than, limit=limit)
     ids = to_json(sorted(row[0] for row in rows))
-    for name in ("purge_records", "purge_messages", "purge_children", "purge_claims", "purge_submissions"):
+    for name in (
+        "purge_records",
+        "purge_messages",
+        "purge_progress",
+        "purge_children",
+        "purge_claims",
+        "purge_submissions",
+    ):
         execute(connection, name, ids=ids)
     execute(connection, "purge_executions", ids=ids, older_than=older_than)
     for name in ("purge_node_workflows", "purge_node_schedules", "purge_node_beats", "purge_nodes"):

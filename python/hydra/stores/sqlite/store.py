@@ -16,6 +16,7 @@ from hydra.execution import (
     Message,
     NodeInfo,
     NodeRef,
+    Progress,
     Record,
     Snapshot,
     Status,
@@ -33,6 +34,7 @@ from hydra.stores.sqlite import (
     nodes,
     orders,
     parking,
+    progress,
     purging,
     reading,
     schedules,
@@ -162,6 +164,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_claims(connection, self.namespace, id)
 
+    def progress(self, id: str) -> builtins.list[Progress]:
+        with self._database.reading() as connection:
+            return progress.read_progress(connection, self.namespace, id)
+
     def stats(self, now: int) -> Stats:
         with self._database.reading() as connection:
             return reading.read_stats(connection, self.namespace)
@@ -205,6 +211,10 @@ class SqliteStore:
     def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
         with self._database.transaction() as connection:
             return nodes.heartbeat_node(connection, self.namespace, node, now)
+
+    def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
+        with self._database.transaction() as connection:
+            progress.report_progress(connection, self.namespace, node, reports)
 
     def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
         with self._database.transaction() as connection:

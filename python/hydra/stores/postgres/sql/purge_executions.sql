@@ -29,6 +29,10 @@ with locked as materialized (
     delete from hydra_message as m
     using gone
     where m.execution_id = any(array[gone.execution_id])
+), progress as (
+    delete from hydra_progress as p
+    using gone
+    where p.execution_id = any(array[gone.execution_id])
 ), child as (
     delete from hydra_child as c
     using gone

@@ -1,0 +1,35 @@
+"""The last word of each long step. No part of the record log: nothing is decided on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from hydra.execution import NodeRef, Progress
+from hydra.stores.rows import place_of
+from hydra.stores.sqlite.claiming import check_fence
+from hydra.stores.sqlite.statements import execute_rows, select
+
+
+def report_progress(connection: sqlite3.Connection, namespace: str, node: NodeRef, reports: Sequence[Progress]) -> None:
+    check_fence(connection, namespace, node)
+    rows = [
+        (
+            p.execution_id,
+            node.id,
+            place_of(p),
+            p.branch,
+            p.name,
+            p.ordinal,
+            p.attempt,
+            p.payload,
+            p.started_at,
+            p.reported_at,
+        )
+        for p in reports
+    ]
+    execute_rows(connection, "report_progress", rows)
+
+
+def read_progress(connection: sqlite3.Connection, namespace: str, id: str) -> list[Progress]:
+    return [Progress(*row) for row in select(connection, "progress", namespace=namespace, id=id)]

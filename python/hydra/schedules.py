@@ -76,7 +76,8 @@ class Cron:
         try:
             self._zone = ZoneInfo(timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-            raise ConfigError(f"`{timezone}` is not a time zone; give a name such as `Europe/Berlin`.") from None
+            message = f"`{timezone}` is not a time zone that this host knows; give a name such as `Europe/Berlin`"
+            raise ConfigError(f"{message}, or install `tzdata` where it knows none.") from None
         if not isinstance(expression, str) or len(expression.split()) != 5:
             raise ConfigError(f"`{expression}` is not a cron expression of five fields, such as `0 6 1 * *`.")
         self.expression = expression

@@ -1,0 +1,157 @@
+"""`hydra.ticker.Ticker` on real stores: several nodes that look at once, replies that are lost, code that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hydra.errors import StoreUnavailable
+from hydra.execution import NodeRef
+from hydra.schedules import Cron, ScheduleChange, ScheduleSpec
+from hydra.stores.store import Filter, Store, WorkflowInfo
+from hydra.ticker import BLOCKED_LOOK_US, Ticker
+from store_values import NOW, SECOND, WORKFLOW, claim, end, register
+from test_store_races import race
+
+Another = Callable[..., Store]
+
+MINUTE = 60 * SECOND
+START = NOW // MINUTE * MINUTE
+
+
+def app(cron: Cron | None) -> list[WorkflowInfo]:
+    spec = None if cron is None else ScheduleSpec.of(cron, None)
+    return [WorkflowInfo(WORKFLOW, b"{}", None, "code", spec)]
+
+
+def ticks(store: Store) -> list[str]:
+    return sorted(one.tags["tick"] for one in store.list(Filter(limit=1000)))
+
+
+class Forgetful:
+    """A store whose next reply to a tick is lost, after or before it was written."""
+
+    def __init__(self, store: Store, is_written: bool) -> None:
+        self._store = store
+        self._is_written = is_written
+        self._loses = True
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
+        if not self._loses:
+            return self._store.fire_schedules(node, changes, now)
+        self._loses = False
+        if self._is_written:
+            self._store.fire_schedules(node, changes, now)
+        raise StoreUnavailable("the reply was lost", outcome="unknown")
+
+
+def test_a_node_without_schedules_never_asks_the_database() -> None:
+    ticker = Ticker(None)  # type: ignore[arg-type]
+    ticker.register(NodeRef("n", 1), app(None), START)
+    ticker.look_soon()
+    assert (ticker.look(NodeRef("n", 1), START), ticker.is_serving, ticker.next_at) == (0, False, None)
+
+
+def test_between_two_ticks_a_node_asks_only_when_it_is_told_to(store: Store) -> None:
+    node = register(store)
+    asked = []
+
+    class Counting(Forgetful):
+        def schedules(self) -> object:
+            asked.append(1)
+            return self._store.schedules()
+
+    ticker = Ticker(Counting(store, True))  # type: ignore[arg-type]
+    ticker.register(node, app(Cron("0 * * * *")), START)
+    ticker.look(node, START)
+    count = len(asked)
+    for second in range(1, 30):
+        assert ticker.look(node, START + second * SECOND) == 0
+    assert len(asked) == count
+    ticker.look_soon()
+    ticker.look(node, START + 31 * SECOND)
+    assert len(asked) == count + 1
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_r16_a_lost_reply_to_a_tick_is_settled_by_the_row(store: Store, is_written: bool) -> None:
+    node = register(store)
+    ticker = Ticker(Forgetful(store, is_written))  # type: ignore[arg-type]
+    ticker.register(node, app(Cron("* * * * *")), START)
+    with pytest.raises(StoreUnavailable):
+        ticker.look(node, START + MINUTE)
+    assert ticker.look(node, START + MINUTE + SECOND) == (0 if is_written else 1)
+    assert len(ticks(store)) == 1
+    assert ticker.next_at == START + 2 * MINUTE
+
+
+@pytest.mark.parametrize("overlap", ["allow", "queue"])
+def test_r25_nodes_that_look_at_once_for_an_hour_fire_each_tick_once(
+    store: Store, open_another: Another, overlap: str
+) -> None:
+    stores = [store, open_another(), open_another()]
+    nodes = [register(each) for each in stores]
+    tickers = [Ticker(each) for each in stores]
+    cron = Cron("*/5 * * * *", overlap=overlap, catch_up="all")
+    race(
+        *[
+            lambda ticker=ticker, node=node: ticker.register(node, app(cron), START)
+            for ticker, node in zip(tickers, nodes, strict=True)
+        ]
+    )
+    for now in range(START, START + 61 * MINUTE, MINUTE):
+        for ticker in tickers:
+            ticker.look_soon()
+        race(
+            *[
+                lambda ticker=ticker, node=node, now=now: ticker.look(node, now)
+                for ticker, node in zip(tickers, nodes, strict=True)
+            ]
+        )
+        for claimed in claim(store, nodes[0], now=now):
+            end(store, nodes[0], claimed, "completed", now=now)
+    found = ticks(store)
+    assert len(found) == len(set(found)) == 12
+    assert not store.schedules()[0].progress.skipped_count
+
+
+def test_a_waiting_tick_is_looked_after_until_what_runs_has_ended(store: Store) -> None:
+    node = register(store)
+    ticker = Ticker(store)
+    ticker.register(node, app(Cron("* * * * *")), START)
+    assert ticker.look(node, START + MINUTE) == 1
+    (claimed,) = claim(store, node, now=START + MINUTE)
+    assert ticker.look(node, START + 2 * MINUTE) == 0
+    assert ticker.next_at == START + 2 * MINUTE + BLOCKED_LOOK_US
+    assert ticker.next_tick_at == START + 3 * MINUTE
+    end(store, node, claimed, "completed")
+    assert ticker.look(node, START + 2 * MINUTE + BLOCKED_LOOK_US) == 1
+
+
+def test_a_deploy_fires_what_is_due_by_the_old_times_and_goes_on_by_the_new(store: Store) -> None:
+    node = register(store)
+    Ticker(store).register(node, app(Cron("* * * * *", catch_up="all", overlap="allow")), START)
+    again = Ticker(store)
+    again.register(node, app(Cron("*/30 * * * *", catch_up="all", overlap="allow")), START + 3 * MINUTE)
+    assert len(ticks(store)) == 3
+    assert again.look(node, START + 4 * MINUTE) == 0
+    assert store.schedules()[0].spec.expression == "*/30 * * * *"
+
+
+def test_the_last_of_two_codes_to_register_sets_the_row_and_both_fire_by_it(
+    store: Store, open_another: Another
+) -> None:
+    other = open_another()
+    old_node, new_node = register(store), register(other)
+    old, new = Ticker(store), Ticker(other)
+    old.register(old_node, app(Cron("* * * * *", overlap="allow")), START)
+    new.register(new_node, app(Cron("*/2 * * * *", overlap="allow")), START)
+    for minute in range(1, 7):
+        now = START + minute * MINUTE
+        for ticker, node in ((old, old_node), (new, new_node)):
+            ticker.look_soon()
+            ticker.look(node, now)
+    assert len(ticks(store)) == 3

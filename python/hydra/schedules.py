@@ -304,10 +304,15 @@ def trigger(state: ScheduleState, id: str) -> ScheduleChange:
 
 
 def looks_at(state: ScheduleState) -> int | None:
-    """When the next tick fires, with its jitter; None: time alone makes nothing happen."""
-    if state.paused_at is not None or state.next_at is None:
+    """When the next tick fires, with its jitter; None: time alone makes nothing happen.
+
+    Computed from the mark, since the rules of a time zone may have changed after `next_at` was written.
+    """
+    if state.paused_at is not None:
         return None
-    return to_instant(state.spec.cron().fires_at(to_datetime(state.next_at), state.name))
+    cron = state.spec.cron()
+    tick = cron.next_tick(to_datetime(state.mark_at))
+    return None if tick is None else to_instant(cron.fires_at(tick, state.name))
 
 
 def tick_submission(state: ScheduleState, tick_at: int) -> Submission:

@@ -32,6 +32,7 @@ class Ticker:
         self._names: set[str] = set()
         self._looks_at: int | None = None
         self._tick_at: int | None = None
+        self._unknown: set[str] = set()
 
     @property
     def is_serving(self) -> bool:
@@ -54,7 +55,8 @@ class Ticker:
             return
         for _ in range(REGISTER_TRIES):
             known = {state.name: state for state in self._store.schedules()}
-            anew = [known[name] for name, spec in specs.items() if name in known and known[name].spec != spec]
+            changed = [known[name] for name, spec in specs.items() if name in known and known[name].spec != spec]
+            anew = [state for state in changed if self._is_known_here(state)]
             # The old times that are due, before the new ones replace them.
             self._write(node, self._changes(anew, now), anew, now)
             if anew:
@@ -82,17 +84,28 @@ class Ticker:
         fired = self._write(node, changes, states, now)
         if changes:
             states = self._served()
-        ticks = [at for state in states if (at := next_tick_at(state)) is not None]
-        waits = any(state.progress.queued and state.paused_at is None for state in states)
+        ticks = [at for state in states if (at := schedules.looks_at(state)) is not None]
+        looks = [at + random.randint(0, self._spread_us) for at in ticks if at > now]
+        if len(looks) < len(ticks) or any(map(is_waiting, states)):  # another node was first, or something runs still
+            looks.append(now + BLOCKED_LOOK_US)
         self._tick_at = min(ticks, default=None)
-        looks = [
-            max(at, now + BLOCKED_LOOK_US) if at <= now else at + random.randint(0, self._spread_us) for at in ticks
-        ]
-        self._looks_at = min([*looks, *([now + BLOCKED_LOOK_US] if waits else [])], default=None)
+        self._looks_at = min(looks, default=None)
         return fired
 
     def _served(self) -> list[ScheduleState]:
-        return [state for state in self._store.schedules() if state.name in self._names]
+        return [state for state in self._store.schedules() if state.name in self._names and self._is_known_here(state)]
+
+    def _is_known_here(self, state: ScheduleState) -> bool:
+        """False for a time zone or policy that only another host or version knows; said once."""
+        try:
+            state.spec.cron()
+        except ConfigError as error:
+            if state.name not in self._unknown:
+                log.error("schedule `%s` does not fire on this host: %s", state.name, error)
+                self._unknown.add(state.name)
+            return False
+        self._unknown.discard(state.name)
+        return True
 
     def _write(
         self, node: NodeRef, changes: Sequence[ScheduleChange], states: Sequence[ScheduleState], now: int
@@ -111,30 +124,19 @@ class Ticker:
         due = [state for state in states if is_due(state, now)]
         ids = [id for state in due for id in state.progress.running]
         unfinished = {one.id for one in self._store.get(ids) if one and one.status not in FINAL} if ids else set()
-        changes = []
-        for state in due:
-            try:
-                change = schedules.fire(state, unfinished, now)
-            except ConfigError as error:
-                log.error("schedule `%s` does not fire on this host: %s", state.name, error)
-                continue
-            if change is not None:
-                changes.append(change)
-        return changes
-
-
-def next_tick_at(state: ScheduleState) -> int | None:
-    try:
-        return schedules.looks_at(state)
-    except ConfigError:
-        return None  # said when it was due
+        changes = [schedules.fire(state, unfinished, now) for state in due]
+        return [change for change in changes if change is not None]
 
 
 def is_due(state: ScheduleState, now: int) -> bool:
     """Whether there may be something to decide."""
-    if state.paused_at is not None:
-        return False
-    return bool(state.progress.queued) or (state.next_at is not None and state.next_at <= now)
+    at = schedules.looks_at(state)
+    return is_waiting(state) or (at is not None and at <= now)
+
+
+def is_waiting(state: ScheduleState) -> bool:
+    """Whether ticks wait for an execution to end."""
+    return bool(state.progress.queued) and state.paused_at is None
 
 
 def report(change: ScheduleChange, before: ScheduleState) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 from hydra import _core, schedules
 from hydra.execution import NodeInfo
+from hydra.local import LocalWorker
 from hydra.schedules import Cron, ScheduleSpec, ScheduleState
 from hydra.stores import open_store
+from hydra.workflow import Registry, Workflow
 from scene import Scene, until
 
 MISSED = 5  # ticks that are due when the supervisors start
@@ -22,16 +25,20 @@ def overlap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, sce
     """The app's schedule, with minutes behind it in which nobody was there."""
     monkeypatch.setenv("HYDRA_TEST_TICKS", scene.log)
     monkeypatch.setenv("HYDRA_TEST_OVERLAP", request.param)
+    missed(scene, NAME, request.param, MISSED)
+    return request.param
+
+
+def missed(scene: Scene, name: str, overlap: str, minutes: int) -> None:
+    """Have a schedule of every minute whose last so many ticks nobody has fired."""
     store = open_store(scene.url)
     store.open()
     now = store.now()
-    spec = ScheduleSpec.of(Cron("* * * * *", catch_up="all", overlap=request.param), None)
+    spec = ScheduleSpec.of(Cron("* * * * *", catch_up="all", overlap=overlap), None)
     node = store.register_node(NodeInfo(_core.uuid7(), "host", "boot", 1, 1, "code", 1), now)
-    entry = schedules.register(NAME, spec, None, now - MISSED * MINUTE_US)
-    store.upsert_schedules(node, [entry], now)
+    store.upsert_schedules(node, [schedules.register(name, spec, None, now - minutes * MINUTE_US)], now)
     store.unregister_node(node, now)
     store.close()
-    return request.param
 
 
 def row(scene: Scene) -> ScheduleState:
@@ -106,3 +113,18 @@ def test_two_supervisors_that_wait_fire_the_next_minute_once_and_at_its_time(sce
     newest = scene.engine.executions(workflow=NAME, limit=1)[0]
     late = newest.submitted_at - datetime.fromisoformat(newest.tags["tick"])
     assert timedelta() <= late < timedelta(seconds=30)
+
+
+def test_an_engines_own_worker_fires_schedules_too(scene: Scene) -> None:
+    ran = threading.Event()
+    app = Registry()
+
+    def soon() -> None:
+        ran.set()
+
+    app.add_workflow(Workflow(soon, schedule=Cron("* * * * *", catch_up="all")))
+    missed(scene, "soon", "queue", 1)
+    with LocalWorker(scene.url, app=app):
+        assert ran.wait(30)
+        until(lambda: scene.engine.stats().counts["soon"].get("completed", 0) >= 1)
+    assert scene.engine.schedules()[0].state == "unserved"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
+from hydra import schedules
 from hydra.errors import StoreUnavailable
 from hydra.execution import NodeRef
-from hydra.schedules import Cron, ScheduleChange, ScheduleSpec
+from hydra.schedules import Cron, ScheduleChange, ScheduleEntry, ScheduleSpec
 from hydra.stores.store import Filter, Store, WorkflowInfo
 from hydra.ticker import BLOCKED_LOOK_US, Ticker
 from store_values import NOW, SECOND, WORKFLOW, claim, end, register
@@ -155,3 +157,25 @@ def test_the_last_of_two_codes_to_register_sets_the_row_and_both_fire_by_it(
             ticker.look_soon()
             ticker.look(node, now)
     assert len(ticks(store)) == 3
+
+
+def test_a_time_zone_that_this_host_does_not_know_stops_no_other_schedule(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = register(store)
+    ticker = Ticker(store)
+    known, unknown = ScheduleSpec.of(Cron("* * * * *"), None), ScheduleSpec.of(Cron("* * * * *"), None)
+    workflows = [WorkflowInfo(name, b"{}", None, "code", spec) for name, spec in (("a", unknown), ("b", known))]
+    ticker.register(node, workflows, START)
+    states = {state.name: state for state in store.schedules()}
+    elsewhere = msgspec.structs.replace(unknown, timezone="Mars/Olympus")
+    entries = [
+        ScheduleEntry("a", elsewhere, states["a"].revision, START, START + MINUTE),
+        schedules.register("b", known, states["b"], START),
+    ]
+    store.upsert_schedules(node, entries, START)
+    for _ in range(3):
+        ticker.look_soon()
+        ticker.look(node, START + MINUTE)
+    assert [one.workflow for one in store.list(Filter())] == ["b"]
+    assert caplog.text.count("schedule `a` does not fire on this host: `Mars/Olympus` is not a time zone") == 1

@@ -51,6 +51,13 @@ async def collect(card: str) -> int:
     return size
 
 
+@hydra.workflow(
+    schedule=hydra.Cron("0 6 1 * *", timezone="Europe/Berlin", catch_up="last", jitter=timedelta(minutes=5))
+)
+def month_end() -> str:
+    return hydra.current().tags["tick"]
+
+
 def program() -> None:
     with hydra.Engine("sqlite:///billing.db") as engine:
         handle = engine.submit(bill.bind("4242", amount=Decimal(5)), key="inv-1", tags={"run": "1"})

@@ -1,4 +1,4 @@
-"""A workflow that runs every minute, for tests/process/test_schedules.py; never imported by a test."""
+"""A workflow that runs every minute, for tests/process/test_schedule_kills.py; never imported by a test."""
 
 from __future__ import annotations
 

@@ -136,7 +136,8 @@ class Map(Generic[R]):
         assert past.outcome.payload is not None
         chunk = Chunk(past.outcome.payload)
         if self._digest(chunk.indices()) != past.digest:
-            execution.diverge(f"`hydra.map` of step `{self._step.name}` is called with other items than the record has")
+            call = f"`hydra.map` of step `{self._step.name}`"
+            execution.diverge(f"{call} is called with other items than the record has", call, "other items")
         self._tally.add(past.outcome.payload, chunk)
         return True
 

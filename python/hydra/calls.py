@@ -86,6 +86,9 @@ class Branch:
             return self.execution.value(self.name, name, self.next_ordinal(name), make)
         return self.execution.pinned(f"{name}:{key}", make)
 
+    def patched(self, name: str) -> bool:
+        return self.execution.patched(self.name, name)
+
     def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
         return self.gathering(bound, concurrency)()
 
@@ -225,6 +228,9 @@ class StepCall:
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         return make()
+
+    def patched(self, name: str) -> bool:
+        raise HydraError(f"`hydra.patched` belongs in a workflow's body, not in step `{self.step.name}`.")
 
     def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any:
         return bulk.map_plainly(bound)

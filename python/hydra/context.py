@@ -34,6 +34,7 @@ class Current(msgspec.Struct, frozen=True):
     tags: dict[str, str]
     attempt: int  # the step's in a step, the execution's in a body
     execution_attempt: int
+    version: str | None = None  # of the workflow, under which the execution began; None where it declared none
 
 
 class Inside(Caller, Protocol):
@@ -48,6 +49,7 @@ class Inside(Caller, Protocol):
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
+    def patched(self, name: str) -> bool: ...
     def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]: ...
     def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any: ...
     def current(self) -> Current: ...
@@ -117,6 +119,23 @@ def uuid4(key: str | None = None) -> uuid.UUID:
 def random(key: str | None = None) -> float:
     """A random number in [0, 1), recorded: a replay sees the same."""
     return cast(float, recorded("hydra.random", key, random_numbers.random))
+
+
+def patched(name: str) -> bool:
+    """Whether an execution goes the new way through a change of its workflow's code of that name.
+
+    True, and recorded, for one that comes here first; False for one that has records from past this place, made
+    without the change, so that it stays on the way it began. The same wherever one execution asks, in async bodies too.
+
+        if hydra.patched("send receipts"):
+            send_receipt(charge)
+
+    Once no execution from before the change is open (`hydra list`), the condition and the old way can go: what is
+    recorded of it is ignored then. Outside an execution it is True.
+    """
+    check_name(name, "patch")
+    here = caller.get()
+    return True if here is None else cast(Inside, here).patched(name)
 
 
 @overload

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from hydra import codec
 from hydra.errors import HydraError, NonDeterminismError
 from hydra.execution import DIVERGED, Claimed, End, Ending
@@ -57,14 +59,25 @@ def undone(claimed: Claimed) -> End:
 
 def not_undone(claimed: Claimed, unwinding: End | None) -> End:
     """It is to end, and the code does not come to all the undo steps which it registered when it ran."""
-    return diverged(claimed, "the code ended before it came to all undo steps that are recorded", unwinding)
+    sentence = "the code ended before it came to all undo steps that are recorded"
+    return diverged(claimed, Difference(sentence, "its end", "undo steps", ""), unwinding)
 
 
-def diverged(claimed: Claimed, difference: str, unwinding: End | None = None) -> End:
+class Difference(msgspec.Struct, frozen=True):
+    """Where code and records part: in a sentence, what either has there, and the line of the user's code."""
+
+    sentence: str
+    code: str
+    record: str
+    place: str  # "" where no line of the user's is to be found
+
+
+def diverged(claimed: Claimed, difference: Difference, unwinding: End | None = None) -> End:
     """`unwinding`: how it is to end once it is undone."""
+    at = f", at {difference.place}" if difference.place else ""
     message = (
         f"workflow `{claimed.workflow}` no longer matches the records of execution `{claimed.id}`: "
-        f"{difference}; run the code it began with, then resume it"
+        f"{difference.sentence}{at}; run the code it began with, then resume it"
     )
     if unwinding is not None:
         why = "was cancelled" if unwinding.kind == Ending.CANCELLED else "ran out of time"

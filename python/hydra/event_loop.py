@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 from hydra import callbacks, codec, mailbox, spawning
 from hydra.calls import Branch, StepCall, next_call
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
 from hydra.executor import INTERRUPTS_MAXIMUM, Execution
+from hydra.places import place_of
+from hydra.replay import PATCHED_PREFIX
 from hydra.undoing import ON_FAILURE
+from hydra.versions import is_patched
 from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, caller
 
 CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits something
@@ -217,7 +221,8 @@ class AsyncBody:
         """Have the hub run this in a strand; its result, or its exception."""
         await self._check_open()
         future: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
-        self.request(self.execution.start_call, (run, partial(self._answer, future)))
+        place = "" if self.execution.history is None else place_of(sys._getframe())
+        self.request(self.execution.start_call, (run, partial(self._answer, future), place))
         value, error = await future
         if error is not None:
             raise error
@@ -369,6 +374,14 @@ class AsyncBranch(Branch):
         payload = self.execution.make_value(name, make) if record is None else record
         self.body.request(self.execution.keep_value, ((branch, name, ordinal), payload))
         return codec.decode(payload)
+
+    def patched(self, name: str) -> bool:
+        self.body.check_open()
+        pinned, full_name = self.body.pinned, PATCHED_PREFIX + name
+        if full_name not in pinned:
+            known = is_patched(self.execution.history, self.name, name)
+            pinned[full_name] = self._value("", full_name, 0, lambda: True) if known is None else known
+        return cast(bool, pinned[full_name])
 
     def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
         raise HydraError("`hydra.gather` would block the event loop: in an async workflow, use asyncio.gather.")

@@ -14,19 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import msgspec
 
-from hydra import codec, endings
+from hydra import codec, endings, versions
 from hydra.calls import Branch, StepCall
 from hydra.context import Current
-from hydra.endings import told
+from hydra.endings import Difference, told
 from hydra.errors import Interrupt
 from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
 from hydra.host import Host, Strand, running
 from hydra.mailbox import Mailbox
-from hydra.replay import History, Key, Past
+from hydra.places import place_in, place_of_function
+from hydra.replay import PATCHED_PREFIX, History, Key, Past
 from hydra.transactions import TransactionCall
 from hydra.undoing import UNDONE_ENDS, Undoing, was_undone
 from hydra.workflow import BoundStep, Step, Workflow, caller
@@ -65,6 +66,7 @@ class Execution:
         self._unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
         self.reserved = 0  # the number kept for a transaction under way; what follows it is not sent before it
         self._pinned: dict[str, Any] = {}
+        self.version: str | None = None  # it began under
         self._raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
         self._request_count = 0  # what an async body has asked for
@@ -82,6 +84,8 @@ class Execution:
             self.host.ended(self, self._unwinding)
         elif self.undoing.has_records and was_undone(self.claimed.records):
             self.host.ended(self, self._unwinding or endings.undone(self.claimed))
+        elif (end := self._differing_version()) is not None:
+            self.host.ended(self, end)
         else:
             self.live_count = 1
             if self.workflow.is_async:
@@ -89,6 +93,13 @@ class Execution:
                 self.host.start_body(self)
             else:
                 self.host.start(self._run_body)
+
+    def _differing_version(self) -> End | None:
+        """Costs nothing where no version was ever declared."""
+        records = self.claimed.records
+        if self.workflow.versions or (records and records[0].name == versions.VERSION):
+            return versions.begin(self)
+        return None
 
     def became_durable(self, seq: int) -> None:
         self.durable = seq
@@ -203,7 +214,8 @@ class Execution:
             return self._unwinding
         left = self.history.unasked() if self.history is not None else None
         if left is not None:
-            difference = f"the code returned, and never asked for {told(left)}, which is recorded"
+            sentence = f"the code returned, and never asked for {told(left)}, which is recorded"
+            difference = Difference(sentence, "a return", told(left), place_of_function(self.workflow.function))
             return endings.diverged(self.claimed, difference)
         return endings.returned(value)
 
@@ -227,22 +239,24 @@ class Execution:
         if past is None or past.outcome is None:
             left = None if self.workflow.is_async else self.history.unasked(key[0])
             if left is not None:
-                difference = f"the code asks for {told(key)}, the record has {told(left)}"
+                difference = f"the code asks for {told(key)}, the record has {told(left)}", told(left)
         elif past.outcome.kind not in kinds:
-            difference = f"{told(key)} is recorded as a `{past.outcome.kind}`"
+            difference = f"{told(key)} is recorded as a `{past.outcome.kind}`", f"a `{past.outcome.kind}`"
         if past is not None and past.digest and digest and past.digest != digest:
-            difference = (
+            sentence = (
                 f"{told(key)} is called with other arguments "
                 f"(digest {digest.hex()}) than the record has (digest {past.digest.hex()})"
             )
+            difference = sentence, f"{told(key)} with arguments of digest {past.digest.hex()}"
         if difference is not None:
-            self.diverge(difference)
+            self.diverge(difference[0], told(key), difference[1])
         if self._unwinding is not None and self.undoing.end is None and (past is None or past.outcome is None):
             self._stand_still()
         return past
 
-    def diverge(self, difference: str) -> NoReturn:
+    def diverge(self, sentence: str, code: str, record: str) -> NoReturn:
         """Stop here, because code and records differ."""
+        difference = Difference(sentence, code, record, place_in(running(), self._waiting))
         self.stop(endings.diverged(self.claimed, difference, self._unwinding))
         self.interrupt()
 
@@ -282,7 +296,8 @@ class Execution:
             self.interrupt()
         left = self.history.unasked() if self.history is not None else None
         if left is not None:
-            self.diverge(f"the code begins anew, and never asked for {told(left)}, which is recorded")
+            sentence = f"the code begins anew, and never asked for {told(left)}, which is recorded"
+            self.diverge(sentence, "`hydra.continue_as_new`", told(left))
         if self._unwinding is not None:
             self._stand_still()
         self.stop(End(Ending.CONTINUED, codec.encode_generation(args, kwargs, self.generation + 1)))
@@ -502,6 +517,15 @@ class Execution:
         self.append(VALUE, key, 1, b"", payload, now, now)
         self.handed = self.seq
 
+    def patched(self, branch: str, name: str) -> bool:
+        full_name = PATCHED_PREFIX + name
+        if full_name not in self._pinned:
+            if self.stopping is not None:
+                self.interrupt()
+            known = versions.is_patched(self.history, branch, name)
+            self._pinned[full_name] = self.value("", full_name, 0, lambda: True) if known is None else known
+        return cast(bool, self._pinned[full_name])
+
     def pinned(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._pinned:
             self._pinned[name] = self.value("", name, 0, make)
@@ -549,9 +573,11 @@ class Execution:
 
     # what an async body asks for, by messages from the event loop
 
-    def start_call(self, request: tuple[Callable[[], Any], Callable[[tuple[Any, BaseException | None]], None]]) -> None:
+    def start_call(
+        self, request: tuple[Callable[[], Any], Callable[[tuple[Any, BaseException | None]], None], str]
+    ) -> None:
         """Run one call of the body in a strand, and answer with its outcome."""
-        run, answer = request
+        run, answer, place = request
         self._request_count += 1
         if self.stopping is not None:
             return
@@ -568,7 +594,7 @@ class Execution:
             self.strand_ended()
 
         self.live_count += 1
-        self.host.start(strand)
+        self.host.start(strand).place = place
 
     def keep_value(self, kept: tuple[Key, bytes]) -> None:
         """A value the body has been given: from its record, or new."""
@@ -595,5 +621,6 @@ class Execution:
         self.strand_ended()
 
     def current(self, step: str | None, attempt: int) -> Current:
-        claimed = self.claimed
-        return Current(claimed.id, claimed.workflow, step, self.host.namespace, claimed.tags, attempt, claimed.attempt)
+        claimed, namespace = self.claimed, self.host.namespace
+        attempts = (attempt, claimed.attempt)
+        return Current(claimed.id, claimed.workflow, step, namespace, claimed.tags, *attempts, self.version)

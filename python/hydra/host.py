@@ -19,6 +19,7 @@ class Strand(greenlet):
     """One line of control of an execution. `is_waiting`: it may be resumed, and looks again at what it waits for."""
 
     is_waiting = False
+    place = ""  # the line of an async body that asked for it, noted while it replays
 
     def leave(self) -> None:
         """Let the hub (the parent of every strand) go on; returns when it switches back."""

@@ -20,6 +20,9 @@ FINAL_KINDS = frozenset(
 
 Key = tuple[str, str, int]
 
+PATCHED_PREFIX = "hydra.patched:"  # of the keys of changes; code need not ask for one for ever
+UNDO_BRANCH = "undo"
+
 
 class Past:
     """What is known of one key."""
@@ -40,6 +43,7 @@ class History:
     def __init__(self, records: list[Record]) -> None:
         self._past: dict[Key, Past] = {}
         self._unasked: dict[Key, None] = {}
+        self._left: dict[Key, None] = {}  # keys the code has not come to, whatever is recorded of them
         by_seq: dict[int, Key] = {}
         for record in records:
             if record.kind == RecordKind.SUPERSEDE:
@@ -50,6 +54,10 @@ class History:
             past = self._past.get(key)
             if past is None:
                 past = self._past[key] = Past()
+                if record.name.startswith(PATCHED_PREFIX):
+                    past.outcome = record
+                    continue
+                self._left[key] = None
             if record.kind in FINAL_KINDS:
                 past.outcome = record
                 past.digest = record.digest
@@ -70,12 +78,24 @@ class History:
 
     def ask(self, key: Key) -> Past | None:
         self._unasked.pop(key, None)
+        self._left.pop(key, None)
         return self._past.get(key)
 
     def value_of(self, key: Key) -> bytes | None:
         """The payload of a recorded value; changes nothing, so any thread may ask."""
         past = self._past.get(key)
         return None if past is None or past.outcome is None else past.outcome.payload
+
+    def has_left(self, branch: str) -> bool:
+        """Whether anything is recorded of this branch, or of one made in it, that the code has not come to.
+
+        What a new attempt need not ask for again counts, too. Any thread may ask.
+        """
+        within = branch + "/"
+        return any(
+            key[0] == branch or (key[0].startswith(within) if branch else key[0] != UNDO_BRANCH)
+            for key in list(self._left)
+        )
 
     def unasked(self, branch: str | None = None) -> Key | None:
         """An outcome (of one branch, or of any) which the code has not asked for."""

@@ -170,8 +170,10 @@ class Workflow(Definition[P, R]):
         backoff: Backoff = DEFAULT_BACKOFF,
         timeout: timedelta | float | None = None,
         schedule: Cron | None = None,
+        version: str | Sequence[str | None] | None = None,
     ) -> None:
         super().__init__(function, name, RetryPolicy(max_attempts, backoff))
+        self.versions = check_versions(version, self.name)
         what = f"`timeout` of workflow `{self.name}`"
         self.timeout_us = None if timeout is None else round(timeout_of(timeout, what) * 1e6)
         self.schedule = schedule
@@ -350,9 +352,16 @@ def workflow(
     backoff: Backoff = ...,
     timeout: timedelta | float | None = ...,
     schedule: Cron | None = ...,
+    version: str | Sequence[str | None] | None = ...,
 ) -> WorkflowDecorator: ...
 def workflow(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a function a workflow; bare, or with its retry policy, time-out, name and schedule."""
+    """Make a function a workflow; bare, or with its retry policy, time-out, name, schedule and version.
+
+    `version` is recorded as the first thing of an execution, before its first step. Code that does not declare the
+    version an execution began under does not run it: it goes to a node that does, or is parked. A sequence declares
+    more, the newest first: `version=("2", "1", None)` begins executions under "2" and also goes on with those of "1"
+    and those begun before there was any; `hydra.current().version` tells them apart.
+    """
 
     def define(function: Callable[..., Any]) -> Workflow[..., Any]:
         kind = AsyncWorkflow if inspect.iscoroutinefunction(function) else Workflow
@@ -387,6 +396,16 @@ def check_name(name: object, kind: str) -> str:
     if name.startswith(RESERVED_PREFIX):
         raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's.")
     return name
+
+
+def check_versions(version: object, name: str) -> tuple[str | None, ...]:
+    """All that are declared, the newest first; empty for none."""
+    if version is None:
+        return ()
+    declared = (version,) if isinstance(version, str) else version
+    if not isinstance(declared, tuple | list) or not declared or declared[0] is None:
+        raise ConfigError(f"`version` of workflow `{name}` must be a text or several, newest first, not {version!r}.")
+    return tuple(None if each is None else check_name(each, "version") for each in declared)
 
 
 def timeout_of(timeout: timedelta | float, what: str) -> float:

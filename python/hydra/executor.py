@@ -67,6 +67,7 @@ class Execution:
         self.reserved = 0  # the number kept for a transaction under way; what follows it is not sent before it
         self._pinned: dict[str, Any] = {}
         self.version: str | None = None  # it began under
+        self.difference: Difference | None = None  # where code and records part
         self._raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
         self._request_count = 0  # what an async body has asked for
@@ -216,8 +217,12 @@ class Execution:
         if left is not None:
             sentence = f"the code returned, and never asked for {told(left)}, which is recorded"
             difference = Difference(sentence, "a return", told(left), place_of_function(self.workflow.function))
-            return endings.diverged(self.claimed, difference)
+            return self._diverged(difference)
         return endings.returned(value)
+
+    def _diverged(self, difference: Difference) -> End:
+        self.difference = difference
+        return endings.diverged(self.claimed, difference, self._unwinding)
 
     def body_raised(self, error: BaseException) -> End | None:
         if self.stopping is not None or self._unwinding is not None:
@@ -257,7 +262,7 @@ class Execution:
     def diverge(self, sentence: str, code: str, record: str) -> NoReturn:
         """Stop here, because code and records differ."""
         difference = Difference(sentence, code, record, place_in(running(), self._waiting))
-        self.stop(endings.diverged(self.claimed, difference, self._unwinding))
+        self.stop(self._diverged(difference))
         self.interrupt()
 
     def new_call(

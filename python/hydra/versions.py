@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hydra import codec
+from hydra.endings import Difference
 from hydra.execution import DIVERGED, Claimed, End, Ending, RecordKind
+from hydra.places import place_of_function
 from hydra.replay import PATCHED_PREFIX, History
 from hydra.workflow import RESERVED_PREFIX, Workflow
 
@@ -33,6 +35,9 @@ def begin(execution: Execution) -> End | None:
     execution.history.ask(VERSION_KEY)
     if execution.version in workflow.versions:
         return None
+    execution.difference = Difference(
+        "", *told_versions(workflow, execution.version), place_of_function(workflow.function)
+    )
     return undeclared(claimed, workflow, execution.version)
 
 
@@ -45,13 +50,18 @@ def recorded_version(claimed: Claimed) -> Any:
 
 
 def undeclared(claimed: Claimed, workflow: Workflow[..., Any], version: str | None) -> End:
-    began = "without a version" if version is None else f"under version `{version}`"
-    declared = ", ".join("none (`None`)" if each is None else f"`{each}`" for each in workflow.versions) or "no version"
+    declared, began = told_versions(workflow, version)
     message = (
         f"execution `{claimed.id}` of workflow `{claimed.workflow}` began {began}, and this code declares {declared}; "
         f"run the code it began with, or declare that version, too, then resume it"
     )
     return End(Ending.PARKED, codec.encode(message), cause=DIVERGED)
+
+
+def told_versions(workflow: Workflow[..., Any], version: str | None) -> tuple[str, str]:
+    """What the code declares, and what the execution began under, in words."""
+    declared = ", ".join("none (`None`)" if each is None else f"`{each}`" for each in workflow.versions) or "no version"
+    return declared, "without a version" if version is None else f"under version `{version}`"
 
 
 def is_patched(history: History | None, branch: str, name: str) -> bool | None:

@@ -1,0 +1,74 @@
+"""Commands for a change of code: check it against what is open."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from hydra.checking import Divergence, ReplayCheck
+from hydra.cli.options import database_options, json_option, open_engine
+from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.errors import ConfigError
+from hydra.execution import FINAL
+from hydra.workflow import registry
+
+
+@click.command()
+@click.argument("module")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many to show; all count.")
+@database_options
+@json_option
+def check(module: str, limit: int, db: str | None, namespace: str | None, as_json: bool) -> None:
+    """Say which open executions the code of MODULE could not go on with; exit 1 if there are any.
+
+    Replays the records of each without effects: no step runs, nothing is written, no lease is taken. Run it with the
+    new code before a deploy.
+    """
+    import_app(module)
+    shown: list[Divergence] = []
+    count = 0
+    with open_engine(db, namespace) as engine:
+        counts = engine.stats().counts.values()
+        total = sum(number for each in counts for status, number in each.items() if status not in FINAL)
+        replays = engine.read(lambda store: ReplayCheck(store, registry))
+        with progress_bar("replaying", total) as bar:
+
+            def move_bar(done: int) -> None:
+                if bar is not None:
+                    bar.update(bar.task_ids[0], completed=done)
+
+            for found in replays.run(move_bar):
+                count += 1
+                if count <= limit:
+                    shown.append(found)
+    checked = replays.checked_count
+    if as_json:
+        print_json({"checked": checked, "diverge": count, "unknown": replays.unknown, "executions": shown})
+    else:
+        rows = [(each.execution_id, each.workflow, each.record, each.code, each.place) for each in shown]
+        columns = ("id", "workflow", "the record has", "the code has", "at")
+        print_table(columns, rows, empty=f"{checked} open executions checked, and none differs from this code")
+        if count > limit:
+            click.echo(f"{count - limit} more; see `--limit`", err=True)
+    for workflow, number in replays.unknown.items():
+        click.echo(f"warning: {number} are of workflow `{workflow}`, which `{module}` does not have", err=True)
+    if count:
+        click.echo(f"{count} of {checked} open executions differ from this code", err=True)
+        sys.exit(1)
+
+
+def import_app(module: str) -> None:
+    """As `hydra start` does, with the current directory first on the path."""
+    here = os.getcwd()
+    if sys.path[:1] != [here]:
+        sys.path.insert(0, here)
+    try:
+        importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"module `{module}` does not import: {type(error).__name__}: {error}") from error
+
+
+COMMANDS = (check,)

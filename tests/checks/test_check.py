@@ -1,0 +1,177 @@
+"""`hydra check`: which open executions new code could not go on with, found without any effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import hydra
+from hydra.testing import Harness, check_replays
+from hydra.workflow import registry
+
+DAY = 86_400.0
+effects: list[str] = []
+
+
+def deploy(function: Callable[..., Any], **options: Any) -> Any:
+    """What a restart with other code does: the name stands for another function from now on."""
+    registry.workflows.pop("deal", None)
+    return hydra.workflow(name="deal", **options)(function)
+
+
+@hydra.step
+def act(name: str) -> str:
+    effects.append(name)
+    return name
+
+
+@hydra.step
+async def act_later(name: str) -> str:
+    effects.append(name)
+    return name
+
+
+def old(name: str) -> str:
+    act(name)
+    hydra.wait_event("go")
+    return act("last")
+
+
+def new(name: str) -> str:
+    act(name)
+    hydra.now()
+    hydra.wait_event("go")
+    return act("last")
+
+
+def longer(name: str) -> str:
+    act(name)
+    if hydra.patched("more"):
+        act("more")
+        hydra.spawn(hydra.named("deal").bind("child"))
+        hydra.gather(act.bind("a"), act.bind("b"))
+    hydra.sleep(DAY)
+    hydra.wait_event("go")
+    return act("last")
+
+
+async def later(name: str) -> str:
+    await asyncio.gather(act_later(name), act_later("beside"))
+    await hydra.aio.sleep(DAY)
+    return await act_later("last")
+
+
+async def later_renamed(name: str) -> str:
+    await asyncio.gather(act_later(name), act_later("aside"))
+    await hydra.aio.sleep(DAY)
+    return await act_later("last")
+
+
+def everything_of(harness: Harness) -> list[Any]:
+    """What the database holds of each execution."""
+    executions = harness.engine.executions()
+    return [
+        (execution, handle.records(), handle.attempts())
+        for execution in executions
+        for handle in [harness.engine.get(execution.id)]
+    ]
+
+
+def test_it_names_what_differs_with_record_code_and_line_and_changes_nothing(harness: Harness) -> None:
+    workflow = deploy(old)
+    waiting = harness.submit(workflow.bind("first"))
+    harness.run_until_idle()
+    fresh = harness.submit(workflow.bind("fresh"), delay=DAY)
+    assert check_replays(harness.engine) == []
+
+    def first_of_all(name: str) -> str:
+        act("before")
+        return old(name)
+
+    deploy(first_of_all)
+    effects.clear()
+    before = everything_of(harness)
+    (found,) = check_replays(harness.engine)
+    assert found.execution_id == waiting.id
+    assert found.workflow == "deal"
+    assert "act` number 1 with arguments of digest" in found.record
+    assert found.code == "`act` number 1"
+    line = first_of_all.__code__.co_firstlineno + 1
+    assert found.place == f"{__file__}:{line} in `first_of_all`"
+    assert f"no longer matches the records of execution `{waiting.id}`" in found.reason
+    assert effects == []
+    assert everything_of(harness) == before
+    assert fresh.status() == "pending"
+
+
+def test_a_patch_is_no_difference(harness: Harness) -> None:
+    workflow = deploy(lambda name: (act(name), hydra.sleep(2 * DAY)))
+    harness.submit(workflow.bind("first"))
+    harness.run_until_idle()
+    effects.clear()
+    deploy(longer)
+    assert check_replays(harness.engine) == []
+    assert effects == []
+
+
+def test_steps_waits_and_values_that_are_new_are_not_done(harness: Harness) -> None:
+    workflow = deploy(old)
+    harness.submit(workflow.bind("first"))
+    harness.run_until_idle()
+    effects.clear()
+    deploy(new)
+    before = everything_of(harness)
+    assert check_replays(harness.engine) == []
+
+    def spawns(name: str) -> Any:
+        act(name)
+        child = hydra.spawn(hydra.named("deal").bind("child"))
+        hydra.gather(act.bind("a"), act.bind("b"))
+        return child.result()
+
+    deploy(spawns)
+    assert check_replays(harness.engine) == []
+    assert everything_of(harness) == before
+    assert effects == []
+
+
+def test_async_bodies_are_checked_too(harness: Harness) -> None:
+    workflow = deploy(later)
+    handle = harness.submit(workflow.bind("first"))
+    harness.run_until_idle()
+    effects.clear()
+    assert check_replays(harness.engine) == []
+    deploy(later_renamed)
+    (found,) = check_replays(harness.engine)
+    assert (found.execution_id, found.code) == (handle.id, "`act_later` number 2")
+    assert effects == []
+
+
+def test_versions_inputs_and_unknown_workflows(harness: Harness) -> None:
+    workflow = deploy(old, version="1")
+    handle = harness.submit(workflow.bind("first"))
+    harness.run_until_idle()
+    deploy(old, version="2")
+    (found,) = check_replays(harness.engine)
+    assert (found.code, found.record) == ("`2`", "under version `1`")
+
+    def renamed(title: str, amount: int) -> None: ...
+
+    deploy(renamed, version="1")
+    (found,) = check_replays(harness.engine)
+    assert (found.execution_id, found.code, found.record) == (handle.id, "its parameters", "its input")
+    assert "does not fit workflow `deal`" in found.reason
+
+    registry.workflows.clear()
+    assert check_replays(harness.engine) == []
+
+
+def test_it_pages_through_more_than_one_listing(harness: Harness) -> None:
+    workflow = deploy(old)
+    handles = harness.engine.submit_many([workflow.bind(f"{number}") for number in range(450)])
+    harness.run_until_idle()
+    deploy(lambda name: hydra.now())
+    found = check_replays(harness.engine)
+    assert {each.execution_id for each in found} == {handle.id for handle in handles}
+    assert len(found) == 450

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from hydra import bulk, callbacks, codec, mailbox, spawning
 from hydra.context import Current
-from hydra.errors import HydraError
+from hydra.errors import HydraError, LeaseLost, PayloadTooLarge
 from hydra.undoing import ON_FAILURE
 from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hydra.host import Strand
     from hydra.limits import Interruptible
 
+PROGRESS_BYTES_MAXIMUM = 16_384  # of what `hydra.heartbeat` is given, encoded
+NEVER_NS = 1 << 62
 IMMUTABLE = frozenset({int, float, bool, str, bytes, type(None), Decimal, datetime, date, time, timedelta, UUID})
 
 
@@ -73,6 +75,9 @@ class Branch:
 
     def is_cancelled(self) -> bool:
         return False  # a body that is to stop is stopped
+
+    def heartbeat(self, progress: Any) -> None:
+        raise HydraError("`hydra.heartbeat` belongs in a step: a body takes no time of its own.")
 
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
         ordinal = self.next_ordinal(spawning.SPAWN_PREFIX + bound.name)
@@ -138,19 +143,26 @@ class StepCall:
     __slots__ = (
         "args",
         "attempt",
+        "beat_ns",
         "branch",
         "deadline_ns",
         "error",
         "execution",
         "finished_at",
         "has_switched",
+        "is_cut_off",
         "is_given_up",
+        "is_reporting",
         "kwargs",
         "ordinal",
+        "overdue_reason",
+        "progress",
+        "reported_at",
         "result",
         "running",
         "started_at",
         "step",
+        "stop_at_ns",
         "strand",
         "timeout_ns",
     )
@@ -178,10 +190,42 @@ class StepCall:
         self.finished_at = 0
         self.timeout_ns = step.timeout_ns  # 0: none
         self.deadline_ns = 0
+        self.beat_ns = 0  # when it last said that it goes on, where it has to
+        self.stop_at_ns = 0  # 0: it was not asked to stop
         self.running: Interruptible | None = None
+        self.overdue_reason = ""
+        self.is_cut_off = False  # ended because its execution stops: its outcome is not known
         self.is_given_up = False
         self.has_switched = False
         self.strand: Strand | None = None
+        self.progress: bytes | None = None
+        self.reported_at = 0
+        self.is_reporting = False
+
+    def overdue_at_ns(self) -> int:
+        """When it is to be ended, as things stand."""
+        at_ns = self.deadline_ns or NEVER_NS
+        if self.step.heartbeat_timeout_ns:
+            at_ns = min(at_ns, self.beat_ns + self.step.heartbeat_timeout_ns)
+        return min(at_ns, self.stop_at_ns) if self.stop_at_ns else at_ns
+
+    def is_overdue(self, now_ns: int) -> bool:
+        """Whether it is to be ended now, and if so, why."""
+        step = self.step
+        if self.overdue_at_ns() > now_ns:
+            return False
+        if self.deadline_ns and self.deadline_ns <= now_ns:
+            self.overdue_reason = f"step `{step.name}` ran longer than {self.timeout_ns / 1e9:g} s"
+        elif step.heartbeat_timeout_ns and self.beat_ns + step.heartbeat_timeout_ns <= now_ns:
+            silent_seconds = step.heartbeat_timeout_ns / 1e9
+            self.overdue_reason = f"step `{step.name}` did not call `hydra.heartbeat` for {silent_seconds:g} s"
+        else:
+            self.is_cut_off = True
+            self.overdue_reason = (
+                f"step `{step.name}` did not end within {step.cancel_grace_ns / 1e9:g} s "
+                "after its execution was cancelled or ran out of time"
+            )
+        return True
 
     def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What this try may change without the body or the next try seeing it."""
@@ -213,7 +257,28 @@ class StepCall:
         raise HydraError(f"`hydra.on_failure` belongs in a workflow's body, not in step `{self.step.name}`.")
 
     def is_cancelled(self) -> bool:
-        return self.execution.stopping is not None
+        return self.execution.is_to_stop
+
+    def heartbeat(self, progress: Any) -> None:
+        host = self.execution.host
+        self.beat_ns = host.boottime_ns()
+        if not host.may_start() or self.execution.is_lost:
+            raise LeaseLost(
+                f"step `{self.step.name}` may not go on: its node may have lost the execution; let this pass"
+            )
+        if progress is None:
+            return
+        payload = codec.encode(progress)
+        if len(payload) > PROGRESS_BYTES_MAXIMUM:
+            raise PayloadTooLarge(
+                f"the progress of step `{self.step.name}` takes {len(payload)} bytes, "
+                f"more than {PROGRESS_BYTES_MAXIMUM}; say less"
+            )
+        self.reported_at = host.now()
+        self.progress = payload
+        if not self.is_reporting:
+            self.is_reporting = True
+            host.report(self)
 
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
         raise HydraError(

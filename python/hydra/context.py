@@ -46,6 +46,7 @@ class Inside(Caller, Protocol):
     def on_failure(self, bound: BoundStep[Any]) -> None: ...
     def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn: ...
     def is_cancelled(self) -> bool: ...
+    def heartbeat(self, progress: Any) -> None: ...
     def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
@@ -104,6 +105,18 @@ def cancelled() -> bool:
     """In a step: whether its execution is to stop (cancelled, out of time, its worker leaving). False elsewhere."""
     here = caller.get()
     return here is not None and cast(Inside, here).is_cancelled()
+
+
+def heartbeat(progress: Any = None) -> None:
+    """In a long step: say that it goes on, and how far it is (any value that encodes to at most 16 KiB).
+
+    The last word is seen in `hydra show` and `Handle.steps()`, a few seconds later; nothing is recorded. It costs
+    microseconds, so call it often; a step with `heartbeat_timeout=` must. Raises LeaseLost when another node may have
+    the execution by now: end the effect at once. Outside an execution it does nothing.
+    """
+    here = caller.get()
+    if here is not None:
+        cast(Inside, here).heartbeat(progress)
 
 
 def now(key: str | None = None) -> datetime:

@@ -19,7 +19,7 @@ from hydra._core import encode
 from hydra.crew import Crew
 from hydra.effects import Effects
 from hydra.execution import Claimed, End, Ending, Record
-from hydra.frames import Committed, Deliver, Durable, Ended, Recorded, Recycle
+from hydra.frames import Committed, Deliver, Durable, Ended, Progressed, Recorded, Recycle
 from hydra.held import ALONE_DEATHS_MAX, NOWHERE, Held
 from hydra.outbox import Pair
 from hydra.registration import Phase, Registration
@@ -312,6 +312,10 @@ class Dispatcher:
                     held.new_records.append(frame.record)
                     if held.death_count:
                         self._progress(slot, held)
+            elif isinstance(frame, Progressed):
+                held = runs.get(frame.token)
+                if held is not None:
+                    self._registration.reports.add(held.id, frame.progress)
             elif isinstance(frame, Recycle):
                 self._crew.recycle(event.slot, frame.at_ns, frame.reason)
         if ended_count:

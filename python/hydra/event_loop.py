@@ -41,7 +41,7 @@ class RunnerOfLoop(Protocol):
     def post(self, function: Callable[[Any], None], argument: Any) -> None: ...
     def new_context(self) -> Context: ...
     def may_run(self, call: StepCall) -> bool: ...
-    def deadline_ns(self, call: StepCall) -> int: ...
+    def start_limits(self, call: StepCall) -> None: ...
     def enter_page(self, call: StepCall) -> int: ...
     def leave_page(self, place: int) -> None: ...
     def finished(self, call: StepCall) -> None: ...
@@ -127,7 +127,7 @@ class EventLoop:
         if not self.runner.may_run(call):
             self.runner.finished(call)
             return
-        call.deadline_ns = self.runner.deadline_ns(call)
+        self.runner.start_limits(call)
         call.started_at = self.runner.now()
         context = self.runner.new_context()
         context.run(caller.set, call)
@@ -135,6 +135,8 @@ class EventLoop:
         place = self.runner.enter_page(call)
         task = asyncio.Task(run_step(call), loop=loop, context=context)
         call.running = RunningTask(loop, task)
+        if call.stop_at_ns:  # asked a moment ago, when there was nothing to ask
+            call.running.ask()
         task.add_done_callback(partial(self._step_ended, call, place))
 
     def _step_ended(self, call: StepCall, place: int, task: asyncio.Task[None]) -> None:
@@ -156,12 +158,15 @@ async def run_step(call: StepCall) -> None:
 
 
 class RunningTask:
-    """An async step under way; its time-out is a cancellation."""
+    """An async step under way; a cancel and a time-out are both a cancellation of its task."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
         self._loop = loop
         self._task = task
         self.is_interrupted = False
+
+    def ask(self) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
 
     def interrupt(self) -> None:
         self.is_interrupted = True

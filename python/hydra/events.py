@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.execution import Claimed, ExecutionCommit, Record
+from hydra.execution import Claimed, ExecutionCommit, Progress, Record
 from hydra.frames import FromWorker, ToWorker
 from hydra.stores.store import Advanced, Beat, Owned
 
@@ -190,7 +190,9 @@ class Register(Action):
 
 
 class SendBeat(Action):
-    pass
+    """With what long steps said of how far they are; what is not written with it comes again."""
+
+    reports: list[Progress] = []
 
 
 class SendClaim(Action):

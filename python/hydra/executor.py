@@ -11,6 +11,7 @@ happens on the hub's thread; each line of control is a greenlet (`Strand`), set 
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,7 +23,7 @@ from hydra import codec, endings, versions
 from hydra.calls import Branch, StepCall
 from hydra.context import Current
 from hydra.endings import Difference, told
-from hydra.errors import Interrupt
+from hydra.errors import Interrupt, StepTimeout
 from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
 from hydra.host import Host, Strand, running
 from hydra.mailbox import Mailbox
@@ -40,6 +41,7 @@ INTERRUPTS_MAXIMUM = 100  # a body that swallows this many is never resumed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
 SLEEP, VALUE = str(RecordKind.SLEEP), str(RecordKind.VALUE)
+CRASH = str(RecordKind.CRASH)
 STEP_KINDS = (STEP, FAILURE)
 
 
@@ -63,6 +65,8 @@ class Execution:
         self.mailbox = Mailbox(claimed)
         self.listening_count = 0  # strands that wait for a message
         self.undoing = Undoing(claimed.records)
+        self.calls: set[StepCall] = set()  # steps under way that can be told to stop
+        self.is_held = False  # a step that was given up still runs: it stays as it is
         self._unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
         self.reserved = 0  # the number kept for a transaction under way; what follows it is not sent before it
         self._pinned: dict[str, Any] = {}
@@ -72,6 +76,15 @@ class Execution:
         self._interrupt_count = 0
         self._request_count = 0  # what an async body has asked for
         self._is_body_over = False
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Whether nothing new is to start, and what runs had better end. Any thread may ask."""
+        return self.stopping is not None or (self._unwinding is not None and self.undoing.end is None)
+
+    @property
+    def is_lost(self) -> bool:
+        return self.stopping is not None and self.stopping.kind == Ending.LOST
 
     # the hub's side
 
@@ -118,12 +131,28 @@ class Execution:
             if self.undoing.end is not None or self._unwinding is not None:
                 return  # it is ending already, and what it did is undone first
             if not self.undoing.is_complete:
+                # in the middle of a replay: what is to be undone is not known yet
                 self._unwinding = endings.end_of_halt(reason, self.claimed)
-                return  # in the middle of a replay: what is to be undone is not known yet
+                self._ask_steps_to_stop()
+                return
         self.stop(endings.end_of_halt(reason, self.claimed))
+        if reason in ("cancelled", "timeout"):
+            self._ask_steps_to_stop()
+
+    def _ask_steps_to_stop(self) -> None:
+        for call in list(self.calls):
+            self.host.ask_to_stop(call)
+
+    def hold(self) -> None:
+        """Handed back once the step that does not end is dead, or has ended after all; until then nothing ends it."""
+        self.stop(End(Ending.RELEASED))
+        self.stopping = End(Ending.RELEASED)
+        self.is_held = True
 
     def stop(self, end: End) -> None:
         """Decide how this claim ends. A decision stands, but a halt outweighs waiting, and a lost lease everything."""
+        if self.is_held and end.kind != Ending.LOST:
+            return
         if self.stopping is None or end.kind == Ending.LOST or self.stopping.kind in YIELDING:
             self.stopping = end
         for strand in self._waiting:
@@ -381,6 +410,8 @@ class Execution:
                     self.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
                     return value
             else:
+                if isinstance(error, (StepTimeout, CancelledError)) and (call.is_cut_off or self._is_told(call)):
+                    self._cut_off(call, key, digest)
                 seconds = step.retry.delay(failed_count + 1, error, host.random())
             payload = codec.encode_failure(error)
             if seconds is None:
@@ -392,6 +423,19 @@ class Execution:
             attempt += 1
             failed_count += 1
             self.wait_until(due_at)
+
+    def _is_told(self, call: StepCall) -> bool:
+        """Whether it ended because it was asked to, in the only way an async step can be asked."""
+        return call.stop_at_ns > 0 and isinstance(call.error, CancelledError)
+
+    def _cut_off(self, call: StepCall, key: Key, digest: bytes) -> None:
+        """It was ended with its execution, so nobody knows what it did: no outcome, and no attempt used up."""
+        if not call.is_given_up:  # of such a one the supervisor writes the crash, with the worker's
+            reason = call.overdue_reason or f"step `{call.step.name}` was cancelled with its execution"
+            self.append(CRASH, key, call.attempt, digest, codec.encode(reason), call.started_at, call.finished_at)
+        if self.stopping is None:
+            self._stand_still()
+        self.interrupt()
 
     def _transact(self, call: TransactionCall, digest: bytes) -> TransactionCall:
         """Run it when everything before it is durable; meanwhile its number is kept free, and nothing later is sent."""
@@ -440,6 +484,8 @@ class Execution:
         while True:
             if self.stopping is not None:
                 self.interrupt()
+            if self.is_to_stop:
+                self._stand_still()
             if self.durable < self.handed or self.durable < needed:
                 self._wait()
             elif not self.host.may_start():

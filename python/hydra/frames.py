@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.execution import Claimed, End, Message, Record
+from hydra.execution import Claimed, End, Message, Progress, Record
 
 
 class Run(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -81,8 +81,15 @@ class Committed(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
     record: Record
 
 
+class Progressed(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):
+    """How far a step is; kept with the next beat, and lost with the worker. Without the execution's id."""
+
+    token: int
+    progress: Progress
+
+
 ToWorker = Run | Durable | Halt | Drain | Deliver
-FromWorker = Recorded | Ended | Recycle | Hello | Committed
+FromWorker = Recorded | Ended | Recycle | Hello | Committed | Progressed
 
 encode_to_worker = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(list[ToWorker]).decode

@@ -53,8 +53,8 @@ class Handle(Generic[R]):
         return self.read(outcome)
 
     def steps(self) -> list[StepView]:
-        """The steps so far, in the order in which they first reported."""
-        return step_views(self.records())
+        """The steps so far, in the order in which they first reported, with what running ones say of their progress."""
+        return step_views(self.records(), self._engine.read(lambda store: store.progress(self.id)))
 
     def attempts(self) -> list[Attempt]:
         """The audit trail: every node and worker that held the execution."""

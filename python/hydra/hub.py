@@ -21,20 +21,34 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-from hydra.calls import StepCall
-from hydra.execution import Claimed, End, Ending
+from hydra.calls import NEVER_NS, StepCall
+from hydra.errors import StepTimeout
+from hydra.execution import Claimed, End, Ending, Progress
 from hydra.executor import Execution
-from hydra.frames import Committed, Deliver, Drain, Durable, Ended, FromWorker, Halt, Recorded, Recycle, Run, ToWorker
+from hydra.frames import (
+    Committed,
+    Deliver,
+    Drain,
+    Durable,
+    Ended,
+    FromWorker,
+    Halt,
+    Progressed,
+    Recorded,
+    Recycle,
+    Run,
+    ToWorker,
+)
 from hydra.host import Strand
-from hydra.limits import NEVER_NS
 from hydra.page import Page
-from hydra.runner import Lease, Runner, timed_out
+from hydra.runner import Lease, Runner
 from hydra.transactions import TransactionCall, Transactions
 from hydra.workflow import Registry
 
 BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
 UNSENT_MAXIMUM = 64  # executions with news, before frames leave although more is ready: it is committed meanwhile
 LEASE_RECHECK_US = 20_000
+REPORT_NS = 1_000_000_000  # from one word on a step's progress to the next
 RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
 WAIT_MAXIMUM_MS = 60_000
 
@@ -66,6 +80,7 @@ class Hub:
         self.namespace = namespace
         self.transactions = transactions
         self.now = lease.now
+        self.boottime_ns = lease.boottime_ns
         self.random = random.Random().random
         self._registry = registry
         self._send = send
@@ -303,6 +318,28 @@ class Hub:
     def perform(self, call: StepCall) -> None:
         self._runner.perform(call)
 
+    def ask_to_stop(self, call: StepCall) -> None:
+        self._runner.ask_to_stop(call)
+
+    def report(self, call: StepCall) -> None:
+        self.post(self._report, call)
+
+    def _report(self, call: StepCall) -> None:
+        payload = call.progress
+        assert payload is not None
+        progress = Progress(
+            "", call.branch, call.step.name, call.ordinal, call.attempt, payload, call.started_at, call.reported_at
+        )
+        self._outgoing.append(Progressed(call.execution.token, progress))
+        self._call_at(self._lease.boottime_ns() + REPORT_NS, lambda: self._report_again(call, payload))
+
+    def _report_again(self, call: StepCall, reported: bytes) -> None:
+        """What it said meanwhile. It may say more at this very moment, so it is allowed to first, then looked at."""
+        call.is_reporting = False
+        if call.progress is not reported and not call.finished_at:
+            call.is_reporting = True
+            self._report(call)
+
     def _finished_call(self, call: StepCall) -> None:
         if call.is_given_up:
             self._came_back(call.execution)
@@ -311,13 +348,16 @@ class Hub:
             self._ready.append(call.strand)
 
     def _give_up(self, call: StepCall) -> None:
-        """The step does not end. Its time-out is recorded now; its execution stays here until the step is dead."""
+        """The step does not end. Its time-out is recorded now; its execution stays here until the step is dead, and is
+        handed back then: nothing is undone beside an effect that may still happen."""
         call.is_given_up = True
-        call.error = timed_out(call)
+        call.error = StepTimeout(call.overdue_reason)
         call.finished_at = self.now()
         self._stuck[call.execution] = self._stuck.get(call.execution, 0) + 1
         self._is_recycling = True
-        reason = f"step `{call.step.name}` ran past its timeout and could not be stopped"
+        call.execution.calls.discard(call)
+        call.execution.hold()
+        reason = f"{call.overdue_reason}, and could not be stopped"
         self._outgoing.append(Recycle(reason, self._lease.boottime_ns() + RECYCLE_NS))
         self._halt_all()
         assert call.strand is not None
@@ -328,5 +368,6 @@ class Hub:
         self._stuck[execution] -= 1
         if not self._stuck[execution]:
             del self._stuck[execution]
+            execution.is_held = False
             if execution.live_count == 0 and execution.stopping is not None:
                 self.ended(execution, execution.stopping)

@@ -1,6 +1,6 @@
-"""The time-outs of steps: which are over, what is done to end the step, and when to give up on that.
+"""The limits of steps: which are over, what is done to end the step, and when to give up on that.
 
-started ──timeout──► interrupted (StepTimeout at the next bytecode) ──grace──► given up: the worker must go
+started ──limit──► interrupted (StepTimeout at the next bytecode) ──grace──► given up: the worker must go
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import ctypes
 import threading
 from typing import Protocol
 
-from hydra.calls import StepCall
+from hydra.calls import NEVER_NS, StepCall
 from hydra.errors import StepTimeout
 
 YIELD_GRACE_NS = 500_000_000  # for a step to end after StepTimeout was raised in it
-NEVER_NS = 1 << 62
 
 raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
 raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
@@ -24,6 +23,10 @@ class Interruptible(Protocol):
     """A step under way."""
 
     is_interrupted: bool
+
+    def ask(self) -> None:
+        """Tell it that its execution stops, so far as it can be told."""
+        ...
 
     def interrupt(self) -> None: ...
 
@@ -38,6 +41,9 @@ class RunningInThread:
         self._lock = threading.Lock()
         self._is_over = False
         self.is_interrupted = False
+
+    def ask(self) -> None:
+        """It asks by itself: `hydra.cancelled()`."""
 
     def interrupt(self) -> None:
         with self._lock:
@@ -54,14 +60,26 @@ class RunningInThread:
 
 
 class Limits:
-    """The calls with a time-out which are under way. A call's `deadline_ns` is 0 until it really starts."""
+    """The calls with a limit which are under way. A call's `running` is None until it really starts."""
 
     def __init__(self) -> None:
         self._check_at_ns: dict[StepCall, int] = {}
         self.next_ns = NEVER_NS
 
     def add(self, call: StepCall, now_ns: int) -> None:
-        at_ns = self._check_at_ns[call] = now_ns + call.timeout_ns
+        self._check_at(call, now_ns + patience_ns(call))
+
+    def stop(self, call: StepCall, now_ns: int) -> None:
+        """Its execution stops: from now on it has a limit, or an earlier one."""
+        if call.stop_at_ns or (call.running is not None and call.running.is_interrupted):
+            return
+        call.stop_at_ns = now_ns + call.step.cancel_grace_ns
+        if call.running is not None:
+            call.running.ask()
+        self._check_at(call, min(call.stop_at_ns, self._check_at_ns.get(call, NEVER_NS)))
+
+    def _check_at(self, call: StepCall, at_ns: int) -> None:
+        self._check_at_ns[call] = at_ns
         self.next_ns = min(self.next_ns, at_ns)
 
     def remove(self, call: StepCall) -> None:
@@ -76,14 +94,20 @@ class Limits:
             if at_ns > now_ns:
                 continue
             if call.running is None:
-                self._check_at_ns[call] = now_ns + call.timeout_ns
-            elif call.deadline_ns > now_ns:
-                self._check_at_ns[call] = call.deadline_ns
-            elif not call.running.is_interrupted:
+                self._check_at_ns[call] = now_ns + patience_ns(call)
+            elif call.running.is_interrupted:
+                del self._check_at_ns[call]
+                given_up.append(call)
+            elif call.is_overdue(now_ns):
                 call.running.interrupt()
                 self._check_at_ns[call] = now_ns + YIELD_GRACE_NS
             else:
-                del self._check_at_ns[call]
-                given_up.append(call)
+                self._check_at_ns[call] = call.overdue_at_ns()
         self.next_ns = min(self._check_at_ns.values(), default=NEVER_NS)
         return given_up
+
+
+def patience_ns(call: StepCall) -> int:
+    """How long one that has not started yet is left alone: it cannot be overdue sooner."""
+    limits = (call.timeout_ns, call.step.heartbeat_timeout_ns)
+    return min(filter(None, limits), default=YIELD_GRACE_NS)

@@ -18,6 +18,7 @@ from hydra.effects import Effects
 from hydra.events import ExtendLease, Park, Recover, Register, SendBeat, SendClaim, SendCommit, SendResync
 from hydra.lease import Lease
 from hydra.outbox import Outbox, Pair
+from hydra.reports import Reports
 from hydra.rewind import Acknowledged
 from hydra.slots import NEVER_NS
 from hydra.stores.store import Beat
@@ -41,6 +42,7 @@ class Registration:
         self.outbox = Outbox()
         self.acknowledged = Acknowledged(is_kept=can_rewind)
         self.rewound_count = 0  # how often the database had lost what it confirmed
+        self.reports = Reports()
         self._effects = effects
         self._must_resync = False
         self._to_park: Park | None = None  # before this node registers again
@@ -101,6 +103,7 @@ class Registration:
 
     def beaten(self, sent_ns: int, beat: Beat, held_count: int, now_ns: int) -> None:
         self.lease.answered()
+        self.reports.written()
         self._effects.do(ExtendLease(self.lease.extend(sent_ns)))
         is_next = self.acknowledged.beaten(beat.counter)
         if self.phase is Phase.JOINED:
@@ -190,7 +193,7 @@ class Registration:
             self._write(now_ns, places)
             if now_ns >= self.lease.beat_at_ns and self.lease.may_beat(now_ns):
                 self.lease.beat(now_ns)
-                self._effects.do(SendBeat())
+                self._effects.do(SendBeat(self.reports.send()))
         if self.phase is not Phase.JOINED and not self.is_asking and now_ns >= self._retry_at_ns:
             if self.phase is Phase.UNSURE:
                 self.is_asking = True

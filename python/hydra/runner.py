@@ -69,29 +69,35 @@ class Runner:
         step = call.step
         pace = self._paces.get(step)
         if pace is None:
-            pace = self._paces[step] = Pace(step.inline, not (step.is_async or step.timeout_ns or step.is_transaction))
+            pace = self._paces[step] = Pace(step.inline, not (step.is_async or step.is_limited or step.is_transaction))
         if pace.is_inline:
             self._run_inline(call, pace)
             return
         strand = call.strand = running()
-        if call.timeout_ns:
+        if step.is_limited:
             self.limits.add(call, self._lease.boottime_ns())
+        if not step.is_transaction:  # which its database ends
+            call.execution.calls.add(call)
         if step.is_async:
             self.loop.run_step(call)
         else:
             self._pool.submit(call)
         strand.leave()
 
+    def ask_to_stop(self, call: StepCall) -> None:
+        """Its execution was cancelled, or ran out of time."""
+        self.limits.stop(call, self._lease.boottime_ns())
+
     def _run_inline(self, call: StepCall, pace: Pace) -> None:
         if pace.is_declared:
-            self._run(call)
+            self._run(call, run_unlimited)
             return
         switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-        self._run(call)
+        self._run(call, run_unlimited)
         has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
         pace.observe(call.finished_at - call.started_at, has_switched)
 
-    def _run(self, call: StepCall) -> None:
+    def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:
         """The step itself, between its entry in the worker's page and the end of that."""
         call.started_at = self.now()
         place = self.enter_page(call)
@@ -100,14 +106,7 @@ class Runner:
             if place < 0 and self._page is not None:  # the supervisor must see it; it waits for a place
                 call.started_at = 0
                 return
-        context = self.new_context()
-        if call.deadline_ns:
-            run_limited(call, context)
-        else:
-            try:
-                call.result = context.run(enter_step, call)
-            except BaseException as error:
-                call.error = error
+        run(call, self.new_context())
         if not isinstance(call, TransactionCall):
             self.leave_page(place)
         call.finished_at = self.now()
@@ -116,10 +115,12 @@ class Runner:
 
     def may_run(self, call: StepCall) -> bool:
         """R5, looked at once more where the step really begins: it may have waited for its thread."""
-        return self.may_start() and call.execution.stopping is None
+        return self.may_start() and not call.execution.is_to_stop
 
-    def deadline_ns(self, call: StepCall) -> int:
-        return self._lease.boottime_ns() + call.timeout_ns if call.timeout_ns else 0
+    def start_limits(self, call: StepCall) -> None:
+        now_ns = call.beat_ns = self._lease.boottime_ns()
+        if call.timeout_ns:
+            call.deadline_ns = now_ns + call.timeout_ns
 
     def enter_page(self, call: StepCall) -> int:
         """Show the supervisor that this step runs; returns its place, or -1 without a page or a free place."""
@@ -154,12 +155,14 @@ class Runner:
     def _run_in_thread(self, call: StepCall) -> None:
         try:
             if self.may_run(call):
-                call.deadline_ns = self.deadline_ns(call)
-                if call.deadline_ns:
-                    self._run(call)
+                if call.step.is_transaction:
+                    self._run(call, run_unlimited)
+                elif call.step.is_limited:
+                    self.start_limits(call)
+                    self._run(call, run_limited)
                 else:
                     switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-                    self._run(call)
+                    self._run(call, run_limited)
                     call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
         except BaseException as error:  # whatever fails here, the body must hear of it and the thread go on
             call.error = error
@@ -170,10 +173,11 @@ class Runner:
         self._finished(call)
 
     def _finished(self, call: StepCall) -> None:
-        if call.timeout_ns:
+        call.execution.calls.discard(call)
+        if call.step.is_limited or call.stop_at_ns:
             self.limits.remove(call)
             if call.running is not None and call.running.is_interrupted and isinstance(call.error, StepTimeout):
-                call.error = timed_out(call).with_traceback(call.error.__traceback__)
+                call.error = StepTimeout(call.overdue_reason).with_traceback(call.error.__traceback__)
         elif call.started_at:
             pace = self._paces[call.step]
             if pace.may_learn:
@@ -187,6 +191,13 @@ def enter_step(call: StepCall) -> Any:
     if isinstance(call, TransactionCall):
         return refuse_without(call.execution.host.transactions).perform(call, args, kwargs)
     return call.step.function(*args, **kwargs)
+
+
+def run_unlimited(call: StepCall, context: Context) -> None:
+    try:
+        call.result = context.run(enter_step, call)
+    except BaseException as error:
+        call.error = error
 
 
 def run_limited(call: StepCall, context: Context) -> None:
@@ -204,10 +215,6 @@ def run_limited(call: StepCall, context: Context) -> None:
         running.close()
         if not has_ended and call.error is None:
             call.error = error
-
-
-def timed_out(call: StepCall) -> StepTimeout:
-    return StepTimeout(f"step `{call.step.name}` ran longer than {call.timeout_ns / 1e9:g} s")
 
 
 def sets_decimal(context: Context) -> bool:

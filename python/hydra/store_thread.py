@@ -245,8 +245,10 @@ class StoreThread:
                         case SendClaim(slots):
                             names = [workflow.name for workflow in self._workflows]
                             events.append(ClaimDone(self._store.claim(node, names, slots, now)))
-                        case SendBeat():
+                        case SendBeat(reports):
                             events.append(Beaten(sent_ns, self._store.heartbeat_node(node, now)))
+                            if reports:
+                                self._store.report_progress(node, reports, now)
         except LeaseLost:
             self._refuse()
             return

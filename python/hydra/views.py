@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hydra import codec
-from hydra.execution import Claim, Record, RecordKind, Snapshot, Status
+from hydra.execution import Claim, Progress, Record, RecordKind, Snapshot, Status
 from hydra.outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
@@ -52,13 +52,15 @@ class StepView(msgspec.Struct, frozen=True):
     name: str
     branch: str
     ordinal: int
-    status: str  # completed, failed, retrying, crashed
+    status: str  # running (known of those that say how far they are), completed, failed, retrying, crashed
     attempts: int
     started_at: datetime
     finished_at: datetime
     due_at: datetime | None
     result: Any
     error: str | None
+    progress: Any = None  # what the step gave to `hydra.heartbeat` last
+    progress_at: datetime | None = None
 
 
 class BulkView(msgspec.Struct, frozen=True):
@@ -119,13 +121,30 @@ def execution_view(snapshot: Snapshot) -> Execution:
     )
 
 
-def step_views(records: Sequence[Record]) -> list[StepView]:
+def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> list[StepView]:
     """The steps in the order in which they first reported."""
     tries: dict[tuple[str, str, int], list[Record]] = {}
     for record in records:
         if record.kind in _STEP_STATUS and not record.branch.rpartition("/")[2].startswith("map."):
             tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
-    return [_step_view(of_one_step) for of_one_step in tries.values()]
+    views = {key: _step_view(of_one_step) for key, of_one_step in tries.items()}
+    for said in progress:
+        key = (said.branch, said.name, said.ordinal)
+        views[key] = _with_progress(views.get(key), said)
+    return list(views.values())
+
+
+def _with_progress(known: StepView | None, said: Progress) -> StepView:
+    """With what it said; a step that goes on after its last record, or has none yet, is running."""
+    reported_at = to_datetime(said.reported_at)
+    if known is None:
+        started_at = to_datetime(said.started_at)
+        known = StepView(
+            said.name, said.branch, said.ordinal, "running", said.attempt, started_at, reported_at, None, None, None
+        )
+    elif said.attempt > known.attempts:
+        known = msgspec.structs.replace(known, status="running", attempts=said.attempt, due_at=None)
+    return msgspec.structs.replace(known, progress=codec.decode(said.payload), progress_at=reported_at)
 
 
 def _step_view(records: list[Record]) -> StepView:

@@ -23,6 +23,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
+CANCEL_GRACE_SECONDS = 30.0  # for a step to end once its execution was cancelled or ran out of time
 RESERVED_PREFIX = "hydra."  # names of the records hydra itself keeps: `hydra.sleep`, `hydra.now` …
 NAME_LENGTH_MAXIMUM = 200
 
@@ -89,14 +90,26 @@ class Step(Definition[P, R]):
         timeout: timedelta | float | None = None,
         retry_on: tuple[type[BaseException], ...] = (Exception,),
         inline: bool = False,
+        heartbeat_timeout: timedelta | float | None = None,
+        cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
     ) -> None:
         super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
-        self.timeout_ns = 0 if timeout is None else round(timeout_of(timeout, f"`timeout` of step `{self.name}`") * 1e9)
+        self.timeout_ns = self._timeout_ns("timeout", timeout)
+        self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
+        self.cancel_grace_ns = round(seconds_of(cancel_grace, f"`cancel_grace` of step `{self.name}`") * 1e9)
         self.inline = inline
-        if inline and self.timeout_ns:
+        if inline and self.is_limited:
             raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
         if inline and self.is_async:
             raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop.")
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a try may be ended for the time it takes, or keeps silent."""
+        return bool(self.timeout_ns or self.heartbeat_timeout_ns)
+
+    def _timeout_ns(self, name: str, timeout: timedelta | float | None) -> int:
+        return 0 if timeout is None else round(timeout_of(timeout, f"`{name}` of step `{self.name}`") * 1e9)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         here = caller.get()
@@ -133,8 +146,8 @@ class Transaction(Step[P, R]):
 
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         super().__init__(function, **options)
-        if self.timeout_ns or self.inline:
-            raise ConfigError(f"transaction `{self.name}` takes no `timeout` and is never inline.")
+        if self.is_limited or self.inline:
+            raise ConfigError(f"transaction `{self.name}` takes no time-out and is never inline.")
         parameters = list(self.signature.parameters.values())
         if self.is_async:
             raise ConfigError(f"transaction `{self.name}` must not be async: its connection is not.")
@@ -307,9 +320,16 @@ def step(
     timeout: timedelta | float | None = ...,
     retry_on: tuple[type[BaseException], ...] = ...,
     inline: bool = ...,
+    heartbeat_timeout: timedelta | float | None = ...,
+    cancel_grace: timedelta | float = ...,
 ) -> StepDecorator: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a function a step; bare, or with its retry policy, time-out and name."""
+    """Make a function a step; bare, or with its retry policy, time-outs and name.
+
+    Durations are timedeltas or seconds. `heartbeat_timeout` ends a try that has not called `hydra.heartbeat` for so
+    long, as `timeout` ends one that takes too long; `cancel_grace` is what a try gets to end once its execution was
+    cancelled or ran out of time.
+    """
 
     def define(function: Callable[..., Any]) -> Step[..., Any]:
         definition: Step[..., Any] = (AsyncStep if inspect.iscoroutinefunction(function) else Step)(function, **options)

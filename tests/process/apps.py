@@ -161,3 +161,37 @@ def parent(log: str, gate: str) -> None:
 def child_pid(log: str) -> int:
     path = Path(f"{log}-child")
     return int(path.read_text() or 0) if path.exists() else 0
+
+
+@hydra.step
+def give_back(log: str, name: str) -> None:
+    kills.reach("before effect of give back")
+    note(log, f"give back {name}")
+    kills.reach("after effect of give back")
+
+
+@hydra.step(cancel_grace=0.3)
+def deaf(log: str) -> None:
+    """Hears neither a cancel nor an exception; says how far it is."""
+    hydra.heartbeat({"done": 7})
+    note(log, "deaf")
+    while True:
+        try:
+            time.sleep(3600)
+        except hydra.StepTimeout:
+            continue
+
+
+@hydra.workflow
+def never_ends(log: str) -> None:
+    hydra.on_failure(give_back.bind(log, "money"))
+    deaf(log)
+
+
+@hydra.workflow(timeout=1.0)
+def rests_too_long(log: str) -> None:
+    hydra.on_failure(give_back.bind(log, "first"))
+    effect(log, "first")
+    hydra.on_failure(give_back.bind(log, "second"))
+    effect(log, "second")
+    hydra.sleep(timedelta(days=1))

@@ -28,9 +28,9 @@ def test_it_is_bound_without_the_connection() -> None:
         post_line.bind(object(), "a", 1)  # type: ignore[call-arg, arg-type]
 
 
-@pytest.mark.parametrize("options", [{"timeout": 1.0}, {"inline": True}])
+@pytest.mark.parametrize("options", [{"timeout": 1.0}, {"heartbeat_timeout": 1.0}, {"inline": True}])
 def test_it_takes_no_timeout_and_is_never_inline(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"takes no `timeout` and is never inline|cannot have a timeout"):
+    with pytest.raises(ConfigError, match=r"takes no time-out and is never inline|cannot have a timeout"):
         transaction(**options)(lambda connection: None)
 
 

@@ -56,8 +56,8 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         handle = engine.get(id)
         execution = handle.execution()
         records = handle.records()
-        entries = timeline(execution, records, handle.attempts())
         steps, attempts = handle.steps(), handle.attempts()
+        entries = timeline(execution, records, attempts, steps)
     if as_json:
         print_json({"execution": execution, "steps": steps, "attempts": attempts, "timeline": entries})
         return

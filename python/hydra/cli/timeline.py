@@ -9,7 +9,7 @@ import msgspec
 
 from hydra.execution import Record, RecordKind
 from hydra.outcomes import CHUNK_PREFIX
-from hydra.views import Attempt, BulkView, Execution, bulk_views, error_line, to_datetime
+from hydra.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -19,12 +19,15 @@ class Entry(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-def timeline(execution: Execution, records: Sequence[Record], attempts: Sequence[Attempt]) -> list[Entry]:
+def timeline(
+    execution: Execution, records: Sequence[Record], attempts: Sequence[Attempt], steps: Sequence[StepView] = ()
+) -> list[Entry]:
     entries = [Entry(execution.submitted_at, "submitted", detail=f"key `{execution.key}`" if execution.key else "")]
     for attempt in attempts:
         entries += _claim_entries(attempt)
     entries += [_record_entry(record) for record in records if not record.name.startswith(CHUNK_PREFIX)]
     entries += [_bulk_entry(bulk, records) for bulk in bulk_views(records)]
+    entries += [_progress_entry(step) for step in steps if step.progress_at is not None and step.status == "running"]
     if execution.finished_at is not None:
         took = execution.finished_at - execution.submitted_at
         entries.append(Entry(execution.finished_at, str(execution.status), took, execution.reason))
@@ -59,6 +62,14 @@ def _claim_entries(attempt: Attempt) -> list[Entry]:
         took = attempt.ended_at - attempt.claimed_at
         entries.append(Entry(attempt.ended_at, f"claim {attempt.epoch} ended: {attempt.ending}", took, attempt.detail))
     return entries
+
+
+def _progress_entry(step: StepView) -> Entry:
+    assert step.progress_at is not None
+    place = f" in branch {step.branch}" if step.branch else ""
+    ordinal = f" #{step.ordinal + 1}" if step.ordinal else ""
+    took = step.progress_at - step.started_at if step.attempts == 1 else None
+    return Entry(step.progress_at, f"step {step.name}{ordinal}{place} goes on", took, f"progress: {step.progress}")
 
 
 def _record_entry(record: Record) -> Entry:

@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar
 from greenlet import getcurrent
 
 from hydra import _core, identity, zygote
+from hydra.calls import NEVER_NS
 from hydra.config import DEFAULT_NAMESPACE
 from hydra.dispatcher import Dispatcher, Settings
 from hydra.engine import Engine
@@ -48,7 +49,6 @@ from hydra.execution import FINAL
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.handle import Handle
 from hydra.hub import Hub
-from hydra.limits import NEVER_NS
 from hydra.page import Page
 from hydra.peers import Reaper
 from hydra.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.calls import StepCall
 from hydra.context import Current
@@ -29,6 +29,9 @@ class StepInTest(StepCall):
 
     def is_cancelled(self) -> bool:
         return False
+
+    def heartbeat(self, progress: Any) -> None:
+        """Nobody listens."""
 
     def current(self) -> Current:
         return self._current

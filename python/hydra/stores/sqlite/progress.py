@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+import msgspec
+
 from hydra.execution import NodeRef, Progress
 from hydra.stores.rows import place_of
 from hydra.stores.sqlite.claiming import check_fence
@@ -13,21 +15,7 @@ from hydra.stores.sqlite.statements import execute_rows, select
 
 def report_progress(connection: sqlite3.Connection, namespace: str, node: NodeRef, reports: Sequence[Progress]) -> None:
     check_fence(connection, namespace, node)
-    rows = [
-        (
-            p.execution_id,
-            node.id,
-            place_of(p),
-            p.branch,
-            p.name,
-            p.ordinal,
-            p.attempt,
-            p.payload,
-            p.started_at,
-            p.reported_at,
-        )
-        for p in reports
-    ]
+    rows = [(each.execution_id, node.id, place_of(each), *msgspec.structs.astuple(each)[1:]) for each in reports]
     execute_rows(connection, "report_progress", rows)
 
 

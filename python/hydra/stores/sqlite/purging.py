@@ -7,6 +7,15 @@ import sqlite3
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.statements import execute, select_json, to_json
 
+_PARTS = (
+    "purge_records",
+    "purge_messages",
+    "purge_progress",
+    "purge_children",
+    "purge_claims",
+    "purge_submissions",
+)
+
 
 def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit: int) -> int:
     """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""

@@ -69,6 +69,8 @@ def name_of(frame: FromWorker) -> str | None:
             return "suspend"
         case Ended(end=end) if end.kind == Ending.COMPLETED:
             return "finish"
+        case Ended(end=end) if end.kind == Ending.CONTINUED:
+            return "continue"
     return None
 
 
@@ -93,14 +95,19 @@ def make_killing(store: Any) -> Any:
         def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
             die_as_supervisor("before claim")
             claimed: list[Claimed] = super().claim(node, workflows, slots, now)
-            if claimed:
+            if claimed and self._after is None:  # what a commit of the same transaction makes due is claimed in it
                 self._after = "after claim"
             return claimed
 
         def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
             for commit in commits:
                 kind = commit.end.kind if commit.end else ""
-                name = {"": "record", Ending.SLEEPING: "suspend", Ending.COMPLETED: "finish"}.get(kind)
+                name = {
+                    "": "record",
+                    Ending.SLEEPING: "suspend",
+                    Ending.COMPLETED: "finish",
+                    Ending.CONTINUED: "continue",
+                }.get(kind)
                 if name:
                     die_as_supervisor(f"before {name} commit")
                     if os.environ.get(POINT) == f"supervisor:inside {name} commit" and is_first():

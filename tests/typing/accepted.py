@@ -37,6 +37,11 @@ def bill(card: str, amount: Decimal = Decimal(1)) -> Receipt:
     hydra.sleep(timedelta(days=30))
     both = hydra.gather(charge.bind(card, amount), notify.bind(card))
     assert_type(both, tuple[Receipt, bool])
+    outcomes = hydra.map(charge.bind_each(["4242", "4343"], amount), chunk=100)
+    assert_type(outcomes, hydra.Outcomes[Receipt])
+    assert_type(outcomes[0].result(), Receipt)
+    assert_type(list(outcomes.results()), list[Receipt])
+    assert_type(hydra.wait_callback(hydra.callback_token(), type=Receipt, timeout=60), Receipt)
     approval = hydra.wait_event("approved", type=Receipt, timeout=60)
     assert_type(approval, Receipt)
     return receipt
@@ -48,6 +53,11 @@ async def collect(card: str) -> int:
     size = await fetch(card)
     assert_type(size, int)
     assert_type(await hydra.aio.call(notify.bind(card)), bool)
+    assert_type(await hydra.aio.map(fetch.bind_each(iter(["4242"]))), hydra.Outcomes[int])
+    assert_type(await hydra.aio.gather(fetch.bind(card), fetch.bind(card), concurrency=1), tuple[int, ...])
+    assert_type(await hydra.aio.wait_callback("token", type=int), int)
+    child = await hydra.aio.spawn(bill.bind(card))
+    assert_type(await child.result(), Receipt)
     return size
 
 
@@ -56,6 +66,24 @@ async def collect(card: str) -> int:
 )
 def month_end() -> str:
     return hydra.current().tags["tick"]
+
+
+@hydra.workflow
+def poll(cursor: int) -> int:
+    both = hydra.gather(notify.bind("4242"), notify.bind("4343"), concurrency=1)
+    assert_type(both, tuple[bool, bool])
+    child = hydra.spawn(bill.bind("4242"))
+    assert_type(child.result(), Receipt)
+    if cursor < 9:
+        hydra.continue_as_new(poll.bind(cursor + 1))
+    return cursor
+
+
+@hydra.workflow
+async def poll_async(cursor: int) -> int:
+    if cursor > 9:
+        return cursor
+    return await hydra.aio.continue_as_new(poll_async.bind(cursor + 1))
 
 
 def program() -> None:

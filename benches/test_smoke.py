@@ -19,6 +19,7 @@ SCRIPTS = {
     "claim": ["--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"],
     "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],
     "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
+    "bulk": ["--items", "6000", "--chunk", "100"],
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 

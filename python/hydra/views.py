@@ -205,11 +205,13 @@ def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
 
 def error_line(record: Record) -> str | None:
     """What went wrong in a try, in one line."""
-    if record.payload is None or record.kind == RecordKind.STEP:
+    if record.payload is None:
         return None
     if record.kind == RecordKind.CRASH:
         return str(codec.decode(record.payload))
-    return failure_line(codec.decode_failure(record.payload))
+    if record.kind in (RecordKind.FAILURE, RecordKind.TRY):
+        return failure_line(codec.decode_failure(record.payload))
+    return None
 
 
 def failure_line(failure: codec.Failure) -> str:

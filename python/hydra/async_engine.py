@@ -18,6 +18,7 @@ from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.engine import Engine
 from hydra.execution import Record, Status, Submission, Submitted
+from hydra.exports import Export
 from hydra.handle import Handle
 from hydra.schedule_orders import Schedule
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
@@ -230,6 +231,9 @@ class AsyncHandle(Generic[R]):
 
     async def records(self) -> list[Record]:
         return await self._engine._run(self.handle.records)
+
+    async def export(self) -> Export:
+        return await self._engine._run(self.handle.export)
 
     async def cancel(self, *, undo: bool = True) -> Status:
         return await self._engine._run(lambda: self.handle.cancel(undo=undo))

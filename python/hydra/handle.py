@@ -11,6 +11,7 @@ from hydra import _core, codec
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed
 from hydra.execution import FINAL, Message, Record, Status
+from hydra.exports import Export, export
 from hydra.stores.store import Store
 from hydra.submissions import is_id
 from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, failure_line, step_views
@@ -63,6 +64,16 @@ class Handle(Generic[R]):
     def records(self) -> list[Record]:
         """The record log, as it stands in the database."""
         return self._engine.read(lambda store: store.records(self.id))
+
+    def export(self) -> Export:
+        """Everything a replay of it needs, for `hydra.testing.replay`."""
+
+        def read(store: Store) -> Export:
+            outcome = store.outcomes([self.id])[0]
+            payload = None if outcome is None else outcome[1]
+            return export(self._engine.snapshot(self.id), store.input(self.id), store.records(self.id), payload)
+
+        return self._engine.read(read)
 
     def cancel(self, *, undo: bool = True) -> Status:
         """Ask for the end; what does not run is cancelled at once. The status now: what had ended stays as it was.

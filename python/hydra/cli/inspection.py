@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
+from hydra import codec
 from hydra.cli.options import TAG, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, show
 from hydra.cli.timeline import timeline
 from hydra.execution import Status
-from hydra.views import to_datetime
+from hydra.views import bulk_views, to_datetime
 
 
 @click.command("list")
@@ -51,15 +52,30 @@ def list_executions(
 @database_options
 @json_option
 def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool) -> None:
-    """Show one execution: its state, and a timeline of its claims, steps, tries, waits and crashes."""
+    """Show one execution: its state, and a timeline of its claims, steps, tries, waits and crashes.
+
+    With --json also its `export`, which `hydra.testing.replay` takes.
+    """
     with open_engine(db, namespace) as engine:
         handle = engine.get(id)
         execution = handle.execution()
         records = handle.records()
         steps, attempts = handle.steps(), handle.attempts()
         entries = timeline(execution, records, attempts, steps)
+        exported = handle.export() if as_json else None
+        generation = codec.generation_of(engine.read(lambda store: store.input(id)))
     if as_json:
-        print_json({"execution": execution, "steps": steps, "attempts": attempts, "timeline": entries})
+        print_json(
+            {
+                "execution": execution,
+                "generation": generation,
+                "steps": steps,
+                "maps": bulk_views(records),
+                "attempts": attempts,
+                "timeline": entries,
+                "export": exported,
+            }
+        )
         return
     facts = {
         "workflow": execution.workflow,
@@ -70,6 +86,7 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         "node": execution.node,
         "wakes at": execution.wake_at,
         "times out at": execution.timeout_at,
+        "generation": generation if generation > 1 else None,
     }
     click.echo(f"{execution.id}")
     for name, value in facts.items():

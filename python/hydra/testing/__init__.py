@@ -4,6 +4,16 @@ from hydra.checking import Divergence
 from hydra.testing.checks import check_replays
 from hydra.testing.crashes import CrashReport, crash_matrix
 from hydra.testing.harness import Harness
+from hydra.testing.replaying import Replay, replay
 from hydra.testing.steps import step_context
 
-__all__ = ["CrashReport", "Divergence", "Harness", "check_replays", "crash_matrix", "step_context"]
+__all__ = [
+    "CrashReport",
+    "Divergence",
+    "Harness",
+    "Replay",
+    "check_replays",
+    "crash_matrix",
+    "replay",
+    "step_context",
+]

@@ -141,7 +141,7 @@ def test_r27_a_newer_schema_is_refused(tmp_path: Path) -> None:
     store.open()
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("insert into hydra_schema values (99)")
+        connection.execute("insert into hydra_schema (version) values (99)")
     for migrate in (True, False):
         with pytest.raises(SchemaError, match="version 99"):
             open_store(f"sqlite:///{path}").open(migrate=migrate)
@@ -155,7 +155,7 @@ def test_r27_an_older_schema_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
         version, statements = migrations()[0]
         for statement in statements:
             connection.execute(statement)
-        connection.execute("insert into hydra_schema values (?)", (version,))
+        connection.execute("insert into hydra_schema (version) values (?)", (version,))
         connection.execute(
             "insert into hydra_execution (id, namespace, workflow, status, priority, run_at) "
             "values ('old', 'default', 'bill', 'pending', 0, 1)"

@@ -88,7 +88,7 @@ class MysqlStore:
             if not migrate:
                 message = f"the database `{self._database.address.place}` has no tables of this hydra's version"
                 raise SchemaError(f"{message}; run `hydra migrate`")
-            schema.migrate(self._database)
+            schema.migrate(self._database, is_asked=False)
         self._database.share_locks_block = probing.share_locks_block(self._database)
 
     def migrate(self) -> tuple[int, int]:

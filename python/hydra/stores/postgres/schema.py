@@ -5,9 +5,11 @@ from __future__ import annotations
 import psycopg
 from psycopg.rows import TupleRow
 
-from hydra.errors import SchemaError, StoreUnavailable
+from hydra.errors import StoreUnavailable
+from hydra.stores import upgrades
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.statements import migrations, statements
+from hydra.stores.upgrades import NO_TABLES, TablesVersion, refuse_newer, refuse_unasked
 
 LOCK = 0x68796472615F6D67  # any number, the same in every hydra
 SETTINGS = {"lock_timeout": "60s", "jit": "off"}
@@ -17,36 +19,42 @@ def newest_version() -> int:
     return migrations()[-1][0]
 
 
-def migrate(database: Database) -> tuple[int, int]:
-    """(version before, version after). One transaction; the lock ends with it, so it works through a pooler."""
+def migrate(database: Database, *, is_asked: bool = True) -> tuple[int, int]:
+    """(version before, version after). Where nobody asked for it, only what older nodes can live with.
+
+    One transaction; the lock ends with it, so it works through a pooler.
+    """
     connection = database.connect(SETTINGS)
     try:
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
             before = _read_version(connection)
-            _refuse_newer(database, before)
-            for version, script in migrations():
-                if version > before:
-                    connection.execute(script)
-                    connection.execute(statements()["schema_applied"], {"version": version})
+            refuse_newer(before, newest_version(), database.address.url)
+            pending = [(version, script) for version, script in migrations() if version > before.newest]
+            if not is_asked:
+                refuse_unasked(before, [script.decode() for _, script in pending], database.address.url)
+            for version, script in pending:
+                connection.execute(script)
+                applied = {"version": version, "is_additive": upgrades.is_additive(script.decode())}
+                connection.execute(statements()["schema_applied"], applied)
     except psycopg.Error as error:
         raise database.explained(error) from error
     finally:
         connection.close()
-    return before, newest_version()
+    return before.newest, max(before.newest, newest_version())
 
 
 def is_current(database: Database) -> bool:
-    """Whether the tables are this code's; a newer version is a SchemaError."""
+    """Whether this code can work with the tables; those of a newer version that it must know are a SchemaError."""
     connection = database.connect(SETTINGS)
     try:
-        version = _read_version(connection)
+        tables = _read_version(connection)
     except psycopg.Error as error:
         raise database.explained(error) from error
     finally:
         connection.close()
-    _refuse_newer(database, version)
-    return version == newest_version()
+    refuse_newer(tables, newest_version(), database.address.url)
+    return upgrades.is_current(tables, newest_version())
 
 
 def check_locks(database: Database) -> None:
@@ -69,17 +77,8 @@ def check_locks(database: Database) -> None:
     raise StoreUnavailable(f"{message}, so a dead node could still write; use PostgreSQL itself")
 
 
-def _read_version(connection: psycopg.Connection[TupleRow]) -> int:
-    """0 for a database without hydra's tables."""
+def _read_version(connection: psycopg.Connection[TupleRow]) -> TablesVersion:
     exists = connection.execute(statements()["schema_exists"]).fetchone()
     if exists is None or exists[0] is None:
-        return 0
-    row = connection.execute(statements()["schema_version"]).fetchone()
-    return (row[0] if row else None) or 0
-
-
-def _refuse_newer(database: Database, version: int) -> None:
-    if version > newest_version():
-        known, url = newest_version(), database.address.url
-        message = f"the database `{url}` has tables of version {version}, this hydra knows {known}"
-        raise SchemaError(f"{message}; install the newer hydra")
+        return NO_TABLES
+    return TablesVersion(*(connection.execute(statements()["schema_version"]).fetchone() or NO_TABLES))

@@ -97,7 +97,7 @@ class PostgresStore:
             if not migrate:
                 message = f"the database `{self.url}` has no tables of this hydra's version"
                 raise SchemaError(f"{message}; run `hydra migrate`")
-            schema.migrate(self._database)
+            schema.migrate(self._database, is_asked=False)
         schema.check_locks(self._database)
 
     def migrate(self) -> tuple[int, int]:

@@ -4,45 +4,41 @@ from __future__ import annotations
 
 import sqlite3
 
-from hydra.errors import SchemaError
+from hydra.stores import upgrades
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.statements import execute, migrations, select
+from hydra.stores.upgrades import NO_TABLES, TablesVersion, refuse_newer, refuse_unasked
 
 
 def newest_version() -> int:
     return migrations()[-1][0]
 
 
-def migrate(database: Database) -> tuple[int, int]:
-    """(version before, version after)."""
+def migrate(database: Database, *, is_asked: bool = True) -> tuple[int, int]:
+    """(version before, version after). Where nobody asked for it, only what older nodes can live with."""
     with database.transaction() as connection:
         before = read_version(connection)
-        _refuse_newer(database.path, before)
-        for version, statements in migrations():
-            if version > before:
-                for statement in statements:
-                    connection.execute(statement)
-                execute(connection, "schema_applied", version=version)
-    return before, newest_version()
+        refuse_newer(before, newest_version(), database.path)
+        pending = [(version, statements) for version, statements in migrations() if version > before.newest]
+        if not is_asked:
+            refuse_unasked(before, [statements[0] for _, statements in pending], database.path)
+        for version, statements in pending:
+            for statement in statements:
+                connection.execute(statement)
+            is_additive = upgrades.is_additive(statements[0])
+            execute(connection, "schema_applied", version=version, is_additive=is_additive)
+    return before.newest, max(before.newest, newest_version())
 
 
 def is_current(database: Database) -> bool:
-    """Whether the tables are this code's; a newer version is a SchemaError."""
+    """Whether this code can work with the tables; those of a newer version that it must know are a SchemaError."""
     with database.reading() as connection:
-        version = read_version(connection)
-    _refuse_newer(database.path, version)
-    return version == newest_version()
+        tables = read_version(connection)
+    refuse_newer(tables, newest_version(), database.path)
+    return upgrades.is_current(tables, newest_version())
 
 
-def read_version(connection: sqlite3.Connection) -> int:
-    """0 for a database without hydra's tables."""
+def read_version(connection: sqlite3.Connection) -> TablesVersion:
     if not select(connection, "schema_exists"):
-        return 0
-    version: int | None = select(connection, "schema_version")[0][0]
-    return version or 0
-
-
-def _refuse_newer(path: str, version: int) -> None:
-    if version > newest_version():
-        message = f"the database `{path}` has tables of version {version}, this hydra knows {newest_version()}"
-        raise SchemaError(f"{message}; install the newer hydra")
+        return NO_TABLES
+    return TablesVersion(*select(connection, "schema_version")[0])

@@ -40,7 +40,7 @@ def audits() -> dict[str, str]:
 
 @functools.cache
 def migrations() -> list[tuple[int, list[str]]]:
-    """(version, its statements), in order."""
+    """(version, its statements), in order. Which of them are additive the text of the first says."""
     return [(int(name.split("_")[0]), _split(text)) for name, text in sorted(_load("migrations").items())]
 
 

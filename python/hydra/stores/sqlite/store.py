@@ -82,7 +82,7 @@ class SqliteStore:
             return
         self._database.enter_wal()
         if not schema.is_current(self._database):
-            schema.migrate(self._database)
+            schema.migrate(self._database, is_asked=False)
 
     def migrate(self) -> tuple[int, int]:
         self._database.check()

@@ -2,7 +2,8 @@
 -- million: each would cost a lookup and a lock on its parent; `hydra audit` finds orphans.
 
 create table hydra_schema (
-    version integer primary key
+    version integer primary key,
+    is_additive boolean not null default false  -- code that does not know this step may work on
 );
 
 -- What was asked for: written once, in the transaction that made the execution. Only `continue_as_new` replaces an input.

@@ -2,7 +2,8 @@
 -- Alternatives are written with `or`: SQLite builds a temporary table for each check of a long `in (…)`.
 
 create table hydra_schema (
-    version integer primary key
+    version integer primary key,
+    is_additive integer not null default 0  -- code that does not know this step may work on
 );
 
 create table hydra_execution (

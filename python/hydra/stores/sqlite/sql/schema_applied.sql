@@ -1,3 +1,3 @@
 -- Index: hydra_schema has one row per migration.
-insert into hydra_schema (version)
-values (:version)
+insert into hydra_schema (version, is_additive)
+values (:version, :is_additive)

@@ -1,3 +1,3 @@
 -- Index: hydra_schema has one row per migration.
-select max(version)
+select coalesce(max(version), 0), coalesce(max(version) filter (where not is_additive), 0)
 from hydra_schema

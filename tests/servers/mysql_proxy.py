@@ -20,6 +20,7 @@ class MysqlProxy:
         self._listener.listen()
         self._sockets: list[socket.socket] = []
         self._lose_reply = self._lose_request = False
+        self._fatal = b""
         self._losing: set[socket.socket] = set()
         self.lost = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -27,6 +28,10 @@ class MysqlProxy:
     def lose_next_reply(self) -> None:
         """The next COMMIT is carried out; then the client's connection breaks."""
         self._lose_reply = True
+
+    def lose_reply_to(self, statement: bytes) -> None:
+        """The same, once somebody sends exactly this statement and no other with it."""
+        self._fatal = statement
 
     def lose_next_request(self) -> None:
         """The client's connection breaks before the server hears of the next COMMIT."""
@@ -51,6 +56,9 @@ class MysqlProxy:
 
     def _send_requests(self, client: socket.socket, server: socket.socket) -> None:
         while data := _receive(client):
+            if self._fatal and data[5:] == self._fatal:  # after the packet's header and the command's byte
+                self._fatal = b""
+                self._losing.add(client)
             if data.endswith(COMMIT):
                 if self._lose_request:
                     self._lose_request = False

@@ -22,6 +22,8 @@ class Proxy:
         self._open = threading.Event()
         self._open.set()
         self._lose_reply = self._lose_request = False
+        self._fatal = b""
+        self._losing: set[socket.socket] = set()  # clients whose next reply is lost
         self.lost = threading.Event()  # a reply or request was lost
         self.held = threading.Event()  # a request is being held back
         threading.Thread(target=self._accept, daemon=True).start()
@@ -30,6 +32,11 @@ class Proxy:
         """The next request reaches the server and is carried out; then the client's connection breaks."""
         self.lost.clear()
         self._lose_reply = True
+
+    def lose_reply_to(self, request: bytes) -> None:
+        """The same, once somebody sends exactly this."""
+        self.lost.clear()
+        self._fatal = request
 
     def lose_next_request(self) -> None:
         """The client's connection breaks before the server hears of the next request."""
@@ -74,6 +81,9 @@ class Proxy:
                 _shut(client)
                 self.lost.set()
                 break
+            if self._fatal and data == self._fatal:
+                self._fatal = b""
+                self._losing.add(client)
             if not self._open.is_set():
                 self.held.set()
                 self._open.wait()
@@ -86,7 +96,7 @@ class Proxy:
     def _send_replies(self, server: socket.socket, client: socket.socket) -> None:
         reply = b""
         while data := _receive(server):
-            if self._lose_reply:
+            if self._lose_reply or client in self._losing:
                 reply += data
                 if READY_FOR_QUERY in reply:
                     self._lose_reply = False

@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow
 
 from hydra.errors import StoreUnavailable
 from hydra.stores.postgres.address import Address
-from hydra.stores.postgres.failures import RETRIED, explain
+from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain
 from hydra.stores.postgres.session import Result, Session, Step
 
 IDLE_READER_COUNT = 4
@@ -38,8 +38,8 @@ WRITE_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
-READ_ONLY = "default_transaction_read_only"
-READ_SETTINGS = {"statement_timeout": "60s", READ_ONLY: "on", "jit": "off"}
+MODE = "default_transaction_read_only"
+READ_SETTINGS = {"statement_timeout": "60s", MODE: "on", "jit": "off"}
 
 T = TypeVar("T")
 
@@ -156,11 +156,11 @@ class Database:
         `target_session_attrs=read-write` would take any server for a replica if the session asked to be read-only
         from the start, so it becomes so afterwards.
         """
-        first = {name: value for name, value in settings.items() if name != READ_ONLY}
+        first = {name: value for name, value in settings.items() if name != MODE}
         try:
             connection = psycopg.connect(self._conninfo(first), autocommit=True, prepare_threshold=None)
-            if READ_ONLY in settings and not self.address.is_pooled:
-                connection.execute(f"set {READ_ONLY} = {settings[READ_ONLY]}")
+            if MODE in settings and not self.address.is_pooled:
+                connection.execute(f"set {MODE} = {settings[MODE]}")
             return connection
         except psycopg.Error as error:
             raise self.explained(error) from error
@@ -227,6 +227,8 @@ class Database:
     def _lost(self, error: psycopg.Error, *, outcome: str | None = None) -> Exception:
         """A connection that failed is not used again. `outcome` holds only then: what the server reports is certain."""
         failed = self._writer is None or not self._writer.is_usable
+        if error.sqlstate == READ_ONLY and self._writer is not None:
+            self._writer.close()
         return self.explained(error, outcome=outcome if failed else None)
 
     def _writing(self) -> Session:

@@ -7,6 +7,7 @@ import psycopg
 from hydra.errors import ConfigError, HydraError, PayloadError, SchemaError, StoreUnavailable
 
 RETRIED = frozenset({"40001", "40P01"})  # serialization failure, deadlock victim: the whole transaction is tried again
+READ_ONLY = "25006"  # a session that began so stays so, or leads to a standby: another one may find a server to write
 
 _UNAVAILABLE = {
     "25006": "is read-only (a standby, or set so); name the primary, or add `target_session_attrs=read-write`",

@@ -13,7 +13,7 @@ from hydra.execution import ExecutionCommit, NodeRef
 from hydra.stores.postgres import committing
 from hydra.stores.postgres.arrays import register
 from hydra.stores.postgres.database import Database
-from hydra.stores.postgres.failures import RETRIED
+from hydra.stores.postgres.failures import READ_ONLY, RETRIED
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.statements import statements
 
@@ -71,6 +71,8 @@ class StepConnection:
             self.connection.close()
 
     def is_passing(self, error: BaseException) -> bool:
+        if isinstance(error, psycopg.Error) and error.sqlstate == READ_ONLY:
+            self.connection.close()
         return self.connection.closed or (isinstance(error, psycopg.Error) and error.sqlstate in RETRIED)
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -112,7 +113,7 @@ def make_killing(store: Any) -> Any:
                     die_as_supervisor(f"before {name} commit")
                     if os.environ.get(POINT) == f"supervisor:inside {name} commit" and is_first():
                         super().commit(node, commits, now)
-                        os.kill(os.getpid(), signal.SIGSTOP)
+                        stop_here()
                     self._after = f"after {name} commit"
             written: list[bool] = super().commit(node, commits, now)
             return written
@@ -122,6 +123,8 @@ def make_killing(store: Any) -> Any:
             with self.transaction():
                 written: list[bool] = super().fire_schedules(node, changes, now)
                 die_as_supervisor("inside tick")
+                if os.environ.get(POINT) == "supervisor:stopped inside tick" and is_first():
+                    stop_here()
             die_as_supervisor("after tick")
             return written
 
@@ -132,3 +135,8 @@ def make_killing(store: Any) -> Any:
 def die_as_supervisor(point: str) -> None:
     if os.environ.get(POINT) == f"supervisor:{point}" and is_first():
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stop_here() -> None:
+    """To this thread: one that gets it by way of another would still come to its COMMIT."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

@@ -98,6 +98,22 @@ def test_r25_supervisors_that_kill_each_others_peers_fire_each_tick_once(scene: 
     check(scene, since)
 
 
+@pytest.mark.parametrize("overlap", ["queue"], indirect=True)
+def test_r20_r25_a_supervisor_stopped_inside_a_tick_neither_holds_up_the_others_nor_fires_it_later(
+    scene: Scene, overlap: str
+) -> None:
+    since = schedules.to_datetime(row(scene).mark_at)
+    zombie = scene.start("ticking_app", kill="supervisor:stopped inside tick", lease_ttl_seconds=1.0)
+    until(scene.mark.exists)
+    other = scene.start("ticking_app", lease_ttl_seconds=1.0)
+    until(lambda: completed(scene) >= MISSED, seconds=60)
+    if zombie.process.poll() is None:  # on SQLite it was killed: it held the file's write lock
+        zombie.kill(signal.SIGCONT)
+        until(lambda: "declared dead" in zombie.text())
+    assert other.stop() == 0
+    check(scene, since)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["allow"], indirect=True)
 def test_two_supervisors_that_wait_fire_the_next_minute_once_and_at_its_time(scene: Scene, overlap: str) -> None:

@@ -20,6 +20,7 @@ SCRIPTS = {
     "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],
     "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
     "bulk": ["--items", "6000", "--chunk", "100"],
+    "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3"],
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 

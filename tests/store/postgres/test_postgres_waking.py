@@ -33,6 +33,21 @@ def test_a_node_hears_of_work_and_not_of_what_is_done(stage: Stage) -> None:
     assert hears(stage.a)
 
 
+def test_a_node_that_watched_before_it_registered_does_not_hear_of_what_is_done(
+    stage: Stage, open_store: Callable[..., PostgresStore]
+) -> None:
+    """Until then it does not know what it wants to hear."""
+    node = open_store()
+    node.wait_for_change(0)
+    node.register_node(node_info(), NOW)
+    hears(node, 1)
+    stage.submit()
+    (execution,) = stage.claim_b()
+    hears(node, 1)
+    assert stage.b.commit(stage.node_b, [ended(execution, "completed")], NOW) == [True]
+    assert not node.wait_for_change(0.3)
+
+
 def test_a_program_hears_that_something_ended(stage: Stage, open_store: Callable[..., PostgresStore]) -> None:
     program = open_store()
     (id,) = stage.submit()

@@ -96,10 +96,14 @@ class Watch:
         if self._connection is None:
             self._connection = psycopg.connect(address, autocommit=True)
             self._listened = set()
-        if wanted := (self._interests or {READY, DONE}) - self._listened:
-            for kind in sorted(wanted):
+        wanted = self._interests or {READY, DONE}
+        for kind in sorted(self._listened - wanted):
+            self._connection.execute(f"unlisten {channel(self._namespace, kind)}")
+            self._listened.discard(kind)
+        if missing := wanted - self._listened:
+            for kind in sorted(missing):
                 self._connection.execute(f"listen {channel(self._namespace, kind)}")
-            self._listened |= wanted
+            self._listened |= missing
             return True  # what came before the LISTEN is not told
         return any(self._concerns(each) for each in self._connection.notifies(timeout=seconds, stop_after=1))
 

@@ -23,7 +23,7 @@ from hydra.frames import Committed, Deliver, Durable, Ended, Progressed, Recorde
 from hydra.held import ALONE_DEATHS_MAX, NOWHERE, Held
 from hydra.outbox import Pair
 from hydra.registration import Phase, Registration
-from hydra.slots import NEVER_NS, Slot
+from hydra.slots import NEVER_NS, Slot, State
 from hydra.stores.store import Owned
 
 LEAVE_NS = 5_000_000_000  # after the drain: how long the last commits may take
@@ -38,6 +38,16 @@ class Settings(msgspec.Struct, frozen=True):
     lease_ttl_ns: int = 10_000_000_000
     drain_grace_ns: int = 20_000_000_000
     can_rewind: bool = False  # the database may fail over to one that does not know all that was confirmed (R19)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a node is, for those who watch it. `workers` are (state, whether it may take work) of each that exists."""
+
+    is_registered: bool
+    is_draining: bool
+    lease_deadline_ns: int
+    running_count: int
+    workers: list[tuple[str, bool]]
 
 
 class Dispatcher:
@@ -95,6 +105,17 @@ class Dispatcher:
     def waiting_count(self) -> int:
         """Of these, how many wait for a place on a worker."""
         return self._crew.waiting_count
+
+    def standing(self) -> Standing:
+        """May be asked from any thread: it reads what one event leaves behind, and perhaps half of the next."""
+        slots = [slot for slot in self._crew.slots if slot.state is not State.EMPTY]
+        return Standing(
+            self._registration.phase is not Phase.JOINING,
+            self._is_draining,
+            self._registration.lease.deadline_ns,
+            sum(len(slot.runs) for slot in slots),
+            [(slot.state.value, slot.is_usable) for slot in slots],
+        )
 
     def running(self, slot: int, tokens: list[int]) -> list[Held]:
         """Those of the dispatches that run on that worker."""

@@ -88,6 +88,13 @@ class Workers(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Who is told what happens before the dispatcher hears of it, and what the database is asked."""
+
+    def happened(self, event: Event) -> None: ...
+    def asked(self, action: Action) -> None: ...
+
+
 class Node:
     """One registration after another of one process, on the thread that calls `run`."""
 
@@ -98,6 +105,7 @@ class Node:
         self.id = ""
         self.lock: identity.NodeLock | None = None
         self.page: LeasePage | None = None
+        self.observer: Observer | None = None
         self._store = store
         self._lock_prefix = identity.lock_prefix(store.path)
         self._worker_count = worker_count
@@ -200,6 +208,8 @@ class Node:
             event = self._events.popleft()
             if isinstance(event, Refused):
                 self._renew()
+            if self.observer is not None:
+                self.observer.happened(event)
             for action in self._dispatcher.handle(event, now_ns):
                 self._do(action)
         if self._asked:  # first, so that the database works while the frames are encoded
@@ -232,6 +242,8 @@ class Node:
             case Exit():
                 self._exit = action
             case _:
+                if self.observer is not None:
+                    self.observer.asked(action)
                 self._asked.append(action)
 
     def _collect(self) -> None:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,7 +34,11 @@ from hydra.node import Node
 from hydra.observability.logs import configure_logging
 from hydra.processes import AppSettings
 from hydra.stores import open_store
+from hydra.stores.store import Store
 from hydra.zygote import ImportFailed, Manifest
+
+if TYPE_CHECKING:
+    from hydra.monitor import Monitor
 
 LEASE_TTL_SECONDS_MINIMUM = 0.5
 BASE_DESCRIPTORS = 256
@@ -58,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "console"
     reload: bool = False
     spawn: bool = False
+    http: str = ""  # HOST:PORT for metrics and health; "": none
+    metric_tags: list[str] = []  # tags of executions that become labels
     transaction_connections: int = 2  # of each worker, for `@hydra.transaction` steps
 
 
@@ -89,9 +96,13 @@ class Supervisor:
         settings = self._settings
         _core.set_child_subreaper()
         allow_descriptors(BASE_DESCRIPTORS + self._worker_count * WORKER_DESCRIPTORS)
+        ttl_ns = round(settings.lease_ttl_seconds * 1e9)
         store = open_store(settings.url, settings.namespace)
+        monitor = self._monitor(store, ttl_ns)
+        if monitor is not None:
+            store = monitor.store
         store.open()
-        node = self._node = Node(store, round(settings.lease_ttl_seconds * 1e9), self._worker_count)
+        node = self._node = Node(store, ttl_ns, self._worker_count)
         app = AppSettings(
             settings.module,
             settings.namespace,
@@ -102,7 +113,10 @@ class Supervisor:
             settings.spawn,
         )
         children = self._children = Children(node, app, self._serve)
-        with contextlib.closing(store), self._handled_signals():
+        with contextlib.closing(store), self._handled_signals(), contextlib.ExitStack() as stack:
+            if monitor is not None:
+                stack.callback(monitor.close)
+                monitor.start()
             try:
                 manifest = children.import_app(self._signals, self._is_asked_to_end)
                 if manifest is None:
@@ -115,18 +129,29 @@ class Supervisor:
                     DispatcherSettings(
                         self._worker_count,
                         settings.concurrency,
-                        round(settings.lease_ttl_seconds * 1e9),
+                        ttl_ns,
                         round(settings.drain_grace_seconds * 1e9),
                         can_rewind=store.path is None,
                     ),
                     boottime_ns(),
                     random.Random(),
                 )
+                if monitor is not None:
+                    monitor.watch(node, dispatcher)
                 node.selector.register(self._signals, selectors.EVENT_READ, self._signalled)
                 return node.run(dispatcher, children)
             finally:
                 children.stop()
                 node.close()
+
+    def _monitor(self, store: Store, ttl_ns: int) -> Monitor | None:
+        """It listens before anything else begins, so that a bad address is the first thing said."""
+        settings = self._settings
+        if not settings.http:
+            return None
+        from hydra.monitor import Monitor  # what is not asked for is not imported
+
+        return Monitor(settings.http, store, ttl_ns=ttl_ns, concurrency=settings.concurrency, tags=settings.metric_tags)
 
     def _serve(self, manifest: Manifest) -> None:
         """Claim what this app defines."""

@@ -26,6 +26,16 @@ from hydra.views import to_datetime
     "--spawn", is_flag=True, help="Import the module in each worker instead of forking; for code with threads."
 )
 @click.option(
+    "--http", metavar="HOST:PORT", default="", help="Serve /metrics (Prometheus), /healthz and /readyz there."
+)
+@click.option(
+    "--metric-tag",
+    "metric_tags",
+    multiple=True,
+    metavar="NAME",
+    help="Make this tag of executions a label of their metrics; for tags with few values.",
+)
+@click.option(
     "--transaction-connections",
     type=click.IntRange(1),
     default=2,
@@ -41,6 +51,8 @@ def start(
     log_format: str,
     reload: bool,
     spawn: bool,
+    http: str,
+    metric_tags: tuple[str, ...],
     transaction_connections: int,
     db: str | None,
     namespace: str | None,
@@ -63,6 +75,8 @@ def start(
         log_format=log_format,
         reload=reload,
         spawn=spawn,
+        http=http,
+        metric_tags=list(metric_tags),
         transaction_connections=transaction_connections,
     )
     sys.exit(Supervisor(settings).run())

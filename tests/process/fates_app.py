@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,9 +76,3 @@ def diverge(log: str, gate: str) -> None:
 @hydra.step
 def announce(log: str) -> None:
     note(log, "announced")
-
-
-@hydra.step
-def wait_at(gate: str) -> None:
-    while not Path(gate).exists():
-        time.sleep(0.005)

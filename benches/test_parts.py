@@ -49,6 +49,8 @@ from hydra.frames import (
 )
 from hydra.hub import Hub
 from hydra.journal import Journal
+from hydra.measuring import Measuring
+from hydra.observability.metrics import Metrics
 from hydra.page import Page
 from hydra.stores import open_store
 from hydra.stores.store import Beat, Store
@@ -148,10 +150,11 @@ def test_the_hub_runs_ten_step_workflows(benchmark: Benchmark) -> None:
 # dispatcher
 
 
-def run_dispatcher(count: int, step_count: int) -> None:
+def run_dispatcher(count: int, step_count: int, is_observed: bool = False) -> None:
     """One node whose worker and database answer at once."""
     now_ns = 1
     dispatcher = Dispatcher(DispatcherSettings(slots=1, concurrency=COMPANY), now_ns, random.Random(1))
+    observer = Measuring(Metrics("bench"), lambda: now_ns // 1000, dispatcher.running) if is_observed else None
     actions: list[Action] = []
     seqs: dict[int, int] = {}
     given = ended = 0
@@ -159,9 +162,13 @@ def run_dispatcher(count: int, step_count: int) -> None:
     while ended < count:
         now_ns += 2_000_000
         for event in events or [Tick()]:
+            if observer is not None:
+                observer.happened(event)
             actions += dispatcher.handle(event, now_ns)
         events, frames = [], []
         for action in actions:
+            if observer is not None:
+                observer.asked(action)
             match action:
                 case SendClaim(slots):
                     part = min(slots, count - given)
@@ -195,9 +202,26 @@ def frame_of(token: int, seqs: dict[int, int], step_count: int) -> FromWorker:
 
 
 @pytest.mark.benchmark(group="dispatcher, 1,000 executions")
+@pytest.mark.parametrize("is_observed", [False, True], ids=["alone", "with metrics"])
 @pytest.mark.parametrize("step_count", [1, 10])
-def test_the_dispatcher_takes_executions_through(benchmark: Benchmark, step_count: int) -> None:
-    benchmark.pedantic(run_dispatcher, args=(1000, step_count), rounds=8, warmup_rounds=1)  # type: ignore[attr-defined]
+def test_the_dispatcher_takes_executions_through(benchmark: Benchmark, step_count: int, is_observed: bool) -> None:
+    """The difference is what `hydra start --http` costs the node's loop."""
+    benchmark.pedantic(run_dispatcher, args=(1000, step_count, is_observed), rounds=8, warmup_rounds=1)  # type: ignore[attr-defined]
+
+
+@pytest.mark.benchmark(group="metrics, one scrape")
+def test_a_scrape_of_many_series(benchmark: Benchmark) -> None:
+    """200 workflows of 5 steps; while it runs the node's loop has the interpreter for a part of the time only."""
+    metrics = Metrics("bench")
+    for workflow in range(200):
+        name = f"workflow{workflow}"
+        metrics.executions_finished.add((name, "completed"))
+        metrics.execution_duration.observe(1.0, (name,))
+        metrics.pickup.observe(0.001, (name,))
+        for step in range(5):
+            metrics.steps.add((name, f"step{step}", "completed"))
+            metrics.step_duration.observe(0.1, (name, f"step{step}"))
+    benchmark(metrics.exposition)
 
 
 # store

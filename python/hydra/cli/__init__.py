@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from hydra import __version__
-from hydra.cli import database, demo, deploys, doctor, executions, inspection, nodes, schedules
+from hydra.cli import bench, database, demo, deploys, doctor, executions, inspection, nodes, schedules
 from hydra.errors import ConfigError, HydraError, PayloadError
 
 FAILED, USAGE = 1, 2
@@ -45,6 +45,6 @@ def main() -> None:
     """Durable workflows for plain Python functions."""
 
 
-for module in (nodes, executions, schedules, inspection, deploys, database, demo, doctor):
+for module in (nodes, executions, schedules, inspection, deploys, database, demo, doctor, bench):
     for command in module.COMMANDS:
         main.add_command(command)

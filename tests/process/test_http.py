@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +16,7 @@ import apps
 import fates_app as fates
 import hydra
 import pytest
+from hydra.observability.http import REQUESTS_MAX
 from prometheus_client.parser import text_string_to_metric_families
 from scene import Node, Scene, until
 from servers.postgres import PostgresServer, create_database
@@ -272,6 +275,38 @@ def test_the_first_page_links_the_others_and_everything_else_is_refused(scene: S
     assert get(place, "/metrics", "HEAD") == (200, "")
     assert get(place, "/etc/passwd")[0] == 404
     assert get(place, "/metrics", "POST")[0] == 405
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_an_ipv6_address_stands_in_brackets(scene: Scene) -> None:
+    place = address(scene.start(http="[::1]:0"))
+    assert place.startswith("[::1]:")
+    assert get(place, "/healthz") == (200, "ok\n")
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_more_clients_than_it_serves_are_hung_up_on_and_it_goes_on(scene: Scene) -> None:
+    place = address(scene.start(http=ANY_PORT))
+    host, _, port = place.rpartition(":")
+    idle = [socket.create_connection((host, int(port))) for _ in range(REQUESTS_MAX + 1)]
+    idle[-1].settimeout(20)
+    assert idle[-1].recv(1) == b""
+    for client in idle:
+        client.close()
+    until(lambda: answers(place))
+
+
+def answers(place: str) -> bool:
+    try:
+        return get(place, "/healthz") == (200, "ok\n")
+    except (ConnectionError, HTTPException):
+        return False
+
+
+def test_without_http_nothing_of_prometheus_is_imported() -> None:
+    program = "import sys, hydra.supervisor; print('prometheus_client' in sys.modules, 'http.server' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.split() == ["False", "False"]
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
@@ -94,6 +95,19 @@ class AsyncEngine:
 
     async def find(self, workflow: Workflow[..., R] | str, key: str) -> AsyncHandle[R]:
         return AsyncHandle(await self._run(self.engine.find, workflow, key), self)
+
+    async def fork(
+        self,
+        id: str,
+        from_step: str,
+        *,
+        number: int = 1,
+        input: BoundWorkflow[Any] | None = None,
+        key: str | None = None,
+    ) -> AsyncHandle[Any]:
+        """See Engine.fork."""
+        fork = partial(self.engine.fork, id, from_step, number=number, input=input, key=key)
+        return AsyncHandle(await self._run(fork), self)
 
     async def signal(self, id: str, name: str, value: Any = None) -> None:
         await self._run(self.engine.signal, id, name, value)

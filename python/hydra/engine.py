@@ -7,6 +7,7 @@ It opens with the first call that needs the database, and anew after a fork: con
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import weakref
@@ -15,12 +16,13 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from hydra import callbacks, config, schedule_orders
+from hydra import _core, callbacks, config, schedule_orders
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.context import Inside
 from hydra.errors import ConfigError, HydraError, NotFound
 from hydra.execution import Snapshot, Status, Submission, Submitted
+from hydra.forking import count_before, prepare_fork
 from hydra.handle import Handle
 from hydra.schedule_orders import Schedule, schedule_view
 from hydra.session import Session
@@ -141,6 +143,38 @@ class Engine:
                 progress(len(handles))
         refuse_conflicts(conflicts, len(bounds), "the others are submitted")
         return handles
+
+    def fork(
+        self,
+        id: str,
+        from_step: str,
+        *,
+        number: int = 1,
+        input: BoundWorkflow[Any] | None = None,
+        key: str | None = None,
+    ) -> Handle[Any]:
+        """Begin a new execution with what this one had recorded before a step (its `number`-th call); its handle.
+
+        With an `input`, such as `bill.bind(other)`, it is begun with other arguments: what is recorded stays as it is,
+        and where they change the arguments of a recorded step the fork is parked and says so. From the step on, all is
+        done anew, under other idempotency keys. Its tags and audit trail name where it comes from.
+        HydraError where nothing is recorded of the step, a child was spawned before it, or its effects were undone.
+        """
+        session = self.session()
+        source = self.get(id)
+        snapshot, records = self.snapshot(id), source.records()
+        count = count_before(id, records, from_step, number)
+        if input is None:
+            payload = session.store.input(id)
+            digest = hashlib.blake2b(payload, digest_size=16).digest()
+            new_id, checked = _core.uuid7(), None if key is None else check_key(key)
+            submission = Submission(new_id, snapshot.workflow, payload, digest, checked)
+        elif input.name != snapshot.workflow:
+            raise ConfigError(f"execution `{id}` is of workflow `{snapshot.workflow}`; give an input for that")
+        else:
+            submission = prepare(input, PLAIN, key, None, self._max_payload_bytes)
+        self._require_room(session, 1)
+        return self.accept(submission, session.fork(prepare_fork(snapshot, submission, count, from_step)))
 
     def get(self, id: str) -> Handle[Any]:
         """The handle of an execution that exists; NotFound otherwise."""

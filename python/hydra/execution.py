@@ -16,6 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
+UNDO_BRANCH = "undo"  # of the records of undo steps
 DIVERGED = "diverged"  # the cause of a park (or of a release, R27): code and records differ
 
 

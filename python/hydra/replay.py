@@ -4,7 +4,7 @@ and what the code has not asked for yet. Never writes a record.
 
 from __future__ import annotations
 
-from hydra.execution import Record, RecordKind
+from hydra.execution import UNDO_BRANCH, Record, RecordKind
 
 FINAL_KINDS = frozenset(
     {
@@ -21,7 +21,6 @@ FINAL_KINDS = frozenset(
 Key = tuple[str, str, int]
 
 PATCHED_PREFIX = "hydra.patched:"  # of the keys of changes; code need not ask for one for ever
-UNDO_BRANCH = "undo"
 
 
 class Past:

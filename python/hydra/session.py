@@ -9,6 +9,7 @@ from typing import TypeVar
 from hydra.clock import DatabaseClock, boottime_ns
 from hydra.errors import StoreUnavailable
 from hydra.execution import Submission, Submitted
+from hydra.forking import Fork
 from hydra.journal import Journal
 from hydra.stores.store import Store
 from hydra.watcher import OutcomeWatcher
@@ -53,6 +54,14 @@ class Session:
                 answer.execution_id = submission.id
         return answers
 
+    def fork(self, fork: Fork) -> Submitted:
+        """Durable when it returns; safe to repeat like a submission (R17)."""
+        try:
+            return self.run(lambda: self._again(lambda: self.store.fork(fork, self.now())))
+        except StoreUnavailable as error:
+            error.execution_id = fork.submission.id
+            raise
+
     def run(self, verb: Callable[[], T]) -> T:
         """Some other write, in turn with the submissions."""
         return self._journal.run(verb)
@@ -63,15 +72,18 @@ class Session:
         self.store.close()
 
     def _commit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return self._again(lambda: self.store.submit(submissions, self.now()))
+
+    def _again(self, verb: Callable[[], T]) -> T:
         """Again with the same ids after a lost reply: what did happen is found and not repeated (R17)."""
         for pause_seconds in RESUBMIT_PAUSES_SECONDS:
             try:
-                return self.store.submit(submissions, self.now())
+                return verb()
             except StoreUnavailable as error:
                 if error.outcome != "unknown":
                     raise
                 time.sleep(pause_seconds)
-        return self.store.submit(submissions, self.now())
+        return verb()
 
 
 def _input_bytes(submission: Submission) -> int:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from hydra import codec
 from hydra.errors import HydraError, Interrupt
-from hydra.execution import End, Ending, Record, RecordKind
+from hydra.execution import UNDO_BRANCH, End, Ending, Record, RecordKind
 from hydra.workflow import RESERVED_PREFIX, BoundStep
 
 if TYPE_CHECKING:
     from hydra.executor import Execution
 
 ON_FAILURE = f"{RESERVED_PREFIX}on_failure"  # the name of a registration's record; stores look for it when they cancel
-BRANCH = "undo"
 UNDONE_ENDS = (Ending.FAILED, Ending.CANCELLED)
 
 
@@ -66,7 +65,7 @@ class Undoing:
             digest = codec.encode_call(bound.args, bound.kwargs)[1]
             ordinals[name] += 1
             try:
-                execution.run_step(BRANCH, bound.step, ordinals[name] - 1, digest, bound.args, bound.kwargs)
+                execution.run_step(UNDO_BRANCH, bound.step, ordinals[name] - 1, digest, bound.args, bound.kwargs)
             except Interrupt:
                 return
             except BaseException as error:
@@ -90,7 +89,7 @@ def was_undone(records: list[Record]) -> bool:
     """Whether a person's retry came after the effects had been undone: what is recorded is not true any more."""
     undone = False
     for record in records:
-        undone = undone or record.branch == BRANCH
+        undone = undone or record.branch == UNDO_BRANCH
         if undone and record.kind == RecordKind.SUPERSEDE:
             return True
     return False

@@ -204,8 +204,8 @@ def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
 
 
 def error_line(record: Record) -> str | None:
-    """What went wrong in a try, in one line."""
-    if record.payload is None:
+    """What went wrong in a try, in one line; None where the record is of something else."""
+    if record.payload is None or record.kind not in (RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH):
         return None
     if record.kind == RecordKind.CRASH:
         return str(codec.decode(record.payload))

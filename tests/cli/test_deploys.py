@@ -59,3 +59,24 @@ def test_check_is_the_gate_of_a_deploy(terminal: Terminal) -> None:
     broken = terminal.hydra("check", "nowhere")
     assert broken.code == 2
     assert "module `nowhere` does not import" in broken.error
+
+
+def test_fork_runs_the_rest_anew_and_show_says_where_it_comes_from(terminal: Terminal) -> None:
+    (terminal.folder / "app.py").write_text(OLD)
+    terminal.start()
+    id = terminal.hydra("submit", "deal", '["first"]').out.strip()
+    wait_for(terminal, id, "waiting")
+    assert terminal.hydra("signal", id, "go").code == 0
+    wait_for(terminal, id, "completed")
+    fork = terminal.hydra("fork", id, "--from-step", "act", "--number", "2", "--json")
+    assert fork.code == 0, fork.error
+    assert terminal.hydra("result", fork.json["id"]).json == "last first"
+    shown = terminal.hydra("show", fork.json["id"])
+    assert f"hydra.forked_from={id}" in shown.out
+    assert f"forked from `{id}` before step `act`" in shown.out
+    other = terminal.hydra("fork", id, "--from-step", "act", "--input", '{"name": "second"}')
+    wait_for(terminal, other.out.strip(), "waiting")
+    refused = terminal.refused("fork", id, "--from-step", "nothing")
+    assert refused.code == 1
+    assert "recorded are `act`" in refused.error
+    assert terminal.hydra("audit").code == 0

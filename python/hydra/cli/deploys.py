@@ -1,4 +1,4 @@
-"""Commands for a change of code: check it against what is open."""
+"""Commands for a change of code: check it against what is open, run what it got wrong anew."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import sys
 import click
 
 from hydra.checking import Divergence, ReplayCheck
+from hydra.cli.arguments import read_call
+from hydra.cli.executions import known_workflow
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
-from hydra.workflow import registry
+from hydra.workflow import named, registry
 
 
 @click.command()
@@ -60,6 +62,42 @@ def check(module: str, limit: int, db: str | None, namespace: str | None, as_jso
         sys.exit(1)
 
 
+@click.command()
+@click.argument("id")
+@click.option("--from-step", required=True, metavar="NAME", help="The first step to run again.")
+@click.option("--number", type=click.IntRange(1), default=1, show_default=True, help="Which call of that step.")
+@click.option("--input", "input_json", metavar="JSON", help="Other arguments, as of `hydra submit`; `-` reads them.")
+@click.option("--key", help="Idempotency key of the new execution.")
+@database_options
+@json_option
+def fork(
+    id: str,
+    from_step: str,
+    number: int,
+    input_json: str | None,
+    key: str | None,
+    db: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Begin a new execution with what execution ID had recorded before a step, and print its id.
+
+    What is recorded is kept, and happened once, for ID; from the step on everything is done anew.
+    """
+    with open_engine(db, namespace) as engine:
+        input = None
+        if input_json is not None:
+            workflow = engine.get(id).workflow
+            text = sys.stdin.read() if input_json == "-" else input_json
+            args, kwargs = read_call(text, known_workflow(engine, workflow))
+            input = named(workflow).bind(*args, **kwargs)
+        handle = engine.fork(id, from_step, number=number, input=input, key=key)
+    if as_json:
+        print_json({"id": handle.id})
+    else:
+        click.echo(handle.id)
+
+
 def import_app(module: str) -> None:
     """As `hydra start` does, with the current directory first on the path."""
     here = os.getcwd()
@@ -71,4 +109,4 @@ def import_app(module: str) -> None:
         raise ConfigError(f"module `{module}` does not import: {type(error).__name__}: {error}") from error
 
 
-COMMANDS = (check,)
+COMMANDS = (check, fork)

@@ -32,6 +32,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.forking import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleSpec, ScheduleState
 
 
@@ -193,6 +194,11 @@ class Store(Protocol):
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]: ...
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
         """In the caller's own open transaction, which it never commits; all, or none when one conflicts."""
+        ...
+
+    def fork(self, fork: Fork, now: int) -> Submitted:
+        """Make an execution that has recorded what another had, in one transaction; its audit trail begins with a line
+        that says so. NotFound if the other has not (any more) so many records; repeating it is safe, as of `submit`."""
         ...
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:

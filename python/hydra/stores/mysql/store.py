@@ -21,6 +21,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.forking import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.mysql import (
     auditing,
@@ -29,6 +30,7 @@ from hydra.stores.mysql import (
     claiming,
     committing,
     examining,
+    forking,
     mailbox,
     nodes,
     orders,
@@ -115,6 +117,9 @@ class MysqlStore:
         address = self._database.address
         with callers.joined(connection, self.namespace, address.database, address.place) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
+
+    def fork(self, fork: Fork, now: int) -> Submitted:
+        return self._database.write(lambda t: forking.fork(t, fork, now))
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> list[Status | None]:
         return self._database.write(lambda t: cancelling.request_cancel(t, ids, now, undo=undo))

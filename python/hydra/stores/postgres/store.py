@@ -24,6 +24,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.forking import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.postgres import (
     auditing,
@@ -32,6 +33,7 @@ from hydra.stores.postgres import (
     committing,
     examining,
     family,
+    forking,
     mailbox,
     nodes,
     orders,
@@ -131,6 +133,12 @@ class PostgresStore:
             if any(answer.conflict for answer in answers):
                 run(callers.UNDO)
             return answers
+
+    def fork(self, fork: Fork, now: int) -> Submitted:
+        with self._database.transaction():
+            answer = forking.fork(self._database.write, self.namespace, fork, now)
+            self._announce(READY)
+            return answer
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
         with self._database.part():

@@ -23,6 +23,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.forking import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.sqlite import (
     auditing,
@@ -30,6 +31,7 @@ from hydra.stores.sqlite import (
     claiming,
     committing,
     examining,
+    forking,
     mailbox,
     nodes,
     orders,
@@ -115,6 +117,10 @@ class SqliteStore:
                 own.execute("rollback to hydra_submit_in")
             own.execute("release hydra_submit_in")
             return answers
+
+    def fork(self, fork: Fork, now: int) -> Submitted:
+        with self._database.transaction() as connection:
+            return forking.fork(connection, self.namespace, fork, now)
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import bulk_app
 import hydra
-from hydra.views import bulk_views
 from machine import Report, tree_cpu_seconds, tree_memory_mb
 from node import supervisor, wait_until
 
@@ -74,7 +73,7 @@ def killed(report: Report, engine: hydra.Engine, bound, pid_file: Path, items: i
 
 
 def is_half_done(handle: hydra.Handle[int], items: int) -> bool:
-    bulk = bulk_views(handle.records())
+    bulk = handle.maps()
     return bool(bulk) and bulk[0].done_count * 2 >= items
 
 

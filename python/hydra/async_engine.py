@@ -23,7 +23,7 @@ from hydra.exports import Export
 from hydra.handle import Handle
 from hydra.schedule_orders import Schedule
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
-from hydra.views import Attempt, Execution, StepView
+from hydra.views import Attempt, BulkView, Execution, StepView
 from hydra.workflow import BoundWorkflow, Workflow
 
 if TYPE_CHECKING:
@@ -239,6 +239,9 @@ class AsyncHandle(Generic[R]):
 
     async def steps(self) -> list[StepView]:
         return await self._engine._run(self.handle.steps)
+
+    async def maps(self) -> list[BulkView]:
+        return await self._engine._run(self.handle.maps)
 
     async def attempts(self) -> list[Attempt]:
         return await self._engine._run(self.handle.attempts)

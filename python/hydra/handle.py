@@ -14,7 +14,17 @@ from hydra.execution import FINAL, Message, Record, Status
 from hydra.exports import Export, export
 from hydra.stores.store import Store
 from hydra.submissions import is_id
-from hydra.views import Attempt, Execution, StepView, attempt_view, execution_view, failure_line, step_views
+from hydra.views import (
+    Attempt,
+    BulkView,
+    Execution,
+    StepView,
+    attempt_view,
+    bulk_views,
+    execution_view,
+    failure_line,
+    step_views,
+)
 from hydra.watcher import Outcome, Wait
 from hydra.workflow import check_name, registry
 
@@ -56,6 +66,10 @@ class Handle(Generic[R]):
     def steps(self) -> list[StepView]:
         """The steps so far, in the order in which they first reported, with what running ones say of their progress."""
         return step_views(self.records(), self._engine.read(lambda store: store.progress(self.id)))
+
+    def maps(self) -> list[BulkView]:
+        """How far each `hydra.map` of it has come, and when it may end."""
+        return bulk_views(self.records())
 
     def attempts(self) -> list[Attempt]:
         """The audit trail: every node and worker that held the execution."""

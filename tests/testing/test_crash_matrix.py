@@ -60,3 +60,25 @@ def test_a_failure_is_the_same_failure_after_every_crash() -> None:
         refuse()
 
     assert "no money" in crash_matrix(bill.bind()).result
+
+
+def test_bulk_steps_generations_and_undo_steps_bear_a_crash_anywhere() -> None:
+    ledger: dict[str, tuple[int, int]] = {}
+
+    @hydra.step(max_attempts=2, backoff=hydra.Backoff(initial=60.0, jitter=0.0))
+    def charge(item: int, turn: int) -> int:
+        if item == 3 and hydra.current().attempt == 1:
+            raise ConnectionError("not yet")
+        ledger.setdefault(hydra.idempotency_key(), (turn, item))
+        return item
+
+    @hydra.workflow
+    def bill(turn: int, total: int) -> int:
+        total += sum(hydra.map(charge.bind_each(range(5), turn), chunk=2, concurrency=1).results())
+        if turn < 2:
+            hydra.continue_as_new(turn + 1, total)
+        return total
+
+    report = crash_matrix(bill.bind(0, 0), effects=lambda: (sorted(ledger.values()), ledger.clear()))
+    assert report.result == 30
+    assert report.crash_count > 30

@@ -135,30 +135,40 @@ class Map(Generic[R]):
             return False
         assert past.outcome.payload is not None
         chunk = Chunk(past.outcome.payload)
-        if self._digest(chunk.indices()) != past.digest:
+        if self._digest(self._items(chunk.indices())) != past.digest:
             call = f"`hydra.map` of step `{self._step.name}`"
             execution.diverge(f"{call} is called with other items than the record has", call, "other items")
         self._tally.add(past.outcome.payload, chunk)
         return True
 
-    def _digest(self, indices: list[int]) -> bytes:
+    def _items(self, indices: list[int]) -> list[Any]:
+        return [self._bound.items[index] for index in indices]
+
+    def _digest(self, items: list[Any]) -> bytes:
         bound = self._bound
-        items = [bound.items[index] for index in indices]
         return codec.encode_with_digest([items, list(bound.args), bound.kwargs], ITEMS_BYTES_MAXIMUM)[1]
 
     def _run_chunk(self, indices: list[int]) -> None:
         """One try of each, side by side; then the record, also of a part when the execution stops meanwhile."""
         execution, tally = self._execution, self._tally
         has_failed_before = indices[0] in tally.later
+        items = self._items(indices)
+        digest = self._digest(items)  # before anything runs: what cannot be recorded shall have had no effect
         execution.wait_to_start(self._seqs[1 if has_failed_before else 0])
-        tries = Tries(execution, self._branch, self._bound, tally, indices)
+        tries = Tries(execution, self._branch, self._bound, tally, dict(zip(indices, items, strict=True)))
         started_at = execution.host.now()
         tries.run(self._concurrency)
-        self._record(tries, indices[: tries.begun_count], started_at)
+        if tries.begun_count == len(indices):
+            self._record(tries, indices, digest, started_at)
+        else:
+            self._record_part(tries, indices[: tries.begun_count], started_at)
         if execution.stopping is not None:
             execution.interrupt()
 
-    def _record(self, tries: Tries[R], indices: list[int], started_at: int) -> None:
+    def _record_part(self, tries: Tries[R], indices: list[int], started_at: int) -> None:
+        self._record(tries, indices, self._digest([tries.items[index] for index in indices]), started_at)
+
+    def _record(self, tries: Tries[R], indices: list[int], digest: bytes, started_at: int) -> None:
         """In halves where the results are too large for one payload; the record says which items it tells of."""
         if not indices:
             return
@@ -167,13 +177,13 @@ class Map(Generic[R]):
         except PayloadTooLarge as error:
             middle = len(indices) // 2
             if middle:
-                self._record(tries, indices[:middle], started_at)
-                self._record(tries, indices[middle:], started_at)
+                self._record_part(tries, indices[:middle], started_at)
+                self._record_part(tries, indices[middle:], started_at)
                 return
             tries.fail(indices[0], error)
             payload = tries.encode(indices)
         execution = self._execution
-        execution.append(VALUE, self._key(), 1, self._digest(indices), payload, started_at, execution.host.now())
+        execution.append(VALUE, self._key(), 1, digest, payload, started_at, execution.host.now())
         self._tally.add(payload, Chunk(payload))
         self._seqs = [self._seqs[1], execution.seq]
 
@@ -182,13 +192,14 @@ class Tries(Generic[R]):
     """One try of each item of a chunk."""
 
     def __init__(
-        self, execution: Execution, branch: str, bound: BoundEach[R], tally: Tally, indices: list[int]
+        self, execution: Execution, branch: str, bound: BoundEach[R], tally: Tally, items: dict[int, Any]
     ) -> None:
         self._execution = execution
         self._branch = branch
         self._bound = bound
         self._tally = tally
-        self._indices = indices
+        self.items = items
+        self._indices = list(items)
         self.begun_count = 0
         self.results: dict[int, Any] = {}
         self.failures: dict[int, bytes] = {}  # for good
@@ -232,8 +243,8 @@ class Tries(Generic[R]):
         return codec.encode([start, start + len(fresh), again, later, failed, values])
 
     def fail(self, index: int, error: Exception) -> None:
-        """Its result cannot be kept."""
-        del self.results[index]
+        """What became of it cannot be kept."""
+        self.results.pop(index, None)
         self.failures[index] = codec.encode_failure(error)
 
     def _is_later(self, index: int) -> bool:
@@ -267,7 +278,7 @@ class Tries(Generic[R]):
     def _try(self, index: int) -> None:
         execution, step = self._execution, self._bound.step
         failed_count = self._tally.later.get(index, (0, 0))[0]
-        args, kwargs = self._bound.call(index)
+        args, kwargs = (self.items[index], *self._bound.args), self._bound.kwargs
         attempt = failed_count + execution.crash_count((self._branch, step.name, index)) + 1
         call = execution.new_call(self._branch, step, index, attempt, args, kwargs)
         execution.host.perform(call)

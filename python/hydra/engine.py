@@ -32,6 +32,7 @@ from hydra.submissions import (
     QueueDepth,
     Request,
     accepted_id,
+    check_key,
     check_known_key,
     check_request,
     is_id,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Any, Generic, TypeVar, cast, overload
 
 from hydra import codec
@@ -77,6 +78,7 @@ class Tally:
         self.count = count
         self.next_fresh = 0
         self.later: dict[int, tuple[int, int]] = {}  # index: failures so far, due at
+        self._due: list[tuple[int, int]] = []  # a heap of (due at, index); what `later` does not bear out is stale
         self.failed_count = 0
         self.chunks: list[bytes] = []
         self._starts: list[int] = []  # of the chunks with fresh items
@@ -95,6 +97,7 @@ class Tally:
             self._moved[index] = number
         for index, failed_count, due_at in chunk.later:
             self.later[index] = failed_count, due_at
+            heappush(self._due, (due_at, index))
         self.failed_count += len(chunk.failed)
 
     @property
@@ -103,12 +106,22 @@ class Tally:
 
     @property
     def first_due_at(self) -> int:
-        return min((due_at for _, due_at in self.later.values()), default=0)
+        """Of the items to be tried again; 0 when there are none."""
+        due = self._due
+        while due and self._is_stale(*due[0]):
+            heappop(due)
+        return due[0][0] if due else 0
 
     def next_indices(self, size: int, now: int) -> list[int]:
-        """The next chunk: what is due to be tried again, then fresh items."""
-        again = sorted(index for index, (_, due_at) in self.later.items() if due_at <= now)[:size]
+        """The next chunk: what is due to be tried again, then fresh items. Each is given once until it is added."""
+        found: set[int] = set()
+        while len(found) < size and self.first_due_at <= now and self._due:
+            found.add(heappop(self._due)[1])
+        again = sorted(found)
         return [*again, *range(self.next_fresh, min(self.count, self.next_fresh + size - len(again)))]
+
+    def _is_stale(self, due_at: int, index: int) -> bool:
+        return index not in self.later or self.later[index][1] != due_at
 
     def chunk_of(self, index: int) -> int:
         number = self._moved.get(index)

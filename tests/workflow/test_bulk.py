@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from hydra import codec
 from hydra.cli.timeline import progress_line
 from hydra.execution import Ending
 from hydra.frames import Recorded
+from hydra.outcomes import Chunk, Tally
 from hydra.retry import Backoff
 from hydra.views import bulk_views
 from hydra.workflow import step, workflow
@@ -367,3 +369,65 @@ def test_the_records_alone_tell_how_far_a_map_has_come() -> None:
     supervisor.finish()
     (bulk,) = bulk_views(execution.records)
     assert progress_line(bulk) == "100 of 100 items (100 %), 1 failed"
+
+
+def test_items_that_cannot_be_recorded_have_no_effect(supervisor: Supervisor) -> None:
+    ran: list[Any] = []
+
+    @step(inline=True)
+    def charge(item: Any) -> int:
+        ran.append(item)
+        return 1
+
+    class Broken(Sequence[int]):
+        """The first chunk can be read, once; the second cannot."""
+
+        def __init__(self) -> None:
+            self.reads = 0
+
+        def __len__(self) -> int:
+            return 6
+
+        def __getitem__(self, index: Any) -> Any:
+            self.reads += 1
+            if self.reads > 3:
+                raise OSError("the disk is gone")
+            return index
+
+    @workflow
+    def unfit() -> int:
+        return len(hydra.map(charge.bind_each([1, Unfit()])))
+
+    @workflow
+    def broken() -> int:
+        return len(hydra.map(charge.bind_each(Broken()), chunk=3))
+
+    first, second = supervisor.submit(unfit.bind()), supervisor.submit(broken.bind())
+    supervisor.finish()
+    assert isinstance(first.error(), hydra.PayloadError)
+    assert isinstance(second.error(), OSError)
+    assert ran == [0, 1, 2]
+    assert len(second.records) == 2
+
+
+def test_a_map_of_which_everything_fails_at_first_costs_no_more_for_each_chunk() -> None:
+    tally = Tally(3000)
+    looked_at = 0
+
+    class Counted(dict[int, tuple[int, int]]):
+        def __contains__(self, index: object) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return super().__contains__(index)
+
+    tally.later = Counted()
+    for start in range(0, 3000, 100):
+        assert tally.next_indices(100, now=50) == list(range(start, start + 100))
+        later = [[index, 1, 100 + index] for index in range(start, start + 100)]
+        payload = codec.encode([start, start + 100, [], later, [], codec.encode([])])
+        tally.add(payload, Chunk(payload))
+    assert looked_at < 10 * 3000
+    assert (tally.done_count, tally.first_due_at) == (0, 100)
+    assert tally.next_indices(100, now=99) == []
+    assert tally.next_indices(100, now=149) == list(range(50))
+    assert tally.first_due_at == 150

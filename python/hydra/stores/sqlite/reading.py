@@ -9,7 +9,7 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
-from hydra.stores.rows import to_snapshot
+from hydra.stores.rows import by_arrival, to_snapshot
 from hydra.stores.sqlite.statements import select, to_json
 from hydra.stores.store import Filter, Stats, WorkflowInfo
 
@@ -73,7 +73,7 @@ def read_records(connection: sqlite3.Connection, namespace: str, id: str) -> lis
 
 
 def read_messages(connection: sqlite3.Connection, namespace: str, id: str) -> list[Message]:
-    return [Message(*row) for row in select(connection, "messages", namespace=namespace, id=id)]
+    return sorted((Message(*row) for row in select(connection, "messages", namespace=namespace, id=id)), key=by_arrival)
 
 
 def read_claims(connection: sqlite3.Connection, namespace: str, id: str) -> list[Claim]:

@@ -4,4 +4,3 @@ from hydra_execution as e
 join hydra_message as m on m.execution_id = e.id
 where e.id = :id
     and e.namespace = :namespace
-order by m.sent_at, m.id

@@ -19,6 +19,7 @@ from hydra.context import (
     uuid4,
     wait_event,
 )
+from hydra.doubts import NOT_FOUND, UNSURE, Found
 from hydra.engine import Engine
 from hydra.errors import (
     CallbackFailed,
@@ -54,6 +55,8 @@ from hydra.spawning import begin as spawn
 from hydra.workflow import named, step, transaction, workflow
 
 __all__ = [
+    "NOT_FOUND",
+    "UNSURE",
     "AsyncEngine",
     "AsyncHandle",
     "Backoff",
@@ -63,6 +66,7 @@ __all__ = [
     "Cron",
     "Engine",
     "EventTimeout",
+    "Found",
     "Handle",
     "HydraError",
     "IdempotencyConflict",

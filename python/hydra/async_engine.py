@@ -264,6 +264,10 @@ class AsyncHandle(Generic[R]):
     async def resume(self) -> None:
         await self._engine._run(self.handle.resume)
 
+    async def resolve(self, step: str, **options: Any) -> None:
+        """As `Handle.resolve`."""
+        await self._engine._run(lambda: self.handle.resolve(step, **options))
+
     def __repr__(self) -> str:
         return f"<hydra.AsyncHandle `{self.workflow}` {self.id}>"
 

@@ -149,6 +149,7 @@ class StepCall:
         "error",
         "execution",
         "finished_at",
+        "function",
         "has_switched",
         "is_cut_off",
         "is_given_up",
@@ -180,6 +181,7 @@ class StepCall:
         self.execution = execution
         self.branch = branch
         self.step = step
+        self.function = step.function
         self.ordinal = ordinal
         self.attempt = attempt
         self.args = args

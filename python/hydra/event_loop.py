@@ -152,7 +152,7 @@ class EventLoop:
 async def run_step(call: StepCall) -> None:
     try:
         args, kwargs = call.own_arguments()
-        call.result = await call.step.function(*args, **kwargs)
+        call.result = await call.function(*args, **kwargs)
     except BaseException as error:
         call.error = error
 

@@ -60,6 +60,8 @@ class RecordKind(StrEnum):
     EVENT = "event"  # what a wait was given; `digest` is the id of the message it consumed
     EXPIRY = "expiry"  # a wait ended without its event
     SPAWN = "spawn"  # asked for a child; its payload is the child's id, on its way there `family.request` (see there)
+    START = "start"  # a step with a lookup is about to take effect; from then on it is in doubt until its outcome
+    RESOLUTION = "resolution"  # what a person said of a step in doubt: its result, or with no payload: run it again
     SUPERSEDE = "supersede"  # a new attempt forgets the failure at record `ordinal`
 
 

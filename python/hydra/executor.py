@@ -19,7 +19,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
-from hydra import codec, endings, versions
+from hydra import codec, doubts, endings, versions
 from hydra.calls import Branch, StepCall
 from hydra.context import Current
 from hydra.endings import Difference, told
@@ -42,7 +42,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
 SLEEP, VALUE = str(RecordKind.SLEEP), str(RecordKind.VALUE)
 CRASH = str(RecordKind.CRASH)
-STEP_KINDS = (STEP, FAILURE)
+RESOLUTION = str(RecordKind.RESOLUTION)
+STEP_KINDS = (STEP, FAILURE, RESOLUTION)
 
 
 class Execution:
@@ -382,6 +383,8 @@ class Execution:
                 return self._replayed(step, past.outcome)
             attempt, failed_count = past.try_count + 1, past.failed_count
             self.wait_until(past.due_at)
+        if step.lookup is not None:
+            return doubts.run_step(self, key, step, digest, args, kwargs)
         host = self.host
         while True:
             self.wait_to_start(needed)
@@ -410,13 +413,12 @@ class Execution:
                     self.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
                     return value
             else:
-                if isinstance(error, (StepTimeout, CancelledError)) and (call.is_cut_off or self._is_told(call)):
-                    self._cut_off(call, key, digest)
+                self.cut_off(call, key, digest)
                 seconds = step.retry.delay(failed_count + 1, error, host.random())
             payload = codec.encode_failure(error)
             if seconds is None:
                 self.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
-                raise self._rebuilt(payload, reserved or self.seq)
+                raise self.rebuilt(payload, reserved or self.seq)
             due_at = call.finished_at + round(seconds * 1e6)
             self.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
             needed = reserved or self.seq
@@ -424,12 +426,12 @@ class Execution:
             failed_count += 1
             self.wait_until(due_at)
 
-    def _is_told(self, call: StepCall) -> bool:
-        """Whether it ended because it was asked to, in the only way an async step can be asked."""
-        return call.stop_at_ns > 0 and isinstance(call.error, CancelledError)
-
-    def _cut_off(self, call: StepCall, key: Key, digest: bytes) -> None:
-        """It was ended with its execution, so nobody knows what it did: no outcome, and no attempt used up."""
+    def cut_off(self, call: StepCall, key: Key, digest: bytes) -> None:
+        """Where a try was ended with its execution, nobody knows what it did: no outcome, and no attempt used up."""
+        is_ended = call.is_cut_off and isinstance(call.error, StepTimeout)
+        is_cancelled = call.stop_at_ns > 0 and isinstance(call.error, CancelledError)  # how an async step is asked
+        if not is_ended and not is_cancelled:
+            return
         if not call.is_given_up:  # of such a one the supervisor writes the crash, with the worker's
             reason = call.overdue_reason or f"step `{call.step.name}` was cancelled with its execution"
             self.append(CRASH, key, call.attempt, digest, codec.encode(reason), call.started_at, call.finished_at)
@@ -470,10 +472,12 @@ class Execution:
     def _replayed(self, step: Step[..., Any], record: Record) -> Any:
         assert record.payload is not None
         if record.kind == FAILURE:
-            raise self._rebuilt(record.payload, record.seq)
+            raise self.rebuilt(record.payload, record.seq)
+        if record.kind == RESOLUTION:
+            return doubts.resolved(self, step, record.payload)
         return step.types.decode_result(record.payload)
 
-    def _rebuilt(self, payload: bytes, seq: int) -> BaseException:
+    def rebuilt(self, payload: bytes, seq: int) -> BaseException:
         error = codec.rebuild_exception(codec.decode_failure(payload))
         self._raised[id(error)] = (error, seq)
         self.handed = max(self.handed, seq)

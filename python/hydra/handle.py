@@ -7,10 +7,12 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+import msgspec
+
 from hydra import _core, codec
 from hydra.clock import seconds_of
-from hydra.errors import ConfigError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed
-from hydra.execution import FINAL, Message, Record, Status
+from hydra.errors import ConfigError, IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.exports import Export, export
 from hydra.stores.store import Store
 from hydra.submissions import is_id
@@ -24,6 +26,7 @@ from hydra.views import (
     execution_view,
     failure_line,
     step_views,
+    steps_in_doubt,
 )
 from hydra.watcher import Outcome, Wait
 from hydra.workflow import check_name, registry
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+NOTHING: Any = object()  # no value was given; None is one
 
 
 class Handle(Generic[R]):
@@ -124,6 +129,61 @@ class Handle(Generic[R]):
         """Let a parked execution go on."""
         before = self._known(self._engine.write(lambda store, now: store.resume([self.id], now)))
         self._require(before, Status.PARKED, "resumed")
+
+    def resolve(
+        self,
+        step: str,
+        *,
+        value: Any = NOTHING,
+        rerun: bool = False,
+        branch: str | None = None,
+        ordinal: int | None = None,
+    ) -> None:
+        """Settle a step in doubt of a parked execution, which then goes on.
+
+        Give the `value` the step would have returned if its effect happened, or `rerun=True` if it did not and is to
+        run again. `branch` and `ordinal` (as in `steps()`) tell steps of one name apart. Raises NotFound where no such
+        step is in doubt, IllegalMove where the execution is not parked.
+        """
+        if rerun is (value is not NOTHING):
+            raise ConfigError("give either the `value` the step would have returned, or `rerun=True`")
+        records = self.records()
+        doubt = self._in_doubt(records, step, branch, ordinal)
+        if rerun and doubt.kind == RecordKind.RESOLUTION:
+            raise IllegalMove(f"step `{step}` was said to have taken effect; correct its value, it cannot run again")
+        payload = None if rerun else codec.encode(value)
+        kind = str(RecordKind.RESOLUTION)
+
+        def settle(store: Store, now: int) -> list[Status | None]:
+            seq = len(records) + 1
+            settled = msgspec.structs.replace(
+                doubt, seq=seq, kind=kind, payload=payload, started_at=now, finished_at=now, due_at=0
+            )
+            return store.resolve([(self.id, settled)], now)
+
+        before = self._known(self._engine.write(settle))
+        if before is Status.PARKED:
+            return
+        again = self.records()
+        if len(again) > len(records) and (again[len(records)].kind, again[len(records)].payload) == (kind, payload):
+            return  # it was written, and its answer lost
+        raise IllegalMove(f"execution `{self.id}` has moved on meanwhile; look at it again before you resolve `{step}`")
+
+    def _in_doubt(self, records: list[Record], step: str, branch: str | None, ordinal: int | None) -> Record:
+        status = self.status()
+        if status is not Status.PARKED:
+            raise IllegalMove(f"execution `{self.id}` is {status}; only a step of a parked one can be resolved")
+        found = [
+            record
+            for record in steps_in_doubt(records)
+            if record.name == step and branch in (None, record.branch) and ordinal in (None, record.ordinal)
+        ]
+        if not found:
+            raise NotFound(f"no step `{step}` of execution `{self.id}` is in doubt")
+        if len(found) > 1:
+            places = ", ".join(f"branch `{record.branch}` ordinal {record.ordinal}" for record in found)
+            raise ConfigError(f"{len(found)} steps `{step}` are in doubt ({places}); say which")
+        return found[0]
 
     def _known(self, answers: list[Status | None]) -> Status:
         if answers[0] is None:

@@ -26,7 +26,7 @@ PATCHED_PREFIX = "hydra.patched:"  # of the keys of changes; code need not ask f
 class Past:
     """What is known of one key."""
 
-    __slots__ = ("digest", "due_at", "failed_count", "outcome", "try_count")
+    __slots__ = ("digest", "due_at", "failed_count", "is_started", "last_failure", "outcome", "try_count")
 
     def __init__(self) -> None:
         self.outcome: Record | None = None
@@ -34,6 +34,8 @@ class Past:
         self.failed_count = 0  # tries that used up an attempt
         self.try_count = 0  # all tries, those that crashed included
         self.due_at = 0  # when the next try may start, or the wait ends
+        self.is_started = False  # it may have taken effect: to be looked up before it runs again
+        self.last_failure: bytes | None = None  # of a try that was the last its policy allows
 
 
 class History:
@@ -63,21 +65,42 @@ class History:
                 self._unasked[key] = None
             elif record.kind == RecordKind.WAIT:
                 past.due_at = record.due_at
+            elif record.kind == RecordKind.START:
+                past.is_started = True
+                past.digest = record.digest
+            elif record.kind == RecordKind.RESOLUTION:
+                self._resolve(key, past, record)
             else:
                 past.try_count += 1
                 if record.kind == RecordKind.TRY:
                     past.failed_count += 1
                     past.digest = record.digest
                     past.due_at = record.due_at
+                    past.last_failure = None if record.due_at else record.payload
+
+    def _resolve(self, key: Key, past: Past, record: Record) -> None:
+        """A person's word is an outcome, or else the step begins anew."""
+        if record.payload is not None:
+            past.outcome = record
+            self._unasked[key] = None
+        else:
+            past.is_started, past.failed_count, past.due_at, past.last_failure = False, 0, 0, None
 
     def _forget(self, key: Key) -> None:
         """A new attempt may rightly take another path, so nothing recorded before it has to be asked for."""
-        self._past.pop(key, None)
+        past = self._past.pop(key, None)
+        if past is not None and past.is_started:
+            self._past[key] = Past()
+            self._past[key].is_started = True
         self._unasked.clear()
 
     def ask(self, key: Key) -> Past | None:
         self._unasked.pop(key, None)
         self._left.pop(key, None)
+        return self._past.get(key)
+
+    def of(self, key: Key) -> Past | None:
+        """Without asking for it."""
         return self._past.get(key)
 
     def value_of(self, key: Key) -> bytes | None:

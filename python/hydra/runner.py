@@ -190,7 +190,7 @@ def enter_step(call: StepCall) -> Any:
     args, kwargs = call.own_arguments()
     if isinstance(call, TransactionCall):
         return refuse_without(call.execution.host.transactions).perform(call, args, kwargs)
-    return call.step.function(*args, **kwargs)
+    return call.function(*args, **kwargs)
 
 
 def run_unlimited(call: StepCall, context: Context) -> None:

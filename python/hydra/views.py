@@ -20,7 +20,11 @@ _STEP_STATUS = {
     RecordKind.FAILURE: "failed",
     RecordKind.TRY: "retrying",
     RecordKind.CRASH: "crashed",
+    RecordKind.START: "started",
+    RecordKind.RESOLUTION: "resolved",
 }
+_TRIES = (RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH)
+_RESULTS = (RecordKind.STEP, RecordKind.RESOLUTION)
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -52,7 +56,7 @@ class StepView(msgspec.Struct, frozen=True):
     name: str
     branch: str
     ordinal: int
-    status: str  # running (known of those that say how far they are), completed, failed, retrying, crashed
+    status: str  # completed, failed, retrying, crashed; running (where it says how far it is), started, resolved
     attempts: int
     started_at: datetime
     finished_at: datetime
@@ -154,11 +158,11 @@ def _step_view(records: list[Record]) -> StepView:
         branch=last.branch,
         ordinal=last.ordinal,
         status=_STEP_STATUS[RecordKind(last.kind)],
-        attempts=len(records),
+        attempts=max(1, sum(record.kind in _TRIES for record in records)),
         started_at=to_datetime(records[0].started_at),
         finished_at=to_datetime(last.finished_at),
         due_at=to_datetime(last.due_at) if last.due_at else None,
-        result=codec.decode(last.payload) if last.kind == RecordKind.STEP and last.payload is not None else None,
+        result=codec.decode(last.payload) if last.kind in _RESULTS and last.payload is not None else None,
         error=error_line(last),
     )
 
@@ -201,6 +205,26 @@ def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
         items_per_second=rate,
         ends_at=ends_at,
     )
+
+
+def steps_in_doubt(records: Sequence[Record]) -> list[Record]:
+    """The last record of each step that was started and has no outcome but a person's word, which may be wrong."""
+    found: dict[tuple[str, str, int], Record] = {}
+    started: set[tuple[str, str, int]] = set()
+    for record in records:
+        key = (record.branch, record.name, record.ordinal)
+        if record.kind == RecordKind.START:
+            started.add(key)
+        if key not in started:
+            continue
+        if record.kind in (RecordKind.STEP, RecordKind.FAILURE) or (
+            record.kind == RecordKind.RESOLUTION and record.payload is None
+        ):
+            started.discard(key)
+            found.pop(key, None)
+        else:
+            found[key] = record
+    return list(found.values())
 
 
 def error_line(record: Record) -> str | None:

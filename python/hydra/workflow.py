@@ -92,12 +92,16 @@ class Step(Definition[P, R]):
         inline: bool = False,
         heartbeat_timeout: timedelta | float | None = None,
         cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
+        lookup: Callable[[str], Any] | None = None,
     ) -> None:
         super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
         self.timeout_ns = self._timeout_ns("timeout", timeout)
         self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
         self.cancel_grace_ns = round(seconds_of(cancel_grace, f"`cancel_grace` of step `{self.name}`") * 1e9)
         self.inline = inline
+        self.lookup = lookup
+        if lookup is not None and inspect.iscoroutinefunction(lookup) is not self.is_async:
+            raise ConfigError(f"step `{self.name}` and its `lookup` must both be async, or neither.")
         if inline and self.is_limited:
             raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
         if inline and self.is_async:
@@ -148,6 +152,8 @@ class Transaction(Step[P, R]):
         super().__init__(function, **options)
         if self.is_limited or self.inline:
             raise ConfigError(f"transaction `{self.name}` takes no time-out and is never inline.")
+        if self.lookup is not None:
+            raise ConfigError(f"transaction `{self.name}` takes no `lookup`: it is never in doubt.")
         parameters = list(self.signature.parameters.values())
         if self.is_async:
             raise ConfigError(f"transaction `{self.name}` must not be async: its connection is not.")
@@ -322,6 +328,7 @@ def step(
     inline: bool = ...,
     heartbeat_timeout: timedelta | float | None = ...,
     cancel_grace: timedelta | float = ...,
+    lookup: Callable[[str], Any] | None = ...,
 ) -> StepDecorator: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a step; bare, or with its retry policy, time-outs and name.
@@ -329,6 +336,11 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     Durations are timedeltas or seconds. `heartbeat_timeout` ends a try that has not called `hydra.heartbeat` for so
     long, as `timeout` ends one that takes too long; `cancel_grace` is what a try gets to end once its execution was
     cancelled or ran out of time.
+
+    `lookup` is for effects that must not happen twice: before the step runs again, whatever ended its earlier try,
+    `lookup(key)` is asked with the step's `hydra.idempotency_key()` whether it took effect. It answers
+    `hydra.Found(result)`, `hydra.NOT_FOUND` (the step runs again) or `hydra.UNSURE` (the execution is parked until a
+    person resolves it). It costs one more record, durable before the step starts.
     """
 
     def define(function: Callable[..., Any]) -> Step[..., Any]:

@@ -195,3 +195,24 @@ def rests_too_long(log: str) -> None:
     hydra.on_failure(give_back.bind(log, "second"))
     effect(log, "second")
     hydra.sleep(timedelta(days=1))
+
+
+def find_payment(key: str) -> hydra.Found[str] | hydra.doubts.Answer:
+    """The ledger is the file of notes; what is in it was paid."""
+    log = os.environ["HYDRA_TEST_LEDGER"]
+    lines = Path(log).read_text().splitlines() if os.path.exists(log) else []
+    is_paid = any(line.split("\t")[:2] == ["paid", key] for line in lines)
+    return hydra.Found("paid") if is_paid else hydra.NOT_FOUND
+
+
+@hydra.step(lookup=find_payment)
+def pay(log: str) -> str:
+    kills.reach("before payment")
+    note(log, "paid")
+    kills.reach("after payment")
+    return "paid"
+
+
+@hydra.workflow
+def pays_once(log: str) -> str:
+    return pay(log)

@@ -171,3 +171,27 @@ def test_what_is_parked_again_after_a_cancel_stays_cancelled_and_is_not_due(stor
     (again,) = claim(store, node)
     assert again.cancel_requested
     assert end(store, node, again, "cancelled")
+
+
+def test_a_resolution_is_the_next_record_of_what_is_parked_and_makes_it_due(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    started = record(1, "pay", "start")
+    end(store, node, claimed, "parked", started, payload=b"", cause="in doubt")
+    settled = Record(2, "resolution", "", "pay", 1, 1, b"digest", b"value", NOW + 5, NOW + 5)
+    assert store.resolve([(claimed.id, settled), (UNKNOWN, settled)], NOW + 5) == ["parked", None]
+    assert store.resolve([(claimed.id, settled)], NOW + 5) == ["pending"]
+    assert store.stats(NOW).counts == {WORKFLOW: {"pending": 1}}
+    (again,) = claim(store, node, now=NOW + 5)
+    assert (again.records, again.run_at) == ([started, settled], NOW + 5)
+    assert end(store, node, again, "completed", record(3), payload=b"")
+
+
+def test_r13_a_resolution_that_is_not_the_next_record_changes_nothing(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    end(store, node, claimed, "parked", record(1, "pay", "start"), payload=b"")
+    for seq in (1, 3):
+        late = Record(seq, "resolution", "", "pay", 1, 1, b"digest", None, NOW, NOW)
+        assert store.resolve([(claimed.id, late)], NOW) == ["pending"]
+    assert (status(store, claimed.id), len(store.records(claimed.id))) == ("parked", 1)

@@ -174,4 +174,32 @@ def _handles(engine: Engine, ids: tuple[str, ...]) -> list[Handle[object]]:
     return [engine.get(id) for id in ids]
 
 
-COMMANDS = (submit, result, cancel, retry, resume, signal, complete)
+@click.command()
+@click.argument("id")
+@click.argument("step")
+@click.option("--value", metavar="JSON", help="Its effect happened: what the step would have returned.")
+@click.option("--rerun", is_flag=True, help="Its effect did not happen: run the step again.")
+@click.option("--branch", help="Which one, where several steps of that name are in doubt.")
+@click.option("--ordinal", type=int, help="Which one, where several steps of that name are in doubt (from 0).")
+@database_options
+def resolve(
+    id: str,
+    step: str,
+    value: str | None,
+    rerun: bool,
+    branch: str | None,
+    ordinal: int | None,
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    """Settle a step in doubt of a parked execution, which then goes on."""
+    if rerun is (value is not None):
+        raise click.UsageError("give either `--value JSON` or `--rerun`")
+    settled = {"rerun": True} if value is None else {"value": parse_json(value)}
+    with open_engine(db, namespace) as engine:
+        handle = engine.get(id)
+        handle.resolve(step, branch=branch, ordinal=ordinal, **settled)
+        click.echo(f"{handle.id} pending")
+
+
+COMMANDS = (submit, result, cancel, retry, resume, resolve, signal, complete)

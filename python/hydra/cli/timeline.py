@@ -88,6 +88,10 @@ def _record_entry(record: Record) -> Entry:
             return Entry(at, f"{step} will be tried again", took, f"attempt {record.attempt}: {error}")
         case RecordKind.CRASH:
             return Entry(at, f"{step} crashed", took, f"attempt {record.attempt}: {error}")
+        case RecordKind.START:
+            return Entry(at, f"{step} starts", detail="in doubt until its outcome is recorded")
+        case RecordKind.RESOLUTION:
+            return Entry(at, f"{step} resolved by a person", detail="it runs again" if record.payload is None else "")
         case RecordKind.SLEEP:
             until = to_datetime(record.due_at)
             return Entry(at, f"sleep{ordinal}{place}", until - to_datetime(record.started_at), f"until {until}")

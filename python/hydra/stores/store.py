@@ -217,6 +217,12 @@ class Store(Protocol):
         """parked -> pending, death counts cleared. Status before, None if unknown."""
         ...
 
+    def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
+        """Settle steps in doubt: append each record (of kind RESOLUTION) as its execution's next (R13) and make it due,
+        as `resume` does; where it is parked and that is its next number, else nothing. Status before, None if unknown.
+        PENDING stands for what was parked with another number of records."""
+        ...
+
     def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
         """Put messages before executions, and wake or mark each (R14). The status before, None if unknown; a final
         one takes none. A message that was put before, or consumed, is not put again (R17)."""

@@ -74,6 +74,12 @@ BREAKS: dict[str, tuple[str, str, str, str]] = {
         "missing",
         "done",
     ),
+    "what was never started is settled": (
+        f"update hydra_record set kind = 'resolution' {LATER}",
+        "G4",
+        "which was never started",
+        "done",
+    ),
     "an outcome is lost": (
         "delete from hydra_claim where execution_id = %(done)s",
         "G1",

@@ -76,6 +76,12 @@ BREAKS: dict[str, tuple[str, str, str, str]] = {
         "missing",
         "done",
     ),
+    "what was never started is settled": (
+        "update hydra_record set kind = 'resolution' where execution_id = :done and seq = 3",
+        "G4",
+        "which was never started",
+        "done",
+    ),
     "an outcome is lost": (
         "delete from hydra_claim where execution_id = :done",
         "G1",

@@ -1,10 +1,10 @@
-"""What a person orders of what has stopped: retry, resume. Never touches the owner or epoch of what runs (R10)."""
+"""What a person orders of what stopped: retry, resume, resolve. Never touches the owner or epoch of what runs (R10)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hydra.execution import Status
+from hydra.execution import Record, Status
 from hydra.stores.mysql.committing import record_row, supersede
 from hydra.stores.mysql.locking import (
     Locked,
@@ -37,6 +37,27 @@ def resume(transaction: Transaction, ids: Sequence[str], now: int) -> list[Statu
         transaction.queue("resume", ids=id_list(e.id for e in parked), now=now)
         _become_due(transaction, parked, now)
     return _statuses(found, ids)
+
+
+def resolve(transaction: Transaction, resolutions: Sequence[tuple[str, Record]], now: int) -> list[Status | None]:
+    """The status before; PENDING for what was parked with another number of records."""
+    found = _lock(transaction, [id for id, _ in resolutions])
+    answers: list[Status | None] = []
+    settled: dict[str, Record] = {}
+    for id, record in resolutions:
+        execution = found.get(id)
+        status = None if execution is None else Status(execution.status)
+        if execution is not None and status is Status.PARKED:
+            if execution.record_count == record.seq - 1 and id not in settled:
+                settled[id] = record
+            else:
+                status = Status.PENDING
+        answers.append(status)
+    if settled:
+        transaction.queue_rows("add_records", [record_row(id, record) for id, record in settled.items()])
+        transaction.queue("resolve", ids=id_list(settled), now=now)
+        _become_due(transaction, [found[id] for id in settled], now)
+    return answers
 
 
 def _lock(transaction: Transaction, ids: Sequence[str]) -> dict[str, Locked]:

@@ -130,6 +130,9 @@ class MysqlStore:
     def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
         return self._database.write(lambda t: orders.resume(t, ids, now))
 
+    def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
+        return self._database.write(lambda t: orders.resolve(t, resolutions, now))
+
     def signal(self, messages: Sequence[Message], now: int) -> list[Status | None]:
         return self._database.write(lambda t: mailbox.signal(t, messages, now))
 

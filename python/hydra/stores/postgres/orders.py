@@ -1,16 +1,18 @@
-"""What a person orders: cancel, retry, resume. Never touches the owner or epoch of what runs (R10)."""
+"""What a person orders: cancel, retry, resume, resolve. Never touches the owner or epoch of what runs (R10)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hydra.execution import Status
+from hydra.execution import Record, Status
 from hydra.stores.postgres.arrays import is_uuid, uuids
 from hydra.stores.postgres.session import Result
 
 Write = Callable[..., list[Result]]
 Read = Callable[..., list[list[tuple[Any, ...]]]]
+
+_RESOLVED_FIELDS = ("seq", "kind", "branch", "name", "ordinal", "attempt", "digest", "payload")
 
 
 def request_cancel(
@@ -41,6 +43,24 @@ def resume(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[S
     values = _values(namespace, ids)
     resumed, states = write(("resume", {**values, "now": now}), ("states", values))
     return _before(ids, resumed, states, Status.PARKED)
+
+
+def resolve(write: Write, namespace: str, resolutions: Sequence[tuple[str, Record]], now: int) -> list[Status | None]:
+    """The status before; PENDING for what was parked with another number of records."""
+    answers: list[Status | None] = []
+    for id, record in resolutions:
+        if not is_uuid(id):
+            answers.append(None)
+            continue
+        fields = {name: getattr(record, name) for name in _RESOLVED_FIELDS}
+        settled, states = write(
+            ("resolve", {**fields, "id": id, "namespace": namespace, "now": now}), ("states", _values(namespace, [id]))
+        )
+        if settled.rows:
+            answers.append(Status.PARKED if settled.rows[0][1] else Status.PENDING)
+        else:
+            answers += _in_order([id], states)
+    return answers
 
 
 def _values(namespace: str, ids: Sequence[str]) -> dict[str, object]:

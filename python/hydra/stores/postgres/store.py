@@ -162,6 +162,12 @@ class PostgresStore:
             self._announce(READY)
             return statuses
 
+    def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
+        with self._database.part():
+            statuses = orders.resolve(self._database.write, self.namespace, resolutions, now)
+            self._announce(READY)
+            return statuses
+
     def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
         with self._database.part():
             statuses = mailbox.signal(self._database.write, self.namespace, messages, now)

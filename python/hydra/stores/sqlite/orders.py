@@ -1,4 +1,4 @@
-"""What a person orders: cancel, retry, resume. Never touches the owner or epoch of what runs (R10)."""
+"""What a person orders: cancel, retry, resume, resolve. Never touches the owner or epoch of what runs (R10)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from hydra.execution import Status
+from hydra.execution import Record, Status
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.family import tell_parents, with_descendants
-from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.sqlite.statements import execute, execute_rows, select, select_json, to_json
 
 IDLE = (Status.PENDING, Status.SLEEPING, Status.WAITING, Status.PARKED)
 
@@ -47,6 +47,25 @@ def resume(connection: sqlite3.Connection, namespace: str, ids: Sequence[str], n
     execute(connection, "resume", namespace=namespace, ids=before.ids_json, now=now)
     before.count_moves((Status.PARKED,), Status.PENDING)
     return before.of(ids)
+
+
+def resolve(
+    connection: sqlite3.Connection, namespace: str, resolutions: Sequence[tuple[str, Record]], now: int
+) -> list[Status | None]:
+    """The status before; PENDING for what was parked with another number of records."""
+    answers: list[Status | None] = []
+    for id, record in resolutions:
+        before = _States(connection, namespace, [id])
+        (status,) = before.of([id])
+        if status is Status.PARKED:
+            values = {"id": id, "namespace": namespace, "record_count": record.seq - 1, "now": now}
+            if execute(connection, "resolve", **values):
+                execute_rows(connection, "commit_records", [(id, *msgspec.structs.astuple(record))])
+                before.count_moves((Status.PARKED,), Status.PENDING)
+            else:
+                status = Status.PENDING
+        answers.append(status)
+    return answers
 
 
 def find_undoable(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:

@@ -134,6 +134,10 @@ class SqliteStore:
         with self._database.transaction() as connection:
             return orders.resume(connection, self.namespace, ids, now)
 
+    def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
+        with self._database.transaction() as connection:
+            return orders.resolve(connection, self.namespace, resolutions, now)
+
     def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
             return mailbox.signal(connection, self.namespace, messages, now)

@@ -11,8 +11,8 @@ join hydra_record as later
     and later.branch = r.branch
     and later.name = r.name
     and later.ordinal = r.ordinal
-    and later.kind in ('step', 'failure', 'value')
-where r.kind in ('step', 'failure', 'value')
+    and (later.kind in ('step', 'failure', 'value') or (later.kind = 'resolution' and r.kind <> 'resolution'))
+where (r.kind in ('step', 'failure', 'value') or (r.kind = 'resolution' and r.payload is not null))
     and not exists (
         select 1
         from hydra_record as f

@@ -121,7 +121,12 @@ create table hydra_record (
     ordinal integer not null,
     attempt integer not null,
     kind text collate "C" not null
-        check (kind in ('step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry', 'spawn')),
+        check (
+            kind in (
+                'step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry', 'spawn', 'start',
+                'resolution'
+            )
+        ),
     branch text not null,
     name text not null,
     digest bytea not null,

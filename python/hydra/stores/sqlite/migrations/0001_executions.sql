@@ -80,7 +80,7 @@ create table hydra_record (
         check (
             kind = 'step' or kind = 'value' or kind = 'sleep' or kind = 'failure'
             or kind = 'try' or kind = 'crash' or kind = 'supersede' or kind = 'wait' or kind = 'event' or kind = 'expiry'
-            or kind = 'spawn'
+            or kind = 'spawn' or kind = 'start' or kind = 'resolution'
         ),
     branch text not null,
     name text not null,

@@ -1,4 +1,4 @@
-"""What do many idle nodes cost the server, how soon does one take a single submission, and how many wake for it?
+"""What do many idle nodes cost the server, how soon is a single submission taken, and how many nodes wake for it?
 
     python benches/idle.py [--nodes 50] [--seconds 20] [--samples 100] [--url postgres|mysql|URL]
 

@@ -1,0 +1,148 @@
+"""Fills a database with executions by its own means, millions in a minute or two: what the benchmarks stand beside.
+
+The rows are those that submissions, claims and ends would have left, one claim each, without steps.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from urllib.parse import urlsplit
+
+import psycopg
+from hydra.codec import encode_call
+from hydra.stores.store import Store
+
+YEAR_US = 365 * 86_400 * 1_000_000
+PART = 500_000  # rows in one transaction
+NODE = "00000000-0000-7000-8000-000000000000"
+WORKFLOW = "bench"
+
+
+def can_fill(url: str) -> bool:
+    return urlsplit(url).scheme in ("sqlite", "postgresql", "postgres")
+
+
+def fill(store: Store, url: str, *, finished: int, sleeping: int, pending: int) -> None:
+    """Ids are those of long ago, so that whatever is submitted later comes after them."""
+    now = store.now()
+    filler = _fill_sqlite if urlsplit(url).scheme == "sqlite" else _fill_postgres
+    first = 1
+    for status, count in (("completed", finished), ("sleeping", sleeping), ("pending", pending)):
+        if count:
+            filler(store, url, status, first, count, now)
+        first += count
+
+
+def _fill_sqlite(store: Store, url: str, status: str, first: int, count: int, now: int) -> None:
+    """A crash in the middle would cost the file, which is no more than a benchmark's."""
+    connection = sqlite3.connect(store.path or "", isolation_level=None)
+    for pragma in ("synchronous = off", "foreign_keys = off", "cache_size = -262144"):
+        connection.execute(f"pragma {pragma}")
+    payload, digest = encode_call(("x" * 200,), {})
+    values = {"status": status, "now": now, "wake_at": now + YEAR_US, "input": payload, "digest": digest, "node": NODE}
+    numbers = "with recursive number (n) as (select :first union all select n + 1 from number where n < :last)"
+    id = "printf('00000000-0000-7000-8000-%012x', n)"
+    ended = int(status != "pending")
+    for start in range(first, first + count, PART):
+        values |= {"first": start, "last": min(start + PART, first + count) - 1}
+        connection.execute("begin immediate")
+        connection.execute(
+            f"""
+            {numbers}
+            insert into hydra_execution (
+                id, namespace, workflow, status, priority, run_at, wake_at, epoch, claimed_at, started_at, finished_at
+            )
+            select
+                {id}, 'default', '{WORKFLOW}', :status, 0, :now, iif(:status = 'sleeping', :wake_at, null), {ended},
+                iif({ended}, :now, null), iif({ended}, :now, null), iif(:status = 'completed', :now, null)
+            from number
+            """,
+            values,
+        )
+        connection.execute(
+            f"""
+            {numbers}
+            insert into hydra_submission (execution_id, digest, input, submitted_at)
+            select {id}, :digest, :input, :now
+            from number
+            """,
+            values,
+        )
+        if ended:
+            connection.execute(
+                f"""
+                {numbers}
+                insert into hydra_claim (
+                    execution_id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail, payload
+                )
+                select {id}, 1, 1, :node, 0, :now, :now, :status, '', null
+                from number
+                """,
+                values,
+            )
+        connection.execute("commit")
+    connection.execute(
+        "insert into hydra_count (namespace, workflow, status, count) values ('default', ?, ?, ?) "
+        "on conflict (namespace, workflow, status) do update set count = count + excluded.count",
+        (WORKFLOW, status, count),
+    )
+    connection.execute("pragma wal_checkpoint(truncate)")
+    connection.close()
+
+
+def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, now: int) -> None:
+    payload, digest = encode_call(("x" * 200,), {})
+    id = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+    values = {
+        "status": status,
+        "now": now,
+        "wake_at": now + YEAR_US if status == "sleeping" else None,
+        "input": payload,
+        "digest": digest,
+        "node": NODE,
+        "epoch": int(status != "pending"),
+        "first": first,
+        "last": first + count - 1,
+    }
+    own = f"""
+        insert into hydra_execution (
+            id, run_at, wake_at, started_at, claimed_at, epoch, priority, status, namespace, workflow
+        )
+        select {id}, %(now)s, %(wake_at)s::bigint, null, null, %(epoch)s, 0, %(status)s, 'default', '{WORKFLOW}'
+        from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+    """
+    final = f"""
+        insert into hydra_outcome (
+            execution_id, finished_at, run_at, started_at, claimed_at, epoch, attempt, wake_seq, record_count,
+            death_count, alone_death_count, cause_seq, status, namespace, workflow, cause
+        )
+        select {id}, %(now)s, %(now)s, %(now)s, %(now)s, 1, 1, 0, 0, 0, 0, 0, %(status)s, 'default', '{WORKFLOW}', ''
+        from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+    """
+    statements = [
+        "set synchronous_commit = off",
+        f"""
+        insert into hydra_submission (
+            execution_id, submitted_at, due_at, priority, namespace, workflow, digest, input
+        )
+        select {id}, %(now)s, %(now)s, 0, 'default', '{WORKFLOW}', %(digest)s, %(input)s
+        from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+        """,
+        final if status == "completed" else own,
+    ]
+    if status != "pending":
+        statements.append(f"""
+            insert into hydra_claim (
+                execution_id, claimed_at, ended_at, node, epoch, attempt, worker, ending, detail
+            )
+            select {id}, %(now)s, %(now)s, %(node)s, 1, 1, 0, %(status)s, ''
+            from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+        """)
+    if status == "completed":
+        statements.append(
+            f"insert into hydra_count values ('default', '{WORKFLOW}', 'completed', %(last)s - %(first)s + 1)"
+        )
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement, values if "%(" in statement else None)
+        connection.execute("analyze")

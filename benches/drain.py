@@ -1,6 +1,7 @@
 """How fast does `hydra start` drain waiting executions, every step durable before the next, and at what cost?
 
     python benches/drain.py [--workflow one_step|ten_steps|no_step] [--executions 40000] [--workers 2] [--url URL]
+        [--with-metrics]
 
 Submissions happen before the clock starts. Rate: from the first start to the last finish, on the database's clock.
 CPU: everything (this program's submissions, supervisor, zygote, workers) per 1,000 executions.
@@ -24,14 +25,16 @@ PAYLOAD = "x" * 200
 STEPS = {"one_step": 1, "ten_steps": 10, "no_step": 0}
 
 
-def drain(url: str, workflow: str, executions: int, workers: int, concurrency: int, report: Report) -> None:
+def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -> None:
+    executions, workers = chosen.executions, chosen.workers
     before = cpu_seconds()
     with hydra.Engine(url) as engine:
         bound = getattr(app, workflow)
         engine.submit_many([bound.bind(PAYLOAD) for _ in range(executions)])
         submit_cpu = cpu_seconds() - before
         command = [sys.executable, "-m", "hydra.cli", "start", "app", "--db", url, "--workers", str(workers)]
-        node = subprocess.Popen([*command, "--concurrency", str(concurrency)], cwd=Path(__file__).parent)
+        command += ["--http", "127.0.0.1:0"] if chosen.with_metrics else []
+        node = subprocess.Popen([*command, "--concurrency", str(chosen.concurrency)], cwd=Path(__file__).parent)
         began = time.perf_counter()
         first, done_at = 0, 0.0
         while True:
@@ -52,7 +55,7 @@ def drain(url: str, workflow: str, executions: int, workers: int, concurrency: i
         rate = (executions - first) / (done_at - began)
     cpu_each = 1000 * (submit_cpu + node_cpu) / executions
     report.row(
-        f"drain {workflow}, {workers} workers",
+        f"drain {workflow}, {workers} workers{', with metrics' if chosen.with_metrics else ''}",
         rate,
         "per second",
         steps_per_second=round(rate * STEPS[workflow]),
@@ -68,6 +71,7 @@ def main() -> None:
     options.add_argument("--executions", type=int, default=40_000)
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--concurrency", type=int, default=512)
+    options.add_argument("--with-metrics", action="store_true", help="measured by `hydra start --http` while it runs")
     options.add_argument("--url")
     options.add_argument("--json")
     chosen = options.parse_args()
@@ -77,7 +81,7 @@ def main() -> None:
     for workflow in chosen.workflow or ["one_step", "ten_steps"]:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             url = chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db"
-            drain(url, workflow, chosen.executions, chosen.workers, chosen.concurrency, report)
+            drain(url, workflow, chosen, report)
     report.save(chosen.json)
 
 

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 SCRIPTS = {
     "submit": ["--seconds", "0.2"],
-    "drain": ["--executions", "2000"],
+    "drain": ["--executions", "2000", "--with-metrics"],
     "store": ["--count", "1000", "--batch", "100"],
     "claim": ["--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"],
     "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],

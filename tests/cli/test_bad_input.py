@@ -42,6 +42,15 @@ def test_a_directory_in_the_place_of_a_database(terminal: Terminal, tmp_path: Pa
     assert "is a directory" in answer.error
 
 
+def test_an_address_or_a_label_that_cannot_be(terminal: Terminal) -> None:
+    answer = terminal.refused("start", "app", "--http", "nonsense")
+    assert answer.code == 2
+    assert "`nonsense` is not an address to listen on" in answer.error
+    answer = terminal.refused("start", "app", "--http", "127.0.0.1:0", "--metric-tag", "run", "--metric-tag", "a-b")
+    assert answer.code == 2
+    assert "tag `a-b` cannot be a label" in answer.error
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_database_that_may_not_be_written(terminal: Terminal, tmp_path: Path) -> None:
     terminal.hydra("migrate")

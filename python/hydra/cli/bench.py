@@ -46,6 +46,7 @@ def bench(seconds: float, db: str | None, as_json: bool) -> None:
 
         run = BenchRun(url, seconds, tell)
         with run.engine:
+            run.engine.stats()  # before there is anything to clean
             try:
                 figures += run.figures()
             finally:

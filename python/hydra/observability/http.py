@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
@@ -16,6 +17,7 @@ from hydra.errors import ConfigError
 
 REQUESTS_MAX = 16  # answered at a time; further ones are hung up on
 READ_SECONDS = 5.0  # for a client to say what it wants
+ACCEPT_PAUSE_SECONDS = 0.1
 LOOK_SECONDS = 0.25  # how long `close` may wait for the listener
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -115,6 +117,13 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError:  # no descriptor is left, and the client still waits: not again at once
+            time.sleep(ACCEPT_PAUSE_SECONDS)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._free.acquire(blocking=False):

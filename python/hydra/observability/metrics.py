@@ -74,7 +74,7 @@ class Counter(Series):
     def expect(self, values: Iterable[str]) -> None:
         """Show these values of the one label from the start, so that the first of each is seen as growth."""
         for value in values:
-            self.values.setdefault((value,), 0)
+            self.add((value,), 0)
 
     def family(self, common: dict[str, str]) -> Metric:
         family = CounterMetricFamily(self.name, self.help, labels=[*common, *self.labels])

@@ -155,3 +155,25 @@ def test_a_signal_reaches_an_execution_by_id_or_by_workflow_and_key(terminal: Te
     assert terminal.hydra("cancel", id).code == 0
     refused = terminal.hydra("signal", id, "approved")
     assert (refused.code, "takes no event" in refused.error) == (1, True)
+
+
+def test_a_callback_is_completed_by_its_token(terminal: Terminal) -> None:
+    (terminal.folder / "app.py").write_text(
+        "from decimal import Decimal\nfrom pathlib import Path\nimport hydra\n\n"
+        "@hydra.step\ndef hand_out(token: str) -> None:\n    Path('token').write_text(token)\n\n"
+        "@hydra.workflow\ndef pay() -> Decimal:\n    token = hydra.callback_token()\n    hand_out(token)\n"
+        "    return hydra.wait_callback(token, type=Decimal)\n"
+    )
+    terminal.start()
+    id = terminal.hydra("submit", "pay", "[]").out.split()[0]
+    path = terminal.folder / "token"
+    while not path.exists() or not path.read_text():
+        terminal.hydra("list")
+    token = path.read_text()
+    assert terminal.hydra("complete", token, "1", "--fail", "no").code == 2
+    assert terminal.hydra("complete", token, "{").code == 2
+    assert "unknown or has expired" in terminal.refused("complete", f"{id}.guessed", "1").error
+    assert terminal.hydra("complete", token, '"1.10"').out == f"{id} completed\n"
+    assert terminal.hydra("result", id).out == '"1.10"\n'
+    assert terminal.hydra("complete", token, '"1.10"').code == 0
+    assert "with something else" in terminal.refused("complete", token, "2").error

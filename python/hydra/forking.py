@@ -14,7 +14,7 @@ from hydra.errors import HydraError
 from hydra.execution import UNDO_BRANCH, Record, RecordKind, Snapshot, Submission
 
 FROM_TAG, BEFORE_TAG = "hydra.forked_from", "hydra.forked_before"
-TRIES = frozenset({RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH})
+TRIES = frozenset({RecordKind.START, RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH})
 
 
 class Fork(msgspec.Struct, frozen=True):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import uuid
 
-from hydra import _core, schedules
+from hydra import _core
 from hydra.execution import Claimed, End, ExecutionCommit, NodeInfo, NodeRef, Record, Submission
-from hydra.schedules import Cron, ScheduleSpec
 from hydra.stores.store import Store
 
 NOW = 1_800_000_000_000_000
@@ -95,15 +94,3 @@ def status(store: Store, id: str) -> str:
     (snapshot,) = store.get([id])
     assert snapshot is not None
     return snapshot.status.value
-
-
-def fired(store: Store, node: NodeRef) -> str:
-    """The execution of the one tick that a schedule has fired; the database has no other schedule."""
-    minute = 60 * SECOND
-    entry = schedules.register(WORKFLOW, ScheduleSpec.of(Cron("* * * * *"), None), None, NOW - 2 * minute)
-    store.upsert_schedules(node, [entry], NOW)
-    (state,) = store.schedules()
-    change = schedules.fire(state, (), NOW - minute)
-    assert change is not None
-    assert store.fire_schedules(node, [change], NOW) == [True]
-    return change.submissions[0].id

@@ -8,7 +8,8 @@ import pytest
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.mysql.statements import NO_NODE, id_literal, literal, read_statements
 from mysql_racing import Behind
-from store_values import NOW, SECOND, claim, end, fired, record, register, running, submission, submit, write
+from schedule_values import fired
+from store_values import NOW, SECOND, claim, end, record, register, running, submission, submit, write
 
 LATER = "where execution_id = {done} and seq = 3"
 

@@ -10,7 +10,8 @@ import pytest
 from hydra.stores.postgres import PostgresStore
 from hydra.stores.postgres.statements import audits
 from psycopg.rows import TupleRow
-from store_values import NOW, SECOND, claim, end, fired, record, register, running, submission, submit, write
+from schedule_values import fired
+from store_values import NOW, SECOND, claim, end, record, register, running, submission, submit, write
 
 GHOST = "00000000-0000-0000-0000-000000000009"
 LATER = "where execution_id = %(done)s and seq = 3"

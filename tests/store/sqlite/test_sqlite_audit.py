@@ -10,7 +10,8 @@ import pytest
 from hydra.stores import open_store
 from hydra.stores.sqlite.statements import audits
 from hydra.stores.store import Store
-from store_values import NOW, SECOND, claim, end, fired, record, register, running, submission, submit, write
+from schedule_values import fired
+from store_values import NOW, SECOND, claim, end, record, register, running, submission, submit, write
 
 # What is done to a healthy database; which promise the audit must name; a word of its sentence; whose execution.
 BREAKS: dict[str, tuple[str, str, str, str]] = {

@@ -6,30 +6,38 @@ Changes nothing of what the verbs do. Only the node's own store is wrapped, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 from hydra.clock import boottime_ns
+from hydra.execution import NodeRef
 from hydra.observability.metrics import Metrics
+from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.store_thread import NO_ANSWER
 from hydra.stores.store import Store
 
 TIMED = (
     "claim",
+    "claims",
     "commit",
+    "fire_schedules",
+    "get",
     "heartbeat_node",
     "mark_dead",
     "next_due_at",
     "nodes",
+    "park",
     "promote",
     "recover",
     "register_node",
     "register_workflows",
     "resync",
     "return_executions",
+    "schedules",
     "stats",
     "unregister_node",
+    "upsert_schedules",
 )
 
 
@@ -40,6 +48,7 @@ class MeasuredStore:
         self._store = store
         self._metrics = metrics
         self._due_at: int | None = None
+        self._skipped_counts: dict[str, int] = {}
         self.answered_at_ns = 0
         metrics.store_errors.expect((*TIMED, "now", "transaction"))
         for verb in TIMED:
@@ -77,15 +86,17 @@ class MeasuredStore:
     def _timed(self, verb: str) -> Callable[..., Any]:
         call = getattr(self._store, verb)
         followers: dict[str, Callable[..., None]] = {
+            "fire_schedules": self._fired,
             "next_due_at": self._heard_of_timer,
             "promote": self._promoted,
             "return_executions": self._returned,
+            "schedules": self._heard_of_schedules,
         }
         follow = followers.get(verb)
 
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
             with self._watched(verb):
-                answer = call(*arguments)
+                answer = call(*arguments, **options)
             if follow is not None:
                 follow(answer, *arguments)
             return answer
@@ -113,3 +124,19 @@ class MeasuredStore:
     def _returned(self, count: int, *_: Any) -> None:
         if count:
             self._metrics.leases_taken_over.add(amount=count)
+
+    def _heard_of_schedules(self, states: Sequence[ScheduleState]) -> None:
+        for state in states:
+            self._skipped_counts[state.name] = state.progress.skipped_count
+            self._metrics.schedules_fired.expect((state.name,))
+            self._metrics.schedules_missed.expect((state.name,))
+
+    def _fired(self, answers: Sequence[bool], _: NodeRef, changes: Sequence[ScheduleChange], now: int) -> None:
+        """Of what another node fired first, nothing counts here (R25)."""
+        for change, is_written in zip(changes, answers, strict=True):
+            if is_written:
+                name, skipped_count = change.name, change.progress.skipped_count
+                self._metrics.schedules_fired.add((name,), len(change.submissions))
+                before = self._skipped_counts.get(name, skipped_count)
+                self._metrics.schedules_missed.add((name,), max(0, skipped_count - before))
+                self._skipped_counts[name] = skipped_count

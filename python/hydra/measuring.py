@@ -33,6 +33,7 @@ RESTART_REASONS = (  # how a death begins when it is told in words, and what it 
     ("a step", "overdue"),
     ("step", "overdue"),
     ("its node was declared dead", "lease"),
+    ("the database lost", "lease"),
     ("it is not needed any more", "drained"),
     ("it was still busy", "drained"),
     ("it did not start", "start"),
@@ -101,6 +102,9 @@ class Measuring:
     def asked(self, action: events.Action) -> None:
         if isinstance(action, events.SendCommit):
             self._batch, self._under_way = action.batch, action.commits
+        elif isinstance(action, events.Renew):
+            self._metrics.store_rewound.add()
+            self._lose_all()
 
     # executions
 
@@ -234,6 +238,9 @@ class Measuring:
 
     def _refused(self, _: events.Refused) -> None:
         self._metrics.heartbeats.add(("refused",))
+        self._lose_all()
+
+    def _lose_all(self) -> None:
         if self._held:
             self._metrics.leases_lost.add(amount=len(self._held))
         self._held.clear()

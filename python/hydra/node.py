@@ -234,6 +234,8 @@ class Node:
                 assert self.page is not None
                 self.page.set(deadline_ns, self.clock.offset_us)
             case Renew():
+                if self.observer is not None:
+                    self.observer.asked(action)
                 self._renew()
             case WakeAt(at_ns):
                 self._wake_at_ns = at_ns

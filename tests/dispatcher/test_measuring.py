@@ -216,6 +216,7 @@ def test_a_gauge_is_absent_until_it_is_known_and_when_it_is_not_known_any_more()
         ("its process stood still", "silent"), ("it did not start in time", "start"),
         ("a step ran past its time-out and could not be stopped", "overdue"),
         ("step `charge` ran past its timeout and could not be stopped", "overdue"),
+        ("the database lost what it had confirmed", "lease"),
         ("its node was declared dead", "lease"), ("it is not needed any more", "drained"),
         ("it was still busy at the end of the drain", "drained"), ("it could not be forked", "start"),
         ("its zygote ended before it was forked", "start"), ("it sent what is no frame: truncated", "protocol"),

@@ -16,6 +16,7 @@ from hydra.handle import Handle
 from scene import Scene, is_alive, until
 from servers.mysql import MysqlServer, create_database
 from servers.postgres import PostgresServer
+from test_http import Scrape, address
 from test_transactions import once
 
 ACCOUNTS = [f"a{number}" for number in range(60)]
@@ -109,7 +110,7 @@ def test_r19_a_server_restored_from_an_older_copy_is_noticed(tmp_path: Path) -> 
 def climb_half(scene: Scene) -> tuple[list[Handle[str]], set[int]]:
     """Two executions stand before the gate: one that ends behind it, one that goes on; and who runs them."""
     scene.engine.stats()  # makes the tables
-    scene.start(lease_ttl_seconds=6.0)
+    scene.start(lease_ttl_seconds=6.0, http="127.0.0.1:0")
     ends = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
     climbs = scene.engine.submit(apps.climb.bind(scene.log, str(scene.gate)))
     scene.first_note(count=2)
@@ -132,6 +133,7 @@ def assert_set_back(scene: Scene, handles: list[Handle[str]], workers: set[int])
     assert scene.engine.submit(apps.count.bind(3)).result(timeout=60) == 3, "it works on as another node"
     assert [note.word for note in scene.notes()].count("behind the gate") == 1, "nothing is silently done again"
     assert node.text().count(FORGOT) == 1
+    assert Scrape(address(node)).value("store_rewound_total") == 1
     assert scene.engine.audit() == []
 
     Path(f"{scene.gate}-above").touch()

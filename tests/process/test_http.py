@@ -24,7 +24,8 @@ from servers.postgres import PostgresServer, create_database
 ANY_PORT = "127.0.0.1:0"
 COUNTERS = {
     "executions_finished", "leases_acquired", "leases_lost", "leases_taken_over", "heartbeats", "nondeterminism",
-    "pickup_sla", "step_retries", "steps", "steps_replayed", "store_errors", "worker_restarts",
+    "pickup_sla", "schedules_fired", "schedules_missed", "step_retries", "steps", "steps_replayed", "store_errors",
+    "store_rewound", "worker_restarts",
 }  # fmt: skip
 HISTOGRAMS = {
     "commit_batch_size", "execution_duration_seconds", "payload_bytes", "pickup_seconds", "step_duration_seconds",

@@ -194,12 +194,19 @@ class Metrics(Collector):
             "operation",
         )
         self.store_errors = Counter("store_errors_total", "Calls that the database did not answer.", "operation")
+        self.store_rewound = Counter(
+            "store_rewound_total", "Times the database turned out to have lost what it had confirmed."
+        )
+        self.schedules_fired = Counter("schedules_fired_total", "Executions this node made for ticks.", "workflow")
+        self.schedules_missed = Counter("schedules_missed_total", "Ticks this node passed over, by policy.", "workflow")
         self.commit_batch_size = Histogram("commit_batch_size", "Executions written in one transaction.", COUNTS)
         self.timer_lag = Histogram(
             "timer_lag_seconds", "How late the oldest timer was in each round that moved some.", QUICK_SECONDS
         )
         self.nondeterminism = Counter(
-            "nondeterminism_total", "Executions parked because the code no longer matches their records.", "workflow"
+            "nondeterminism_total",
+            "Executions whose records the code does not match: parked, or handed to a node with the old code.",
+            "workflow",
         )
         self.clock_skew = Gauge("clock_skew_seconds", "The database's clock minus this host's.")
         self._common = {"namespace": namespace}

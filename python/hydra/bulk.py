@@ -251,7 +251,7 @@ class Tries(Generic[R]):
         return index not in self.results and index not in self.failures
 
     def _state_of(self, index: int) -> tuple[int, int]:
-        """An item that was not allowed to begin, because the execution stops, is due at once."""
+        """An item that did not begin, or was cut off, because the execution stops, is due at once."""
         return self._later.get(index) or self._tally.later.get(index, (0, 0))
 
     def _fits(self, index: int) -> bool:
@@ -290,6 +290,8 @@ class Tries(Generic[R]):
             execution.host.perform(call)
         if call.error is None:
             self.results[index] = call.result
+            return
+        if execution.was_cut_off(call, (self._branch, step.name, index), b""):
             return
         seconds = step.retry.delay(failed_count + 1, call.error, execution.host.random())
         if seconds is None:

@@ -428,16 +428,22 @@ class Execution:
 
     def cut_off(self, call: StepCall, key: Key, digest: bytes) -> None:
         """Where a try was ended with its execution, nobody knows what it did: no outcome, and no attempt used up."""
-        is_ended = call.is_cut_off and isinstance(call.error, StepTimeout)
-        is_cancelled = call.stop_at_ns > 0 and isinstance(call.error, CancelledError)  # how an async step is asked
-        if not is_ended and not is_cancelled:
+        if not self.was_cut_off(call, key, digest):
             return
-        if not call.is_given_up:  # of such a one the supervisor writes the crash, with the worker's
-            reason = call.overdue_reason or f"step `{call.step.name}` was cancelled with its execution"
-            self.append(CRASH, key, call.attempt, digest, codec.encode(reason), call.started_at, call.finished_at)
         if self.stopping is None:
             self._stand_still()
         self.interrupt()
+
+    def was_cut_off(self, call: StepCall, key: Key, digest: bytes) -> bool:
+        """Whether the try was ended with its execution; if so its crash is recorded."""
+        is_ended = call.is_cut_off and isinstance(call.error, StepTimeout)
+        is_cancelled = call.stop_at_ns > 0 and isinstance(call.error, CancelledError)  # how an async step is asked
+        if not is_ended and not is_cancelled:
+            return False
+        if not call.is_given_up:  # of such a one the supervisor writes the crash, with the worker's
+            reason = call.overdue_reason or f"step `{call.step.name}` was cancelled with its execution"
+            self.append(CRASH, key, call.attempt, digest, codec.encode(reason), call.started_at, call.finished_at)
+        return True
 
     def _transact(self, call: TransactionCall, digest: bytes) -> TransactionCall:
         """Run it when everything before it is durable; meanwhile its number is kept free, and nothing later is sent."""

@@ -126,16 +126,22 @@ def execution_view(snapshot: Snapshot) -> Execution:
 
 
 def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> list[StepView]:
-    """The steps in the order in which they first reported."""
+    """The steps in the order in which they first reported; not those of maps, which `bulk_views` gives."""
     tries: dict[tuple[str, str, int], list[Record]] = {}
     for record in records:
-        if record.kind in _STEP_STATUS and not record.branch.rpartition("/")[2].startswith("map."):
+        if record.kind in _STEP_STATUS and not _is_of_map(record.branch):
             tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
     views = {key: _step_view(of_one_step) for key, of_one_step in tries.items()}
     for said in progress:
-        key = (said.branch, said.name, said.ordinal)
-        views[key] = _with_progress(views.get(key), said)
+        if not _is_of_map(said.branch):
+            key = (said.branch, said.name, said.ordinal)
+            views[key] = _with_progress(views.get(key), said)
     return list(views.values())
+
+
+def _is_of_map(branch: str) -> bool:
+    """Items of a map are told of together, by `bulk_views`."""
+    return branch.rpartition("/")[2].startswith("map.")
 
 
 def _with_progress(known: StepView | None, said: Progress) -> StepView:

@@ -132,6 +132,8 @@ class Step(Definition[P, R]):
         """A call for each item, to be made by `hydra.map`: the item comes first, then `args` and `kwargs`, for all."""
         if self.is_transaction:
             raise HydraError(f"transaction `{self.name}` cannot be bound to each of many items; loop over them in it.")
+        if self.lookup is not None:
+            raise HydraError(f"step `{self.name}` has a `lookup`, which needs records of its own; call it in a loop.")
         self.check_call((None, *args), kwargs)
         return BoundEach(self, items if isinstance(items, Sequence) else list(items), args, kwargs)
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from hydra import _core, family
-from hydra.execution import End, ExecutionCommit, Message, Record
+from hydra.execution import End, ExecutionCommit, Message, Progress, Record
 from hydra.stores.store import Store
 from store_values import NOW, SECOND, claim, end, record, register, running, status, submission, submit, take, write
 
@@ -22,7 +22,9 @@ def test_a_generation_begins_with_its_own_input_and_no_records(store: Store) -> 
     assert end(store, node, claimed, "retry", record(2), wake_at=0, payload=b"failure")
     (again,) = take(store, node)
     assert again.attempt == 2
+    store.report_progress(node, [Progress(claimed.id, "", "copy", 0, 1, b"half", NOW, NOW)], NOW)
     assert end(store, node, again, "continued", record(3), payload=b"next", now=NOW + 5)
+    assert store.progress(claimed.id) == []
     assert status(store, claimed.id) == "pending"
     assert store.records(claimed.id) == []
     (next_one,) = take(store, node, NOW + 5)

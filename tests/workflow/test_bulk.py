@@ -326,6 +326,13 @@ def test_what_cannot_be_mapped_is_said_in_one_sentence() -> None:
     with pytest.raises(hydra.HydraError, match="cannot be bound to each"):
         post.bind_each([1])
 
+    @step(lookup=lambda key: None)
+    def doubtful(item: int) -> int:
+        return item
+
+    with pytest.raises(hydra.HydraError, match="has a `lookup`"):
+        doubtful.bind_each([1])
+
 
 def test_frames_leave_while_a_map_runs() -> None:
     """So that a heartbeat, a halt and other executions get their turn."""
@@ -431,3 +438,26 @@ def test_a_map_of_which_everything_fails_at_first_costs_no_more_for_each_chunk()
     assert tally.next_indices(100, now=99) == []
     assert tally.next_indices(100, now=149) == list(range(50))
     assert tally.first_due_at == 150
+
+
+def test_an_item_cut_off_by_a_cancel_has_no_outcome() -> None:
+    begun = asyncio.Event()
+
+    @step(cancel_grace=0.05)
+    async def fetch(item: int) -> int:
+        if item == 3:
+            supervisor.halt(execution, "cancelled")
+            await begun.wait()
+        return item
+
+    @workflow
+    async def flow() -> int:
+        return len(await hydra.aio.map(fetch.bind_each(range(10)), concurrency=1))
+
+    supervisor = Supervisor()
+    execution = supervisor.submit(flow.bind())
+    supervisor.finish()
+    assert execution.end.kind == Ending.CANCELLED
+    (bulk,) = bulk_views(execution.records)
+    assert (bulk.done_count, bulk.failed_count, bulk.retrying_count) == (3, 0, 1)
+    assert [record.ordinal for record in execution.records if record.kind == "crash"] == [3]

@@ -247,6 +247,7 @@ class _Writes:
             for id, input in self._inputs.items():
                 transaction.queue("continue_input", id=id_literal(id), input=literal(input))
             transaction.queue("purge_records", ids=id_list(self._inputs))
+            transaction.queue("purge_progress", ids=id_list(self._inputs))
             transaction.queue("forget_children", ids=id_list(self._inputs))
         going_on: dict[int, list[str]] = {}
         alike: dict[tuple[Status, int], list[str]] = {}

@@ -1,4 +1,4 @@
--- Index: primary keys of all four tables. A later statement of the transaction in which commit_ends took the executions and their
+-- Index: primary keys of all five tables. A later statement of the transaction in which commit_ends took the executions and their
 -- last records: it locks no row that is not locked already. The digest stays: it is the key's, and says what was first asked for.
 with continued as materialized (
     select i.id, i.input
@@ -13,6 +13,10 @@ with continued as materialized (
     delete from hydra_record as r
     using continued
     where r.execution_id = any(array[continued.id])
+), unsaid as (
+    delete from hydra_progress as p
+    using continued
+    where p.execution_id = any(array[continued.id])
 ), unasked as (
     delete from hydra_message as m
     using continued

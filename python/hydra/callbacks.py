@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 from uuid import UUID
 
 from hydra import codec
-from hydra.context import inside, recorded, wait_seconds
+from hydra.context import inside, wait_seconds
 from hydra.errors import CallbackFailed, EventTimeout, HydraError, IllegalMove, NotFound
 from hydra.execution import FINAL, Message, Record, RecordKind
 from hydra.mailbox import CALLBACK_PREFIX, decode_said, wait_message
@@ -37,10 +37,7 @@ def callback_token(key: str | None = None) -> str:
 
     Whoever knows the token may complete it. It ends with its execution, or when that begins anew.
     """
-    here = inside("hydra.callback_token").current()
-    if here.step is not None:
-        raise HydraError(f"`hydra.callback_token` belongs in a workflow's body, not in step `{here.step}`.")
-    return cast(str, recorded(TOKEN, key, lambda: f"{here.id}.{secrets.token_urlsafe(SECRET_BYTES)}"))
+    return inside("hydra.callback_token").callback_token(key)
 
 
 @overload
@@ -56,12 +53,26 @@ def wait_callback(token: str, type: Any = Any, timeout: timedelta | float | None
     return inside("hydra.wait_callback").wait_callback(token, type, wait_seconds(timeout, "hydra.wait_callback"))
 
 
+def new_token(execution: Execution) -> str:
+    return f"{owner_of(execution)}{secrets.token_urlsafe(SECRET_BYTES)}"
+
+
+def owner_of(execution: Execution) -> str:
+    """With what the tokens of this generation begin."""
+    return f"{execution.claimed.id}.{execution.generation}."
+
+
 def wait(execution: Execution, token: str, annotation: Any, seconds: float | None) -> Any:
     """`wait_callback`, in a strand."""
-    if not isinstance(token, str) or not token.startswith(f"{execution.claimed.id}."):
-        raise HydraError(f"`{token!r:.80}` is not a callback token of execution `{execution.claimed.id}`.")
     name = Callback.of(token).name
-    payload = wait_message(execution, ("", name, 0), name, seconds)
+    key = ("", name, 0)
+    is_recorded = execution.history is not None and execution.history.value_of(key) is not None  # a fork has others'
+    if not is_recorded and not token.startswith(owner_of(execution)):
+        raise HydraError(
+            f"this callback token is not of execution `{execution.claimed.id}`, or of one of its generations past; "
+            "make one by `hydra.callback_token()`."
+        )
+    payload = wait_message(execution, key, name, seconds)
     if payload is None:
         raise EventTimeout(f"the callback of execution `{execution.claimed.id}` was not completed in time")
     is_completed, said = codec.decode(payload)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from uuid import UUID
 
 from hydra import bulk, callbacks, codec, mailbox, spawning
@@ -65,6 +65,9 @@ class Branch:
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
         return mailbox.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
+
+    def callback_token(self, key: str | None) -> str:
+        return cast(str, self.value(callbacks.TOKEN, key, lambda: callbacks.new_token(self.execution)))
 
     def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
         return callbacks.wait(self.execution, token, annotation, seconds)
@@ -251,6 +254,9 @@ class StepCall:
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`.")
+
+    def callback_token(self, key: str | None) -> str:
+        raise HydraError(f"`hydra.callback_token` belongs in a workflow's body, not in step `{self.step.name}`.")
 
     def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
         raise HydraError(f"`hydra.wait_callback` belongs in a workflow's body, not in step `{self.step.name}`.")

@@ -12,7 +12,7 @@ from typing import Any
 import hydra
 import msgspec
 import pytest
-from hydra.testing import Harness, replay
+from hydra.testing import Harness, check_replays, replay
 from hydra.workflow import registry
 
 
@@ -191,3 +191,44 @@ def test_what_cannot_be_replayed_is_said_in_one_sentence(harness: Harness, tmp_p
             replay(wrong, bill)
     with pytest.raises(hydra.ConfigError, match="has format 2"):
         replay({**json.loads(export_of(handle)), "format": 2}, bill)
+
+
+def test_open_maps_generations_and_callbacks_pass_the_gate_of_a_deploy(harness: Harness) -> None:
+    factor = 1
+    runs: list[int] = []
+
+    @hydra.step(max_attempts=3, backoff=hydra.Backoff(initial=60.0))
+    def charge(item: int) -> int:
+        runs.append(item)
+        if item == 3:
+            raise ConnectionError("not yet")
+        return item
+
+    @hydra.workflow
+    def bulk() -> int:
+        return len(hydra.map(charge.bind_each([item * factor for item in range(6)]), chunk=2))
+
+    @hydra.workflow
+    def turns(cursor: int) -> int:
+        charge(cursor)
+        if cursor < 2:
+            hydra.continue_as_new(cursor + 1)
+        hydra.sleep(60)
+        return cursor
+
+    @hydra.workflow
+    def pay() -> int:
+        return hydra.wait_callback(hydra.callback_token(), type=int)
+
+    mapped = harness.submit(bulk.bind())
+    for bound in (turns.bind(0), pay.bind()):
+        harness.submit(bound)
+    harness.run_until_idle()
+    assert {str(each.status) for each in harness.engine.executions()} == {"sleeping", "waiting"}
+    runs.clear()
+    assert check_replays(harness.engine) == []
+    assert not replay(export_of(mapped), bulk).is_complete
+    factor = 2
+    (divergence,) = check_replays(harness.engine)
+    assert (divergence.execution_id, divergence.record) == (mapped.id, "other items")
+    assert runs == []

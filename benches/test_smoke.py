@@ -17,10 +17,15 @@ SCRIPTS = {
     "drain": ["--executions", "2000", "--with-metrics"],
     "store": ["--count", "1000", "--batch", "100"],
     "claim": ["--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"],
+    "claim on PostgreSQL": [
+        *("--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"),
+        *("--url", "postgres", "--hold-seconds", "0.5", "--updates", "2000"),
+    ],
     "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],
     "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
     "bulk": ["--items", "6000", "--chunk", "100"],
     "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3"],
+    "peers/run": ["--seconds", "0.2", "--executions", "50", "--only", "raw_psycopg,hydra"],
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 
@@ -28,7 +33,8 @@ SCRIPTS = {
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_benchmark_runs(name: str, tmp_path: Path) -> None:
     results = tmp_path / "results.json"
-    command = [sys.executable, str(HERE / f"{name}.py"), *SCRIPTS[name], "--json", str(results)]
+    script = name.partition(" ")[0]
+    command = [sys.executable, str(HERE / f"{script}.py"), *SCRIPTS[name], "--json", str(results)]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HERE)}, check=True, timeout=100)
     rows = json.loads(results.read_text())["rows"]
     assert rows

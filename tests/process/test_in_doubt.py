@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apps
 import pytest
-from scene import Scene
+from scene import Scene, until
 
 WORKER_POINTS = [
     "before record sent",
@@ -30,10 +30,12 @@ POINTS += [f"supervisor:{point}" for point in ("before payment", "after payment"
 def test_g4_killed_anywhere_it_pays_exactly_once(scene: Scene, point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRA_TEST_LEDGER", scene.log)
     scene.start(kill=point)
-    if point.startswith("supervisor"):
-        scene.start()
     handle = scene.engine.submit(apps.pays_once.bind(scene.log))
+    if point.startswith("supervisor"):
+        until(scene.mark.exists)
+        scene.start()
     assert handle.result(timeout=60) == "paid"
+    assert scene.mark.exists()
     assert [note.word for note in scene.notes()] == ["paid"]
     kinds = [record.kind for record in handle.records() if record.kind != "crash"]
     assert kinds == ["start", "step"]

@@ -17,9 +17,9 @@ from hydra import codec
 from hydra.calls import StepCall
 from hydra.endings import told
 from hydra.errors import HydraError, PayloadError, StepTimeout
-from hydra.execution import End, Ending, RecordKind
+from hydra.execution import LOOKUP_PREFIX, End, Ending, RecordKind
 from hydra.replay import Key, Past
-from hydra.workflow import RESERVED_PREFIX, Step
+from hydra.workflow import Step
 
 if TYPE_CHECKING:
     from hydra.executor import Execution
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_DOUBT = "in doubt"  # the cause of a park
-LOOKUP_PREFIX = f"{RESERVED_PREFIX}lookup:"  # of the keys under which failed lookups are recorded
 FAILURE, START = str(RecordKind.FAILURE), str(RecordKind.START)
 STEP, TRY = str(RecordKind.STEP), str(RecordKind.TRY)
 

@@ -94,6 +94,9 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     sent_at: int
 
 
+LOOKUP_PREFIX = "hydra.lookup:"  # of the names under which failed lookups of a step are recorded
+
+
 class Progress(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The last word of a step's try on how far it is: `payload` is what it gave to `hydra.heartbeat`. No record."""
 

@@ -97,7 +97,7 @@ class Execution:
             self._unwinding = endings.timed_out(self.claimed)
         if self._unwinding is not None and not self.undoing.has_records:
             self.host.ended(self, self._unwinding)
-        elif self.undoing.has_records and was_undone(self.claimed.records):
+        elif self.undoing.has_records and was_undone(self.claimed):
             self.host.ended(self, self._unwinding or endings.undone(self.claimed))
         elif (end := self._differing_version()) is not None:
             self.host.ended(self, end)

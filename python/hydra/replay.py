@@ -68,6 +68,7 @@ class History:
             elif record.kind == RecordKind.START:
                 past.is_started = True
                 past.digest = record.digest
+                self._unasked[key] = None  # code that forgets it would forget an effect
             elif record.kind == RecordKind.RESOLUTION:
                 self._resolve(key, past, record)
             else:
@@ -120,5 +121,5 @@ class History:
         )
 
     def unasked(self, branch: str | None = None) -> Key | None:
-        """An outcome (of one branch, or of any) which the code has not asked for."""
+        """An outcome or a start (of one branch, or of any) which the code has not asked for."""
         return next((key for key in self._unasked if branch is None or key[0] == branch), None)

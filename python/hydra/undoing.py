@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from hydra import codec
 from hydra.errors import HydraError, Interrupt
-from hydra.execution import UNDO_BRANCH, End, Ending, Record, RecordKind
+from hydra.execution import UNDO_BRANCH, Claimed, End, Ending, Record, RecordKind
 from hydra.workflow import RESERVED_PREFIX, BoundStep
 
 if TYPE_CHECKING:
     from hydra.executor import Execution
 
 ON_FAILURE = f"{RESERVED_PREFIX}on_failure"  # the name of a registration's record; stores look for it when they cancel
+UNDOING = f"{RESERVED_PREFIX}undoing"  # of the record that says in which attempt of the execution undoing began
 UNDONE_ENDS = (Ending.FAILED, Ending.CANCELLED)
 
 
@@ -58,6 +59,7 @@ class Undoing:
         """All of them, newest first; what could not be undone makes the end a failure that says so."""
         assert self.end is not None
         end = self.end
+        self._mark_begin(execution)
         ordinals: Counter[str] = Counter()
         failures: list[BaseException] = []
         for bound in reversed(self._steps):
@@ -74,6 +76,15 @@ class Undoing:
         self._is_done = True
         execution.stop(failed_to_undo(end, failures) if failures else end)
 
+    def _mark_begin(self, execution: Execution) -> None:
+        """So that a later attempt knows that what is recorded is true no more."""
+        key = (UNDO_BRANCH, UNDOING, 0)
+        past = execution.ask(key, (RecordKind.VALUE,), b"")
+        if past is None or past.outcome is None:
+            now = execution.host.now()
+            execution.append(str(RecordKind.VALUE), key, execution.claimed.attempt, b"", codec.encode(None), now, now)
+            execution.handed = execution.seq
+
 
 def failed_to_undo(end: End, failures: list[BaseException]) -> End:
     why = "was cancelled"
@@ -85,11 +96,6 @@ def failed_to_undo(end: End, failures: list[BaseException]) -> End:
     return End(Ending.FAILED, codec.encode_failure(HydraError(message)), cause=end.cause)
 
 
-def was_undone(records: list[Record]) -> bool:
+def was_undone(claimed: Claimed) -> bool:
     """Whether a person's retry came after the effects had been undone: what is recorded is not true any more."""
-    undone = False
-    for record in records:
-        undone = undone or record.branch == UNDO_BRANCH
-        if undone and record.kind == RecordKind.SUPERSEDE:
-            return True
-    return False
+    return any(record.name == UNDOING and record.attempt < claimed.attempt for record in claimed.records)

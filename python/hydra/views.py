@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hydra import codec
-from hydra.execution import Claim, Progress, Record, RecordKind, Snapshot, Status
+from hydra.execution import LOOKUP_PREFIX, Claim, Progress, Record, RecordKind, Snapshot, Status
 from hydra.outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
@@ -129,7 +129,8 @@ def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> 
     """The steps in the order in which they first reported; not those of maps, which `bulk_views` gives."""
     tries: dict[tuple[str, str, int], list[Record]] = {}
     for record in records:
-        if record.kind in _STEP_STATUS and not _is_of_map(record.branch):
+        is_of_another = _is_of_map(record.branch) or record.name.startswith(LOOKUP_PREFIX)
+        if record.kind in _STEP_STATUS and not is_of_another:
             tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
     views = {key: _step_view(of_one_step) for key, of_one_step in tries.items()}
     for said in progress:

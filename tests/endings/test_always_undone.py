@@ -186,15 +186,20 @@ def test_code_that_ends_before_its_undo_steps_parks_instead_of_forgetting_them(h
     assert "undo steps" in handle.execution().reason
 
 
-def test_what_failed_was_undone_and_is_parked_when_retried_can_be_cancelled(harness: Harness, hotel: Hotel) -> None:
+@pytest.mark.parametrize("is_bodys_own", [False, True])
+def test_what_failed_was_undone_and_is_parked_when_retried_can_be_cancelled(
+    harness: Harness, hotel: Hotel, is_bodys_own: bool
+) -> None:
     @hydra.step
     def pay() -> None:
-        raise ValueError("no money")
+        if not is_bodys_own:
+            raise ValueError("no money")
 
     @hydra.workflow
     def order() -> None:
         hydra.on_failure(hotel.release.bind("red"))
         pay()
+        raise ValueError("no money")
 
     handle = harness.submit(order.bind())
     harness.run_until_idle()

@@ -281,6 +281,39 @@ def test_what_is_cancelled_in_doubt_is_undone(harness: Harness, bank: Bank) -> N
     assert undone == ["refund"]
 
 
+def test_code_that_forgets_a_step_in_doubt_is_parked(harness: Harness, bank: Bank) -> None:
+    handle = lose_node(harness, bank, "after")
+    registry.workflows.clear()
+
+    @hydra.workflow
+    def invoice() -> Decimal:
+        return Decimal(0)
+
+    harness.restart()
+    harness.advance(60)
+    assert handle.status() == "parked"
+    assert "transfer" in handle.execution().reason
+
+
+def test_of_several_in_doubt_each_is_settled_by_its_place(harness: Harness, bank: Bank) -> None:
+    @hydra.step(lookup=bank.unsure)
+    def transfer(amount: int) -> int:
+        raise hydra.StepTimeout("late")
+
+    @hydra.workflow
+    def invoice() -> list[int]:
+        return list(hydra.gather(transfer.bind(1), transfer.bind(2)))
+
+    handle = harness.submit(invoice.bind())
+    harness.run_until_idle()
+    with pytest.raises(hydra.ConfigError, match="2 steps `transfer` are in doubt"):
+        handle.resolve("transfer", value=0)
+    for branch, value in (("/0.0", 1), ("/0.1", 2)):
+        handle.resolve("transfer", value=value, branch=branch)
+        harness.run_until_idle()
+    assert handle.result() == [1, 2]
+
+
 def test_a_lookup_is_of_its_steps_kind_and_no_transactions() -> None:
     async def ask(key: str) -> Any:
         return hydra.UNSURE

@@ -54,6 +54,16 @@ def unkeepable() -> object:
 @hydra.workflow
 def sleep_long() -> None:
     hydra.sleep(3600)
+
+
+@hydra.step(lookup=lambda key: hydra.UNSURE)
+def transfer(amount: Decimal) -> Decimal:
+    raise hydra.StepTimeout("the bank does not answer")
+
+
+@hydra.workflow
+def pay(amount: Decimal) -> Decimal:
+    return transfer(amount)
 """
 
 

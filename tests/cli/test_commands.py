@@ -177,3 +177,21 @@ def test_a_callback_is_completed_by_its_token(terminal: Terminal) -> None:
     assert terminal.hydra("result", id).out == '"1.10"\n'
     assert terminal.hydra("complete", token, '"1.10"').code == 0
     assert "with something else" in terminal.refused("complete", token, "2").error
+
+
+def test_a_step_in_doubt_is_settled_by_a_person(terminal: Terminal) -> None:
+    terminal.start()
+    id = submit(terminal, "pay", '["12.50"]')
+    deadline = time.monotonic() + WAIT_SECONDS
+    while id not in (parked := terminal.hydra("list", "--status", "parked").out):
+        assert time.monotonic() < deadline
+    assert "in doubt" in parked
+    assert terminal.hydra("resolve", id, "transfer").code == 2
+    assert terminal.hydra("resolve", id, "transfer", "--rerun", "--value", "1").code == 2
+    assert terminal.hydra("resolve", id, "charge", "--rerun").code == 1
+    answer = terminal.hydra("resolve", id, "transfer", "--value", '"12.50"')
+    assert (answer.code, answer.out.strip()) == (0, f"{id} pending")
+    assert terminal.hydra("result", id).json == "12.50"
+    assert "step transfer resolved by a person" in terminal.hydra("show", id).out
+    assert terminal.hydra("resolve", id, "transfer", "--rerun").code == 1
+    assert terminal.hydra("audit").code == 0

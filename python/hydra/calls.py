@@ -144,9 +144,9 @@ class StepCall:
     """One try of a step, and the caller inside it; filled in by whoever performs it."""
 
     __slots__ = (
+        "__dict__",  # of what few calls need: their class says what it is for all others
         "args",
         "attempt",
-        "beat_ns",
         "branch",
         "deadline_ns",
         "error",
@@ -154,22 +154,24 @@ class StepCall:
         "finished_at",
         "function",
         "has_switched",
-        "is_cut_off",
         "is_given_up",
-        "is_reporting",
         "kwargs",
         "ordinal",
-        "overdue_reason",
-        "progress",
-        "reported_at",
         "result",
         "running",
         "started_at",
         "step",
-        "stop_at_ns",
         "strand",
         "timeout_ns",
     )
+
+    beat_ns = 0  # when it last said that it goes on, where it has to
+    stop_at_ns = 0  # 0: it was not asked to stop
+    overdue_reason = ""
+    is_cut_off = False  # ended because its execution stops: its outcome is not known
+    progress: bytes | None = None
+    reported_at = 0
+    is_reporting = False
 
     def __init__(
         self,
@@ -195,17 +197,10 @@ class StepCall:
         self.finished_at = 0
         self.timeout_ns = step.timeout_ns  # 0: none
         self.deadline_ns = 0
-        self.beat_ns = 0  # when it last said that it goes on, where it has to
-        self.stop_at_ns = 0  # 0: it was not asked to stop
         self.running: Interruptible | None = None
-        self.overdue_reason = ""
-        self.is_cut_off = False  # ended because its execution stops: its outcome is not known
         self.is_given_up = False
         self.has_switched = False
         self.strand: Strand | None = None
-        self.progress: bytes | None = None
-        self.reported_at = 0
-        self.is_reporting = False
 
     def overdue_at_ns(self) -> int:
         """When it is to be ended, as things stand."""

@@ -118,9 +118,10 @@ class Runner:
         return self.may_start() and not call.execution.is_to_stop
 
     def start_limits(self, call: StepCall) -> None:
-        now_ns = call.beat_ns = self._lease.boottime_ns()
-        if call.timeout_ns:
-            call.deadline_ns = now_ns + call.timeout_ns
+        if call.step.is_limited:
+            now_ns = call.beat_ns = self._lease.boottime_ns()
+            if call.timeout_ns:
+                call.deadline_ns = now_ns + call.timeout_ns
 
     def enter_page(self, call: StepCall) -> int:
         """Show the supervisor that this step runs; returns its place, or -1 without a page or a free place."""

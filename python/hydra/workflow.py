@@ -97,6 +97,7 @@ class Step(Definition[P, R]):
         super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
         self.timeout_ns = self._timeout_ns("timeout", timeout)
         self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
+        self.is_limited = bool(self.timeout_ns or self.heartbeat_timeout_ns)  # a try may be ended for the time it takes
         self.cancel_grace_ns = round(seconds_of(cancel_grace, f"`cancel_grace` of step `{self.name}`") * 1e9)
         self.inline = inline
         self.lookup = lookup
@@ -106,11 +107,6 @@ class Step(Definition[P, R]):
             raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
         if inline and self.is_async:
             raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop.")
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a try may be ended for the time it takes, or keeps silent."""
-        return bool(self.timeout_ns or self.heartbeat_timeout_ns)
 
     def _timeout_ns(self, name: str, timeout: timedelta | float | None) -> int:
         return 0 if timeout is None else round(timeout_of(timeout, f"`{name}` of step `{self.name}`") * 1e9)

@@ -188,7 +188,7 @@ def never_ends(log: str) -> None:
     deaf(log)
 
 
-@hydra.workflow(timeout=1.0)
+@hydra.workflow(timeout=timedelta(hours=1))
 def rests_too_long(log: str) -> None:
     hydra.on_failure(give_back.bind(log, "first"))
     effect(log, "first")

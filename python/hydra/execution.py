@@ -132,7 +132,7 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
     kind: str
     payload: bytes | None = None  # result, failure, the next input, or the encoded reason of a park (a str)
     wake_at: int = 0  # SLEEPING, WAITING with a time-out, RETRY
-    wake_seq: int = 0  # SLEEPING, WAITING: what the executor had seen (R14)
+    wake_seq: int = 0  # SLEEPING, WAITING, DIVERGED: what the executor had seen (R14)
     cause_seq: int = 0  # FAILED, RETRY: the record whose failure left the body; 0 when it was the body's own
     cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison", DIVERGED; CRASHED: signal or exit code in words
 

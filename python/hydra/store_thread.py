@@ -51,9 +51,9 @@ from hydra.events import (
     WorkerGone,
     WorkHint,
 )
-from hydra.execution import DIVERGED, FINAL, ExecutionCommit, NodeInfo, NodeRef
+from hydra.execution import DIVERGED, FINAL, Ending, ExecutionCommit, NodeInfo, NodeRef
 from hydra.frames import Committed, FromWorker
-from hydra.handover import heir_of
+from hydra.handover import FULL_PAUSE_US, Handover
 from hydra.peers import Reaper
 from hydra.rewind import CAUSE, PARK_MAX, REASON_PAYLOAD
 from hydra.stores.store import Store, WorkflowInfo
@@ -226,6 +226,7 @@ class StoreThread:
             return
         sent_ns = self._clock.boottime_ns()
         events: list[Event] = []
+        heirs: dict[int, list[ExecutionCommit]] = {}
         actions.sort(key=_rank)
         try:
             heirs = {
@@ -260,7 +261,7 @@ class StoreThread:
                 self._locked_out(sent_ns)
         for event in events:
             self._post(event)
-        if any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action)):
+        if heirs or has_timers(actions):
             self._promote()
         if events and isinstance(events[-1], Beaten):
             self._after_beat(node, sent_ns)
@@ -272,17 +273,20 @@ class StoreThread:
 
     def _with_heirs(self, node: NodeRef, commits: list[ExecutionCommit]) -> list[ExecutionCommit]:
         """What differs from this node's code goes to a node with the recorder's, while there is one (R27)."""
-        nodes = self._store.nodes()
+        handover = Handover(self._store.nodes(), node.id)
         named = []
         for commit in commits:
-            if commit.end is not None and commit.end.cause == DIVERGED:
+            end = commit.end
+            if end is not None and end.cause == DIVERGED:
                 commit = copy.copy(commit)
-                commit.heir = heir_of(commit.id, self._store.claims(commit.id), nodes, node.id)
+                candidates = handover.candidates(self._store.claims(commit.id))
+                commit.heir = handover.choose(commit.id, candidates)
                 if commit.heir:
-                    message = (
-                        "execution `%s` differs from this code and goes over to node `%s`, which has the recorder's"
-                    )
+                    message = "execution `%s` differs from this code and goes over to node `%s`, which has it"
                     log.info(message, commit.id, commit.heir)
+                elif candidates:
+                    wake_at = self._clock.now() + FULL_PAUSE_US
+                    commit.end = msgspec.structs.replace(end, kind=Ending.SLEEPING, wake_at=wake_at)
             named.append(commit)
         return named
 
@@ -500,6 +504,10 @@ def without_committed(gone: WorkerGone, frames: list[FromWorker]) -> WorkerGone:
 
 def commits_of(action: Action) -> list[ExecutionCommit]:
     return action.commits if isinstance(action, SendCommit) else []
+
+
+def has_timers(actions: list[Action]) -> bool:
+    return any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action))
 
 
 def has_diverged(commits: list[ExecutionCommit]) -> bool:

@@ -55,7 +55,7 @@ def undeclared(claimed: Claimed, workflow: Workflow[..., Any], version: str | No
         f"execution `{claimed.id}` of workflow `{claimed.workflow}` began {began}, and this code declares {declared}; "
         f"run the code it began with, or declare that version, too, then resume it"
     )
-    return End(Ending.PARKED, codec.encode(message), cause=DIVERGED)
+    return End(Ending.PARKED, codec.encode(message), wake_seq=claimed.wake_seq, cause=DIVERGED)
 
 
 def told_versions(workflow: Workflow[..., Any], version: str | None) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from hydra._core import encode
 from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, NodeInfo, NodeRef
-from hydra.handover import heir_of
+from hydra.handover import Handover
 from hydra.stores.store import Store, WorkflowInfo
 from store_values import NOW, SECOND, WORKFLOW, claim, end, record, running, status, write
 
@@ -35,7 +35,8 @@ def recorded_by(store: Store, node: NodeRef, by: NodeRef) -> Claimed:
 
 def diverge(store: Store, node: NodeRef, claimed: Claimed, now: int = NOW) -> str | None:
     """As the node's store thread does it; who has it then."""
-    heir = heir_of(claimed.id, store.claims(claimed.id), store.nodes(), node.id)
+    handover = Handover(store.nodes(), node.id)
+    heir = handover.choose(claimed.id, handover.candidates(store.claims(claimed.id)))
     commit = ExecutionCommit(claimed.id, claimed.epoch, [], PARKED, heir=heir)
     assert store.commit(node, [commit], now) == [True]
     (seen,) = store.get([claimed.id])
@@ -134,6 +135,21 @@ def test_r27_a_reload_changes_what_a_node_can_take_over(store: Store) -> None:
     store.resume([claimed.id], NOW)
     (again,) = claim(store, new)
     assert diverge(store, new, again) == late.id, "the trail names a node of which it is known what it ran first"
+
+
+def test_r27_code_of_a_recorder_that_was_purged_may_be_any(store: Store) -> None:
+    old, new = register(store, "v1"), register(store, "v2")
+    claimed = recorded_by(store, new, old)
+    store.unregister_node(old, NOW)
+    assert store.return_executions(NOW, 10) == store.return_executions(NOW, 10) == 0
+    store.purge(NOW + SECOND, 10)
+    assert old.id not in {node.info.id for node in store.nodes()}
+    late = register(store, "v1")
+    assert diverge(store, new, claimed) == late.id
+    late, _ = store.resync(late)
+    (again,) = store.recover(late, [claimed.id])
+    assert diverge(store, late, again) is None
+    assert status(store, claimed.id) == "parked"
 
 
 @pytest.mark.parametrize("attention", ["cancel", "timeout"])

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from hydra.codec import decode
 from hydra.execution import Record, RecordKind
 from hydra.outcomes import CHUNK_PREFIX
+from hydra.versions import VERSION
 from hydra.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
 
 
@@ -97,5 +99,7 @@ def _record_entry(record: Record) -> Entry:
             return Entry(at, f"sleep{ordinal}{place}", until - to_datetime(record.started_at), f"until {until}")
         case RecordKind.SUPERSEDE:
             return Entry(at, "new attempt", detail=f"record {record.ordinal} is superseded")
+        case RecordKind.VALUE if record.name == VERSION and record.payload is not None:
+            return Entry(at, f"version {decode(record.payload)}", detail="recorded")
         case _:
             return Entry(at, f"{record.name}{ordinal}{place}", detail="recorded")

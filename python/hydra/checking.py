@@ -96,6 +96,8 @@ class CheckingHub(Hub):
         if ended is None:
             self.deliver([Halt(self._token, "lost")])
             self._settle()
+        self._timers.clear()  # of strands that are over
+        if ended is None:
             return None
         return difference_of(*ended)
 

@@ -176,7 +176,12 @@ class Execution:
             args, kwargs = codec.decode_call(self.claimed.input, self.workflow.function)
             self.workflow.check_call(args, kwargs)
         except Exception as error:  # user classes take part in decoding
-            return endings.unfit_input(self.claimed, error)
+            if self.history is None:
+                return endings.unfit_input(self.claimed, error)
+            # Other code began it, with this input: it must not end for what has changed since.
+            place = place_of_function(self.workflow.function)
+            sentence = f"its input does not fit the code's parameters: {error}"
+            return self._diverged(Difference(sentence, "its parameters", "its input", place))
         return args, kwargs
 
     def _call_body(self) -> End | None:

@@ -161,7 +161,16 @@ def test_versions_inputs_and_unknown_workflows(harness: Harness) -> None:
     deploy(renamed, version="1")
     (found,) = check_replays(harness.engine)
     assert (found.execution_id, found.code, found.record) == (handle.id, "its parameters", "its input")
-    assert "does not fit workflow `deal`" in found.reason
+    assert "its input does not fit the code's parameters" in found.reason
+    assert found.place.endswith("in `renamed`")
+
+    fresh = harness.submit(hydra.named("deal").bind("second"))
+    assert {each.execution_id for each in check_replays(harness.engine)} == {handle.id, fresh.id}
+    harness.run_until_idle()
+    assert fresh.status() == "failed"
+    handle.signal("go")
+    harness.run_until_idle()
+    assert handle.execution().status == "parked", "what other code began does not fail for what has changed since"
 
     registry.workflows.clear()
     assert check_replays(harness.engine) == []

@@ -47,9 +47,11 @@ def bill(card: str, amount: Decimal = Decimal(1)) -> Receipt:
     return receipt
 
 
-@hydra.workflow(max_attempts=3, timeout=timedelta(days=60))
+@hydra.workflow(max_attempts=3, timeout=timedelta(days=60), version=("2", "1", None))
 async def collect(card: str) -> int:
     await hydra.aio.sleep(1)
+    assert_type(hydra.patched("size first"), bool)
+    assert_type(hydra.current().version, str | None)
     size = await fetch(card)
     assert_type(size, int)
     assert_type(await hydra.aio.call(notify.bind(card)), bool)
@@ -92,6 +94,7 @@ def program() -> None:
         assert_type(handle, hydra.Handle[Receipt])
         assert_type(handle.result(timeout=10), Receipt)
         assert_type(engine.submit(collect.bind("4242")).result(), int)
+        engine.fork(handle.id, "charge", input=bill.bind("4343"))
         handles = engine.submit_many([bill.bind("1"), bill.bind("2")], keys=["a", "b"])
         assert_type(handles, list[hydra.Handle[Receipt]])
         assert_type(engine.find(bill, key="inv-1"), hydra.Handle[Receipt])

@@ -98,6 +98,7 @@ def list_nodes(db: str | None, namespace: str | None, as_json: bool) -> None:
             node.info.host,
             node.info.pid,
             node.state,
+            node.code_version or None,
             node.info.workers,
             node.running_count,
             to_datetime(node.registered_at),
@@ -105,7 +106,7 @@ def list_nodes(db: str | None, namespace: str | None, as_json: bool) -> None:
         )
         for node in found
     ]
-    columns = ("id", "host", "pid", "state", "workers", "running", "registered", "last beat")
+    columns = ("id", "host", "pid", "state", "code", "workers", "running", "registered", "last beat")
     print_table(columns, rows, empty="no nodes; `hydra start MODULE` makes this host one")
 
 

@@ -54,9 +54,10 @@ def step_context(
     namespace: str = "default",
     tags: Mapping[str, str] = NO_TAGS,
     attempt: int = 1,
+    version: str | None = None,
 ) -> Iterator[None]:
     """Within it `hydra.idempotency_key()` is `key` and `hydra.current()` says what is given here."""
-    here = StepInTest(key, Current(id, workflow, step, namespace, dict(tags), attempt, 1))
+    here = StepInTest(key, Current(id, workflow, step, namespace, dict(tags), attempt, 1, version))
     token = caller.set(here)
     try:
         yield

@@ -20,8 +20,8 @@ def deploy(function: Callable[..., Any], **options: Any) -> Any:
 
 
 @hydra.step
-def price(article: str) -> int:
-    effects.append(f"price {article}")
+def appraise(article: str) -> int:
+    effects.append(f"appraise {article}")
     return 100
 
 
@@ -32,7 +32,7 @@ def charge(card: str, cents: int) -> str:
 
 
 def order(article: str, card: str) -> list[str]:
-    cents = price(article)
+    cents = appraise(article)
     token = hydra.uuid4()
     approved = hydra.wait_event("approved")
     return [str(token), approved, charge(card, cents), charge("tip", 1)]
@@ -74,7 +74,7 @@ def test_an_input_that_changes_a_recorded_step_is_parked_and_says_so(harness: Ha
     harness.run_until_idle()
     execution = fork.execution()
     assert execution.status == "parked"
-    assert "`price` number 1 is called with other arguments" in execution.reason
+    assert "`appraise` number 1 is called with other arguments" in execution.reason
     assert effects == []
 
 
@@ -90,7 +90,7 @@ def test_a_fork_of_a_fork_and_of_code_that_changed(harness: Harness, done: Any) 
     fork = harness.engine.fork(done.id, "charge")
 
     def fixed(article: str, card: str) -> str:
-        cents = price(article)
+        cents = appraise(article)
         hydra.uuid4()
         hydra.wait_event("approved")
         return charge(card, cents * 2)
@@ -105,7 +105,7 @@ def test_a_fork_of_a_fork_and_of_code_that_changed(harness: Harness, done: Any) 
 
 def test_what_cannot_be_forked_is_refused_with_a_sentence(harness: Harness, done: Any) -> None:
     engine = harness.engine
-    with pytest.raises(hydra.HydraError, match="no record of step `refund`; recorded are `charge`, `price`"):
+    with pytest.raises(hydra.HydraError, match="no record of step `refund`; recorded are `charge`, `appraise`"):
         engine.fork(done.id, "refund")
     with pytest.raises(hydra.HydraError, match="no record of call 3 of step `charge`"):
         engine.fork(done.id, "charge", number=3)
@@ -115,7 +115,7 @@ def test_what_cannot_be_forked_is_refused_with_a_sentence(harness: Harness, done
         engine.fork(done.id, "charge", input=hydra.named("other").bind())
 
     def parent(card: str) -> Any:
-        price("hat")
+        appraise("hat")
         child = hydra.spawn(hydra.named("nobody's").bind())
         charge(card, 1)
         return child.result()
@@ -124,20 +124,20 @@ def test_what_cannot_be_forked_is_refused_with_a_sentence(harness: Harness, done
     harness.run_until_idle()
     with pytest.raises(hydra.HydraError, match="spawned a child before that"):
         engine.fork(spawning.id, "charge")
-    assert engine.fork(spawning.id, "price").execution().tags["hydra.forked_from"] == spawning.id
+    assert engine.fork(spawning.id, "appraise").execution().tags["hydra.forked_from"] == spawning.id
 
     @hydra.step
     def undo() -> None: ...
 
     def fails() -> None:
         hydra.on_failure(undo.bind())
-        price("hat")
+        appraise("hat")
         raise ValueError("no")
 
     undone = harness.submit(deploy(fails).bind())
     harness.run_until_idle()
     with pytest.raises(hydra.HydraError, match="was undone"):
-        engine.fork(undone.id, "price")
+        engine.fork(undone.id, "appraise")
 
 
 def test_the_async_engine_forks_too(harness: Harness, done: Any) -> None:

@@ -105,7 +105,7 @@ def test_a_fork_of_a_fork_and_of_code_that_changed(harness: Harness, done: Any) 
 
 def test_what_cannot_be_forked_is_refused_with_a_sentence(harness: Harness, done: Any) -> None:
     engine = harness.engine
-    with pytest.raises(hydra.HydraError, match="no record of step `refund`; recorded are `charge`, `appraise`"):
+    with pytest.raises(hydra.HydraError, match="no record of step `refund`; recorded are `appraise`, `charge`"):
         engine.fork(done.id, "refund")
     with pytest.raises(hydra.HydraError, match="no record of call 3 of step `charge`"):
         engine.fork(done.id, "charge", number=3)

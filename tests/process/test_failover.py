@@ -128,7 +128,7 @@ def assert_set_back(scene: Scene, handles: list[Handle[str]], workers: set[int])
     (node,) = scene.nodes
     until(lambda: FORGOT in node.text(), seconds=60)
     until(lambda: all(handle.status() == Status.PARKED for handle in handles), seconds=60)
-    assert not any(is_alive(worker) for worker in workers)
+    until(lambda: not any(is_alive(worker) for worker in workers))
     assert "resume" in handles[0].execution().reason
     assert scene.engine.submit(apps.count.bind(3)).result(timeout=60) == 3, "it works on as another node"
     assert [note.word for note in scene.notes()].count("behind the gate") == 1, "nothing is silently done again"

@@ -1,3 +1,4 @@
+-- additive
 -- What long steps say of how far they are: only the last word of each, no part of the record log. `place` stands for branch, name and ordinal.
 
 create table hydra_progress (

@@ -51,6 +51,8 @@ def test_the_newest_recorder_counts_and_code_that_differed_has_had_its_go() -> N
 class FullStore:
     """As much of a store as the question needs."""
 
+    connection_number = 0
+
     def __init__(self, nodes: list[NodeState]) -> None:
         self._nodes = nodes
         self.commits: list[ExecutionCommit] = []
@@ -78,7 +80,7 @@ def test_a_node_is_given_no_more_than_it_has_room_for_and_the_rest_waits() -> No
     store = FullStore([node("new", "v2"), node("old", "v1", running=2 * HELD_PER_WORKER_MAX - room)])
     clock: Any = FakeClock()
     thread = StoreThread(store, clock, None, lambda report: None)  # type: ignore[arg-type]
-    thread._node = NodeRef("new", 1)
+    thread._node, thread._proven_number = NodeRef("new", 1), store.connection_number
     end = End(Ending.PARKED, b"", wake_seq=7, cause=DIVERGED)
     asked = [ExecutionCommit(f"{number}", 1, [], end) for number in range(5)]
     thread.perform([SendCommit(1, asked)])

@@ -62,7 +62,7 @@ def test_g3_a_supervisor_killed_between_two_generations(scene: Scene, point: str
 def check_turns(scene: Scene, id: str, *, first_twice: bool) -> None:
     """The record of the turn leaves together with the end of its generation: both or neither."""
     counts = scene.counts()
-    assert counts == {"turn-0": 2 if first_twice else 1, "turn-1": 1, "turn-2": 1}
+    assert counts == {"turn-0": 2 if first_twice else 1, "turn-1": 1, "turn-2": 1}, scene.notes()
     store = open_store(scene.url)
     assert [claim.ending for claim in store.claims(id)].count(Ending.CONTINUED) == 2
     assert len(store.records(id)) == 1

@@ -259,7 +259,7 @@ def test_while_the_database_is_gone_it_lives_is_not_ready_and_still_shows_what_i
         come()
         until(lambda: get(place, "/readyz") == (200, "ok\n"))
         assert scene.engine.submit(fates.ail.bind()).result(timeout=30) == 3
-        assert Scrape(place).value("executions_finished_total", workflow="ail") == 2
+        until(lambda: Scrape(place).value("executions_finished_total", workflow="ail") == 2)  # told after the commit
         assert node.stop() == 0
         assert scene.engine.audit() == []
     finally:

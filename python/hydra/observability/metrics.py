@@ -7,6 +7,7 @@ is written by one thread, and read as a copy. Past LABEL_SETS_MAX the values of 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -46,7 +47,7 @@ class Buckets:
         self.sum += value
 
 
-class Series:
+class Series(ABC):
     """A name, what it says, and the names of its labels."""
 
     def __init__(self, name: str, help: str, *labels: str) -> None:
@@ -54,8 +55,8 @@ class Series:
         self.help = help
         self.labels = labels
 
-    def family(self, common: dict[str, str]) -> Metric:
-        raise NotImplementedError
+    @abstractmethod
+    def family(self, common: dict[str, str]) -> Metric: ...
 
 
 class Counter(Series):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hydra
-from hydra import store_thread
+from hydra.node import store_thread
 from machine import Report, cpu_seconds, percentile
 from server import DURABLE, database, statements
 

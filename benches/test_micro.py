@@ -21,7 +21,7 @@ import msgspec
 import orjson
 import pytest
 from hydra import _core, codec
-from hydra.page import Page
+from hydra.worker.page import Page
 
 if _core.build_profile() != "release":
     pytest.exit("benchmarks need a release build: maturin develop --release", returncode=2)

@@ -16,9 +16,9 @@ import pytest
 from hydra import _core
 from hydra.clock import LeasePage, boottime_ns
 from hydra.codec import encode, encode_call
-from hydra.dispatcher import Dispatcher
-from hydra.dispatcher import Settings as DispatcherSettings
-from hydra.events import (
+from hydra.dispatch.dispatcher import Dispatcher
+from hydra.dispatch.dispatcher import Settings as DispatcherSettings
+from hydra.dispatch.events import (
     Action,
     Beaten,
     ClaimDone,
@@ -47,13 +47,13 @@ from hydra.frames import (
     encode_from_worker,
     encode_to_worker,
 )
-from hydra.hub import Hub
 from hydra.journal import Journal
-from hydra.measuring import Measuring
+from hydra.node.measuring import Measuring
 from hydra.observability.metrics import Metrics
-from hydra.page import Page
 from hydra.stores import open_store
 from hydra.stores.store import Beat, Store
+from hydra.worker.hub import Hub
+from hydra.worker.page import Page
 from hydra.workflow import Registry, Step, Workflow
 
 if _core.build_profile() != "release":

@@ -1,9 +1,15 @@
 """Durable workflows for plain Python functions. This module holds the public names; importing it starts nothing."""
 
 from hydra import aio
-from hydra.async_engine import AsyncEngine, AsyncHandle
-from hydra.bulk import map_items as map
-from hydra.callbacks import callback_token, wait_callback
+from hydra.body.bulk import map_items as map
+from hydra.body.callbacks import callback_token, wait_callback
+from hydra.body.doubts import NOT_FOUND, UNSURE, Answer, Found
+from hydra.body.spawning import Child
+from hydra.body.spawning import begin as spawn
+from hydra.client.async_engine import AsyncEngine, AsyncHandle
+from hydra.client.engine import Engine
+from hydra.client.handle import Handle
+from hydra.client.outcomes import Outcome, Outcomes
 from hydra.context import (
     cancelled,
     continue_as_new,
@@ -19,8 +25,6 @@ from hydra.context import (
     uuid4,
     wait_event,
 )
-from hydra.doubts import NOT_FOUND, UNSURE, Found
-from hydra.engine import Engine
 from hydra.errors import (
     CallbackFailed,
     ConfigError,
@@ -45,18 +49,15 @@ from hydra.errors import (
     WorkflowFailed,
 )
 from hydra.execution import Status
-from hydra.handle import Handle
-from hydra.hooks import on_worker_start, on_worker_stop
-from hydra.outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
 from hydra.schedules import Cron
-from hydra.spawning import Child
-from hydra.spawning import begin as spawn
+from hydra.worker.hooks import on_worker_start, on_worker_stop
 from hydra.workflow import named, step, transaction, workflow
 
 __all__ = [
     "NOT_FOUND",
     "UNSURE",
+    "Answer",
     "AsyncEngine",
     "AsyncHandle",
     "Backoff",

@@ -7,14 +7,14 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast, overload
 
-from hydra.bulk import CHUNK_ITEMS, CONCURRENCY, check_map, map_async
+from hydra.body.bulk import CHUNK_ITEMS, CONCURRENCY, check_map, map_async
+from hydra.body.spawning import AsyncChild, check_bound
+from hydra.client.outcomes import Outcomes
+from hydra.client.submissions import check_key
 from hydra.clock import seconds_of
 from hydra.context import check_gather, inside, wait_seconds
 from hydra.errors import HydraError
-from hydra.event_loop import AsyncBranch
-from hydra.outcomes import Outcomes
-from hydra.spawning import AsyncChild, check_bound
-from hydra.submissions import check_key
+from hydra.worker.event_loop import AsyncBranch
 from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, caller, check_name
 
 R = TypeVar("R")

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from hydra import codec
+from hydra.body.endings import Difference
+from hydra.body.executor import Execution
 from hydra.clock import boottime_ns
-from hydra.endings import Difference
 from hydra.errors import HydraError, NotFound
 from hydra.execution import DIVERGED, Claimed, End, Ending, Snapshot, Status
-from hydra.executor import Execution
 from hydra.frames import Halt, Run
-from hydra.hub import Hub
 from hydra.stores.store import Filter, Store
+from hydra.worker.hub import Hub
 from hydra.workflow import Registry
 
 OPEN = (Status.RUNNING, Status.PENDING, Status.WAITING, Status.SLEEPING, Status.PARKED)

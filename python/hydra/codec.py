@@ -12,10 +12,10 @@ from typing import Any
 
 from hydra import _core
 from hydra.errors import ConfigError, PayloadError, PayloadTooLarge
-from hydra.failures import Failure, decode_failure, encode_failure, failure_of, rebuild_exception
-from hydra.objects import resolve_hints
-from hydra.rebuild import Rebuild, plan_of, rebuild
-from hydra.signatures import call_from_json, check_json_against, from_json, json_schema, to_jsonable
+from hydra.values.failures import Failure, decode_failure, encode_failure, failure_of, rebuild_exception
+from hydra.values.objects import resolve_hints
+from hydra.values.rebuild import Rebuild, plan_of, rebuild
+from hydra.values.signatures import call_from_json, check_json_against, from_json, json_schema, to_jsonable
 
 __all__ = [
     "Failure",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from hydra import _core
-from hydra.page import Page
+from hydra.worker.page import Page
 
 MS = 1_000_000
 DEADLINE_SECONDS = 20.0

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from hydra import _core
-from hydra.page import Page, RunningStep
+from hydra.worker.page import Page, RunningStep
 from hypothesis import given
 from hypothesis import strategies as st
 

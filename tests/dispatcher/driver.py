@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import TypeVar
 
-from hydra import events
-from hydra.dispatcher import Dispatcher, Settings
+from hydra.dispatch import events
+from hydra.dispatch.dispatcher import Dispatcher, Settings
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, Record
 from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Recorded, Run
 from hydra.stores.store import Attention, Beat, Owned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hydra import events
+from hydra.dispatch import events
 from hydra.execution import Ending
 from hydra.frames import Recycle
 

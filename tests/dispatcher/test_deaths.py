@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hydra import events
 from hydra.codec import decode
+from hydra.dispatch import events
 from hydra.execution import Ending
 from hydra.frames import Recycle, Run
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hydra import events
-from hydra.events import Reached
+from hydra.dispatch import events
+from hydra.dispatch.events import Reached
+from hydra.dispatch.held import Held
+from hydra.dispatch.rewind import ENDS_MAX, Acknowledged
 from hydra.execution import End, Ending, ExecutionCommit
 from hydra.frames import Committed, Durable, Halt
-from hydra.held import Held
-from hydra.rewind import ENDS_MAX, Acknowledged
 from hydra.stores.store import Advanced, Beat, Owned
 
 from .driver import SECOND, Driver, claimed, ended, record, recorded

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra.clock import FakeClock
-from hydra.events import SendCommit
+from hydra.dispatch.events import SendCommit
+from hydra.dispatch.handover import FULL_PAUSE_US, HELD_PER_WORKER_MAX, Handover
 from hydra.execution import DIVERGED, Claim, End, Ending, ExecutionCommit, NodeInfo, NodeRef
-from hydra.handover import FULL_PAUSE_US, HELD_PER_WORKER_MAX, Handover
-from hydra.store_thread import StoreThread
+from hydra.node.store_thread import StoreThread
 from hydra.stores.store import NodeState
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydra import events
+from hydra.dispatch import events
 from hydra.execution import Ending
 from hydra.frames import Drain, Run
 

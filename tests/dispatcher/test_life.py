@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydra import events
+from hydra.dispatch import events
 from hydra.frames import Halt
 from hydra.stores.store import Attention, Beat
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 
-import hydra.children
-import hydra.crew
-import hydra.dispatcher
-import hydra.slots
 import msgspec
 import pytest
-from hydra import events
-from hydra.dispatcher import Standing
+from hydra.dispatch import crew, dispatcher, events, slots
+from hydra.dispatch.dispatcher import Standing
+from hydra.dispatch.health import LOOP_STILL_NS, why_not_ready, why_stuck
 from hydra.execution import Ending
 from hydra.frames import Committed
-from hydra.health import LOOP_STILL_NS, why_not_ready, why_stuck
-from hydra.measuring import TAG_VALUES_MAX, Measuring, restart_reason
+from hydra.node import children
+from hydra.node.measuring import TAG_VALUES_MAX, Measuring, restart_reason
 from hydra.observability.metrics import LABEL_SETS_MAX, OTHER, Counter, Gauge, Histogram, Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -227,9 +224,7 @@ def test_every_reason_for_a_workers_end_is_one_of_a_few_words(told: str, word: s
     assert restart_reason("the moon fell") == "other"
     stem = re.split(r" `|: ", told)[0]
     if not told.startswith(("signal", "exit", "step")):
-        assert any(stem in source(module) for module in (hydra.children, hydra.crew, hydra.dispatcher, hydra.slots)), (
-            told
-        )
+        assert any(stem in source(module) for module in (children, crew, dispatcher, slots)), told
 
 
 def source(module: object) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hydra.dispatch.reports import Reports
 from hydra.execution import Progress
-from hydra.reports import Reports
 
 
 def said(word: bytes) -> Progress:

@@ -197,7 +197,7 @@ def rests_too_long(log: str) -> None:
     hydra.sleep(timedelta(days=1))
 
 
-def find_payment(key: str) -> hydra.Found[str] | hydra.doubts.Answer:
+def find_payment(key: str) -> hydra.Found[str] | hydra.Answer:
     """The ledger is the file of notes; what is in it was paid."""
     log = os.environ["HYDRA_TEST_LEDGER"]
     lines = Path(log).read_text().splitlines() if os.path.exists(log) else []

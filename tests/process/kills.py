@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hydra import supervisor, worker
 from hydra.execution import Claimed, Ending, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, FromWorker, Recorded, Run, ToWorker
+from hydra.node import supervisor
 from hydra.schedules import ScheduleChange
 from hydra.stores import open_store
+from hydra.worker import worker
 
 POINT = "HYDRA_TEST_KILL"
 MARK = "HYDRA_TEST_KILL_MARK"  # a file that exists once the death has happened

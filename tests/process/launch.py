@@ -9,7 +9,7 @@ import time
 
 import kills
 import msgspec
-from hydra.supervisor import Settings, Supervisor
+from hydra.node.supervisor import Settings, Supervisor
 
 
 def sleep(seconds: float) -> None:

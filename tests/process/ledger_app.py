@@ -10,8 +10,8 @@ from typing import Any
 import apps
 import hydra
 import kills
-from hydra import worker
-from hydra.transactions import Transactions
+from hydra.body.transactions import Transactions
+from hydra.worker import worker
 
 kills.install_in_worker()
 

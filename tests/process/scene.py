@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import hydra
 import kills
 import msgspec
-from hydra.supervisor import Settings
+from hydra.node.supervisor import Settings
 
 HERE = Path(__file__).parent
 WAIT_SECONDS = 30.0

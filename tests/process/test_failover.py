@@ -11,8 +11,8 @@ import apps
 import ledger_app
 import psycopg
 import pytest
+from hydra.client.handle import Handle
 from hydra.execution import Status
-from hydra.handle import Handle
 from scene import Scene, is_alive, until
 from servers.mysql import MysqlServer, create_database
 from servers.postgres import PostgresServer

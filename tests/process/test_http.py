@@ -305,7 +305,9 @@ def answers(place: str) -> bool:
 
 
 def test_without_http_nothing_of_prometheus_is_imported() -> None:
-    program = "import sys, hydra.supervisor; print('prometheus_client' in sys.modules, 'http.server' in sys.modules)"
+    program = (
+        "import sys, hydra.node.supervisor; print('prometheus_client' in sys.modules, 'http.server' in sys.modules)"
+    )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert answer.stdout.split() == ["False", "False"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apps
 import pytest
-from hydra.local import LocalWorker
+from hydra.node.local import LocalWorker
 from scene import Scene, until
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hydra import identity
-from hydra.peers import Observer
+from hydra.node.peers import Observer
 
 TTL_NS = 3_000
 BEAT_NS = 600

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from hydra import _core, schedules
 from hydra.execution import NodeInfo
-from hydra.local import LocalWorker
+from hydra.node.local import LocalWorker
 from hydra.schedules import Cron, ScheduleSpec, ScheduleState
 from hydra.stores import open_store
 from hydra.workflow import Registry, Workflow

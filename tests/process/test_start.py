@@ -117,6 +117,6 @@ def test_json_logs_are_one_object_a_line(scene: Scene) -> None:
 
 
 def test_importing_the_supervisor_imports_no_app_and_starts_no_thread() -> None:
-    program = "import threading, sys, hydra.supervisor; print(threading.active_count(), 'apps' in sys.modules)"
+    program = "import threading, sys, hydra.node.supervisor; print(threading.active_count(), 'apps' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert answer.stdout.split() == ["1", "False"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hydra import events
+from hydra.dispatch import events
 from hydra.frames import Hello, Recycle
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections import deque
 from random import Random
 from typing import TYPE_CHECKING
 
-from hydra import events
-from hydra.dispatcher import Dispatcher, Settings
+from hydra.dispatch import events
+from hydra.dispatch.dispatcher import Dispatcher, Settings
 from hydra.execution import ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, Halt, Hello, Recorded, Run
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hydra.events import Reached
+from hydra.dispatch.events import Reached
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeRef, Record
 from hydra.stores.store import Attention, Beat, Owned
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from hydra import events
-from hydra.crew import Crew
-from hydra.dispatcher import Dispatcher, Settings
+from hydra.dispatch import events
+from hydra.dispatch.crew import Crew
+from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.dispatch.outbox import Pair
 from hydra.execution import Ending
-from hydra.outbox import Pair
 
 
 class DispatchesAgainEarly(Dispatcher):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hydra.dispatcher import Dispatcher
+from hydra.dispatch.dispatcher import Dispatcher
 
 from .model_store import Broken
 from .mutations import DispatchesAgainEarly, RegistersEarly

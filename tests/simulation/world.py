@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from hydra import events
-from hydra.dispatcher import Dispatcher, Settings
+from hydra.dispatch import events
+from hydra.dispatch.dispatcher import Dispatcher, Settings
 from hydra.frames import Durable, Run
 
 from .faults import Faults

@@ -7,8 +7,8 @@ import uuid
 
 import pytest
 from hydra._core import encode
+from hydra.dispatch.handover import Handover
 from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, NodeInfo, NodeRef
-from hydra.handover import Handover
 from hydra.stores.store import Store, WorkflowInfo
 from store_values import NOW, SECOND, WORKFLOW, claim, end, record, running, status, write
 

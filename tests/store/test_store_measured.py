@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from hydra.errors import StoreUnavailable
-from hydra.measured_store import TIMED, MeasuredStore
+from hydra.node.measured_store import TIMED, MeasuredStore
+from hydra.node.ticker import Ticker
 from hydra.observability.metrics import Metrics
 from hydra.schedules import Cron
 from hydra.stores.store import Store
-from hydra.ticker import Ticker
 from store_values import NOW, SECOND, claim, end, register, submission
 from test_store_ticker import MINUTE, START, app, ticks
 

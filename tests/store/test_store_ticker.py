@@ -1,4 +1,4 @@
-"""`hydra.ticker.Ticker` on real stores: several nodes that look at once, replies that are lost, code that changes."""
+"""A node's ticker on real stores: several nodes that look at once, replies that are lost, code that changes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hydra import schedules
 from hydra.errors import StoreUnavailable
 from hydra.execution import NodeRef
+from hydra.node.ticker import BLOCKED_LOOK_US, Ticker
 from hydra.schedules import Cron, ScheduleChange, ScheduleEntry, ScheduleSpec
 from hydra.stores.store import Filter, Store, WorkflowInfo
-from hydra.ticker import BLOCKED_LOOK_US, Ticker
 from store_values import NOW, SECOND, WORKFLOW, claim, end, register
 from test_store_races import race
 

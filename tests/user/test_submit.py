@@ -16,7 +16,7 @@ from typing import Any
 import hydra
 import pytest
 import shop
-from hydra import submissions
+from hydra.client import submissions
 from hydra.errors import StoreUnavailable
 
 HERE = Path(__file__).parent
@@ -73,7 +73,7 @@ def test_submit_many_submits_all_it_can_and_then_names_every_conflict(engine: hy
 def test_submit_many_keeps_order_over_chunks_and_tells_its_progress(
     engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hydra.engine.SUBMIT_CHUNK_SIZE", 10)
+    monkeypatch.setattr("hydra.client.engine.SUBMIT_CHUNK_SIZE", 10)
     counts: list[int] = []
     handles = engine.submit_many(
         [shop.echo.bind(n) for n in range(25)], keys=[f"k{n}" for n in range(25)], progress=counts.append
@@ -148,7 +148,7 @@ def test_r17_a_lost_reply_is_repeated_with_the_same_id_and_happens_once(
 def test_r17_an_unknown_outcome_names_the_execution_and_repeating_its_id_is_safe(
     engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hydra.session.RESUBMIT_PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr("hydra.client.session.RESUBMIT_PAUSES_SECONDS", (0.0,))
     store = engine.session().store
     submit = store.submit
 

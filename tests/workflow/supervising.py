@@ -29,7 +29,7 @@ from hydra.frames import (
     encode_from_worker,
     encode_to_worker,
 )
-from hydra.hub import Hub
+from hydra.worker.hub import Hub
 from hydra.workflow import BoundWorkflow, registry
 
 FOREVER_NS = 1 << 62

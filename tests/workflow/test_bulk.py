@@ -14,11 +14,11 @@ import hydra
 import pytest
 from hydra import codec
 from hydra.cli.timeline import progress_line
+from hydra.client.outcomes import Chunk, Tally
+from hydra.client.views import bulk_views
 from hydra.execution import Ending
 from hydra.frames import Recorded
-from hydra.outcomes import Chunk, Tally
 from hydra.retry import Backoff
-from hydra.views import bulk_views
 from hydra.workflow import step, workflow
 from supervising import Supervisor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hydra
 import pytest
-from hydra import callbacks
+from hydra.client import completions
 from hydra.execution import Ending, Message
 from hydra.workflow import step, workflow
 from supervising import Stored, Supervisor
@@ -12,7 +12,7 @@ from supervising import Stored, Supervisor
 
 def complete(supervisor: Supervisor, execution: Stored, token: str, payload: bytes) -> None:
     """As the database takes it: once."""
-    callback = callbacks.Callback.of(token)
+    callback = completions.Callback.of(token)
     if callback.message_id not in {message.id for message in execution.messages}:
         id = execution.claimed.id
         execution.messages.append(Message(callback.message_id, id, callback.name, payload, supervisor.lease.now()))
@@ -25,7 +25,7 @@ def test_a_token_is_the_same_after_every_crash_and_a_completion_waits_for_the_wa
     @step(inline=True)
     def hand_out(token: str) -> None:
         tokens.append(token)
-        complete(supervisor, execution, token, callbacks.completion(5))
+        complete(supervisor, execution, token, completions.completion(5))
 
     @workflow
     def pay() -> tuple[int, int, bool]:

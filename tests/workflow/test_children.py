@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 from hydra import aio
+from hydra.body.spawning import begin as spawn
 from hydra.context import wait_event
 from hydra.errors import EventTimeout, HydraError, WorkflowFailed
 from hydra.execution import Ending
-from hydra.spawning import begin as spawn
 from hydra.workflow import step, workflow
 from supervising import Supervisor
 

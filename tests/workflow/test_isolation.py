@@ -8,12 +8,12 @@ import threading
 import time
 
 import pytest
-from hydra import pace
 from hydra.context import current, idempotency_key, now, sleep
 from hydra.errors import HydraError
-from hydra.hub import Hub
-from hydra.pace import QUICK_US, SAMPLES_MINIMUM, Pace
 from hydra.retry import Backoff
+from hydra.worker import pace
+from hydra.worker.hub import Hub
+from hydra.worker.pace import QUICK_US, SAMPLES_MINIMUM, Pace
 from hydra.workflow import named, registry, step, workflow
 from supervising import Supervisor
 

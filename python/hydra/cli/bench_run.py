@@ -21,9 +21,9 @@ from typing import IO
 
 import msgspec
 
-from hydra.engine import SUBMIT_CHUNK_SIZE, Engine
+from hydra.client.engine import SUBMIT_CHUNK_SIZE, Engine
+from hydra.client.handle import Handle
 from hydra.errors import HydraError
-from hydra.handle import Handle
 from hydra.stores.store import Store
 from hydra.workflow import BoundWorkflow
 

@@ -9,10 +9,10 @@ import click
 from hydra.cli.arguments import parse_json, read_call
 from hydra.cli.options import DURATION, TAG, database_options, json_option, open_engine
 from hydra.cli.output import print_json
+from hydra.client.engine import Engine
+from hydra.client.handle import Handle
 from hydra.codec import to_jsonable
-from hydra.engine import Engine
 from hydra.errors import HydraError, ResultTimeout, WorkflowCancelled, WorkflowFailed
-from hydra.handle import Handle
 from hydra.stores.store import WorkflowInfo
 from hydra.workflow import named
 

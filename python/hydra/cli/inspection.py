@@ -10,8 +10,8 @@ from hydra import codec
 from hydra.cli.options import TAG, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, show
 from hydra.cli.timeline import timeline
+from hydra.client.views import bulk_views, to_datetime
 from hydra.execution import Status
-from hydra.views import bulk_views, to_datetime
 
 
 @click.command("list")

@@ -8,9 +8,9 @@ import click
 
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
+from hydra.client.views import to_datetime
 from hydra.config import database_url, namespace_name
-from hydra.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
-from hydra.views import to_datetime
+from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
 
 
 @click.command()

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from hydra.client.engine import Engine
 from hydra.config import database_url, namespace_name, parse_duration
-from hydra.engine import Engine
 from hydra.errors import HydraError
 
 F = TypeVar("F", bound=Callable[..., Any])

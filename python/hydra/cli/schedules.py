@@ -9,7 +9,7 @@ import click
 
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
-from hydra.engine import Engine
+from hydra.client.engine import Engine
 
 
 class MomentType(click.ParamType[Any]):

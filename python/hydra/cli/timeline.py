@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from hydra.body.versions import VERSION
+from hydra.client.outcomes import CHUNK_PREFIX
+from hydra.client.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
 from hydra.codec import decode
 from hydra.execution import Record, RecordKind
-from hydra.outcomes import CHUNK_PREFIX
-from hydra.versions import VERSION
-from hydra.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ import msgspec
 from hydra._core import decode
 from hydra.errors import PayloadError
 from hydra.execution import Claimed, Message, Progress, Record, Snapshot, Status
-from hydra.failures import decode_failure
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
+from hydra.values.failures import decode_failure
 
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 decode_spec = msgspec.json.Decoder(ScheduleSpec).decode

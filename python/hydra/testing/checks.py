@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hydra.checking import Divergence, ReplayCheck
-from hydra.engine import Engine
+from hydra.client.engine import Engine
 from hydra.workflow import registry
 
 

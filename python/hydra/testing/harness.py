@@ -21,13 +21,16 @@ from typing import Any, Self, TypeVar
 
 from greenlet import getcurrent
 
-from hydra import _core, identity, zygote
-from hydra.calls import NEVER_NS
+from hydra import _core, identity
+from hydra.body.calls import NEVER_NS
+from hydra.body.transactions import Transactions
+from hydra.client.engine import Engine
+from hydra.client.handle import Handle
+from hydra.client.session import Session
+from hydra.client.watcher import OutcomeWatcher, Wait
 from hydra.config import DEFAULT_NAMESPACE
-from hydra.dispatcher import Dispatcher, Settings
-from hydra.engine import Engine
-from hydra.errors import HydraError, ResultTimeout
-from hydra.events import (
+from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.dispatch.events import (
     Action,
     ClaimDone,
     Event,
@@ -45,19 +48,17 @@ from hydra.events import (
     WorkerStarted,
     WorkHint,
 )
+from hydra.errors import HydraError, ResultTimeout
 from hydra.execution import FINAL
 from hydra.frames import Drain, FromWorker, ToWorker
-from hydra.handle import Handle
-from hydra.hub import Hub
-from hydra.page import Page
-from hydra.peers import Reaper
-from hydra.session import Session
-from hydra.store_thread import Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread, commits_of
+from hydra.node.peers import Reaper
+from hydra.node.store_thread import Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread, commits_of
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from hydra.testing.clock import HarnessClock, NodeClock, microseconds_until
-from hydra.transactions import Transactions
-from hydra.watcher import OutcomeWatcher, Wait
+from hydra.worker import zygote
+from hydra.worker.hub import Hub
+from hydra.worker.page import Page
 from hydra.workflow import BoundWorkflow, registry
 
 R = TypeVar("R")

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from hydra import codec
+from hydra.client.exports import Export, read_export
 from hydra.clock import boottime_ns
 from hydra.errors import HydraError, NonDeterminismError
 from hydra.execution import Claimed, Ending, Record, Status
-from hydra.exports import Export, read_export
 from hydra.frames import Ended, FromWorker, Halt, Run
-from hydra.hub import Hub
+from hydra.worker.hub import Hub
 from hydra.workflow import Registry, Workflow
 
 TOKEN = 1

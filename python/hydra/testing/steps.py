@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from hydra.calls import StepCall
+from hydra.body.calls import StepCall
 from hydra.context import Current
 from hydra.workflow import Step, caller
 
 if TYPE_CHECKING:
-    from hydra.executor import Execution
+    from hydra.body.executor import Execution
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 

@@ -7,7 +7,7 @@
 //!         ns (0 = idle)               216 bytes: branch, then name
 //! ```
 //!
-//! All little-endian. `hydra.page` writes it; a dead worker's page still tells which steps it was in.
+//! All little-endian. `hydra.worker.page` writes it; a dead worker's page still tells which steps it was in.
 
 use std::collections::BTreeMap;
 use std::fs::File;

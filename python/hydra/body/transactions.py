@@ -1,0 +1,218 @@
+"""`@hydra.transaction` steps in a worker: the function's writes and its record commit together or not at all (G6, R21).
+
+    reserve the next number ──► begin ──► the user's function ──► fence, record, COMMIT ──► Committed to the supervisor
+                                  ▲               │ lock or connection lost: all of it again
+                                  └───────────────┘
+
+The only place where a worker opens the database: a few connections, opened when first needed, in the steps' threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hydra import codec
+from hydra.body.calls import StepCall
+from hydra.errors import ConfigError, HydraError, LeaseLost, StoreUnavailable
+from hydra.execution import ExecutionCommit, NodeRef, Record, RecordKind
+from hydra.stores.store import StepConnection, Store
+
+if TYPE_CHECKING:
+    from hydra.body.executor import Execution
+    from hydra.workflow import Step
+
+TRIES_MAXIMUM = 20  # of a function whose transaction lost a lock each time
+PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered
+PAUSE_SECONDS_MAXIMUM = 1.0
+FILE_LOCK_SECONDS = 5.0  # how long one step may keep all others from writing to a SQLite file
+
+log = logging.getLogger("hydra.worker")
+
+
+class TransactionCall(StepCall):
+    """One try of a transaction. `record` is what it committed, under the number `seq` that was kept free for it."""
+
+    __slots__ = ("digest", "is_void", "place", "record", "seq")
+
+    def __init__(
+        self,
+        execution: Execution,
+        branch: str,
+        step: Step[..., Any],
+        ordinal: int,
+        attempt: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        super().__init__(execution, branch, step, ordinal, attempt, args, kwargs)
+        self.place = -1  # in the worker's page, until the supervisor was told
+        self.is_void = False  # the execution stopped before it could be done: nothing was written or learned
+        self.seq = 0
+        self.digest = b""
+        self.record: Record | None = None
+
+
+class Transactions:
+    """`perform` is called in the steps' threads, several at a time."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        node_id: str,
+        session: Callable[[], int],
+        now: Callable[[], int],
+        connection_count: int,
+        *,
+        may_kill: bool,
+    ) -> None:
+        self._open_store = open_store
+        self._node_id = node_id
+        self._session = session
+        self._now = now
+        self._may_kill = may_kill  # this process, when a step holds a file for too long
+        self._places = threading.BoundedSemaphore(connection_count)
+        self._mutex = threading.Lock()
+        self._store: Store | None = None
+        self._idle: list[StepConnection] = []
+
+    def perform(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The step's result, once it is durable. Whatever is raised instead, nothing of it was written."""
+        with self._places:
+            passing_count = 0
+            while True:
+                try:
+                    record = self._try(call, args, kwargs)
+                except _Again as again:
+                    if call.execution.stopping is not None:
+                        call.is_void = True
+                        raise again.cause from None
+                    passing_count += again.is_counted
+                    if passing_count == TRIES_MAXIMUM:
+                        raise again.cause from None
+                    pause = min(PAUSE_SECONDS * 2 ** min(passing_count, 10), PAUSE_SECONDS_MAXIMUM)
+                    time.sleep(pause * random.uniform(0.5, 1.5))
+                else:
+                    call.record = record
+                    assert record.payload is not None
+                    return call.step.types.decode_result(record.payload)
+
+    def _try(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
+        try:
+            own = self._take()
+        except (StoreUnavailable, ConfigError) as error:
+            raise _Again(error, is_counted=False) from error
+        limit = self._limit(call)
+        try:
+            own.begin()
+            result = call.step.function(own.connection, *args, **kwargs)
+            item = self._item(call, codec.encode(result))
+            call.step.types.decode_result(item.records[0].payload or b"")
+            node = NodeRef(self._node_id, self._session())
+            if own.commit(node, item, item.records[0].finished_at):
+                return item.records[0]
+            stored = self._stored(call)
+            if stored is None:
+                raise LeaseLost(f"execution `{item.id}` is not this node's any more")
+            return stored
+        except LeaseLost as error:  # refused, not written: perhaps only the node's session is a new one
+            raise _Again(error, is_counted=True) from error
+        except StoreUnavailable as error:
+            if error.outcome == "unknown" and (stored := self._stored(call)) is not None:
+                return stored
+            raise _Again(error, is_counted=False) from error
+        except BaseException as error:
+            if own.is_passing(error):
+                own.roll_back()
+                raise _Again(error, is_counted=own.is_usable) from error
+            raise
+        finally:
+            if limit is not None:
+                limit.cancel()
+            own.roll_back()
+            self._return(own)
+
+    def _item(self, call: TransactionCall, payload: bytes) -> ExecutionCommit:
+        claimed = call.execution.claimed
+        record = Record(
+            call.seq,
+            str(RecordKind.STEP),
+            call.branch,
+            call.step.name,
+            call.ordinal,
+            call.attempt,
+            call.digest,
+            payload,
+            call.started_at,
+            self._now(),
+        )
+        deaths = 0 if claimed.death_count else None  # a new record: it does not stand still (G7)
+        return ExecutionCommit(claimed.id, claimed.epoch, [record], death_count=deaths, alone_death_count=deaths)
+
+    def _stored(self, call: TransactionCall) -> Record | None:
+        """What the database has under the call's number; asks until it answers."""
+        while True:
+            try:
+                records = self._opened().records(call.execution.claimed.id)
+            except (StoreUnavailable, ConfigError) as error:
+                log.warning("the outcome of transaction `%s` is not known yet: %s", call.step.name, error)
+                time.sleep(PAUSE_SECONDS_MAXIMUM * random.uniform(0.2, 0.4))
+                continue
+            key = (call.branch, call.step.name, call.ordinal)
+            return next((r for r in records if r.seq == call.seq and (r.branch, r.name, r.ordinal) == key), None)
+
+    def _limit(self, call: TransactionCall) -> threading.Timer | None:
+        if not self._may_kill or self._opened().path is None:
+            return None
+        limit = threading.Timer(FILE_LOCK_SECONDS, _end_process, (call.step.name,))
+        limit.daemon = True
+        limit.start()
+        return limit
+
+    def _opened(self) -> Store:
+        with self._mutex:
+            if self._store is None:
+                store = self._open_store()
+                store.open(migrate=False)
+                self._store = store
+            return self._store
+
+    def _take(self) -> StepConnection:
+        store = self._opened()
+        with self._mutex:
+            if self._idle:
+                return self._idle.pop()
+        return store.step_connection()
+
+    def _return(self, own: StepConnection) -> None:
+        if own.is_usable:
+            with self._mutex:
+                self._idle.append(own)
+        else:
+            own.close()
+
+
+class _Again(Exception):
+    """Nothing was written, and the same may succeed. Not counted: the database does not answer, so nothing can be
+    recorded either, and there is no sense in giving up before it does."""
+
+    def __init__(self, cause: BaseException, *, is_counted: bool) -> None:
+        self.cause = cause
+        self.is_counted = is_counted
+
+
+def _end_process(name: str) -> None:
+    log.error("transaction `%s` held the database's file for more than %g s: killed", name, FILE_LOCK_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse_without(transactions: Transactions | None) -> Transactions:
+    if transactions is None:
+        raise HydraError("a transaction needs a worker with a database; outside one call its `.function(conn, …)`")
+    return transactions

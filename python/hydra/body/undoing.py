@@ -1,0 +1,101 @@
+"""Compensation: the undo steps a body registers, run in reverse when the execution fails for good or is cancelled.
+
+    body ends FAILED or CANCELLED ──► undo steps, newest first, each recorded in branch `undo` ──► the end
+    claimed with a cancel or past its time ──► the body is replayed as far as its records go ──► as above
+
+Nothing here is written but through the execution's own records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hydra import codec
+from hydra.errors import HydraError, Interrupt
+from hydra.execution import UNDO_BRANCH, Claimed, End, Ending, Record, RecordKind
+from hydra.workflow import RESERVED_PREFIX, BoundStep
+
+if TYPE_CHECKING:
+    from hydra.body.executor import Execution
+
+ON_FAILURE = f"{RESERVED_PREFIX}on_failure"  # the name of a registration's record; stores look for it when they cancel
+UNDOING = f"{RESERVED_PREFIX}undoing"  # of the record that says in which attempt of the execution undoing began
+UNDONE_ENDS = (Ending.FAILED, Ending.CANCELLED)
+
+
+class Undoing:
+    """What an execution has registered; `end` is the end that waits for it to be undone."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self._recorded_count = sum(record.name == ON_FAILURE for record in records) if records else 0
+        self.end: End | None = None
+        self._steps: list[BoundStep[object]] = []
+        self._is_done = False
+
+    @property
+    def has_records(self) -> bool:
+        return self._recorded_count > 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the replay has come to everything that was registered."""
+        return len(self._steps) >= self._recorded_count
+
+    def is_due(self, end: End) -> bool:
+        return end.kind in UNDONE_ENDS and bool(self._steps) and not self._is_done
+
+    def register(self, execution: Execution, branch: str, ordinal: int, bound: BoundStep[object]) -> None:
+        key = (branch, ON_FAILURE, ordinal)
+        digest = codec.encode_call(bound.args, bound.kwargs)[1]
+        past = execution.ask(key, (RecordKind.VALUE,), digest)
+        if past is None or past.outcome is None:
+            now = execution.host.now()
+            execution.append(str(RecordKind.VALUE), key, 1, digest, codec.encode(bound.step.name), now, now)
+            execution.handed = execution.seq
+        self._steps.append(bound)
+
+    def run(self, execution: Execution) -> None:
+        """All of them, newest first; what could not be undone makes the end a failure that says so."""
+        assert self.end is not None
+        end = self.end
+        self._mark_begin(execution)
+        ordinals: Counter[str] = Counter()
+        failures: list[BaseException] = []
+        for bound in reversed(self._steps):
+            name = bound.step.name
+            digest = codec.encode_call(bound.args, bound.kwargs)[1]
+            ordinals[name] += 1
+            try:
+                execution.run_step(UNDO_BRANCH, bound.step, ordinals[name] - 1, digest, bound.args, bound.kwargs)
+            except Interrupt:
+                return
+            except BaseException as error:
+                failures.append(error)
+            execution.handed = execution.seq
+        self._is_done = True
+        execution.stop(failed_to_undo(end, failures) if failures else end)
+
+    def _mark_begin(self, execution: Execution) -> None:
+        """So that a later attempt knows that what is recorded is true no more."""
+        key = (UNDO_BRANCH, UNDOING, 0)
+        past = execution.ask(key, (RecordKind.VALUE,), b"")
+        if past is None or past.outcome is None:
+            now = execution.host.now()
+            execution.append(str(RecordKind.VALUE), key, execution.claimed.attempt, b"", codec.encode(None), now, now)
+            execution.handed = execution.seq
+
+
+def failed_to_undo(end: End, failures: list[BaseException]) -> End:
+    why = "was cancelled"
+    if end.kind == Ending.FAILED and end.payload is not None:
+        failure = codec.decode_failure(end.payload)
+        why = f"failed ({failure.exception_type.rpartition(':')[2]}: {failure.message})"
+    told = "; ".join(f"{type(error).__name__}: {error}" for error in failures)
+    message = f"the execution {why}, and {len(failures)} of its undo steps failed for good ({told}); a person must undo"
+    return End(Ending.FAILED, codec.encode_failure(HydraError(message)), cause=end.cause)
+
+
+def was_undone(claimed: Claimed) -> bool:
+    """Whether a person's retry came after the effects had been undone: what is recorded is not true any more."""
+    return any(record.name == UNDOING and record.attempt < claimed.attempt for record in claimed.records)

@@ -1,0 +1,77 @@
+"""Code that changed while executions were under way: which version one began under, and which of its changes it has.
+
+Both are records: made where the code comes to them first, never where a replay of older records does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hydra import codec
+from hydra.body.endings import Difference
+from hydra.body.places import place_of_function
+from hydra.body.replay import PATCHED_PREFIX, History
+from hydra.execution import DIVERGED, Claimed, End, Ending, RecordKind
+from hydra.workflow import RESERVED_PREFIX, Workflow
+
+if TYPE_CHECKING:
+    from hydra.body.executor import Execution
+
+VALUE = str(RecordKind.VALUE)
+VERSION = f"{RESERVED_PREFIX}version"  # the first record of an execution whose workflow declares a version
+VERSION_KEY = ("", VERSION, 0)
+
+
+def begin(execution: Execution) -> End | None:
+    """Find the version it began under, or record the newest; an end where the code does not declare that one."""
+    claimed, workflow = execution.claimed, execution.workflow
+    if execution.history is None:
+        execution.version = workflow.versions[0]
+        now = execution.host.now()
+        execution.append(VALUE, VERSION_KEY, 1, b"", codec.encode(execution.version), now, now)
+        execution.handed = execution.seq
+        return None
+    execution.version = recorded_version(claimed)
+    execution.history.ask(VERSION_KEY)
+    if execution.version in workflow.versions:
+        return None
+    execution.difference = Difference(
+        "", *told_versions(workflow, execution.version), place_of_function(workflow.function)
+    )
+    return undeclared(claimed, workflow, execution.version)
+
+
+def recorded_version(claimed: Claimed) -> Any:
+    """What it began under; None where the workflow declared no version then."""
+    first = claimed.records[0] if claimed.records else None
+    if first is None or first.name != VERSION or first.payload is None:
+        return None
+    return codec.decode(first.payload)
+
+
+def undeclared(claimed: Claimed, workflow: Workflow[..., Any], version: str | None) -> End:
+    declared, began = told_versions(workflow, version)
+    message = (
+        f"execution `{claimed.id}` of workflow `{claimed.workflow}` began {began}, and this code declares {declared}; "
+        f"run the code it began with, or declare that version, too, then resume it"
+    )
+    return End(Ending.PARKED, codec.encode(message), wake_seq=claimed.wake_seq, cause=DIVERGED)
+
+
+def told_versions(workflow: Workflow[..., Any], version: str | None) -> tuple[str, str]:
+    """What the code declares, and what the execution began under, in words."""
+    declared = ", ".join("none (`None`)" if each is None else f"`{each}`" for each in workflow.versions) or "no version"
+    return declared, "without a version" if version is None else f"under version `{version}`"
+
+
+def is_patched(history: History | None, branch: str, name: str) -> bool | None:
+    """What the records say of a change: True or False; None where the code comes to it first, and it is to be recorded.
+
+    False wherever records are left that were made past this place without it, tries and waits included: an execution
+    that has begun on the old path stays on it.
+    """
+    if history is None:
+        return None
+    if history.value_of(("", PATCHED_PREFIX + name, 0)) is not None:
+        return True
+    return False if history.has_left(branch) else None

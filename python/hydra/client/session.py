@@ -1,0 +1,90 @@
+"""Everything of one engine that is open in one process: store, journal, watcher, and the database's clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from hydra.client.watcher import OutcomeWatcher
+from hydra.clock import DatabaseClock, boottime_ns
+from hydra.errors import StoreUnavailable
+from hydra.execution import Submission, Submitted
+from hydra.forking import Fork
+from hydra.journal import Journal
+from hydra.stores.store import Store
+
+T = TypeVar("T")
+
+CALIBRATION_SECONDS = 10.0  # how long the database's clock is carried forward before it is read again
+RESUBMIT_PAUSES_SECONDS = (0.05, 0.25, 1.0)
+
+
+class Session:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.watcher = OutcomeWatcher(store)
+        self._journal: Journal[Submission, Submitted] = Journal(self._commit, _input_bytes)
+        self._clock = DatabaseClock()
+        self._read_clock_ns = 0
+
+    def now(self) -> int:
+        """The database's time; between two readings it costs no I/O."""
+        here = boottime_ns()
+        if here - self._read_clock_ns > CALIBRATION_SECONDS * 1e9:
+            self._clock.calibrate(self.store.now(), here)
+            self._read_clock_ns = here
+        return self._clock.now()
+
+    def submit(self, submission: Submission) -> Submitted:
+        """Durable when it returns. An error that leaves it open whether it happened names the execution (R17)."""
+        [answer] = self.submit_each([submission])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def submit_many(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return self._journal.write_many(submissions)
+
+    def submit_each(self, submissions: Sequence[Submission]) -> list[Submitted | Exception]:
+        """Like submit_many, but one that is refused leaves the others alone."""
+        answers = self._journal.write_each(submissions)
+        for submission, answer in zip(submissions, answers, strict=True):
+            if isinstance(answer, StoreUnavailable):
+                answer.execution_id = submission.id
+        return answers
+
+    def fork(self, fork: Fork) -> Submitted:
+        """Durable when it returns; safe to repeat like a submission (R17)."""
+        try:
+            return self.run(lambda: self._again(lambda: self.store.fork(fork, self.now())))
+        except StoreUnavailable as error:
+            error.execution_id = fork.submission.id
+            raise
+
+    def run(self, verb: Callable[[], T]) -> T:
+        """Some other write, in turn with the submissions."""
+        return self._journal.run(verb)
+
+    def close(self) -> None:
+        self.watcher.close()
+        self._journal.close()
+        self.store.close()
+
+    def _commit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return self._again(lambda: self.store.submit(submissions, self.now()))
+
+    def _again(self, verb: Callable[[], T]) -> T:
+        """Again with the same ids after a lost reply: what did happen is found and not repeated (R17)."""
+        for pause_seconds in RESUBMIT_PAUSES_SECONDS:
+            try:
+                return verb()
+            except StoreUnavailable as error:
+                if error.outcome != "unknown":
+                    raise
+                time.sleep(pause_seconds)
+        return verb()
+
+
+def _input_bytes(submission: Submission) -> int:
+    return len(submission.input)

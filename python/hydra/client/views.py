@@ -1,0 +1,264 @@
+"""What a user sees of an execution: instants as datetimes, payloads as values. Pure: reads no store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from hydra import codec
+from hydra.client.outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
+from hydra.execution import LOOKUP_PREFIX, Claim, Progress, Record, RecordKind, Snapshot, Status
+
+BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP_STATUS = {
+    RecordKind.STEP: "completed",
+    RecordKind.FAILURE: "failed",
+    RecordKind.TRY: "retrying",
+    RecordKind.CRASH: "crashed",
+    RecordKind.START: "started",
+    RecordKind.RESOLUTION: "resolved",
+}
+_TRIES = (RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH)
+_RESULTS = (RecordKind.STEP, RecordKind.RESOLUTION)
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """One durable run of a workflow. `reason` says why it failed or is parked; `node` holds it while it runs."""
+
+    id: str
+    workflow: str
+    key: str | None
+    status: Status
+    priority: int
+    attempt: int
+    node: str | None
+    cancel_requested: bool
+    reason: str
+    tags: dict[str, str]
+    submitted_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    wake_at: datetime | None
+    timeout_at: datetime | None
+    record_count: int
+    death_count: int
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """A step of an execution: its outcome, or how its last try ended. `error` is one line; `due_at` is the next try."""
+
+    name: str
+    branch: str
+    ordinal: int
+    status: str  # completed, failed, retrying, crashed; running (where it says how far it is), started, resolved
+    attempts: int
+    started_at: datetime
+    finished_at: datetime
+    due_at: datetime | None
+    result: Any
+    error: str | None
+    progress: Any = None  # what the step gave to `hydra.heartbeat` last
+    progress_at: datetime | None = None
+
+
+class BulkView(msgspec.Struct, frozen=True):
+    """How far a `hydra.map` has come, by its records; `ends_at` is a guess from its last chunks."""
+
+    step: str
+    branch: str
+    item_count: int
+    done_count: int
+    failed_count: int
+    retrying_count: int
+    items_per_second: float | None
+    ends_at: datetime | None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One line of the audit trail: who held the execution, from when to when, and how that ended."""
+
+    epoch: int
+    attempt: int
+    node: str
+    worker: int | None
+    claimed_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    detail: str
+
+
+def to_datetime(instant: int) -> datetime:
+    """Exactly; a float of microseconds would lose some."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def to_optional_datetime(instant: int | None) -> datetime | None:
+    return None if instant is None else to_datetime(instant)
+
+
+def execution_view(snapshot: Snapshot) -> Execution:
+    return Execution(
+        id=snapshot.id,
+        workflow=snapshot.workflow,
+        key=snapshot.key,
+        status=snapshot.status,
+        priority=snapshot.priority,
+        attempt=snapshot.attempt,
+        node=snapshot.owner,
+        cancel_requested=snapshot.cancel_requested,
+        reason=snapshot.reason,
+        tags=snapshot.tags,
+        submitted_at=to_datetime(snapshot.submitted_at),
+        run_at=to_datetime(snapshot.run_at),
+        started_at=to_optional_datetime(snapshot.started_at),
+        finished_at=to_optional_datetime(snapshot.finished_at),
+        wake_at=to_optional_datetime(snapshot.wake_at),
+        timeout_at=to_optional_datetime(snapshot.timeout_at),
+        record_count=snapshot.record_count,
+        death_count=snapshot.death_count,
+    )
+
+
+def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> list[StepView]:
+    """The steps in the order in which they first reported; not those of maps, which `bulk_views` gives."""
+    tries: dict[tuple[str, str, int], list[Record]] = {}
+    for record in records:
+        is_of_another = _is_of_map(record.branch) or record.name.startswith(LOOKUP_PREFIX)
+        if record.kind in _STEP_STATUS and not is_of_another:
+            tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
+    views = {key: _step_view(of_one_step) for key, of_one_step in tries.items()}
+    for said in progress:
+        if not _is_of_map(said.branch):
+            key = (said.branch, said.name, said.ordinal)
+            views[key] = _with_progress(views.get(key), said)
+    return list(views.values())
+
+
+def _is_of_map(branch: str) -> bool:
+    """Items of a map are told of together, by `bulk_views`."""
+    return branch.rpartition("/")[2].startswith("map.")
+
+
+def _with_progress(known: StepView | None, said: Progress) -> StepView:
+    """With what it said; a step that goes on after its last record, or has none yet, is running."""
+    reported_at = to_datetime(said.reported_at)
+    if known is None:
+        started_at = to_datetime(said.started_at)
+        known = StepView(
+            said.name, said.branch, said.ordinal, "running", said.attempt, started_at, reported_at, None, None, None
+        )
+    elif said.attempt > known.attempts:
+        known = msgspec.structs.replace(known, status="running", attempts=said.attempt, due_at=None)
+    return msgspec.structs.replace(known, progress=codec.decode(said.payload), progress_at=reported_at)
+
+
+def _step_view(records: list[Record]) -> StepView:
+    last = records[-1]
+    return StepView(
+        name=last.name,
+        branch=last.branch,
+        ordinal=last.ordinal,
+        status=_STEP_STATUS[RecordKind(last.kind)],
+        attempts=max(1, sum(record.kind in _TRIES for record in records)),
+        started_at=to_datetime(records[0].started_at),
+        finished_at=to_datetime(last.finished_at),
+        due_at=to_datetime(last.due_at) if last.due_at else None,
+        result=codec.decode(last.payload) if last.kind in _RESULTS and last.payload is not None else None,
+        error=error_line(last),
+    )
+
+
+def bulk_views(records: Sequence[Record]) -> list[BulkView]:
+    """The maps of an execution, in the order in which they began."""
+    maps: dict[str, tuple[Record, list[Record]]] = {}
+    for record in records:
+        if record.name == MAP:
+            maps[record.branch] = record, []
+        elif record.name.startswith(CHUNK_PREFIX):
+            maps[record.branch][1].append(record)
+    return [_bulk_view(begun, chunks) for begun, chunks in maps.values()]
+
+
+def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
+    assert begun.payload is not None
+    said = codec.decode(begun.payload)
+    tally = Tally(said["count"])
+    done_counts: list[int] = []
+    for chunk in chunks:
+        assert chunk.payload is not None
+        tally.add(chunk.payload, Chunk(chunk.payload))
+        done_counts.append(tally.done_count)
+    rate = ends_at = None
+    if chunks:
+        first = max(0, len(chunks) - BULK_RATE_CHUNKS)
+        took_us = chunks[-1].finished_at - chunks[first].started_at
+        done = done_counts[-1] - (done_counts[first - 1] if first else 0)
+        if took_us > 0 and done > 0:
+            rate = done / took_us * 1e6
+            ends_at = to_datetime(chunks[-1].finished_at + round((tally.count - tally.done_count) / rate * 1e6))
+    return BulkView(
+        step=said["step"],
+        branch=begun.branch,
+        item_count=tally.count,
+        done_count=tally.done_count,
+        failed_count=tally.failed_count,
+        retrying_count=len(tally.later),
+        items_per_second=rate,
+        ends_at=ends_at,
+    )
+
+
+def steps_in_doubt(records: Sequence[Record]) -> list[Record]:
+    """The last record of each step that was started and has no outcome but a person's word, which may be wrong."""
+    found: dict[tuple[str, str, int], Record] = {}
+    started: set[tuple[str, str, int]] = set()
+    for record in records:
+        key = (record.branch, record.name, record.ordinal)
+        if record.kind == RecordKind.START:
+            started.add(key)
+        if key not in started:
+            continue
+        if record.kind in (RecordKind.STEP, RecordKind.FAILURE) or (
+            record.kind == RecordKind.RESOLUTION and record.payload is None
+        ):
+            started.discard(key)
+            found.pop(key, None)
+        else:
+            found[key] = record
+    return list(found.values())
+
+
+def error_line(record: Record) -> str | None:
+    """What went wrong in a try, in one line; None where the record is of something else."""
+    if record.payload is None or record.kind not in (RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH):
+        return None
+    if record.kind == RecordKind.CRASH:
+        return str(codec.decode(record.payload))
+    if record.kind in (RecordKind.FAILURE, RecordKind.TRY):
+        return failure_line(codec.decode_failure(record.payload))
+    return None
+
+
+def failure_line(failure: codec.Failure) -> str:
+    """`ValueError: no`, as Python prints it."""
+    kind = re.split(r"[.:]", failure.exception_type)[-1]
+    return f"{kind}: {failure.message}" if failure.message else kind
+
+
+def attempt_view(claim: Claim) -> Attempt:
+    return Attempt(
+        epoch=claim.epoch,
+        attempt=claim.attempt,
+        node=claim.node,
+        worker=claim.worker,
+        claimed_at=to_datetime(claim.claimed_at),
+        ended_at=to_optional_datetime(claim.ended_at),
+        ending=claim.ending,
+        detail=claim.detail,
+    )

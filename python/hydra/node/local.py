@@ -1,0 +1,156 @@
+"""`engine.worker()`: the same node and dispatcher, with one worker that is a thread of the user's own process.
+
+Nothing can be killed here. A worker that must go is told to stop, and is gone when its last step has ended; until then
+its executions are nobody else's, and the node takes no new work.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from hydra.body.transactions import Transactions
+from hydra.clock import boottime_ns
+from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.dispatch.events import DrainAsked, Received, StopAsked, WorkerGone, WorkerStarted
+from hydra.errors import HydraError
+from hydra.frames import Drain, FromWorker, ToWorker
+from hydra.node.node import Node
+from hydra.stores import open_store
+from hydra.worker import zygote
+from hydra.worker.hub import Hub
+from hydra.workflow import Registry, registry
+
+START_SECONDS = 30.0
+TRANSACTION_CONNECTIONS = 2
+STOP_MARGIN_SECONDS = 15.0  # after the drain's grace: the last commits, and leaving the database
+
+log = logging.getLogger("hydra.local")
+
+
+class LocalWorker:
+    """Runs executions on threads of this process between `start` and `stop`; a context manager of both."""
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str = "default",
+        *,
+        app: Registry = registry,
+        concurrency: int = 8,
+        lease_ttl_seconds: float = 10.0,
+        drain_grace_seconds: float = 20.0,
+    ) -> None:
+        self._url = url
+        self._namespace = namespace
+        self._app = app
+        self._settings = Settings(1, concurrency, round(lease_ttl_seconds * 1e9), round(drain_grace_seconds * 1e9))
+        self._node: Node | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Open the database and begin to take work."""
+        store = open_store(self._url, self._namespace)
+        store.open()
+        node = self._node = Node(store, self._settings.lease_ttl_ns, 1)
+        node.serve(zygote.describe_workflows(self._app, ""), "")
+        settings = msgspec.structs.replace(self._settings, can_rewind=store.path is None)
+        dispatcher = Dispatcher(settings, boottime_ns(), random.Random())
+        hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url)
+
+        def run() -> None:
+            try:
+                node.run(dispatcher, hubs)
+            except BaseException as error:
+                self._failure = error
+                log.exception("the local worker failed")
+            finally:
+                node.close()
+                store.close()
+
+        self._thread = threading.Thread(target=run, name="hydra-node", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish or hand back what runs, within the drain's grace."""
+        if self._node is None or self._thread is None:
+            return
+        self._node.report(DrainAsked())
+        self._thread.join(self._settings.drain_grace_ns / 1e9 + STOP_MARGIN_SECONDS)
+        if self._thread.is_alive():
+            self._node.report(StopAsked())
+            raise HydraError("the local worker does not stop: a step is still running; end the process to end it")
+        self._node = self._thread = None
+        if self._failure is not None:
+            raise HydraError("the local worker failed while it ran; its log has the traceback") from self._failure
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Hubs:
+    """The one slot that is ever filled (`node.Workers`)."""
+
+    def __init__(self, node: Node, app: Registry, concurrency: int, namespace: str, url: str) -> None:
+        self._url = url
+        self._node = node
+        self._app = app
+        self._concurrency = concurrency
+        self._namespace = namespace
+        self._hubs: dict[int, Hub] = {}
+
+    def spawn(self, slot: int) -> None:
+        threading.Thread(target=self._run, args=(slot,), name="hydra-hub", daemon=True).start()
+
+    def kill(self, slot: int, reason: str) -> None:
+        log.warning("a step still runs and cannot be ended in this process (%s): waiting for it", reason)
+        self._hubs[slot].deliver([Drain()])
+
+    def send(self, slot: int, batch: list[ToWorker]) -> None:
+        self._hubs[slot].deliver(batch)
+
+    def renew(self) -> None:
+        """The dispatcher waits for the old hub's end before it registers anew; the next one gets the new page."""
+
+    def stop(self) -> None:
+        """The dispatcher has waited for the drain's grace; what still runs ends with the process."""
+        for hub in self._hubs.values():
+            hub.deliver([Drain()])
+
+    def _run(self, slot: int) -> None:
+        node = self._node
+        assert node.page is not None
+
+        def send(frames: list[FromWorker]) -> None:
+            node.report(Received(slot, frames))
+
+        transactions = Transactions(
+            lambda: open_store(self._url, self._namespace),
+            node.id,
+            node.page.session,
+            node.page.now,
+            TRANSACTION_CONNECTIONS,
+            may_kill=False,
+        )
+        hub = self._hubs[slot] = Hub(self._app, send, node.page, None, self._concurrency, self._namespace, transactions)
+        node.report(WorkerStarted(slot))
+        try:
+            hub.run()
+        except BaseException as error:
+            log.exception("the hub failed")
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            reason = "it was drained"
+        node.report(WorkerGone(slot, reason, []))

@@ -1,0 +1,102 @@
+"""`hydra start --http`: a supervisor's metrics, health and readiness, put together. Never blocks the node's loop.
+
+scrape thread ─► Metrics ◄─ Measuring (node's loop), MeasuredStore (store thread), QueueWatch (its own thread)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from html import escape
+from http import HTTPStatus
+
+from hydra.clock import boottime_ns
+from hydra.dispatch.dispatcher import Dispatcher
+from hydra.dispatch.health import why_not_ready, why_stuck
+from hydra.dispatch.slots import State
+from hydra.node.measured_store import MeasuredStore
+from hydra.node.measuring import Measuring
+from hydra.node.node import Node
+from hydra.node.queue_watch import QueueWatch
+from hydra.observability.http import HTML, HttpServer, Page
+from hydra.observability.metrics import Metrics
+from hydra.stores.store import Store
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+TURN_NS = 1_000_000_000  # how often the loop says that it turns
+WORKER_STATES = (State.STARTING.value, State.UP.value, State.DYING.value)
+
+log = logging.getLogger("hydra.http")
+
+
+class Monitor:
+    """Made before the node: it wraps the store. `watch` the node that uses it, then it answers `/readyz`."""
+
+    def __init__(self, address: str, store: Store, *, ttl_ns: int, concurrency: int, tags: Sequence[str] = ()) -> None:
+        self._tags = list(dict.fromkeys(tags))
+        self.metrics = Metrics(store.namespace, self._tags)
+        self._ttl_ns = ttl_ns
+        self._concurrency = concurrency
+        self._node: Node | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._turned_at_ns: int | None = None
+        self._server = HttpServer(
+            address, {"/": self._index, "/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz}
+        )
+        self._measured = MeasuredStore(store, self.metrics)
+        self.store = self._measured.as_store()
+        self._queue = QueueWatch(store.url, store.namespace, self.metrics)
+        self.metrics.before_scrape(self._queue.look)
+        self.metrics.before_scrape(self._look_at_workers)
+
+    def start(self) -> None:
+        """From now on there are answers."""
+        self._server.start()
+        log.info("metrics and health at %s", self._server.url)
+
+    def watch(self, node: Node, dispatcher: Dispatcher) -> None:
+        """Before the node runs."""
+        self._node, self._dispatcher = node, dispatcher
+        node.observer = Measuring(self.metrics, node.clock.now, dispatcher.running, self._tags)
+        self._turn()
+
+    def close(self) -> None:
+        self._server.close()
+        self._queue.close()
+
+    def _turn(self) -> None:
+        assert self._node is not None
+        self._turned_at_ns = boottime_ns()
+        self._node.call_at(self._turned_at_ns + TURN_NS, self._turn)
+
+    def _look_at_workers(self) -> None:
+        if self._dispatcher is None:
+            return
+        standing = self._dispatcher.standing()
+        states = [state for state, _ in standing.workers]
+        for state in WORKER_STATES:
+            self.metrics.workers.set(states.count(state), (state,))
+        places = states.count(State.UP.value) * self._concurrency
+        self.metrics.worker_utilization.set(standing.running_count / places if places else 0)
+
+    def _metrics(self) -> Page:
+        return Page(self.metrics.exposition(), METRICS_TYPE)
+
+    def _healthz(self) -> Page:
+        return _verdict(why_stuck(self._turned_at_ns, boottime_ns()))
+
+    def _readyz(self) -> Page:
+        standing = None if self._dispatcher is None else self._dispatcher.standing()
+        return _verdict(why_not_ready(standing, self._measured.answered_at_ns, self._ttl_ns, boottime_ns()))
+
+    def _index(self) -> Page:
+        node = "" if self._node is None else f"<p>node <code>{escape(self._node.id)}</code></p>"
+        links = "".join(f'<li><a href="{path}">{path}</a></li>' for path in ("/metrics", "/healthz", "/readyz"))
+        body = f"<!doctype html><title>hydra</title><h1>hydra</h1>{node}<ul>{links}</ul>\n"
+        return Page(body.encode(), HTML)
+
+
+def _verdict(why_not: str | None) -> Page:
+    if why_not is None:
+        return Page(b"ok\n")
+    return Page(f"{why_not}\n".encode(), status=HTTPStatus.SERVICE_UNAVAILABLE)

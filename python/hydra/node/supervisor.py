@@ -1,0 +1,238 @@
+"""`hydra start`: one node whose workers are processes. Imports no user code; decides nothing the dispatcher could.
+
+SIGTERM, SIGINT: drain, then exit · the second one: exit at once · SIGHUP: import anew, drain the old workers
+exit codes: 0 done, 1 failed, 2 usage or configuration
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import random
+import resource
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hydra import _core
+from hydra.clock import boottime_ns
+from hydra.dispatch.dispatcher import Dispatcher
+from hydra.dispatch.dispatcher import Settings as DispatcherSettings
+from hydra.dispatch.events import DrainAsked, StopAsked
+from hydra.errors import ConfigError, HydraError
+from hydra.node.children import Children
+from hydra.node.node import Node
+from hydra.node.processes import AppSettings
+from hydra.observability.logs import configure_logging
+from hydra.stores import open_store
+from hydra.stores.store import Store
+from hydra.worker.zygote import ImportFailed, Manifest
+
+if TYPE_CHECKING:
+    from hydra.node.monitor import Monitor
+
+LEASE_TTL_SECONDS_MINIMUM = 0.5
+BASE_DESCRIPTORS = 256
+WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
+RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
+SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
+COLLECT_AFTER_COUNT = 100_000  # the collector finds next to nothing here, and walks thousands of executions to know it
+
+log = logging.getLogger("hydra.supervisor")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `hydra start` was told."""
+
+    module: str
+    url: str
+    namespace: str = "default"
+    workers: int = 0  # 0: as many as cores
+    concurrency: int = 64
+    lease_ttl_seconds: float = 10.0
+    drain_grace_seconds: float = 20.0
+    log_format: str = "console"
+    reload: bool = False
+    spawn: bool = False
+    http: str = ""  # HOST:PORT for metrics and health; "": none
+    metric_tags: list[str] = []  # tags of executions that become labels
+    transaction_connections: int = 2  # of each worker, for `@hydra.transaction` steps
+
+
+class Supervisor:
+    """`run` once, on the main thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._worker_count = settings.workers or len(os.sched_getaffinity(0))
+        self._node: Node
+        self._children: Children
+        self._signals, self._signals_in = socket.socketpair()
+        self._is_draining = False
+        self._files: dict[str, int] = {}
+
+    def run(self) -> int:
+        """Until drained or stopped; the exit code."""
+        configure_logging(self._settings.log_format)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER_COUNT)
+        try:
+            return self._run()
+        except HydraError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2 if isinstance(error, ConfigError) else 1
+
+    def _run(self) -> int:
+        settings = self._settings
+        _core.set_child_subreaper()
+        allow_descriptors(BASE_DESCRIPTORS + self._worker_count * WORKER_DESCRIPTORS)
+        ttl_ns = round(settings.lease_ttl_seconds * 1e9)
+        store = open_store(settings.url, settings.namespace)
+        monitor = self._monitor(store, ttl_ns)
+        if monitor is not None:
+            store = monitor.store
+        store.open()
+        node = self._node = Node(store, ttl_ns, self._worker_count)
+        app = AppSettings(
+            settings.module,
+            settings.namespace,
+            settings.concurrency,
+            settings.log_format,
+            settings.url,
+            settings.transaction_connections,
+            settings.spawn,
+        )
+        children = self._children = Children(node, app, self._serve)
+        with contextlib.closing(store), self._handled_signals(), contextlib.ExitStack() as stack:
+            if monitor is not None:
+                stack.callback(monitor.close)
+                monitor.start()
+            try:
+                manifest = children.import_app(self._signals, self._is_asked_to_end)
+                if manifest is None:
+                    return 0
+                if isinstance(manifest, ImportFailed):
+                    print(f"{manifest.traceback_text}error: {manifest.message}", file=sys.stderr)
+                    return 2
+                self._serve(manifest)
+                dispatcher = Dispatcher(
+                    DispatcherSettings(
+                        self._worker_count,
+                        settings.concurrency,
+                        ttl_ns,
+                        round(settings.drain_grace_seconds * 1e9),
+                        can_rewind=store.path is None,
+                    ),
+                    boottime_ns(),
+                    random.Random(),
+                )
+                if monitor is not None:
+                    monitor.watch(node, dispatcher)
+                node.selector.register(self._signals, selectors.EVENT_READ, self._signalled)
+                return node.run(dispatcher, children)
+            finally:
+                children.stop()
+                node.close()
+
+    def _monitor(self, store: Store, ttl_ns: int) -> Monitor | None:
+        """It listens before anything else begins, so that a bad address is the first thing said."""
+        settings = self._settings
+        if not settings.http:
+            return None
+        from hydra.node.monitor import Monitor  # what is not asked for is not imported
+
+        return Monitor(settings.http, store, ttl_ns=ttl_ns, concurrency=settings.concurrency, tags=settings.metric_tags)
+
+    def _serve(self, manifest: Manifest) -> None:
+        """Claim what this app defines."""
+        app = self._settings.module
+        names = [workflow.name for workflow in manifest.workflows]
+        if not names:
+            log.warning("app `%s` defines no workflow, so nothing will run; decorate one with `@hydra.workflow`", app)
+        if manifest.threads:
+            log.warning(
+                "the app starts threads while it is imported (%s), which a fork does not copy; start them in "
+                "`@hydra.on_worker_start`, or use `--spawn`",
+                ", ".join(f"`{name}`" for name in manifest.threads),
+            )
+        self._node.serve(manifest.workflows, manifest.code_version)
+        log.info(
+            "node `%s` (pid %d): app `%s`, code %s, %d workflows, %d workers of %d, database `%s`",
+            self._node.id, os.getpid(), app, manifest.code_version, len(names), self._worker_count,
+            self._settings.concurrency, self._settings.url,
+        )  # fmt: skip
+        if self._settings.reload:
+            self._files = modified_times(manifest.files)
+            self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
+
+    @contextlib.contextmanager
+    def _handled_signals(self) -> Iterator[None]:
+        """Each arrives as a byte on a socket the loop reads."""
+        for end in (self._signals, self._signals_in):
+            end.setblocking(False)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        before = {number: signal.signal(number, _nothing) for number in numbers}
+        fd = signal.set_wakeup_fd(self._signals_in.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(fd)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _is_asked_to_end(self) -> bool:
+        return not {signal.SIGTERM, signal.SIGINT}.isdisjoint(self._signals.recv(4096))
+
+    def _signalled(self) -> None:
+        for number in set(self._signals.recv(4096)):
+            match number:
+                case signal.SIGCHLD:
+                    self._children.sweep()
+                case signal.SIGHUP:
+                    log.info("importing the app anew")
+                    self._children.reload()
+                case signal.SIGTERM | signal.SIGINT if self._is_draining:
+                    log.warning("stopping at once")
+                    self._node.feed(StopAsked())
+                case signal.SIGTERM | signal.SIGINT:
+                    self._is_draining = True
+                    seconds = self._settings.drain_grace_seconds
+                    log.info("draining for up to %g s; a second signal stops at once", seconds)
+                    self._node.feed(DrainAsked())
+
+    def _look_at_files(self) -> None:
+        now = modified_times(list(self._files))
+        if now != self._files:
+            self._files = now
+            log.info("the app's files changed: importing it anew")
+            self._children.reload()
+        self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise the soft limit where it is too low; programs that use select() want it no higher than needed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+
+
+def modified_times(files: list[str]) -> dict[str, int]:
+    times = {}
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            times[file] = Path(file).stat().st_mtime_ns
+    return times
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """The wake-up descriptor has the news already."""

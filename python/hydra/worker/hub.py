@@ -1,0 +1,373 @@
+"""The one thread on which a worker's bodies run: greenlets set aside and resumed, steps sent to where they may run.
+
+    frames in ─► executions ─► ready strands ─► nothing ready? frames out, then wait ─┐
+         ▲            ▲ steps that ended (pool, event loop), timers                    │
+         └────────────┴───────────────────────────────────────────────────────────────┘
+
+`deliver` is safe from any thread, everything else belongs to the hub's. It knows nothing of sockets or processes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import random
+import select
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+
+from hydra.body.calls import NEVER_NS, StepCall
+from hydra.body.executor import Execution
+from hydra.body.host import Strand
+from hydra.body.transactions import TransactionCall, Transactions
+from hydra.errors import StepTimeout
+from hydra.execution import Claimed, End, Ending, Progress
+from hydra.frames import (
+    Committed,
+    Deliver,
+    Drain,
+    Durable,
+    Ended,
+    FromWorker,
+    Halt,
+    Progressed,
+    Recorded,
+    Recycle,
+    Run,
+    ToWorker,
+)
+from hydra.worker.page import Page
+from hydra.worker.runner import Lease, Runner
+from hydra.workflow import Registry
+
+BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
+UNSENT_MAXIMUM = 64  # executions with news, before frames leave although more is ready: it is committed meanwhile
+LEASE_RECHECK_US = 20_000
+REPORT_NS = 1_000_000_000  # from one word on a step's progress to the next
+RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
+WAIT_MAXIMUM_MS = 60_000
+
+log = logging.getLogger("hydra.worker")
+
+
+class Source(Protocol):
+    """Where frames come from, when not through `deliver`."""
+
+    def fileno(self) -> int: ...
+    def receive(self) -> Sequence[ToWorker] | None:
+        """What has arrived; None at the end."""
+        ...
+
+
+class Hub:
+    """Runs executions until it is told to drain. `send` is called on the hub's thread only, one call per batch."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        send: Callable[[list[FromWorker]], None],
+        lease: Lease,
+        page: Page | None = None,
+        concurrency: int = 64,
+        namespace: str = "default",
+        transactions: Transactions | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self.transactions = transactions
+        self.now = lease.now
+        self.boottime_ns = lease.boottime_ns
+        self.random = random.Random().random
+        self._registry = registry
+        self._send = send
+        self._lease = lease
+        self._page = page
+        self._executions: dict[int, Execution] = {}
+        self._ready: deque[Strand] = deque()
+        self._unsent: list[Execution] = []
+        self._outgoing: list[FromWorker] = []
+        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._timer_count = 0
+        self._runner = Runner(lease, page, concurrency, self.post, self._finished_call)
+        self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
+        self._is_asleep = False
+        self._is_draining = False
+        self._is_recycling = False
+        self._stuck: dict[Execution, int] = {}  # how many of its steps run on although they were given up
+        self._abandoned: list[Strand] = []
+        self._greenlet: greenlet = getcurrent()
+
+    # from any thread
+
+    def deliver(self, frames: Sequence[ToWorker]) -> None:
+        """Frames from the supervisor."""
+        self.post(self._receive, frames)
+
+    def post(self, function: Callable[[Any], None], argument: Any) -> None:
+        """Have the hub's thread call it."""
+        self._inbox.append((function, argument))
+        if self._is_asleep:
+            os.eventfd_write(self._eventfd, 1)
+
+    # the loop
+
+    def run(self, source: Source | None = None) -> None:
+        """Until drained, or until the source ends."""
+        self._greenlet = getcurrent()
+        poll = select.poll()
+        poll.register(self._eventfd, select.POLLIN)
+        if source is not None:
+            poll.register(source.fileno(), select.POLLIN)
+        try:
+            while not (self._is_draining and not self._executions and not self._outgoing):
+                for fd in self._wait(poll):
+                    if fd == self._eventfd:
+                        os.eventfd_read(fd)
+                    elif source is not None:
+                        frames = source.receive()
+                        if frames is None:
+                            return
+                        self._receive(frames)
+                self.turn()
+        finally:
+            self.close()
+
+    def turn(self) -> None:
+        """Everything that can happen now, and what came of it out."""
+        self._run_timers()
+        while self._inbox:
+            function, argument = self._inbox.popleft()
+            function(argument)
+        self._run_ready()
+        self._flush()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a turn would do something, timers aside."""
+        return bool(self._inbox or self._ready)
+
+    @property
+    def next_timer_ns(self) -> int:
+        return self._timers[0][0] if self._timers else NEVER_NS
+
+    def wait_quiet(self, timeout_seconds: float) -> bool:
+        """Until the event loop, if there is one, has nothing to do but wait; False when it did not come to rest."""
+        return self._runner.loop.wait_quiet(timeout_seconds)
+
+    def close(self) -> None:
+        """Threads end after what they do now."""
+        self._runner.close()
+
+    def _wait(self, poll: select.poll) -> list[int]:
+        timeout_ms = WAIT_MAXIMUM_MS
+        next_ns = min(self._timers[0][0] if self._timers else NEVER_NS, self._runner.limits.next_ns)
+        if next_ns != NEVER_NS:
+            timeout_ms = min(timeout_ms, max(0, (next_ns - self._lease.boottime_ns()) // 1_000_000 + 1))
+        if self._page is not None:
+            self._page.set_busy(0)
+        self._is_asleep = True
+        if self._inbox or self._ready:
+            timeout_ms = 0
+        events = poll.poll(timeout_ms)
+        self._is_asleep = False
+        if self._page is not None:
+            self._page.set_busy(self._lease.boottime_ns())
+        return [fd for fd, _ in events]
+
+    def _run_ready(self) -> None:
+        ready = self._ready
+        count = 0
+        while ready:
+            ready.popleft().switch()
+            count += 1
+            if count % BUSY_STAMP_STRANDS == 0:
+                if self._page is not None:
+                    self._page.set_busy(self._lease.boottime_ns())
+                if len(self._unsent) + len(self._outgoing) >= UNSENT_MAXIMUM:
+                    self._flush()
+
+    def _flush(self) -> None:
+        outgoing = self._outgoing
+        for execution in self._unsent:
+            if execution.unsent and not execution.reserved:
+                outgoing.append(Recorded(execution.token, execution.unsent))
+                execution.unsent = []
+        self._unsent.clear()
+        if outgoing:
+            self._outgoing = []
+            self._send(outgoing)
+
+    def _run_timers(self) -> None:
+        timers = self._timers
+        if timers or self._runner.limits.next_ns != NEVER_NS:
+            now_ns = self._lease.boottime_ns()
+            while timers and timers[0][0] <= now_ns:
+                heapq.heappop(timers)[2]()
+            for call in self._runner.limits.check(now_ns) if self._runner.limits.next_ns <= now_ns else ():
+                self._give_up(call)
+
+    def _call_at(self, at_ns: int, function: Callable[[], None]) -> None:
+        self._timer_count += 1
+        heapq.heappush(self._timers, (at_ns, self._timer_count, function))
+
+    # frames
+
+    def _receive(self, frames: Sequence[ToWorker]) -> None:
+        executions = self._executions
+        for frame in frames:
+            if isinstance(frame, Durable):
+                for token, seq in zip(frame.tokens, frame.seqs, strict=True):
+                    execution = executions.get(token)
+                    if execution is not None:
+                        execution.became_durable(seq)
+            elif isinstance(frame, Run):
+                self._begin(frame.token, frame.execution)
+            elif isinstance(frame, Halt):
+                execution = executions.get(frame.token)
+                if execution is not None:
+                    execution.halt(frame.reason)
+            elif isinstance(frame, Deliver):
+                execution = executions.get(frame.token)
+                if execution is not None:
+                    execution.deliver(frame.messages)
+            elif isinstance(frame, Drain):
+                self._is_draining = True
+                self._halt_all()
+
+    def _begin(self, token: int, claimed: Claimed) -> None:
+        workflow = self._registry.workflows.get(claimed.workflow)
+        if workflow is None or self._is_draining or self._is_recycling:
+            self._outgoing.append(Ended(token, [], End(Ending.RELEASED)))
+            return
+        execution = self._executions[token] = Execution(token, claimed, workflow, self)
+        execution.start()
+
+    def _halt_all(self) -> None:
+        for execution in list(self._executions.values()):
+            execution.halt("drain")
+
+    # what executions ask for
+
+    def may_start(self) -> bool:
+        return self._lease.may_start()
+
+    def start(self, run: Callable[[], None]) -> Strand:
+        strand = Strand(run, self._greenlet)
+        strand.gr_context = self._runner.new_context()
+        self._ready.append(strand)
+        return strand
+
+    def start_body(self, execution: Execution) -> None:
+        self._runner.loop.start_body(execution)
+
+    def close_body(self, execution: Execution) -> None:
+        self._runner.loop.close_body(execution)
+
+    def ask_quiet(self, execution: Execution) -> None:
+        self._runner.loop.ask_quiet(execution)
+
+    def resume(self, strand: Strand) -> None:
+        if strand.is_waiting:
+            strand.is_waiting = False
+            self._ready.append(strand)
+
+    def resume_at(self, strand: Strand, due_at: int) -> None:
+        at_ns = self._lease.boottime_ns() + (due_at - self.now()) * 1_000
+        self._call_at(at_ns, lambda: self.resume(strand))
+
+    def resume_when_leased(self, strand: Strand) -> None:
+        self.resume_at(strand, self.now() + LEASE_RECHECK_US)
+
+    def yield_turn(self, strand: Strand) -> None:
+        strand.is_waiting = True
+        self.post(self.resume, strand)
+        strand.leave()
+
+    def left_transaction(self, call: TransactionCall) -> None:
+        """The frame is in the socket when the page no longer shows the step: a death in between loses nothing (R22)."""
+        if call.record is not None:
+            self._outgoing.append(Committed(call.execution.token, call.record))
+            self._flush()
+        self._runner.leave_page(call.place)
+        call.place = -1
+
+    def has_unsent(self, execution: Execution) -> None:
+        self._unsent.append(execution)
+
+    def ended(self, execution: Execution, end: End) -> None:
+        if execution in self._stuck:
+            return  # its step still runs: the kill, or the step's end, gives it back
+        del self._executions[execution.token]
+        if end.kind != Ending.LOST:
+            self._outgoing.append(Ended(execution.token, execution.unsent, end))
+        execution.unsent = []
+
+    def abandon(self, strand: Strand) -> None:
+        """Kept for ever: collecting a greenlet would resume its code once more."""
+        self._abandoned.append(strand)
+        log.warning("a workflow's body catches hydra.Interrupt and goes on; it is set aside until this worker ends")
+
+    # steps
+
+    def perform(self, call: StepCall) -> None:
+        self._runner.perform(call)
+
+    def ask_to_stop(self, call: StepCall) -> None:
+        self._runner.ask_to_stop(call)
+
+    def report(self, call: StepCall) -> None:
+        self.post(self._report, call)
+
+    def _report(self, call: StepCall) -> None:
+        payload = call.progress
+        assert payload is not None
+        progress = Progress(
+            "", call.branch, call.step.name, call.ordinal, call.attempt, payload, call.started_at, call.reported_at
+        )
+        self._outgoing.append(Progressed(call.execution.token, progress))
+        self._call_at(self._lease.boottime_ns() + REPORT_NS, lambda: self._report_again(call, payload))
+
+    def _report_again(self, call: StepCall, reported: bytes) -> None:
+        """What it said meanwhile. It may say more at this very moment, so it is allowed to first, then looked at."""
+        call.is_reporting = False
+        if call.progress is not reported and not call.finished_at:
+            call.is_reporting = True
+            self._report(call)
+
+    def _finished_call(self, call: StepCall) -> None:
+        if call.is_given_up:
+            self._came_back(call.execution)
+        else:
+            assert call.strand is not None
+            self._ready.append(call.strand)
+
+    def _give_up(self, call: StepCall) -> None:
+        """The step does not end. Its time-out is recorded now; its execution stays here until the step is dead, and is
+        handed back then: nothing is undone beside an effect that may still happen."""
+        call.is_given_up = True
+        call.error = StepTimeout(call.overdue_reason)
+        call.finished_at = self.now()
+        self._stuck[call.execution] = self._stuck.get(call.execution, 0) + 1
+        self._is_recycling = True
+        call.execution.calls.discard(call)
+        call.execution.hold()
+        reason = f"{call.overdue_reason}, and could not be stopped"
+        self._outgoing.append(Recycle(reason, self._lease.boottime_ns() + RECYCLE_NS))
+        self._halt_all()
+        assert call.strand is not None
+        self._ready.append(call.strand)
+
+    def _came_back(self, execution: Execution) -> None:
+        """A step that was given up ended after all, before anything killed it."""
+        self._stuck[execution] -= 1
+        if not self._stuck[execution]:
+            del self._stuck[execution]
+            execution.is_held = False
+            if execution.live_count == 0 and execution.stopping is not None:
+                self.ended(execution, execution.stopping)

@@ -1,0 +1,223 @@
+"""Runs one try of a step where it belongs: inline on the hub's thread, in a pool thread, or on the event loop.
+
+Each try has a context of its own, a place in the worker's page while it runs, and copies of its arguments, so that
+what one try does to them neither the body nor the next try sees. What a try's outcome means is for the executor.
+"""
+
+from __future__ import annotations
+
+import decimal
+import resource
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, Protocol
+
+from hydra.body.calls import StepCall
+from hydra.body.host import running
+from hydra.body.limits import Limits, RunningInThread
+from hydra.body.transactions import TransactionCall, refuse_without
+from hydra.errors import StepTimeout
+from hydra.worker.event_loop import EventLoop
+from hydra.worker.pace import Pace
+from hydra.worker.page import Page
+from hydra.worker.pool import Pool
+from hydra.workflow import Step, caller
+
+SUPERVISOR_GRACE_NS = 2_000_000_000  # past a step's time-out, for the hub to end it, before the supervisor steps in
+
+
+class Lease(Protocol):
+    """The node's shared page (`clock.LeasePage`), or a clock in its place."""
+
+    def may_start(self) -> bool: ...
+    def now(self) -> int: ...
+    def boottime_ns(self) -> int: ...
+
+
+class Runner:
+    """`finished_call` is called on the hub's thread when a call that was set aside is over."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        page: Page | None,
+        thread_count: int,
+        post: Callable[[Callable[[Any], None], Any], None],
+        finished_call: Callable[[StepCall], None],
+    ) -> None:
+        self.now = lease.now
+        self.may_start = lease.may_start
+        self.post = post
+        self.limits = Limits()
+        self.loop = EventLoop(self)
+        self._lease = lease
+        self._page = page
+        self._places = [] if page is None else list(range(page.slot_count))
+        self._finished_call = finished_call
+        self._pool = Pool(thread_count, self._run_in_thread)
+        self._paces: dict[Step[..., Any], Pace] = {}
+        self._base = copy_context()
+        self._decimal = self._base.run(decimal.getcontext) if sets_decimal(self._base) else None
+
+    def close(self) -> None:
+        self._pool.close()
+        self.loop.close()
+
+    # on the hub's thread
+
+    def perform(self, call: StepCall) -> None:
+        step = call.step
+        pace = self._paces.get(step)
+        if pace is None:
+            pace = self._paces[step] = Pace(step.inline, not (step.is_async or step.is_limited or step.is_transaction))
+        if pace.is_inline:
+            self._run_inline(call, pace)
+            return
+        strand = call.strand = running()
+        if step.is_limited:
+            self.limits.add(call, self._lease.boottime_ns())
+        if not step.is_transaction:  # which its database ends
+            call.execution.calls.add(call)
+        if step.is_async:
+            self.loop.run_step(call)
+        else:
+            self._pool.submit(call)
+        strand.leave()
+
+    def ask_to_stop(self, call: StepCall) -> None:
+        """Its execution was cancelled, or ran out of time."""
+        self.limits.stop(call, self._lease.boottime_ns())
+
+    def _run_inline(self, call: StepCall, pace: Pace) -> None:
+        if pace.is_declared:
+            self._run(call, run_unlimited)
+            return
+        switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        self._run(call, run_unlimited)
+        has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
+        pace.observe(call.finished_at - call.started_at, has_switched)
+
+    def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:
+        """The step itself, between its entry in the worker's page and the end of that."""
+        call.started_at = self.now()
+        place = self.enter_page(call)
+        if isinstance(call, TransactionCall):
+            call.place = place
+            if place < 0 and self._page is not None:  # the supervisor must see it; it waits for a place
+                call.started_at = 0
+                return
+        run(call, self.new_context())
+        if not isinstance(call, TransactionCall):
+            self.leave_page(place)
+        call.finished_at = self.now()
+
+    # from any thread that runs a step
+
+    def may_run(self, call: StepCall) -> bool:
+        """R5, looked at once more where the step really begins: it may have waited for its thread."""
+        return self.may_start() and not call.execution.is_to_stop
+
+    def start_limits(self, call: StepCall) -> None:
+        if call.step.is_limited:
+            now_ns = call.beat_ns = self._lease.boottime_ns()
+            if call.timeout_ns:
+                call.deadline_ns = now_ns + call.timeout_ns
+
+    def enter_page(self, call: StepCall) -> int:
+        """Show the supervisor that this step runs; returns its place, or -1 without a page or a free place."""
+        page = self._page
+        if page is None:
+            return -1
+        try:
+            place = self._places.pop()
+        except IndexError:
+            return -1
+        deadline_ns = call.deadline_ns + SUPERVISOR_GRACE_NS if call.deadline_ns else 0
+        page.enter(
+            place, call.execution.token, deadline_ns, call.branch, call.step.name, call.ordinal, call.attempt,
+            call.step.is_transaction,
+        )  # fmt: skip
+        return place
+
+    def leave_page(self, place: int) -> None:
+        if place >= 0 and self._page is not None:
+            self._page.leave(place)
+            self._places.append(place)
+
+    def finished(self, call: StepCall) -> None:
+        self.post(self._finished, call)
+
+    def new_context(self) -> Context:
+        context = self._base.copy()
+        if self._decimal is not None:
+            context.run(decimal.setcontext, self._decimal.copy())
+        return context
+
+    def _run_in_thread(self, call: StepCall) -> None:
+        try:
+            if self.may_run(call):
+                if call.step.is_transaction:
+                    self._run(call, run_unlimited)
+                elif call.step.is_limited:
+                    self.start_limits(call)
+                    self._run(call, run_limited)
+                else:
+                    switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+                    self._run(call, run_limited)
+                    call.has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
+        except BaseException as error:  # whatever fails here, the body must hear of it and the thread go on
+            call.error = error
+        self.post(self._left_pool, call)
+
+    def _left_pool(self, call: StepCall) -> None:
+        self._pool.finished_one()
+        self._finished(call)
+
+    def _finished(self, call: StepCall) -> None:
+        call.execution.calls.discard(call)
+        if call.step.is_limited or call.stop_at_ns:
+            self.limits.remove(call)
+            if call.running is not None and call.running.is_interrupted and isinstance(call.error, StepTimeout):
+                call.error = StepTimeout(call.overdue_reason).with_traceback(call.error.__traceback__)
+        elif call.started_at:
+            pace = self._paces[call.step]
+            if pace.may_learn:
+                pace.observe(call.finished_at - call.started_at, call.has_switched)
+        self._finished_call(call)
+
+
+def enter_step(call: StepCall) -> Any:
+    caller.set(call)
+    args, kwargs = call.own_arguments()
+    if isinstance(call, TransactionCall):
+        return refuse_without(call.execution.host.transactions).perform(call, args, kwargs)
+    return call.function(*args, **kwargs)
+
+
+def run_unlimited(call: StepCall, context: Context) -> None:
+    try:
+        call.result = context.run(enter_step, call)
+    except BaseException as error:
+        call.error = error
+
+
+def run_limited(call: StepCall, context: Context) -> None:
+    """StepTimeout may be raised anywhere in here; one that comes after the step has ended changes nothing."""
+    running = call.running = RunningInThread()
+    has_ended = False
+    try:
+        try:
+            call.result = context.run(enter_step, call)
+        except BaseException as error:
+            call.error = error
+        has_ended = True
+        running.close()
+    except StepTimeout as error:
+        running.close()
+        if not has_ended and call.error is None:
+            call.error = error
+
+
+def sets_decimal(context: Context) -> bool:
+    """Whether the context holds a decimal context, which copies of it would share."""
+    return any(variable.name == "decimal_context" for variable in context)

@@ -1,0 +1,78 @@
+"""The forked process that runs user code: frames in, the hub, frames out. It decides nothing; only `@transaction`
+steps open the database.
+
+It ends by Drain (exit 0), with its supervisor (end of file, or the lifeline), or by the supervisor's SIGKILL.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+
+from hydra._core import Lifeline
+from hydra.body.transactions import Transactions
+from hydra.clock import LeasePage
+from hydra.frames import FromWorker, Hello, ToWorker, Unpacker, decode_to_worker, encode_from_worker, pack
+from hydra.identity import NODE_VARIABLE
+from hydra.stores import open_store
+from hydra.worker.hooks import run_start_hooks, run_stop_hooks
+from hydra.worker.hub import Hub
+from hydra.worker.page import Page
+from hydra.workflow import registry
+
+READ_BYTES = 1 << 18
+
+
+class SupervisorSocket:
+    """The hub's way to its supervisor."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._unpacker = Unpacker()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> list[ToWorker] | None:
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except ConnectionResetError:
+            return None
+        if not data:
+            return None
+        return [frame for batch in self._unpacker.feed(data) for frame in decode_to_worker(batch)]
+
+    def send(self, frames: list[FromWorker]) -> None:
+        self._socket.sendall(pack(encode_from_worker(frames)))
+
+
+def worker_main(
+    sock: socket.socket,
+    page_fd: int,
+    lease_fd: int,
+    lifeline_fd: int,
+    concurrency: int,
+    namespace: str,
+    url: str,
+    transaction_connections: int,
+) -> None:
+    """Serve until drained or until the supervisor is gone. The zygote has set up signals, streams and logging."""
+    lifeline = Lifeline(lifeline_fd, page_fd)
+    run_start_hooks()
+    supervisor = SupervisorSocket(sock)
+    lease = LeasePage(lease_fd)
+    transactions = Transactions(
+        lambda: open_store(url, namespace),
+        os.environ[NODE_VARIABLE],
+        lease.session,
+        lease.now,
+        transaction_connections,
+        may_kill=True,
+    )
+    hub = Hub(registry, supervisor.send, lease, Page.attach(page_fd), concurrency, namespace, transactions)
+    with suppress(BrokenPipeError, ConnectionResetError):
+        supervisor.send([Hello(os.getpid())])
+        hub.run(supervisor)
+    run_stop_hooks()
+    del lifeline

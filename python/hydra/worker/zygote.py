@@ -1,0 +1,283 @@
+"""The process that imports the app, once, and forks workers from it. It runs no execution and touches no database.
+
+    supervisor ──exec──► zygote: import app ──Manifest or ImportFailed──► supervisor
+               ──Fork + 5 descriptors──────► fork twice ──Forked(pid)───► supervisor, the worker's parent from then on
+
+It stays single-threaded, since a fork copies only the thread that forks. It ends when the supervisor's socket closes.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import hashlib
+import importlib
+import importlib.util
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import NoReturn
+
+import msgspec
+
+from hydra import _core
+from hydra.codec import json_schema
+from hydra.errors import HydraError
+from hydra.frames import Unpacker, pack
+from hydra.observability.logs import configure_logging
+from hydra.schedules import ScheduleSpec
+from hydra.stores.store import WorkflowInfo
+from hydra.worker.worker import worker_main
+from hydra.workflow import Registry, registry
+
+FORK_DESCRIPTORS = 5  # socket, worker page, lease page, lifeline, node lock
+REQUEST_BYTES_MAXIMUM = 4096
+COLLECT_AFTER_COUNT = 10_000  # hundreds of executions come and go between two of the interpreter's usual 700
+
+log = logging.getLogger("hydra.zygote")
+
+
+class Order(msgspec.Struct, frozen=True):
+    """How a zygote is to import the app; its one command-line argument, as JSON."""
+
+    socket_fd: int
+    supervisor_pid: int
+    module: str
+    log_format: str
+
+
+class Manifest(msgspec.Struct, tag=True, frozen=True):
+    """What the app defines. `threads` are those it started while it was imported."""
+
+    workflows: list[WorkflowInfo]
+    code_version: str
+    files: list[str]
+    threads: list[str]
+
+
+class ImportFailed(msgspec.Struct, tag=True, frozen=True):
+    message: str
+    traceback_text: str
+
+
+class Forked(msgspec.Struct, tag=True, frozen=True):
+    slot: int
+    pid: int
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Make a worker; `become` spends this zygote on it instead of forking."""
+
+    slot: int
+    concurrency: int
+    namespace: str
+    url: str  # with its password, so it travels here and not in the arguments, which everybody may read
+    transaction_connections: int
+    become: bool
+
+
+FromZygote = Manifest | ImportFailed | Forked
+
+decode_from_zygote = msgspec.msgpack.Decoder(FromZygote).decode
+encode = msgspec.msgpack.Encoder().encode
+
+
+def main() -> None:
+    order = msgspec.json.decode(sys.argv[1], type=Order)
+    supervisor = socket.socket(fileno=order.socket_fd)
+    supervisor.set_inheritable(False)
+    _core.set_parent_death_signal(signal.SIGKILL)  # an import that never ends must not outlive its supervisor
+    if os.getppid() != order.supervisor_pid:
+        sys.exit(1)
+    name_process("hydra-zygote")
+    prepare_process(order.log_format)
+    try:
+        importlib.import_module(order.module)
+    except BaseException as error:
+        send(supervisor, import_failure(order.module, error))
+        sys.exit(2)
+    try:
+        send(supervisor, describe_app(order.module))
+    except HydraError as error:
+        send(supervisor, ImportFailed(str(error), ""))
+        sys.exit(2)
+    gc.collect()
+    gc.freeze()  # the collector of a worker must not touch, and so copy, what all of them share
+    serve(supervisor)
+
+
+def prepare_process(log_format: str) -> None:
+    """Before the import, so that the app's own settings win."""
+    gc.set_threshold(COLLECT_AFTER_COUNT)
+    # Handlers, not SIG_IGN: that a step's subprocesses would inherit.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave_to_supervisor)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a kill -9 shall lose no line
+    here = os.getcwd()
+    if sys.path[:1] != [here]:
+        sys.path.insert(0, here)
+    configure_logging(log_format)
+
+
+def leave_to_supervisor(number: int, frame: FrameType | None) -> None:
+    """A terminal or service manager signals every process; only the supervisor decides what it means."""
+
+
+def describe_app(module: str) -> Manifest:
+    files = app_files(module)
+    version = hashlib.sha256()
+    for path in files:
+        version.update(path.read_bytes())
+    code_version = version.hexdigest()[:16]
+    workflows = describe_workflows(registry, code_version)
+    return Manifest(workflows, code_version, [str(path) for path in files], sorted(thread_names()))
+
+
+def describe_workflows(app: Registry, code_version: str) -> list[WorkflowInfo]:
+    """What programs without the app's code may know of it."""
+    return [
+        WorkflowInfo(
+            name,
+            msgspec.json.encode(json_schema(workflow.function)),
+            workflow.timeout_us,
+            code_version,
+            None if workflow.schedule is None else ScheduleSpec.of(workflow.schedule, workflow.timeout_us),
+        )
+        for name, workflow in app.workflows.items()
+    ]
+
+
+def app_files(module: str) -> list[Path]:
+    """The imported source files that are the app's: below its top folder, outside any installation."""
+    spec = importlib.util.find_spec(module.partition(".")[0])
+    origin = spec.origin if spec else None
+    root = Path(origin).resolve().parent if origin else Path.cwd()
+    found = {
+        Path(file).resolve()
+        for imported in list(sys.modules.values())
+        if (file := getattr(imported, "__file__", None)) and file.endswith(".py")
+    }
+    return sorted(path for path in found if path.is_relative_to(root) and "site-packages" not in path.parts)
+
+
+def thread_names() -> Iterator[str]:
+    """Every thread but this one, those without a Python name by the kernel's."""
+    named = {thread.native_id: thread.name for thread in threading.enumerate()}
+    for entry in os.scandir("/proc/self/task"):
+        number = int(entry.name)
+        if number != os.getpid():
+            yield named.get(number) or Path(entry.path, "comm").read_text().strip()
+
+
+def import_failure(module: str, error: BaseException) -> ImportFailed:
+    if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+        message = f"no module `{error.name}` in `{os.getcwd()}` or where Python looks; name the app as `import` would"
+    else:
+        message = f"app `{module}` does not import: {type(error).__name__}: {error}"
+    text = "".join(traceback.format_exception(type(error), error, app_frames(error.__traceback__)))
+    return ImportFailed(message, text)
+
+
+def app_frames(frames: TracebackType | None) -> TracebackType | None:
+    """The traceback from the app's first line on: hydra's and the import system's own lines help nobody."""
+    here = frames
+    while here is not None and (
+        here.tb_frame.f_globals.get("__name__", "").startswith("importlib")
+        or here.tb_frame.f_code.co_filename in (__file__, importlib.__file__, "<frozen importlib._bootstrap>")
+        or here.tb_frame.f_code.co_filename == "<frozen importlib._bootstrap_external>"
+    ):
+        here = here.tb_next
+    return here or frames
+
+
+def serve(supervisor: socket.socket) -> None:
+    """Fork on request until the supervisor is gone."""
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(supervisor, REQUEST_BYTES_MAXIMUM, FORK_DESCRIPTORS)
+        if not data:
+            return
+        (batch,) = Unpacker().feed(data)
+        request = msgspec.msgpack.decode(batch, type=Fork)
+        if request.become:
+            os.setpgid(0, 0)
+            send(supervisor, Forked(request.slot, os.getpid()))
+            become_worker(supervisor, request, descriptors)
+        try:
+            send(supervisor, Forked(request.slot, fork_worker(supervisor, request, descriptors)))
+        except OSError as error:
+            log.error("worker %d could not be forked: %s", request.slot, error)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def fork_worker(supervisor: socket.socket, request: Fork, descriptors: list[int]) -> int:
+    """Fork twice: the middle process ends at once, so that the supervisor (a subreaper) becomes the worker's parent."""
+    reader, writer = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os.close(reader)
+                os.close(writer)
+                os.setpgid(0, 0)
+                become_worker(supervisor, request, descriptors)
+            os.setpgid(pid, pid)  # here too, so that the group exists when the supervisor hears of the pid
+            os.write(writer, pid.to_bytes(4, "little"))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        pid = int.from_bytes(pipe.read(4), "little")  # 0: the fork failed; the closed descriptors tell the supervisor
+    os.waitpid(middle, 0)
+    return pid
+
+
+def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[int]) -> NoReturn:
+    """Never returns into the zygote's frames."""
+    code = 1
+    try:
+        supervisor.close()
+        name_process(f"hydra-worker-{request.slot}")
+        sock, page_fd, lease_fd, lifeline_fd = descriptors[:4]  # the fifth, the lock, stays open while we live
+        own = socket.socket(fileno=sock)
+        worker_main(
+            own,
+            page_fd,
+            lease_fd,
+            lifeline_fd,
+            request.concurrency,
+            request.namespace,
+            request.url,
+            request.transaction_connections,
+        )
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+
+
+def name_process(name: str) -> None:
+    """What `ps` and `top` show; the kernel keeps 15 characters."""
+    Path("/proc/self/comm").write_text(name)
+
+
+def send(supervisor: socket.socket, message: FromZygote) -> None:
+    supervisor.sendall(pack(encode(message)))
+
+
+if __name__ == "__main__":
+    main()

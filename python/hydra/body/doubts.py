@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from hydra import codec
-from hydra.body.calls import StepCall
 from hydra.body.endings import told
 from hydra.body.replay import Key, Past
+from hydra.body.step_call import StepCall
 from hydra.errors import HydraError, PayloadError, StepTimeout
 from hydra.execution import LOOKUP_PREFIX, End, Ending, RecordKind
 from hydra.workflow import Step

@@ -12,39 +12,32 @@ happens on the hub's thread; each line of control is a greenlet (`Strand`), set 
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import msgspec
 
 from hydra import codec
-from hydra.body import doubts, endings, versions
-from hydra.body.calls import Branch, StepCall
+from hydra.body import endings, versions
+from hydra.body.calls import Branch
 from hydra.body.endings import Difference, told
 from hydra.body.host import Host, Strand, running
 from hydra.body.mailbox import Mailbox
 from hydra.body.places import place_in, place_of_function
-from hydra.body.replay import PATCHED_PREFIX, History, Key, Past
-from hydra.body.transactions import TransactionCall
+from hydra.body.replay import History, Key, Past
+from hydra.body.step_call import StepCall
 from hydra.body.undoing import UNDONE_ENDS, Undoing, was_undone
 from hydra.context import Current
 from hydra.errors import Interrupt, StepTimeout
 from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
-from hydra.workflow import BoundStep, Step, Workflow, caller
+from hydra.workflow import Step, Workflow, caller
 
 HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
 RECHECK_US = 60_000_000  # a branch that waits while others run looks at the clock this often
 YIELDING = (Ending.SLEEPING, Ending.WAITING, Ending.RELEASED)  # ends that another end may still replace
 INTERRUPTS_MAXIMUM = 100  # a body that swallows this many is never resumed
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
-SLEEP, VALUE = str(RecordKind.SLEEP), str(RecordKind.VALUE)
 CRASH = str(RecordKind.CRASH)
-RESOLUTION = str(RecordKind.RESOLUTION)
-STEP_KINDS = (STEP, FAILURE, RESOLUTION)
 
 
 class Execution:
@@ -63,26 +56,25 @@ class Execution:
         self.stopping: End | None = None
         self.live_count = 0  # strands not yet ended
         self.idle_count = 0  # of these, strands that wait for a time or for other strands
-        self._waiting: dict[Strand, int] = {}  # strands that may be resumed; when they are due, or 0
+        self.waiting: dict[Strand, int] = {}  # strands that may be resumed; when they are due, or 0
         self.mailbox = Mailbox(claimed)
         self.listening_count = 0  # strands that wait for a message
         self.undoing = Undoing(claimed.records)
         self.calls: set[StepCall] = set()  # steps under way that can be told to stop
         self.is_held = False  # a step that was given up still runs: it stays as it is
-        self._unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
+        self.unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
         self.reserved = 0  # the number kept for a transaction under way; what follows it is not sent before it
-        self._pinned: dict[str, Any] = {}
+        self.pinned: dict[str, Any] = {}
         self.version: str | None = None  # it began under
         self.difference: Difference | None = None  # where code and records part
-        self._raised: dict[int, tuple[BaseException, int]] = {}
+        self.raised: dict[int, tuple[BaseException, int]] = {}
         self._interrupt_count = 0
-        self._request_count = 0  # what an async body has asked for
-        self._is_body_over = False
+        self.is_body_over = False
 
     @property
     def is_to_stop(self) -> bool:
         """Whether nothing new is to start, and what runs had better end. Any thread may ask."""
-        return self.stopping is not None or (self._unwinding is not None and self.undoing.end is None)
+        return self.stopping is not None or (self.unwinding is not None and self.undoing.end is None)
 
     @property
     def is_lost(self) -> bool:
@@ -93,13 +85,13 @@ class Execution:
     def start(self) -> None:
         timeout_at = self.claimed.timeout_at
         if self.claimed.cancel_requested:
-            self._unwinding = End(Ending.CANCELLED)
+            self.unwinding = End(Ending.CANCELLED)
         elif timeout_at is not None and timeout_at <= self.host.now():
-            self._unwinding = endings.timed_out(self.claimed)
-        if self._unwinding is not None and not self.undoing.has_records:
-            self.host.ended(self, self._unwinding)
+            self.unwinding = endings.timed_out(self.claimed)
+        if self.unwinding is not None and not self.undoing.has_records:
+            self.host.ended(self, self.unwinding)
         elif self.undoing.has_records and was_undone(self.claimed):
-            self.host.ended(self, self._unwinding or endings.undone(self.claimed))
+            self.host.ended(self, self.unwinding or endings.undone(self.claimed))
         elif (end := self._differing_version()) is not None:
             self.host.ended(self, end)
         else:
@@ -119,22 +111,22 @@ class Execution:
 
     def became_durable(self, seq: int) -> None:
         self.durable = seq
-        for strand, due_at in self._waiting.items():
+        for strand, due_at in self.waiting.items():
             if not due_at:
                 self.host.resume(strand)
 
     def deliver(self, messages: list[Message]) -> None:
         self.mailbox.add(messages)
-        for strand in self._waiting:
+        for strand in self.waiting:
             self.host.resume(strand)
 
     def halt(self, reason: str) -> None:
         if reason in ("cancelled", "timeout"):
-            if self.undoing.end is not None or self._unwinding is not None:
+            if self.undoing.end is not None or self.unwinding is not None:
                 return  # it is ending already, and what it did is undone first
             if not self.undoing.is_complete:
                 # in the middle of a replay: what is to be undone is not known yet
-                self._unwinding = endings.end_of_halt(reason, self.claimed)
+                self.unwinding = endings.end_of_halt(reason, self.claimed)
                 self._ask_steps_to_stop()
                 return
         self.stop(endings.end_of_halt(reason, self.claimed))
@@ -157,9 +149,9 @@ class Execution:
             return
         if self.stopping is None or end.kind == Ending.LOST or self.stopping.kind in YIELDING:
             self.stopping = end
-        for strand in self._waiting:
+        for strand in self.waiting:
             self.host.resume(strand)
-        if self.workflow.is_async and not self._is_body_over:
+        if self.workflow.is_async and not self.is_body_over:
             self.host.close_body(self)
 
     # strands
@@ -204,7 +196,7 @@ class Execution:
                 self._unreserve()
             assert self.stopping is not None
             if self._misses_undo_steps(self.stopping):
-                self.stopping = endings.not_undone(self.claimed, self._unwinding)
+                self.stopping = endings.not_undone(self.claimed, self.unwinding)
             if self.undoing.is_due(self.stopping):
                 self.undoing.end, self.stopping = self.stopping, None
                 self.live_count, self.idle_count = 1, 0
@@ -216,21 +208,21 @@ class Execution:
         """Whether it would end without having come to all it registered, so that a person must look."""
         if end.kind not in UNDONE_ENDS or self.undoing.is_complete or self.undoing.end is not None:
             return False
-        return self._unwinding is not None or self.claimed.attempt == 1  # a new attempt may take another path
+        return self.unwinding is not None or self.claimed.attempt == 1  # a new attempt may take another path
 
     def _undo(self) -> None:
         if self.stopping is None:
             self.undoing.run(self)
         self.strand_ended()
 
-    def _wait(self, due_at: int = 0) -> None:
+    def wait(self, due_at: int = 0) -> None:
         """Set the running strand aside until something may have changed; `due_at` if only time can change it."""
         strand = running()
         if self.stopping is None:
             strand.is_waiting = True
-            self._waiting[strand] = due_at
+            self.waiting[strand] = due_at
             strand.leave()
-            del self._waiting[strand]
+            del self.waiting[strand]
         if self.stopping is not None:
             self.interrupt()
 
@@ -247,8 +239,8 @@ class Execution:
         raise Interrupt(f"execution `{self.claimed.id}` stops here ({self.stopping.kind}); let this exception pass")
 
     def body_returned(self, value: Any) -> End | None:
-        if self.stopping is not None or self._unwinding is not None:
-            return self._unwinding
+        if self.stopping is not None or self.unwinding is not None:
+            return self.unwinding
         left = self.history.unasked() if self.history is not None else None
         if left is not None:
             sentence = f"the code returned, and never asked for {told(left)}, which is recorded"
@@ -258,12 +250,12 @@ class Execution:
 
     def _diverged(self, difference: Difference) -> End:
         self.difference = difference
-        return endings.diverged(self.claimed, difference, self._unwinding)
+        return endings.diverged(self.claimed, difference, self.unwinding)
 
     def body_raised(self, error: BaseException) -> End | None:
-        if self.stopping is not None or self._unwinding is not None:
-            return self._unwinding
-        cause_seq = endings.cause_seq_of(error, self._raised)
+        if self.stopping is not None or self.unwinding is not None:
+            return self.unwinding
+        cause_seq = endings.cause_seq_of(error, self.raised)
         host = self.host
         return endings.raised(error, self.workflow, self.claimed.attempt, cause_seq, host.now(), host.random())
 
@@ -291,13 +283,13 @@ class Execution:
             difference = sentence, f"{told(key)} with arguments of digest {past.digest.hex()}"
         if difference is not None:
             self.diverge(difference[0], told(key), difference[1])
-        if self._unwinding is not None and self.undoing.end is None and (past is None or past.outcome is None):
-            self._stand_still()
+        if self.unwinding is not None and self.undoing.end is None and (past is None or past.outcome is None):
+            self.stand_still()
         return past
 
     def diverge(self, sentence: str, code: str, record: str) -> NoReturn:
         """Stop here, because code and records differ."""
-        difference = Difference(sentence, code, record, place_in(running(), self._waiting))
+        difference = Difference(sentence, code, record, place_in(running(), self.waiting))
         self.stop(self._diverged(difference))
         self.interrupt()
 
@@ -317,7 +309,7 @@ class Execution:
         past = None if self.history is None else self.history.ask(key)
         return 0 if past is None else past.try_count - past.failed_count
 
-    def _stand_still(self) -> NoReturn:
+    def stand_still(self) -> NoReturn:
         """Here the records end: nothing new is done, and when no other branch has any left the execution ends."""
         self.listening_count += 1
         try:
@@ -339,8 +331,8 @@ class Execution:
         if left is not None:
             sentence = f"the code begins anew, and never asked for {told(left)}, which is recorded"
             self.diverge(sentence, "`hydra.continue_as_new`", told(left))
-        if self._unwinding is not None:
-            self._stand_still()
+        if self.unwinding is not None:
+            self.stand_still()
         self.stop(End(Ending.CONTINUED, codec.encode_generation(args, kwargs, self.generation + 1)))
         self.interrupt()
 
@@ -368,76 +360,12 @@ class Execution:
             Record(seq, kind, *key, attempt, digest, payload, started_at, finished_at, due_at),
         )
 
-    def run_step(
-        self,
-        branch: str,
-        step: Step[..., Any],
-        ordinal: int,
-        digest: bytes,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        """The step's result (or its failure, raised), from its record or from running it as often as its policy allows.
-
-        The caller marks it as handed out, when it does that.
-        """
-        key = (branch, step.name, ordinal)
-        past = self.ask(key, STEP_KINDS, digest)
-        attempt, failed_count, needed = 1, 0, 0
-        if past is not None:
-            if past.outcome is not None:
-                return self._replayed(step, past.outcome)
-            attempt, failed_count = past.try_count + 1, past.failed_count
-            self.wait_until(past.due_at)
-        if step.lookup is not None:
-            return doubts.run_step(self, key, step, digest, args, kwargs)
-        host = self.host
-        while True:
-            self.wait_to_start(needed)
-            call: StepCall
-            reserved = 0
-            if step.is_transaction:
-                transacting = self._transact(
-                    TransactionCall(self, branch, step, ordinal, attempt, args, kwargs), digest
-                )
-                if transacting.record is not None:
-                    return transacting.result
-                call, reserved = transacting, transacting.seq
-            else:
-                call = StepCall(self, branch, step, ordinal, attempt, args, kwargs)
-                host.perform(call)
-                if not call.started_at:
-                    continue
-            error = call.error
-            if error is None:
-                try:
-                    payload = codec.encode(call.result)
-                    value = step.types.decode_result(payload)
-                except Exception as unfit:  # user classes take part in decoding
-                    error, seconds = unfit, None
-                else:
-                    self.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
-                    return value
-            else:
-                self.cut_off(call, key, digest)
-                seconds = step.retry.delay(failed_count + 1, error, host.random())
-            payload = codec.encode_failure(error)
-            if seconds is None:
-                self.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
-                raise self.rebuilt(payload, reserved or self.seq)
-            due_at = call.finished_at + round(seconds * 1e6)
-            self.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
-            needed = reserved or self.seq
-            attempt += 1
-            failed_count += 1
-            self.wait_until(due_at)
-
     def cut_off(self, call: StepCall, key: Key, digest: bytes) -> None:
         """Where a try was ended with its execution, nobody knows what it did: no outcome, and no attempt used up."""
         if not self.was_cut_off(call, key, digest):
             return
         if self.stopping is None:
-            self._stand_still()
+            self.stand_still()
         self.interrupt()
 
     def was_cut_off(self, call: StepCall, key: Key, digest: bytes) -> bool:
@@ -451,47 +379,15 @@ class Execution:
             self.append(CRASH, key, call.attempt, digest, codec.encode(reason), call.started_at, call.finished_at)
         return True
 
-    def _transact(self, call: TransactionCall, digest: bytes) -> TransactionCall:
-        """Run it when everything before it is durable; meanwhile its number is kept free, and nothing later is sent."""
-        while self.durable < self.seq or self.reserved:
-            self._wait()
-        self.seq += 1
-        call.seq = self.reserved = self.seq
-        call.digest = digest
-        self.host.perform(call)
-        while call.is_void or not call.started_at:
-            self.host.left_transaction(call)
-            self.host.resume_when_leased(running())
-            self._wait()
-            call.is_void, call.started_at, call.error = False, 0, None
-            self.host.perform(call)
-        self.reserved = 0
-        self.host.left_transaction(call)
-        if call.record is not None:
-            self.durable = call.seq
-        if self.unsent:
-            self.host.has_unsent(self)
-        for strand in self._waiting:
-            self.host.resume(strand)
-        return call
-
     def _unreserve(self) -> None:
         """The execution stops before its transaction began: what followed moves up, so that no number is missing."""
         self.unsent = [msgspec.structs.replace(record, seq=record.seq - 1) for record in self.unsent]
         self.seq -= 1
         self.reserved = 0
 
-    def _replayed(self, step: Step[..., Any], record: Record) -> Any:
-        assert record.payload is not None
-        if record.kind == FAILURE:
-            raise self.rebuilt(record.payload, record.seq)
-        if record.kind == RESOLUTION:
-            return doubts.resolved(self, step, record.payload)
-        return step.types.decode_result(record.payload)
-
     def rebuilt(self, payload: bytes, seq: int) -> BaseException:
         error = codec.rebuild_exception(codec.decode_failure(payload))
-        self._raised[id(error)] = (error, seq)
+        self.raised[id(error)] = (error, seq)
         self.handed = max(self.handed, seq)
         return error
 
@@ -501,12 +397,12 @@ class Execution:
             if self.stopping is not None:
                 self.interrupt()
             if self.is_to_stop:
-                self._stand_still()
+                self.stand_still()
             if self.durable < self.handed or self.durable < needed:
-                self._wait()
+                self.wait()
             elif not self.host.may_start():
                 self.host.resume_when_leased(running())
-                self._wait()
+                self.wait()
             else:
                 return
 
@@ -528,164 +424,29 @@ class Execution:
         """Wait for a time (or, with 0, for other strands); end here if every strand does, and for long."""
         self.idle_count += 1
         if self.idle_count == self.live_count and self.undoing.end is None:
-            first_due_at = min(filter(None, [due_at, *self._waiting.values()]), default=0)
-            if self._is_long(first_due_at, now):
+            first_due_at = min(filter(None, [due_at, *self.waiting.values()]), default=0)
+            if self.is_long(first_due_at, now):
                 if self.workflow.is_async:
                     self.host.ask_quiet(self)
                 else:
-                    self._suspend(first_due_at)
+                    self.suspend(first_due_at)
         if due_at and self.stopping is None:
             self.host.resume_at(running(), min(due_at, now + RECHECK_US))
         try:
-            self._wait(due_at)
+            self.wait(due_at)
         finally:
             self.idle_count -= 1
 
-    def _is_long(self, first_due_at: int, now: int) -> bool:
+    def is_long(self, first_due_at: int, now: int) -> bool:
         """Whether nothing will happen here for so long that the execution had better not stay."""
         return first_due_at - now > HOLD_US or (not first_due_at and self.listening_count > 0)
 
-    def _suspend(self, due_at: int) -> None:
-        if self._unwinding is not None:
-            self.stop(self._unwinding)
+    def suspend(self, due_at: int) -> None:
+        if self.unwinding is not None:
+            self.stop(self.unwinding)
             return
         kind = Ending.WAITING if self.listening_count else Ending.SLEEPING
         self.stop(End(kind, wake_at=due_at, wake_seq=self.claimed.wake_seq))
-
-    def sleep(self, branch: str, ordinal: int, seconds: float) -> None:
-        key = (branch, "hydra.sleep", ordinal)
-        past = self.ask(key, (SLEEP,), b"")
-        if past is not None and past.outcome is not None:
-            self.wait_until(past.outcome.due_at)
-            return
-        now = self.host.now()
-        due_at = now + round(seconds * 1e6)
-        self.append(SLEEP, key, 1, b"", None, now, now, due_at)
-        self.handed = self.seq
-        self.wait_until(due_at)
-
-    def value(self, branch: str, name: str, ordinal: int, make: Callable[[], Any]) -> Any:
-        key = (branch, name, ordinal)
-        past = self.ask(key, (VALUE,), b"")
-        if past is not None and past.outcome is not None:
-            assert past.outcome.payload is not None
-            return codec.decode(past.outcome.payload)
-        payload = self.make_value(name, make)
-        self._append_value(key, payload)
-        return codec.decode(payload)
-
-    def make_value(self, name: str, make: Callable[[], Any]) -> bytes:
-        if name.startswith("hydra.now"):
-            return codec.encode(EPOCH + timedelta(microseconds=self.host.now()))
-        return codec.encode(make())
-
-    def _append_value(self, key: Key, payload: bytes) -> None:
-        now = self.host.now()
-        self.append(VALUE, key, 1, b"", payload, now, now)
-        self.handed = self.seq
-
-    def patched(self, branch: str, name: str) -> bool:
-        full_name = PATCHED_PREFIX + name
-        if full_name not in self._pinned:
-            if self.stopping is not None:
-                self.interrupt()
-            known = versions.is_patched(self.history, branch, name)
-            self._pinned[full_name] = self.value("", full_name, 0, lambda: True) if known is None else known
-        return cast(bool, self._pinned[full_name])
-
-    def pinned(self, name: str, make: Callable[[], Any]) -> Any:
-        if name not in self._pinned:
-            self._pinned[name] = self.value("", name, 0, make)
-        return self._pinned[name]
-
-    def gather(
-        self, prefix: str, bound: tuple[BoundStep[Any], ...], digests: list[bytes], concurrency: int | None
-    ) -> tuple[Any, ...]:
-        """Each call in a branch of its own; at most `concurrency` of them begun and not ended."""
-        if self.stopping is not None:
-            self.interrupt()
-        results: list[Any] = [None] * len(bound)
-        errors: list[BaseException | None] = [None] * len(bound)
-        parent = running()
-        left_count = len(bound) if concurrency is None else min(concurrency, len(bound))
-        indices = iter(range(len(bound)))
-
-        def run() -> None:
-            nonlocal left_count
-            for index in indices:
-                each = bound[index]
-                try:
-                    results[index] = self.run_step(
-                        f"{prefix}.{index}", each.step, 0, digests[index], each.args, each.kwargs
-                    )
-                except BaseException as error:
-                    errors[index] = error
-                if self.stopping is not None:
-                    break
-            left_count -= 1
-            if left_count == 0:
-                self.host.resume(parent)
-            self.strand_ended()
-
-        self.live_count += left_count
-        for _ in range(left_count):
-            self.host.start(run)
-        while left_count:
-            self.wait_idle(self.host.now(), 0)
-        self.handed = self.seq
-        for error in errors:
-            if error is not None:
-                raise error
-        return tuple(results)
-
-    # what an async body asks for, by messages from the event loop
-
-    def start_call(
-        self, request: tuple[Callable[[], Any], Callable[[tuple[Any, BaseException | None]], None], str]
-    ) -> None:
-        """Run one call of the body in a strand, and answer with its outcome."""
-        run, answer, place = request
-        self._request_count += 1
-        if self.stopping is not None:
-            return
-
-        def strand() -> None:
-            outcome: tuple[Any, BaseException | None]
-            try:
-                outcome = (run(), None)
-            except BaseException as error:
-                outcome = (None, error)
-            if self.stopping is None:
-                self.handed = self.seq
-                answer(outcome)
-            self.strand_ended()
-
-        self.live_count += 1
-        self.host.start(strand).place = place
-
-    def keep_value(self, kept: tuple[Key, bytes]) -> None:
-        """A value the body has been given: from its record, or new."""
-        key, payload = kept
-        self._request_count += 1
-        if self.stopping is not None:
-            return
-        past = None if self.history is None else self.history.ask(key)
-        if (past is None or past.outcome is None) and self._unwinding is None:
-            self._append_value(key, payload)
-
-    def fell_quiet(self, request_count: int) -> None:
-        if self.stopping is None and request_count == self._request_count and self.idle_count == self.live_count:
-            first_due_at = min(filter(None, self._waiting.values()), default=0)
-            if self._is_long(first_due_at, self.host.now()):
-                self._suspend(first_due_at)
-
-    def async_body_ended(self, decide: Callable[[], End | None]) -> None:
-        self._is_body_over = True
-        end = decide()
-        if end is not None:
-            self.stop(end)
-        self.idle_count -= 1
-        self.strand_ended()
 
     def current(self, step: str | None, attempt: int) -> Current:
         claimed, namespace = self.claimed, self.host.namespace

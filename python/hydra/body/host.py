@@ -10,8 +10,8 @@ from greenlet import getcurrent, greenlet
 from hydra.execution import End
 
 if TYPE_CHECKING:
-    from hydra.body.calls import StepCall
     from hydra.body.executor import Execution
+    from hydra.body.step_call import StepCall
     from hydra.body.transactions import TransactionCall, Transactions
 
 

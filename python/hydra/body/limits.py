@@ -9,7 +9,7 @@ import ctypes
 import threading
 from typing import Protocol
 
-from hydra.body.calls import NEVER_NS, StepCall
+from hydra.body.step_call import NEVER_NS, StepCall
 from hydra.errors import StepTimeout
 
 YIELD_GRACE_NS = 500_000_000  # for a step to end after StepTimeout was raised in it

@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.body.host import Strand
 
-PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # hydra itself
 
 
 def place_in(strand: Strand, others: Iterable[Strand]) -> str:

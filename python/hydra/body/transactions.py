@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hydra import codec
-from hydra.body.calls import StepCall
+from hydra.body.step_call import StepCall
 from hydra.errors import ConfigError, HydraError, LeaseLost, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef, Record, RecordKind
 from hydra.stores.store import StepConnection, Store

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hydra import codec
+from hydra.body import steps
 from hydra.errors import HydraError, Interrupt
 from hydra.execution import UNDO_BRANCH, Claimed, End, Ending, Record, RecordKind
 from hydra.workflow import RESERVED_PREFIX, BoundStep
@@ -67,7 +68,7 @@ class Undoing:
             digest = codec.encode_call(bound.args, bound.kwargs)[1]
             ordinals[name] += 1
             try:
-                execution.run_step(UNDO_BRANCH, bound.step, ordinals[name] - 1, digest, bound.args, bound.kwargs)
+                steps.run_step(execution, UNDO_BRANCH, bound.step, ordinals[name] - 1, digest, bound.args, bound.kwargs)
             except Interrupt:
                 return
             except BaseException as error:

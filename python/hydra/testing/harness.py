@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from greenlet import getcurrent
 
 from hydra import _core, identity
-from hydra.body.calls import NEVER_NS
+from hydra.body.step_call import NEVER_NS
 from hydra.body.transactions import Transactions
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from hydra.body.calls import StepCall
+from hydra.body.step_call import StepCall
 from hydra.context import Current
 from hydra.workflow import Step, caller
 

@@ -16,11 +16,13 @@ from functools import partial
 from typing import Any, NoReturn, Protocol, cast
 
 from hydra import codec
-from hydra.body import callbacks, mailbox, spawning
-from hydra.body.calls import Branch, StepCall, next_call
+from hydra.body import callbacks, mailbox, recorded, spawning, steps
+from hydra.body.calls import Branch, next_call
 from hydra.body.executor import INTERRUPTS_MAXIMUM, Execution
 from hydra.body.places import place_of
 from hydra.body.replay import PATCHED_PREFIX
+from hydra.body.requests import Requests
+from hydra.body.step_call import StepCall
 from hydra.body.undoing import ON_FAILURE
 from hydra.body.versions import is_patched
 from hydra.errors import HydraError, Interrupt, StepTimeout
@@ -66,7 +68,7 @@ class EventLoop:
         )
 
     def ask_quiet(self, execution: Execution) -> None:
-        """Have `execution.fell_quiet` called if the body asks for nothing more."""
+        """Have `Requests.fell_quiet` called if the body asks for nothing more."""
         self._loop().call_soon_threadsafe(self._ask_quiet, execution, QUIET_ROUNDS)
 
     def run_step(self, call: StepCall) -> None:
@@ -116,7 +118,7 @@ class EventLoop:
         if rounds_left:
             asyncio.get_running_loop().call_soon(self._ask_quiet, execution, rounds_left - 1)
         else:
-            self.runner.post(execution.fell_quiet, body.request_count)
+            self.runner.post(body.requests.fell_quiet, body.request_count)
 
     def _count_rounds(self, is_quiet: threading.Event, rounds_left: int) -> None:
         if rounds_left:
@@ -181,6 +183,7 @@ class AsyncBody:
         self.runner = runner
         self.execution = execution
         self.tasks: dict[asyncio.Task[Any], Context] = {}
+        self.requests = Requests(execution)
         self.request_count = 0
         self.is_closed = False
         self.pinned: dict[str, Any] = {}
@@ -228,7 +231,7 @@ class AsyncBody:
         await self._check_open()
         future: asyncio.Future[tuple[Any, BaseException | None]] = self._loop.create_future()
         place = "" if self.execution.history is None else place_of(sys._getframe())
-        self.request(self.execution.start_call, (run, partial(self._answer, future), place))
+        self.request(self.requests.start_call, (run, partial(self._answer, future), place))
         value, error = await future
         if error is not None:
             raise error
@@ -263,7 +266,7 @@ class AsyncBody:
     def _report(self, decide: Callable[[], End | None]) -> None:
         self.is_closed = True
         self._forget()
-        self.runner.post(self.execution.async_body_ended, decide)
+        self.runner.post(self.requests.body_ended, decide)
 
     def _close_tasks(self) -> None:
         """In its own context each, so that a step called by a `finally` block is still a call of this body."""
@@ -313,13 +316,17 @@ class AsyncBranch(Branch):
         """The key is taken now, at the call; the step runs when the coroutine is awaited."""
         digest = codec.encode_call(args, kwargs)[1]
         ordinal = self.next_ordinal(step.name)
-        return self.body.outcome(partial(self.execution.run_step, self.name, step, ordinal, digest, args, kwargs))
+        return self.body.outcome(
+            partial(steps.run_step, self.execution, self.name, step, ordinal, digest, args, kwargs)
+        )
 
     def sleep(self, seconds: float) -> None:
         raise HydraError("`hydra.sleep` would block the event loop: in an async workflow, `await hydra.aio.sleep(…)`.")
 
     def sleep_async(self, seconds: float) -> Coroutine[Any, Any, None]:
-        return self.body.outcome(partial(self.execution.sleep, self.name, self.next_ordinal("hydra.sleep"), seconds))
+        return self.body.outcome(
+            partial(recorded.sleep, self.execution, self.name, self.next_ordinal("hydra.sleep"), seconds)
+        )
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
         raise HydraError(
@@ -377,8 +384,8 @@ class AsyncBranch(Branch):
     def _value(self, branch: str, name: str, ordinal: int, make: Callable[[], Any]) -> Any:
         history = self.execution.history
         record = None if history is None else history.value_of((branch, name, ordinal))
-        payload = self.execution.make_value(name, make) if record is None else record
-        self.body.request(self.execution.keep_value, ((branch, name, ordinal), payload))
+        payload = recorded.make_value(self.execution, name, make) if record is None else record
+        self.body.request(self.body.requests.keep_value, ((branch, name, ordinal), payload))
         return codec.decode(payload)
 
     def patched(self, name: str) -> bool:

@@ -21,9 +21,9 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-from hydra.body.calls import NEVER_NS, StepCall
 from hydra.body.executor import Execution
 from hydra.body.host import Strand
+from hydra.body.step_call import NEVER_NS, StepCall
 from hydra.body.transactions import TransactionCall, Transactions
 from hydra.errors import StepTimeout
 from hydra.execution import Claimed, End, Ending, Progress

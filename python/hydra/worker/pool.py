@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from hydra.body.calls import StepCall
+from hydra.body.step_call import StepCall
 
 
 class Pool:

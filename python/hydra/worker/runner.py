@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Protocol
 
-from hydra.body.calls import StepCall
 from hydra.body.host import running
 from hydra.body.limits import Limits, RunningInThread
+from hydra.body.step_call import StepCall
 from hydra.body.transactions import TransactionCall, refuse_without
 from hydra.errors import StepTimeout
 from hydra.worker.event_loop import EventLoop

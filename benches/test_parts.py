@@ -16,6 +16,7 @@ import pytest
 from hydra import _core
 from hydra.clock import LeasePage, boottime_ns
 from hydra.codec import encode, encode_call
+from hydra.definitions import Step, Workflow
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import Settings as DispatcherSettings
 from hydra.dispatch.events import (
@@ -54,7 +55,7 @@ from hydra.stores import open_store
 from hydra.stores.store import Beat, Store
 from hydra.worker.hub import Hub
 from hydra.worker.page import Page
-from hydra.workflow import Registry, Step, Workflow
+from hydra.workflow import Registry
 
 if _core.build_profile() != "release":
     pytest.exit("benchmarks need a release build: maturin develop --release", returncode=2)

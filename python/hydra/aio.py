@@ -13,9 +13,9 @@ from hydra.client.outcomes import Outcomes
 from hydra.client.submissions import check_key
 from hydra.clock import seconds_of
 from hydra.context import check_gather, inside, wait_seconds
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, caller, check_name
 from hydra.errors import HydraError
 from hydra.worker.event_loop import AsyncBranch
-from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, caller, check_name
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 import msgspec
 
 from hydra.clock import seconds_of
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Caller, caller, check_name
 from hydra.errors import HydraError
-from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Caller, caller, check_name
 
 T = TypeVar("T")
 A = TypeVar("A")

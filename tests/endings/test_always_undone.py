@@ -7,8 +7,9 @@ from datetime import timedelta
 import hydra
 import pytest
 from hydra import aio
+from hydra.definitions import Workflow
 from hydra.testing import Harness
-from hydra.workflow import Workflow, registry
+from hydra.workflow import registry
 
 HOUR = timedelta(hours=1)
 

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from hydra import _core, schedules
+from hydra.definitions import Workflow
 from hydra.execution import NodeInfo
 from hydra.node.local import LocalWorker
 from hydra.schedules import Cron, ScheduleSpec, ScheduleState
 from hydra.stores import open_store
-from hydra.workflow import Registry, Workflow
+from hydra.workflow import Registry
 from scene import Scene, until
 
 MISSED = 5  # ticks that are due when the supervisors start

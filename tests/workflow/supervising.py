@@ -12,6 +12,7 @@ from uuid import UUID
 
 from hydra import _core, codec, family
 from hydra.clock import LeasePage, boottime_ns
+from hydra.definitions import BoundWorkflow
 from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind, Status
 from hydra.frames import (
     Deliver,
@@ -30,7 +31,7 @@ from hydra.frames import (
     encode_to_worker,
 )
 from hydra.worker.hub import Hub
-from hydra.workflow import BoundWorkflow, registry
+from hydra.workflow import registry
 
 FOREVER_NS = 1 << 62
 START = 1_767_225_600_000_000

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from hydra.context import current, gather, idempotency_key, now, random, sleep, uuid4
+from hydra.definitions import BoundStep, BoundWorkflow
 from hydra.errors import ConfigError, HydraError
 from hydra.retry import Backoff
-from hydra.workflow import BoundStep, BoundWorkflow, named, registry, step, workflow
+from hydra.workflow import named, registry, step, workflow
 
 
 def test_bare_and_configured_decorators_give_the_documented_defaults() -> None:
@@ -152,7 +153,7 @@ def test_binding_is_typed(tmp_path: Path) -> None:
     source = tmp_path / "typed.py"
     source.write_text(
         "from hydra.context import gather\n"
-        "from hydra.workflow import BoundStep, BoundWorkflow, step, workflow\n"
+        "from hydra.definitions import BoundStep, BoundWorkflow\nfrom hydra.workflow import step, workflow\n"
         "@step\ndef a(x: int) -> str: ...\n"
         "@step(max_attempts=2)\nasync def b(x: int) -> float: ...\n"
         "@workflow\nasync def w(x: int) -> bytes: ...\n"

@@ -16,9 +16,9 @@ from hydra import codec
 from hydra.body.host import running
 from hydra.client.outcomes import CHUNK_PREFIX, MAP, Chunk, Outcome, Outcomes, PlainOutcomes, Tally, check_size
 from hydra.context import Inside
+from hydra.definitions import BoundEach, caller
 from hydra.errors import HydraError, PayloadTooLarge
 from hydra.execution import RecordKind
-from hydra.workflow import BoundEach, caller
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

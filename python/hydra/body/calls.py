@@ -14,8 +14,8 @@ from hydra.body import bulk, callbacks, gathering, mailbox, recorded, spawning, 
 from hydra.body.undoing import ON_FAILURE
 from hydra.client import completions
 from hydra.context import Current
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 from hydra.errors import HydraError
-from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

@@ -17,9 +17,9 @@ from hydra import codec
 from hydra.body.endings import told
 from hydra.body.replay import Key, Past
 from hydra.body.step_call import StepCall
+from hydra.definitions import Step
 from hydra.errors import HydraError, PayloadError, StepTimeout
 from hydra.execution import LOOKUP_PREFIX, End, Ending, RecordKind
-from hydra.workflow import Step
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

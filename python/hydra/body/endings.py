@@ -8,9 +8,9 @@ import msgspec
 
 from hydra import codec
 from hydra.body.replay import Key
+from hydra.definitions import Workflow
 from hydra.errors import HydraError, NonDeterminismError
 from hydra.execution import DIVERGED, Claimed, End, Ending
-from hydra.workflow import Workflow
 
 CHAIN_LENGTH_MAXIMUM = 100  # of causes and contexts looked through for a step's failure
 

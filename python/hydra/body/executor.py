@@ -28,9 +28,9 @@ from hydra.body.replay import History, Key, Past
 from hydra.body.step_call import StepCall
 from hydra.body.undoing import UNDONE_ENDS, Undoing, was_undone
 from hydra.context import Current
+from hydra.definitions import Step, Workflow, caller
 from hydra.errors import Interrupt, StepTimeout
 from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
-from hydra.workflow import Step, Workflow, caller
 
 HOLD_US = 1_000_000  # an execution whose every branch waits longer than this is suspended
 RECHECK_US = 60_000_000  # a branch that waits while others run looks at the clock this often

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.body import steps
 from hydra.body.host import running
-from hydra.workflow import BoundStep
+from hydra.definitions import BoundStep
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

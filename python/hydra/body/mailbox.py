@@ -7,10 +7,10 @@ from uuid import UUID
 
 from hydra import codec
 from hydra.client.completions import CALLBACK_PREFIX
+from hydra.definitions import RESERVED_PREFIX
 from hydra.errors import EventTimeout
 from hydra.execution import Claimed, Message, RecordKind
 from hydra.family import CHILD_PREFIX
-from hydra.workflow import RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

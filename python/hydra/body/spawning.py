@@ -10,9 +10,9 @@ from hydra.body.mailbox import wait_message
 from hydra.client.handle import read_outcome
 from hydra.client.submissions import check_key
 from hydra.context import inside
+from hydra.definitions import RESERVED_PREFIX, BoundWorkflow, caller
 from hydra.errors import HydraError, IdempotencyConflict
 from hydra.execution import RecordKind, Submission
-from hydra.workflow import RESERVED_PREFIX, BoundWorkflow, caller
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

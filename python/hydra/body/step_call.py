@@ -13,8 +13,8 @@ from uuid import UUID
 from hydra import codec
 from hydra.body import bulk
 from hydra.context import Current
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 from hydra.errors import HydraError, LeaseLost, PayloadTooLarge
-from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

@@ -9,8 +9,8 @@ from hydra.body import doubts
 from hydra.body.host import running
 from hydra.body.step_call import StepCall
 from hydra.body.transactions import TransactionCall
+from hydra.definitions import Step
 from hydra.execution import Record, RecordKind
-from hydra.workflow import Step
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

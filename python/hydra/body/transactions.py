@@ -26,7 +26,7 @@ from hydra.stores.store import StepConnection, Store
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution
-    from hydra.workflow import Step
+    from hydra.definitions import Step
 
 TRIES_MAXIMUM = 20  # of a function whose transaction lost a lock each time
 PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered

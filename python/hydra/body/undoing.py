@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from hydra import codec
 from hydra.body import steps
+from hydra.definitions import RESERVED_PREFIX, BoundStep
 from hydra.errors import HydraError, Interrupt
 from hydra.execution import UNDO_BRANCH, Claimed, End, Ending, Record, RecordKind
-from hydra.workflow import RESERVED_PREFIX, BoundStep
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

@@ -11,8 +11,8 @@ from hydra import codec
 from hydra.body.endings import Difference
 from hydra.body.places import place_of_function
 from hydra.body.replay import PATCHED_PREFIX, History
+from hydra.definitions import RESERVED_PREFIX, Workflow
 from hydra.execution import DIVERGED, Claimed, End, Ending, RecordKind
-from hydra.workflow import RESERVED_PREFIX, Workflow
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

@@ -23,9 +23,9 @@ import msgspec
 
 from hydra.client.engine import SUBMIT_CHUNK_SIZE, Engine
 from hydra.client.handle import Handle
+from hydra.definitions import BoundWorkflow
 from hydra.errors import HydraError
 from hydra.stores.store import Store
-from hydra.workflow import BoundWorkflow
 
 PAYLOAD = "x" * 200
 CALLERS = 8

@@ -22,9 +22,9 @@ from hydra.client.schedule_orders import Schedule
 from hydra.client.views import Attempt, BulkView, Execution, StepView
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
+from hydra.definitions import BoundWorkflow, Workflow
 from hydra.execution import Record, Status, Submission, Submitted
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
-from hydra.workflow import BoundWorkflow, Workflow
 
 if TYPE_CHECKING:
     from hydra.node.local import LocalWorker

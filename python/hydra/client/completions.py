@@ -14,9 +14,9 @@ from uuid import UUID
 
 from hydra import codec
 from hydra.client.submissions import is_id
+from hydra.definitions import RESERVED_PREFIX
 from hydra.errors import HydraError, IllegalMove, NotFound
 from hydra.execution import FINAL, Message, Record, RecordKind
-from hydra.workflow import RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from hydra.stores.store import Store

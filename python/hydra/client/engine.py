@@ -38,12 +38,12 @@ from hydra.client.watcher import OutcomeWatcher
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.context import Inside
+from hydra.definitions import BoundWorkflow, Workflow, caller
 from hydra.errors import ConfigError, HydraError, NotFound
 from hydra.execution import Snapshot, Status, Submission, Submitted
 from hydra.forking import count_before, prepare_fork
 from hydra.stores import open_store
 from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
-from hydra.workflow import BoundWorkflow, Workflow, caller
 
 if TYPE_CHECKING:
     from hydra.node.local import LocalWorker

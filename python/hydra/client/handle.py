@@ -26,10 +26,11 @@ from hydra.client.views import (
 )
 from hydra.client.watcher import Outcome, Wait
 from hydra.clock import seconds_of
+from hydra.definitions import check_name
 from hydra.errors import ConfigError, IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
 from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.stores.store import Store
-from hydra.workflow import check_name, registry
+from hydra.workflow import registry
 
 if TYPE_CHECKING:
     from hydra.client.engine import Engine

@@ -17,11 +17,11 @@ from hydra import _core
 from hydra.clock import boottime_ns, seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES, encode_call, encode_calls
 from hydra.config import to_instant
+from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, IdempotencyConflict, QueueFull
 from hydra.execution import Status, Submission, Submitted
 from hydra.schedules import KEY_PREFIX
 from hydra.stores.store import Store
-from hydra.workflow import BoundWorkflow
 
 DEPTH_AGE_SECONDS = 0.25  # how old the known queue depth may be when `max_pending` is checked
 TAG_COUNT_MAX = 50

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from hydra.definitions import BoundWorkflow
 from hydra.errors import HydraError, WorkflowFailed
 from hydra.testing.harness import Harness
-from hydra.workflow import BoundWorkflow
 
 R = TypeVar("R")
 

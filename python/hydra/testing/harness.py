@@ -29,6 +29,7 @@ from hydra.client.handle import Handle
 from hydra.client.session import Session
 from hydra.client.watcher import OutcomeWatcher, Wait
 from hydra.config import DEFAULT_NAMESPACE
+from hydra.definitions import BoundWorkflow
 from hydra.dispatch.dispatcher import Dispatcher, Settings
 from hydra.dispatch.events import (
     Action,
@@ -59,7 +60,7 @@ from hydra.testing.clock import HarnessClock, NodeClock, microseconds_until
 from hydra.worker import zygote
 from hydra.worker.hub import Hub
 from hydra.worker.page import Page
-from hydra.workflow import BoundWorkflow, registry
+from hydra.workflow import registry
 
 R = TypeVar("R")
 

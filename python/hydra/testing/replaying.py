@@ -15,11 +15,12 @@ import msgspec
 from hydra import codec
 from hydra.client.exports import Export, read_export
 from hydra.clock import boottime_ns
+from hydra.definitions import Workflow
 from hydra.errors import HydraError, NonDeterminismError
 from hydra.execution import Claimed, Ending, Record, Status
 from hydra.frames import Ended, FromWorker, Halt, Run
 from hydra.worker.hub import Hub
-from hydra.workflow import Registry, Workflow
+from hydra.workflow import Registry
 
 TOKEN = 1
 QUIET_ROUNDS = 3  # of the hub in which nothing happened, before a replay stands still

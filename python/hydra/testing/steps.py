@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hydra.body.step_call import StepCall
 from hydra.context import Current
-from hydra.workflow import Step, caller
+from hydra.definitions import Step, caller
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution

@@ -25,9 +25,9 @@ from hydra.body.requests import Requests
 from hydra.body.step_call import StepCall
 from hydra.body.undoing import ON_FAILURE
 from hydra.body.versions import is_patched
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, caller
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import End
-from hydra.workflow import BoundEach, BoundStep, BoundWorkflow, Step, caller
 
 CLOSE_ATTEMPTS_MAXIMUM = 10  # to close a coroutine whose `finally` awaits something
 QUIET_ROUNDS = 3  # of the loop, in which a body asks for nothing, before it counts as waiting

@@ -16,12 +16,12 @@ from hydra.body.host import running
 from hydra.body.limits import Limits, RunningInThread
 from hydra.body.step_call import StepCall
 from hydra.body.transactions import TransactionCall, refuse_without
+from hydra.definitions import Step, caller
 from hydra.errors import StepTimeout
 from hydra.worker.event_loop import EventLoop
 from hydra.worker.pace import Pace
 from hydra.worker.page import Page
 from hydra.worker.pool import Pool
-from hydra.workflow import Step, caller
 
 SUPERVISOR_GRACE_NS = 2_000_000_000  # past a step's time-out, for the hub to end it, before the supervisor steps in
 

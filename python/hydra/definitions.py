@@ -1,0 +1,309 @@
+"""Definitions: what `@hydra.workflow` and `@hydra.step` make of a function, and what binding one to arguments gives.
+
+Calling a definition asks `caller` (set by whoever runs an execution) what the call means; outside an execution it is
+a plain call. Nothing here runs an execution or touches a database.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from hydra.clock import seconds_of
+from hydra.codec import Signature
+from hydra.errors import ConfigError, HydraError
+from hydra.retry import DEFAULT_BACKOFF, Backoff, RetryPolicy
+from hydra.schedules import Cron
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+T = TypeVar("T")
+
+CANCEL_GRACE_SECONDS = 30.0  # for a step to end once its execution was cancelled or ran out of time
+RESERVED_PREFIX = "hydra."  # names of the records hydra itself keeps: `hydra.sleep`, `hydra.now` …
+NAME_LENGTH_MAXIMUM = 200
+
+
+class Caller(Protocol):
+    """What a call means where it is made: in a body it is recorded, in a step it is plain."""
+
+    def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+    def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+
+
+caller: ContextVar[Caller | None] = ContextVar("hydra_caller", default=None)
+
+
+class Definition(Generic[P, R]):
+    """A registered function: its name, its signature, and how it is tried again."""
+
+    kind = "definition"
+
+    def __init__(self, function: Callable[..., Any], name: str | None, retry: RetryPolicy) -> None:
+        if not callable(function) or not hasattr(function, "__name__"):
+            raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}.")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigError(f"{self.kind} `{function.__name__}` must not be a generator; return a list instead.")
+        self.function = function
+        self.name = check_name(function.__name__ if name is None else name, self.kind)
+        self.retry = retry
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.signature = inspect.signature(function)
+        self.types = Signature.of(function)
+        self._positional = positional_range(self.signature)
+        self.__name__ = function.__name__
+        self.__qualname__ = getattr(function, "__qualname__", function.__name__)
+        self.__module__ = function.__module__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Refuse arguments the function would refuse."""
+        if not kwargs and self._positional is not None and self._positional[0] <= len(args) <= self._positional[1]:
+            return
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise HydraError(f"{self.kind} `{self.name}` cannot be called like this: {error}.") from None
+
+    def __repr__(self) -> str:
+        return f"<hydra.{self.kind} `{self.name}`>"
+
+
+class Step(Definition[P, R]):
+    """A function whose outcome is recorded once per execution."""
+
+    kind = "step"
+    is_transaction = False
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        max_attempts: int = 1,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        timeout: timedelta | float | None = None,
+        retry_on: tuple[type[BaseException], ...] = (Exception,),
+        inline: bool = False,
+        heartbeat_timeout: timedelta | float | None = None,
+        cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
+        lookup: Callable[[str], Any] | None = None,
+    ) -> None:
+        super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
+        self.timeout_ns = self._timeout_ns("timeout", timeout)
+        self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
+        self.is_limited = bool(self.timeout_ns or self.heartbeat_timeout_ns)  # a try may be ended for the time it takes
+        self.cancel_grace_ns = round(seconds_of(cancel_grace, f"`cancel_grace` of step `{self.name}`") * 1e9)
+        self.inline = inline
+        self.lookup = lookup
+        if lookup is not None and inspect.iscoroutinefunction(lookup) is not self.is_async:
+            raise ConfigError(f"step `{self.name}` and its `lookup` must both be async, or neither.")
+        if inline and self.is_limited:
+            raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
+        if inline and self.is_async:
+            raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop.")
+
+    def _timeout_ns(self, name: str, timeout: timedelta | float | None) -> int:
+        return 0 if timeout is None else round(timeout_of(timeout, f"`{name}` of step `{self.name}`") * 1e9)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = caller.get()
+        if here is None:
+            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+        return here.call_step(self, args, kwargs)  # type: ignore[no-any-return]
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundStep[R]:
+        """A call to be made later, by `hydra.gather` or `hydra.aio.call`."""
+        self.check_call(args, kwargs)
+        return BoundStep(self, args, kwargs)
+
+    def bind_each(
+        self: Step[Concatenate[T, Q], R], items: Iterable[T], *args: Q.args, **kwargs: Q.kwargs
+    ) -> BoundEach[R]:
+        """A call for each item, to be made by `hydra.map`: the item comes first, then `args` and `kwargs`, for all."""
+        if self.is_transaction:
+            raise HydraError(f"transaction `{self.name}` cannot be bound to each of many items; loop over them in it.")
+        if self.lookup is not None:
+            raise HydraError(f"step `{self.name}` has a `lookup`, which needs records of its own; call it in a loop.")
+        self.check_call((None, *args), kwargs)
+        return BoundEach(self, items if isinstance(items, Sequence) else list(items), args, kwargs)
+
+
+class AsyncStep(Step[P, R]):
+    """A step of an `async def` function: calling it gives a coroutine."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+        return super().__call__(*args, **kwargs)  # type: ignore[return-value]
+
+
+class Transaction(Step[P, R]):
+    """A step whose first argument is a connection, in a transaction that also writes the step's record."""
+
+    is_transaction = True
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        super().__init__(function, **options)
+        if self.is_limited or self.inline:
+            raise ConfigError(f"transaction `{self.name}` takes no time-out and is never inline.")
+        if self.lookup is not None:
+            raise ConfigError(f"transaction `{self.name}` takes no `lookup`: it is never in doubt.")
+        parameters = list(self.signature.parameters.values())
+        if self.is_async:
+            raise ConfigError(f"transaction `{self.name}` must not be async: its connection is not.")
+        if not parameters or parameters[0].kind not in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        ):
+            raise ConfigError(f"transaction `{self.name}` needs a first parameter, which takes the connection.")
+        self.signature = self.signature.replace(parameters=parameters[1:])
+        self._positional = positional_range(self.signature)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = caller.get()
+        if here is None:
+            raise HydraError(
+                f"transaction `{self.name}` gets its connection from hydra, in a workflow; "
+                f"elsewhere call `{self.__name__}.function(connection, …)`."
+            )
+        return here.call_step(self, args, kwargs)  # type: ignore[no-any-return]
+
+
+class Workflow(Definition[P, R]):
+    """A function hydra runs to completion."""
+
+    kind = "workflow"
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        max_attempts: int = 1,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        timeout: timedelta | float | None = None,
+        schedule: Cron | None = None,
+        version: str | Sequence[str | None] | None = None,
+    ) -> None:
+        super().__init__(function, name, RetryPolicy(max_attempts, backoff))
+        self.versions = check_versions(version, self.name)
+        what = f"`timeout` of workflow `{self.name}`"
+        self.timeout_us = None if timeout is None else round(timeout_of(timeout, what) * 1e6)
+        self.schedule = schedule
+        if schedule is not None:
+            self._check_schedule(schedule)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = caller.get()
+        if here is None:
+            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+        return here.call_workflow(self, args, kwargs)  # type: ignore[no-any-return]
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundWorkflow[R]:
+        """A call to submit."""
+        self.check_call(args, kwargs)
+        return BoundWorkflow(self.name, args, kwargs, self)
+
+    def _check_schedule(self, schedule: object) -> None:
+        if not isinstance(schedule, Cron):
+            raise ConfigError(f"`schedule` of workflow `{self.name}` must be a `hydra.Cron`, not {schedule!r}.")
+        try:
+            self.signature.bind()
+        except TypeError as error:
+            raise ConfigError(
+                f"workflow `{self.name}` has a schedule, which calls it without arguments ({error}); give each "
+                "parameter a default, and take the tick from `hydra.current().tags`."
+            ) from None
+
+
+class AsyncWorkflow(Workflow[P, R]):
+    """A workflow of an `async def` function: calling it outside an execution gives a coroutine."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+        return super().__call__(*args, **kwargs)  # type: ignore[return-value]
+
+
+class BoundStep(Generic[R]):
+    """A step and the arguments of one call."""
+
+    __slots__ = ("args", "kwargs", "step")
+
+    def __init__(self, step: Step[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.step = step
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return f"<bound step `{self.step.name}`>"
+
+
+class BoundEach(Generic[R]):
+    """A step and many items: one call for each, which differ in their first argument."""
+
+    __slots__ = ("args", "items", "kwargs", "step")
+
+    def __init__(self, step: Step[..., R], items: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.step = step
+        self.items = items
+        self.args = args
+        self.kwargs = kwargs
+
+    def call(self, index: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.items[index], *self.args), self.kwargs
+
+    def __repr__(self) -> str:
+        return f"<step `{self.step.name}` bound to {len(self.items)} items>"
+
+
+class BoundWorkflow(Generic[R]):
+    """A workflow's name and the arguments of one call; `workflow` is None when only the name is known here."""
+
+    __slots__ = ("args", "kwargs", "name", "workflow")
+
+    def __init__(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], workflow: Workflow[..., R] | None
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+        self.workflow = workflow
+
+    def __repr__(self) -> str:
+        return f"<bound workflow `{self.name}`>"
+
+
+def check_name(name: object, kind: str) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH_MAXIMUM or not name.isprintable():
+        raise ConfigError(f"a {kind}'s name must be 1 to {NAME_LENGTH_MAXIMUM} printable characters, not {name!r}.")
+    if name.startswith(RESERVED_PREFIX):
+        raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's.")
+    return name
+
+
+def check_versions(version: object, name: str) -> tuple[str | None, ...]:
+    """All that are declared, the newest first; empty for none."""
+    if version is None:
+        return ()
+    declared = (version,) if isinstance(version, str) else version
+    if not isinstance(declared, tuple | list) or not declared or declared[0] is None:
+        raise ConfigError(f"`version` of workflow `{name}` must be a text or several, newest first, not {version!r}.")
+    return tuple(None if each is None else check_name(each, "version") for each in declared)
+
+
+def timeout_of(timeout: timedelta | float, what: str) -> float:
+    seconds = seconds_of(timeout, what)
+    if seconds == 0:
+        raise ConfigError(f"{what} must be more than 0 seconds.")
+    return seconds
+
+
+def positional_range(signature: inspect.Signature) -> tuple[int, int] | None:
+    """How few and how many bare arguments fit, or None where only a full check can tell."""
+    plain = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(plain) != len(signature.parameters):
+        return None
+    return sum(p.default is p.empty for p in plain), len(plain)

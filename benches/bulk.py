@@ -1,6 +1,6 @@
 """What does a bulk step cost: rows written, time, memory; and how soon does it go on after a kill -9 in its middle?
 
-    python benches/bulk.py [--items 1000000] [--chunk 1000] [--concurrency 16] [--url URL]
+    python benches/bulk.py [--items 1000000] [--chunk 1000] [--concurrency 16] [--url sqlite|postgres|mysql|URL]
 
 Items are trivial, so the time is hydra's own, from submission to result, a record durable for each chunk. The killed
 run loses its worker in the middle: the gap is from the kill to the second chunk's record after it (the first may have
@@ -20,6 +20,7 @@ import bulk_app
 import hydra
 from machine import Report, tree_cpu_seconds, tree_memory_mb
 from node import supervisor, wait_until
+from server import add_options, database, durability
 
 
 def main() -> None:
@@ -27,14 +28,11 @@ def main() -> None:
     options.add_argument("--items", type=int, default=1_000_000)
     options.add_argument("--chunk", type=int, default=1000)
     options.add_argument("--concurrency", type=int, default=16)
-    options.add_argument("--url")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report("what does a bulk step cost?", chosen.url or "SQLite synchronous=full")
-    with tempfile.TemporaryDirectory(dir=".") as name:
-        folder = Path(name).resolve()
-        url = chosen.url or f"sqlite:///{folder}/bench.db"
-        pid_file = folder / "pid"
+    report = Report("what does a bulk step cost?", durability(chosen.url))
+    with tempfile.TemporaryDirectory(dir=".") as folder, database(chosen.url) as url:
+        pid_file = Path(folder).resolve() / "pid"
         bound = bulk_app.count_all.bind(chosen.items, chosen.chunk, chosen.concurrency, str(pid_file))
         with supervisor(url, "--workers", "1", module="bulk_app") as node, hydra.Engine(url) as engine:
             whole(report, engine, bound, node.pid, pid_file, chosen.items)

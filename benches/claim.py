@@ -13,10 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
-import tempfile
 import time
 import uuid
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import filling
@@ -27,7 +25,7 @@ from hydra.execution import End, ExecutionCommit, NodeInfo, NodeRef, Submission
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from machine import Report
-from server import DURABLE, database
+from server import add_options, database, durability
 
 YEAR_US = filling.YEAR_US
 
@@ -94,15 +92,11 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=200)
     options.add_argument("--hold-seconds", type=float, default=60.0)
     options.add_argument("--updates", type=int, default=1_000_000)
-    options.add_argument("--url", help="`postgres` and `mysql` start a server of their own")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="."))).resolve()
-        url = stack.enter_context(database(chosen.url or f"sqlite:///{folder}/bench.db"))
-        scheme = urlsplit(url).scheme
-        durability = "SQLite synchronous=full" if scheme == "sqlite" else f"{scheme}, {DURABLE}"
-        report = Report("does a claim cost more beside many rows?", durability)
+        url = stack.enter_context(database(chosen.url))
+        report = Report("does a claim cost more beside many rows?", durability(chosen.url))
         store = open_store(url, "default")
         store.open()
         stack.callback(store.close)

@@ -1,7 +1,7 @@
 """How fast does `hydra start` drain waiting executions, every step durable before the next, and at what cost?
 
-    python benches/drain.py [--workflow one_step|ten_steps|no_step] [--executions 40000] [--workers 2] [--url URL]
-        [--with-metrics]
+    python benches/drain.py [--workflow one_step|ten_steps|no_step] [--executions 40000] [--workers 2]
+        [--url sqlite|postgres|mysql|URL] [--with-metrics]
 
 Submissions happen before the clock starts. Rate: from the first start to the last finish, on the database's clock.
 CPU: everything (this program's submissions, supervisor, zygote, workers) per 1,000 executions.
@@ -13,13 +13,13 @@ import argparse
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import app
 import hydra
 from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
+from server import add_options, database, durability
 
 PAYLOAD = "x" * 200
 STEPS = {"one_step": 1, "ten_steps": 10, "no_step": 0}
@@ -72,15 +72,11 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--concurrency", type=int, default=512)
     options.add_argument("--with-metrics", action="store_true", help="measured by `hydra start --http` while it runs")
-    options.add_argument("--url")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report(
-        "how fast are waiting executions drained?", "SQLite synchronous=full" if not chosen.url else chosen.url
-    )
+    report = Report("how fast are waiting executions drained?", durability(chosen.url))
     for workflow in chosen.workflow or ["one_step", "ten_steps"]:
-        with tempfile.TemporaryDirectory(dir=".") as folder:
-            url = chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db"
+        with database(chosen.url) as url:
             drain(url, workflow, chosen, report)
     report.save(chosen.json)
 

@@ -19,7 +19,7 @@ from typing import Any
 import hydra
 from hydra.node import store_thread
 from machine import Report, cpu_seconds, percentile
-from server import DURABLE, database, statements
+from server import add_options, database, durability, statements
 
 CONNECTIONS_PER_NODE = 8
 SETTLE_SECONDS = 3.0
@@ -57,10 +57,10 @@ def main() -> None:
     options.add_argument("--nodes", type=int, default=50)
     options.add_argument("--seconds", type=float, default=20.0)
     options.add_argument("--samples", type=int, default=100)
-    options.add_argument("--url", default="postgres")
-    options.add_argument("--json")
+    add_options(options)
+    options.set_defaults(url="postgres")
     chosen = options.parse_args()
-    report = Report("what do idle nodes cost?", f"{chosen.url.partition('://')[0]}, {DURABLE}")
+    report = Report("what do idle nodes cost?", durability(chosen.url))
     claims = Claims()
     store_thread.StoreThread._write = claims.wrap(store_thread.StoreThread._write)  # type: ignore[method-assign]
     connections = 50 + CONNECTIONS_PER_NODE * chosen.nodes

@@ -9,14 +9,13 @@ from a queue that holds no more than these and from one that holds all the pendi
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
-from pathlib import Path
 
 import app
 import hydra
 from machine import Report, tree_cpu_seconds, tree_memory_mb
 from node import supervisor, wait_until
+from server import add_options, database, durability
 
 PAYLOAD = "x" * 200
 SUBMITTED_TOGETHER = 20_000
@@ -37,29 +36,27 @@ def main() -> None:
     options.add_argument("--pending", type=int, default=1_000_000)
     options.add_argument("--drained", type=int, default=20_000)
     options.add_argument("--idle-seconds", type=float, default=10.0)
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report("what do a supervisor and its workers weigh and burn?", "SQLite synchronous=full")
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        url = f"sqlite:///{Path(folder).resolve()}/bench.db"
-        with hydra.Engine(url) as engine:
-            with supervisor(url, "--workers", "1", "--concurrency", "512") as node:
-                time.sleep(1)
-                memory = tree_memory_mb(node.pid)
-                report.row("idle, the supervisor alone", memory[node.pid], "MB", all_mb=round(sum(memory.values())))
-                before = tree_cpu_seconds(node.pid)
-                time.sleep(chosen.idle_seconds)
-                burnt = 100 * (tree_cpu_seconds(node.pid) - before) / chosen.idle_seconds
-                report.row("idle, all of its processes", burnt, "% of a core")
-                fill(engine, chosen.drained)
-                wait_for(engine, chosen.drained)
-                few = tree_memory_mb(node.pid)[node.pid]
-                report.row(f"after {chosen.drained:,} of {chosen.drained:,}", few, "MB")
-            fill(engine, chosen.pending)
-            with supervisor(url, "--workers", "1", "--concurrency", "512") as node:
-                wait_for(engine, 2 * chosen.drained)
-                many = tree_memory_mb(node.pid)[node.pid]
-            report.row(f"after {chosen.drained:,} of {chosen.pending:,}", many, "MB", more=round(many - few, 1))
+    report = Report("what do a supervisor and its workers weigh and burn?", durability(chosen.url))
+    with database(chosen.url) as url, hydra.Engine(url) as engine:
+        with supervisor(url, "--workers", "1", "--concurrency", "512") as node:
+            time.sleep(1)
+            memory = tree_memory_mb(node.pid)
+            report.row("idle, the supervisor alone", memory[node.pid], "MB", all_mb=round(sum(memory.values())))
+            before = tree_cpu_seconds(node.pid)
+            time.sleep(chosen.idle_seconds)
+            burnt = 100 * (tree_cpu_seconds(node.pid) - before) / chosen.idle_seconds
+            report.row("idle, all of its processes", burnt, "% of a core")
+            fill(engine, chosen.drained)
+            wait_for(engine, chosen.drained)
+            few = tree_memory_mb(node.pid)[node.pid]
+            report.row(f"after {chosen.drained:,} of {chosen.drained:,}", few, "MB")
+        fill(engine, chosen.pending)
+        with supervisor(url, "--workers", "1", "--concurrency", "512") as node:
+            wait_for(engine, 2 * chosen.drained)
+            many = tree_memory_mb(node.pid)[node.pid]
+        report.row(f"after {chosen.drained:,} of {chosen.pending:,}", many, "MB", more=round(many - few, 1))
     report.save(chosen.json)
 
 

@@ -1,6 +1,6 @@
 """How long from submit to the first instruction of the body, on an idle system and under a burst?
 
-    python benches/pickup.py [--samples 300] [--burst 1000] [--workers 2] [--url URL]
+    python benches/pickup.py [--samples 300] [--burst 1000] [--workers 2] [--url sqlite|postgres|mysql|URL]
 
 Pickup = the time the body reads with its first instruction minus the time before `submit` was called (one host, one
 clock). The time inside `submit`, which makes it durable, is part of it.
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 import time
-from pathlib import Path
 
 import hydra
 import pickup_app
 from machine import Report, percentile
 from node import supervisor
+from server import add_options, database, durability
 
 
 def main() -> None:
@@ -25,26 +24,27 @@ def main() -> None:
     options.add_argument("--samples", type=int, default=300)
     options.add_argument("--burst", type=int, default=1000)
     options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--url")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report("how long from submit to the body's first instruction?", chosen.url or "SQLite synchronous=full")
-    with tempfile.TemporaryDirectory(dir=".") as folder:
-        url = chosen.url or f"sqlite:///{Path(folder).resolve()}/bench.db"
-        with supervisor(url, "--workers", str(chosen.workers), module="pickup_app"), hydra.Engine(url) as engine:
-            idle = []
-            for _ in range(chosen.samples):
-                time.sleep(random.uniform(0.005, 0.03))
-                began = time.time()
-                idle.append(1000 * (engine.submit(pickup_app.started_at.bind()).result(timeout=10) - began))
-            show(report, f"idle, {chosen.workers} workers, one at a time", idle)
+    report = Report("how long from submit to the body's first instruction?", durability(chosen.url))
+    with (
+        database(chosen.url) as url,
+        supervisor(url, "--workers", str(chosen.workers), module="pickup_app"),
+        hydra.Engine(url) as engine,
+    ):
+        idle = []
+        for _ in range(chosen.samples):
+            time.sleep(random.uniform(0.005, 0.03))
             began = time.time()
-            handles = engine.submit_many([pickup_app.started_at.bind() for _ in range(chosen.burst)])
-            show(
-                report,
-                f"{chosen.burst} at once, {chosen.workers} workers",
-                [1000 * (h.result(timeout=60) - began) for h in handles],
-            )
+            idle.append(1000 * (engine.submit(pickup_app.started_at.bind()).result(timeout=10) - began))
+        show(report, f"idle, {chosen.workers} workers, one at a time", idle)
+        began = time.time()
+        handles = engine.submit_many([pickup_app.started_at.bind() for _ in range(chosen.burst)])
+        show(
+            report,
+            f"{chosen.burst} at once, {chosen.workers} workers",
+            [1000 * (h.result(timeout=60) - began) for h in handles],
+        )
     report.save(chosen.json)
 
 

@@ -1,6 +1,6 @@
 """How soon does work run again after a kill -9 of its worker, and of its supervisor?
 
-    python benches/recovery.py [--rounds 20] [--lease-ttl 2s] [--url URL]
+    python benches/recovery.py [--rounds 20] [--lease-ttl 2s] [--url sqlite|postgres|mysql|URL]
 
 Worker: from the kill to the first instruction of the step's next try. Supervisor: the same, with a second supervisor on
 the same database; on one host a dead peer is recognised at once, so the lease's TTL is the bound, not the expectation.
@@ -19,6 +19,7 @@ import hydra
 import recovery_app
 from machine import Report, percentile
 from node import supervisor, wait_until
+from server import add_options, database, durability
 
 
 def tries(log: Path) -> list[tuple[float, int, int]]:
@@ -49,13 +50,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=20)
     options.add_argument("--lease-ttl", default="2s")
-    options.add_argument("--url")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report("how soon does killed work run again?", chosen.url or "SQLite synchronous=full")
-    with tempfile.TemporaryDirectory(dir=".") as name:
+    report = Report("how soon does killed work run again?", durability(chosen.url))
+    with tempfile.TemporaryDirectory(dir=".") as name, database(chosen.url) as url:
         folder = Path(name).resolve()
-        url = chosen.url or f"sqlite:///{folder}/bench.db"
         start = (url, "--workers", "1", "--lease-ttl", chosen.lease_ttl)
         with supervisor(*start, module="recovery_app"), hydra.Engine(url) as engine:
             show(report, "worker killed", rounds(engine, folder, chosen.rounds, victim=1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,26 +14,47 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from servers import mysql, postgres
 
-DURABLE = "fsync=on, synchronous_commit=on"
+# As an administrator of a machine with a few GB would set them; the same for whatever is measured side by side.
+POSTGRES_SETTINGS = "shared_buffers = 2GB\nmax_wal_size = 4GB\nmax_connections = {connections}\n"
+MYSQL_SETTINGS = ("--innodb-buffer-pool-size=2G", "--innodb-log-file-size=2G")
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--url", default="sqlite", help="or `sqlite`, `postgres`, `mysql`: a fresh one")
+    options.add_argument("--json", help="a file for the rows")
 
 
 @contextmanager
-def database(choice: str, connections: int = 120) -> Iterator[str]:
-    """A URL is used as it is; `postgres` and `mysql` start a durable server with a fresh database, for the block."""
-    if choice == "postgres":
-        server = postgres.PostgresServer(settings=f"max_connections = {connections}\n").start()
+def database(choice: str, connections: int = 120, synchronous: str = "full") -> Iterator[str]:
+    """A URL is used as it is; `sqlite`, `postgres` and `mysql` make a fresh durable database, for the block."""
+    if choice == "sqlite":
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            yield f"sqlite:///{Path(folder).resolve()}/bench.db?synchronous={synchronous}"
+    elif choice == "postgres":
+        server = postgres.PostgresServer(settings=POSTGRES_SETTINGS.format(connections=connections)).start()
         try:
             yield postgres.create_database(server)
         finally:
             server.destroy()
     elif choice == "mysql":
-        maria = mysql.MysqlServer(f"--max-connections={connections}").start()
+        maria = mysql.MysqlServer(f"--max-connections={connections}", *MYSQL_SETTINGS).start()
         try:
             yield mysql.create_database(maria)
         finally:
             maria.destroy()
     else:
         yield choice
+
+
+def durability(choice: str, synchronous: str = "full") -> str:
+    """What is said above the figures of that choice."""
+    if choice.startswith("sqlite"):
+        return f"SQLite synchronous={synchronous}"
+    if choice == "postgres":
+        return "PostgreSQL, fsync=on, synchronous_commit=on, shared_buffers=2GB"
+    if choice == "mysql":
+        return "MariaDB, innodb_flush_log_at_trx_commit=1, innodb_buffer_pool_size=2G"
+    return f"{choice.partition('://')[0]}, as the server is set"
 
 
 def statements(url: str) -> int:

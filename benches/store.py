@@ -1,6 +1,6 @@
 """What does the store itself cost, with nobody around it? Submissions, claims and commits in batches, one thread.
 
-    python benches/store.py [--count 40000] [--batch 1000] [--url sqlite:///PATH]
+    python benches/store.py [--count 40000] [--batch 1000] [--url sqlite|postgres|mysql|URL]
 
 `drain` is claim and commit together: one record and the result of each execution.
 """
@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from hydra.execution import End, ExecutionCommit, NodeInfo, NodeRef, Record, Sub
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from machine import Report, cpu_seconds
+from server import add_options, database, durability
 
 
 def batches(count: int, batch: int, keyed: bool) -> list[list[Submission]]:
@@ -47,12 +47,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--count", type=int, default=40_000)
     options.add_argument("--batch", type=int, default=1_000)
-    options.add_argument("--url")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report("what does the store itself cost?", chosen.url or "SQLite synchronous=full")
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(chosen.url or f"sqlite:///{folder}/bench.db")
+    report = Report("what does the store itself cost?", durability(chosen.url))
+    with database(chosen.url) as url:
+        store = open_store(url)
         store.open()
         node = store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
         for keyed in (False, True):

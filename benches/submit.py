@@ -1,34 +1,33 @@
 """How fast are submissions accepted, every one durable before it is acknowledged?
 
-    python benches/submit.py [--seconds 3] [--synchronous full|normal] [--url URL] [--only NAME]
-        [--json FILE]
+    python benches/submit.py [--seconds 3] [--synchronous full|normal] [--url sqlite|postgres|mysql|URL] [--only NAME]
 
 The loop of the driver itself (one INSERT, one commit) on the same disk in the same run is the bound for one caller.
-`--url` names an empty database of a server; without it each row has a SQLite file of its own.
+Each row has a database of its own, unless a URL names one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from urllib.parse import urlsplit
 
 import app
 import hydra
 import raw
 from machine import Report, cpu_seconds
+from server import add_options, database, durability
 
 PAYLOAD = raw.PAYLOAD
 
 
-def raw_driver(folder: Path, url: str, seconds: float, synchronous: str) -> tuple[int, float]:
+def raw_driver(url: str, seconds: float, synchronous: str) -> tuple[int, float]:
     match url.partition(":")[0]:
         case "sqlite":
-            return raw.sqlite_loop(str(folder / "raw.db"), seconds, synchronous)
+            return raw.sqlite_loop(f"{urlsplit(url).path[1:]}.raw", seconds, synchronous)
         case "mysql":
             return raw.mysql_loop(url, seconds)
         case _:
@@ -82,31 +81,26 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--synchronous", choices=["full", "normal"], default="full")
-    options.add_argument("--url")
     options.add_argument("--only", default="")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
-    report = Report("how fast are submissions accepted?", chosen.url or f"SQLite synchronous={chosen.synchronous}")
-    scenarios: dict[str, Callable[[Path, str, hydra.Engine], tuple[int, float]]] = {
-        "raw driver, one caller": lambda folder, url, engine: raw_driver(
-            folder, url, chosen.seconds, chosen.synchronous
-        ),
-        "submit, one caller": lambda folder, url, engine: threads(engine, 1, chosen.seconds),
-        "submit, 8 threads": lambda folder, url, engine: threads(engine, 8, chosen.seconds),
-        "submit, 64 threads": lambda folder, url, engine: threads(engine, 64, chosen.seconds),
-        "submit, 256 asyncio tasks": lambda folder, url, engine: tasks(url, 256, chosen.seconds),
-        "submit_many": lambda folder, url, engine: bulk(engine, chosen.seconds),
+    report = Report("how fast are submissions accepted?", durability(chosen.url, chosen.synchronous))
+    scenarios: dict[str, Callable[[str, hydra.Engine], tuple[int, float]]] = {
+        "raw driver, one caller": lambda url, _: raw_driver(url, chosen.seconds, chosen.synchronous),
+        "submit, one caller": lambda _, engine: threads(engine, 1, chosen.seconds),
+        "submit, 8 threads": lambda _, engine: threads(engine, 8, chosen.seconds),
+        "submit, 64 threads": lambda _, engine: threads(engine, 64, chosen.seconds),
+        "submit, 256 asyncio tasks": lambda url, _: tasks(url, 256, chosen.seconds),
+        "submit_many": lambda _, engine: bulk(engine, chosen.seconds),
     }
     for name, scenario in scenarios.items():
         if chosen.only not in name:
             continue
-        with tempfile.TemporaryDirectory(dir=".") as folder:
-            url = chosen.url or f"sqlite:///{folder}/bench.db?synchronous={chosen.synchronous}"
-            with hydra.Engine(url) as engine:
-                engine.submit(app.one_step.bind(PAYLOAD))
-                before = cpu_seconds()
-                count, seconds = scenario(Path(folder), url, engine)
-                cpu = cpu_seconds() - before
+        with database(chosen.url, synchronous=chosen.synchronous) as url, hydra.Engine(url) as engine:
+            engine.submit(app.one_step.bind(PAYLOAD))
+            before = cpu_seconds()
+            count, seconds = scenario(url, engine)
+            cpu = cpu_seconds() - before
         report.row(name, count / seconds, "per second", cpu_us_each=round(1e6 * cpu / count, 1))
     report.save(chosen.json)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))
 
 from machine import Report, cpu_seconds
-from server import DURABLE
+from server import durability
 
 PAYLOAD = "x" * 200
 SUBMIT_ONE = "submit, one caller"
@@ -34,7 +34,7 @@ def options(description: str) -> argparse.Namespace:
 
 
 def report(name: str) -> Report:
-    return Report(name, f"PostgreSQL, {DURABLE}")
+    return Report(name, durability("postgres"))
 
 
 def submit_row(report: Report, name: str, seconds: float, callers: int, submit: Callable[[int], int]) -> None:

@@ -15,7 +15,7 @@ from hydra.clock import seconds_of
 from hydra.context import check_gather, inside, wait_seconds
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, caller, check_name
 from hydra.errors import HydraError
-from hydra.worker.event_loop import AsyncBranch
+from hydra.worker.async_body import AsyncBranch
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -17,7 +17,7 @@ test: lint
 # All figures of benches/README.md but the slow one, `claim.py`; some minutes, on a machine that does nothing else.
 bench: $(VENV)/tools
 	$(BIN)/pytest -q benches/test_parts.py benches/test_micro.py
-	for script in submit drain store pickup recovery memory bulk; do (cd benches && ../$(BIN)/python $$script.py) || exit 1; done
+	for script in submit drain store pickup claimers payloads recovery memory bulk; do (cd benches && ../$(BIN)/python $$script.py) || exit 1; done
 
 lint: $(VENV)/tools
 	cargo clippy --workspace --all-targets --release --quiet -- --deny warnings

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra.clock import FakeClock
-from hydra.dispatch.events import SendCommit
+from hydra.dispatch.events import CommitDone, SendCommit
 from hydra.dispatch.handover import FULL_PAUSE_US, HELD_PER_WORKER_MAX, Handover
 from hydra.execution import DIVERGED, Claim, End, Ending, ExecutionCommit, NodeInfo, NodeRef
 from hydra.node.store_thread import StoreThread
@@ -79,7 +79,8 @@ def test_a_node_is_given_no_more_than_it_has_room_for_and_the_rest_waits() -> No
     room = 3
     store = FullStore([node("new", "v2"), node("old", "v1", running=2 * HELD_PER_WORKER_MAX - room)])
     clock: Any = FakeClock()
-    thread = StoreThread(store, clock, None, lambda report: None)  # type: ignore[arg-type]
+    reports: list[object] = []
+    thread = StoreThread(store, clock, None, reports.append)  # type: ignore[arg-type]
     thread._node, thread._proven_number = NodeRef("new", 1), store.connection_number
     end = End(Ending.PARKED, b"", wake_seq=7, cause=DIVERGED)
     asked = [ExecutionCommit(f"{number}", 1, [], end) for number in range(5)]
@@ -92,3 +93,5 @@ def test_a_node_is_given_no_more_than_it_has_room_for_and_the_rest_waits() -> No
     assert waiting is not None
     assert (waiting.wake_at, waiting.wake_seq, waiting.cause) == (clock.now() + FULL_PAUSE_US, 7, DIVERGED)
     assert all(commit.end is end and commit.heir is None for commit in asked), "what is asked again is decided again"
+    told = next(report for report in reports if isinstance(report, CommitDone))
+    assert told.elsewhere == {commit.id for commit in asked}, "none of it was parked"

@@ -9,8 +9,8 @@ import pytest
 from hydra.dispatch import crew, dispatcher, events, slots
 from hydra.dispatch.dispatcher import Standing
 from hydra.dispatch.health import LOOP_STILL_NS, why_not_ready, why_stuck
-from hydra.execution import Ending
-from hydra.frames import Committed
+from hydra.execution import DIVERGED, End, Ending
+from hydra.frames import Committed, Ended
 from hydra.node import children
 from hydra.node.measuring import TAG_VALUES_MAX, Measuring, restart_reason
 from hydra.observability.metrics import LABEL_SETS_MAX, OTHER, Counter, Gauge, Histogram, Metrics
@@ -260,3 +260,18 @@ def test_a_loop_that_stands_still_is_stuck() -> None:
     assert why_stuck(None, TTL) is None
     assert why_stuck(TTL, TTL + LOOP_STILL_NS) is None
     assert why_stuck(TTL, TTL + LOOP_STILL_NS + SECOND) == "the node's loop has not turned for 11 s"
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_is_handed_to_a_node_with_its_code_is_no_divergence(is_answered: bool) -> None:
+    node = working("a", "b")
+    parked = End(Ending.PARKED, b"", cause=DIVERGED)
+    node.receive(0, *(Ended(node.tokens[id], [], parked) for id in ("a", "b")))
+    assert node.commit is not None
+    assert {commit.id for commit in node.commit.commits} == {"a", "b"}
+    if is_answered:
+        node.tell(events.CommitDone(node.commit.batch, [True, True], frozenset({"a"})))
+    else:
+        node.tell(events.OutcomeUnknown("connection reset", frozenset({"a"})))
+        node.resynced()
+    assert sum(node.metrics.nondeterminism.values.values()) == 1

@@ -55,10 +55,13 @@ class ClaimFailed(Event):
 
 
 class CommitDone(Event):
-    """Per commit, in the order asked: True written, False not this node's any more."""
+    """Per commit, in the order asked: True written, False not this node's any more.
+
+    `elsewhere`: executions that differ from this node's code and were not parked, because other nodes have the code."""
 
     batch: int
     written: list[bool]
+    elsewhere: frozenset[str] = frozenset()
 
 
 class CommitFailed(Event):
@@ -69,9 +72,12 @@ class CommitFailed(Event):
 
 
 class OutcomeUnknown(Event):
-    """A claim or commit may or may not have happened: nothing more is written before a Resync (R16)."""
+    """A claim or commit may or may not have happened: nothing more is written before a Resync (R16).
+
+    `elsewhere`: see CommitDone; of what may have been written."""
 
     message: str
+    elsewhere: frozenset[str] = frozenset()
 
 
 class Reconnected(Event):

@@ -76,6 +76,7 @@ class Measuring:
         self._held: dict[str, _Watched] = {}
         self._batch = 0
         self._under_way: list[ExecutionCommit] = []
+        self._elsewhere: frozenset[str] = frozenset()  # of these: what differs here, and goes on where it does not
         self._is_ending = False
         metrics.heartbeats.expect(("ok", "failed", "refused"))
         metrics.worker_restarts.expect(word for _, word in RESTART_REASONS)
@@ -84,6 +85,7 @@ class Measuring:
             events.Recovered: self._claimed,
             events.CommitDone: self._commit_done,
             events.CommitFailed: self._commit_failed,
+            events.OutcomeUnknown: self._outcome_unknown,
             events.Resynced: self._resynced,
             events.Received: self._received,
             events.Refused: self._refused,
@@ -143,6 +145,7 @@ class Measuring:
         if event.batch != self._batch or not self._under_way:
             return
         commits, self._under_way = self._under_way, []
+        self._elsewhere = event.elsewhere
         self._metrics.commit_batch_size.observe(len(commits))
         now = self._now()
         for commit, is_written in zip(commits, event.written, strict=True):
@@ -154,6 +157,9 @@ class Measuring:
     def _commit_failed(self, event: events.CommitFailed) -> None:
         if event.batch == self._batch:
             self._under_way = []
+
+    def _outcome_unknown(self, event: events.OutcomeUnknown) -> None:
+        self._elsewhere = event.elsewhere
 
     def _resynced(self, event: events.Resynced) -> None:
         commits, self._under_way = self._under_way, []
@@ -225,7 +231,7 @@ class Measuring:
             metrics.execution_duration.observe(seconds, (watched.workflow, *watched.tags))
             if end.payload is not None:
                 metrics.payload_bytes.observe(len(end.payload), ("result",))
-        elif kind == Ending.PARKED and end.cause == DIVERGED:
+        elif kind == Ending.PARKED and end.cause == DIVERGED and id not in self._elsewhere:
             metrics.nondeterminism.add((watched.workflow,))
 
     # the node and its workers

@@ -227,6 +227,7 @@ class StoreThread:
         sent_ns = self._clock.boottime_ns()
         events: list[Event] = []
         heirs: dict[int, list[ExecutionCommit]] = {}
+        elsewhere: frozenset[str] = frozenset()
         actions.sort(key=_rank)
         try:
             heirs = {
@@ -234,6 +235,9 @@ class StoreThread:
                 for action in actions
                 if isinstance(action, SendCommit) and has_diverged(action.commits)
             }
+            elsewhere = frozenset(
+                commit.id for commits in heirs.values() for commit in commits if commit.heir or _waits(commit)
+            )
             with self._store.transaction():
                 if self._store.connection_number != self._proven_number:
                     self._post(Reconnected())
@@ -242,7 +246,8 @@ class StoreThread:
                 for action in actions:
                     match action:
                         case SendCommit(batch, commits):
-                            events.append(CommitDone(batch, self._store.commit(node, heirs.get(batch, commits), now)))
+                            written = self._store.commit(node, heirs.get(batch, commits), now)
+                            events.append(CommitDone(batch, written, elsewhere))
                         case SendClaim(slots):
                             names = [workflow.name for workflow in self._workflows]
                             events.append(ClaimDone(self._store.claim(node, names, slots, now)))
@@ -255,7 +260,7 @@ class StoreThread:
             return
         except NO_ANSWER as error:
             if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
-                events = [OutcomeUnknown(str(error))]
+                events = [OutcomeUnknown(str(error), elsewhere)]
             else:
                 events = [_failure(action, str(error)) for action in actions]
                 self._locked_out(sent_ns)
@@ -512,6 +517,11 @@ def has_timers(actions: list[Action]) -> bool:
 
 def has_diverged(commits: list[ExecutionCommit]) -> bool:
     return any(commit.end is not None and commit.end.cause == DIVERGED for commit in commits)
+
+
+def _waits(commit: ExecutionCommit) -> bool:
+    """It differs, and a node with its code has no room for it yet."""
+    return commit.end is not None and commit.end.cause == DIVERGED and commit.end.kind == Ending.SLEEPING
 
 
 def _rank(action: Action) -> int:

@@ -206,7 +206,7 @@ class Metrics(Collector):
         )
         self.nondeterminism = Counter(
             "nondeterminism_total",
-            "Executions whose records the code does not match: parked, or handed to a node with the old code.",
+            "Executions parked because their records do not match any living node's code; hand-overs do not count.",
             "workflow",
         )
         self.clock_skew = Gauge("clock_skew_seconds", "The database's clock minus this host's.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from hydra.execution import ExecutionCommit
 from hydra.stores.store import Store
 from store_values import NOW, SECOND, WORKFLOW, claim, end, record, register, running, status, submit
 
@@ -72,13 +74,39 @@ def test_a_cancel_goes_before_a_time_out(store: Store) -> None:
     assert [one.kind for one in store.heartbeat_node(node, NOW).attention] == ["cancel"]
 
 
-def test_a_flagged_execution_that_is_handed_back_fails_at_the_next_look(store: Store) -> None:
-    node = register(store)
+@pytest.mark.parametrize("has_begun_to_undo", [False, True])
+@pytest.mark.parametrize("how", ["released", "crashed", "leaving", "dead"])
+def test_a_time_out_once_decided_stays_decided_whatever_the_clock_says_next(
+    store: Store, how: str, has_begun_to_undo: bool
+) -> None:
+    """The database's clock jumps back an hour after the flag: whoever has the execution next must end it."""
+    node, other = register(store), register(store)
     claimed = running(store, node, timeout_us=SECOND)
-    store.promote(NOW + SECOND, 10)
-    end(store, node, claimed, "released", now=NOW + SECOND)
     assert store.promote(NOW + SECOND, 10) == 1
+    records = [record(1, "hydra.on_failure", "value"), record(2, "hydra.undoing", "value")] if has_begun_to_undo else []
+    earlier = NOW - 3600 * SECOND
+    if records:
+        assert store.commit(node, [ExecutionCommit(claimed.id, claimed.epoch, records)], earlier) == [True]
+    if how in ("released", "crashed"):
+        assert end(store, node, claimed, how, now=earlier)
+    elif how == "leaving":
+        store.unregister_node(node, earlier)
+        assert store.return_executions(earlier, 10) == 1
+    else:
+        assert store.mark_dead(node.id, None, earlier)
+        assert store.return_executions(earlier, 10) == 1
+    assert store.audit() == []
+    assert store.promote(earlier, 10) == 0
+    again = msgspec.structs.replace(claimed, epoch=2)
+    if how == "crashed":
+        assert [one.kind for one in store.heartbeat_node(node, earlier).attention] == ["timeout"]
+        other = node
+    else:
+        (again,) = claim(store, other, now=earlier)
+        assert (again.timeout_at, len(again.records)) == (0, len(records))
+    assert end(store, other, again, "failed", cause="timeout")
     assert store.outcomes([claimed.id]) == [("failed", None, "timeout")]
+    assert (store.promote(NOW + 9 * SECOND, 10), store.next_due_at()) == (0, None)
 
 
 def test_a_parked_execution_does_not_time_out(store: Store) -> None:
@@ -116,14 +144,14 @@ def test_what_registered_undo_steps_is_made_due_by_its_time_out_and_told_why(sto
     assert store.outcomes([claimed.id]) == [("failed", None, "timeout")]
 
 
-def test_an_undoing_that_was_handed_back_is_due_again_at_the_next_look(store: Store) -> None:
+def test_an_undoing_that_was_handed_back_is_due_again_at_once(store: Store) -> None:
     node = register(store)
     claimed = running(store, node, timeout_us=SECOND)
     end(store, node, claimed, "sleeping", record(1, "hydra.on_failure", "value"), wake_at=NOW + 9 * SECOND)
     store.promote(NOW + SECOND, 10)
     (again,) = claim(store, node, now=NOW + SECOND)
     assert end(store, node, again, "released", now=NOW + SECOND)
-    assert store.promote(NOW + SECOND, 10) == 1
+    assert store.audit() == []
     assert store.promote(NOW + SECOND, 10) == 0
     (again,) = claim(store, node, now=NOW + SECOND)
     assert again.timeout_at == 0

@@ -157,8 +157,8 @@ def _end(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
         execution.in_full = True
         return
     execution.status = _status_after(execution, kind, end.wake_seq)
-    if execution.attention == "timeout":
-        execution.attention = ""
+    if execution.attention == "timeout" and kind is not Ending.RELEASED:
+        execution.attention = ""  # what is handed back is to end, whatever the clock says next
     if execution.status in FINAL:
         execution.finished_at = now
     elif execution.status == Status.PENDING:
@@ -276,7 +276,7 @@ class _Writes:
             transaction.move(e.workflow, Status.RUNNING, e.status)
             if e.timeout_at and (e.finished_at or e.status == Status.PARKED):
                 lost_deadlines.append(e.id)
-            elif e.timeout_at and e.first_attention:
+            elif e.timeout_at and e.first_attention and not e.attention:
                 kept_deadlines.append(f"({transaction.namespace}, {e.timeout_at}, {id})")
         for added, ids in going_on.items():
             transaction.queue("commit_records", added=added, node=self._node, ids=id_list(ids))

@@ -110,7 +110,7 @@ def _return(transaction: Transaction, node: bytes, ids: Sequence[str], now: int)
     ids_owned = id_list(e.id for e in owned)
     transaction.queue("return_executions", ids=ids_owned, node=literal(node), no_node=NO_NODE, now=now)
     enter_ready(transaction, [(e, now) for e in owned])
-    keep_deadlines(transaction, [(e.timeout_at, e.id) for e in owned])
+    keep_deadlines(transaction, [(e.timeout_at, e.id) for e in owned if not e.attention])
     for execution in owned:
         transaction.move(execution.workflow, Status.RUNNING, Status.PENDING)
     return len(owned)

@@ -160,8 +160,8 @@ def _end(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
         execution.claimed_at = now
     else:
         _stop(execution, end, writes, now)
-    if execution.attention == "timeout" and execution.status is not Status.RUNNING:
-        execution.attention = None
+    if execution.attention == "timeout" and end.kind not in (Ending.CRASHED, Ending.RELEASED):
+        execution.attention = None  # what is handed back is to end, whatever the clock says next
 
 
 def _stop(execution: _Owned, end: End, writes: _Writes, now: int) -> None:

@@ -16,8 +16,7 @@ where e.namespace = {namespace}
     and (
         (r.id is not null) <> (e.status = 'pending' and e.wake_at = 0)
         or (t.id is not null) <> (e.wake_at <> 0)
-        or (d.id is null and e.timeout_at <> 0 and e.status in ('pending', 'sleeping', 'waiting'))
-        or (d.id is null and e.timeout_at <> 0 and e.status = 'running' and e.attention = '')
+        or (d.id is null and e.timeout_at <> 0 and e.status in ('pending', 'sleeping', 'waiting', 'running') and e.attention = '')
         or (d.id is not null and e.status in ('completed', 'failed', 'cancelled', 'parked'))
         or (f.id is not null) <> (e.status in ('completed', 'failed', 'cancelled'))
     )

@@ -1,5 +1,5 @@
 -- Index: primary keys of hydra_execution and hydra_record. Ends that leave the execution unfinished. A suspended one that was meanwhile
--- woken or cancelled is due again at once (R14): the CASEs read the row as it is once locked. Lock order: as commit_finals, and
+-- woken or cancelled is due again at once (R14): the CASEs read the row as it is once locked. A time-out of one that is handed back stays decided. Lock order: as commit_finals, and
 -- after the node's row those of the heirs, shared: who gets an execution is alive when this commits (R8, R27).
 with fence as materialized (
     select n.id
@@ -41,7 +41,7 @@ with fence as materialized (
             when i.kind in ('sleeping', 'waiting') and e.wake_seq = i.wake_seq and e.attention is distinct from 'cancel'
                 then nullif(i.wake_at, 0)
         end,
-        attention = case when i.kind = 'crashed' or heir.id is not null then e.attention else nullif(e.attention, 'timeout') end
+        attention = case when i.kind in ('crashed', 'released') or heir.id is not null then e.attention else nullif(e.attention, 'timeout') end
     from fence
     cross join unnest(
         %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s, %(wake_ats)s, %(wake_seqs)s, %(item_heirs)s

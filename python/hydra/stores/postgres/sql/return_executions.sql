@@ -1,5 +1,6 @@
 -- Index: hydra_node_present, hydra_execution_owner, primary key of hydra_record. A later transaction than the one that marked the node dead (R8), and conditional on
 -- the owner being dead, so whoever sees a dead node may run it, as often as they like. Waits for nobody: rows locked elsewhere come next time.
+-- A time-out that was decided stays so, whatever the clock says next: the next claim ends it.
 with lost as materialized (
     select e.id, e.owner, e.epoch
     from (
@@ -24,8 +25,7 @@ with lost as materialized (
     set status = 'pending',
         owner = null,
         run_at = %(now)s,
-        record_count = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id),
-        attention = nullif(e.attention, 'timeout')
+        record_count = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id)
     from lost
     where e.id = any(array[lost.id])
     returning e.id, e.claimed_at, e.attempt, lost.owner, lost.epoch

@@ -132,3 +132,59 @@ def insert_and_wait(connection: Any) -> None:
 @hydra.workflow
 def dawdle() -> None:
     insert_and_wait()
+
+
+HANGS = {
+    "psycopg": "select pg_sleep(600)",
+    "pymysql": "select sleep(600)",
+}
+MAKES_READ_ONLY = {
+    "sqlite3": "pragma query_only = on",
+    "psycopg": "set transaction read only",
+    "pymysql": "start transaction read only",
+}
+
+
+def driver_of(connection: Any) -> str:
+    return type(connection).__module__.partition(".")[0]
+
+
+@hydra.transaction
+def post_and_hang(connection: Any, log: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute("insert into ledger (account, amount) values ('hung', 1)")
+    apps.note(log, "hangs")
+    try:
+        cursor.execute(HANGS[driver_of(connection)])
+    except Exception as error:
+        apps.note(log, "ended")
+        if driver_of(connection) == "psycopg":
+            raise
+        raise KeyError("hides the driver's error") from error
+
+
+@hydra.workflow
+def hang(log: str) -> None:
+    post_and_hang(log)
+
+
+@hydra.workflow(timeout=1.0)
+def hang_at_most(log: str) -> None:
+    post_and_hang(log)
+
+
+@hydra.transaction(max_attempts=2, backoff=hydra.Backoff(initial=0.01))
+def post_read_only(connection: Any, log: str) -> None:
+    apps.note(log, "try")
+    cursor = connection.cursor()
+    cursor.execute(MAKES_READ_ONLY[driver_of(connection)])
+    cursor.execute("insert into ledger (account, amount) values ('read-only', 1)")
+
+
+@hydra.workflow
+def book_read_only(log: str) -> list[int]:
+    try:
+        post_read_only(log)
+    except Exception:
+        return [post("after", 1)]
+    return []

@@ -104,6 +104,33 @@ def test_g6_the_victim_of_a_deadlock_runs_its_whole_function_again(ledger: Scene
         assert [record.kind for record in open_store(url).records(handle.id)] == [RecordKind.STEP]
 
 
+@pytest.mark.parametrize("url", ["postgres", "mysql"], indirect=True)
+@pytest.mark.parametrize("how", ["cancel", "time-out"])
+def test_r15_a_transaction_that_hangs_on_its_server_delays_no_end_of_its_execution(ledger: Scene, how: str) -> None:
+    """The statement would take ten minutes; it is ended there, and what came before it is rolled back."""
+    node = ledger.start("ledger_app", concurrency=4)
+    workflow = ledger_app.hang if how == "cancel" else ledger_app.hang_at_most
+    handle = ledger.engine.submit(workflow.bind(ledger.log))
+    ledger.first_note("hangs")
+    if how == "cancel":
+        handle.cancel()
+    until(lambda: handle.status() == (Status.CANCELLED if how == "cancel" else Status.FAILED))
+    assert [note.word for note in ledger.notes()] == ["hangs", "ended"]
+    assert rows(ledger.url) == Counter()
+    assert open_store(ledger.url).records(handle.id) == []
+    assert ledger.engine.submit(ledger_app.book.bind("a")).result(timeout=30) == [1, 5, 2, 7]
+    assert "died" not in node.text()
+
+
+def test_a_function_that_makes_its_own_transaction_read_only_fails_by_its_policy(ledger: Scene) -> None:
+    """A server that takes no writes is an outage; a function that wants none is not."""
+    ledger.start("ledger_app")
+    handle = ledger.engine.submit(ledger_app.book_read_only.bind(ledger.log))
+    assert handle.result(timeout=30) == [1]
+    assert [note.word for note in ledger.notes()] == ["try"] * 2
+    assert rows(ledger.url) == Counter({"after": 1, "after-again": 1})
+
+
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_r21_a_transaction_that_keeps_the_file_for_too_long_is_killed_and_parked(ledger: Scene) -> None:
     """It stands still with the write lock, so it is poison: nobody else can write while it does."""

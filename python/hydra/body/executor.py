@@ -193,7 +193,7 @@ class Execution:
         self.live_count -= 1
         if self.live_count == 0:
             if self.reserved:
-                self._unreserve()
+                self.unreserve()
             assert self.stopping is not None
             if self._misses_undo_steps(self.stopping):
                 self.stopping = endings.not_undone(self.claimed, self.unwinding)
@@ -379,7 +379,14 @@ class Execution:
             self.append(CRASH, key, call.attempt, digest, codec.encode(reason), call.started_at, call.finished_at)
         return True
 
-    def _unreserve(self) -> None:
+    def go_on_sending(self) -> None:
+        """No number is kept any more: what waited behind it leaves, and who waited for it looks again."""
+        if self.unsent:
+            self.host.has_unsent(self)
+        for strand in self.waiting:
+            self.host.resume(strand)
+
+    def unreserve(self) -> None:
         """The execution stops before its transaction began: what followed moves up, so that no number is missing."""
         self.unsent = [msgspec.structs.replace(record, seq=record.seq - 1) for record in self.unsent]
         self.seq -= 1

@@ -94,6 +94,10 @@ def _transact(execution: Execution, call: TransactionCall, digest: bytes) -> Non
     execution.host.perform(call)
     while call.is_void or not call.started_at:
         execution.host.left_transaction(call)
+        if execution.stopping is None and execution.is_to_stop:
+            execution.unreserve()
+            execution.go_on_sending()
+            execution.stand_still()
         execution.host.resume_when_leased(running())
         execution.wait()
         call.is_void, call.started_at, call.error = False, 0, None
@@ -102,10 +106,7 @@ def _transact(execution: Execution, call: TransactionCall, digest: bytes) -> Non
     execution.host.left_transaction(call)
     if call.record is not None:
         execution.durable = call.seq
-    if execution.unsent:
-        execution.host.has_unsent(execution)
-    for strand in execution.waiting:
-        execution.host.resume(strand)
+    execution.go_on_sending()
 
 
 def _replayed(execution: Execution, step: Step[..., Any], record: Record) -> Any:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra import codec
 from hydra.body.step_call import StepCall
-from hydra.errors import ConfigError, HydraError, LeaseLost, StoreUnavailable
+from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef, Record, RecordKind
 from hydra.stores.store import StepConnection, Store
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TRIES_MAXIMUM = 20  # of a function whose transaction lost a lock each time
 PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered
 PAUSE_SECONDS_MAXIMUM = 1.0
+INTERRUPT_EVERY_SECONDS = 0.2  # until a transaction whose execution stops is over: it may be between two statements
 FILE_LOCK_SECONDS = 5.0  # how long one step may keep all others from writing to a SQLite file
 
 log = logging.getLogger("hydra.worker")
@@ -39,7 +40,7 @@ log = logging.getLogger("hydra.worker")
 class TransactionCall(StepCall):
     """One try of a transaction. `record` is what it committed, under the number `seq` that was kept free for it."""
 
-    __slots__ = ("digest", "is_void", "place", "record", "seq")
+    __slots__ = ("digest", "is_stopped", "is_void", "own", "place", "record", "seq")
 
     def __init__(
         self,
@@ -54,6 +55,8 @@ class TransactionCall(StepCall):
         super().__init__(execution, branch, step, ordinal, attempt, args, kwargs)
         self.place = -1  # in the worker's page, until the supervisor was told
         self.is_void = False  # the execution stopped before it could be done: nothing was written or learned
+        self.is_stopped = False  # its execution stops: it is rolled back, unless its COMMIT was first
+        self.own: StepConnection | None = None  # on which it is under way
         self.seq = 0
         self.digest = b""
         self.record: Record | None = None
@@ -84,36 +87,67 @@ class Transactions:
 
     def perform(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The step's result, once it is durable. Whatever is raised instead, nothing of it was written."""
-        with self._places:
-            passing_count = 0
-            while True:
-                try:
-                    record = self._try(call, args, kwargs)
-                except _Again as again:
-                    if call.execution.stopping is not None:
-                        call.is_void = True
-                        raise again.cause from None
-                    passing_count += again.is_counted
-                    if passing_count == TRIES_MAXIMUM:
-                        raise again.cause from None
-                    pause = min(PAUSE_SECONDS * 2 ** min(passing_count, 10), PAUSE_SECONDS_MAXIMUM)
-                    time.sleep(pause * random.uniform(0.5, 1.5))
-                else:
-                    call.record = record
-                    assert record.payload is not None
-                    return call.step.types.decode_result(record.payload)
+        while not self._places.acquire(timeout=INTERRUPT_EVERY_SECONDS):
+            self._refuse_stopped(call)
+        try:
+            return self._perform(call, args, kwargs)
+        except BaseException:
+            call.is_void = call.is_void or call.is_stopped
+            raise
+        finally:
+            self._places.release()
+
+    def interrupt(self, call: TransactionCall) -> None:
+        """Its execution stops: what it waits for on the server is ended, and it is rolled back. Returns at once."""
+        with self._mutex:
+            is_first, call.is_stopped = not call.is_stopped, True
+        if is_first:
+            threading.Thread(target=self._keep_interrupting, args=(call,), name="hydra-interrupt", daemon=True).start()
+
+    def _keep_interrupting(self, call: TransactionCall) -> None:
+        while call in call.execution.calls:
+            with self._mutex:
+                own = call.own
+            if own is not None:
+                own.interrupt()
+            time.sleep(INTERRUPT_EVERY_SECONDS)
+
+    def _perform(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        passing_count = 0
+        while True:
+            try:
+                record = self._try(call, args, kwargs)
+            except _Again as again:
+                if call.execution.stopping is not None or call.is_stopped:
+                    call.is_void = True
+                    raise again.cause from None
+                passing_count += again.is_counted
+                if passing_count == TRIES_MAXIMUM:
+                    raise again.cause from None
+                pause = min(PAUSE_SECONDS * 2 ** min(passing_count, 10), PAUSE_SECONDS_MAXIMUM)
+                time.sleep(pause * random.uniform(0.5, 1.5))
+            else:
+                call.record = record
+                assert record.payload is not None
+                return call.step.types.decode_result(record.payload)
 
     def _try(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         try:
             own = self._take()
         except (StoreUnavailable, ConfigError) as error:
             raise _Again(error, is_counted=False) from error
+        with self._mutex:
+            call.own = own
         limit = self._limit(call)
+        is_committing = False
         try:
+            self._refuse_stopped(call)
             own.begin()
             result = call.step.function(own.connection, *args, **kwargs)
             item = self._item(call, codec.encode(result))
             call.step.types.decode_result(item.records[0].payload or b"")
+            self._refuse_stopped(call)
+            is_committing = True
             node = NodeRef(self._node_id, self._session())
             if own.commit(node, item, item.records[0].finished_at):
                 return item.records[0]
@@ -128,6 +162,11 @@ class Transactions:
                 return stored
             raise _Again(error, is_counted=False) from error
         except BaseException as error:
+            if call.is_stopped:
+                own.roll_back()
+                if is_committing and (stored := self._stored(call)) is not None:
+                    return stored
+                raise
             if own.is_passing(error):
                 own.roll_back()
                 raise _Again(error, is_counted=own.is_usable) from error
@@ -136,7 +175,18 @@ class Transactions:
             if limit is not None:
                 limit.cancel()
             own.roll_back()
-            self._return(own)
+            with self._mutex:
+                call.own, is_interrupted = None, call.is_stopped
+            if is_interrupted:
+                own.close()  # an interrupt may still be on its way, and would meet another transaction
+            else:
+                self._return(own)
+
+    def _refuse_stopped(self, call: TransactionCall) -> None:
+        """An execution that stops commits nothing any more."""
+        if call.is_stopped:
+            call.is_void = True
+            raise Interrupt(f"execution `{call.execution.claimed.id}` stops before its transaction has committed")
 
     def _item(self, call: TransactionCall, payload: bytes) -> ExecutionCommit:
         claimed = call.execution.claimed

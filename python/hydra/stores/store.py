@@ -156,7 +156,13 @@ class StepConnection(Protocol):
 
     def roll_back(self) -> None: ...
     def is_passing(self, error: BaseException) -> bool:
-        """Whether the same function may well succeed when it is run again: a lost lock, a lost connection."""
+        """Whether the same function may well succeed when it is run again: a lost lock, a lost connection, a server
+        that takes no writes at the moment. False for what the function did itself, such as a read-only transaction."""
+        ...
+
+    def interrupt(self) -> None:
+        """End the statement under way, from any thread; what comes of it the transaction's own thread hears. Never
+        raises, and may be in vain; whoever called it does not use the connection for another transaction."""
         ...
 
     def close(self) -> None: ...

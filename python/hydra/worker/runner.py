@@ -76,8 +76,7 @@ class Runner:
         strand = call.strand = running()
         if step.is_limited:
             self.limits.add(call, self._lease.boottime_ns())
-        if not step.is_transaction:  # which its database ends
-            call.execution.calls.add(call)
+        call.execution.calls.add(call)
         if step.is_async:
             self.loop.run_step(call)
         else:
@@ -86,7 +85,10 @@ class Runner:
 
     def ask_to_stop(self, call: StepCall) -> None:
         """Its execution was cancelled, or ran out of time."""
-        self.limits.stop(call, self._lease.boottime_ns())
+        if isinstance(call, TransactionCall):
+            refuse_without(call.execution.host.transactions).interrupt(call)
+        else:
+            self.limits.stop(call, self._lease.boottime_ns())
 
     def _run_inline(self, call: StepCall, pace: Pace) -> None:
         if pace.is_declared:

@@ -17,7 +17,11 @@ from hydra.stores.mysql.transaction import Transaction
 
 CONNECT_SECONDS = 5
 REPLY_SECONDS = 60
+INTERRUPT_SECONDS = 5
 _SAVEPOINT_GONE = 1305
+_OPTION_FORBIDS, _READ_ONLY_TRANSACTION = 1290, 1792
+_CLOSED = """show global variables where variable_name in
+('read_only', 'super_read_only', 'innodb_read_only', 'tx_read_only', 'transaction_read_only')"""
 _SETTINGS = (
     "set session transaction isolation level read committed",
     "set session time_zone = '+00:00'",
@@ -32,17 +36,11 @@ class StepConnection:
         self._place = address.place
         self._namespace = namespace
         self._share_locks_block = share_locks_block
+        self._address = address
         self._is_lost = False
         self._is_open = False
         try:
-            self.connection: Any = pymysql.connect(
-                **address.arguments(),
-                charset="utf8mb4",
-                autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=REPLY_SECONDS,
-                write_timeout=REPLY_SECONDS,
-            )
+            self.connection: Any = self._connect(REPLY_SECONDS)
             for statement in _SETTINGS:
                 self._execute(statement)
         except (pymysql.MySQLError, OSError) as error:
@@ -98,7 +96,33 @@ class StepConnection:
     def is_passing(self, error: BaseException) -> bool:
         if isinstance(error, Exception):
             self._note(error)
+            if isinstance(error, pymysql.MySQLError) and not self._is_of_server(error):
+                return False
         return self._is_lost or (isinstance(error, pymysql.MySQLError) and error_code(error) in DEADLOCK)
+
+    def interrupt(self) -> None:
+        """The statement is ended, and the transaction stays open: its owner rolls it back."""
+        with suppress(pymysql.MySQLError, OSError):
+            killer = self._connect(INTERRUPT_SECONDS)
+            try:
+                killer.cursor().execute(f"kill query {int(self.connection.thread_id())}")
+            finally:
+                killer.close()
+
+    def _is_of_server(self, error: pymysql.MySQLError) -> bool:
+        """False for a write that was refused because of what the function did: its own read-only transaction, or a
+        statement that another option of the server forbids."""
+        code = error_code(error)
+        if code == _OPTION_FORBIDS:
+            return "read-only" in str(error).replace("_", "-")
+        if code != _READ_ONLY_TRANSACTION:
+            return True
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(_CLOSED)
+                return any(value in ("ON", "1") for _, value in cursor.fetchall())
+        except (pymysql.MySQLError, OSError):
+            return True
 
     @property
     def is_usable(self) -> bool:
@@ -107,6 +131,16 @@ class StepConnection:
     def close(self) -> None:
         with suppress(pymysql.MySQLError, OSError):
             self.connection.close()
+
+    def _connect(self, reply_seconds: int) -> Any:
+        return pymysql.connect(
+            **self._address.arguments(),
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=reply_seconds,
+            write_timeout=reply_seconds,
+        )
 
     def _note(self, error: Exception) -> None:
         if isinstance(error, pymysql.MySQLError | OSError) and is_session_lost(error):

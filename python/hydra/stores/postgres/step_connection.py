@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -21,6 +22,8 @@ LAST_STATEMENTS_SECONDS = 2  # a stopped process holds its node's row no longer 
 SETTINGS = {"idle_in_transaction_session_timeout": "60s"}
 _ENDED_BY_USER = ("3B001", "25P01")  # our savepoint is gone, or no transaction is open
 _DUPLICATE = "23505"
+_IS_CLOSED = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean"
+INTERRUPT_SECONDS = 5
 
 
 class StepConnection:
@@ -29,10 +32,13 @@ class StepConnection:
     def __init__(self, database: Database, namespace: str) -> None:
         self._database = database
         self._namespace = namespace
+        self._began_closed = False
         self.connection: psycopg.Connection[Any] = database.connect(SETTINGS)
 
     def begin(self) -> None:
         self.connection.execute("begin")
+        told = self.connection.info.parameter_status  # without a round trip, by PostgreSQL 14 and later
+        self._began_closed = "on" in (told("in_hot_standby"), told("default_transaction_read_only"))
         self.connection.execute("savepoint hydra_step")
 
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
@@ -71,9 +77,24 @@ class StepConnection:
             self.connection.close()
 
     def is_passing(self, error: BaseException) -> bool:
-        if isinstance(error, psycopg.Error) and error.sqlstate == READ_ONLY:
+        if isinstance(error, psycopg.Error) and error.sqlstate == READ_ONLY and self._takes_no_writes():
             self.connection.close()
         return self.connection.closed or (isinstance(error, psycopg.Error) and error.sqlstate in RETRIED)
+
+    def interrupt(self) -> None:
+        with suppress(psycopg.Error):
+            self.connection.cancel_safe(timeout=INTERRUPT_SECONDS)
+
+    def _takes_no_writes(self) -> bool:
+        """Whether it is the server that is read-only, not what the function did to its transaction."""
+        self.roll_back()
+        if self._began_closed or self.connection.closed:
+            return True
+        try:
+            row = self.connection.execute(_IS_CLOSED).fetchone()
+        except psycopg.Error:
+            return True
+        return row is not None and bool(row[0])
 
     @property
     def is_usable(self) -> bool:

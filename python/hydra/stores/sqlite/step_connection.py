@@ -38,6 +38,7 @@ class StepConnection:
     def begin(self) -> None:
         self._queue.acquire(time.monotonic() + WAIT_SECONDS)
         self._holds_turn = True
+        self.connection.execute("pragma query_only = off")  # another function may have left it on
         self.connection.execute("begin immediate")
         self.connection.execute("savepoint hydra_step")
 
@@ -75,6 +76,10 @@ class StepConnection:
 
     def is_passing(self, error: BaseException) -> bool:
         return isinstance(error, sqlite3.Error) and is_busy(error)
+
+    def interrupt(self) -> None:
+        with suppress(sqlite3.Error):
+            self.connection.interrupt()
 
     @property
     def is_usable(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
@@ -60,9 +61,11 @@ class Handle(Generic[R]):
     def result(self, timeout: timedelta | float | None = None) -> R:
         """Wait for the end, then give the result or raise WorkflowFailed, WorkflowCancelled or ResultTimeout."""
         seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        wait = self.watch()
+        began = monotonic()
+        watcher = self._engine.watcher()
+        wait = watcher.watch(self.id) if seconds is None else watcher.watch_within(self.id, seconds)
         try:
-            outcome = wait.future.result(seconds)
+            outcome = wait.future.result(None if seconds is None else max(0.0, seconds - (monotonic() - began)))
         except FutureTimeout:
             raise self.not_done(timeout) from None
         finally:

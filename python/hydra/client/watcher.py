@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import NamedTuple
 
 from hydra.errors import NotFound, StoreUnavailable
@@ -20,6 +21,7 @@ Outcome = tuple[Status, bytes | None, str]
 QUERY_SIZE = 500  # executions asked for in one query
 CHANGE_TIMEOUT_SECONDS = 0.25  # a missed hint costs at most this
 OUTAGE_PAUSE_SECONDS = 0.5
+LOOK_SECONDS = 2.0  # for the first look, however short a time-out is
 
 CLOSED = "the engine was closed while a result was awaited"
 
@@ -40,6 +42,26 @@ class OutcomeWatcher:
         self._waiting: dict[str, list[Future[Outcome]]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    def watch_within(self, id: str, seconds: float) -> Wait:
+        """`watch` for somebody with little time: where the database does not say so soon whether it has ended, a wait
+        that nothing ends. It has LOOK_SECONDS, at least."""
+        asked: Future[Wait] = Future()
+
+        def look() -> None:
+            try:
+                asked.set_result(self.watch(id))
+            except BaseException as error:
+                asked.set_exception(error)
+
+        threading.Thread(target=look, name="hydra-look", daemon=True).start()
+        try:
+            return asked.result(max(seconds, LOOK_SECONDS))
+        except FutureTimeout:
+            if asked.done():
+                return asked.result()
+            asked.add_done_callback(_forget_answer)
+            return Wait(Future(), lambda: None)
 
     def watch(self, id: str) -> Wait:
         """A wait for the outcome; `forget` it when nobody is interested any more."""
@@ -145,6 +167,11 @@ class OutcomeWatcher:
     def _take(self, id: str) -> list[Future[Outcome]]:
         with self._changed:
             return self._waiting.pop(id, [])
+
+
+def _forget_answer(asked: Future[Wait]) -> None:
+    if asked.exception() is None:
+        asked.result().forget()
 
 
 def _over(outcome: Outcome) -> Wait:

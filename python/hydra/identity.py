@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -121,14 +122,32 @@ def write_lock_holder(database: str) -> int | None:
         shared = os.stat(f"{database}-shm")
     except FileNotFoundError:
         return None
-    file = f"{os.major(shared.st_dev):02x}:{os.minor(shared.st_dev):02x}:{shared.st_ino}"
+    for fields in _locks("POSIX", shared):
+        first, last = int(fields[6]), fields[7]
+        if first <= WAL_WRITE_LOCK_BYTE and (last == "EOF" or int(last) >= WAL_WRITE_LOCK_BYTE):
+            return int(fields[4])
+    return None
+
+
+def is_held_by_stopped(descriptor: int) -> bool:
+    """Whether the flock of that file belongs to a process that stands still (SIGSTOP, a debugger), so far as one sees
+    it here: one of another container, or on a kernel that does not tell, seems to move."""
+    try:
+        for fields in _locks("FLOCK", os.fstat(descriptor)):
+            stat = Path(f"/proc/{int(fields[4])}/stat").read_text()
+            return stat.rpartition(")")[2].split()[0] in ("T", "t")
+    except OSError:
+        return False
+    return False
+
+
+def _locks(kind: str, file: os.stat_result) -> Iterator[list[str]]:
+    """The lines of the kernel's table about write locks that are held on that file."""
+    name = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
     for line in Path("/proc/locks").read_text().splitlines():
         fields = line.split()
-        if fields[1:4] == ["POSIX", "ADVISORY", "WRITE"] and fields[5] == file:
-            first, last = int(fields[6]), fields[7]
-            if first <= WAL_WRITE_LOCK_BYTE and (last == "EOF" or int(last) >= WAL_WRITE_LOCK_BYTE):
-                return int(fields[4])
-    return None
+        if fields[1:4] == [kind, "ADVISORY", "WRITE"] and fields[5] == name:
+            yield fields
 
 
 def kill_process(pid: int, pid_started: int) -> bool:

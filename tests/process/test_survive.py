@@ -130,6 +130,37 @@ def test_g7_a_server_without_a_connection_to_spare(scene: Scene, roles: Roles) -
     work.assert_done_once(roles.administrator)
 
 
+def test_g7_a_server_without_a_connection_to_spare_when_a_node_starts(scene: Scene, roles: Roles) -> None:
+    """It says so in one sentence, and comes up by itself when there is one."""
+    handle = scene.engine.submit(ledger_app.book.bind("a0"))
+    user, is_mysql = urlsplit(roles.app).username, roles.app.startswith("mysql")
+    limit = "alter user {} with max_user_connections {}" if is_mysql else "alter role {} connection limit {}"
+    run(roles.administrator, limit.format(user, 1 if is_mysql else 0))
+    end_sessions(roles.administrator)
+    taken = take_the_only_one(roles) if is_mysql else None
+    node = scene.start("ledger_app", lease_ttl_seconds=2.0)
+    told = "max_user_connections" if is_mysql else "no connection to spare"
+    until(lambda: told in node.text())
+    run(roles.administrator, limit.format(user, 0 if is_mysql else -1))
+    if taken is not None:
+        taken.close()
+    assert handle.result(timeout=60) == [1, 5, 2, 7]
+    assert "Traceback" not in node.text()
+
+
+@pytest.mark.parametrize("database", ["postgres"])
+def test_g7_an_administrators_limits_for_statements_and_idle_sessions(scene: Scene, roles: Roles) -> None:
+    """Lower than hydra's own, which hold in its sessions; an idle one that is ended is replaced."""
+    user = urlsplit(roles.app).username
+    limits = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout", "idle_session_timeout")
+    run(roles.administrator, *(f"alter role {user} set {name} = '250ms'" for name in limits))
+    end_sessions(roles.administrator)
+    scene.start("ledger_app", lease_ttl_seconds=2.0)
+    work = Work(scene)
+    work.go_on()
+    work.assert_done_once(roles.administrator)
+
+
 def test_g7_tables_that_somebody_locks_for_longer_than_a_statement_may_take(scene: Scene, roles: Roles) -> None:
     node = scene.start("ledger_app", lease_ttl_seconds=3.0)
     work = Work(scene)

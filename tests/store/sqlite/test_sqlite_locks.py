@@ -16,6 +16,7 @@ import pytest
 from hydra.errors import StoreUnavailable
 from hydra.identity import write_lock_holder
 from hydra.stores import open_store
+from hydra.stores.sqlite import lock
 from hydra.stores.store import Filter, Store
 from store_values import NOW, WORKFLOW, claim, end, register, submit
 
@@ -233,3 +234,35 @@ def _is_flocked_by(path: str, pid: int) -> bool:
     inode = os.stat(path).st_ino
     fields = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     return any(one[1] == "FLOCK" and one[4] == str(pid) and one[5].endswith(f":{inode}") for one in fields)
+
+
+QUEUER = """
+import os, sys, time
+from hydra.stores.sqlite.lock import WriteQueue
+queue = WriteQueue(sys.argv[1])
+queue.acquire(time.monotonic() + 600)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_stopped_between_its_turn_and_sqlites_lock_is_passed_by_at_once(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise each writer would wait for it, as long as anybody waits: here ten minutes, there two seconds."""
+    monkeypatch.setattr(lock, "WRITE_PATIENCE_SECONDS", 600.0)
+    store.write_wait_seconds = 600.0
+    process = run(QUEUER, url.removeprefix("sqlite:///"))
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        process.send_signal(signal.SIGSTOP)
+        writer = threading.Thread(target=lambda: [submit(store) for _ in range(5)], daemon=True)
+        writer.start()
+        writer.join(60)
+        assert not writer.is_alive()
+    finally:
+        process.kill()
+        process.communicate()
+    assert sum(store.stats(NOW).counts[WORKFLOW].values()) == 5
+    submit(store)  # and the queue is whole again

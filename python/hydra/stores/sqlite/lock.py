@@ -3,8 +3,9 @@
     turn (flock) ──► write (flock) ──► turn released ──► BEGIN IMMEDIATE … COMMIT ──► write released
 
 SQLite's own waiting sleeps and starves (seconds, measured). Whoever holds `turn` is next, so a writer that comes back
-at once waits behind it. Both locks only make the waiting fair: SQLite's lock alone keeps the data right, so a stopped
-process that sits on one of them is passed by after a while.
+at once waits behind it. Both locks only make the waiting fair: SQLite's lock alone keeps the data right, so a process
+that sits on one of them is passed by: at once where the kernel says that it is stopped, else after a while. Whoever
+passed one by on `write` keeps `turn` in its place.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import random
 import time
 from contextlib import suppress
 
+from hydra.identity import is_held_by_stopped
+
 BELL_SUFFIX = "-hydra-turn"  # who writes has this file, so it serves as the doorbell, too
 TURN_PATIENCE_SECONDS = 0.5
 WRITE_PATIENCE_SECONDS = 2.0
 NEXT_POLL_SECONDS = 0.00005
 QUEUED_POLL_SECONDS = 0.0005
+STOPPED_LOOK_SECONDS = 0.05  # from one look at the holder to the next
 
 
 class WriteQueue:
@@ -29,21 +33,42 @@ class WriteQueue:
         self._bell = f"{path}{BELL_SUFFIX}"
         self._turn = _open(self._bell)
         self._write = _open(f"{path}-hydra-lock")
+        self._passed: set[int] = set()  # descriptors of locks that a stopped process had last time
 
     def acquire(self, deadline: float) -> None:
         """Wait for a fair turn, at most until `deadline` (time.monotonic) and never for ever."""
-        took_turn = _poll(self._turn, QUEUED_POLL_SECONDS, min(deadline, time.monotonic() + TURN_PATIENCE_SECONDS))
-        _poll(self._write, NEXT_POLL_SECONDS, min(deadline, time.monotonic() + WRITE_PATIENCE_SECONDS))
-        if took_turn:
+        now = time.monotonic()
+        self._poll(self._turn, QUEUED_POLL_SECONDS, min(deadline, now + TURN_PATIENCE_SECONDS))
+        if self._poll(self._write, NEXT_POLL_SECONDS, min(deadline, time.monotonic() + WRITE_PATIENCE_SECONDS)):
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def release(self) -> None:
         fcntl.flock(self._write, fcntl.LOCK_UN)
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def ring(self) -> None:
         """Wake those who listen for commits on this host; a hint, which must not fail what was committed."""
         with suppress(OSError):
             os.close(os.open(self._bell, os.O_RDONLY | os.O_CLOEXEC))
+
+    def _poll(self, fd: int, interval_seconds: float, deadline: float) -> bool:
+        """Whether it was had. What a stopped process held last time is looked at first: no wait for each write."""
+        look_at = time.monotonic() + (0.0 if fd in self._passed else STOPPED_LOOK_SECONDS)
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._passed.discard(fd)
+                return True
+            except BlockingIOError:
+                now = time.monotonic()
+                if now >= deadline:
+                    return False
+                if now >= look_at:
+                    if is_held_by_stopped(fd):
+                        self._passed.add(fd)
+                        return False
+                    look_at = now + STOPPED_LOOK_SECONDS
+            time.sleep(interval_seconds * random.uniform(0.5, 1.5))
 
     def close(self) -> None:
         """Also right after a fork, in the child: the parent's locks live on in the parent's descriptors."""
@@ -53,14 +78,3 @@ class WriteQueue:
 
 def _open(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-
-def _poll(fd: int, interval_seconds: float, deadline: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-        time.sleep(interval_seconds * random.uniform(0.5, 1.5))

@@ -24,6 +24,10 @@ class StoreUnavailable(HydraError):
         self.outcome = outcome
 
 
+class ConnectionsUsedUp(StoreUnavailable):
+    """The server has no connection to spare, or grants this user no more; others may end theirs."""
+
+
 class SchemaError(ConfigError):
     """The database's tables are newer than this hydra, missing, or damaged."""
 

@@ -16,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -28,7 +29,7 @@ from hydra.clock import boottime_ns
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import Settings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
-from hydra.errors import ConfigError, HydraError
+from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError
 from hydra.node.children import Children
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 LEASE_TTL_SECONDS_MINIMUM = 0.5
 BASE_DESCRIPTORS = 256
+CROWDED_PAUSE_SECONDS = 1.0
 WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
 SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
@@ -101,7 +103,7 @@ class Supervisor:
         monitor = self._monitor(store, ttl_ns)
         if monitor is not None:
             store = monitor.store
-        store.open()
+        _open(store)
         node = self._node = Node(store, ttl_ns, self._worker_count)
         app = AppSettings(
             settings.module,
@@ -236,3 +238,17 @@ def modified_times(files: list[str]) -> dict[str, int]:
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """The wake-up descriptor has the news already."""
+
+
+def _open(store: Store) -> None:
+    """Waits for a connection where the server has none to spare: others are about to end theirs, or to be told to."""
+    has_told = False
+    while True:
+        try:
+            store.open()
+            return
+        except ConnectionsUsedUp as error:
+            if not has_told:
+                log.warning("the node waits for a connection: %s", error)
+            has_told = True
+            time.sleep(CROWDED_PAUSE_SECONDS * random.uniform(0.5, 1.5))

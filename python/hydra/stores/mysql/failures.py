@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pymysql
 
-from hydra.errors import ConfigError, HydraError, PayloadTooLarge, SchemaError, StoreUnavailable
+from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError, PayloadTooLarge, SchemaError, StoreUnavailable
 
 DEADLOCK = (1213, 1205)  # lost a deadlock; waited too long for a lock
 DUPLICATE = 1062
@@ -21,6 +21,7 @@ _UNAVAILABLE = {
     1792: "is read-only at the moment; point hydra at the primary",
     1836: "is read-only at the moment; point hydra at the primary",
 }
+_CROWDED = (1040, 1203, 1226)
 _CONFIG = {
     1044: "may not be used by this user; grant access to it",
     1045: "refused the user name or password",
@@ -64,6 +65,8 @@ def explain(error: Exception, place: str) -> HydraError | None:
     code = error_code(error)
     if code in DEADLOCK:
         return LockLost(f"the database `{place}` was too contended to be locked; try again")
+    if code in _CROWDED:
+        return ConnectionsUsedUp(f"the database `{place}` {_UNAVAILABLE[code]} ({error.args[-1]})")
     if code in _UNAVAILABLE:
         return StoreUnavailable(f"the database `{place}` {_UNAVAILABLE[code]} ({error.args[-1]})")
     if code in _CONFIG:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from hydra.errors import ConfigError, HydraError, PayloadError, SchemaError, StoreUnavailable
+from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError, PayloadError, SchemaError, StoreUnavailable
 
 RETRIED = frozenset({"40001", "40P01"})  # serialization failure, deadlock victim: the whole transaction is tried again
 READ_ONLY = "25006"  # a session that began so stays so, or leads to a standby: another one may find a server to write
@@ -32,6 +32,8 @@ _CLASSES = {
     "57": "was interrupted by its operator",
     "58": "reports a system error",
 }
+_CROWDED = "53300"
+_CROWDED_WORDS = ("too many c", "connection slots are reserved")  # libpq keeps no code of a refused connection
 
 
 def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> HydraError | None:
@@ -45,6 +47,8 @@ def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> Hy
         return PayloadError("a name, key or tag holds a NUL character, which PostgreSQL cannot store; leave it out")
     if code in ("54000", "22001"):
         return PayloadError(f"a value is larger than the database `{url}` can hold")
+    if code == _CROWDED or (not code and any(words in str(error) for words in _CROWDED_WORDS)):
+        return ConnectionsUsedUp(f"the database `{url}` {_UNAVAILABLE[_CROWDED]} ({_first_line(error)})")
     meaning = _UNAVAILABLE.get(code) or _CLASSES.get(code[:2])
     if meaning is None and (code or not isinstance(error, psycopg.OperationalError)):
         return None

@@ -8,19 +8,25 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from hydra.dispatch.events import Action, ClaimDone, SendCommit
 from hydra.execution import Claimed, Ending, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, FromWorker, Recorded, Run, ToWorker
-from hydra.node import supervisor
+from hydra.node import node, supervisor
+from hydra.node.store_thread import Report, StoreThread
 from hydra.schedules import ScheduleChange
 from hydra.stores import open_store
 from hydra.worker import worker
 
 POINT = "HYDRA_TEST_KILL"
 MARK = "HYDRA_TEST_KILL_MARK"  # a file that exists once the death has happened
+IN_ONE_TURN = "worker:continue answered"  # see `DeadBeforeTheTurn`
+WAIT_SECONDS = 20.0
 
 
 def reach(point: str, victim: int | None = None) -> None:
@@ -56,6 +62,13 @@ class KillingSocket(worker.SupervisorSocket):
 
     def send(self, frames: list[FromWorker]) -> None:
         names = {name for frame in frames if (name := name_of(frame))}
+        if "continue" in names and os.environ.get(POINT) == IN_ONE_TURN and is_first():
+            mark = Path(os.environ[MARK])
+            mark.write_text(str(os.getpid()))
+            super().send(frames)
+            wait_until(Path(f"{mark}-claimed").exists)
+            os.kill(os.getpid(), signal.SIGKILL)
+            signal.pause()
         for name in names:
             reach(f"before {name} sent")
         super().send(frames)
@@ -79,6 +92,41 @@ def name_of(frame: FromWorker) -> str | None:
 def install_in_supervisor() -> None:
     if os.environ.get(POINT, "").startswith("supervisor:"):
         supervisor.open_store = lambda url, namespace: make_killing(open_store(url, namespace))  # type: ignore[attr-defined]
+    if os.environ.get(POINT) == IN_ONE_TURN:
+        node.StoreThread = DeadBeforeTheTurn  # type: ignore[misc]
+
+
+class DeadBeforeTheTurn(StoreThread):
+    """Has one turn of a supervisor that is late see that the next generation is its own, and then that its worker died.
+
+    The worker lives until the claim is answered; the loop stands still from its asking until the worker is dead.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._is_over = False
+        report, self._post = self._post, self._tell
+        self._report = report
+
+    def _tell(self, report: Report) -> None:
+        self._report(report)
+        mark = Path(os.environ[MARK])
+        if isinstance(report, ClaimDone) and report.executions and mark.exists():
+            Path(f"{mark}-claimed").touch()
+
+    def ask(self, actions: list[Action]) -> None:
+        super().ask(actions)
+        commits = [commit for action in actions if isinstance(action, SendCommit) for commit in action.commits]
+        if not self._is_over and any(commit.end and commit.end.kind == Ending.CONTINUED for commit in commits):
+            self._is_over = True
+            stat = Path("/proc") / Path(os.environ[MARK]).read_text() / "stat"
+            wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def make_killing(store: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import flow_app
+import kills
 import pytest
 from hydra.execution import Ending
 from hydra.stores import open_store
@@ -47,6 +49,16 @@ def test_g4_a_worker_killed_between_two_generations(scene: Scene, point: str) ->
     assert handle.result(timeout=30) == 3
     assert scene.mark.exists()
     check_turns(scene, handle.id, first_twice=point == "worker:before continue sent")
+
+
+def test_g2_r22_one_late_turn_sees_the_next_generation_claimed_and_its_worker_dead(scene: Scene) -> None:
+    """What was on its way to the dead worker must not reach the one that takes its slot."""
+    node = scene.start("flow_app", kill=kills.IN_ONE_TURN)
+    handle = scene.engine.submit(flow_app.turns.bind(scene.log, 0))
+    assert handle.result(timeout=30) == 3
+    assert Path(f"{scene.mark}-claimed").exists()
+    assert node.text().count("worker 0 died (signal SIGKILL) with 1 executions") == 1
+    check_turns(scene, handle.id, first_twice=False)
 
 
 @pytest.mark.parametrize("point", ["supervisor:before continue commit", "supervisor:after continue commit"])

@@ -44,6 +44,7 @@ from hydra.dispatch.events import (
 )
 from hydra.errors import ConfigError
 from hydra.frames import ToWorker
+from hydra.node.outgoing import Outgoing
 from hydra.node.peers import Reaper
 from hydra.node.store_thread import (
     NO_ANSWER,
@@ -118,7 +119,7 @@ class Node:
         self._alarm_at_ns: int | None = None
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._asked: list[Action] = []
-        self._outgoing: dict[int, list[ToWorker]] = {}
+        self._outgoing = Outgoing()
         self._exit: Exit | None = None
         self._hinted = False
         self._stopping = threading.Event()
@@ -217,18 +218,18 @@ class Node:
             self._asked = []
         assert self.page is not None
         self.page.set_session(self._store_thread.session)
-        for slot, frames in self._outgoing.items():
+        for slot, frames in self._outgoing.take().items():
             self._workers.send(slot, frames)
-        self._outgoing.clear()
 
     def _do(self, action: Action) -> None:
         match action:
             case ToSlot(slot, frames):
-                self._outgoing.setdefault(slot, []).extend(frames)
+                self._outgoing.add(slot, frames)
             case SpawnWorker(slot):
+                self._outgoing.forget(slot)
                 self._workers.spawn(slot)
             case KillWorker(slot, reason):
-                self._outgoing.pop(slot, None)
+                self._outgoing.forget(slot)
                 self._workers.kill(slot, reason)
             case ExtendLease(deadline_ns):
                 assert self.page is not None

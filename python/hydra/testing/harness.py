@@ -268,10 +268,12 @@ class HarnessNode:
             case ToSlot(_, frames):
                 outgoing += frames
             case SpawnWorker(slot):
+                outgoing.clear()
                 if self._hub_slot != slot:
                     self._hub = self._new_hub(slot)
                 self._events.append(WorkerStarted(slot))
             case KillWorker(slot, reason):
+                outgoing.clear()
                 self._hub.close()
                 self._hub_slot = -1
                 self._events.append(WorkerGone(slot, reason, []))

@@ -18,7 +18,7 @@ kills.install_in_worker()
 
 def note(log: str, word: str) -> None:
     """One line, whole, whatever is killed meanwhile: what happened, the key, the worker, its supervisor."""
-    line = f"{word}\t{hydra.idempotency_key()}\t{os.getpid()}\t{os.getppid()}\n"
+    line = f"{word}\t{hydra.idempotency_key()}\t{os.getpid()}\t{kills.supervisor_pid()}\n"
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, line.encode())
     os.close(descriptor)

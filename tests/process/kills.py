@@ -25,6 +25,7 @@ from hydra.worker import worker
 
 POINT = "HYDRA_TEST_KILL"
 MARK = "HYDRA_TEST_KILL_MARK"  # a file that exists once the death has happened
+SUPERVISOR = "HYDRA_TEST_SUPERVISOR"  # its pid
 IN_ONE_TURN = "worker:continue answered"  # see `DeadBeforeTheTurn`
 WAIT_SECONDS = 20.0
 
@@ -33,8 +34,13 @@ def reach(point: str, victim: int | None = None) -> None:
     """Called in a worker."""
     who, _, where = os.environ.get(POINT, "").partition(":")
     if where == point and is_first():
-        os.kill({"worker": os.getpid(), "supervisor": os.getppid()}[who], signal.SIGKILL)
+        os.kill({"worker": os.getpid(), "supervisor": supervisor_pid()}[who], signal.SIGKILL)
         signal.pause()
+
+
+def supervisor_pid() -> int:
+    """Not a worker's parent: for a moment that is the process between the zygote's two forks."""
+    return int(os.environ.get(SUPERVISOR) or os.getppid())
 
 
 def is_first() -> bool:

@@ -20,5 +20,6 @@ def sleep(seconds: float) -> None:
 if __name__ == "__main__":
     if "FAKETIME" in os.environ:
         time.sleep = sleep
+    os.environ[kills.SUPERVISOR] = str(os.getpid())
     kills.install_in_supervisor()
     sys.exit(Supervisor(msgspec.json.decode(sys.argv[1], type=Settings)).run())

@@ -73,6 +73,48 @@ def test_messages_not_consumed_go_over_and_what_children_said_does_not(store: St
     assert store.audit() == []
 
 
+def consumed(message: Message, seq: int = 1, name: str = "hydra.event:approved") -> Record:
+    return Record(seq, "event", "", name, 0, 1, uuid.UUID(message.id).bytes, b"said", NOW, NOW)
+
+
+def test_r17_a_signal_that_a_generation_past_has_consumed_is_not_put_again(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    said = [message(claimed.id, "approved") for _ in range(3)]
+    store.signal(said[:2], NOW)
+    assert write(store, node, claimed, consumed(said[0]))
+    assert end(store, node, claimed, "continued", consumed(said[1], 2), payload=b"second")
+    store.signal(said[:2], NOW)
+    (second,) = take(store, node)
+    assert second.messages == []
+    store.signal([said[2]], NOW)
+    assert end(store, node, second, "continued", consumed(said[2]), payload=b"third")
+    store.signal(said, NOW)
+    (third,) = take(store, node)
+    assert third.messages == []
+    fresh = message(claimed.id, "approved")
+    store.signal([*said, fresh], NOW)
+    assert end(store, node, third, "released")
+    (again,) = take(store, node)
+    assert again.messages == [fresh]
+    assert store.audit() == []
+
+
+def test_r26_a_purge_takes_what_was_consumed_along(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    said = message(claimed.id, "approved")
+    store.signal([said], NOW)
+    assert end(store, node, claimed, "continued", consumed(said), payload=b"second")
+    (second,) = take(store, node)
+    assert end(store, node, second, "completed", payload=b"result")
+    assert store.purge(NOW + SECOND, 10) == 1
+    submit(store, id=claimed.id)
+    store.signal([said], NOW)
+    (anew,) = take(store, node)
+    assert (anew.id, anew.messages) == (claimed.id, [said])
+
+
 def test_a_cancel_reaches_the_next_generation(store: Store) -> None:
     node = register(store)
     claimed = running(store, node)

@@ -140,6 +140,18 @@ def test_bulk_steps_end_and_are_replayed(working: hydra.Engine) -> None:
     assert handle.steps() == []
 
 
+def test_r17_a_signal_repeated_in_a_later_generation_arrives_once(working: hydra.Engine) -> None:
+    handle = working.submit(poll.bind([]))
+    first = str(uuid.uuid4())
+    handle.signal("word", "a", id=first)
+    while "continued" not in {attempt.ending for attempt in handle.attempts()}:
+        working.read(lambda store: store.wait_for_change(0.1))
+    handle.signal("word", "a", id=first)
+    for word in "bcd":
+        handle.signal("word", word)
+    assert handle.result(timeout=WAIT_SECONDS) == ["a", "b", "c", "d"]
+
+
 def test_a_handle_follows_an_execution_that_begins_anew(working: hydra.Engine) -> None:
     handle = working.submit(poll.bind([]), key="k")
     other = working.submit(async_poll.bind([]))

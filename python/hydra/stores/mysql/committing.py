@@ -246,6 +246,7 @@ class _Writes:
         if self._inputs:
             for id, input in self._inputs.items():
                 transaction.queue("continue_input", id=id_literal(id), input=literal(input))
+            transaction.queue("keep_consumed", ids=id_list(self._inputs))
             transaction.queue("purge_records", ids=id_list(self._inputs))
             transaction.queue("purge_progress", ids=id_list(self._inputs))
             transaction.queue("forget_children", ids=id_list(self._inputs))

@@ -7,7 +7,7 @@ from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 
-_PARTS = ("purge_records", "purge_messages", "purge_progress", "purge_claims", "purge_executions")
+_PARTS = ("purge_records", "purge_messages", "purge_consumed", "purge_progress", "purge_claims", "purge_executions")
 
 
 def purge(transaction: Transaction, older_than: int, limit: int) -> int:

@@ -229,6 +229,7 @@ class _Writes:
         if self._inputs:
             execute_rows(self._connection, "continue_inputs", self._inputs)
             ids = to_json([id for _, id in self._inputs])
+            execute(self._connection, "keep_consumed", ids=ids)
             execute(self._connection, "purge_records", ids=ids)
             execute(self._connection, "purge_progress", ids=ids)
             execute(self._connection, "forget_children", ids=ids)

@@ -1,4 +1,4 @@
--- Index: primary keys of all five tables. A later statement of the transaction in which commit_ends took the executions and their
+-- Index: primary keys of all six tables. A later statement of the transaction in which commit_ends took the executions and their
 -- last records: it locks no row that is not locked already. The digest stays: it is the key's, and says what was first asked for.
 with continued as materialized (
     select i.id, i.input
@@ -13,6 +13,14 @@ with continued as materialized (
     delete from hydra_record as r
     using continued
     where r.execution_id = any(array[continued.id])
+    returning r.execution_id, r.kind, r.name, r.digest
+), kept as (
+    insert into hydra_consumed (execution_id, message_id)
+    select f.execution_id, f.digest
+    from forgotten as f
+    where f.kind = 'event'
+        and f.name like 'hydra.event:%%'
+    on conflict (execution_id, message_id) do nothing
 ), unsaid as (
     delete from hydra_progress as p
     using continued

@@ -29,6 +29,10 @@ with locked as materialized (
     delete from hydra_message as m
     using gone
     where m.execution_id = any(array[gone.execution_id])
+), consumed as (
+    delete from hydra_consumed as c
+    using gone
+    where c.execution_id = any(array[gone.execution_id])
 ), progress as (
     delete from hydra_progress as p
     using gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hydra.dispatch import events
 from hydra.dispatch.events import Reached
 from hydra.dispatch.held import Held
@@ -60,7 +61,7 @@ def test_r19_a_record_that_is_gone_begins_the_node_anew_and_parks_its_execution(
     assert has_begun_anew(node)
     assert [action.slot for action in node.wants(events.KillWorker)] == [0]
     (park,) = node.wants(events.Park)
-    assert park.advanced == [Advanced("a", 2)]
+    assert park.advanced == [Advanced("a", 2, 1)]
     assert [(commit.id, commit.epoch, commit.end.kind) for commit in park.commits] == [("a", 1, Ending.PARKED)]
 
 
@@ -105,7 +106,7 @@ def test_r19_an_end_that_is_gone_is_a_rewind_and_is_parked() -> None:
     resynced(node, ("a", 1, 1))
     assert has_begun_anew(node)
     (park,) = node.wants(events.Park)
-    assert park.advanced == [Advanced("a", 2)]
+    assert park.advanced == [Advanced("a", 2, 1)]
     assert [commit.id for commit in park.commits] == ["a"]
 
 
@@ -117,7 +118,7 @@ def test_r19_an_end_and_its_claim_that_are_gone_are_a_rewind() -> None:
     resynced(node, found=[Reached("a", 0, 0, False)])
     assert has_begun_anew(node)
     (park,) = node.wants(events.Park)
-    assert (park.advanced, park.commits) == ([Advanced("a", 2)], [])
+    assert (park.advanced, park.commits) == ([Advanced("a", 2, 1)], [])
 
 
 def test_r19_an_execution_that_is_gone_altogether_is_a_rewind() -> None:
@@ -171,13 +172,48 @@ def test_r19_a_crash_found_written_is_no_rewind() -> None:
     assert node.dispatcher.held_count == 1
 
 
+def test_r19_a_generation_that_ended_is_no_rewind_and_parks_nothing() -> None:
+    node = working("a", "b")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    node.receive(0, ended(node.tokens["a"], Ending.CONTINUED, record(2)))
+    node.written()
+    assert reconnect(node) == ["a"]
+    resynced(node, ("b", 1, 0), found=[Reached("a", 1, 0, False, 1)])
+    assert not node.wants(events.Renew)
+    node.tell(events.Refused())
+    assert not node.wants(events.Park)
+
+
+def test_r19_a_generation_whose_end_was_in_doubt_is_no_rewind() -> None:
+    node = working("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    node.receive(0, ended(node.tokens["a"], Ending.CONTINUED, record(2)))
+    node.tell(events.OutcomeUnknown("connection reset"))
+    (resync,) = node.wants(events.SendResync)
+    assert resync.ids == ["a"]
+    resynced(node, found=[Reached("a", 1, 0, False, 1)])
+    assert not node.wants(events.Renew)
+    assert node.dispatcher.held_count == 0
+
+
+def test_r19_another_node_may_have_ended_the_generation_since() -> None:
+    node = working("a")
+    node.receive(0, ended(node.tokens["a"], Ending.WAITING, record(1)))
+    node.written()
+    reconnect(node)
+    resynced(node, found=[Reached("a", 3, 0, False, 2)])
+    assert not node.wants(events.Renew)
+
+
 def test_r19_a_refused_node_parks_what_the_database_may_have_lost_with_its_registration() -> None:
     node = working("a", "b")
     node.receive(0, recorded(node.tokens["a"], 1))
     node.written()
     node.tell(events.Refused())
     (park,) = node.wants(events.Park)
-    assert (park.advanced, park.commits) == ([Advanced("a", 1)], [])
+    assert (park.advanced, park.commits) == ([Advanced("a", 1, 1)], [])
 
 
 def test_r19_a_beat_counted_twice_asks_for_the_proof_even_on_an_old_connection() -> None:
@@ -212,6 +248,18 @@ def test_r19_only_the_latest_ends_are_kept() -> None:
         acknowledged.written(pairs)
     assert len(acknowledged.advanced([])) == ENDS_MAX
     assert acknowledged.questions([]) == [f"{2 * ENDS_MAX // 1000 - 1}-999"]
+    assert acknowledged.forgotten_count == ENDS_MAX
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_r19_a_rewind_tells_how_many_ends_it_cannot_be_held_against(count: int) -> None:
+    node = working("a")
+    node.dispatcher._registration.acknowledged.forgotten_count = count
+    reconnect(node)
+    resynced(node)
+    messages = [action.message for action in node.wants(events.Log)]
+    assert any("the database lost" in message for message in messages)
+    assert any(f"whether {count} others " in message for message in messages) == bool(count)
 
 
 def test_r19_an_acknowledged_record_is_durable_once() -> None:

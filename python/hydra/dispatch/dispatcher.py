@@ -154,6 +154,13 @@ class Dispatcher:
             f"the database lost what it had confirmed to this node, which gives up {len(self._held)} executions and "
             "registers anew; was there a failover without synchronous replication?",
         )
+        forgotten_count = self._registration.acknowledged.forgotten_count
+        if forgotten_count:
+            self._effects.log(
+                "error",
+                f"it remembers the last {rewind.ENDS_MAX} executions that ended here: whether {forgotten_count} others "
+                "that ended before these went back, too, is not known, and none of them is parked",
+            )
         self._effects.do(events.Renew())
         self._give_up(owned, "the database lost what it had confirmed")
 

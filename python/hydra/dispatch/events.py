@@ -86,12 +86,13 @@ class Reconnected(Event):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """How far an execution has come in the database."""
+    """How far an execution has come in the database; in the claim `continued_epoch` a generation ended last."""
 
     id: str
     epoch: int
     record_count: int
     is_final: bool
+    continued_epoch: int = 0
 
 
 class Resynced(Event):

@@ -28,7 +28,7 @@ REASON = (
 REASON_PAYLOAD = encode(REASON)
 _FINAL_ENDINGS = frozenset((Ending.COMPLETED, Ending.CANCELLED))  # a person's retry takes a failure back
 
-Ended = tuple[str, int, int]  # execution, epoch, how far it had come
+Ended = tuple[str, int, int]  # execution, epoch, how far it had come; 0 where its generation ended
 
 
 class Acknowledged:
@@ -39,6 +39,7 @@ class Acknowledged:
         self._beat_counter = 0
         self._ended: deque[list[Ended]] = deque()
         self._ended_count = 0
+        self.forgotten_count = 0  # ends beyond ENDS_MAX, which a rewind cannot be held against
 
     def begin(self) -> None:
         """A new registration; the ends of earlier ones are still known."""
@@ -60,12 +61,15 @@ class Acknowledged:
             if commit.records:
                 held.durable_seq = commit.records[-1].seq
             if end is not None and end.kind != Ending.CRASHED:
-                ended.append((held.id, commit.epoch, held.durable_seq + (end.kind in _FINAL_ENDINGS)))
+                count = 0 if end.kind == Ending.CONTINUED else held.durable_seq + (end.kind in _FINAL_ENDINGS)
+                ended.append((held.id, commit.epoch, count))
         if ended:
             self._ended.append(ended)
             self._ended_count += len(ended)
             while self._ended_count > ENDS_MAX and len(self._ended) > 1:
-                self._ended_count -= len(self._ended.popleft())
+                count = len(self._ended.popleft())
+                self._ended_count -= count
+                self.forgotten_count += count
 
     def questions(self, under_way: Iterable[Pair]) -> list[str]:
         """Executions whose state is part of the proof, because this node does not own them any more, or may not."""
@@ -107,11 +111,9 @@ class Acknowledged:
 
     def advanced(self, held: Iterable[Held]) -> list[Advanced]:
         """How far each execution is known to have come; those without a record come to no harm."""
-        known = {id: count for ended in self._ended for id, _, count in ended if count}
-        for each in held:
-            if each.durable_seq:
-                known[each.id] = max(each.durable_seq, known.get(each.id, 0))
-        return [Advanced(id, count) for id, count in sorted(known.items())]
+        known = {id: (epoch, count) for ended in self._ended for id, epoch, count in ended}
+        known |= {each.id: (each.epoch, each.durable_seq) for each in held}  # the newest claim knows best
+        return [Advanced(id, count, epoch) for id, (epoch, count) in sorted(known.items()) if count]
 
 
 def parking(advanced: Iterable[Advanced], owned: Mapping[str, Owned]) -> list[ExecutionCommit]:
@@ -124,7 +126,8 @@ def parking(advanced: Iterable[Advanced], owned: Mapping[str, Owned]) -> list[Ex
 
 
 def _has_come(found: Reached | None, epoch: int, count: int) -> bool:
-    """So far at least. A final end counts for one record more, and for as many as anybody may know of."""
+    """So far at least. A final end counts for one record more, and for as many as anybody may know of; a generation
+    that ended in that claim, or after it, has forgotten its records."""
     if found is None or found.epoch < epoch:
         return False
-    return found.is_final or found.record_count >= count
+    return found.is_final or found.record_count >= count or found.continued_epoch >= epoch

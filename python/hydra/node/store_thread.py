@@ -53,7 +53,7 @@ from hydra.dispatch.events import (
 from hydra.dispatch.handover import FULL_PAUSE_US, Handover
 from hydra.dispatch.rewind import CAUSE, PARK_MAX, REASON_PAYLOAD
 from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
-from hydra.execution import DIVERGED, FINAL, Ending, ExecutionCommit, NodeInfo, NodeRef
+from hydra.execution import DIVERGED, FINAL, Ending, ExecutionCommit, NodeInfo, NodeRef, Snapshot
 from hydra.frames import Committed, FromWorker
 from hydra.node.peers import Reaper
 from hydra.node.ticker import Ticker
@@ -404,11 +404,8 @@ class StoreThread:
             with self._store.transaction():
                 node, owned = self._store.resync(node)
                 counter = next((peer.counter for peer in self._store.nodes() if peer.info.id == node.id), 0)
-                found = [
-                    Reached(each.id, each.epoch, each.record_count, each.status in FINAL)
-                    for each in self._store.get(ids)
-                    if each is not None
-                ]
+                ours = {each.id for each in owned}
+                found = [self._reached(each, each.id in ours) for each in self._store.get(ids) if each is not None]
                 number = self._store.connection_number
         except LeaseLost:
             self._refuse()
@@ -417,6 +414,13 @@ class StoreThread:
         else:
             self._node, self._proven_number = node, number
             self._post(Resynced(owned, counter, found))
+
+    def _reached(self, snapshot: Snapshot, is_ours: bool) -> Reached:
+        """Where records may have gone with their generation, the audit trail says so."""
+        is_final = snapshot.status in FINAL
+        lines = [] if is_final or is_ours else self._store.claims(snapshot.id)
+        continued = [line.epoch for line in lines if line.ending == Ending.CONTINUED]
+        return Reached(snapshot.id, snapshot.epoch, snapshot.record_count, is_final, max(continued, default=0))
 
     def _park(self, park: Park) -> None:
         """The claims this node still has, then what nobody has; both only where the database knows less."""

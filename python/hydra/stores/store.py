@@ -62,10 +62,14 @@ class Owned(msgspec.Struct, frozen=True):
 
 
 class Advanced(msgspec.Struct, frozen=True):
-    """How many records an execution is known to have at least; its final end counts as one more (R19)."""
+    """How many records an execution is known to have at least; its final end counts as one more (R19).
+
+    That was so in the claim of `epoch`: where a generation ended in it or since, they are rightly forgotten.
+    """
 
     id: str
     record_count: int
+    epoch: int
 
 
 class NodeState(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra.execution import Ending, Status
 from hydra.stores.mysql.locking import IDLE, leave_queues, lock_executions
-from hydra.stores.mysql.statements import Word, id_list, id_literal, literal
+from hydra.stores.mysql.statements import Word, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.store import Advanced
 
@@ -15,8 +15,14 @@ def park(
     transaction: Transaction, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
 ) -> list[str]:
     """An epoch of its own for each, since the one before may have ended already."""
-    known = {each.id: each.record_count for each in advanced}
-    behind = [e for e in lock_executions(transaction, known) if e.status in IDLE and e.record_count < known[e.id]]
+    known = {each.id: each for each in advanced}
+    behind = [
+        e for e in lock_executions(transaction, known) if e.status in IDLE and e.record_count < known[e.id].record_count
+    ]
+    if behind:
+        rows = transaction.select("continued_since", ids=id_list(e.id for e in behind))
+        began_anew = {id_text(id): epoch for id, epoch in rows}
+        behind = [e for e in behind if began_anew.get(e.id, 0) < known[e.id].epoch]
     if not behind:
         return []
     leave_queues(transaction, behind)

@@ -20,6 +20,7 @@ def park(
         "node": node_id,
         "ids": uuids([each.id for each in known]),
         "record_counts": integers([each.record_count for each in known]),
+        "epochs": integers([each.epoch for each in known]),
         "cause": cause,
         "reason": reason,
         "now": now,

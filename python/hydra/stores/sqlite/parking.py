@@ -21,7 +21,7 @@ def park(
     now: int,
 ) -> list[str]:
     """An epoch of its own for each, since the one before may have ended already."""
-    known = to_json(sorted((each.id, each.record_count) for each in advanced))
+    known = to_json(sorted((each.id, each.record_count, each.epoch) for each in advanced))
     before = select_json(connection, "states", namespace=namespace, ids=to_json([each.id for each in advanced]))
     parked = [id for (id,) in select(connection, "park", namespace=namespace, known=known, cause=cause, now=now)]
     execute(connection, "park_claims", ids=to_json(parked), node=node_id, cause=cause, reason=reason, now=now)

@@ -198,6 +198,19 @@ def test_r19_a_generation_whose_end_was_in_doubt_is_no_rewind() -> None:
     assert node.dispatcher.held_count == 0
 
 
+def test_r19_a_generation_whose_end_was_in_doubt_may_be_ours_again() -> None:
+    """One lost reply: it ended, and the next one was claimed."""
+    node = working("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    node.written()
+    node.receive(0, ended(node.tokens["a"], Ending.CONTINUED, record(2)))
+    node.tell(events.OutcomeUnknown("connection reset"))
+    resynced(node, ("a", 2, 0), found=[Reached("a", 2, 0, False)])
+    assert not node.wants(events.Renew)
+    (asked,) = node.wants(events.Recover)
+    assert asked.ids == ["a"]
+
+
 def test_r19_another_node_may_have_ended_the_generation_since() -> None:
     node = working("a")
     node.receive(0, ended(node.tokens["a"], Ending.WAITING, record(1)))

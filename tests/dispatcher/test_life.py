@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hydra.dispatch import events
-from hydra.frames import Halt
+from hydra.execution import Message
+from hydra.frames import Deliver, Halt
 from hydra.stores.store import Attention, Beat
 
 from .driver import MS, SECOND, TTL, Driver, claimed, ended, recorded
@@ -28,6 +29,19 @@ def test_registration_is_repeated_with_a_growing_pause_while_the_database_is_awa
         node.tick(wake.at_ns - node.now)
         assert node.wants(events.Register)
     assert pauses == [20, 40, 80, 160, 320, 640, 1000, 1000]
+
+
+def test_r17_what_a_beat_brings_does_not_come_with_the_dispatch_that_has_not_left_yet() -> None:
+    node = Driver().join().run("a")
+    message = Message("m", "a", "word", b"", 0)
+    for _ in range(2):  # each beat brings what is not consumed
+        node.tell(events.Beaten(node.now, Beat(1, [], [message])))
+        assert [frame.messages for frame in node.sent(Deliver)] in ([[message]], [])
+    assert node.runs["a"].messages == []
+    node.die(0, "a")
+    node.written()
+    node.start(0)
+    assert node.runs["a"].messages == [message]
 
 
 def test_an_outage_is_logged_once() -> None:

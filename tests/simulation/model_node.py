@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from hydra.dispatch import events
 from hydra.dispatch.dispatcher import Dispatcher, Settings
-from hydra.execution import ExecutionCommit, NodeRef
-from hydra.frames import Durable, Ended, Halt, Hello, Recorded, Run
+from hydra.execution import DIVERGED, ExecutionCommit, NodeRef
+from hydra.frames import Durable, Ended, Halt, Hello, Recorded, Run, ToWorker
+from hydra.node.outgoing import Outgoing
 
 from .model_store import Broken, Transaction
 from .model_worker import Page, Worker
@@ -32,7 +33,12 @@ STORE_ACTIONS = (
 
 
 class Node:
-    def __init__(self, world: World, name: str, settings: Settings, dispatcher: type[Dispatcher]) -> None:
+    def __init__(
+        self, world: World, name: str, settings: Settings, dispatcher: type[Dispatcher], code: int = 0
+    ) -> None:
+        self.code = code
+        self.outgoing = Outgoing()
+        self.has_outgoing = False  # the turn of the loop is not over: frames leave at its end
         self.world = world
         self.name = name
         self.settings = settings
@@ -55,6 +61,8 @@ class Node:
         if self.is_paused or self.has_left:
             return []
         found: list[tuple[object, ...]] = []
+        if self.has_outgoing:
+            found.append((self.flush,))
         if self.replies:
             found.append((self.hear,))
         if self.asked and not self.under_way:
@@ -82,6 +90,14 @@ class Node:
                 self.asked.append(action)
             else:
                 self._do(action)
+        if self.has_outgoing and self.world.random.random() < 0.5:
+            self.flush()
+
+    def flush(self) -> None:
+        """The turn ends."""
+        self.has_outgoing = False
+        for slot, frames in self.outgoing.take().items():
+            self._send(slot, frames)
 
     def hear(self) -> None:
         self.handle(self.replies.popleft())
@@ -117,14 +133,18 @@ class Node:
     def _do(self, action: events.Action) -> None:
         match action:
             case events.ToSlot(slot, frames):
-                self._send(slot, frames)
+                self.outgoing.add(slot, frames)
+                self.has_outgoing = True
             case events.SpawnWorker(slot):
+                if "outgoing" not in self.world.dropped:
+                    self.outgoing.forget(slot)
                 if slot in self.workers or not self.node_id:
                     raise Broken(f"R1 worker {slot} of {self.name} was started beside another or before a registration")
-                self.workers[slot] = Worker(self.world, slot, self.node_id, self.page)
+                self.workers[slot] = Worker(self.world, slot, self.node_id, self.page, self.code)
                 self._companies[slot] = {}
                 self.told_silent.discard(slot)
             case events.KillWorker(slot, reason):
+                self.outgoing.forget(slot)
                 self.workers[slot].is_condemned = True
                 self.workers[slot].death_reason = reason
             case events.ExtendLease(deadline_ns):
@@ -136,8 +156,10 @@ class Node:
             case events.Exit():
                 self.leave()
 
-    def _send(self, slot: int, frames: list[object]) -> None:
-        worker = self.workers[slot]
+    def _send(self, slot: int, frames: list[ToWorker]) -> None:
+        worker = self.workers.get(slot)
+        if worker is None:  # it died in this very turn
+            return
         company = self._companies[slot]
         for frame in frames:
             if isinstance(frame, Run):
@@ -194,7 +216,7 @@ class Node:
         self._registration_count += 1
         sent_ns = self.world.now_ns
         self.node_id = f"{self.name}.{self._registration_count}"
-        self.ref = self.world.store.register(self.node_id, sent_ns)
+        self.ref = self.world.store.register(self.node_id, sent_ns, self.code)
         if "own_page" not in self.world.dropped:
             self.page = Page()
         self.replies.append(events.Registered(sent_ns))
@@ -235,7 +257,9 @@ class Node:
         if self.ref is None:
             return
         # The answer's records may come into the hands of the dispatcher again, so the transaction keeps its own lists.
-        copies = [ExecutionCommit(c.id, c.epoch, [*c.records], c.end, c.worker, *_deaths(c)) for c in commits]
+        copies = [
+            ExecutionCommit(c.id, c.epoch, [*c.records], c.end, c.worker, *_deaths(c), self._heir(c)) for c in commits
+        ]
         parts = [copies]
         if "one_connection" in self.world.dropped:
             parts = [[ExecutionCommit(c.id, c.epoch, c.records) for c in copies if c.records and c.end]]
@@ -250,6 +274,14 @@ class Node:
                 self.world.store.transactions.append(transaction)
                 if is_last:
                     self.under_way.append(transaction)
+
+    def _heir(self, commit: ExecutionCommit) -> str | None:
+        """A node with the recorder's code, alive when it was looked for (R27)."""
+        if commit.end is None or commit.end.cause != DIVERGED:
+            return None
+        code = self.world.store.rows[commit.id].code
+        heirs = [n.id for n in self.world.store.nodes.values() if n.state == "alive" and n.code == code]
+        return self.world.random.choice(heirs) if heirs else None
 
     def refuse(self) -> None:
         self.asked.clear()

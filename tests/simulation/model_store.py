@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hydra.dispatch.events import Reached
-from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeRef, Record
+from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Record
 from hydra.stores.store import Attention, Beat, Owned
 
 FINAL = ("completed", "failed", "cancelled", "parked")
@@ -32,13 +32,21 @@ class Row:
     death_count: int = 0
     alone_death_count: int = 0
     claims: list[list[object]] = field(default_factory=list)  # epoch, node, ending
+    generation: int = 0
+    ever: set[str] = field(default_factory=set)  # the steps recorded in any generation
+    code: int = -1  # whose code recorded in this generation
+    wake_seq: int = 0
+    messages: list[Message] = field(default_factory=list)
+    consumed: set[str] = field(default_factory=set)  # by any generation
+    parent: str = ""
 
 
 @dataclass(slots=True)
 class NodeRow:
     id: str
     beat_at: int
-    state: str = "alive"
+    code: int = 0
+    state: str = "alive"  # then dead, then empty: nobody looks for its executions any more (R8)
     session: int = 1
     counter: int = 0
 
@@ -57,6 +65,7 @@ class Transaction:
     is_open: bool = False
     accepted: list[bool] = field(default_factory=list)
     snapshot: dict[str, list[Record]] = field(default_factory=dict)
+    heirs: set[str] = field(default_factory=set)  # named by commits and found alive, their rows locked like the own
 
     def __repr__(self) -> str:
         ids = [f"{c.id}@{c.epoch}+{len(c.records)}{f' {c.end.kind}' if c.end else ''}" for c in self.commits]
@@ -73,8 +82,8 @@ class ModelStore:
 
     # nodes
 
-    def register(self, id: str, now: int) -> NodeRef:
-        self.nodes[id] = NodeRow(id, now)
+    def register(self, id: str, now: int, code: int = 0) -> NodeRef:
+        self.nodes[id] = NodeRow(id, now, code)
         return NodeRef(id, 1)
 
     def is_alive(self, node: NodeRef) -> bool:
@@ -83,7 +92,9 @@ class ModelStore:
 
     def is_locked(self, node_id: str) -> bool:
         """Whether a transaction holds the share lock on the node's row, so that nobody gets it exclusively."""
-        return "fence" not in self.dropped and any(t.is_open and t.node.id == node_id for t in self.transactions)
+        return "fence" not in self.dropped and any(
+            t.is_open and (t.node.id == node_id or node_id in t.heirs) for t in self.transactions
+        )
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, list[Owned]] | None:
         row = self.nodes[node.id]
@@ -95,9 +106,15 @@ class ModelStore:
 
     def progress(self, ids: list[str]) -> list[Reached]:
         return [
-            Reached(row.id, row.epoch, len(row.records), row.status in FINAL[:3])
+            Reached(row.id, row.epoch, len(row.records), row.status in FINAL[:3], self.continued_epoch(row))
             for row in map(self.rows.__getitem__, ids)
         ]
+
+    def continued_epoch(self, row: Row) -> int:
+        """In which claim a generation ended last."""
+        if "continued" in self.dropped:
+            return 0
+        return max((int(str(claim[0])) for claim in row.claims if claim[2] == Ending.CONTINUED), default=0)
 
     def recover(self, node: NodeRef, ids: list[str], now: int) -> list[Claimed]:
         return [self._claimed(row, row.records, now) for id in ids if (row := self.rows[id]).owner == node.id]
@@ -126,7 +143,14 @@ class ModelStore:
 
     def give_back(self, row: Row) -> None:
         row.claims[-1][2] = Ending.LOST
-        row.owner, row.status = "", "pending"
+        row.owner, row.status, row.wake_at = "", "pending", 0
+
+    def empty(self) -> None:
+        """What is dead and owns nothing needs no look any more (R8)."""
+        owners = {row.owner for row in self.rows.values()}
+        for node in self.nodes.values():
+            if node.state == "dead" and node.id not in owners and not self.is_locked(node.id):
+                node.state = "empty"
 
     # transactions
 
@@ -138,6 +162,8 @@ class ModelStore:
         if not self.is_alive(t.node):
             return "refused"
         t.is_open = True
+        named = {commit.heir for commit in t.commits if commit.heir}
+        t.heirs = {id for id in named if self.nodes[id].state == "alive" or "heir" in self.dropped}
         t.accepted = [self._accepts(t.node, commit) for commit in t.commits]
         if "snapshot" in self.dropped:
             t.snapshot = {row.id: list(row.records) for row in self.rows.values()}
@@ -146,11 +172,12 @@ class ModelStore:
     def commit(self, t: Transaction, now: int) -> tuple[list[Claimed], Beat | None]:
         for commit, is_accepted in zip(t.commits, t.accepted, strict=True):
             if is_accepted:
-                self._apply(t.node, commit)
+                self._apply(t.node, commit, t.heirs, now)
         claimed: list[Claimed] = []
         if t.slots is not None:
             for row in self.rows.values():
-                if row.status == "pending" and len(claimed) < t.slots:
+                is_due = row.status == "pending" and row.wake_at * 1000 <= now
+                if is_due and len(claimed) < t.slots:
                     claimed.append(self._claim(t, row, now))
         if not t.beat:
             return claimed, None
@@ -160,13 +187,35 @@ class ModelStore:
         self.nodes[t.node.id].counter += 1
         running = [row for row in self.rows.values() if row.owner == t.node.id]
         attention = [Attention(r.id, r.epoch, "cancel") for r in running if r.cancel]
-        return claimed, Beat(len(running), attention, counter=self.nodes[t.node.id].counter)
+        messages = [message for row in running for message in row.messages]
+        return claimed, Beat(len(running), attention, messages, counter=self.nodes[t.node.id].counter)
 
     def cancel(self, row: Row) -> None:
         if row.status == "running":
             row.cancel = True
-        elif row.status in ("pending", "sleeping"):
+        elif row.status in ("pending", "sleeping", "waiting"):
             row.status = "cancelled"
+            self._tell_parent(row)
+
+    def signal(self, row: Row, message: Message) -> bool:
+        """Put it, once, and wake what waits (R14, R17); whether it is new."""
+        if row.status in FINAL:
+            return False
+        is_known = message.id in row.consumed or message in row.messages
+        if "consumed" in self.dropped:
+            is_known = message in row.messages or any(
+                record.kind == "event" and record.digest == message.id.encode() for record in row.records
+            )
+        if not is_known:
+            row.messages.append(message)
+        row.wake_seq += 1
+        if row.status == "waiting":
+            row.status, row.wake_at = "pending", 0
+        return not is_known
+
+    def _tell_parent(self, row: Row) -> None:
+        if row.parent:
+            self.signal(self.rows[row.parent], Message(f"end of {row.id}", row.parent, row.id, b"", 0))
 
     def _accepts(self, node: NodeRef, commit: ExecutionCommit) -> bool:
         row = self.rows[commit.id]
@@ -187,10 +236,11 @@ class ModelStore:
     def _claimed(self, row: Row, records: list[Record], now: int) -> Claimed:
         deaths = row.death_count, row.alone_death_count
         return Claimed(
-            row.id, row.epoch, "w", None, b"", 1, 0, 0, now, 0, None, 0, row.cancel, *deaths, {}, list(records)
-        )
+            row.id, row.epoch, "w", None, b"%d" % row.generation, 1, 0, 0, now, 0, None, row.wake_seq, row.cancel,
+            *deaths, {}, list(records), list(row.messages),
+        )  # fmt: skip
 
-    def _apply(self, node: NodeRef, commit: ExecutionCommit) -> None:
+    def _apply(self, node: NodeRef, commit: ExecutionCommit, heirs: set[str], now: int) -> None:
         row = self.rows[commit.id]
         if self.nodes[node.id].state != "alive":
             raise Broken(f"P1 a dead node wrote to {row.id}")
@@ -202,24 +252,70 @@ class ModelStore:
             if record.kind == "step":
                 if record.name in row.names:
                     raise Broken(f"G3 step {record.name} of {row.id} has two outcomes")
+                if record.name in row.ever:
+                    raise Broken(f"G3 step {record.name} of {row.id} was recorded by a generation before")
                 row.names.add(record.name)
+            elif record.kind == "event":
+                self._consume(row, record.digest.decode())
+            elif record.kind == "spawn":
+                self._spawn(row, record)
+            if record.kind in ("step", "try", "sleep", "event", "spawn"):
+                row.code = self.nodes[node.id].code
             row.records.append(record)
         if commit.death_count is not None:
             row.death_count = commit.death_count
         if commit.alone_death_count is not None:
             row.alone_death_count = commit.alone_death_count
         if commit.end is not None:
-            self._end(row, commit.end)
+            self._end(row, commit.end, commit.heir or "", heirs, now)
 
-    def _end(self, row: Row, end: End) -> None:
+    def _consume(self, row: Row, id: str) -> None:
+        left = [message for message in row.messages if message.id != id]
+        if id in row.consumed or len(left) == len(row.messages):
+            raise Broken(f"R17 message {id} is delivered to {row.id} twice")
+        row.messages = left
+        row.consumed.add(id)
+
+    def _spawn(self, row: Row, record: Record) -> None:
+        id = f"{row.id}.{row.generation}.{record.name.removeprefix('spawn')}"
+        if id in self.rows:
+            raise Broken(f"G3 child {id} is made twice")
+        self.rows[id] = Row(id, parent=row.id)
+
+    def _hand_over(self, row: Row, heir: str) -> None:
+        """Released, and under the next epoch another's (R27)."""
+        row.claims[-1][2] = Ending.RELEASED
+        row.owner = heir
+        row.epoch += 1
+        row.claims.append([row.epoch, heir, None])
+
+    def _end(self, row: Row, end: End, heir: str, heirs: set[str], now: int) -> None:
+        if end.cause == DIVERGED:
+            if heir in heirs:
+                self._hand_over(row, heir)
+                return
+            end = End(Ending.SLEEPING, wake_at=now // 1000 + 200_000)  # parked, and resumed by somebody
         row.claims[-1][2] = end.kind
         if end.kind == Ending.CRASHED:
             row.epoch += 1
             row.claims.append([row.epoch, row.owner, None])
             return
-        row.owner = ""
-        if end.kind == Ending.RELEASED or (end.kind == Ending.SLEEPING and row.cancel):
+        row.owner, row.wake_at = "", 0
+        is_woken = end.kind == Ending.WAITING and row.wake_seq != end.wake_seq and "wake_seq" not in self.dropped
+        if end.kind == Ending.CONTINUED:
+            self._begin_anew(row, int(end.payload or b"0"))
+        elif end.kind == Ending.RELEASED or is_woken or (end.kind in ("sleeping", "waiting") and row.cancel):
             row.status = "pending"
         else:
             row.status = str(end.kind)
             row.wake_at = end.wake_at
+            if row.status in FINAL:
+                self._tell_parent(row)
+
+    def _begin_anew(self, row: Row, generation: int) -> None:
+        if generation != row.generation + 1:
+            raise Broken(f"G3 generation {generation} of {row.id} begins after {row.generation}")
+        row.status, row.generation, row.code = "pending", generation, -1
+        row.ever |= row.names
+        row.records, row.names = [], set()
+        row.messages = [message for message in row.messages if message.name == "word"]

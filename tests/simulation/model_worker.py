@@ -1,7 +1,8 @@
 """A worker process as the protocol sees it: replays what is recorded, starts steps, reports records, dies at any point.
 
 An execution's program is a row of groups; the steps of one group run side by side, the next group begins when all of
-them are recorded. After some groups it sleeps. Frames in its socket outlive it until they are read.
+them are recorded. After some groups it sleeps, waits for a message, or spawns a child and waits for its end; after the
+last it may begin anew, as its next generation. Frames in its socket outlive it until they are read.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hydra.execution import Claimed, End, Ending, Record
-from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Hello, Recorded, Run, ToWorker
+from hydra.execution import DIVERGED, Claimed, End, Ending, Message, Record
+from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Hello, Recorded, Run, ToWorker
 
 if TYPE_CHECKING:
     from .world import World
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Program:
+    """One generation. `pauses`: what comes after a group, as "sleep", "wait" or "child", by the group's place."""
+
     groups: tuple[tuple[str, ...], ...]
-    sleeps: frozenset[int] = frozenset()  # after these groups
+    pauses: dict[int, str] = field(default_factory=dict)
     poison: str = ""  # this step kills its worker
+    generation: int = 0
+    is_last: bool = True
 
     @property
     def steps(self) -> set[str]:
@@ -47,16 +52,18 @@ class Body:
     done: set[str]
     running: set[str] = field(default_factory=set)
     halted: str = ""
+    messages: list[Message] = field(default_factory=list)
+    differs: bool = False  # other code recorded what it was given (R27)
 
     def startable(self) -> str | None:
         """The next step that may start: nothing handed to the body may be undurable (G5)."""
-        if self.halted or self.durable < len(self.records):
+        if self.halted or self.differs or self.durable < len(self.records):
             return None
         for place, group in enumerate(self.program.groups):
             waiting = [name for name in group if name not in self.done]
             if waiting:
                 return next((name for name in waiting if name not in self.running), None)
-            if place in self.program.sleeps and f"sleep{place}" not in self.done:
+            if place in self.program.pauses and f"pause{place}" not in self.done:
                 return None
         return None
 
@@ -66,36 +73,71 @@ class Body:
             return None
         if self.halted:
             return Ending.RELEASED if self.halted == "drain" else Ending.CANCELLED
-        if self._next_sleep():
-            return Ending.SLEEPING
-        return Ending.COMPLETED if self.done >= self.program.steps else None
+        if self.differs:
+            return Ending.PARKED
+        if place := self.pause():
+            kind = self.program.pauses[place - 1]
+            if kind == "sleep":
+                return Ending.SLEEPING
+            return None if self.message(place - 1) else Ending.WAITING
+        if not self.done >= self.program.steps:
+            return None
+        return Ending.COMPLETED if self.program.is_last else Ending.CONTINUED
 
     def end(self, now_us: int) -> tuple[list[Record], End]:
         """The last records and the end."""
         kind = self.ending()
         if kind is Ending.SLEEPING:
-            return [self.record("sleep", self._next_sleep())], End(kind, wake_at=now_us + 200_000)
+            return [self.record("sleep", f"pause{self.pause() - 1}")], End(kind, wake_at=now_us + 200_000)
+        if kind is Ending.WAITING:
+            place = self.pause() - 1
+            spawns = self.program.pauses[place] == "child" and f"spawn{place}" not in self.done
+            records = [self.record("spawn", f"spawn{place}")] if spawns else []
+            return records, End(kind, wake_seq=self.execution.wake_seq)
+        if kind is Ending.PARKED:
+            return [], End(kind, cause=DIVERGED, wake_seq=self.execution.wake_seq)
+        if kind is Ending.CONTINUED:
+            return [], End(kind, b"%d" % (self.program.generation + 1))
         return [], End(str(kind))
 
-    def _next_sleep(self) -> str:
-        """The sleep this body has come to; "" when it has steps to run first, or none."""
+    def pause(self) -> int:
+        """The place, and one, after which this body has come to a pause; 0 when it has steps to run first, or none."""
         for place, group in enumerate(self.program.groups):
             if not self.done.issuperset(group):
-                return ""
-            if place in self.program.sleeps and f"sleep{place}" not in self.done:
-                return f"sleep{place}"
-        return ""
+                return 0
+            if place in self.program.pauses and f"pause{place}" not in self.done:
+                return place + 1
+        return 0
 
-    def record(self, kind: str, name: str) -> Record:
-        record = Record(len(self.records) + 1, kind, "", name, 1, self.execution.epoch, b"", None, 0, 0)
+    def message(self, place: int) -> Message | None:
+        """What is there for the wait at that place."""
+        kind = self.program.pauses[place]
+        name = "word" if kind == "wait" else child_of(self.execution.id, self.program.generation, place)
+        return next((message for message in self.messages if message.name == name), None)
+
+    def hears(self) -> bool:
+        """Whether a wait can be given what it waits for."""
+        place = self.pause()
+        if self.halted or self.differs or self.running or not place or self.program.pauses[place - 1] == "sleep":
+            return False
+        return self.message(place - 1) is not None
+
+    def record(self, kind: str, name: str, digest: bytes = b"") -> Record:
+        record = Record(len(self.records) + 1, kind, "", name, 1, self.execution.epoch, digest, None, 0, 0)
         self.records.append(record)
         if kind != "try":
             self.done.add(name)
         return record
 
 
+def child_of(id: str, generation: int, place: int) -> str:
+    """The execution that this one spawns there."""
+    return f"{id}.{generation}.{place}"
+
+
 class Worker:
-    def __init__(self, world: World, slot: int, node_id: str, page: Page) -> None:
+    def __init__(self, world: World, slot: int, node_id: str, page: Page, code: int = 0) -> None:
+        self.code = code
         self.world = world
         self.slot = slot
         self.node_id = node_id
@@ -128,6 +170,8 @@ class Worker:
                 found.append((self.start, body, name))
             if body.running:
                 found.append((self.finish, body))
+            elif body.hears():
+                found.append((self.hear, body))
             elif body.ending():
                 found.append((self.end, body))
         found += [(self.finish, body) for body in self.lost if body.running]
@@ -149,6 +193,9 @@ class Worker:
                 body.halted = frame.reason
                 if frame.reason == "lost":
                     self.lost.append(self.bodies.pop(frame.token))
+        elif isinstance(frame, Deliver):
+            if frame.token in self.bodies:
+                self.bodies[frame.token].messages += frame.messages
         elif isinstance(frame, Drain):
             self.is_draining = True
             for body in self.bodies.values():
@@ -156,8 +203,12 @@ class Worker:
 
     def _run(self, token: int, execution: Claimed) -> None:
         records = list(execution.records)
-        done = {record.name for record in records if record.kind in ("step", "sleep")}
-        body = Body(token, execution, self.world.programs[execution.id], records, len(records), done)
+        done = {record.name for record in records if record.kind in ("step", "sleep", "event", "spawn")}
+        program = self.world.program(execution.id, int(execution.input))
+        consumed = {record.digest.decode() for record in records if record.kind == "event"}
+        messages = [message for message in execution.messages if message.id not in consumed]
+        body = Body(token, execution, program, records, len(records), done, messages=messages)
+        body.differs = self.world.differs(execution, self.code)
         if self.is_draining:
             body.halted = "drain"
         elif execution.cancel_requested:
@@ -170,6 +221,14 @@ class Worker:
         if name == body.program.poison:
             self.world.note(f"{self} is poisoned by {body.execution.id}")
             self.die("signal 11")
+
+    def hear(self, body: Body) -> None:
+        """A wait is given its message, which the record consumes."""
+        place = body.pause() - 1
+        message = body.message(place)
+        assert message is not None
+        body.messages.remove(message)
+        self.outbox.append(Recorded(body.token, [body.record("event", f"pause{place}", message.id.encode())]))
 
     def finish(self, body: Body) -> None:
         name = self.world.random.choice(sorted(body.running))

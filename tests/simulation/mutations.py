@@ -9,6 +9,7 @@ from hydra.dispatch.crew import Crew
 from hydra.dispatch.dispatcher import Dispatcher, Settings
 from hydra.dispatch.outbox import Pair
 from hydra.execution import Ending
+from hydra.frames import Ended
 
 
 class DispatchesAgainEarly(Dispatcher):
@@ -26,6 +27,29 @@ class DispatchesAgainEarly(Dispatcher):
         super()._written(
             [(held, commit) for held, commit in pairs if not commit.end or commit.end.kind != Ending.CRASHED]
         )
+
+
+class CountsEndsTwice(Dispatcher):
+    """R22: what ended before its worker died is taken for one of its victims, too."""
+
+    def _received(self, event: events.Received) -> None:
+        slot = self._crew.slots[event.slot]
+        before = dict(slot.runs)
+        super()._received(event)
+        for frame in event.frames:
+            if isinstance(frame, Ended) and frame.end.kind == Ending.CONTINUED and frame.token in before:
+                slot.runs[frame.token] = before[frame.token]
+
+
+class SharesMessages(Dispatcher):
+    """R17: what a beat brings is put into the frame that has not left, and sent once more."""
+
+    def _beaten(self, event: events.Beaten) -> None:
+        lists = {id: held.execution.messages for id, held in self._held.items()}
+        super()._beaten(event)
+        for id, held in self._held.items():
+            if held.execution.messages is not lists[id]:
+                lists[id] += [message for message in held.execution.messages if message not in lists[id]]
 
 
 class _NeverWaits(Crew):

@@ -1,4 +1,7 @@
-"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22).
+"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22, R27).
+
+Some worlds have generations, messages, children and nodes of two codes. Schedules, keys and what bodies do are no
+business of the dispatcher's, and not in them.
 
 `HYDRA_SIMULATION_SEEDS=100000` runs more worlds of each kind, `HYDRA_SIMULATION_SEED=123` runs that one only.
 """
@@ -11,7 +14,7 @@ import pytest
 from hydra.dispatch.dispatcher import Dispatcher
 
 from .model_store import Broken
-from .mutations import DispatchesAgainEarly, RegistersEarly
+from .mutations import CountsEndsTwice, DispatchesAgainEarly, RegistersEarly, SharesMessages
 from .world import Plan, World, run
 
 SEEDS = int(os.environ.get("HYDRA_SIMULATION_SEEDS", "400"))
@@ -26,6 +29,17 @@ PLANS = {
     "crowded": Plan(nodes=3, slots=1, concurrency=2, executions=10, faults=10),
     "poison": Plan(poison=1, faults=3, executions=6),
     "lost replies": Plan(faults=25, fault_share=0.1, kinds=("lose", "roll_back", "kill_worker")),
+    "long lives": Plan(generations=3, pauses=("sleep", "wait", "child"), faults=8),
+    "long lives, killed": Plan(
+        nodes=1,
+        slots=1,
+        generations=4,
+        pauses=("wait", "child"),
+        faults=20,
+        fault_share=0.1,
+        kinds=("kill_worker", "lose", "roll_back", "kill_supervisor"),
+    ),
+    "deploy": Plan(nodes=3, codes=2, generations=2, pauses=("sleep", "wait"), faults=12),
 }
 
 
@@ -80,6 +94,9 @@ def test_all_kinds_of_faults_happen() -> None:
 
 HOSTILE = PLANS["hostile"]
 REPLIES = PLANS["lost replies"]
+LIVES = PLANS["long lives, killed"]
+TALK = Plan(nodes=1, executions=10, generations=2, pauses=("wait",), faults=0)
+HEIRS = Plan(nodes=3, codes=2, pauses=("sleep", "wait"), faults=15, kinds=("pause", "leap", "kill_host"))
 MUTATIONS = {
     "R6 a commit takes no lock on its node's row": (HOSTILE, {"fence"}, Dispatcher, "P1"),
     "R5 workers start steps past the deadline": (HOSTILE, {"self_fence"}, Dispatcher, "P2|P3|P4|P6"),
@@ -106,6 +123,18 @@ MUTATIONS = {
         DispatchesAgainEarly,
         "P2|P3",
     ),
+    "R22 frames of one turn reach the worker that takes the dead one's slot": (
+        LIVES,
+        {"outgoing"},
+        Dispatcher,
+        "G7|P2|P3|P4|P6|R10|R22",
+    ),
+    "R22 the end of a generation is handled as a frame and as a death": (LIVES, set(), CountsEndsTwice, "R10|G4|R22"),
+    "R14 what was woken while it suspended waits": (LIVES, {"wake_seq"}, Dispatcher, "P5"),
+    "R17 a generation's end forgets what it consumed": (LIVES, {"consumed"}, Dispatcher, "R17"),
+    "R17 a message comes with the dispatch and once more with a beat": (TALK, set(), SharesMessages, "R17"),
+    "R19 records that went with their generation count as lost": (LIVES, {"continued"}, Dispatcher, "R19"),
+    "R27 a dead node is given what it has the code for": (HEIRS, {"heir"}, Dispatcher, "P5"),
     "R1 a node registers before its old workers are dead": (HOSTILE, {"own_page"}, RegistersEarly, "P2|P3|P4|P6"),
 }
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from hydra.dispatch import events
 from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.execution import Claimed, Ending, Message
 from hydra.frames import Durable, Run
 
 from .faults import Faults
 from .model_node import Node
-from .model_store import FINAL, Broken, ModelStore, Transaction
-from .model_worker import Body, Program, Worker
+from .model_store import FINAL, Broken, ModelStore, Row, Transaction
+from .model_worker import Body, Program, Worker, child_of
 
 TTL_NS = 1_000_000_000
 STEPS_MAX = 30_000
@@ -37,6 +38,9 @@ class Plan:
     fault_share: float = 0.03
     poison: int = 0
     kinds: tuple[str, ...] = ()  # of faults; empty: all
+    generations: int = 1  # at most
+    pauses: tuple[str, ...] = ("sleep",)  # between groups
+    codes: int = 1  # versions of the app, of which each node has one
 
 
 class World:
@@ -54,14 +58,15 @@ class World:
         self.trace = trace
         self.now_ns = 1_000_000_000
         self.faults = Faults(self)
-        self.programs = {f"e{number}": self._program(number) for number in range(plan.executions)}
+        self.programs = {f"e{number}": self._programs(number) for number in range(plan.executions)}
+        self.words = {id: self._words(id) for id in self.programs}  # to be said to each, and said already
         self.store = ModelStore(list(self.programs), dropped)
         self.settings = Settings(
             slots=plan.slots,
             concurrency=plan.concurrency,
             lease_ttl_ns=TTL_NS,
             drain_grace_ns=TTL_NS,
-            can_rewind=not dropped,
+            can_rewind=dropped <= {"continued"},
         )
         self.dispatcher = dispatcher
         self.node_count = 0
@@ -82,6 +87,8 @@ class World:
                 if all(row.status in FINAL for row in self.store.rows.values()):
                     self.audit()
                     return step
+            if self.plan.pauses != ("sleep",) and self.random.random() < 0.05:
+                self.talk()
             self.step()
         statuses = {row.id: row.status for row in self.store.rows.values()}
         raise Broken(f"P5 not over after {STEPS_MAX} steps: {statuses}")
@@ -93,6 +100,21 @@ class World:
         else:
             method, *arguments = choices[int(self.random.random() * len(choices))]
             method(*arguments)
+
+    def talk(self) -> None:
+        """Somebody signals: something new, or once more what was said, since no answer came."""
+        id = self.random.choice(list(self.words))
+        new, said = self.words[id]
+        if self.store.is_down or not (new or said):
+            return
+        is_new = bool(new) and (not said or self.random.random() < 0.5)
+        word = new[-1] if is_new else said.pop(int(self.random.random() * len(said)))  # said twice at most
+        row = self.store.rows[id]
+        if row.status not in FINAL:
+            self.note(f"{word} is said to {id}")
+            self.store.signal(row, Message(word, id, "word", b"", 0))
+            if is_new:
+                said.append(new.pop())
 
     def choices(self) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
@@ -204,6 +226,8 @@ class World:
             if self.random.random() < 0.5:
                 self.note(f"{row.id} is given back")
                 self.store.give_back(row)
+        if self.random.random() < 0.5:
+            self.store.empty()
         for row in self.store.rows.values():
             if row.status == "sleeping" and row.wake_at * 1000 <= self.now_ns:
                 row.status = "pending"
@@ -220,6 +244,9 @@ class World:
             if worker.is_stalled:
                 worker.is_stalled = False
                 self.tell_stalled(worker)
+        codes = {row.code for row in self.store.rows.values() if row.status not in FINAL and row.code >= 0}
+        for code in sorted(codes - {node.code for node in self.nodes}):
+            self.boot(code)
         if not self.nodes:
             self.boot()
 
@@ -235,9 +262,19 @@ class World:
 
     # who there is
 
-    def boot(self) -> None:
+    def boot(self, code: int | None = None) -> None:
         self.node_count += 1
-        self.nodes.append(Node(self, f"n{self.node_count}", self.settings, self.dispatcher))
+        code = self.random.randrange(self.plan.codes) if code is None else code
+        self.nodes.append(Node(self, f"n{self.node_count}", self.settings, self.dispatcher, code))
+
+    def program(self, id: str, generation: int) -> Program:
+        """Children have one step."""
+        programs = self.programs.get(id)
+        return programs[generation] if programs else Program((("0:0.0",),))
+
+    def differs(self, execution: Claimed, code: int) -> bool:
+        """Whether a replay of what was recorded differs from that code (R27)."""
+        return bool(execution.records) and self.store.rows[execution.id].code not in (-1, code)
 
     def remove(self, node: Node) -> None:
         node.give_up_transactions()
@@ -260,7 +297,7 @@ class World:
         id = body.execution.id
         row = self.store.rows[id]
         self.note(f"{worker} starts {name} of {id} at epoch {body.execution.epoch}")
-        if name in row.names:
+        if name in row.names | row.ever:
             raise Broken(f"P2 step {name} of {id} starts although it is recorded")
         if row.records[: len(body.records)] != body.records:
             raise Broken(f"P3 step {name} of {id} starts on top of an unrecorded result")
@@ -280,7 +317,8 @@ class World:
         """This database forgets nothing, so there is nothing to park."""
         for known in action.advanced:
             row = self.store.rows[known.id]
-            if row.status not in FINAL and len(row.records) < known.record_count:
+            has_begun_anew = self.store.continued_epoch(row) >= known.epoch and "continued" not in self.dropped
+            if row.status not in FINAL and not has_begun_anew and len(row.records) < known.record_count:
                 raise Broken(f"R19 {row.id} has {len(row.records)} records, and {known.record_count} were confirmed")
 
     def check_run(self, node: Node, frame: Run) -> None:
@@ -294,7 +332,9 @@ class World:
     def check_durable(self, worker: Worker, frame: Durable) -> None:
         for token, seq in zip(frame.tokens, frame.seqs, strict=True):
             body = worker.bodies.get(token)
-            if body is not None and self.store.rows[body.execution.id].records[:seq] != body.records[:seq]:
+            if body is None or self.store.rows[body.execution.id].generation > body.program.generation:
+                continue  # a worker of a dead node: another has ended the generation since
+            if self.store.rows[body.execution.id].records[:seq] != body.records[:seq]:
                 raise Broken(f"G1 record {seq} of {body.execution.id} was acknowledged but is not in the database")
 
     def check_accepted(self, t: Transaction) -> None:
@@ -304,11 +344,15 @@ class World:
 
     def audit(self) -> None:
         for row in self.store.rows.values():
-            program = self.programs[row.id]
+            program = self.program(row.id, row.generation)
             if any(claim[2] is None for claim in row.claims) or len(row.claims) != row.epoch:
                 raise Broken(f"G4 the claims of {row.id} do not all end: {row.claims}")
             if row.status == "completed" and row.names != program.steps:
                 raise Broken(f"G1 {row.id} completed with {sorted(row.names)} recorded")
+            if row.status == "completed":
+                self.audit_messages(row)
+            if [claim[2] for claim in row.claims].count(Ending.CONTINUED) != row.generation:
+                raise Broken(f"G3 {row.id} is at generation {row.generation}: {row.claims}")
             places = {name: place for place, group in enumerate(program.groups) for name in group}
             order = [places[record.name] for record in row.records if record.kind == "step"]
             if order != sorted(order):
@@ -318,6 +362,15 @@ class World:
             if row.status == "parked" and not program.poison and (row.alone_death_count < 3 or self.faults.kills < 3):
                 raise Broken(f"G7 {row.id} was parked after {row.alone_death_count} deaths alone")
 
+    def audit_messages(self, row: Row) -> None:
+        """Each wait was given one message, each child was made and told of once."""
+        programs = self.programs.get(row.id, ())
+        pauses = [(p.generation, place, kind) for p in programs for place, kind in p.pauses.items()]
+        ends = {f"end of {child_of(row.id, g, place)}" for g, place, kind in pauses if kind == "child"}
+        words = [f"{row.id} word {number}" for number in range(sum(kind == "wait" for *_, kind in pauses))]
+        if row.consumed != ends | set(words) or row.messages:
+            raise Broken(f"R17 {row.id} was given {sorted(row.consumed)}, and not {row.messages}")
+
     def workers(self) -> list[Worker]:
         return [worker for node in self.nodes for worker in node.workers.values()] + self.orphans
 
@@ -326,13 +379,25 @@ class World:
             self.trace.append(f"{self.now_ns / 1e9:9.3f} {line}")
             del self.trace[:-TRACE_LINES]
 
-    def _program(self, number: int) -> Program:
+    def _programs(self, number: int) -> tuple[Program, ...]:
+        is_poison = number < self.plan.poison
+        count = 1 if is_poison else self.random.randint(1, self.plan.generations)
+        return tuple(self._program(generation, generation == count - 1, is_poison) for generation in range(count))
+
+    def _program(self, generation: int, is_last: bool, is_poison: bool) -> Program:
         groups = tuple(
-            tuple(f"{place}.{branch}" for branch in range(self.random.choice((1, 1, 1, 2, 3))))
+            tuple(f"{generation}:{place}.{branch}" for branch in range(self.random.choice((1, 1, 1, 2, 3))))
             for place in range(self.random.randint(1, 4))
         )
-        sleeps = frozenset(place for place in range(len(groups)) if self.random.random() < 0.15)
-        return Program(groups, sleeps, self.random.choice(groups[-1]) if number < self.plan.poison else "")
+        share = 0.15 if self.plan.pauses == ("sleep",) else 0.4
+        pauses = {
+            place: self.random.choice(self.plan.pauses) for place in range(len(groups)) if self.random.random() < share
+        }
+        return Program(groups, pauses, self.random.choice(groups[-1]) if is_poison else "", generation, is_last)
+
+    def _words(self, id: str) -> tuple[list[str], list[str]]:
+        waits = sum(kind == "wait" for program in self.programs[id] for kind in program.pauses.values())
+        return [f"{id} word {number}" for number in reversed(range(waits))], []
 
 
 def run(seed: int, plan: Plan, dropped: frozenset[str] = frozenset(), dispatcher: type[Dispatcher] = Dispatcher) -> int:

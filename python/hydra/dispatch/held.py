@@ -61,10 +61,13 @@ class Held:
         self.waiting_since_ns = now_ns
 
     def take(self, message: Message) -> bool:
-        """Keep it for this dispatch and any later one of this claim; False when it was here before."""
+        """Keep it for this dispatch and any later one of this claim; False when it was here before.
+
+        The frame that dispatched it may not have left yet, and must not bring it, too: its own list stays as it is.
+        """
         if any(known.id == message.id for known in self.execution.messages):
             return False
-        self.execution.messages.append(message)
+        self.execution = msgspec.structs.replace(self.execution, messages=[*self.execution.messages, message])
         return True
 
     def die(self, concurrency: int, alone: bool) -> bool:

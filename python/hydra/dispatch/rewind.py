@@ -91,11 +91,12 @@ class Acknowledged:
             return False
         if counter < self._beat_counter:
             return True
-        in_doubt = {each.id for each, commit in under_way if commit.end is not None}
+        in_doubt = {each.id: commit.end.kind for each, commit in under_way if commit.end is not None}
         for each in held.values():
             item = owned.get(each.id)
             if item is not None:
-                if item.record_count < each.durable_seq:
+                began_anew = item.epoch > each.epoch and in_doubt.get(each.id) == Ending.CONTINUED  # and is ours again
+                if item.record_count < each.durable_seq and not began_anew:
                     return True
             elif each.id not in in_doubt:
                 return True  # nobody but its owner ends a claim, so the claim itself was forgotten (R10)

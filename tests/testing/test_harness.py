@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from contextlib import closing
@@ -214,3 +215,106 @@ def test_g6_a_transaction_commits_with_its_record(harness: Harness) -> None:
     assert harness.submit(bill.bind()).result() == 6
     with closing(sqlite3.connect(harness.url.removeprefix("sqlite:///"))) as ledger:
         assert sorted(ledger.execute("select amount from ledger")) == [(1,), (2,), (3,)]
+
+
+def test_a_step_that_takes_longer_than_its_time_out_gets_it_and_is_tried_again(harness: Harness) -> None:
+    tried_at = []
+
+    @hydra.step(
+        timeout=30.0, max_attempts=3, backoff=hydra.Backoff(initial=60.0, factor=2.0, maximum=600.0, jitter=0.0)
+    )
+    def slow() -> str:
+        tried_at.append(harness.clock.now_datetime())
+        harness.clock.sleep(29.0 if len(tried_at) == 3 else timedelta(minutes=5))
+        return "in time"
+
+    @hydra.workflow
+    def flow() -> str:
+        return slow()
+
+    handle = harness.submit(flow.bind())
+    assert harness.run_until_done(handle) == "in time"
+    first, second, third = tried_at
+    assert second - first == timedelta(minutes=6)
+    assert third - second == timedelta(minutes=7)
+
+
+def test_a_step_that_never_ends_in_time_fails_with_its_time_out(harness: Harness) -> None:
+    @hydra.step(timeout=1.0, max_attempts=1)
+    def late() -> None:
+        harness.clock.sleep(2.0)
+        raise AssertionError("it went on past its time-out")
+
+    @hydra.workflow
+    def flow() -> None:
+        late()
+
+    with pytest.raises(hydra.WorkflowFailed, match="StepTimeout: step `late`"):
+        harness.submit(flow.bind()).result()
+
+
+def test_a_step_that_says_nothing_for_its_heartbeat_time_out_is_ended(harness: Harness) -> None:
+    said = []
+
+    @hydra.step(heartbeat_timeout=10.0, max_attempts=1)
+    def telling(count: int) -> None:
+        for place in range(count):
+            harness.clock.sleep(9.0)
+            said.append(place)
+            hydra.heartbeat(place)
+        harness.clock.sleep(11.0)
+        raise AssertionError("it went on in silence")
+
+    @hydra.workflow
+    def flow() -> None:
+        telling(3)
+
+    with pytest.raises(hydra.WorkflowFailed, match="StepTimeout: step `telling`"):
+        harness.submit(flow.bind()).result()
+    assert said == [0, 1, 2]
+
+
+def test_a_step_that_catches_its_time_out_ends_as_it_likes(harness: Harness) -> None:
+    @hydra.step(timeout=1.0)
+    def stubborn() -> str:
+        for _ in range(3):
+            try:
+                harness.clock.sleep(2.0)
+            except hydra.StepTimeout:
+                continue
+        return "after all"
+
+    @hydra.workflow
+    def flow() -> str:
+        return stubborn()
+
+    assert harness.submit(flow.bind()).result() == "after all"
+
+
+def test_an_async_step_that_moves_the_clock_past_its_time_out_is_cancelled(harness: Harness) -> None:
+    @hydra.step(timeout=1.0, max_attempts=1)
+    async def late() -> None:
+        harness.clock.sleep(2.0)
+        await asyncio.sleep(3600)
+
+    @hydra.workflow
+    async def flow() -> None:
+        await late()
+
+    with pytest.raises(hydra.WorkflowFailed, match="StepTimeout: step `late`"):
+        harness.submit(flow.bind()).result()
+
+
+def test_a_clock_that_the_test_moves_interrupts_nothing(harness: Harness) -> None:
+    @hydra.step(timeout=1.0)
+    def quick() -> str:
+        return "done"
+
+    @hydra.workflow
+    def flow() -> str:
+        hydra.sleep(timedelta(days=1))
+        return quick()
+
+    handle = harness.submit(flow.bind())
+    harness.advance(timedelta(days=2))
+    assert handle.result() == "done"

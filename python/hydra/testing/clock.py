@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hydra.clock import FakeClock, seconds_of
 from hydra.errors import ConfigError
@@ -12,7 +14,18 @@ LEAP_MAXIMUM_US = 366 * 86_400 * 1_000_000  # of boottime, whose nanoseconds do 
 
 
 class HarnessClock(FakeClock):
-    """What user code, timers and records see. The lease never ends by it."""
+    """What user code, timers and records see. The lease never ends by it.
+
+    A step may move it, as if it took so long (`sleep`): past its `timeout` or `heartbeat_timeout` it gets StepTimeout.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.on_moved: Callable[[], None] = _nobody
+
+    def sleep(self, duration: timedelta | float) -> None:
+        """For a step: let so much time pass at once. Timers that are due meanwhile fire when the step has ended."""
+        self.advance(round(seconds_of(duration, "the duration of `sleep`") * 1e6))
 
     def may_start(self) -> bool:
         return True
@@ -22,6 +35,7 @@ class HarnessClock(FakeClock):
         beyond = max(0, microseconds - LEAP_MAXIMUM_US)
         super().advance(microseconds - beyond)
         self._now += beyond
+        self.on_moved()
 
     def now_datetime(self) -> datetime:
         return EPOCH + timedelta(microseconds=self.now())
@@ -48,6 +62,10 @@ class NodeClock:
 
     def go_on(self, nanoseconds: int) -> None:
         self._ahead_ns += nanoseconds
+
+
+def _nobody() -> None:
+    """No harness has a node yet."""
 
 
 def microseconds_until(duration: timedelta | float | datetime, now: int) -> int:

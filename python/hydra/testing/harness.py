@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import random
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -183,6 +184,8 @@ class HarnessNode:
         self._asked: list[Action] = []
         self._is_active = False
         self._thread = getcurrent()
+        self._thread_id = threading.get_ident()
+        harness.clock.on_moved = self._clock_moved
         self._id = id = _core.uuid7()
         self._lock = identity.NodeLock(identity.lock_path(identity.lock_prefix(store.path), id))
         self._store_thread = StoreThread(store, clock, Reaper(store, LEASE_TTL_NS, store.path), self._reported)
@@ -292,6 +295,13 @@ class HarnessNode:
         self._store_thread.perform(actions)
         if commits:
             self._harness.reached(f"after the commit of {names}")
+
+    def _clock_moved(self) -> None:
+        """By the test, or by a step, which may be an async one."""
+        if threading.get_ident() == self._thread_id:
+            self._hub.clock_moved()
+        else:
+            self._hub.post(lambda _: self._hub.clock_moved(), None)
 
     def _serve(self) -> None:
         """Workflows may be defined while the harness runs."""

@@ -212,6 +212,13 @@ class Hub:
             for call in self._runner.limits.check(now_ns) if self._runner.limits.next_ns <= now_ns else ():
                 self._give_up(call)
 
+    def clock_moved(self) -> None:
+        """By hand, perhaps by the step that runs on this thread: what is over its limit ends here and now. A step that
+        catches its StepTimeout is let go on, since nobody but itself can end it."""
+        for call in self._runner.limits.check(self._lease.boottime_ns()):
+            if call.step.is_async:
+                self._give_up(call)
+
     def _call_at(self, at_ns: int, function: Callable[[], None]) -> None:
         self._timer_count += 1
         heapq.heappush(self._timers, (at_ns, self._timer_count, function))

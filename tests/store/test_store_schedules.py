@@ -8,7 +8,7 @@ import pytest
 from hydra import schedules
 from hydra.errors import LeaseLost
 from hydra.execution import NodeRef
-from hydra.schedules import Cron, ScheduleChange, ScheduleSpec, ScheduleState
+from hydra.schedules import Cron, ScheduleChange, ScheduleEntry, ScheduleSpec, ScheduleState
 from hydra.stores.store import Store
 from store_values import NOW, SECOND, WORKFLOW, claim, end, register, running, status, submit
 from test_store_races import bury, race
@@ -122,6 +122,26 @@ def test_an_upsert_over_a_change_it_has_not_seen_leaves_it_alone(store: Store) -
     new = schedules.register(WORKFLOW, EVERY_HOUR, None, START)
     store.upsert_schedules(node, [new], START + MINUTE)
     assert state_of(store) == fired
+
+
+def test_r25_an_upsert_decided_before_a_person_changed_the_row_leaves_it_alone(store: Store) -> None:
+    """The mark is where it was: only the revision tells."""
+    node = register(store)
+    state = serve(store, node)
+    late = schedules.register(WORKFLOW, EVERY_HOUR, state, START)
+    pause = ScheduleChange(WORKFLOW, state.revision, START, None, START, state.progress)
+    assert store.change_schedules([pause], START) == [True]
+    paused = state_of(store)
+    store.upsert_schedules(node, [late], START)
+    assert state_of(store) == paused
+
+
+def test_r25_an_upsert_never_takes_the_mark_back(store: Store) -> None:
+    """The revision is the row's: only the mark tells."""
+    node = register(store)
+    state = serve(store, node)
+    store.upsert_schedules(node, [ScheduleEntry(WORKFLOW, EVERY_HOUR, state.revision, START - MINUTE, START)], START)
+    assert state_of(store) == state
 
 
 def test_a_schedule_is_served_while_a_living_node_has_it_in_its_code(store: Store) -> None:

@@ -122,69 +122,6 @@ def test_a_signal_and_a_cancel_arrive(harness: Harness) -> None:
         ended.result()
 
 
-def test_ten_thousand_sleepers_of_different_months_wake_each_once_on_time_through_restarts(harness: Harness) -> None:
-    woken: list[tuple[int, timedelta]] = []
-
-    @hydra.step(inline=True)
-    def wake(number: int) -> None:
-        woken.append((number, harness.clock.now_datetime() - start))
-
-    @hydra.workflow
-    def sleeper(number: int) -> None:
-        hydra.sleep(timedelta(days=30 * (1 + number % 24)))
-        wake(number)
-
-    start = harness.clock.now_datetime()
-    harness.engine.submit_many([sleeper.bind(number) for number in range(10_000)])
-    harness.run_until_idle()
-    for month in range(1, 25):
-        if month % 6 == 0:
-            harness.restart()
-        if month % 6 == 3:
-            harness.crash()
-        harness.advance(timedelta(days=30))
-    assert sorted(woken) == [(number, timedelta(days=30 * (1 + number % 24))) for number in range(10_000)]
-    assert harness.engine.audit() == []
-
-
-def test_a_clock_that_leaps_over_years_while_all_is_down_wakes_each_once(tmp_path) -> None:
-    woken = []
-
-    @hydra.step
-    def wake(number: int) -> None:
-        woken.append(number)
-
-    @hydra.workflow
-    def sleeper(number: int) -> None:
-        hydra.sleep(timedelta(days=number))
-        wake(number)
-
-    url = f"sqlite:///{tmp_path}/hydra.db"
-    with Harness(url) as first:
-        for number in range(1, 51):
-            first.submit(sleeper.bind(number))
-        first.run_until_idle()
-        clock = first.clock
-    clock.advance(10 * 366 * 86_400 * 1_000_000)
-    with Harness(url, clock=clock) as second:
-        second.run_until_idle()
-        assert sorted(woken) == list(range(1, 51))
-        second.advance(timedelta(days=400))
-        assert len(woken) == 50
-
-
-def test_timers_work_up_to_the_year_9999(harness: Harness) -> None:
-    @hydra.workflow
-    def flow() -> datetime:
-        hydra.sleep(timedelta(days=364))
-        return hydra.now()
-
-    harness.advance(datetime(9998, 12, 31, tzinfo=UTC))
-    handle = harness.submit(flow.bind())
-    harness.advance(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
-    assert handle.result() == datetime(9999, 12, 30, tzinfo=UTC)
-
-
 def test_the_clock_does_not_go_back(harness: Harness) -> None:
     with pytest.raises(hydra.ConfigError, match="cannot go back"):
         harness.advance(datetime(2000, 1, 1, tzinfo=UTC))

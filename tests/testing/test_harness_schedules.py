@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import hydra
 import pytest
@@ -40,28 +39,6 @@ def test_a_schedule_fires_at_every_tick_and_the_workflow_is_told_which(harness: 
     assert all(one.submitted_at.isoformat() == one.tags["tick"] for one in executions)
     assert harness.engine.find("report", key=f"hydra.tick:{first:%Y-%m-%dT%H:%MZ}").status() == "completed"
     assert harness.engine.audit() == []
-
-
-@pytest.mark.parametrize(
-    ("zone", "time", "since", "expected"),
-    [
-        ("Europe/Berlin", "30 2", "2026-03-27T12:00Z", ["28T01:30", "29T01:00", "30T00:30"]),
-        ("Europe/Berlin", "30 2", "2026-10-23T12:00Z", ["24T00:30", "25T00:30", "26T01:30"]),
-        ("America/New_York", "30 2", "2026-03-06T12:00Z", ["07T07:30", "08T07:00", "09T06:30"]),
-        ("America/New_York", "30 1", "2026-10-30T12:00Z", ["31T05:30", "01T05:30", "02T06:30"]),
-        ("Australia/Lord_Howe", "15 2", "2026-10-02T00:00Z", ["02T15:45", "03T15:30", "04T15:15"]),
-        ("Australia/Lord_Howe", "45 1", "2026-04-03T00:00Z", ["03T14:45", "04T14:45", "05T15:15"]),
-    ],
-)
-def test_a_night_on_which_clocks_change_neither_loses_nor_doubles_a_tick(
-    harness: Harness, zone: str, time: str, since: str, expected: list[str]
-) -> None:
-    harness.clock.move_to(int(at(since).timestamp() * 1e6))
-    ran = scheduled(hydra.Cron(f"{time} * * *", timezone=zone))
-    harness.advance(timedelta(days=3))
-    assert [tick[8:16] for tick in ran] == expected
-    days = [at(tick).astimezone(ZoneInfo(zone)).date() for tick in ran]
-    assert len(set(days)) == 3
 
 
 def test_ticks_fire_in_the_year_9999_and_end_with_it(harness: Harness) -> None:

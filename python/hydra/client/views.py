@@ -15,6 +15,7 @@ from hydra.execution import LOOKUP_PREFIX, Claim, Progress, Record, RecordKind, 
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _STEP_STATUS = {
     RecordKind.STEP: "completed",
     RecordKind.FAILURE: "failed",
@@ -94,8 +95,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def to_datetime(instant: int) -> datetime:
-    """Exactly; a float of microseconds would lose some."""
-    return _EPOCH + timedelta(microseconds=instant)
+    """Exactly; a float of microseconds would lose some. What lies beyond the year 9999 is shown as its last instant."""
+    return _EPOCH + timedelta(microseconds=min(instant, _LAST_US))
 
 
 def to_optional_datetime(instant: int | None) -> datetime | None:

@@ -28,6 +28,13 @@ SCRIPTS = {
     "bulk": ["--items", "6000", "--chunk", "100"],
     "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3"],
     "peers/run": ["--seconds", "0.2", "--executions", "50", "--only", "raw_psycopg,hydra"],
+    **{
+        f"sleepers on {database}": [
+            *("--sleepers", "2000", "--rate", "100", "--seconds", "1", "--burst", "300", "--fresh", "300"),
+            *(("--url", database) if database != "sqlite" else ()),
+        ]
+        for database in ("sqlite", "postgres", "mysql")
+    },
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 

@@ -31,18 +31,25 @@ class Clock(Protocol):
 
 
 class DatabaseClock:
-    """`calibrate` after each heartbeat; `now` in between costs no I/O."""
+    """`calibrate` after each heartbeat; `now` in between costs no I/O.
+
+    Until the first reading it is this host's own wall clock, which may be hours ahead; nothing of that stays.
+    """
 
     def __init__(self) -> None:
         self._offset_us = time.time_ns() // 1000 - boottime_ns() // 1000
         self._last = 0
+        self._is_calibrated = False
 
     @property
     def offset_us(self) -> int:
         return self._offset_us
 
     def calibrate(self, database_now: int, read_at_ns: int) -> None:
+        """`read_at_ns` is taken behind the reading: then this clock is late by the reply's way, and never early."""
         self._offset_us = database_now - read_at_ns // 1000
+        if not self._is_calibrated:
+            self._last, self._is_calibrated = 0, True
 
     def now(self) -> int:
         self._last = max(self._last, boottime_ns() // 1000 + self._offset_us)

@@ -297,8 +297,7 @@ class StoreThread:
 
     def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
         try:
-            read_at_ns = self._clock.boottime_ns()
-            self._clock.calibrate(self._store.now(), read_at_ns)
+            self._clock.calibrate(self._store.now(), self._clock.boottime_ns())
             waiting = self._reaper.look(node.id, sent_ns, self._clock.now())
         except NO_ANSWER as error:
             log.warning("the database did not say how the other nodes are: %s", error)
@@ -318,6 +317,8 @@ class StoreThread:
             self._inbox.put([GiveBack()])
 
     def _promote(self) -> None:
+        if self._node is None:
+            return  # the database's clock may not have been read yet; the node asks again
         try:
             now = self._clock.now()
             due_at = self._store.next_due_at()

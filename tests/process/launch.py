@@ -18,7 +18,7 @@ def sleep(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    if "FAKETIME" in os.environ:
+    if "FAKETIME_DONT_FAKE_MONOTONIC" in os.environ:
         time.sleep = sleep
     os.environ[kills.SUPERVISOR] = str(os.getpid())
     kills.install_in_supervisor()

@@ -92,10 +92,7 @@ class Host:
 
     def shift_clock(self, by: str) -> dict[str, str]:
         """The environment in which the wall clock is wrong, as `+5h`; the monotonic ones go on as they are."""
-        found = sorted(Path("/usr/lib").glob(f"*/faketime/{FAKETIME}"))
-        if not found:
-            raise RuntimeError(f"no `{FAKETIME}` found: `apt-get install faketime`")
-        return {"LD_PRELOAD": str(found[0]), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        return fake_clock(by)
 
     def cut(self) -> None:
         """Pull the cable."""
@@ -120,6 +117,23 @@ class Host:
     def close(self) -> None:
         self._holder.kill()
         self._holder.wait()
+
+
+def fake_clock(by: str) -> dict[str, str]:
+    """The environment in which a program's wall clock is wrong, as `+5h`; the monotonic ones go on as they are."""
+    return {**_fake(), "FAKETIME": by}
+
+
+def fake_clock_file(path: Path) -> dict[str, str]:
+    """The same by what the file says at each moment, so that the clock jumps while the program runs."""
+    return {**_fake(), "FAKETIME_TIMESTAMP_FILE": str(path), "FAKETIME_NO_CACHE": "1"}
+
+
+def _fake() -> dict[str, str]:
+    found = sorted(Path("/usr/lib").glob(f"*/faketime/{FAKETIME}"))
+    if not found:
+        raise RuntimeError(f"no `{FAKETIME}` found: `apt-get install faketime`")
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def find(program: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -179,3 +180,43 @@ def test_a_time_zone_that_this_host_does_not_know_stops_no_other_schedule(
         ticker.look(node, START + MINUTE)
     assert [one.workflow for one in store.list(Filter())] == ["b"]
     assert caplog.text.count("schedule `a` does not fire on this host: `Mars/Olympus` is not a time zone") == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "night", "skew_minutes"),
+    [
+        ("Europe/Berlin", "2027-03-28T00:00Z", -400),
+        ("Europe/Berlin", "2027-10-31T00:00Z", 25),
+        ("America/New_York", "2027-03-14T05:00Z", 700),
+        ("America/New_York", "2027-11-07T05:00Z", -65),
+        ("Australia/Lord_Howe", "2027-10-02T14:00Z", 400),
+        ("Australia/Lord_Howe", "2027-04-03T14:00Z", -25),
+    ],
+)
+def test_r25_two_nodes_whose_clocks_differ_fire_each_tick_of_a_night_on_which_clocks_change_once(
+    store: Store, open_another: Another, zone: str, night: str, skew_minutes: int
+) -> None:
+    """One of the nodes has the wrong time, ahead or behind by more than the night's jump, and is the first to look."""
+    cron = Cron("*/30 * * * *", timezone=zone, overlap="allow", catch_up="all")
+    middle = datetime.fromisoformat(night)
+    first, last = middle - timedelta(hours=3), middle + timedelta(hours=3)
+    start, end = (int(instant.timestamp()) * SECOND for instant in (first, last))
+    skew = skew_minutes * MINUTE
+    stores = [store, open_another()]
+    nodes = [register(each) for each in stores]
+    tickers = [Ticker(each) for each in stores]
+    for ticker, node in zip(tickers, nodes, strict=True):
+        ticker.register(node, app(cron), start)
+    for now in range(start, end + 1, 10 * MINUTE):
+        for ticker, node, own in zip(tickers, nodes, (now + skew, now), strict=True):
+            ticker.look_soon()
+            ticker.look(node, own)
+    fired = [datetime.fromisoformat(tick) for tick in ticks(store)]
+    assert len(set(fired)) == len(fired), "none twice"
+    until = last + timedelta(minutes=max(0, skew_minutes))
+    assert fired == [tick for tick in each_half_hour(first, until) if tick > first], "none lost"
+
+
+def each_half_hour(first: datetime, last: datetime) -> list[datetime]:
+    """Of no zone: where clocks jump by whole or half hours, a local half hour is one of UTC."""
+    return [first + timedelta(minutes=30 * n) for n in range(1 + (last - first) // timedelta(minutes=30))]

@@ -101,7 +101,7 @@ def measure(report: Report, store: Store, url: str, chosen: argparse.Namespace) 
     end = start + int(1e6 * chosen.seconds)
     stream = [start + n * 1_000_000 // chosen.rate for n in range(streamed)]
     due = put_to_sleep(store, [*stream, *[end + int(1e6 * BURST_PAUSE_SECONDS)] * chosen.burst])
-    with supervisor(url, *options, module="sleepers_app") as process, hydra.Engine(url) as engine:
+    with supervisor(url, *options, module="sleepers_app") as process:
         spare = (start - store.now()) / 1e6
         if spare < 0:
             raise SystemExit(f"the supervisor stood ready {-spare:.1f} s after the first was due")
@@ -109,7 +109,9 @@ def measure(report: Report, store: Store, url: str, chosen: argparse.Namespace) 
         cpu = tree_cpu_seconds(process.pid)
         time.sleep(max(0.0, (end - store.now()) / 1e6))
         cpu = tree_cpu_seconds(process.pid) - cpu
-        wait_until(lambda: count(engine, "completed") >= len(due), SETTLE_SECONDS, pause=LOOK_SECONDS)
+        for start_of_part in range(0, len(due), LOOK_BATCH):
+            part = [id for id, _ in due[start_of_part : start_of_part + LOOK_BATCH]]
+            wait_until(lambda part=part: all(store.outcomes(part)), SETTLE_SECONDS, pause=LOOK_SECONDS)
         after_mb = tree_memory_mb(process.pid)[process.pid]
     lags = [1000 * went_on - due_at / 1000 for went_on, (_, due_at) in zip(results(store, due), due, strict=True)]
     cpu_percent = round(100 * cpu / chosen.seconds, 1)
@@ -120,11 +122,10 @@ def measure(report: Report, store: Store, url: str, chosen: argparse.Namespace) 
 
 
 def drain(engine: hydra.Engine, fresh: int) -> float:
-    """Seconds from the submission of so many one-step executions to the end of the last."""
-    done = engine.stats().counts.get("one_step", {}).get("completed", 0)
+    """Seconds from the submission of so many one-step executions to the last result; `stats` would count sleepers."""
     began = time.perf_counter()
-    engine.submit_many([sleepers_app.one_step.bind("x" * 200) for _ in range(fresh)])
-    wait_until(lambda: engine.stats().counts["one_step"].get("completed", 0) >= done + fresh)
+    for handle in engine.submit_many([sleepers_app.one_step.bind("x" * 200) for _ in range(fresh)]):
+        handle.result(timeout=SETTLE_SECONDS)
     return time.perf_counter() - began
 
 
@@ -171,10 +172,6 @@ def results(store: Store, slept: Sequence[Slept]) -> list[float]:
             assert outcome is not None and outcome[1] is not None
             found.append(codec.decode(outcome[1], float))
     return found
-
-
-def count(engine: hydra.Engine, status: str) -> int:
-    return engine.stats().counts["sleeper"].get(status, 0)
 
 
 def show_lags(report: Report, what: str, lags: list[float], **more: object) -> None:

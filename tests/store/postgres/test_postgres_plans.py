@@ -90,6 +90,15 @@ def test_a_claim_walks_its_queues_in_order(stage: Stage, sent: dict[str, Step]) 
     assert plan.count('"Sort"') == 1, "only the heads of several queues are sorted, against each other"
 
 
+def test_a_page_of_what_is_going_on_sorts_nothing_even_without_statistics(stage: Stage) -> None:
+    stage.a.submit([submission() for _ in range(2_000)], NOW)
+    values = {"namespace": "default", "status": "pending", "before": _core.uuid7(), "limit": 10}
+    values |= {"workflow": None, "key": None, "tags": None}
+    rows = stage.raw.execute(b"explain " + statements()["list_going_on"], values).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    assert "Sort" not in plan and "Seq Scan" not in plan, plan
+
+
 def generic_plan(stage: Stage, step: Step) -> object:
     """As a session of node a plans it."""
     name, parameters = step

@@ -1,7 +1,7 @@
 """What do a million sleeping executions cost, and how late does one wake that is due?
 
     python benches/sleepers.py [--sleepers 1000000] [--rate 200] [--seconds 60] [--burst 10000]
-        [--url postgres|mysql|URL]
+        [--url sqlite|postgres|mysql|URL]
 
 Each has begun, recorded its sleep and left its node, by the store's own verbs. They are due in one to 24 months. A
 stream of others comes due at an even rate while a supervisor runs, then a burst in one instant. Lag = the instant at
@@ -14,11 +14,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
-import tempfile
 import time
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import hydra
@@ -32,7 +30,7 @@ from hydra.stores import open_store
 from hydra.stores.store import Store
 from machine import Report, percentile, tree_cpu_seconds, tree_memory_mb
 from node import supervisor, wait_until
-from server import DURABLE, database
+from server import add_options, database, durability
 
 PART = 5_000  # executions put to sleep in one transaction
 SLEEP_RATE = 2_000  # a second, at which they are put to sleep at the least
@@ -57,15 +55,11 @@ def main() -> None:
     options.add_argument("--burst", type=int, default=10_000, help="due in one instant")
     options.add_argument("--fresh", type=int, default=5_000, help="one-step executions drained before and after")
     options.add_argument("--concurrency", type=int, default=512)
-    options.add_argument("--url", help="`postgres` and `mysql` start a server of their own")
-    options.add_argument("--json")
+    add_options(options)
     chosen = options.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="."))).resolve()
-        url = stack.enter_context(database(chosen.url or f"sqlite:///{folder}/bench.db"))
-        scheme = urlsplit(url).scheme
-        durability = "SQLite synchronous=full" if scheme == "sqlite" else f"{scheme}, {DURABLE}"
-        report = Report("what do sleeping executions cost, and how late do they wake?", durability)
+        url = stack.enter_context(database(chosen.url))
+        report = Report("what do sleeping executions cost, and how late do they wake?", durability(chosen.url))
         store = open_store(url, "default")
         store.open()
         stack.callback(store.close)

@@ -2,6 +2,7 @@
 
 Never skips: where no `mariadbd` is found, `find_server` raises one sentence that says what to install.
 `HYDRA_TEST_MYSQL_URL` names a server that exists instead (a user who may create databases); it cannot be restarted.
+`HYDRA_TEST_MYSQL_PROGRAM` names another server's program, as `fetch_mysql.py` makes one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"  # a plain 
 SETTINGS = (
     "--innodb-flush-log-at-trx-commit=1",
     "--innodb-buffer-pool-size=256M",
-    "--innodb-log-file-size=256M",
+    "--loose-innodb-log-file-size=256M",
     "--innodb-fast-shutdown=1",
     "--innodb-file-per-table=0",
     "--max-allowed-packet=64M",
@@ -33,16 +34,20 @@ SETTINGS = (
     "--transaction-isolation=REPEATABLE-READ",
     "--default-time-zone=+05:30",
 )
+MYSQL_SETTINGS = ("--mysqlx=OFF", "--secure-file-priv=NULL")  # no second port, and no folder of the system's
 
 
 def find_server() -> str:
-    """The path of `mariadbd`."""
+    """The path of `mariadbd`, or of the program that was named."""
+    if named := os.environ.get("HYDRA_TEST_MYSQL_PROGRAM"):
+        return named
     path = os.environ.get("PATH", "") + ":" + SYSTEM_FOLDERS
     found = shutil.which("mariadbd", path=path)
     if found is None or shutil.which("mariadb-install-db", path=path) is None:
         raise RuntimeError(
             "no MariaDB server found: put `mariadbd` and `mariadb-install-db` on PATH (Debian: `apt-get install "
-            "mariadb-server-core mariadb-client-core`), or name a server in `HYDRA_TEST_MYSQL_URL`"
+            "mariadb-server-core mariadb-client-core`), or name a server in `HYDRA_TEST_MYSQL_URL` or its program in "
+            "`HYDRA_TEST_MYSQL_PROGRAM`"
         )
     return found
 
@@ -52,6 +57,8 @@ class MysqlServer:
 
     def __init__(self, *settings: str) -> None:
         self._program = find_server()
+        version = subprocess.run([self._program, "--no-defaults", "--version"], capture_output=True, check=True)
+        self.is_mariadb = b"MariaDB" in version.stdout
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-my-"))
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,7 +80,8 @@ class MysqlServer:
                 [
                     *("setpriv", "--pdeathsig=KILL", "--", self._program, "--no-defaults", *self._user()),
                     *(f"--datadir={self.data_folder}", f"--socket={self.socket}", f"--pid-file={self._folder / 'pid'}"),
-                    *(f"--tmpdir={self._folder}", "--skip-networking", "--skip-log-bin", *SETTINGS, *self._settings),
+                    *(f"--tmpdir={self._folder}", "--skip-networking", "--skip-log-bin", *SETTINGS),
+                    *(*(() if self.is_mariadb else MYSQL_SETTINGS), *self._settings),
                 ],
                 stdout=log,
                 stderr=log,
@@ -87,7 +95,7 @@ class MysqlServer:
                 return self
             except pymysql.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"MariaDB did not start:\n{self.log}") from None
+                    raise RuntimeError(f"`{self._program}` did not start:\n{self.log}") from None
                 time.sleep(0.02)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -110,19 +118,19 @@ class MysqlServer:
 
     def _initialise(self) -> None:
         path = os.environ.get("PATH", "") + ":" + SYSTEM_FOLDERS
+        place = ["--no-defaults", *self._user(), f"--datadir={self.data_folder}"]
+        # A server that starts clears its folder for temporary files of what looks like its own.
+        mariadb = ["mariadb-install-db", *place, f"--tmpdir={self._folder}", "--skip-test-db", "--skip-name-resolve"]
+        mysql = [self._program, *place, *MYSQL_SETTINGS, "--initialize-insecure"]
         done = subprocess.run(
-            [
-                *("mariadb-install-db", "--no-defaults", *self._user(), f"--datadir={self.data_folder}"),
-                f"--tmpdir={self._folder}",  # a server that starts clears this folder of what looks like its own
-                *("--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"),
-            ],
+            [*mariadb, "--auth-root-authentication-method=normal"] if self.is_mariadb else mysql,
             env={**os.environ, "PATH": path},
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"`mariadb-install-db` failed:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"`{done.args[0]}` failed:\n{done.stdout}{done.stderr}")
 
     def _user(self) -> list[str]:
         """MariaDB refuses to run as root unless told that this is meant."""

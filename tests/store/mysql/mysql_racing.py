@@ -61,6 +61,27 @@ class Behind:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
+    def explain(self, query: str) -> list[dict[str, Any]]:
+        """A row for each table; its columns are not the same on every server."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"explain format=traditional {query}")
+            names = [column[0].lower() for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def lift_checks(self) -> None:
+        """From here on no constraint of the tables holds this connection back; on MySQL, none any other either."""
+        if self.is_mariadb():
+            self.run("set check_constraint_checks = 0")
+            return
+        checks = "constraint_type = 'CHECK' and constraint_schema = database()"
+        for table, name in self.run(
+            f"select table_name, constraint_name from information_schema.table_constraints where {checks}"
+        ):
+            self.run(f"alter table {table} alter check {name} not enforced")
+
+    def is_mariadb(self) -> bool:
+        return "mariadb" in self.connection.get_server_info().lower()
+
     @contextmanager
     def transaction(self) -> Iterator[Behind]:
         """Committed at the end."""
@@ -101,6 +122,13 @@ class Stage:
     def server_count(self, name: str) -> int:
         """A counter of the whole server, which this test has to itself."""
         ((_, count),) = self.raw.run(f"show global status like '{name}'")
+        return int(count)
+
+    def deadlock_count(self) -> int:
+        """The same of deadlocks."""
+        if self.raw.is_mariadb():
+            return self.server_count("innodb_deadlocks")
+        ((count,),) = self.raw.run("select count from information_schema.innodb_metrics where name = 'lock_deadlocks'")
         return int(count)
 
     def lock_execution(self, id: str) -> None:

@@ -186,7 +186,7 @@ def test_a_claim_passes_over_what_a_canceller_holds(stage: Stage) -> None:
 def test_a_claim_that_waited_for_a_canceller_would_deadlock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "claim_executions", "skip locked")
     (id,) = stage.submit()
-    before = stage.server_count("innodb_deadlocks")
+    before = stage.deadlock_count()
     with stage.other.transaction() as other:
         make_heavy(stage)
         stage.lock_execution(id)
@@ -195,7 +195,7 @@ def test_a_claim_that_waited_for_a_canceller_would_deadlock(stage: Stage, monkey
         other.run(f"delete from hydra_ready where id = {id_literal(id)}")
         other.run(f"update hydra_execution set status = 'cancelled', finished_at = 1 where id = {id_literal(id)}")
     assert late.result() == []
-    assert stage.server_count("innodb_deadlocks") == before + 1
+    assert stage.deadlock_count() == before + 1
 
 
 def test_rows_are_locked_in_the_order_of_their_ids(stage: Stage) -> None:
@@ -213,7 +213,7 @@ def test_rows_are_locked_in_the_order_of_their_ids(stage: Stage) -> None:
 
 def test_a_deadlocks_victim_is_tried_again(stage: Stage) -> None:
     first, second = sorted(stage.submit(2))
-    before = stage.server_count("innodb_deadlocks")
+    before = stage.deadlock_count()
     with stage.other.transaction():
         make_heavy(stage)
         stage.lock_execution(second)
@@ -221,7 +221,7 @@ def test_a_deadlocks_victim_is_tried_again(stage: Stage) -> None:
         stage.until_blocked()
         stage.lock_execution(first)
     assert cancelled.result() == [Status.CANCELLED] * 2
-    assert stage.server_count("innodb_deadlocks") == before + 1
+    assert stage.deadlock_count() == before + 1
     assert stage.a.audit() == []
 
 
@@ -263,13 +263,13 @@ def test_r18_a_key_whose_first_submission_vanished_is_free(stage: Stage) -> None
 
 def test_r18_submitters_of_many_shared_keys_do_not_deadlock(stage: Stage) -> None:
     keys = [f"inv-{number}" for number in range(50)]
-    before = stage.server_count("innodb_deadlocks")
+    before = stage.deadlock_count()
     for _ in range(5):
         forward = stage.in_thread(stage.a.submit, [submission(key=key) for key in keys], NOW)
         backward = stage.in_thread(stage.b.submit, [submission(key=key) for key in reversed(keys)], NOW)
         created = [answer.created for answer in forward.result() + backward.result()]
         assert sum(created) in (0, len(keys))
-    assert stage.server_count("innodb_deadlocks") == before
+    assert stage.deadlock_count() == before
     assert stage.a.audit() == []
 
 

@@ -1,2 +1,2 @@
 -- Index: none.
-select release_lock(concat('hydra.', left(sha1(database()), 32)))
+select release_lock(concat('hydra.', left(sha2(database(), 256), 32)))

@@ -1,6 +1,6 @@
 """One database: its one writer session and its readers. Knows transactions and forks, no executions.
 
-write(function) ──► begin; function; tallies; commit ──► the doorbell rings
+write(function) ──► begin; function; tallies; commit ──► the doorbells ring
         ▲                          │ deadlock, lock time-out, session lost before COMMIT: all again
         └──────────────────────────┘
 """
@@ -24,7 +24,7 @@ from hydra.stores.mysql.failures import LockLost, SessionLost, explain
 from hydra.stores.mysql.session import Session
 from hydra.stores.mysql.tallies import own_slot, tally_rows
 from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.mysql.watch import Bell
+from hydra.stores.mysql.watch import Bells
 
 IDLE_READER_COUNT = 4
 MAX_TRIES = 8  # of a transaction that lost a deadlock
@@ -39,10 +39,10 @@ _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 class Database:
     """Writing is for one thread at a time and joins: a transaction inside a transaction is the same one."""
 
-    def __init__(self, address: Address, namespace: str, bell: Bell) -> None:
+    def __init__(self, address: Address, namespace: str, bells: Bells) -> None:
         self.address = address
         self._namespace = namespace
-        self._bell = bell
+        self._bells = bells
         self._slot = own_slot()
         self._write_wait_seconds = WRITE_WAIT_SECONDS
         self.share_locks_block = True
@@ -118,7 +118,7 @@ class Database:
                 self._current = None
                 self._written_at = time.monotonic()
             if changed:
-                self._bell.ring()
+                self._bells.ring(transaction.due_count)
 
     def read(self, statement: str) -> Sequence[tuple[Any, ...]]:
         """One reading statement: inside this thread's own transaction it sees what that wrote."""
@@ -209,7 +209,7 @@ class Database:
         """COMMIT, in one flush with the tallies. Whether it changed something others wait for."""
         if not transaction.begun:
             return False
-        rows = tally_rows(transaction.namespace, transaction.changes, self._slot, made_due=transaction.made_due)
+        rows = tally_rows(transaction.namespace, transaction.changes, self._slot, made_due=transaction.due_count > 0)
         try:
             transaction.finish(rows)
         except (pymysql.MySQLError, OSError) as error:

@@ -15,5 +15,6 @@ def fold_deltas(transaction: Transaction) -> None:
     rows = transaction.select("lock_deltas", ids=", ".join(sorted(literal(id) for (id,) in found)))
     for _, workflow, status, total in rows:
         transaction.changes[workflow.decode(), status] += total
+        transaction.due_count += max(0, total) if status == "pending" else 0
     if rows:
         transaction.queue("remove_deltas", ids=", ".join(sorted(literal(row[0]) for row in rows)))

@@ -24,6 +24,7 @@ from hydra.stores.mysql.statements import (
     key_hash,
     literal,
 )
+from hydra.stores.mysql.timers import NEVER
 from hydra.stores.rows import to_schedule, to_snapshot
 from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
 
@@ -126,6 +127,11 @@ class Reader:
         """What is another after every transaction of the kind (of `tallies`), and how many nodes are alive."""
         *counters, node_count = self._select("tally_changes", kind=literal(Word(kind)))[0]
         return counters, node_count
+
+    def due(self) -> tuple[bool, int]:
+        """Whether something is ready to be claimed, and when the next timer is due."""
+        is_ready, due_at = self._select("due", never=NEVER)[0]
+        return bool(is_ready), due_at
 
     def now(self) -> int:
         now: int = self._select("now")[0][0]

@@ -49,7 +49,7 @@ from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
-from hydra.stores.mysql.watch import Bell, Watch
+from hydra.stores.mysql.watch import Bells, Watch
 from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
 
 
@@ -60,11 +60,11 @@ class MysqlStore:
         self.url = without_password(url)
         self.namespace = namespace
         address = read_address(url)
-        own_bell = Bell(address.database, namespace)
-        self._database = Database(address, namespace, own_bell)
+        bells = Bells(address.database, namespace)
+        self._database = Database(address, namespace, bells)
         self._reader = Reader(namespace, self._database.read)
         self._heads = Heads()
-        self._watch = Watch(own_bell, self._heads, self._reader.changes)
+        self._watch = Watch(bells, self._heads, self._reader.changes, self._reader.due)
 
     @property
     def path(self) -> None:

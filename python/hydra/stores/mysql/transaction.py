@@ -29,7 +29,7 @@ class Transaction:
         self.namespace_name = namespace
         self.namespace = literal(namespace)
         self.changes: Counter[tuple[str, str]] = Counter()
-        self.made_due = False  # or delayed: something a node may have to see to
+        self.due_count = 0  # that became due or delayed: something a node may have to see to
         self.failed = False
         self.begun = False
         self._share_locks_block = share_locks_block
@@ -43,7 +43,7 @@ class Transaction:
             self.changes[workflow, before] -= count
         if after is not None:
             self.changes[workflow, after] += count
-        self.made_due = self.made_due or after == "pending"
+            self.due_count += count if after == "pending" else 0
 
     def check_fence(self, node: NodeRef) -> None:
         """Refuse whatever follows unless the node is alive in this session (R6). It stays so until COMMIT."""

@@ -1,6 +1,9 @@
 """Notices commits by the tallies' counters. A hint: never says what changed.
 
-All nodes together look at a steady rate, however many they are; hydra's own writers on the same host ring a doorbell.
+    commit ──► bells of this host ──► a few of the nodes look at once ──► something is ready ──► told
+    time passes: all together look at a steady rate, however many ──┘
+
+Hydra's own writers on the same host ring. Who looks and finds that others took it already is told nothing.
 """
 
 from __future__ import annotations
@@ -17,94 +20,144 @@ from contextlib import suppress
 
 from hydra import _core
 from hydra.stores.mysql.heads import Heads
-from hydra.stores.mysql.tallies import ANYTHING
+from hydra.stores.mysql.tallies import ANYTHING, NEW_WORK
 
 POLL_SECONDS = 0.02  # between two looks, for each node alive
 MIN_POLL_SECONDS = 0.01
-MAX_POLL_SECONDS = 0.5
+MAX_POLL_SECONDS = 1.0
 JITTER = 0.25
 PAUSE_SECONDS = 0.002  # at least so long between two looks, however often it rings
 NEWS_BYTES = 4096
+CALLED_COUNT = 4  # nodes of this host that look at once for one execution: some are busy
+MUCH_WORK = "much"  # the bell for more than one; all look
 
 
-class Bell:
-    """A file of this host for one database and namespace: who commits opens it, who waits is told so by the kernel.
+class Bells:
+    """Files of this host for one database and namespace: who commits opens them, who waits is told so by the kernel.
 
-    Not everybody rings and not everybody may listen; servers with databases of one name share a bell. Both cost a look.
+    Not everybody rings and not everybody may listen; servers with databases of one name share bells. Both cost a look.
     """
 
     def __init__(self, database: str, namespace: str) -> None:
         name = hashlib.sha256(f"{database}/{namespace}".encode()).hexdigest()[:16]
         self._path = os.path.join(tempfile.gettempdir(), f"hydra-bell-{name}")
-        with suppress(OSError):
-            os.close(os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        for kind in (ANYTHING, NEW_WORK, MUCH_WORK):
+            with suppress(OSError):
+                os.close(os.open(self._path + kind, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
-    def ring(self) -> None:
-        """Must not fail what was committed."""
-        with suppress(OSError):
-            os.close(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC))
+    def ring(self, due_count: int) -> None:
+        """After a commit that made so many due. Must not fail what was committed."""
+        work = () if not due_count else (NEW_WORK,) if due_count == 1 else (MUCH_WORK,)
+        for kind in (ANYTHING, *work):
+            with suppress(OSError):
+                os.close(os.open(self._path + kind, os.O_RDONLY | os.O_CLOEXEC))
 
-    def listen(self) -> int:
+    def listen(self, kind: str) -> int:
         """A descriptor that is readable when it rang; -1 where there is no listening."""
         try:
-            return _core.listen(self._path)
+            return _core.listen(self._path + kind)
         except OSError:
             return -1
 
 
 class Watch:
-    """`read` gives what is another after every transaction of a kind, and the number of nodes alive."""
+    """`read` gives what is another after every transaction of a kind, and the number of nodes alive; `read_due` whether
+    something is ready, and when the next timer is due."""
 
-    def __init__(self, bell: Bell, heads: Heads, read: Callable[[str], tuple[object, int]]) -> None:
+    def __init__(
+        self,
+        bells: Bells,
+        heads: Heads,
+        read: Callable[[str], tuple[object, int]],
+        read_due: Callable[[], tuple[bool, int]],
+    ) -> None:
         self.kind = ANYTHING
-        self._bell = bell
+        self._bells = bells
         self._heads = heads
         self._read = read
+        self._read_due = read_due
         self._own = threading.local()
 
     def wait(self, timeout_seconds: float) -> bool:
         """True as soon as something was committed since this thread's last call; its first call is told so at once."""
         deadline = time.monotonic() + timeout_seconds
-        ear = self._ear()
+        watcher = self._watcher()
         while True:
-            state, node_count = self._read(self.kind)
-            if state != getattr(self._own, "state", None):
-                self._own.state = state
+            if time.monotonic() >= watcher.look_at and self._look(watcher):
                 return True
             again = self._heads.look_again_seconds()
             if again == 0:
                 return True
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            now = time.monotonic()
+            if now >= deadline:
                 return False
-            pause = min(max(MIN_POLL_SECONDS, POLL_SECONDS * node_count), MAX_POLL_SECONDS)
-            ear.listen(min(pause * random.uniform(1 - JITTER, 1 + JITTER), remaining, again or remaining))
+            seconds = min(watcher.look_at, deadline) - now
+            if watcher.ear.listen(seconds if again is None else min(seconds, again), watcher.is_called):
+                watcher.look_at = 0.0
 
-    def _ear(self) -> Ear:
+    def _look(self, watcher: Watcher) -> bool:
+        """Whether it is told of a change. What others took already is none, nor is a timer for most of many nodes."""
+        before, due_before = watcher.state, watcher.due_at
+        watcher.state, watcher.node_count = self._read(self.kind)
+        pause = min(max(MIN_POLL_SECONDS, POLL_SECONDS * watcher.node_count), MAX_POLL_SECONDS)
+        watcher.look_at = time.monotonic() + pause * random.uniform(1 - JITTER, 1 + JITTER)
+        if watcher.state == before:
+            return False
+        if before is None or self.kind == ANYTHING:
+            return True
+        is_ready, watcher.due_at = self._read_due()
+        return is_ready or (watcher.due_at != due_before and watcher.is_called())
+
+    def _watcher(self) -> Watcher:
         """This thread's and this process's own: an ear carried over a fork would hear for its parent, too."""
-        ear: Ear | None = getattr(self._own, "ear", None)
-        if ear is None or ear.process_id != os.getpid():
-            ear = self._own.ear = Ear(self._bell)
-        return ear
+        watcher: Watcher | None = getattr(self._own, "watcher", None)
+        if watcher is None or watcher.kind != self.kind or watcher.process_id != os.getpid():
+            watcher = self._own.watcher = Watcher(self._bells, self.kind)
+        return watcher
+
+
+class Watcher:
+    """What a thread that waits has seen."""
+
+    def __init__(self, bells: Bells, kind: str) -> None:
+        self.process_id = os.getpid()
+        self.kind = kind
+        self.ear = Ear(bells, kind)
+        self.state: object = None
+        self.due_at = 0
+        self.node_count = 1
+        self.look_at = 0.0
+
+    def is_called(self) -> bool:
+        return random.random() * self.node_count < CALLED_COUNT
 
 
 class Ear:
     """Closed with the thread that listens."""
 
-    def __init__(self, bell: Bell) -> None:
-        self.process_id = os.getpid()
-        self._fd = bell.listen()
+    def __init__(self, bells: Bells, kind: str) -> None:
+        self._one = bells.listen(kind)
+        self._many = bells.listen(MUCH_WORK) if kind == NEW_WORK else -1
         self._poll = select.poll()
-        if self._fd >= 0:
-            self._poll.register(self._fd, select.POLLIN)
+        for fd in self._fds:
+            self._poll.register(fd, select.POLLIN)
+        self._is_called_for_all = kind == ANYTHING
 
-    def listen(self, seconds: float) -> None:
-        """Until it rings, at most so long. A ring before the call counts, too."""
+    @property
+    def _fds(self) -> list[int]:
+        return [fd for fd in (self._one, self._many) if fd >= 0]
+
+    def listen(self, seconds: float, is_called: Callable[[], bool]) -> bool:
+        """Until it rings, at most so long; whether that concerns this thread. A ring before the call counts."""
         started = time.monotonic()
-        if self._poll.poll(seconds * 1000):
-            os.read(self._fd, NEWS_BYTES)
-            time.sleep(max(0.0, min(PAUSE_SECONDS, seconds) - (time.monotonic() - started)))
+        rung = [fd for fd, _ in self._poll.poll(max(0.0, seconds) * 1000)]
+        for fd in rung:
+            os.read(fd, NEWS_BYTES)
+        if not rung:
+            return False
+        time.sleep(max(0.0, min(PAUSE_SECONDS, seconds) - (time.monotonic() - started)))
+        return self._is_called_for_all or self._many in rung or is_called()
 
     def __del__(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
+        for fd in self._fds:
+            os.close(fd)

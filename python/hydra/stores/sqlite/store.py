@@ -58,7 +58,7 @@ class SqliteStore:
         self.path = os.path.abspath(path)  # a program may change its directory
         self.namespace = namespace
         self._database = Database(self.path, synchronous)
-        self._watch = Watch(self._database)
+        self._watch = Watch(self._database, self._due)
 
     @property
     def write_wait_seconds(self) -> float:
@@ -211,6 +211,7 @@ class SqliteStore:
     # nodes
 
     def register_node(self, info: NodeInfo, now: int) -> NodeRef:
+        self._watch.is_node = True
         with self._database.transaction() as connection:
             return nodes.register_node(connection, self.namespace, info, now)
 
@@ -250,6 +251,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return timers.next_due_at(connection, self.namespace)
 
+    def _due(self) -> tuple[bool, int | None]:
+        with self._database.reading() as connection:
+            return timers.has_ready(connection, self.namespace), timers.next_due_at(connection, self.namespace)
+
     def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
         with self._database.transaction() as connection:
             schedules.upsert_schedules(connection, self.namespace, node, entries)
@@ -279,7 +284,9 @@ class SqliteStore:
 
     def nodes(self) -> builtins.list[NodeState]:
         with self._database.reading() as connection:
-            return nodes.read_nodes(connection, self.namespace)
+            found = nodes.read_nodes(connection, self.namespace)
+        self._watch.node_count = sum(node.state == "alive" for node in found)
+        return found
 
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
         with self._database.transaction() as connection:

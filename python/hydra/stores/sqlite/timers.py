@@ -22,6 +22,11 @@ def next_due_at(connection: sqlite3.Connection, namespace: str) -> int | None:
     return due_at
 
 
+def has_ready(connection: sqlite3.Connection, namespace: str) -> bool:
+    """Something may be claimed."""
+    return bool(select(connection, "has_ready", namespace=namespace)[0][0])
+
+
 def _time_out(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
     """What does not run fails; what has registered undo steps is due, and fails once they have run."""
     rows = select_json(connection, "idle_timeouts", namespace=namespace, now=now, limit=limit)

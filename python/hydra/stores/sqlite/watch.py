@@ -1,4 +1,7 @@
-"""Notices commits by SQLite's `data_version`, not the ones of this store itself. A hint: never says what changed."""
+"""Notices commits by SQLite's `data_version`, not the ones of this store itself. A hint: never says what changed.
+
+A node is told while something is ready. The doorbell calls a few of many nodes; the others look a little later.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import random
 import select
 import threading
 import time
+from collections.abc import Callable
 
 from hydra import _core
 from hydra.stores.sqlite.database import Database
@@ -17,14 +21,19 @@ QUICK_POLL_SECONDS = 0.002
 SLOW_POLL_SECONDS = 0.004
 HEARING_POLL_SECONDS = 0.02  # with an ear on the doorbell, which hydra's own writers ring
 NEWS_BYTES = 4096
+CALLED_COUNT = 4  # nodes that look at once when it rings: some are busy
 QUICK_SECONDS = 5.0  # after a change, how long the polls stay quick
 
 
 class Watch:
     """One thread polls for all that wait; each thread learns of every change since it last returned."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, read_due: Callable[[], tuple[bool, int | None]]) -> None:
+        """`read_due`: whether something is ready, and when the next timer is due."""
         self._database = database
+        self._read_due = read_due
+        self.is_node = False
+        self.node_count = 1  # alive, as last seen
         self._start()
 
     def _start(self) -> None:
@@ -35,6 +44,8 @@ class Watch:
         self._others_count: int | None = None
         self._change_count = 0
         self._changed_at = 0.0
+        self._look_at = 0.0
+        self._due_at: int | None = None
         self._bell = -1
 
     def wait(self, timeout_seconds: float) -> bool:
@@ -69,33 +80,51 @@ class Watch:
 
     def _poll(self, remaining: float) -> None:
         """One look, and a pause before it that grows on a quiet database. Called and left with the condition held."""
-        quick = time.monotonic() - self._changed_at < QUICK_SECONDS
-        deaf_pause = QUICK_POLL_SECONDS if quick else SLOW_POLL_SECONDS
-        pause = (deaf_pause if self._bell < 0 else HEARING_POLL_SECONDS) * random.uniform(0.75, 1.25)
         self._news.release()
         try:
-            self._listen(min(pause, remaining))
+            is_rung = self._listen(max(0.0, min(self._look_at - time.monotonic(), remaining)))
         finally:
             self._news.acquire()
+        if time.monotonic() < self._look_at and not (is_rung and self._is_called()):
+            return
+        self._look_at = time.monotonic() + self._pause_seconds() * random.uniform(0.75, 1.25)
         others_count = self._database.others_changes()
         if others_count != self._others_count:
             self._others_count = others_count
-            self._change_count += 1
             self._changed_at = time.monotonic()
+            self._change_count += self._is_news()
 
-    def _listen(self, seconds: float) -> None:
-        """Until the doorbell rings. Not everybody rings, and not every process may listen: time passing is enough."""
+    def _pause_seconds(self) -> float:
+        if self._bell >= 0:
+            return HEARING_POLL_SECONDS
+        return QUICK_POLL_SECONDS if time.monotonic() - self._changed_at < QUICK_SECONDS else SLOW_POLL_SECONDS
+
+    def _is_news(self) -> bool:
+        """For a node what others took already is none, nor is a timer for most of many nodes."""
+        if not self.is_node:
+            return True
+        before = self._due_at
+        is_ready, self._due_at = self._read_due()
+        return is_ready or (self._due_at != before and self._is_called())
+
+    def _is_called(self) -> bool:
+        return not self.is_node or random.random() * self.node_count < CALLED_COUNT
+
+    def _listen(self, seconds: float) -> bool:
+        """Until it rings; whether it did. Not everybody rings, and not all may listen: time passing will do."""
         if self._bell < 0:
             try:
                 self._bell = _core.listen(f"{self._database.path}{BELL_SUFFIX}")
             except OSError:
                 time.sleep(seconds)
-                return
+                return False
         ears = select.poll()
         ears.register(self._bell, select.POLLIN)
-        if ears.poll(seconds * 1000):
-            os.read(self._bell, NEWS_BYTES)
-            time.sleep(max(0.0, self._changed_at + PAUSE_SECONDS - time.monotonic()))
+        if not ears.poll(seconds * 1000):
+            return False
+        os.read(self._bell, NEWS_BYTES)
+        time.sleep(max(0.0, self._changed_at + PAUSE_SECONDS - time.monotonic()))
+        return True
 
     def _silence(self) -> None:
         if self._bell >= 0:

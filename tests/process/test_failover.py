@@ -3,65 +3,79 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import apps
 import ledger_app
-import psycopg
 import pytest
 from hydra.client.handle import Handle
 from hydra.execution import Status
 from scene import Scene, is_alive, until
 from servers.mysql import MysqlServer, create_database
+from servers.mysql_replica import MysqlPair
 from servers.postgres import PostgresServer
 from test_http import Scrape, address
-from test_transactions import once
+from test_transactions import connect, once, rows
 
 ACCOUNTS = [f"a{number}" for number in range(60)]
 FORGOT = "lost what it had confirmed"
 
 
-class Cluster:
+class PostgresPair:
     """A primary and its replica, both in one URL."""
 
-    def __init__(self) -> None:
-        self.primary = PostgresServer().start()
-        self.replica = PostgresServer(replica_of=self.primary).start()
-        hosts = ",".join(quote(str(server.socket_folder), safe="") for server in (self.primary, self.replica))
+    def __init__(self, folder: Path) -> None:
+        self._primary = PostgresServer().start()
+        self._replica = PostgresServer(replica_of=self._primary).start()
+        hosts = ",".join(quote(str(server.socket_folder), safe="") for server in (self._primary, self._replica))
         self.url = f"postgresql://hydra@/postgres?host={hosts}&target_session_attrs=read-write"
 
+    def stream(self, *, synchronously: bool) -> None:
+        self._primary.stream(synchronously=synchronously)
+
+    def hold_back(self) -> None:
+        self._replica.hold_back()
+
     def fail_over(self) -> None:
-        self.primary.kill()
-        self.replica.promote()
+        self._primary.kill()
+        self._replica.promote()
+
+    def destroy(self) -> None:
+        self._replica.destroy()
+        self._primary.destroy()
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
+PAIRS: dict[str, Callable[[Path], PostgresPair | MysqlPair]] = {"postgres": PostgresPair, "mysql": MysqlPair}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in PAIRS])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PostgresPair | MysqlPair]:
+    pair = PAIRS[request.param](tmp_path)
     try:
-        yield cluster
+        yield pair
     finally:
-        cluster.replica.destroy()
-        cluster.primary.destroy()
+        pair.destroy()
 
 
-@pytest.mark.postgres
-def test_r19_with_synchronous_replication_a_failover_loses_nothing(tmp_path: Path, cluster: Cluster) -> None:
-    cluster.primary.stream(synchronously=True)
-    scene = Scene(tmp_path, cluster.url)
+def test_r19_with_synchronous_replication_a_failover_loses_nothing(
+    tmp_path: Path, pair: PostgresPair | MysqlPair
+) -> None:
+    pair.stream(synchronously=True)
+    scene = Scene(tmp_path, pair.url)
     try:
         scene.engine.stats()  # makes the tables
-        with psycopg.connect(cluster.url, autocommit=True) as operator:
-            operator.execute(ledger_app.TABLE)
+        operator = connect(pair.url)
+        operator.cursor().execute(ledger_app.TABLE)
+        operator.close()
         for _ in range(2):
             scene.start("ledger_app", concurrency=4, lease_ttl_seconds=6.0)
         handles = [scene.engine.submit(ledger_app.book.bind(account)) for account in ACCOUNTS]
-        until(lambda: len(entries(cluster)) > len(ACCOUNTS))
-        cluster.fail_over()
+        until(lambda: rows(pair.url).total() > len(ACCOUNTS))
+        pair.fail_over()
         assert [handle.result(timeout=60) for handle in handles] == [[1, 5, 2, 7]] * len(ACCOUNTS)
-        assert sorted(entries(cluster)) == sorted(once(*ACCOUNTS, *(f"{account}/2" for account in ACCOUNTS)).elements())
+        assert rows(pair.url) == once(*ACCOUNTS, *(f"{account}/2" for account in ACCOUNTS))
         assert [node.stop() for node in scene.nodes] == [0, 0]
         assert scene.engine.audit() == []
         assert not any(FORGOT in node.text() for node in scene.nodes)
@@ -69,17 +83,16 @@ def test_r19_with_synchronous_replication_a_failover_loses_nothing(tmp_path: Pat
         scene.close()
 
 
-@pytest.mark.postgres
 def test_r19_a_failover_to_a_replica_that_lags_is_noticed_and_parks_what_it_set_back(
-    tmp_path: Path, cluster: Cluster
+    tmp_path: Path, pair: PostgresPair | MysqlPair
 ) -> None:
-    cluster.primary.stream(synchronously=False)
-    scene = Scene(tmp_path, cluster.url)
+    pair.stream(synchronously=False)
+    scene = Scene(tmp_path, pair.url)
     try:
         handles, workers = climb_half(scene)
-        cluster.replica.hold_back()
+        pair.hold_back()
         climb_on(scene, handles)
-        cluster.fail_over()
+        pair.fail_over()
         assert_set_back(scene, handles, workers)
     finally:
         scene.close()
@@ -87,7 +100,7 @@ def test_r19_a_failover_to_a_replica_that_lags_is_noticed_and_parks_what_it_set_
 
 @pytest.mark.mysql
 def test_r19_a_server_restored_from_an_older_copy_is_noticed(tmp_path: Path) -> None:
-    """What a lagging MySQL replica looks like to its nodes."""
+    """A backup, put in the place of what it was made of."""
     server = MysqlServer().start()
     copy = tmp_path / "copy"
     scene = Scene(tmp_path, create_database(server))
@@ -141,8 +154,3 @@ def assert_set_back(scene: Scene, handles: list[Handle[str]], workers: set[int])
         handle.resume()
     assert [handle.result(timeout=60) for handle in handles] == ["released", "above"]
     assert node.stop() == 0
-
-
-def entries(cluster: Cluster) -> list[str]:
-    with psycopg.connect(cluster.url, autocommit=True) as operator:
-        return [account for (account,) in operator.execute("select account from ledger")]

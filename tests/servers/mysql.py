@@ -55,12 +55,14 @@ def find_server() -> str:
 class MysqlServer:
     """One server process; `stop`, `kill` and `restart` are for chaos tests. Root's server is root's, nobody else's."""
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, port: int = 0) -> None:
+        """One with a port, of this host only, writes a log that others may replicate."""
         self._program = find_server()
         version = subprocess.run([self._program, "--no-defaults", "--version"], capture_output=True, check=True)
         self.is_mariadb = b"MariaDB" in version.stdout
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-my-"))
         self._settings = settings
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = self._folder / "s"
         self.data_folder = self._folder / "data"
@@ -80,7 +82,7 @@ class MysqlServer:
                 [
                     *("setpriv", "--pdeathsig=KILL", "--", self._program, "--no-defaults", *self._user()),
                     *(f"--datadir={self.data_folder}", f"--socket={self.socket}", f"--pid-file={self._folder / 'pid'}"),
-                    *(f"--tmpdir={self._folder}", "--skip-networking", "--skip-log-bin", *SETTINGS),
+                    *(f"--tmpdir={self._folder}", *SETTINGS, *self._network()),
                     *(*(() if self.is_mariadb else MYSQL_SETTINGS), *self._settings),
                 ],
                 stdout=log,
@@ -131,6 +133,13 @@ class MysqlServer:
         )
         if done.returncode != 0:
             raise RuntimeError(f"`{done.args[0]}` failed:\n{done.stdout}{done.stderr}")
+
+    def _network(self) -> list[str]:
+        if not self._port:
+            return ["--skip-networking", "--skip-log-bin"]
+        gtids = [] if self.is_mariadb else ["--gtid-mode=ON", "--enforce-gtid-consistency=ON"]
+        log = ["--log-bin=log", "--relay-log=relay", f"--server-id={self._port}", "--sync-binlog=1", *gtids]
+        return ["--bind-address=127.0.0.1", f"--port={self._port}", *log]
 
     def _user(self) -> list[str]:
         """MariaDB refuses to run as root unless told that this is meant."""

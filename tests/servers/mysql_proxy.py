@@ -37,6 +37,12 @@ class MysqlProxy:
         """The client's connection breaks before the server hears of the next COMMIT."""
         self._lose_request = True
 
+    def lead_to(self, server_socket: Path) -> None:
+        """The address moves: clients see their connections end, and find another server."""
+        self._server_socket = server_socket
+        for each in self._sockets:
+            _shut(each)
+
     def close(self) -> None:
         self._listener.close()
         for each in self._sockets:
@@ -49,7 +55,11 @@ class MysqlProxy:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self._server_socket))
+            try:
+                server.connect(str(self._server_socket))
+            except OSError:
+                client.close()
+                continue
             self._sockets += [client, server]
             threading.Thread(target=self._send_requests, args=(client, server), daemon=True).start()
             threading.Thread(target=self._send_replies, args=(server, client), daemon=True).start()

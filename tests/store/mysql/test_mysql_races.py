@@ -277,3 +277,16 @@ def make_heavy(stage: Stage) -> None:
     """The lightest of a deadlock's transactions is its victim: this one has written most."""
     rows = ", ".join(f"(x'{number:032x}')" for number in range(100))
     stage.other.run(f"insert into hydra_probe (id) values {rows}")
+
+
+def test_an_idle_node_asks_for_work_without_a_lock(stage: Stage) -> None:
+    """Its own row is locked by another, for which it would wait."""
+    assert stage.claim_a() == []
+    stage.other.run("begin")
+    stage.other.run(f"select id from hydra_node where id = {id_literal(stage.node_a.id)} for update")
+    assert stage.in_thread(stage.claim_a).result(20) == []
+    (id,) = stage.submit()
+    asking = stage.in_thread(stage.claim_a)
+    stage.until_blocked()
+    stage.other.run("rollback")
+    assert [execution.id for execution in asking.result(20)] == [id]

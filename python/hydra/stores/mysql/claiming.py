@@ -20,8 +20,11 @@ def claim(
     transaction: Transaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
 ) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's. What others hold now is left to them."""
+    if heads.is_idle and _is_nothing_ready(transaction, workflows):
+        return []
     transaction.check_fence(node)
     chosen = _lock_ready(transaction, heads, workflows, slots)
+    heads.is_idle = not chosen
     if not chosen:
         return []
     rows = transaction.select("claim_executions", ids=id_list(chosen), now=now)
@@ -79,6 +82,14 @@ def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list
             )
         )
     return found
+
+
+def _is_nothing_ready(transaction: Transaction, workflows: Sequence[str]) -> bool:
+    """What an idle node asks once a second costs one statement, and neither a lock nor a transaction."""
+    if not workflows:
+        return False
+    found = transaction.peek("claim_peek", workflows=", ".join(sorted(map(literal, workflows))))
+    return found is not None and not found[0][0]
 
 
 def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:

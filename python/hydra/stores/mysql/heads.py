@@ -30,6 +30,7 @@ class Heads:
         self._slow_looks = 0
         self._full_look_at = 0.0
         self._look_again_at: float | None = None
+        self.is_idle = False  # the last look found nothing
 
     def is_full_look_due(self) -> bool:
         return self._slow_looks < SLOW_LOOKS or time.monotonic() >= self._full_look_at

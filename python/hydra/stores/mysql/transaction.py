@@ -66,6 +66,13 @@ class Transaction:
         """Run a writing statement; how many rows it matched."""
         return int(self._send([self.render(name, **values)])[-1])
 
+    def peek(self, name: str, **values: object) -> Sequence[tuple[Any, ...]] | None:
+        """The rows of a statement by itself, which begins nothing; None where the transaction has begun."""
+        if self.begun or self._queue:
+            return None
+        rows: Sequence[tuple[Any, ...]] = self.session.send([self.render(name, **values)])[-1]
+        return rows
+
     def rows_of(self, statement: str) -> Sequence[tuple[Any, ...]]:
         rows: Sequence[tuple[Any, ...]] = self._send([statement])[-1]
         return rows

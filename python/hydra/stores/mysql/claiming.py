@@ -96,17 +96,30 @@ def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str]
     """The chosen executions, in the order to run them."""
     transaction.flush()  # so that a look is timed alone
     if not heads.is_full_look_due():
-        bounds = {name: heads.bounds(name) for name in workflows}
-        chosen, _ = _look(transaction, heads, bounds, slots)
+        chosen, _ = _look_past(transaction, heads, workflows, slots)
         if len(chosen) < slots:
             heads.came_up_short()
         return chosen
     chosen, seconds = _look(transaction, heads, dict.fromkeys(workflows, "true"), slots)
     bounded_seconds = seconds
     if seconds > SLOW_SECONDS:
-        _, bounded_seconds = _look(transaction, heads, {name: heads.bounds(name) for name in workflows}, slots)
+        _, bounded_seconds = _look_past(transaction, heads, workflows, slots)
     heads.compare(seconds, bounded_seconds)
     return chosen
+
+
+def _look_past(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> tuple[list[str], float]:
+    """The same past the heads, those of priorities that are new since the last look included."""
+    started = time.monotonic()
+    looks = [
+        transaction.render("claim_gap", group=group, workflow=literal(name), gap=gap)
+        for group, name in enumerate(workflows)
+        for gap in heads.gaps(name)
+    ]
+    for group, *head in transaction.rows_of(" union all ".join(looks)) if looks else []:
+        heads.saw(workflows[group], [(head[0], head[1], head[2])])
+    chosen, _ = _look(transaction, heads, {name: heads.bounds(name) for name in workflows}, slots)
+    return chosen, time.monotonic() - started
 
 
 def _look(transaction: Transaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:

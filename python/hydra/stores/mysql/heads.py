@@ -5,8 +5,9 @@
           └────────────────────(a look from the start, once in a while, is quick)──────────────────┘
 
 While a transaction somewhere stays open InnoDB keeps every claimed row, marked as deleted, before the first that is
-ready; a look from the start reads them all. Past the head a look may miss what came late, so looks from the start,
-which miss nothing, still get their share of the time, and the watch is told when to hint at one.
+ready; a look from the start reads them all. Past the head a look finds new priorities, but may miss what came late with
+an early start, so looks from the start, which miss nothing, still get their share of the time, and the watch is told
+when to hint at one.
 """
 
 from __future__ import annotations
@@ -46,6 +47,15 @@ class Heads:
             for priority, (run_at, id) in sorted(heads.items())
         ]
         return f"({' or '.join(ranges)})" if ranges else "false"
+
+    def gaps(self, workflow: str) -> list[str]:
+        """Conditions on what lies between the known priorities, above and below them."""
+        known = sorted(self._heads.get(workflow, {}))
+        if len(known) > MAX_PRIORITIES:
+            return []
+        bounded = [*(f"negated_priority > {priority}" for priority in known)]
+        ends = [*(f"negated_priority < {priority}" for priority in known), "true"]
+        return [f"{begin} and {end}" for begin, end in zip(["true", *bounded], ends, strict=True)]
 
     def saw(self, workflow: str, found: Iterable[tuple[int, int, bytes]]) -> None:
         """What a look gave, (negated priority, run at, id) in order."""

@@ -97,14 +97,17 @@ class Watch:
 
     def _look(self, watcher: Watcher) -> bool:
         """Whether it is told of a change. What others took already is none, nor is a timer for most of many nodes."""
-        before, due_before = watcher.state, watcher.due_at
-        watcher.state, watcher.node_count = self._read(self.kind)
+        state, watcher.node_count = self._read(self.kind)
         pause = min(max(MIN_POLL_SECONDS, POLL_SECONDS * watcher.node_count), MAX_POLL_SECONDS)
         watcher.look_at = time.monotonic() + pause * random.uniform(1 - JITTER, 1 + JITTER)
-        if watcher.state == before:
+        if state == watcher.state:
             return False
-        if before is None or self.kind == ANYTHING:
-            return True
+        is_told = watcher.state is None or self.kind == ANYTHING or self._is_work(watcher)
+        watcher.state = state  # only now: a look that failed has told nobody
+        return is_told
+
+    def _is_work(self, watcher: Watcher) -> bool:
+        due_before = watcher.due_at
         is_ready, watcher.due_at = self._read_due()
         return is_ready or (watcher.due_at != due_before and watcher.is_called())
 

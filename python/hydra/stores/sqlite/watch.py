@@ -90,9 +90,9 @@ class Watch:
         self._look_at = time.monotonic() + self._pause_seconds() * random.uniform(0.75, 1.25)
         others_count = self._database.others_changes()
         if others_count != self._others_count:
+            self._change_count += self._is_news()  # may fail; then the change is still to be told
             self._others_count = others_count
             self._changed_at = time.monotonic()
-            self._change_count += self._is_news()
 
     def _pause_seconds(self) -> float:
         if self._bell >= 0:

@@ -7,10 +7,14 @@ import uuid
 
 import pytest
 from hydra._core import encode
+from hydra.clock import DatabaseClock
+from hydra.dispatch.events import ClaimDone, Register, SendClaim
 from hydra.dispatch.handover import Handover
 from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, NodeInfo, NodeRef
+from hydra.node.peers import Reaper
+from hydra.node.store_thread import RegisterWorkflows, Report, StoreThread
 from hydra.stores.store import Store, WorkflowInfo
-from store_values import NOW, SECOND, WORKFLOW, claim, end, record, running, status, write
+from store_values import NOW, SECOND, WORKFLOW, claim, end, record, running, status, submit, write
 
 PARKED = End(Ending.PARKED, encode("they differ"), cause=DIVERGED)
 
@@ -60,6 +64,20 @@ def test_r27_it_goes_over_to_the_live_node_with_the_recorders_code(store: Store)
     assert (taken.records, taken.claimed_at) == ([record(1)], NOW + 5)
     assert not write(store, new, claimed, record(2))
     assert end(store, old, taken, Ending.COMPLETED, record(2))
+
+
+def test_r27_a_store_thread_asks_for_what_its_own_code_has_though_others_registered_more(store: Store) -> None:
+    register(store, "v1")
+    posted: list[Report] = []
+    clock = DatabaseClock()
+    thread = StoreThread(store, clock, Reaper(store, 10 * 10**9, store.path), posted.append)
+    thread.info = NodeInfo(str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "v2", 2)
+    thread.perform([RegisterWorkflows([WorkflowInfo("ours", b"{}", None, "v2")]), Register()])
+    (ours,) = submit(store, workflow="ours", now=clock.now())
+    submit(store, now=clock.now())
+    thread.perform([SendClaim(10)])
+    (answer,) = [report for report in posted if isinstance(report, ClaimDone)]
+    assert [execution.id for execution in answer.executions] == [ours]
 
 
 def test_r27_with_nobody_left_of_the_old_code_it_is_parked_and_says_why(store: Store) -> None:

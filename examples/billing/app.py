@@ -1,9 +1,13 @@
 """Billing as a workflow: one execution per invoice, which charges (or refunds) exactly once whatever crashes.
 
-    invoice ─► validate ─► price ─┬─► charge ──► ledger ──► receipt     charged
-                                  ├─► refund ──► ledger ──► receipt     refunded        (credit note)
-                                  ├─► receipt                           nothing to pay  (all lines are free)
+    invoice ─► validate ─► price ─┬─► reserve ─► charge ─┬─► ledger     charged
+                                  │                      └─► receipt    (in parallel)
+                                  ├─► refund ─┬─► ledger                refunded        (credit note)
+                                  │           └─► receipt
+                                  ├─► reserve ─► receipt                nothing to pay  (all lines are free)
                                   └─► file for review                   held for review (no customer, unreadable line …)
+
+A card that is declined, or a ledger that cannot be written, ends it failed: the money goes back, the goods are released.
 
 `hydra start app` runs it. Where the outside world is, the environment says: BILLING_PROVIDER (URL) and BILLING_FOLDER.
 """
@@ -66,6 +70,24 @@ def pay(kind: str, invoice_number: str, customer_id: str, amount: Decimal) -> st
     return payments.pay(provider, hydra.idempotency_key(), kind, invoice_number, customer_id, amount)
 
 
+@hydra.step(max_attempts=12, retry_on=(ConnectionError, TimeoutError))
+def pay_back(kind: str, invoice_number: str, customer_id: str, amount: Decimal) -> str:
+    """Undo a payment by its opposite, which has a key of its own."""
+    provider = os.environ["BILLING_PROVIDER"]
+    return payments.pay(provider, hydra.idempotency_key(), kind, invoice_number, customer_id, amount)
+
+
+@hydra.step
+def reserve(invoice: Invoice, copy: int) -> None:
+    receipts.write(_folder() / "reserved", invoice, "reserved", total_amount(invoice), copy)
+
+
+@hydra.step
+def release(invoice_number: str, copy: int) -> None:
+    """Give the goods free; those that were never reserved stay as they are."""
+    receipts.remove(_folder() / "reserved", invoice_number, copy)
+
+
 @hydra.step
 def post_to_ledger(entry: Entry) -> None:
     Ledger(_folder() / "ledger.db").post(hydra.idempotency_key(), entry)
@@ -90,14 +112,20 @@ def bill(invoice: Invoice, copy: int = 1) -> Settlement:
     if reason is not None:
         file_for_review(invoice, amount, reason)
         return Settlement(invoice.number, Way.HELD, len(invoice.lines), free_line_count, amount, reason=reason)
+    if not invoice.is_credit_note:
+        hydra.on_failure(release.bind(invoice.number, copy))
+        reserve(invoice, copy)
     if amount == 0:
         send_receipt(invoice, Way.FREE, amount)
         return Settlement(invoice.number, Way.FREE, len(invoice.lines), free_line_count, amount)
     way = Way.REFUNDED if invoice.is_credit_note else Way.CHARGED
-    kind = "refund" if invoice.is_credit_note else "charge"
-    payment_id = pay(kind, invoice.number, invoice.lines[0].customer_id, abs(amount))
-    post_to_ledger(Entry(invoice.number, copy, amount, payment_id))
-    send_receipt(invoice, way, amount)
+    kind, opposite = ("refund", "charge") if invoice.is_credit_note else ("charge", "refund")
+    customer = invoice.lines[0].customer_id
+    payment_id = pay(kind, invoice.number, customer, abs(amount))
+    hydra.on_failure(pay_back.bind(opposite, invoice.number, customer, abs(amount)))
+    hydra.gather(
+        post_to_ledger.bind(Entry(invoice.number, copy, amount, payment_id)), send_receipt.bind(invoice, way, amount)
+    )
     return Settlement(invoice.number, way, len(invoice.lines), free_line_count, amount, payment_id=payment_id)
 
 

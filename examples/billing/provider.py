@@ -82,6 +82,9 @@ class Desk(BaseHTTPRequestHandler):
         if set(request) != {"key", "kind", "invoice", "customer_id", "amount"} or Decimal(request["amount"]) <= 0:
             self._answer(400, {"error": "a payment has a key, a kind, an invoice, a customer and a positive amount"})
             return
+        if request["kind"] == "charge" and request["customer_id"].startswith("declined"):
+            self._answer(402, {"error": "the card was declined"})
+            return
         payment = self.server.log.pay(request)
         if chance < self.server.refuse + self.server.cut:
             self.server.log.note("cut off", request["key"])

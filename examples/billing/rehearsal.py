@@ -43,7 +43,7 @@ class Plan:
 
 def rehearse(invoices: list[Invoice], plan: Plan, folder: Path, url: str) -> Account:
     """Bill every invoice in a new folder; `url` is of an empty database."""
-    for name in ("receipts", "review"):
+    for name in ("receipts", "reserved", "review"):
         (folder / name).mkdir()
     ledger = Ledger(folder / "ledger.db")
     ledger.create()
@@ -65,6 +65,7 @@ def rehearse(invoices: list[Invoice], plan: Plan, folder: Path, url: str) -> Acc
             entries=ledger.entries(),
             audit=audit(url),
             receipt_count=len(list((folder / "receipts").glob("*.txt"))),
+            reserved_count=len(list((folder / "reserved").glob("*.txt"))),
             hit_count=count_hits(handles) if plan.kill_workers_seconds is not None else None,
             missing_supervisor_kill_count=(plan.kill_supervisor_count - supervisor_killer.count)
             if plan.kill_supervisor_count

@@ -62,6 +62,7 @@ class Account:
     entries: list[Entry]
     audit: list[str]
     receipt_count: int
+    reserved_count: int
     hit_count: int | None  # None: workers were not to be killed
     missing_supervisor_kill_count: int | None  # planned, and not come to before the work was done
 
@@ -102,8 +103,10 @@ class Account:
 
     def _check_run(self) -> list[Check]:
         receipts_due = len({s.invoice for s in self.settlements if s.way is not Way.HELD})
+        reserved_due = sum(s.way in (Way.CHARGED, Way.FREE) for s in self.settlements)
         checks = [
             Check("every settled invoice has its receipt", self.receipt_count == receipts_due),
+            Check("goods are reserved for what is charged or free", self.reserved_count == reserved_due),
             Check("`hydra audit` finds nothing", not self.audit, "; ".join(self.audit[:3])),
         ]
         if self.hit_count is not None:

@@ -1,8 +1,8 @@
-"""A rolling restart: one host at a time out of rotation, restarted, watched until healthy, back in. Or rolled back.
+"""A rolling restart in waves: some hosts at once out of rotation, restarted, watched until healthy, back in. Or undone.
 
-    for each host:  drain ─► restart ─► healthy? ─┬─ yes ─► back in rotation ─► next host
-                                 ▲   no, sleep ───┘
-                                 └─ never healthy: restart every touched host with its old release
+    for each wave:  look ─► drain ─► restart ─► healthy? ─┬─ all ─► back in rotation ─► next wave
+                    (its hosts in parallel)   ▲ no, sleep ┘
+                                              └─ never: the execution fails; every touched host is restored, newest first
 
 The waits are `hydra.sleep`: a rollout that waits is a row in the database, and goes on after any crash where it stood.
 Every step may run again after a crash, so every step says what shall be, not what to change.
@@ -14,11 +14,13 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hosts import Fleet
 
 CHECK_COUNT = 6
+HOSTS_AT_ONCE = 4  # whatever the size of a wave
 CHECK_PAUSE = timedelta(milliseconds=400)
 
 
@@ -29,16 +31,17 @@ class Unhealthy(Exception):
 @dataclass(frozen=True)
 class Rollout:
     release: str
-    updated: list[str]
-    rolled_back: list[str]
-    reason: str | None = None
+    waves: list[list[str]]
 
 
 @hydra.step(max_attempts=3)
-def drain(name: str) -> str:
-    """Take the host out of rotation; the release that ran there until now."""
-    fleet().take_out(name)
+def running_release(name: str) -> str:
     return fleet().host(name).release
+
+
+@hydra.step(max_attempts=3)
+def drain(name: str) -> None:
+    fleet().take_out(name)
 
 
 @hydra.step(max_attempts=3)
@@ -56,30 +59,42 @@ def put_back(name: str) -> None:
     fleet().put_back(name)
 
 
+@hydra.step(max_attempts=10, backoff=hydra.Backoff(initial=0.3, maximum=1.0), retry_on=(Unhealthy,))
+def restore(name: str, release: str) -> None:
+    """Undo: the release the host had, and in rotation once that is healthy. A host that has it is left alone."""
+    if fleet().host(name).release != release:
+        fleet().take_out(name)
+        fleet().restart(name, release)
+    if not fleet().is_healthy(name):
+        raise Unhealthy(f"`{name}` is not healthy with release {release} yet")
+    fleet().put_back(name)
+
+
 @hydra.workflow
-def rolling_restart(release: str, names: list[str]) -> Rollout:
-    before: dict[str, str] = {}
-    try:
-        for name in names:
-            before[name] = drain(name)
-            bring_up(name, release)
-    except Unhealthy as error:
-        for name in reversed(before):
-            drain(name)
-            bring_up(name, before[name])
-        return Rollout(release, updated=[], rolled_back=list(before), reason=str(error))
-    return Rollout(release, updated=names, rolled_back=[])
+def rolling_restart(release: str, names: list[str], wave_size: int = 2) -> Rollout:
+    waves = [names[start : start + wave_size] for start in range(0, len(names), wave_size)]
+    for wave in waves:
+        releases = in_parallel(*(running_release.bind(name) for name in wave))
+        for name, before in zip(wave, releases, strict=True):
+            hydra.on_failure(restore.bind(name, before))
+        in_parallel(*(drain.bind(name) for name in wave))
+        in_parallel(*(restart.bind(name, release) for name in wave))
+        wait_until_healthy(wave, release)
+        in_parallel(*(put_back.bind(name) for name in wave))
+    return Rollout(release, waves)
 
 
-def bring_up(name: str, release: str) -> None:
-    """Part of the workflow's body: restart, wait until the host is healthy, put it back."""
-    restart(name, release)
+def wait_until_healthy(wave: list[str], release: str) -> None:
+    """Part of the workflow's body, like every function it calls that is no step."""
     for _ in range(CHECK_COUNT):
         hydra.sleep(CHECK_PAUSE)
-        if is_healthy(name):
-            put_back(name)
+        if all(in_parallel(*(is_healthy.bind(name) for name in wave))):
             return
-    raise Unhealthy(f"`{name}` did not become healthy with release {release}")
+    raise Unhealthy(f"{', '.join(wave)} did not become healthy with release {release}")
+
+
+def in_parallel(*steps: Any) -> tuple[Any, ...]:
+    return hydra.gather(*steps, concurrency=HOSTS_AT_ONCE)
 
 
 def fleet() -> Fleet:

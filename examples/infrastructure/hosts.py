@@ -6,6 +6,8 @@ A restarted host answers its health check after a moment; a release named in BRO
 from __future__ import annotations
 
 import json
+import os
+import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -51,6 +53,6 @@ class Fleet:
         return host.release != BROKEN and time.time() - host.started_at > BOOT_SECONDS
 
     def _write(self, host: Host) -> None:
-        draft = self.folder / f".{host.name}.draft"
+        draft = self.folder / f".{host.name}.{os.getpid()}.{threading.get_ident()}"
         draft.write_text(json.dumps(asdict(host)))
         draft.replace(self.folder / f"{host.name}.json")

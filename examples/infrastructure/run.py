@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import hydra  # noqa: E402
-from app import Rollout, rolling_restart  # noqa: E402
+from app import rolling_restart  # noqa: E402
 from hosts import BROKEN, Fleet  # noqa: E402
 
 NAMES = ["web-1", "web-2", "web-3", "web-4", "web-5"]
@@ -48,9 +48,18 @@ def roll(folder: Path) -> int:
             supervisor.kill()
             supervisor.wait()
             supervisor = start(url, fleet.folder)
-            passed = report(good.result(timeout=RESULT_TIMEOUT_SECONDS), fleet, "2.0")
+            good.result(timeout=RESULT_TIMEOUT_SECONDS)
+            passed = report("release 2.0: done", fleet, "2.0")
             broken = engine.submit(rolling_restart.bind(BROKEN, NAMES), key=f"release-{BROKEN}")
-            return 0 if report(broken.result(timeout=RESULT_TIMEOUT_SECONDS), fleet, "2.0") and passed else 1
+            try:
+                broken.result(timeout=RESULT_TIMEOUT_SECONDS)
+            except hydra.WorkflowFailed as failure:
+                return (
+                    0
+                    if report(f"release {BROKEN}: undone, because {failure.__cause__}", fleet, "2.0") and passed
+                    else 1
+                )
+            return 1
     finally:
         supervisor.terminate()
         supervisor.wait()
@@ -62,10 +71,9 @@ def start(url: str, hosts: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=HERE, env=environment, stderr=subprocess.DEVNULL)
 
 
-def report(rollout: Rollout, fleet: Fleet, expected: str) -> bool:
+def report(outcome: str, fleet: Fleet, expected: str) -> bool:
     """Print how it went; whether every host runs the expected release and is in rotation."""
-    outcome = f"rolled back {rollout.rolled_back}, because {rollout.reason}" if rollout.reason else "done"
-    print(f"release {rollout.release}: {outcome}")
+    print(outcome)
     for host in fleet.hosts():
         print(f"  {host.name}  {host.release:12} {'in rotation' if host.in_rotation else 'OUT OF ROTATION'}")
     return all(host.release == expected and host.in_rotation for host in fleet.hosts())

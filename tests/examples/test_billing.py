@@ -120,7 +120,7 @@ def test_a_payment_more_than_was_decided_is_found(tmp_path: Path) -> None:
         "import sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
         "from report import Account, Payments\n"
         "payments = Payments.read(pathlib.Path(sys.argv[2]))\n"
-        "account = Account([], 1, [], [], payments, [], [], 0, None, None)\n"
+        "account = Account([], 1, [], [], payments, [], [], 0, 0, None, None)\n"
         "print(*(check.sentence for check in account.checks() if not check.passed), sep='\\n')\n"
     )
     with log.open("a") as file:

@@ -7,7 +7,7 @@
                                   ├─► reserve ─► receipt                nothing to pay  (all lines are free)
                                   └─► file for review                   held for review (no customer, unreadable line …)
 
-A card that is declined, or a ledger that cannot be written, ends it failed: the money goes back, the goods are released.
+A card that is declined, or a ledger that cannot be written, ends it failed: the money goes back, the goods go free.
 
 `hydra start app` runs it. Where the outside world is, the environment says: BILLING_PROVIDER (URL) and BILLING_FOLDER.
 """

@@ -2,7 +2,7 @@
 
     for each wave:  look ─► drain ─► restart ─► healthy? ─┬─ all ─► back in rotation ─► next wave
                     (its hosts in parallel)   ▲ no, sleep ┘
-                                              └─ never: the execution fails; every touched host is restored, newest first
+                                              └─ never: it fails; every touched host is restored, newest first
 
 The waits are `hydra.sleep`: a rollout that waits is a row in the database, and goes on after any crash where it stood.
 Every step may run again after a crash, so every step says what shall be, not what to change.

@@ -23,7 +23,7 @@ from app import Terms, subscribe  # noqa: E402
 from bank import Bank, Desk, facts  # noqa: E402
 
 TERMS = Terms(trial=0.3, period=0.3, reminder=0.2, grace=2.0)
-DUNNED = "past due,reminder 1,reminder 2,reminder 3,suspended".split(",")
+DUNNED = ["past due", "reminder 1", "reminder 2", "reminder 3", "suspended"]
 EXPECTED = {
     "ada": ["trial", "active", *DUNNED, "active", *DUNNED, "cancelled", "written off"],
     "bob": ["trial", "active", "cancelled"],

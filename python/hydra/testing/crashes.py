@@ -6,11 +6,13 @@ baseline ──► its boundaries: before and after each step, before and after 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from hydra.client.handle import Handle
 from hydra.definitions import BoundWorkflow
 from hydra.errors import HydraError, WorkflowFailed
 from hydra.testing.harness import Harness
@@ -18,6 +20,7 @@ from hydra.testing.harness import Harness
 R = TypeVar("R")
 
 BOUNDARIES_MAXIMUM = 10_000
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Crash(BaseException):
@@ -42,19 +45,21 @@ def crash_matrix(
     *,
     effects: Callable[[], Any] | None = None,
     setup: Callable[[Harness], object] | None = None,
+    submitted: Callable[[Handle[R]], object] | None = None,
 ) -> CrashReport:
     """Run `bound` with a crash at every boundary; an AssertionError names the first one after which something differs.
 
     `effects` is asked after each run what the world looks like, and must say the same after every run as after the one
     without a crash; make it count what the outside saw (by idempotency key, as the outside would). `setup` prepares
-    each run's harness, for example by submitting what the workflow needs.
+    each run's harness, for example by submitting what the workflow needs. `submitted` is called with each run's handle
+    before anything runs, for example to signal what the workflow will wait for.
     """
-    baseline = _run(bound, None, effects, setup)
+    baseline = _run(bound, None, effects, setup, submitted)
     if len(baseline.reached) > BOUNDARIES_MAXIMUM:
         raise HydraError(f"`{bound.name}` has more than {BOUNDARIES_MAXIMUM} boundaries; give it a smaller input.")
     report = CrashReport(baseline.outcome, baseline.reached)
     for index, boundary in enumerate(baseline.reached):
-        run = _run(bound, index, effects, setup)
+        run = _run(bound, index, effects, setup, submitted)
         where = f"after a crash at boundary {index + 1} of {len(baseline.reached)} ({boundary}), `{bound.name}`"
         if run.reached[: index + 1] != baseline.reached[: index + 1]:
             raise AssertionError(f"{where} did not even begin alike: {run.reached[: index + 1]}")
@@ -85,10 +90,12 @@ def _run(
     crash_at: int | None,
     effects: Callable[[], Any] | None,
     setup: Callable[[Harness], object] | None,
+    submitted: Callable[[Handle[Any]], object] | None,
 ) -> _Run:
     run = _Run()
 
     def watch(boundary: str) -> None:
+        boundary = _ID.sub("…", boundary)  # a child's id, which each run makes anew
         run.reached.append(boundary)
         if len(run.reached) - 1 == crash_at:
             raise Crash(boundary)
@@ -97,6 +104,8 @@ def _run(
         if setup is not None:
             setup(harness)
         handle = harness.submit(bound)
+        if submitted is not None:
+            submitted(handle)
         harness.watch(watch)
         try:
             run.outcome = _outcome(harness, handle)

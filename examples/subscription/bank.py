@@ -24,7 +24,7 @@ class Bank:
         path = self.folder / DECLINED / customer
         if path.exists() and period in json.loads(path.read_text()):
             return False
-        put(self.folder / "charges" / key, f"{customer}\t{period}\t{pennies}")
+        put(self.folder / "charges" / customer / key, f"{period}\t{pennies}")
         return True
 
 
@@ -36,15 +36,11 @@ class Desk:
         put(self.folder / "states" / customer / f"{number:02}", state)
 
     def send(self, key: str, customer: str, letter: str) -> None:
-        put(self.folder / "letters" / key, f"{customer}\t{letter}")
+        put(self.folder / "letters" / customer / key, letter)
 
     def states(self, customer: str) -> list[str]:
-        return [path.read_text() for path in sorted((self.folder / "states" / customer).glob("*"))]
-
-
-def facts(folder: Path) -> list[str]:
-    """All that is in a folder, sorted."""
-    return sorted(path.read_text() for path in folder.glob("*"))
+        """In the order in which they were entered."""
+        return [path.read_text() for path in sorted((self.folder / "states" / customer).glob("[0-9]*"))]
 
 
 def put(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE))
 
 import hydra  # noqa: E402
 from app import Terms, subscribe  # noqa: E402
-from bank import Bank, Desk, facts  # noqa: E402
+from bank import Bank, Desk  # noqa: E402
 
 TERMS = Terms(trial=0.3, period=0.3, reminder=0.2, grace=2.0)
 DUNNED = ["past due", "reminder 1", "reminder 2", "reminder 3", "suspended"]
@@ -28,7 +28,6 @@ EXPECTED = {
     "ada": ["trial", "active", *DUNNED, "active", *DUNNED, "cancelled", "written off"],
     "bob": ["trial", "active", "cancelled"],
 }
-CHARGES = [f"ada\t1\t{TERMS.pennies}", f"bob\t1\t{TERMS.pennies}"]
 RESULT_TIMEOUT_SECONDS = 120.0
 
 
@@ -67,7 +66,8 @@ def live(folder: Path) -> int:
     for customer in EXPECTED:
         print(f"{customer}: {' > '.join(desk.states(customer))}")
     is_right = all(desk.states(customer) == states for customer, states in EXPECTED.items())
-    return 0 if is_right and facts(folder / "charges") == CHARGES else 1
+    is_charged_once = all(len(list((folder / "charges" / customer).iterdir())) == 1 for customer in EXPECTED)
+    return 0 if is_right and is_charged_once else 1
 
 
 def start(url: str, folder: Path) -> subprocess.Popen[bytes]:

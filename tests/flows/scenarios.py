@@ -92,8 +92,8 @@ def decline(folder: Path, number: str) -> None:
 
 
 def subscribed(folder: Path, number: str) -> Any:
-    charges = [fact.split("\t")[1] for fact in bank.facts(folder / "charges") if fact.startswith(f"{number}\t")]
-    letters = [fact for fact in bank.facts(folder / "letters") if fact.startswith(f"{number}\t")]
+    charges = [path.read_text().split("\t")[0] for path in (folder / "charges" / number).glob("[!.]*")]
+    letters = list((folder / "letters" / number).glob("[!.]*"))
     return charges, len(letters), bank.Desk(folder).states(number)
 
 

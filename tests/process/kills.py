@@ -1,5 +1,7 @@
 """Deterministic deaths: `HYDRA_TEST_KILL=worker:after effect` kills that process at that point, once.
 
+`worker:after effect#3` is the third time that a process comes there. With HYDRA_TEST_KILL_TRACE, the name of a file,
+nobody dies by it: each point is written down as often as it is reached.
 The worker's points in hydra are reached by wrapping its socket, the supervisor's by wrapping the store.
 """
 
@@ -9,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,18 +27,34 @@ from hydra.stores import open_store
 from hydra.worker import worker
 
 POINT = "HYDRA_TEST_KILL"
+TRACE = "HYDRA_TEST_KILL_TRACE"
 MARK = "HYDRA_TEST_KILL_MARK"  # a file that exists once the death has happened
 SUPERVISOR = "HYDRA_TEST_SUPERVISOR"  # its pid
 IN_ONE_TURN = "worker:continue answered"  # see `DeadBeforeTheTurn`
 WAIT_SECONDS = 20.0
 
 
+_reached: Counter[str] = Counter()
+
+
 def reach(point: str, victim: int | None = None) -> None:
     """Called in a worker."""
-    who, _, where = os.environ.get(POINT, "").partition(":")
-    if where == point and is_first():
-        os.kill({"worker": os.getpid(), "supervisor": supervisor_pid()}[who], signal.SIGKILL)
-        signal.pause()
+    for who in ("worker", "supervisor"):
+        if is_there(f"{who}:{point}"):
+            os.kill({"worker": os.getpid(), "supervisor": supervisor_pid()}[who], signal.SIGKILL)
+            signal.pause()
+
+
+def is_there(point: str) -> bool:
+    """Whether this is the point, and the time, at which somebody is to die."""
+    if trace := os.environ.get(TRACE):
+        with open(trace, "a") as file:
+            file.write(f"{point}\n")
+    wanted, _, number = os.environ.get(POINT, "").partition("#")
+    if point != wanted:
+        return False
+    _reached[point] += 1
+    return _reached[point] == int(number or 1) and is_first()
 
 
 def supervisor_pid() -> int:
@@ -52,7 +71,7 @@ def is_first() -> bool:
 
 
 def install_in_worker() -> None:
-    if os.environ.get(POINT, "").startswith("worker:"):
+    if TRACE in os.environ or os.environ.get(POINT, "").startswith("worker:"):
         worker.SupervisorSocket = KillingSocket  # type: ignore[misc]
 
 
@@ -96,7 +115,7 @@ def name_of(frame: FromWorker) -> str | None:
 
 
 def install_in_supervisor() -> None:
-    if os.environ.get(POINT, "").startswith("supervisor:"):
+    if TRACE in os.environ or os.environ.get(POINT, "").startswith("supervisor:"):
         supervisor.open_store = lambda url, namespace: make_killing(open_store(url, namespace))  # type: ignore[attr-defined]
     if os.environ.get(POINT) == IN_ONE_TURN:
         node.StoreThread = DeadBeforeTheTurn  # type: ignore[misc]
@@ -166,7 +185,7 @@ def make_killing(store: Any) -> Any:
                 }.get(kind)
                 if name:
                     die_as_supervisor(f"before {name} commit")
-                    if os.environ.get(POINT) == f"supervisor:inside {name} commit" and is_first():
+                    if is_there(f"supervisor:inside {name} commit"):
                         super().commit(node, commits, now)
                         stop_here()
                     self._after = f"after {name} commit"
@@ -178,7 +197,7 @@ def make_killing(store: Any) -> Any:
             with self.transaction():
                 written: list[bool] = super().fire_schedules(node, changes, now)
                 die_as_supervisor("inside tick")
-                if os.environ.get(POINT) == "supervisor:stopped inside tick" and is_first():
+                if is_there("supervisor:stopped inside tick"):
                     stop_here()
             die_as_supervisor("after tick")
             return written
@@ -188,7 +207,7 @@ def make_killing(store: Any) -> Any:
 
 
 def die_as_supervisor(point: str) -> None:
-    if os.environ.get(POINT) == f"supervisor:{point}" and is_first():
+    if is_there(f"supervisor:{point}"):
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -9,6 +9,7 @@ import time
 
 import kills
 import msgspec
+import store_faults
 from hydra.node.supervisor import Settings, Supervisor
 
 
@@ -22,4 +23,5 @@ if __name__ == "__main__":
         time.sleep = sleep
     os.environ[kills.SUPERVISOR] = str(os.getpid())
     kills.install_in_supervisor()
+    store_faults.install()
     sys.exit(Supervisor(msgspec.json.decode(sys.argv[1], type=Settings)).run())

@@ -1,0 +1,66 @@
+"""What must hold of the three flows after whatever was done to them: ends, effects, and that nothing ran again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import hydra
+from flows.scenarios import Scenario
+from hydra.execution import RecordKind, Status
+from hydra.stores import open_store
+
+Place = tuple[str, str, str, str]  # execution, branch, name, ordinal
+OPEN = (Status.PENDING, Status.RUNNING, Status.SLEEPING, Status.WAITING)
+RESULTS = (RecordKind.STEP, RecordKind.FAILURE)
+
+
+def tries(log: Path) -> dict[Place, list[int]]:
+    """When each try of each step began, in order, in microseconds."""
+    found: dict[Place, list[int]] = defaultdict(list)
+    for line in log.read_text().rpartition("\n")[0].splitlines():
+        *place, _, what, instant = line.split("\t")
+        if what == "start":
+            found[(place[0], place[1], place[2], place[3])].append(int(instant))
+    return found
+
+
+def reruns(url: str, log: Path) -> tuple[int, list[str]]:
+    """How many results are recorded, and each that is wrong: its step began again after it, or never began.
+
+    The try that was recorded is the one that began nearest to what the record says.
+    """
+    store, began = open_store(url), tries(log)
+    wrong, count = [], 0
+    for id in sorted({place[0] for place in began}):
+        for record in store.records(id):
+            if record.kind not in RESULTS:
+                continue
+            count += 1
+            starts = began.get((id, record.branch, record.name, str(record.ordinal)), [])
+            if not starts:
+                wrong.append(f"{id} {record.name}: recorded, but never run")
+                continue
+            own = min(starts, key=lambda instant: abs(instant - record.started_at))
+            if starts[-1] > own:
+                wrong.append(
+                    f"{id} {record.branch} {record.name}: began again {starts[-1] - own} us after the one recorded"
+                )
+    store.close()
+    return count, wrong
+
+
+def ends(scenario: Scenario, handle: Any, folder: Path, number: str) -> list[str]:
+    """What is not as it must be with one execution."""
+    wrong = []
+    if str(handle.status()) != scenario.ends:
+        wrong.append(f"{number} ({scenario.name}) is {handle.status()}: {handle.execution().reason}")
+    if (found := scenario.world(folder, number)) != scenario.expected:
+        wrong.append(f"{number} ({scenario.name}) left {found}, not {scenario.expected}")
+    return wrong
+
+
+def is_over(engine: hydra.Engine) -> bool:
+    counts = engine.stats().counts.values()
+    return not any(of_one.get(status) for of_one in counts for status in OPEN)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.workflow import BoundWorkflow
+from hydra.definitions import BoundWorkflow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import hydra
 import kills
 from flows.scenarios import hurry
-from hydra.workflow import caller, registry
+from hydra.definitions import caller
+from hydra.workflow import registry
 
 TRIES = "HYDRA_TEST_TRIES"
 

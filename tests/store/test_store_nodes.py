@@ -92,16 +92,6 @@ def test_a_cancel_request_outlives_its_owners_death(store: Store) -> None:
     assert claim(store, register(store))[0].cancel_requested
 
 
-def test_a_timed_out_execution_of_a_dead_node_fails(store: Store) -> None:
-    node = register(store)
-    claimed = running(store, node, timeout_us=SECOND)
-    store.promote(NOW + SECOND, 10)
-    store.mark_dead(node.id, None, NOW)
-    store.return_executions(NOW + SECOND, 10)
-    assert store.promote(NOW + SECOND, 10) == 1
-    assert status(store, claimed.id) == "failed"
-
-
 def test_a_clean_end_leaves_nothing_owned(store: Store) -> None:
     node = register(store)
     claimed = running(store, node)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flows.scenarios import SCENARIOS, World, hosts, hurry
+from flows.scenarios import SCENARIOS, World, defined, hosts, hurry
 from hydra.testing import crash_matrix
 from hydra.testing.harness import Harness
+from hydra.workflow import registry
 
 # So many boundaries a flow has at least, being what it says it is.
 FLOWS = {"billed": 20, "declined": 15, "rolled out": 50, "rolled back": 25, "written off": 120}
@@ -17,6 +18,8 @@ FLOWS = {"billed": 20, "declined": 15, "rolled out": 50, "rolled back": 25, "wri
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     hurry()
+    monkeypatch.setattr(registry, "workflows", defined.workflows)
+    monkeypatch.setattr(registry, "steps", defined.steps)
     monkeypatch.setattr(hosts, "BOOT_SECONDS", -1.0)  # the harness's clock waits for no host
     world = World(tmp_path / "world")
     for name, value in world.environment.items():

@@ -1,6 +1,6 @@
-"""Loads the examples' workflows under names of their own, and says for each input how it must end.
+"""Loads the examples' workflows (`defined`, for whoever runs them), and says for each input how it must end.
 
-Importing it defines the workflows; the outside world is a folder, and a payment provider.
+The outside world is a folder, and a payment provider.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import hydra
 from hydra.definitions import BoundWorkflow
+from hydra.workflow import Registry, registry
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -34,7 +35,17 @@ def load(example: str) -> Any:
     return module
 
 
-billing, infrastructure, subscription = load("billing"), load("infrastructure"), load("subscription")
+def load_apart() -> tuple[Any, Any, Any, Registry]:
+    """The examples share names with other tests' workflows, so their definitions are kept beside those."""
+    mine, theirs = (registry.workflows, registry.steps), Registry()
+    registry.workflows, registry.steps = theirs.workflows, theirs.steps
+    try:
+        return load("billing"), load("infrastructure"), load("subscription"), theirs
+    finally:
+        registry.workflows, registry.steps = mine
+
+
+billing, infrastructure, subscription, defined = load_apart()
 
 import bank  # noqa: E402
 import hosts  # noqa: E402

@@ -18,12 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import hydra
 import kills
-from flows.scenarios import hurry
+from flows.scenarios import defined, hurry
 from hydra.definitions import caller
 from hydra.workflow import registry
 
 TRIES = "HYDRA_TEST_TRIES"
 
+registry.workflows, registry.steps = defined.workflows, defined.steps
 hurry()
 kills.install_in_worker()
 

@@ -13,6 +13,7 @@ from typing import Any
 import hydra
 import pytest
 from hydra.cli.bench import require_release_build
+from hydra.cli.bench_run import BenchRun
 from hydra.errors import ConfigError
 from terminal import Terminal
 
@@ -92,6 +93,14 @@ def test_an_interrupted_run_cleans_up_too(terminal: Terminal) -> None:
     assert process.returncode == 1
     assert "Traceback" not in error
     assert all(not any(counts.values()) for counts in all_counts(terminal))
+
+
+def test_what_an_interrupt_left_without_its_id_kept_is_taken_away_too(terminal: Terminal) -> None:
+    run = BenchRun(terminal.url, 1.0, lambda what: None)
+    with run.engine:
+        run.engine.submit(hydra.named("bench_one_step").bind("x"))
+        assert run.clean() == []
+        assert not run.engine.executions()
 
 
 def all_counts(terminal: Terminal) -> list[dict[str, int]]:

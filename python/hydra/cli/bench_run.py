@@ -37,6 +37,7 @@ PAUSE_SECONDS = (0.005, 0.03)  # between two executions of the idle system
 LOOK_SECONDS = 0.05
 CANCEL_CHUNK_SIZE = 1_000
 ENDED = ("completed", "failed", "cancelled")
+OPEN = ("pending", "running", "sleeping", "waiting", "parked")
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -84,6 +85,9 @@ class BenchRun:
             engine.write(partial(_cancel, self._ids[start : start + CANCEL_CHUNK_SIZE]))
         deadline = time.monotonic() + EMPTY_SECONDS
         while True:
+            for status in OPEN:  # an interrupt may have come before a submission's id was kept
+                left = engine.executions(status=status, limit=CANCEL_CHUNK_SIZE)
+                engine.write(partial(_cancel, [each.id for each in left]))
             engine.purge(0)
             count = sum(sum(counts.values()) for counts in engine.stats().counts.values())
             if not count:

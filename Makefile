@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 
 test: lint
 	cargo test --workspace --release --quiet
-	$(BIN)/pytest -n 2 --dist worksteal $(TEST_OPTIONS)
+	$(BIN)/pytest -n 3 --dist worksteal $(TEST_OPTIONS)
 
 # All figures of benches/README.md but the slow one, `claim.py`; some minutes, on a machine that does nothing else.
 bench: $(VENV)/tools

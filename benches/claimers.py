@@ -3,8 +3,8 @@
     python benches/claimers.py [--claimers 20 --claimers 100] [--pending 50000] [--batch 64]
         [--url sqlite|postgres|mysql|URL]
 
-Each claimer is a node with a connection and a thread of its own, and does nothing but claim until it finds nothing.
-A claim that comes back empty while others are under way is asked again; the last one must find the queue empty.
+Each claimer is a node with a connection of its own and a thread of this process, so a hundred share one interpreter.
+It does nothing but claim until it finds nothing; a claim that comes back empty while others are under way is repeated.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import uuid
 
 from hydra import _core
 from hydra.codec import encode_call
+from hydra.errors import StoreUnavailable
 from hydra.execution import NodeInfo, Submission
 from hydra.stores import open_store
 from hydra.stores.store import Store
@@ -43,7 +44,11 @@ class Claimer(threading.Thread):
         empty = 0
         while empty < EMPTY_ANSWERS:
             began = time.perf_counter()
-            found = [each.id for each in store.claim(node, ["bench"], self._batch, store.now())]
+            try:
+                found = [each.id for each in store.claim(node, ["bench"], self._batch, store.now())]
+            except StoreUnavailable:  # the reply is lost; what the claim did is read, as a node does (R16)
+                node, owned = store.resync(node)
+                found = [each.id for each in owned if each.id not in self.ids]
             self.milliseconds.append(1000 * (time.perf_counter() - began))
             self.ids += found
             empty = 0 if found else empty + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import time
+import weakref
 from datetime import timedelta
 from typing import Protocol
 
@@ -87,6 +88,7 @@ class LeasePage:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self._close_fd = weakref.finalize(self, os.close, fd)  # a page of the past is held by whoever still reads it
         self._map = mmap.mmap(fd, self.SIZE)
         self._words = memoryview(self._map).cast("q")
         self._last = 0
@@ -122,7 +124,7 @@ class LeasePage:
     def close(self) -> None:
         self._words.release()
         self._map.close()
-        os.close(self.fd)
+        self._close_fd()
 
 
 def seconds_of(duration: timedelta | float, what: str) -> float:

@@ -96,6 +96,17 @@ def is_abandoned(path: str) -> bool:
         os.close(fd)
 
 
+def wait_readable(descriptors: list[int], seconds: float | None = None) -> set[int]:
+    """Those with something to read, or whose process has ended; empty when the time is over.
+
+    Not `select`, which refuses descriptors from 1,024 on: a program, or a supervisor of many workers, may have them.
+    """
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(None if seconds is None else 1000 * seconds)}
+
+
 def kill_processes(node_id: str) -> list[int]:
     """SIGKILL every process of this host that a node's zygote started, and wait until they are gone (R3).
 
@@ -109,7 +120,7 @@ def kill_processes(node_id: str) -> list[int]:
             try:
                 if pid != os.getpid() and mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                    select.select([pidfd], [], [], KILL_WAIT_SECONDS)
+                    wait_readable([pidfd], KILL_WAIT_SECONDS)
                     killed.append(pid)
             finally:
                 os.close(pidfd)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -76,6 +78,22 @@ def test_r3_what_remains_of_a_node_is_killed_and_nothing_else() -> None:
         for process in (ours, other):
             process.kill()
             process.wait()
+
+
+def test_a_descriptor_past_a_thousand_can_be_waited_for() -> None:
+    """A supervisor of a hundred workers has them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    reader, writer = os.pipe()
+    high = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 1500)
+    try:
+        assert identity.wait_readable([high], 0.0) == set()
+        os.write(writer, b"x")
+        assert identity.wait_readable([high], 10.0) == {high}
+    finally:
+        for descriptor in (reader, writer, high):
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_r20_the_kernel_names_the_process_that_holds_the_write_lock(tmp_path: Path) -> None:

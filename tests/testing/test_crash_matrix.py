@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from datetime import timedelta
 
 import hydra
@@ -82,3 +84,20 @@ def test_bulk_steps_generations_and_undo_steps_bear_a_crash_anywhere() -> None:
     report = crash_matrix(bill.bind(0, 0), effects=lambda: (sorted(ledger.values()), ledger.clear()))
     assert report.result == 30
     assert report.crash_count > 30
+
+
+def test_many_crashes_and_harnesses_use_up_no_descriptors() -> None:
+    @hydra.step
+    def look(number: int) -> int:
+        return number
+
+    @hydra.workflow
+    def looks() -> int:
+        return sum(look(number) for number in range(3))
+
+    crash_matrix(looks.bind())
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    assert crash_matrix(looks.bind()).crash_count >= 8
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import select
 import selectors
 import signal
 import socket
@@ -24,6 +23,7 @@ from hydra._core import Heartbeat
 from hydra.clock import boottime_ns
 from hydra.dispatch.events import Received, Reload, StepOverdue, WorkerGone, WorkerSilent, WorkerStalled, WorkerStarted
 from hydra.frames import FromWorker, Hello, ToWorker
+from hydra.identity import wait_readable
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings, Worker, Zygote
 from hydra.worker.zygote import Fork, Forked, ImportFailed, Manifest
@@ -61,10 +61,11 @@ class Children:
     ) -> Manifest | ImportFailed | None:
         """Wait for the first zygote, before the node runs; None when a signal comes first."""
         while True:
-            ready, _, _ = select.select([self._zygote.socket, interrupts], [], [])
-            if interrupts in ready and is_interrupted():
+            zygote = self._zygote.socket.fileno()
+            ready = wait_readable([zygote, interrupts.fileno()])
+            if interrupts.fileno() in ready and is_interrupted():
                 return None
-            if self._zygote.socket in ready:
+            if zygote in ready:
                 messages = self._zygote.read()
                 if messages is None:
                     break
@@ -147,7 +148,7 @@ class Children:
         for worker in self._workers.values():
             if worker.pid:
                 worker.kill_group()
-                select.select([worker.pidfd], [], [], STOP_SECONDS)
+                wait_readable([worker.pidfd], STOP_SECONDS)
             worker.close()
         self._workers.clear()
 

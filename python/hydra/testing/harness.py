@@ -10,6 +10,7 @@ Only async bodies and steps leave the thread: they run on the hub's event loop, 
 from __future__ import annotations
 
 import logging
+import mmap
 import random
 import tempfile
 import threading
@@ -193,7 +194,7 @@ class HarnessNode:
         self._workflow_count = -1
         settings = Settings(1, CONCURRENCY, LEASE_TTL_NS)
         self._dispatcher = Dispatcher(settings, clock.boottime_ns(), random.Random(0))
-        self._page = WatchedPage.create()
+        self._page = WatchedPage.create_private()
         self._page.reached = self._reached
         self._hub_slot = 0
         self._hub = self._new_hub(0)
@@ -224,7 +225,7 @@ class HarnessNode:
         """Unwind the bodies, and give back what this node owns."""
         self._hub.deliver([Drain()])
         self._hub.turn()
-        self._hub.close()
+        self._hub.leave_behind()
         self._store_thread.leave()
         identity.remove_lock(self._lock.path)
         self._lock.close()
@@ -232,7 +233,7 @@ class HarnessNode:
     def abandon(self) -> None:
         """Its bodies stay where they are for good: collecting a greenlet would run its `finally` blocks."""
         _abandoned.append(self)
-        self._hub.close()
+        self._hub.leave_behind()
         self._lock.close()
 
     # one round
@@ -369,8 +370,8 @@ class HarnessNode:
 class WatchedPage(Page):
     """The worker's page, which knows when each step begins and ends."""
 
-    def __init__(self, fd: int) -> None:
-        super().__init__(fd)
+    def __init__(self, fd: int, memory: mmap.mmap) -> None:
+        super().__init__(fd, memory)
         self.reached: Watch = _nobody
         self._names: dict[int, str] = {}
 

@@ -95,7 +95,7 @@ class Hub:
         self._runner = Runner(lease, page, concurrency, self.post, self._finished_call)
         self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
+        self._close_eventfd = weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
         self._is_asleep = False
         self._is_draining = False
         self._is_recycling = False
@@ -163,6 +163,12 @@ class Hub:
     def close(self) -> None:
         """Threads end after what they do now."""
         self._runner.close()
+
+    def leave_behind(self) -> None:
+        """After a turn that is its last: whoever keeps it keeps no descriptor of it."""
+        self.close()
+        self._is_asleep = False
+        self._close_eventfd()
 
     def _wait(self, poll: select.poll) -> list[int]:
         timeout_ms = WAIT_MAXIMUM_MS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
@@ -47,23 +48,33 @@ class RunningStep:
 class Page:
     """A page and its descriptor, which is handed to the worker and to `Heartbeat.watch`."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, memory: mmap.mmap) -> None:
         self.fd = fd
-        self._memory = mmap.mmap(fd, os.fstat(fd).st_size)
-        self._offsets = range(HEADER_BYTES, len(self._memory), SLOT_BYTES)
+        self._memory = memory
+        self._offsets = range(HEADER_BYTES, len(memory), SLOT_BYTES)
+        self._close_fd = weakref.finalize(self, os.close, fd) if fd >= 0 else None
 
     @classmethod
     def create(cls, slot_count: int = SLOT_COUNT) -> Self:
-        fd = os.memfd_create("hydra-page", os.MFD_CLOEXEC)
-        os.ftruncate(fd, HEADER_BYTES + slot_count * SLOT_BYTES)
-        page = cls(fd)
-        _WORD.pack_into(page._memory, 0, MAGIC)
+        fd, size = os.memfd_create("hydra-page", os.MFD_CLOEXEC), HEADER_BYTES + slot_count * SLOT_BYTES
+        os.ftruncate(fd, size)
+        return cls._begin(fd, mmap.mmap(fd, size))
+
+    @classmethod
+    def create_private(cls, slot_count: int = SLOT_COUNT) -> Self:
+        """One that no other process can read: it takes no descriptor."""
+        return cls._begin(-1, mmap.mmap(-1, HEADER_BYTES + slot_count * SLOT_BYTES))
+
+    @classmethod
+    def _begin(cls, fd: int, memory: mmap.mmap) -> Self:
+        page = cls(fd, memory)
+        _WORD.pack_into(memory, 0, MAGIC)
         return page
 
     @classmethod
     def attach(cls, fd: int) -> Self:
         """The page behind a descriptor, which belongs to it from now on."""
-        page = cls(fd)
+        page = cls(fd, mmap.mmap(fd, os.fstat(fd).st_size))
         if _WORD.unpack_from(page._memory, 0)[0] != MAGIC:
             raise ValueError(f"descriptor {fd} is not a worker's page")
         return page
@@ -77,7 +88,8 @@ class Page:
 
     def close(self) -> None:
         self._memory.close()
-        os.close(self.fd)
+        if self._close_fd is not None:
+            self._close_fd()
 
     def enter(
         self,

@@ -6,24 +6,20 @@ import socket
 import threading
 from pathlib import Path
 
+from servers.unix_proxy import UnixProxy, receive, shut
+
 COMMIT = b"commit"
 
 
-class MysqlProxy:
+class MysqlProxy(UnixProxy):
     """Passes everything on until told otherwise; then the next request that ends with COMMIT meets its fate."""
 
     def __init__(self, path: Path, server_socket: Path) -> None:
-        self.path = path
-        self._server_socket = server_socket
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self._sockets: list[socket.socket] = []
         self._lose_reply = self._lose_request = False
         self._fatal = b""
         self._losing: set[socket.socket] = set()
         self.lost = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(path, server_socket)
 
     def lose_next_reply(self) -> None:
         """The next COMMIT is carried out; then the client's connection breaks."""
@@ -40,39 +36,17 @@ class MysqlProxy:
     def lead_to(self, server_socket: Path) -> None:
         """The address moves: clients see their connections end, and find another server."""
         self._server_socket = server_socket
-        for each in self._sockets:
-            _shut(each)
-
-    def close(self) -> None:
-        self._listener.close()
-        for each in self._sockets:
-            _shut(each)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.socket(socket.AF_UNIX)
-            try:
-                server.connect(str(self._server_socket))
-            except OSError:
-                client.close()
-                continue
-            self._sockets += [client, server]
-            threading.Thread(target=self._send_requests, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._send_replies, args=(server, client), daemon=True).start()
+        self.cut()
 
     def _send_requests(self, client: socket.socket, server: socket.socket) -> None:
-        while data := _receive(client):
+        while data := receive(client):
             if self._fatal and data[5:] == self._fatal:  # after the packet's header and the command's byte
                 self._fatal = b""
                 self._losing.add(client)
             if data.endswith(COMMIT):
                 if self._lose_request:
                     self._lose_request = False
-                    _shut(client)
+                    shut(client)
                     self.lost.set()
                     break
                 if self._lose_reply:
@@ -82,30 +56,16 @@ class MysqlProxy:
                 server.sendall(data)
             except OSError:
                 break
-        _shut(server)
+        shut(server)
 
     def _send_replies(self, server: socket.socket, client: socket.socket) -> None:
-        while data := _receive(server):
+        while data := receive(server):
             if client in self._losing:
-                _shut(client)
+                shut(client)
                 self.lost.set()
                 break
             try:
                 client.sendall(data)
             except OSError:
                 break
-        _shut(client)
-
-
-def _receive(source: socket.socket) -> bytes:
-    try:
-        return source.recv(1 << 20)
-    except OSError:
-        return b""
-
-
-def _shut(target: socket.socket) -> None:
-    try:
-        target.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
+        shut(client)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
+from servers.unix_proxy import UnixProxy, receive, shut
+
 Delay = Callable[[], float]  # seconds that the next piece of a reply is kept back
 
 
@@ -17,27 +19,20 @@ def at_once() -> float:
     return 0.0
 
 
-def between(least: float, most: float, share: float = 1.0) -> Delay:
-    """For a share of the replies, spread evenly over that many seconds."""
+def between(least: float, most: float) -> Delay:
+    """Spread evenly over that many seconds."""
     chance = random.Random(1)
-    return lambda: chance.uniform(least, most) if chance.random() < share else 0.0
+    return lambda: chance.uniform(least, most)
 
 
-class SlowProxy:
+class SlowProxy(UnixProxy):
     """`delay` may be set at any time; `deafen` keeps back both directions, and new connections' too, until `answer`."""
 
     def __init__(self, path: Path, server_socket: Path) -> None:
-        self.path = path
         self.delay: Delay = at_once
-        self.reply_count = 0
-        self._server_socket = server_socket
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen(100)
-        self._sockets: list[socket.socket] = []
         self._hears = threading.Event()
         self._hears.set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(path, server_socket)
 
     def deafen(self) -> None:
         self._hears.clear()
@@ -47,25 +42,11 @@ class SlowProxy:
 
     def close(self) -> None:
         self._hears.set()
-        self._listener.close()
-        for each in self._sockets:
-            _shut(each)
+        super().close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.socket(socket.AF_UNIX)
-            try:
-                server.connect(str(self._server_socket))
-            except OSError:
-                client.close()
-                continue
-            self._sockets += [client, server]
-            self._pass_on(client, server, at_once)
-            self._pass_on(server, client, lambda: self.delay())
+    def _connected(self, client: socket.socket, server: socket.socket) -> None:
+        self._pass_on(client, server, at_once)
+        self._pass_on(server, client, lambda: self.delay())
 
     def _pass_on(self, source: socket.socket, target: socket.socket, delay: Delay) -> None:
         pieces: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
@@ -75,12 +56,8 @@ class SlowProxy:
     def _read(self, source: socket.socket, delay: Delay, pieces: SimpleQueue[tuple[float, bytes]]) -> None:
         data = b" "
         while data:
-            try:
-                data = source.recv(1 << 20)
-            except OSError:
-                data = b""
+            data = receive(source)
             pieces.put((time.monotonic() + delay(), data))
-            self.reply_count += delay is not at_once
 
     def _write(self, pieces: SimpleQueue[tuple[float, bytes]], source: socket.socket, target: socket.socket) -> None:
         while True:
@@ -93,12 +70,5 @@ class SlowProxy:
                 target.sendall(data)
             except OSError:
                 break
-        _shut(source)
-        _shut(target)
-
-
-def _shut(target: socket.socket) -> None:
-    try:
-        target.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
+        shut(source)
+        shut(target)

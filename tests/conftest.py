@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 from servers import mysql, postgres
+
+# A shell has what it starts in the background ignore SIGINT, which programs under test would inherit: Ctrl-C is tried.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

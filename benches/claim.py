@@ -11,21 +11,18 @@ many updates without a vacuum, and while a transaction is held open for so long.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import statistics
 import time
-import uuid
 from urllib.parse import urlsplit
 
 import filling
 import psycopg
 from hydra import _core
 from hydra.codec import encode_call
-from hydra.execution import End, ExecutionCommit, NodeInfo, NodeRef, Submission
-from hydra.stores import open_store
+from hydra.execution import End, ExecutionCommit, NodeRef, Submission
 from hydra.stores.store import Store
 from machine import Report
-from server import add_options, database, durability
+from server import add_options, database, durability, opened, register
 
 YEAR_US = filling.YEAR_US
 
@@ -94,18 +91,14 @@ def main() -> None:
     options.add_argument("--updates", type=int, default=1_000_000)
     add_options(options)
     chosen = options.parse_args()
-    with contextlib.ExitStack() as stack:
-        url = stack.enter_context(database(chosen.url))
-        report = Report("does a claim cost more beside many rows?", durability(chosen.url))
-        store = open_store(url, "default")
-        store.open()
-        stack.callback(store.close)
+    report = Report("does a claim cost more beside many rows?", durability(chosen.url))
+    with database(chosen.url) as url, opened(url) as store:
         measure(report, store, url, chosen)
     report.save(chosen.json)
 
 
 def measure(report: Report, store: Store, url: str, chosen: argparse.Namespace) -> None:
-    node = store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
+    node = register(store)
     alone = claims(store, node, chosen.batch, chosen.rounds)
     show(report, f"claim of {chosen.batch}, nothing beside it", alone, alone)
     alone_empty = empty_claims(store, node, chosen.rounds)

@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-import uuid
 
 from hydra import _core
 from hydra.codec import encode_call
 from hydra.errors import StoreUnavailable
-from hydra.execution import NodeInfo, Submission
-from hydra.stores import open_store
+from hydra.execution import Submission
 from hydra.stores.store import Store
 from machine import Report, percentile
-from server import add_options, database, durability
+from server import add_options, database, durability, opened, register
 
 EMPTY_ANSWERS = 3  # in a row, before a claimer believes it
 SUBMIT_CHUNK = 5_000
@@ -36,9 +34,11 @@ class Claimer(threading.Thread):
         self.is_ready = threading.Event()
 
     def run(self) -> None:
-        store = open_store(self._url, "default")
-        store.open()
-        node = store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
+        with opened(self._url) as store:
+            self._claim(store)
+
+    def _claim(self, store: Store) -> None:
+        node = register(store)
         self.is_ready.set()
         self._gate.wait()
         empty = 0
@@ -52,7 +52,6 @@ class Claimer(threading.Thread):
             self.milliseconds.append(1000 * (time.perf_counter() - began))
             self.ids += found
             empty = 0 if found else empty + 1
-        store.close()
 
 
 def main() -> None:
@@ -64,12 +63,9 @@ def main() -> None:
     chosen = options.parse_args()
     report = Report("how do many claimers empty one queue?", durability(chosen.url))
     for count in chosen.claimers or [1, 20, 100]:
-        with database(chosen.url, connections=50 + 3 * count) as url:
-            store = open_store(url, "default")
-            store.open()
+        with database(chosen.url, connections=50 + 3 * count) as url, opened(url) as store:
             fill(store, chosen.pending)
             measure(report, url, store, count, chosen)
-            store.close()
     report.save(chosen.json)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from urllib.parse import urlsplit
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from hydra.execution import NodeInfo, NodeRef
+from hydra.stores import open_store
+from hydra.stores.store import Store
 from servers import mysql, postgres
 
 # As an administrator of a machine with a few GB would set them; the same for whatever is measured side by side.
@@ -55,6 +59,22 @@ def durability(choice: str, synchronous: str = "full") -> str:
     if choice == "mysql":
         return "MariaDB, innodb_flush_log_at_trx_commit=1, innodb_buffer_pool_size=2G"
     return f"{choice.partition('://')[0]}, as the server is set"
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    """The store itself, for what is measured without an engine or a node."""
+    store = open_store(url, "default")
+    store.open()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def register(store: Store) -> NodeRef:
+    """Somebody who may claim."""
+    return store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
 
 
 def statements(url: str) -> int:

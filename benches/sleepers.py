@@ -12,10 +12,8 @@ the sleepers: the supervisor's own memory, a claim at store level, and a drain o
 from __future__ import annotations
 
 import argparse
-import contextlib
 import random
 import time
-import uuid
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -25,12 +23,11 @@ import sleepers_app
 from claim import claims, show
 from hydra import _core, codec
 from hydra.codec import encode_call
-from hydra.execution import End, Ending, ExecutionCommit, NodeInfo, NodeRef, Record, RecordKind, Submission
-from hydra.stores import open_store
+from hydra.execution import End, Ending, ExecutionCommit, Record, RecordKind, Submission
 from hydra.stores.store import Store
 from machine import Report, percentile, tree_cpu_seconds, tree_memory_mb
 from node import supervisor, wait_until
-from server import add_options, database, durability
+from server import add_options, database, durability, opened, register
 
 PART = 5_000  # executions put to sleep in one transaction
 SLEEP_RATE = 2_000  # a second, at which they are put to sleep at the least
@@ -57,12 +54,8 @@ def main() -> None:
     options.add_argument("--concurrency", type=int, default=512)
     add_options(options)
     chosen = options.parse_args()
-    with contextlib.ExitStack() as stack:
-        url = stack.enter_context(database(chosen.url))
-        report = Report("what do sleeping executions cost, and how late do they wake?", durability(chosen.url))
-        store = open_store(url, "default")
-        store.open()
-        stack.callback(store.close)
+    report = Report("what do sleeping executions cost, and how late do they wake?", durability(chosen.url))
+    with database(chosen.url) as url, opened(url) as store:
         measure(report, store, url, chosen)
     report.save(chosen.json)
 
@@ -152,11 +145,6 @@ def settle(url: str) -> None:
 
 def sleep_until(due_at: int, now: int) -> Record:
     return Record(1, RecordKind.SLEEP, "", "hydra.sleep", 0, 1, b"", None, now, now, due_at)
-
-
-def register(store: Store) -> NodeRef:
-    """A node that never beats: a supervisor that starts later declares it dead, so each use takes a new one."""
-    return store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
 
 
 def results(store: Store, slept: Sequence[Slept]) -> list[float]:

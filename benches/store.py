@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import time
-import uuid
 from collections.abc import Callable
 
 from hydra import _core
 from hydra.codec import encode_call
-from hydra.execution import End, ExecutionCommit, NodeInfo, NodeRef, Record, Submission
-from hydra.stores import open_store
+from hydra.execution import End, ExecutionCommit, NodeRef, Record, Submission
 from hydra.stores.store import Store
 from machine import Report, cpu_seconds
-from server import add_options, database, durability
+from server import add_options, database, durability, opened, register
 
 
 def batches(count: int, batch: int, keyed: bool) -> list[list[Submission]]:
@@ -50,17 +48,14 @@ def main() -> None:
     add_options(options)
     chosen = options.parse_args()
     report = Report("what does the store itself cost?", durability(chosen.url))
-    with database(chosen.url) as url:
-        store = open_store(url)
-        store.open()
-        node = store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
+    with database(chosen.url) as url, opened(url) as store:
+        node = register(store)
         for keyed in (False, True):
             work = batches(chosen.count, chosen.batch, keyed)
             name = f"submit, {chosen.batch} at a time{', with keys' if keyed else ''}"
             measure(report, name, chosen.count, lambda work=work: [store.submit(each, store.now()) for each in work])
         measure(report, "drain", 2 * chosen.count, lambda: drain(store, node, chosen.batch))
         assert store.audit() == []
-        store.close()
     report.save(chosen.json)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from hydra.dispatch.events import (
     ToSlot,
     WorkerStarted,
 )
-from hydra.execution import Claimed, End, ExecutionCommit, NodeInfo, NodeRef, Record, Submission
+from hydra.execution import Claimed, End, ExecutionCommit, Record, Submission
 from hydra.frames import (
     Drain,
     Durable,
@@ -51,11 +50,11 @@ from hydra.frames import (
 from hydra.journal import Journal
 from hydra.node.measuring import Measuring
 from hydra.observability.metrics import Metrics
-from hydra.stores import open_store
 from hydra.stores.store import Beat, Store
 from hydra.worker.hub import Hub
 from hydra.worker.page import Page
 from hydra.workflow import Registry
+from server import opened, register
 
 if _core.build_profile() != "release":
     pytest.exit("benchmarks need a release build: maturin develop --release", returncode=2)
@@ -230,14 +229,8 @@ def test_a_scrape_of_many_series(benchmark: Benchmark) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/bench.db", "default")
-    store.open()
-    yield store
-    store.close()
-
-
-def a_node(store: Store) -> NodeRef:
-    return store.register_node(NodeInfo(str(uuid.uuid4()), "bench", "", 0, 0, "", 1), store.now())
+    with opened(f"sqlite:///{tmp_path}/bench.db") as store:
+        yield store
 
 
 def submissions(count: int) -> list[Submission]:
@@ -253,7 +246,7 @@ def test_the_store_submits(benchmark: Benchmark, store: Store) -> None:
 
 @pytest.mark.benchmark(group="SQLite, synchronous=full, 500 executions in one transaction")
 def test_the_store_claims(benchmark: Benchmark, store: Store) -> None:
-    node = a_node(store)
+    node = register(store)
     store.submit(submissions(6_500), store.now())
     benchmark.pedantic(  # type: ignore[attr-defined]
         lambda: store.claim(node, ["one_step"], 500, store.now()), rounds=12, warmup_rounds=1
@@ -263,7 +256,7 @@ def test_the_store_claims(benchmark: Benchmark, store: Store) -> None:
 @pytest.mark.benchmark(group="SQLite, synchronous=full, 500 executions in one transaction")
 @pytest.mark.parametrize("end", [None, End("completed", RESULT)], ids=["one record", "one record and the end"])
 def test_the_store_commits(benchmark: Benchmark, store: Store, end: End | None) -> None:
-    node = a_node(store)
+    node = register(store)
 
     def owned() -> tuple[tuple[list[ExecutionCommit]], dict[str, Any]]:
         store.submit(submissions(500), store.now())

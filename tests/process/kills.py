@@ -21,7 +21,8 @@ from hydra.dispatch.events import Action, ClaimDone, SendCommit
 from hydra.execution import Claimed, Ending, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, FromWorker, Recorded, Run, ToWorker
 from hydra.node import node, supervisor
-from hydra.node.store_thread import Report, StoreThread
+from hydra.node.errands import Report
+from hydra.node.store_thread import StoreThread
 from hydra.schedules import ScheduleChange
 from hydra.stores import open_store
 from hydra.worker import worker

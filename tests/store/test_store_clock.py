@@ -10,8 +10,9 @@ from hydra.clock import DatabaseClock
 from hydra.dispatch.events import Register, SendBeat
 from hydra.errors import StoreUnavailable
 from hydra.execution import NodeInfo
+from hydra.node.errands import Promote
 from hydra.node.peers import Reaper
-from hydra.node.store_thread import Promote, StoreThread
+from hydra.node.store_thread import StoreThread
 from hydra.stores.store import Store
 from store_values import SECOND, submit
 

@@ -11,8 +11,9 @@ from hydra.clock import DatabaseClock
 from hydra.dispatch.events import ClaimDone, Register, SendClaim
 from hydra.dispatch.handover import Handover
 from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, NodeInfo, NodeRef
+from hydra.node.errands import RegisterWorkflows, Report
 from hydra.node.peers import Reaper
-from hydra.node.store_thread import RegisterWorkflows, Report, StoreThread
+from hydra.node.store_thread import StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 from store_values import NOW, SECOND, WORKFLOW, claim, end, record, running, status, submit, write
 

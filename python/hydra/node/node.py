@@ -44,19 +44,10 @@ from hydra.dispatch.events import (
 )
 from hydra.errors import ConfigError
 from hydra.frames import ToWorker
+from hydra.node.errands import Crashed, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
 from hydra.node.outgoing import Outgoing
 from hydra.node.peers import Reaper
-from hydra.node.store_thread import (
-    NO_ANSWER,
-    Crashed,
-    NextDue,
-    Promote,
-    RegisterWorkflows,
-    Report,
-    Settle,
-    SettleFailed,
-    StoreThread,
-)
+from hydra.node.store_thread import NO_ANSWER, StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 
 WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends

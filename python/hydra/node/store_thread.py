@@ -8,15 +8,13 @@ A refused write drops everything asked before the next registration: the dispatc
 
 from __future__ import annotations
 
-import copy
 import logging
 import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain
 from typing import Protocol
-
-import msgspec
 
 from hydra.clock import Clock
 from hydra.dispatch.events import (
@@ -50,11 +48,12 @@ from hydra.dispatch.events import (
     WorkerGone,
     WorkHint,
 )
-from hydra.dispatch.handover import FULL_PAUSE_US, Handover
 from hydra.dispatch.rewind import CAUSE, PARK_MAX, REASON_PAYLOAD
 from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
-from hydra.execution import DIVERGED, FINAL, Ending, ExecutionCommit, NodeInfo, NodeRef, Snapshot
+from hydra.execution import FINAL, Ending, ExecutionCommit, NodeInfo, NodeRef, Snapshot
 from hydra.frames import Committed, FromWorker
+from hydra.node.errands import Crashed, GiveBack, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
+from hydra.node.heirs import going_on_elsewhere, has_diverged, with_heirs
 from hydra.node.peers import Reaper
 from hydra.node.ticker import Ticker
 from hydra.stores.store import Store, WorkflowInfo
@@ -63,49 +62,6 @@ NO_ANSWER = (StoreUnavailable, ConfigError)  # the latter: a file that was there
 PROMOTE_LIMIT = 1000  # timers moved in one transaction
 
 log = logging.getLogger("hydra.store")
-
-
-class Promote(Action):
-    """Make due what timers held, then say when the next one is."""
-
-
-class RegisterWorkflows(Action):
-    """From now on claim these, and let programs without the code know their signatures."""
-
-    workflows: list[WorkflowInfo]
-
-
-class Settle(Action):
-    """A dead worker was in transactions: read what they committed before its end is told (R21, R22). By execution its
-    token and the last number known."""
-
-    gone: WorkerGone
-    known: dict[str, tuple[int, int]]
-
-
-class GiveBack(Action):
-    """Return one batch of dead nodes' executions."""
-
-
-class NextDue(msgspec.Struct):
-    """The next timer of the database, in database microseconds; None when there is none."""
-
-    at: int | None
-
-
-class SettleFailed(msgspec.Struct):
-    """The database did not answer: ask again."""
-
-    settle: Settle
-
-
-class Crashed(msgspec.Struct):
-    """The store thread met something it does not handle; the node must end."""
-
-    error: BaseException
-
-
-Report = Event | NextDue | SettleFailed | Crashed
 
 
 class NodeClock(Clock, Protocol):
@@ -231,13 +187,11 @@ class StoreThread:
         actions.sort(key=_rank)
         try:
             heirs = {
-                action.batch: self._with_heirs(node, action.commits)
+                action.batch: with_heirs(self._store, node, action.commits, self._clock.now())
                 for action in actions
                 if isinstance(action, SendCommit) and has_diverged(action.commits)
             }
-            elsewhere = frozenset(
-                commit.id for commits in heirs.values() for commit in commits if commit.heir or _waits(commit)
-            )
+            elsewhere = going_on_elsewhere(chain.from_iterable(heirs.values()))
             with self._store.transaction():
                 if self._store.connection_number != self._proven_number:
                     self._post(Reconnected())
@@ -275,25 +229,6 @@ class StoreThread:
             elif self._ticker.is_serving:
                 self._ticker.look_soon()
                 self._promote()
-
-    def _with_heirs(self, node: NodeRef, commits: list[ExecutionCommit]) -> list[ExecutionCommit]:
-        """What differs from this node's code goes to a node with the recorder's, while there is one (R27)."""
-        handover = Handover(self._store.nodes(), node.id)
-        named = []
-        for commit in commits:
-            end = commit.end
-            if end is not None and end.cause == DIVERGED:
-                commit = copy.copy(commit)
-                candidates = handover.candidates(self._store.claims(commit.id))
-                commit.heir = handover.choose(commit.id, candidates)
-                if commit.heir:
-                    message = "execution `%s` differs from this code and goes over to node `%s`, which has it"
-                    log.info(message, commit.id, commit.heir)
-                elif candidates:
-                    wake_at = self._clock.now() + FULL_PAUSE_US
-                    commit.end = msgspec.structs.replace(end, kind=Ending.SLEEPING, wake_at=wake_at)
-            named.append(commit)
-        return named
 
     def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
         try:
@@ -518,15 +453,6 @@ def commits_of(action: Action) -> list[ExecutionCommit]:
 
 def has_timers(actions: list[Action]) -> bool:
     return any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action))
-
-
-def has_diverged(commits: list[ExecutionCommit]) -> bool:
-    return any(commit.end is not None and commit.end.cause == DIVERGED for commit in commits)
-
-
-def _waits(commit: ExecutionCommit) -> bool:
-    """It differs, and a node with its code has no room for it yet."""
-    return commit.end is not None and commit.end.cause == DIVERGED and commit.end.kind == Ending.SLEEPING
 
 
 def _rank(action: Action) -> int:

@@ -54,8 +54,9 @@ from hydra.dispatch.events import (
 from hydra.errors import HydraError, ResultTimeout
 from hydra.execution import FINAL
 from hydra.frames import Drain, FromWorker, ToWorker
+from hydra.node.errands import Crashed, NextDue, Promote, RegisterWorkflows, Report
 from hydra.node.peers import Reaper
-from hydra.node.store_thread import Crashed, NextDue, Promote, RegisterWorkflows, Report, StoreThread, commits_of
+from hydra.node.store_thread import StoreThread, commits_of
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from hydra.testing.clock import HarnessClock, NodeClock, microseconds_until

@@ -53,9 +53,9 @@ class Heads:
         known = sorted(self._heads.get(workflow, {}))
         if len(known) > MAX_PRIORITIES:
             return []
-        bounded = [*(f"negated_priority > {priority}" for priority in known)]
+        begins = ["true", *(f"negated_priority > {priority}" for priority in known)]
         ends = [*(f"negated_priority < {priority}" for priority in known), "true"]
-        return [f"{begin} and {end}" for begin, end in zip(["true", *bounded], ends, strict=True)]
+        return [f"{begin} and {end}" for begin, end in zip(begins, ends, strict=True)]
 
     def saw(self, workflow: str, found: Iterable[tuple[int, int, bytes]]) -> None:
         """What a look gave, (negated priority, run at, id) in order."""

@@ -1,6 +1,7 @@
-"""Columns of a batch as PostgreSQL's binary arrays, packed with few interpreter steps per element. Knows no SQL.
+"""Values in PostgreSQL's binary form: columns of a batch as arrays, packed with few interpreter steps per element.
 
 psycopg adapts a list element by element in Python, which costs more than the server's insert; joining bytes does not.
+A text sent so is refused by the server when it holds a NUL, where libpq would cut it off there. Knows no SQL.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ _integer4 = partial(struct.Struct("!ii").pack, 4)
 _BYTEA, _INT8, _INT4, _TEXT, _UUID = 17, 20, 23, 25, 2950
 
 
+class Uuid(bytes):
+    """uuid"""
+
+
+class Text(bytes):
+    """text"""
+
+
 class UuidArray(bytes):
     """uuid[]"""
 
@@ -46,13 +55,26 @@ class ByteaArray(bytes):
     """bytea[]"""
 
 
-ARRAY_OIDS: dict[type[bytes], int] = {
+OIDS: dict[type[bytes], int] = {
+    Uuid: _UUID,
+    Text: _TEXT,
     UuidArray: 2951,
     BigintArray: 1016,
     IntegerArray: 1007,
     TextArray: 1009,
     ByteaArray: 1001,
 }
+
+
+def uuid(id: str) -> Uuid:
+    """An id in its usual text form."""
+    if not is_uuid(id):
+        raise _no_uuid(id)
+    return Uuid(bytes.fromhex(id.replace("-", "")))
+
+
+def text(value: str | None) -> Text | None:
+    return None if value is None else Text(_encode(value))
 
 
 def uuids(ids: Sequence[str]) -> UuidArray:
@@ -64,8 +86,7 @@ def uuids(ids: Sequence[str]) -> UuidArray:
     except ValueError:
         body = b""
     if len(body) != 20 * len(ids):
-        wrong = next((id for id in ids if not is_uuid(id)), ids[0])
-        raise PayloadError(f"`{wrong[:100]}` is not the id of an execution, which is a UUID")
+        raise _no_uuid(next((id for id in ids if not is_uuid(id)), ids[0]))
     return UuidArray(_header(1, 0, _UUID, len(ids), 1) + body)
 
 
@@ -114,6 +135,10 @@ def register(adapters: AdaptersMap) -> None:
         adapters.register_dumper(kind, dumper)
 
 
+def _no_uuid(id: str) -> PayloadError:
+    return PayloadError(f"`{id[:100]}` is not the id of an execution, which is a UUID")
+
+
 def _encode(value: str) -> bytes:
     try:
         return value.encode()
@@ -137,10 +162,10 @@ def _packed(oid: int, count: int, elements: Iterable[bytes]) -> bytes:
     return _header(1, 1, oid, count, 1) + b"".join(elements)
 
 
-def _make_dumper(kind: type[bytes], array_oid: int) -> type[Dumper]:
+def _make_dumper(kind: type[bytes], own_oid: int) -> type[Dumper]:
     class PackedDumper(Dumper):
         format = Format.BINARY
-        oid = array_oid
+        oid = own_oid
 
         def dump(self, obj: bytes) -> bytes:
             return obj
@@ -149,4 +174,4 @@ def _make_dumper(kind: type[bytes], array_oid: int) -> type[Dumper]:
     return PackedDumper
 
 
-_dumpers = {kind: _make_dumper(kind, oid) for kind, oid in ARRAY_OIDS.items()}
+_dumpers = {kind: _make_dumper(kind, oid) for kind, oid in OIDS.items()}

@@ -21,7 +21,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.rows import TupleRow
 
-from hydra.stores.postgres.arrays import ARRAY_OIDS
+from hydra.stores.postgres.arrays import OIDS
 from hydra.stores.postgres.statements import statements
 
 Step = tuple[str, Mapping[str, Any]]  # a statement's name and its parameters
@@ -175,10 +175,10 @@ def _encode(values: Sequence[Any]) -> tuple[list[bytes | None], list[Format], li
     oids: list[int] = []
     for value in values:
         kind = type(value)
-        if kind in ARRAY_OIDS:
+        if kind in OIDS:
             encoded.append(value)
             formats.append(Format.BINARY)
-            oids.append(ARRAY_OIDS[kind])
+            oids.append(OIDS[kind])
         elif kind is int:
             encoded.append(value.to_bytes(8, "big", signed=True))
             formats.append(Format.BINARY)

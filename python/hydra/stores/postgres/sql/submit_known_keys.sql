@@ -1,4 +1,4 @@
--- Index: primary key of hydra_key. A later statement than the insert, so it sees whose key it is (R18).
+-- Index: primary key of hydra_key. After the insert, so it sees whose key it is (R18).
 select k.workflow, k.key, k.execution_id::text, k.digest
 from unnest(%(workflows)s, %(key_hashes)s) as i (workflow, key_hash)
 cross join lateral (

@@ -156,6 +156,7 @@ class BenchRun:
         if count == total:  # all was done at the first look
             return (count - before) / (time.perf_counter() - began)
         began = time.perf_counter()
+        count = self._until_more_than(first)  # however slow it is, its rate is not 0
         while count < total and time.perf_counter() - began < self._seconds:
             time.sleep(LOOK_SECONDS)
             count = self._done_count()

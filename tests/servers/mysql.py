@@ -46,7 +46,7 @@ def find_server() -> str:
     if found is None or shutil.which("mariadb-install-db", path=path) is None:
         raise RuntimeError(
             "no MariaDB server found: put `mariadbd` and `mariadb-install-db` on PATH (Debian: `apt-get install "
-            "mariadb-server-core mariadb-client-core`), or name a server in `HYDRA_TEST_MYSQL_URL` or its program in "
+            "mariadb-server-core mariadb-client`), or name a server in `HYDRA_TEST_MYSQL_URL` or its program in "
             "`HYDRA_TEST_MYSQL_PROGRAM`"
         )
     return found
@@ -171,9 +171,9 @@ def connect(url: str) -> pymysql.Connection:
     )
 
 
-def create_database(server: MysqlServer | ExistingServer) -> str:
+def create_database(server: MysqlServer | ExistingServer, name: str = "") -> str:
     """A fresh, empty database; returns its URL."""
-    name = f"hydra_{uuid.uuid4().hex[:16]}"
+    name = name or f"hydra_{uuid.uuid4().hex[:16]}"
     with connect(server.url()) as connection, connection.cursor() as cursor:
         cursor.execute(f"create database `{name}`")
     return server.url(name)

@@ -61,7 +61,7 @@ class PostgresServer:
         self, binaries: Path | None = None, settings: str = "", *, replica_of: PostgresServer | None = None
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-pg-"))
-        self._binaries = binaries or Path(os.environ.get("HYDRA_TEST_POSTGRES_BIN") or find_binaries()[0])
+        self._binaries = binaries or program("postgres").parent
         self._settings = settings
         self._primary = replica_of
         self._process: subprocess.Popen[bytes] | None = None
@@ -233,9 +233,14 @@ class ExistingServer:
         return urlunsplit(self._parts._replace(path=f"/{database}" if database else self._parts.path))
 
 
-def create_database(server: PostgresServer | ExistingServer) -> str:
+def program(name: str) -> Path:
+    """One of PostgreSQL's own, such as `pg_dump`, of the version that the tests run on."""
+    return Path(os.environ.get("HYDRA_TEST_POSTGRES_BIN") or find_binaries()[0]) / name
+
+
+def create_database(server: PostgresServer | ExistingServer, name: str = "") -> str:
     """A fresh, empty database; returns its URL."""
-    name = f"hydra_{uuid.uuid4().hex[:16]}"
+    name = name or f"hydra_{uuid.uuid4().hex[:16]}"
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f'create database "{name}"')
     return server.url(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import click
 
@@ -64,7 +65,8 @@ def start(
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     url = database_url(db)
-    click.echo(f"database {url}, namespace {namespace_name(namespace)}", err=True)
+    with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
+        click.echo(f"database {url}, namespace {namespace_name(namespace)}", err=True)
     settings = Settings(
         module=module,
         url=url,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 LEASE_TTL_SECONDS_MINIMUM = 0.5
 BASE_DESCRIPTORS = 256
+BASE_DESCRIPTORS_MINIMUM = 64
 CROWDED_PAUSE_SECONDS = 1.0
 WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
@@ -97,7 +98,7 @@ class Supervisor:
     def _run(self) -> int:
         settings = self._settings
         _core.set_child_subreaper()
-        allow_descriptors(BASE_DESCRIPTORS + self._worker_count * WORKER_DESCRIPTORS)
+        allow_descriptors(self._worker_count)
         ttl_ns = round(settings.lease_ttl_seconds * 1e9)
         store = open_store(settings.url, settings.namespace)
         monitor = self._monitor(store, ttl_ns)
@@ -221,9 +222,16 @@ class Supervisor:
         self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
 
 
-def allow_descriptors(count: int) -> None:
+def allow_descriptors(worker_count: int) -> None:
     """Raise the soft limit where it is too low; programs that use select() want it no higher than needed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    minimum = BASE_DESCRIPTORS_MINIMUM + worker_count * WORKER_DESCRIPTORS
+    if hard < minimum:
+        raise ConfigError(
+            f"this process may open {hard} files, and {worker_count} workers need {minimum}; raise its hard limit "
+            "(`ulimit -Hn`, `LimitNOFILE=`) or start fewer workers"
+        )
+    count = BASE_DESCRIPTORS + worker_count * WORKER_DESCRIPTORS
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 

@@ -6,6 +6,7 @@ import time
 import uuid
 
 import pytest
+from hydra.client.session import Session
 from hydra.clock import DatabaseClock
 from hydra.dispatch.events import Register, SendBeat
 from hydra.errors import StoreUnavailable
@@ -72,3 +73,10 @@ def test_a_database_that_is_slow_to_answer_makes_the_node_late_and_never_early(s
     thread.perform([Register()])
     thread.perform([SendBeat({})])
     assert clock.now() <= store.now()
+
+
+def test_a_program_that_reads_the_time_from_a_slow_database_submits_nothing_into_the_future(store: Store) -> None:
+    asked: Store = Asked(store, slow_seconds=SLOW_SECONDS)  # type: ignore[assignment]
+    session = Session(asked)
+    first = session.now()
+    assert first <= session.now() <= store.now()

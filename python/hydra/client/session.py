@@ -30,10 +30,10 @@ class Session:
 
     def now(self) -> int:
         """The database's time; between two readings it costs no I/O."""
-        here = boottime_ns()
-        if here - self._read_clock_ns > CALIBRATION_SECONDS * 1e9:
-            self._clock.calibrate(self.store.now(), here)
-            self._read_clock_ns = here
+        if boottime_ns() - self._read_clock_ns > CALIBRATION_SECONDS * 1e9:
+            database_now = self.store.now()
+            self._read_clock_ns = boottime_ns()
+            self._clock.calibrate(database_now, self._read_clock_ns)
         return self._clock.now()
 
     def submit(self, submission: Submission) -> Submitted:

@@ -226,3 +226,70 @@ def test_a_cancel_that_waits_to_be_undone_is_not_ended_by_the_time_out(harness: 
     harness.run_until_idle()
     assert handle.status() == "cancelled"
     assert hotel.log == BOTH
+
+
+def test_g3_what_a_time_out_began_to_undo_goes_no_further_when_a_person_gives_it_more_time(
+    harness: Harness, hotel: Hotel
+) -> None:
+    """An undo step in doubt parks it; the person's word makes it due, and starts its time-out anew."""
+
+    @hydra.step(lookup=lambda key: hydra.UNSURE)
+    def refund() -> None:
+        hotel.log.append("refund")
+        raise hydra.StepTimeout("late")
+
+    @hydra.workflow(timeout=HOUR)
+    def long_stay() -> None:
+        hydra.on_failure(refund.bind())
+        hydra.on_failure(hotel.release.bind("red"))
+        hotel.book("red")
+        hydra.sleep(HOUR * 1.5)
+        hotel.book("blue")
+
+    handle = harness.submit(long_stay.bind())
+    harness.advance(HOUR)
+    assert handle.status() == "parked"
+    undone = ["book red", "release red", "refund"]
+    assert hotel.log == undone
+    handle.resolve("refund", value=None)
+    harness.advance(timedelta(days=2))
+    assert handle.status() == "failed"
+    assert hotel.log == undone
+    with pytest.raises(hydra.WorkflowFailed) as failed:
+        handle.result()
+    assert failed.value.cause == "timeout"
+
+
+def test_g3_what_began_to_undo_a_failure_goes_no_further_under_code_that_would_not_fail(
+    harness: Harness, hotel: Hotel
+) -> None:
+    class Lost(BaseException):
+        pass
+
+    has_stock = False
+
+    @hydra.workflow
+    def order() -> None:
+        for room in ("red", "blue"):
+            hydra.on_failure(hotel.release.bind(room))
+            hotel.book(room)
+        if not has_stock:
+            raise ValueError("no stock")
+        hotel.book("green")
+
+    def die_at(boundary: str) -> None:
+        if hotel.log[-1:] == ["release blue"]:
+            raise Lost
+
+    handle = harness.submit(order.bind())
+    harness.watch(die_at)
+    with pytest.raises(Lost):
+        harness.run_until_idle()
+    harness.watch(None)
+    harness.crash()
+    has_stock = True
+    harness.advance(timedelta(minutes=1))
+    assert handle.status() == "failed"
+    assert hotel.log == [*BOTH[:2], "release blue", *BOTH[2:]]
+    with pytest.raises(hydra.WorkflowFailed, match="no stock"):
+        handle.result()

@@ -102,6 +102,15 @@ class Supervisor:
         self.offset_us += microseconds
         self.set_lease()
 
+    def go_back(self, microseconds: int) -> None:
+        """The database's clock jumps; the next worker has not seen what it said before."""
+        self.lease = LeasePage.create()
+        self.advance(-microseconds)
+
+    def lose_after(self, record_count: int) -> None:
+        """The worker dies with the records that follow these."""
+        self._records_left = record_count
+
     def submit(self, call: BoundWorkflow[Any], **fields: Any) -> Stored:
         payload, _ = codec.encode_call(call.args, call.kwargs)
         return self.submit_raw(call.name, payload, **fields)

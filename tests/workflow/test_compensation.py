@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
 from hydra import aio
 from hydra.context import cancelled, current, on_failure, sleep
 from hydra.execution import Ending
 from hydra.retry import Backoff
 from hydra.workflow import step, workflow
-from supervising import Supervisor
+from supervising import START, Supervisor
+
+HOUR = 3600 * 1_000_000
 
 
 def test_what_failed_for_good_is_undone_newest_first_and_then_fails(supervisor: Supervisor) -> None:
@@ -241,3 +244,70 @@ def test_a_cancel_in_the_middle_of_a_replay_waits_for_all_that_was_registered(su
     supervisor.run()
     assert execution.end.kind == Ending.CANCELLED
     assert undone == ["second", "first"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("why", ["time-out", "cancel", "failure"])
+def test_g3_once_undoing_has_begun_the_body_goes_no_further_whatever_is_said_since(
+    supervisor: Supervisor, why: str, is_async: bool
+) -> None:
+    """Its worker dies after the first undo step; then the clock jumps back, the cancel is not known any more, and new
+    code would not fail."""
+    log: list[str] = []
+    fails = True
+
+    @step
+    def undo(what: str) -> None:
+        log.append(f"undo {what}")
+
+    @step
+    def work(what: str) -> None:
+        log.append(what)
+
+    def end_here() -> None:
+        if why == "failure" and fails:
+            raise ValueError("no stock")
+
+    if is_async:
+
+        @workflow
+        async def trade() -> None:
+            for what in "ab":
+                await aio.on_failure(undo.bind(what))
+                await aio.call(work.bind(what))
+            if why != "failure":
+                await aio.sleep(1800)
+            end_here()
+            await aio.call(work.bind("c"))
+    else:
+
+        @workflow
+        def trade() -> None:
+            for what in "ab":
+                on_failure(undo.bind(what))
+                work(what)
+            if why != "failure":
+                sleep(1800)
+            end_here()
+            work("c")
+
+    execution = supervisor.submit(trade.bind(), timeout_at=START + HOUR if why == "time-out" else None)
+    supervisor.lose_after(6 if why == "failure" else 7)  # records, the newest undo step's is the last
+    supervisor.run()
+    if why != "failure":
+        assert execution.end.kind == Ending.SLEEPING
+        supervisor.advance(HOUR)
+        execution.cancel_requested = why == "cancel"
+        supervisor.run()
+    assert supervisor.death_count == 1
+    assert log == ["a", "b", "undo b", "undo a"]
+    assert execution.records[-1].name == "undo"
+
+    fails, execution.cancel_requested = False, False
+    supervisor.go_back(HOUR // 4)
+    supervisor.finish()
+    assert log == ["a", "b", "undo b", "undo a", "undo a"]
+    assert execution.end.kind == (Ending.CANCELLED if why == "cancel" else Ending.FAILED)
+    assert execution.end.cause == ("timeout" if why == "time-out" else "")
+    if why == "failure":
+        assert isinstance(execution.error(), ValueError)

@@ -81,6 +81,8 @@ def diverged(claimed: Claimed, difference: Difference, unwinding: End | None = N
     )
     if unwinding is not None:
         why = "was cancelled" if unwinding.kind == Ending.CANCELLED else "ran out of time"
+        if unwinding.kind == Ending.FAILED and unwinding.cause != "timeout":
+            why = "failed"
         message += f": it {why}, and what it did is not undone yet (or undo it by hand, then cancel it without undo)"
     reason = codec.encode(str(NonDeterminismError(message)))
     return End(Ending.PARKED, reason, wake_seq=claimed.wake_seq, cause=DIVERGED)

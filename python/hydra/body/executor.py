@@ -90,9 +90,13 @@ class Execution:
             self.unwinding = endings.timed_out(self.claimed)
         if self.unwinding is not None and not self.undoing.has_records:
             self.host.ended(self, self.unwinding)
-        elif self.undoing.has_records and was_undone(self.claimed):
+            return
+        if self.undoing.has_records and was_undone(self.claimed):
             self.host.ended(self, self.unwinding or endings.undone(self.claimed))
-        elif (end := self._differing_version()) is not None:
+            return
+        if self.undoing.sealed is not None:
+            self.unwinding = self.undoing.sealed
+        if (end := self._differing_version()) is not None:
             self.host.ended(self, end)
         else:
             self.live_count = 1

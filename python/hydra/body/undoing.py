@@ -1,7 +1,8 @@
 """Compensation: the undo steps a body registers, run in reverse when the execution fails for good or is cancelled.
 
-    body ends FAILED or CANCELLED ──► undo steps, newest first, each recorded in branch `undo` ──► the end
-    claimed with a cancel or past its time ──► the body is replayed as far as its records go ──► as above
+    body ends FAILED or CANCELLED ──► the end is sealed by a record ──► undo steps, newest first, each recorded in
+                                                                        branch `undo` ──► the end
+    claimed with a cancel, past its time, or sealed ──► the body is replayed as far as its records go ──► as above
 
 Nothing here is written but through the execution's own records.
 """
@@ -21,15 +22,25 @@ if TYPE_CHECKING:
     from hydra.body.executor import Execution
 
 ON_FAILURE = f"{RESERVED_PREFIX}on_failure"  # the name of a registration's record; stores look for it when they cancel
-UNDOING = f"{RESERVED_PREFIX}undoing"  # of the record that says in which attempt of the execution undoing began
+UNDOING = f"{RESERVED_PREFIX}undoing"  # of the record that says how the execution ends, and in which attempt
 UNDONE_ENDS = (Ending.FAILED, Ending.CANCELLED)
 
 
 class Undoing:
-    """What an execution has registered; `end` is the end that waits for it to be undone."""
+    """What an execution has registered; `end` is the end that waits for it to be undone.
+
+    `sealed` is that end where undoing began in an earlier claim: whatever a clock, a person or other code says since,
+    the body goes no further, since what it did may be undone already.
+    """
 
     def __init__(self, records: list[Record]) -> None:
         self._recorded_count = sum(record.name == ON_FAILURE for record in records) if records else 0
+        self.sealed: End | None = None
+        if self._recorded_count:
+            mark = next((record for record in records if record.name == UNDOING), None)
+            if mark is not None:
+                assert mark.payload is not None
+                self.sealed, self._recorded_count = decode_seal(mark.payload)
         self.end: End | None = None
         self._steps: list[BoundStep[object]] = []
         self._is_done = False
@@ -60,7 +71,7 @@ class Undoing:
         """All of them, newest first; what could not be undone makes the end a failure that says so."""
         assert self.end is not None
         end = self.end
-        self._mark_begin(execution)
+        self._seal(execution, end)
         ordinals: Counter[str] = Counter()
         failures: list[BaseException] = []
         for bound in reversed(self._steps):
@@ -77,14 +88,27 @@ class Undoing:
         self._is_done = True
         execution.stop(failed_to_undo(end, failures) if failures else end)
 
-    def _mark_begin(self, execution: Execution) -> None:
-        """So that a later attempt knows that what is recorded is true no more."""
+    def _seal(self, execution: Execution, end: End) -> None:
+        """Durable before the first undo step runs."""
         key = (UNDO_BRANCH, UNDOING, 0)
         past = execution.ask(key, (RecordKind.VALUE,), b"")
         if past is None or past.outcome is None:
             now = execution.host.now()
-            execution.append(str(RecordKind.VALUE), key, execution.claimed.attempt, b"", codec.encode(None), now, now)
+            payload = encode_seal(end, len(self._steps))
+            execution.append(str(RecordKind.VALUE), key, execution.claimed.attempt, b"", payload, now, now)
             execution.handed = execution.seq
+
+
+def encode_seal(end: End, step_count: int) -> bytes:
+    """How an execution ends, and how many undo steps come before that."""
+    said = {"end": end.kind, "payload": end.payload, "cause": end.cause, "cause_seq": end.cause_seq}
+    return codec.encode(said | {"steps": step_count}, 2 * codec.MAX_PAYLOAD_BYTES)
+
+
+def decode_seal(payload: bytes) -> tuple[End, int]:
+    said = codec.decode(payload)
+    end = End(said["end"], said["payload"], cause_seq=said["cause_seq"], cause=said["cause"])
+    return end, said["steps"]
 
 
 def failed_to_undo(end: End, failures: list[BaseException]) -> End:

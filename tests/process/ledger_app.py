@@ -141,12 +141,14 @@ HANGS = {
 MAKES_READ_ONLY = {
     "sqlite3": "pragma query_only = on",
     "psycopg": "set transaction read only",
-    "pymysql": "start transaction read only",
+    "pymysql": "set session transaction read only",  # the transactions after this one
 }
 
 
 def driver_of(connection: Any) -> str:
-    return type(connection).__module__.partition(".")[0]
+    """Of hydra's own class of the driver's connections."""
+    modules = [each.__module__.partition(".")[0] for each in type(connection).__mro__]
+    return next(module for module in modules if module in HANGS or module == "sqlite3")
 
 
 @hydra.transaction
@@ -168,7 +170,7 @@ def hang(log: str) -> None:
     post_and_hang(log)
 
 
-@hydra.workflow(timeout=1.0)
+@hydra.workflow(timeout=3.0)
 def hang_at_most(log: str) -> None:
     post_and_hang(log)
 
@@ -178,6 +180,8 @@ def post_read_only(connection: Any, log: str) -> None:
     apps.note(log, "try")
     cursor = connection.cursor()
     cursor.execute(MAKES_READ_ONLY[driver_of(connection)])
+    if driver_of(connection) == "pymysql" and hydra.current().attempt == 1:
+        raise ValueError("once more, read-only")
     cursor.execute("insert into ledger (account, amount) values ('read-only', 1)")
 
 

@@ -109,6 +109,7 @@ def test_g6_the_victim_of_a_deadlock_runs_its_whole_function_again(ledger: Scene
 def test_r15_a_transaction_that_hangs_on_its_server_delays_no_end_of_its_execution(ledger: Scene, how: str) -> None:
     """The statement would take ten minutes; it is ended there, and what came before it is rolled back."""
     node = ledger.start("ledger_app", concurrency=4)
+    ledger.engine.submit(ledger_app.book_closed.bind("a")).result(timeout=30)  # its worker is there
     workflow = ledger_app.hang if how == "cancel" else ledger_app.hang_at_most
     handle = ledger.engine.submit(workflow.bind(ledger.log))
     ledger.first_note("hangs")

@@ -22,16 +22,17 @@ from hydra import codec
 from hydra.body.step_call import StepCall
 from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef, Record, RecordKind
-from hydra.stores.store import StepConnection, Store
+from hydra.stores.store import Passing, StepConnection, Store
 
 if TYPE_CHECKING:
     from hydra.body.executor import Execution
     from hydra.definitions import Step
 
-TRIES_MAXIMUM = 20  # of a function whose transaction lost a lock each time
+TRIES_MAXIMUM = 20  # of a function whose transaction lost a lock, or its connection, each time
 PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered
 PAUSE_SECONDS_MAXIMUM = 1.0
 INTERRUPT_EVERY_SECONDS = 0.2  # until a transaction whose execution stops is over: it may be between two statements
+TELL_EVERY_SECONDS = 10.0  # in the log, that the database does not answer
 FILE_LOCK_SECONDS = 5.0  # how long one step may keep all others from writing to a SQLite file
 
 log = logging.getLogger("hydra.worker")
@@ -84,6 +85,7 @@ class Transactions:
         self._mutex = threading.Lock()
         self._store: Store | None = None
         self._idle: list[StepConnection] = []
+        self._told_at = -TELL_EVERY_SECONDS
 
     def perform(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The step's result, once it is durable. Whatever is raised instead, nothing of it was written."""
@@ -113,23 +115,35 @@ class Transactions:
             time.sleep(INTERRUPT_EVERY_SECONDS)
 
     def _perform(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        passing_count = 0
+        passing_count = pause_count = 0
         while True:
             try:
                 record = self._try(call, args, kwargs)
             except _Again as again:
-                if call.execution.stopping is not None or call.is_stopped:
-                    call.is_void = True
-                    raise again.cause from None
                 passing_count += again.is_counted
+                pause_count += 1
+                self._pause(call, pause_count, again)
                 if passing_count == TRIES_MAXIMUM:
                     raise again.cause from None
-                pause = min(PAUSE_SECONDS * 2 ** min(passing_count, 10), PAUSE_SECONDS_MAXIMUM)
-                time.sleep(pause * random.uniform(0.5, 1.5))
             else:
                 call.record = record
                 assert record.payload is not None
                 return call.step.types.decode_result(record.payload)
+
+    def _pause(self, call: TransactionCall, count: int, again: _Again) -> None:
+        """Before it runs again, and as long as the node may not act (R5); an execution that stops is left."""
+        now = time.monotonic()
+        if not again.is_counted and now >= self._told_at + TELL_EVERY_SECONDS:
+            self._told_at = now
+            log.warning("transaction `%s` waits for the database: %s", call.step.name, again.cause)
+        pause = min(PAUSE_SECONDS * 2 ** min(count, 10), PAUSE_SECONDS_MAXIMUM)
+        while True:
+            if call.execution.stopping is not None or call.is_stopped:
+                call.is_void = True
+                raise again.cause from None
+            time.sleep(pause * random.uniform(0.5, 1.5))
+            if call.execution.host.may_start():
+                return
 
     def _try(self, call: TransactionCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record:
         try:
@@ -139,15 +153,16 @@ class Transactions:
         with self._mutex:
             call.own = own
         limit = self._limit(call)
-        is_committing = False
+        is_in_function = is_committing = False
         try:
             self._refuse_stopped(call)
             own.begin()
+            is_in_function = True
             result = call.step.function(own.connection, *args, **kwargs)
             item = self._item(call, codec.encode(result))
             call.step.types.decode_result(item.records[0].payload or b"")
             self._refuse_stopped(call)
-            is_committing = True
+            is_in_function, is_committing = False, True
             node = NodeRef(self._node_id, self._session())
             if own.commit(node, item, item.records[0].finished_at):
                 return item.records[0]
@@ -155,22 +170,25 @@ class Transactions:
             if stored is None:
                 raise LeaseLost(f"execution `{item.id}` is not this node's any more")
             return stored
-        except LeaseLost as error:  # refused, not written: perhaps only the node's session is a new one
-            raise _Again(error, is_counted=True) from error
-        except StoreUnavailable as error:
-            if error.outcome == "unknown" and (stored := self._stored(call)) is not None:
-                return stored
-            raise _Again(error, is_counted=False) from error
         except BaseException as error:
+            if not is_in_function and isinstance(error, LeaseLost):
+                # Refused, not written: perhaps only the node's session is a new one.
+                raise _Again(error, is_counted=True) from error
+            if not is_in_function and isinstance(error, StoreUnavailable):
+                if error.outcome == "unknown" and (stored := self._stored(call)) is not None:
+                    return stored
+                raise _Again(error, is_counted=False) from error
             if call.is_stopped:
                 own.roll_back()
                 if is_committing and (stored := self._stored(call)) is not None:
                     return stored
                 raise
-            if own.is_passing(error):
-                own.roll_back()
-                raise _Again(error, is_counted=own.is_usable) from error
-            raise
+            passing = own.passing(error)
+            if passing is None:
+                raise
+            own.roll_back()
+            is_counted = passing is Passing.CONTENDED or (passing is Passing.LOST and is_in_function)
+            raise _Again(error, is_counted=is_counted) from error
         finally:
             if limit is not None:
                 limit.cancel()
@@ -250,7 +268,8 @@ class Transactions:
 
 class _Again(Exception):
     """Nothing was written, and the same may succeed. Not counted: the database does not answer, so nothing can be
-    recorded either, and there is no sense in giving up before it does."""
+    recorded either, and there is no sense in giving up before it does. What befalls the connection while the function
+    has it is counted, since the function may be the cause."""
 
     def __init__(self, cause: BaseException, *, is_counted: bool) -> None:
         self.cause = cause

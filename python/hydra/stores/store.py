@@ -13,7 +13,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Protocol
 
 import msgspec
@@ -139,6 +139,14 @@ class Finding(msgspec.Struct, frozen=True):
     sentence: str
 
 
+class Passing(Enum):
+    """What befell a transaction that another try may not meet."""
+
+    CONTENDED = "it lost a lock"
+    LOST = "its connection was lost"
+    CLOSED = "the database takes no writes at the moment"
+
+
 class StepConnection(Protocol):
     """A connection of its own for `@hydra.transaction` steps, one at a time (R21). Errors are the driver's own."""
 
@@ -159,9 +167,9 @@ class StepConnection(Protocol):
         ...
 
     def roll_back(self) -> None: ...
-    def is_passing(self, error: BaseException) -> bool:
-        """Whether the same function may well succeed when it is run again: a lost lock, a lost connection, a server
-        that takes no writes at the moment. False for what the function did itself, such as a read-only transaction."""
+    def passing(self, error: BaseException) -> Passing | None:
+        """Why the same function may well succeed when it is run again, as far as this connection is at fault. None for
+        what the function did itself, such as a read-only transaction, and for errors of other connections."""
         ...
 
     def interrupt(self) -> None:

@@ -8,6 +8,7 @@ from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError, PayloadTooL
 
 DEADLOCK = (1213, 1205)  # lost a deadlock; waited too long for a lock
 DUPLICATE = 1062
+READ_ONLY = (1290, 1792, 1836)
 TOO_LARGE = (1153, 1301)  # past max_allowed_packet
 
 _UNAVAILABLE = {
@@ -56,7 +57,7 @@ def is_session_lost(error: Exception) -> bool:
         return True
     code = error_code(error)
     return isinstance(error, pymysql.MySQLError) and (
-        2000 <= code < 3000 or code in (0, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1290, 1792, 1836, 1927, 4031)
+        2000 <= code < 3000 or code in (0, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, *READ_ONLY, 1927, 4031)
     )
 
 

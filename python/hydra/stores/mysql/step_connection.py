@@ -6,19 +6,25 @@ from contextlib import suppress
 from typing import Any
 
 import pymysql
+from pymysql.cursors import Cursor
 
 from hydra.errors import NonRetryable, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef
+from hydra.stores import lent
 from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.callers import CallerSession
-from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, error_code, explain, is_session_lost
+from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_code, explain, is_session_lost
+from hydra.stores.mysql.lent_connection import LentConnection
 from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.store import Passing
 
 CONNECT_SECONDS = 5
 REPLY_SECONDS = 60
 INTERRUPT_SECONDS = 5
 _SAVEPOINT_GONE = 1305
+_NO_SUCH_THREAD = 1094
+_ENDED = f"{lent.SENTENCE} (MySQL ends it at `create`, `alter` and `drop`, too)"
 _OPTION_FORBIDS, _READ_ONLY_TRANSACTION = 1290, 1792
 _CLOSED = """show global variables where variable_name in
 ('read_only', 'super_read_only', 'innodb_read_only', 'tx_read_only', 'transaction_read_only')"""
@@ -40,20 +46,24 @@ class StepConnection:
         self._is_lost = False
         self._is_open = False
         try:
-            self.connection: Any = self._connect(REPLY_SECONDS)
+            self.connection: Any = LentConnection(**self._options(REPLY_SECONDS), autocommit=False)
             for statement in _SETTINGS:
                 self._execute(statement)
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self._place) or error from error
 
     def begin(self) -> None:
+        self.connection.failure = None
         self._is_open = True
         self._execute("begin")
-        self._execute("savepoint hydra_step")
+        self._execute(f"savepoint {lent.SAVEPOINT}")
+        self.connection.is_lent = True
 
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+        self.connection.is_lent = False
+        failure = self.connection.failure
         try:
-            self._execute("release savepoint hydra_step")
+            self._execute(f"release savepoint {lent.SAVEPOINT}")
             transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
             transaction.begun = True
             (written,) = committing.commit(transaction, node, [item], now)
@@ -64,10 +74,10 @@ class StepConnection:
             if error_code(error) == DUPLICATE:
                 return False
             if error_code(error) == _SAVEPOINT_GONE:
-                raise NonRetryable(
-                    "a transaction must not end its transaction itself, and MySQL ends it at `create`, `alter` and "
-                    "`drop`; leave the commit to hydra"
-                ) from error
+                if failure is not None and error_code(failure) in DEADLOCK:  # the function swallowed it
+                    self.connection.failure = failure
+                    raise failure from None
+                raise NonRetryable(_ENDED) from error
             raise
         if not written:
             self.roll_back()
@@ -85,6 +95,7 @@ class StepConnection:
         return True
 
     def roll_back(self) -> None:
+        self.connection.is_lent = False
         if not self._is_open:
             return
         self._is_open = False
@@ -93,21 +104,25 @@ class StepConnection:
         except (pymysql.MySQLError, OSError):
             self._is_lost = True
 
-    def is_passing(self, error: BaseException) -> bool:
-        if isinstance(error, Exception):
-            self._note(error)
-            if isinstance(error, pymysql.MySQLError) and not self._is_of_server(error):
-                return False
-        return self._is_lost or (isinstance(error, pymysql.MySQLError) and error_code(error) in DEADLOCK)
+    def passing(self, error: BaseException) -> Passing | None:
+        self.connection.is_lent = False
+        if not self.connection.open:
+            self._is_lost = True
+            return None if self._ended_late() else Passing.LOST
+        if not isinstance(error, pymysql.MySQLError) or error is not self.connection.failure:
+            return None  # of another connection, or the function's own
+        if not self._is_of_server(error):
+            self._is_lost = error_code(error) == _READ_ONLY_TRANSACTION  # its next transaction would be so, too
+            return None
+        self._note(error)
+        if self._is_lost:
+            return Passing.CLOSED if error_code(error) in READ_ONLY else Passing.LOST
+        return Passing.CONTENDED if error_code(error) in DEADLOCK else None
 
     def interrupt(self) -> None:
         """The statement is ended, and the transaction stays open: its owner rolls it back."""
         with suppress(pymysql.MySQLError, OSError):
-            killer = self._connect(INTERRUPT_SECONDS)
-            try:
-                killer.cursor().execute(f"kill query {int(self.connection.thread_id())}")
-            finally:
-                killer.close()
+            self._kill("query")
 
     def _is_of_server(self, error: pymysql.MySQLError) -> bool:
         """False for a write that was refused because of what the function did: its own read-only transaction, or a
@@ -118,7 +133,7 @@ class StepConnection:
         if code != _READ_ONLY_TRANSACTION:
             return True
         try:
-            with self.connection.cursor() as cursor:
+            with Cursor(self.connection) as cursor:
                 cursor.execute(_CLOSED)
                 return any(value in ("ON", "1") for _, value in cursor.fetchall())
         except (pymysql.MySQLError, OSError):
@@ -129,23 +144,41 @@ class StepConnection:
         return not self._is_lost and bool(self.connection.open)
 
     def close(self) -> None:
+        self.connection.is_lent = False
         with suppress(pymysql.MySQLError, OSError):
             self.connection.close()
 
-    def _connect(self, reply_seconds: int) -> Any:
-        return pymysql.connect(
+    def _ended_late(self) -> bool:
+        """Whether a statement took longer than hydra waits for a reply; it is ended on the server, too, which lets go
+        its locks. False where the server does not answer others either."""
+        if not self.connection.was_silent:
+            return False
+        try:
+            self._kill("connection")
+        except (pymysql.MySQLError, OSError) as error:
+            return error_code(error) == _NO_SUCH_THREAD
+        return True
+
+    def _kill(self, what: str) -> None:
+        killer = pymysql.connect(**self._options(INTERRUPT_SECONDS), autocommit=True)
+        try:
+            killer.cursor().execute(f"kill {what} {int(self.connection.thread_id())}")
+        finally:
+            killer.close()
+
+    def _options(self, reply_seconds: int) -> dict[str, Any]:
+        return {
             **self._address.arguments(),
-            charset="utf8mb4",
-            autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=reply_seconds,
-            write_timeout=reply_seconds,
-        )
+            "charset": "utf8mb4",
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": reply_seconds,
+            "write_timeout": reply_seconds,
+        }
 
     def _note(self, error: Exception) -> None:
         if isinstance(error, pymysql.MySQLError | OSError) and is_session_lost(error):
             self._is_lost = True
 
     def _execute(self, statement: str) -> None:
-        with self.connection.cursor() as cursor:
+        with Cursor(self.connection) as cursor:
             cursor.execute(statement)

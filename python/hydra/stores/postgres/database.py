@@ -42,6 +42,7 @@ MODE = "default_transaction_read_only"
 READ_SETTINGS = {"statement_timeout": "60s", MODE: "on", "jit": "off"}
 
 T = TypeVar("T")
+C = TypeVar("C", bound=psycopg.Connection[Any])
 
 
 class Database:
@@ -151,14 +152,18 @@ class Database:
                 session.close()
 
     def connect(self, settings: Mapping[str, str]) -> psycopg.Connection[TupleRow]:
-        """A connection of one's own, in autocommit mode.
+        """A connection of one's own, in autocommit mode."""
+        return self.connect_as(psycopg.Connection[TupleRow], settings)
+
+    def connect_as(self, kind: type[C], settings: Mapping[str, str]) -> C:
+        """The same, of a class of one's own.
 
         `target_session_attrs=read-write` would take any server for a replica if the session asked to be read-only
         from the start, so it becomes so afterwards.
         """
         first = {name: value for name, value in settings.items() if name != MODE}
         try:
-            connection = psycopg.connect(self._conninfo(first), autocommit=True, prepare_threshold=None)
+            connection = kind.connect(self._conninfo(first), autocommit=True, prepare_threshold=None)
             if MODE in settings and not self.address.is_pooled:
                 connection.execute(f"set {MODE} = {settings[MODE]}")
             return connection

@@ -11,9 +11,12 @@ from contextlib import suppress
 
 from hydra.errors import ConfigError, NonRetryable, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef
+from hydra.stores import lent
 from hydra.stores.sqlite import committing, forks
-from hydra.stores.sqlite.failures import is_busy, primary_code
+from hydra.stores.sqlite.failures import explain, is_busy, primary_code
+from hydra.stores.sqlite.lent_connection import LentConnection
 from hydra.stores.sqlite.lock import WriteQueue
+from hydra.stores.store import Passing
 
 WAIT_SECONDS = 20.0
 
@@ -31,7 +34,7 @@ class StepConnection:
         except OSError as error:
             message = f"the lock files beside the database `{path}` cannot be written: {error.strerror}"
             raise ConfigError(message) from error
-        self.connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+        self.connection = LentConnection(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         self.connection.execute(f"pragma synchronous = {synchronous}")
         self.connection.execute("pragma foreign_keys = on")
 
@@ -40,18 +43,19 @@ class StepConnection:
         self._holds_turn = True
         self.connection.execute("pragma query_only = off")  # another function may have left it on
         self.connection.execute("begin immediate")
-        self.connection.execute("savepoint hydra_step")
+        self.connection.execute(f"savepoint {lent.SAVEPOINT}")
+        self.connection.is_lent = True
 
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
         own = self.connection
+        own.is_lent = False
         own.row_factory, own.text_factory = None, str
         try:
-            own.execute("release savepoint hydra_step")
+            own.execute(f"release savepoint {lent.SAVEPOINT}")
         except sqlite3.OperationalError as error:
             self.roll_back()
             if str(error).startswith("no such savepoint"):
-                sentence = "a transaction must not end its transaction itself; leave the commit to hydra"
-                raise NonRetryable(sentence) from error
+                raise NonRetryable(lent.SENTENCE) from error
             raise
         (written,) = committing.commit(own, self._namespace, node, [item], now)
         if not written:
@@ -69,13 +73,22 @@ class StepConnection:
         return True
 
     def roll_back(self) -> None:
-        if self.connection.in_transaction:
-            with suppress(sqlite3.Error):
+        self.connection.is_lent = False
+        with suppress(sqlite3.Error):
+            if self.connection.in_transaction:
                 self.connection.execute("rollback")
         self._let_go()
 
-    def is_passing(self, error: BaseException) -> bool:
-        return isinstance(error, sqlite3.Error) and is_busy(error)
+    def passing(self, error: BaseException) -> Passing | None:
+        """While the function has the write lock, nothing of this file is busy: that is another file's, or the
+        function's own. What SQLite itself rolled back for (a full disk) is the file's."""
+        if not isinstance(error, sqlite3.Error):
+            return None
+        if not self.connection.is_lent and is_busy(error):
+            return Passing.CONTENDED
+        if self.connection.is_lent and self.connection.in_transaction:
+            return None
+        return Passing.CLOSED if isinstance(explain(error, self._path), StoreUnavailable) else None
 
     def interrupt(self) -> None:
         with suppress(sqlite3.Error):
@@ -83,9 +96,13 @@ class StepConnection:
 
     @property
     def is_usable(self) -> bool:
-        return not self.connection.in_transaction
+        try:
+            return not self.connection.in_transaction
+        except sqlite3.Error:
+            return False  # it is closed
 
     def close(self) -> None:
+        self.connection.is_lent = False
         self.connection.close()
         self._queue.close()
 

@@ -22,6 +22,7 @@ V = TypeVar("V")
 
 MAX_ITEMS = 1_000
 MAX_BYTES = 1024 * 1024
+TURN_SECONDS = 60.0  # for others before one who waits
 
 
 class Journal(Generic[T, R]):
@@ -34,11 +35,13 @@ class Journal(Generic[T, R]):
         *,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_BYTES,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         self._commit = commit
         self._size = size
         self._max_items = max_items
         self._max_bytes = max_bytes
+        self._turn_seconds = turn_seconds
         self._start()
 
     def _start(self) -> None:
@@ -97,12 +100,20 @@ class Journal(Generic[T, R]):
             writer.leads = not self._is_led
             self._is_led = True
         try:
-            if not writer.leads:
-                writer.turn.acquire()
+            if not writer.leads and not writer.turn.acquire(timeout=self._turn_seconds):
+                self._refuse_queued(writer)
+                writer.turn.acquire()  # its batch is being committed, or it leads by now
             if writer.leads:
                 lead(writer)
         finally:
             self._leave(writer)
+
+    def _refuse_queued(self, writer: _Writer) -> None:
+        with self._mutex:
+            if writer.is_queued and not writer.leads:
+                seconds = f"{self._turn_seconds:g} s"
+                message = f"other threads of this program have waited for the database for {seconds}; try again"
+                raise StoreUnavailable(f"{message} (nothing of this was sent)")
 
     def _leave(self, writer: _Writer) -> None:
         """Hand on the lead if this writer has it; also the way out of one that was interrupted while it waited."""

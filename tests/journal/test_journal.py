@@ -313,3 +313,17 @@ def test_g1_whatever_was_acknowledged_is_there_after_a_kill(store: Store, tmp_pa
         ids = [line.strip() for line in lines if line.endswith("\n")]
         assert len(ids) >= 200
         assert None not in store.get(ids)
+
+
+def test_a_writer_whose_turn_does_not_come_is_refused_and_one_under_way_is_answered() -> None:
+    gate = Gate()
+    journal = Journal(gate.commit, lambda item: 1, max_items=1, turn_seconds=0.05)
+    first = in_thread(lambda: journal.write(1))
+    gate.entered.acquire()
+    refused = in_thread(lambda: journal.write(2))()
+    assert isinstance(refused, StoreUnavailable)
+    assert refused.outcome is None
+    gate.open()
+    assert first() == 10
+    assert journal.write(3) == 30
+    assert gate.batches == [[1], [3]]

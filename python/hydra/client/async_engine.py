@@ -48,8 +48,10 @@ class AsyncEngine:
         *,
         max_pending: int | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        timeout: timedelta | float | None = None,
     ) -> None:
-        self.engine = Engine(url, namespace, migrate, max_pending=max_pending, max_payload_bytes=max_payload_bytes)
+        options: dict[str, Any] = {"max_pending": max_pending, "max_payload_bytes": max_payload_bytes}
+        self.engine = Engine(url, namespace, migrate, timeout=timeout, **options)
         self._side: LoopSide | None = None
 
     async def submit(
@@ -295,7 +297,11 @@ class LoopSide:
     async def _flush(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH_SIZE_MAX], self._waiting[BATCH_SIZE_MAX:]
-            answers = await self.run(self._engine.session().submit_each, [submission for submission, _ in batch])
+            answers: Sequence[Submitted | BaseException]
+            try:
+                answers = await self.run(self._engine.session().submit_each, [submission for submission, _ in batch])
+            except Exception as error:  # a closed engine: each caller is told, and the next batch is tried
+                answers = [error] * len(batch)
             for (_, future), answer in zip(batch, answers, strict=True):
                 if future.done():
                     continue

@@ -58,7 +58,11 @@ PLAIN = Request()
 
 
 class Engine:
-    """A database and a namespace in it. Safe to share between threads; a context manager that closes it."""
+    """A database and a namespace in it. Safe to share between threads; a context manager that closes it.
+
+    `timeout` is how long a call waits for the database's answer, in place of the store's own limits: past it, it raises
+    StoreUnavailable. A submission may have happened then: repeat it with a `key`, or with the error's `execution_id`.
+    """
 
     def __init__(
         self,
@@ -68,11 +72,13 @@ class Engine:
         *,
         max_pending: int | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
+        timeout: timedelta | float | None = None,
     ) -> None:
         self.url = config.database_url(url)
         self.namespace = config.namespace_name(namespace)
         self._migrate = migrate
         self._max_payload_bytes = max_payload_bytes
+        self._timeout_seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
         self._depth = None if max_pending is None else QueueDepth(max_pending)
         self._opening = threading.Lock()
         self._session: Session | None = None
@@ -386,6 +392,8 @@ class Engine:
                 raise HydraError(f"the engine of `{self.url}` is closed; make a new one")
             if self._session is None:
                 store = open_store(self.url, self.namespace)
+                if self._timeout_seconds is not None:
+                    store.write_wait_seconds = store.read_wait_seconds = self._timeout_seconds
                 store.open(migrate=self._migrate)
                 self._session = self.new_session(store)
             return self._session

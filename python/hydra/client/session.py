@@ -24,7 +24,9 @@ class Session:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.watcher = OutcomeWatcher(store)
-        self._journal: Journal[Submission, Submitted] = Journal(self._commit, _input_bytes)
+        self._journal: Journal[Submission, Submitted] = Journal(
+            self._commit, _input_bytes, turn_seconds=store.read_wait_seconds
+        )
         self._clock = DatabaseClock()
         self._read_clock_ns = 0
 
@@ -75,15 +77,23 @@ class Session:
         return self._again(lambda: self.store.submit(submissions, self.now()))
 
     def _again(self, verb: Callable[[], T]) -> T:
-        """Again with the same ids after a lost reply: what did happen is found and not repeated (R17)."""
-        for pause_seconds in RESUBMIT_PAUSES_SECONDS:
+        """Again with the same ids after a lost reply: what did happen is found and not repeated (R17).
+
+        Once a try's outcome is unknown, it stays so until another succeeds, whatever that one fails of.
+        """
+        deadline = time.monotonic() + self.store.write_wait_seconds
+        pauses = iter(RESUBMIT_PAUSES_SECONDS)
+        is_unknown = False
+        while True:
             try:
                 return verb()
             except StoreUnavailable as error:
-                if error.outcome != "unknown":
+                is_unknown = is_unknown or error.outcome == "unknown"
+                pause_seconds = next(pauses, None)
+                if not is_unknown or pause_seconds is None or time.monotonic() > deadline:
+                    error.outcome = "unknown" if is_unknown else error.outcome
                     raise
                 time.sleep(pause_seconds)
-        return verb()
 
 
 def _input_bytes(submission: Submission) -> int:

@@ -186,6 +186,7 @@ class Store(Protocol):
     url: str
     namespace: str
     write_wait_seconds: float  # how long a write waits for others before it raises StoreUnavailable
+    read_wait_seconds: float  # how long a read waits for its answer
 
     @property
     def path(self) -> str | None:

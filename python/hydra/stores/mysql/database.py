@@ -21,7 +21,7 @@ import pymysql
 from hydra.errors import StoreUnavailable
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
-from hydra.stores.mysql.session import Session
+from hydra.stores.mysql.session import READ_WAIT_SECONDS, Session
 from hydra.stores.mysql.tallies import own_slot, tally_rows
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.mysql.watch import Bells
@@ -45,6 +45,7 @@ class Database:
         self._bells = bells
         self._slot = own_slot()
         self._write_wait_seconds = WRITE_WAIT_SECONDS
+        self.read_wait_seconds = READ_WAIT_SECONDS  # of readers opened from now on
         self.share_locks_block = True
         self._start()
         _databases.add(self)
@@ -140,7 +141,7 @@ class Database:
     def connect(self, *, writing: bool = False) -> Session:
         """A session of one's own."""
         with self.explained():
-            return Session(self.address, self._write_wait_seconds if writing else None)
+            return Session(self.address, self._write_wait_seconds if writing else None, self.read_wait_seconds)
 
     def close(self) -> None:
         with self._mutex:

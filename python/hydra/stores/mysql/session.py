@@ -19,7 +19,7 @@ from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import explain, is_session_lost, too_large
 
 CONNECT_TIMEOUT_SECONDS = 3
-READER_TIMEOUT_SECONDS = 60
+READ_WAIT_SECONDS = 60.0
 MAX_FLUSH_BYTES = 4 * 1024 * 1024
 
 _SETTINGS = (
@@ -36,11 +36,13 @@ class Session:
     the transaction of a client that fell silent soon after: a stopped process gives its locks up (R20).
     """
 
-    def __init__(self, address: Address, write_wait_seconds: float | None = None) -> None:
+    def __init__(
+        self, address: Address, write_wait_seconds: float | None = None, read_wait_seconds: float = READ_WAIT_SECONDS
+    ) -> None:
         self.place = address.place
         self.pid = os.getpid()
         self.lost = False
-        timeout = READER_TIMEOUT_SECONDS if write_wait_seconds is None else write_wait_seconds
+        timeout = read_wait_seconds if write_wait_seconds is None else write_wait_seconds
         try:
             self._connection = pymysql.connect(
                 **address.arguments(),

@@ -26,7 +26,7 @@ from hydra.stores.postgres.session import Result, Session, Step
 IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
 WRITE_WAIT_SECONDS = 15.0  # for a server that accepts but never answers; a node waits a part of its lease
-READ_REPLY_SECONDS = 65.0
+READ_WAIT_SECONDS = 65.0
 WRITE_SETTINGS = {
     # The same plan whatever the statistics say: each statement has one index, named in its file. Where a table that
     # grows is joined, the files write `x = any(array[y])`: only a look-up in x's index serves that, never a walk
@@ -39,7 +39,7 @@ WRITE_SETTINGS = {
     "jit": "off",
 }
 MODE = "default_transaction_read_only"
-READ_SETTINGS = {"statement_timeout": "60s", MODE: "on", "jit": "off"}
+READ_SETTINGS = {MODE: "on", "jit": "off"}
 
 T = TypeVar("T")
 C = TypeVar("C", bound=psycopg.Connection[Any])
@@ -51,6 +51,7 @@ class Database:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._write_wait_seconds = WRITE_WAIT_SECONDS
+        self.read_wait_seconds = READ_WAIT_SECONDS  # of readers opened from now on
         self._start()
         os.register_at_fork(after_in_child=_Forked(self))
 
@@ -135,7 +136,7 @@ class Database:
             finally:
                 self._mutex.release()
         with self.reading() as session:
-            return [result.rows for result in session.run(steps, self._prelude(READ_SETTINGS))]
+            return [result.rows for result in session.run(steps, self._prelude(self._read_settings()))]
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -264,7 +265,10 @@ class Database:
                 if not session.is_stale():
                     return session
                 session.close()
-        return Session(self.connect(READ_SETTINGS), READ_REPLY_SECONDS, prepares=False)
+        return Session(self.connect(self._read_settings()), self.read_wait_seconds, prepares=False)
+
+    def _read_settings(self) -> dict[str, str]:
+        return {**READ_SETTINGS, "statement_timeout": f"{max(1, 920 * self.read_wait_seconds):.0f}ms"}
 
     def _prelude(self, settings: Mapping[str, str]) -> tuple[bytes, ...]:
         """Behind a pooler the next transaction may run on another connection, so each brings its settings."""

@@ -89,6 +89,14 @@ class PostgresStore:
         self._database.write_wait_seconds = seconds
 
     @property
+    def read_wait_seconds(self) -> float:
+        return self._database.read_wait_seconds
+
+    @read_wait_seconds.setter
+    def read_wait_seconds(self, seconds: float) -> None:
+        self._database.read_wait_seconds = seconds
+
+    @property
     def connection_number(self) -> int:
         return self._database.writer_number
 

@@ -58,6 +58,7 @@ class SqliteStore:
         self.path = os.path.abspath(path)  # a program may change its directory
         self.namespace = namespace
         self._database = Database(self.path, synchronous)
+        self.read_wait_seconds = self._database.write_wait_seconds  # of other writers: a reader waits for nobody
         self._watch = Watch(self._database, self._due)
 
     @property

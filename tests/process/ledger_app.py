@@ -10,10 +10,13 @@ from typing import Any
 import apps
 import hydra
 import kills
+from hydra.body import file_limit
 from hydra.body.transactions import Transactions
 from hydra.worker import worker
 
 kills.install_in_worker()
+if seconds := os.environ.get("HYDRA_TEST_FILE_LOCK_SECONDS"):
+    file_limit.FILE_LOCK_SECONDS = float(seconds)
 
 TABLE = "create table ledger (account varchar(50) not null, amount bigint not null)"
 
@@ -123,15 +126,22 @@ def rebalance(log: str, source: str, target: str) -> None:
 
 
 @hydra.transaction
-def insert_and_wait(connection: Any) -> None:
+def insert_and_wait(connection: Any, how: str) -> None:
     connection.execute("insert into ledger (account, amount) values ('late', 1)")
-    while True:
+    while how == "on its own":
         time.sleep(0.01)
+    while how == "in spite of it":
+        try:
+            time.sleep(0.01)
+        except hydra.StepTimeout:
+            continue
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+    connection.execute(endless).fetchone()
 
 
 @hydra.workflow
-def dawdle() -> None:
-    insert_and_wait()
+def dawdle(how: str) -> None:
+    insert_and_wait(how)
 
 
 HANGS = {

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
+import hydra
 import ledger_app
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from servers import mysql
 
 POINTS = ("before begin", "after begin", "before insert 1", "before insert 2", "after inserts", "before fence")
 LATE = ("after commit",)
+SOON = {"HYDRA_TEST_FILE_LOCK_SECONDS": "2"}
 
 
 def connect(url: str) -> Any:
@@ -133,9 +135,23 @@ def test_a_function_that_makes_its_own_transaction_read_only_fails_by_its_policy
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("how", ["on its own", "in a statement"])
+def test_r21_a_transaction_that_keeps_the_file_ends_and_spares_its_neighbours(ledger: Scene, how: str) -> None:
+    """Whoever waits to write, for example a cancel, waits no longer; no worker dies of it."""
+    node = ledger.start("ledger_app", concurrency=4, environment=SOON)
+    handle = ledger.engine.submit(ledger_app.dawdle.bind(how))
+    with pytest.raises(hydra.WorkflowFailed, match="held the database's file for more than 2 s") as failed:
+        handle.result(timeout=60)
+    assert isinstance(failed.value.__cause__, hydra.StepTimeout)
+    assert rows(ledger.url) == Counter()
+    assert ledger.engine.submit(ledger_app.book.bind("a")).result(timeout=30) == [1, 5, 2, 7]
+    assert "died" not in node.text()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_r21_a_transaction_that_keeps_the_file_for_too_long_is_killed_and_parked(ledger: Scene) -> None:
     """It stands still with the write lock, so it is poison: nobody else can write while it does."""
-    ledger.start("ledger_app", concurrency=1)
-    handle = ledger.engine.submit(ledger_app.dawdle.bind())
+    ledger.start("ledger_app", concurrency=1, environment=SOON)
+    handle = ledger.engine.submit(ledger_app.dawdle.bind("in spite of it"))
     until(lambda: handle.status() == Status.PARKED, seconds=60)
     assert rows(ledger.url) == Counter()

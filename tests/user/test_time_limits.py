@@ -146,11 +146,11 @@ def test_what_certainly_did_not_happen_is_not_repeated(answers: Answers) -> None
     assert len(answers.errors) == 1
 
 
-def test_g7_a_submission_of_a_closed_async_engine_is_refused_and_does_not_wait_for_ever(url: str) -> None:
+def test_g7_a_submission_that_an_async_engine_cannot_hand_on_is_refused_and_does_not_wait_for_ever(url: str) -> None:
     async def main() -> None:
         engine = hydra.AsyncEngine(url)
         await engine.submit(limited_call.bind(), delay=3600)
-        engine.engine.close()
+        engine.engine.session().close()  # while submissions wait for their batch
         for _ in range(2):
             with pytest.raises(hydra.HydraError, match="closed"):
                 await asyncio.wait_for(engine.submit(limited_call.bind(), delay=3600), 30)

@@ -10,15 +10,15 @@ The only place where a worker opens the database: a few connections, opened when
 from __future__ import annotations
 
 import logging
-import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hydra import codec
+from hydra.body.file_limit import FileLimit
 from hydra.body.step_call import StepCall
 from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef, Record, RecordKind
@@ -33,7 +33,6 @@ PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered
 PAUSE_SECONDS_MAXIMUM = 1.0
 INTERRUPT_EVERY_SECONDS = 0.2  # until a transaction whose execution stops is over: it may be between two statements
 TELL_EVERY_SECONDS = 10.0  # in the log, that the database does not answer
-FILE_LOCK_SECONDS = 5.0  # how long one step may keep all others from writing to a SQLite file
 
 log = logging.getLogger("hydra.worker")
 
@@ -152,13 +151,14 @@ class Transactions:
             raise _Again(error, is_counted=False) from error
         with self._mutex:
             call.own = own
-        limit = self._limit(call)
+        limit = FileLimit(call.step.name, own) if self._may_kill and self._opened().path is not None else None
         is_in_function = is_committing = False
         try:
             self._refuse_stopped(call)
             own.begin()
             is_in_function = True
-            result = call.step.function(own.connection, *args, **kwargs)
+            run = call.step.function if limit is None else partial(limit.run, call.step.function)
+            result = run(own.connection, *args, **kwargs)
             item = self._item(call, codec.encode(result))
             call.step.types.decode_result(item.records[0].payload or b"")
             self._refuse_stopped(call)
@@ -235,14 +235,6 @@ class Transactions:
             key = (call.branch, call.step.name, call.ordinal)
             return next((r for r in records if r.seq == call.seq and (r.branch, r.name, r.ordinal) == key), None)
 
-    def _limit(self, call: TransactionCall) -> threading.Timer | None:
-        if not self._may_kill or self._opened().path is None:
-            return None
-        limit = threading.Timer(FILE_LOCK_SECONDS, _end_process, (call.step.name,))
-        limit.daemon = True
-        limit.start()
-        return limit
-
     def _opened(self) -> Store:
         with self._mutex:
             if self._store is None:
@@ -274,11 +266,6 @@ class _Again(Exception):
     def __init__(self, cause: BaseException, *, is_counted: bool) -> None:
         self.cause = cause
         self.is_counted = is_counted
-
-
-def _end_process(name: str) -> None:
-    log.error("transaction `%s` held the database's file for more than %g s: killed", name, FILE_LOCK_SECONDS)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def refuse_without(transactions: Transactions | None) -> Transactions:

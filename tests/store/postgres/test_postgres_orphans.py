@@ -35,3 +35,16 @@ def test_r21_the_statement_of_a_worker_that_was_killed_ends_on_its_server(postgr
         while beside.execute(look).fetchone() is not None:
             pause.wait(0.05)
     store.close()
+
+
+def test_r21_a_server_is_asked_whether_it_still_works_on_a_statement(postgres_url: str) -> None:
+    """It answers others, but a proxy between may keep a connection that leads nowhere any more."""
+    store = open_store(postgres_url)
+    store.open()
+    connection = store.step_connection().connection
+    assert connection.is_under_way()
+    with psycopg.connect(postgres_url, autocommit=True) as beside:
+        beside.execute("select pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
+    assert not connection.is_under_way()
+    connection.close()
+    store.close()

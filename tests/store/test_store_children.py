@@ -117,6 +117,41 @@ def test_a_parents_cancel_cancels_its_children_and_theirs(store: Store, runs: bo
         assert sorted(each.status for each in store.list(Filter())) == ["cancelled"] * 4
 
 
+def undoable_parent(store: Store, node: NodeRef, runs: bool, timeout_us: int | None = None) -> Claimed:
+    """A parent with a child and something to undo; it runs, or waits."""
+    parent = running(store, node, timeout_us=timeout_us)
+    records = [spawning(1, timeout_us=timeout_us), record(2, "hydra.on_failure", "value")]
+    assert write(store, node, parent, *records) if runs else end(store, node, parent, "waiting", *records)
+    return parent
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_parent_with_undo_steps_is_told_of_its_cancel_and_of_its_child(store: Store, runs: bool) -> None:
+    node = register(store)
+    parent = undoable_parent(store, node, runs)
+    assert store.request_cancel([parent.id], NOW) == ["running" if runs else "pending"]
+    if runs:
+        assert [(each.id, each.kind) for each in store.heartbeat_node(node, NOW).attention] == [(parent.id, "cancel")]
+        assert end(store, node, parent, "waiting", wake_seq=parent.wake_seq)
+    (again,) = take(store, node)
+    assert (again.id, again.cancel_requested) == (parent.id, True)
+    assert [how.status for _, how in told(again)] == ["cancelled"]
+    assert end(store, node, again, "cancelled")
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_parent_with_undo_steps_is_told_of_its_time_out_and_of_its_childs(store: Store, runs: bool) -> None:
+    node = register(store)
+    parent = undoable_parent(store, node, runs, timeout_us=SECOND)
+    assert store.promote(NOW + 2 * SECOND, 10) == 2
+    if runs:
+        assert [(each.id, each.kind) for each in store.heartbeat_node(node, NOW).attention] == [(parent.id, "timeout")]
+        assert end(store, node, parent, "waiting", wake_seq=parent.wake_seq)
+    (again,) = take(store, node, now=NOW + 2 * SECOND)
+    assert (again.id, runs or again.timeout_at) == (parent.id, runs or 0)
+    assert [how.cause for _, how in told(again)] == ["timeout"]
+
+
 def test_a_key_that_is_known_stands_for_its_execution_and_tells_all_who_asked(store: Store) -> None:
     node = register(store)
     (known,) = submit(store, key="k")

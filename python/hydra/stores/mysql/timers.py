@@ -48,11 +48,12 @@ def _time_out(transaction: Transaction, now: int, limit: int) -> int:
         transaction.queue("fail_timeouts", ids=id_list(e.id for e in idle), now=now)
         enter_finished(transaction, idle, now)
         _move(transaction, idle, Status.FAILED)
-        tell_parents(transaction, [e.id for e in idle], now)
     unwind(transaction, undoable, "timeout", now)
     if running:
         transaction.queue("flag_timeouts", ids=id_list(e.id for e in running))
     leave(transaction, "remove_deadlines", [e for e in late if e.attention or e.status == Status.RUNNING])
+    transaction.flush()
+    tell_parents(transaction, [e.id for e in idle], now)  # last: a parent may be late itself, and is woken once
     return len(stopped) + len(running)
 
 

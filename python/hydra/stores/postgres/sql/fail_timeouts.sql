@@ -1,6 +1,7 @@
 -- Index: hydra_execution_timeout, primary key of hydra_record. What runs is flagged for its owner (R10), what does not is failed, unless it
 -- has registered what undoes it: that is due at once, and fails once it was undone. Records are read as they were before the lock: a row that
 -- says there are more of them may have registered something, so it is due, too.
+-- One statement changes a row once: a parent that is late along with its child is woken by its own change, not by the child's end.
 with due as materialized (
     select
         e.id,
@@ -19,7 +20,8 @@ with due as materialized (
     for update skip locked
 ), flagged as (
     update hydra_execution as e
-    set attention = 'timeout'
+    set attention = 'timeout',
+        wake_seq = e.wake_seq + 1  -- its child may end in this statement, too
     from due
     where e.id = any(array[due.id])
         and due.status = 'running'
@@ -30,7 +32,8 @@ with due as materialized (
         owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
         attention = 'timeout',
         run_at = %(now)s,
-        wake_at = null
+        wake_at = null,
+        wake_seq = e.wake_seq + 1
     from due
     where e.id = any(array[due.id])
         and due.status <> 'running'
@@ -62,6 +65,7 @@ with due as materialized (
     select e.id
     from hydra_execution as e
     where e.id = any(array(select link.parent_id from link))
+        and not e.id = any(array(select due.id from due))
     order by e.id
     for update
 ), woken as (
@@ -82,7 +86,13 @@ with due as materialized (
         'hydra.child:' || link.request_id,
         convert_to('failed', 'UTF8') || '\x00'::bytea || convert_to('timeout', 'UTF8') || '\x00'::bytea || coalesce(null::bytea, ''::bytea)
     from link
-    join woken on woken.id = link.parent_id
+    join (
+        select id from woken
+        union all
+        select id from flagged
+        union all
+        select id from unwound
+    ) as hearing on hearing.id = link.parent_id
     join ended on ended.id = link.child_id
     on conflict (execution_id, id) do nothing
 ), counted as (

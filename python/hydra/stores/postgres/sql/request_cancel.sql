@@ -1,6 +1,7 @@
 -- Index: primary key of hydra_execution. Locks each row, in the order of the ids, before it decides (R14): what runs is only asked (R10),
 -- anything else ends here, unless it has registered what undoes it: that is due at once, and ends once it was undone. A running row is flagged under the lock its suspend needs too, so one of the two sees the other.
 -- Records are read as they were before the lock: a row that says there are more of them may have registered something, so it is due, too.
+-- One statement changes a row once: a parent that is cancelled along with its child is woken by its own change, not by the child's end.
 with locked as materialized (
     select
         e.id,
@@ -18,21 +19,25 @@ with locked as materialized (
     for update
 ), flagged as (
     update hydra_execution as e
-    set attention = 'cancel'
+    set attention = 'cancel',
+        wake_seq = e.wake_seq + 1  -- its child may end in this statement, too
     from locked
     where e.id = any(array[locked.id])
         and locked.status = 'running'
+    returning e.id
 ), unwound as (
     update hydra_execution as e
     set status = 'pending',
         owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
         attention = 'cancel',
         run_at = %(now)s,
-        wake_at = null
+        wake_at = null,
+        wake_seq = e.wake_seq + 1
     from locked
     where e.id = any(array[locked.id])
         and locked.status <> 'running'
         and locked.is_undoable
+    returning e.id
 ), ended as (
     delete from hydra_execution as e
     using locked
@@ -59,6 +64,7 @@ with locked as materialized (
     select e.id
     from hydra_execution as e
     where e.id = any(array(select link.parent_id from link))
+        and not e.id = any(array(select locked.id from locked))
     order by e.id
     for update
 ), woken as (
@@ -79,7 +85,13 @@ with locked as materialized (
         'hydra.child:' || link.request_id,
         convert_to('cancelled', 'UTF8') || '\x00'::bytea || convert_to('', 'UTF8') || '\x00'::bytea || coalesce(null::bytea, ''::bytea)
     from link
-    join woken on woken.id = link.parent_id
+    join (
+        select id from woken
+        union all
+        select id from flagged
+        union all
+        select id from unwound
+    ) as hearing on hearing.id = link.parent_id
     join ended on ended.id = link.child_id
     on conflict (execution_id, id) do nothing
 )

@@ -25,6 +25,7 @@ from hydra.context import (
     uuid4,
     wait_event,
 )
+from hydra.definitions import BoundStep, BoundWorkflow
 from hydra.errors import (
     CallbackFailed,
     ConfigError,
@@ -61,6 +62,8 @@ __all__ = [
     "AsyncEngine",
     "AsyncHandle",
     "Backoff",
+    "BoundStep",
+    "BoundWorkflow",
     "CallbackFailed",
     "Child",
     "ConfigError",

@@ -12,6 +12,7 @@ from hydra.errors import ConfigError
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
 MAX_NAME_LENGTH = 200
+COUNT_MAX = 2**31 - 1
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -28,20 +29,39 @@ def parse_duration(text: str) -> float:
 
 def to_instant(moment: datetime) -> int:
     """Microseconds since 1970 UTC of a zoned datetime; a naive one would mean another instant on every host."""
+    if not isinstance(moment, datetime):
+        raise ConfigError(f"`{moment!r:.80}` is not a time; give a zoned datetime, such as `datetime.now(UTC)`")
     if moment.tzinfo is None:
         raise ConfigError(f"`{moment}` has no time zone; give a zoned datetime, such as `datetime.now(UTC)`")
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def database_url(url: str | None) -> str:
-    """The URL given, or `$HYDRA_DB`, or a SQLite file in the current directory."""
-    return url or os.environ.get("HYDRA_DB") or DEFAULT_DATABASE_URL
+    """The URL given, or `$HYDRA_DB`, or a SQLite file in the current directory. An empty one is a mistake."""
+    chosen = os.environ.get("HYDRA_DB") or DEFAULT_DATABASE_URL if url is None else url
+    if not isinstance(chosen, str):
+        raise ConfigError(f"`{chosen!r:.80}` is not a database URL; give a text, such as `{DEFAULT_DATABASE_URL}`")
+    return chosen
 
 
 def namespace_name(name: str | None) -> str:
-    """The namespace given, or `$HYDRA_NAMESPACE`, or `default`."""
-    chosen = name or os.environ.get("HYDRA_NAMESPACE") or DEFAULT_NAMESPACE
-    if len(chosen) > MAX_NAME_LENGTH or _NAME.fullmatch(chosen) is None:
-        allowed = f"up to {MAX_NAME_LENGTH} letters, digits and any of `_ . : -`"
-        raise ConfigError(f"`{chosen[:MAX_NAME_LENGTH]}` is not a namespace; use {allowed}")
+    """The namespace given, or `$HYDRA_NAMESPACE`, or `default`. An empty one is a mistake: it is nobody's tenant."""
+    chosen = os.environ.get("HYDRA_NAMESPACE") or DEFAULT_NAMESPACE if name is None else name
+    if not isinstance(chosen, str) or len(chosen) > MAX_NAME_LENGTH or _NAME.fullmatch(chosen) is None:
+        allowed = f"1 to {MAX_NAME_LENGTH} letters, digits and any of `_ . : -`"
+        raise ConfigError(f"`{chosen!s:.{MAX_NAME_LENGTH}}` is not a namespace; use {allowed}")
     return chosen
+
+
+def module_name(name: str) -> str:
+    """The name of an app, as `import` takes it."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(f"`{name}` is not a module; name it as `import` would, such as `app` or `shop.billing`")
+    return name
+
+
+def count_of(number: object, what: str) -> int:
+    """A whole number from 1 on."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= COUNT_MAX:
+        raise ConfigError(f"{what} must be a whole number from 1 on, not `{number!r:.80}`")
+    return number

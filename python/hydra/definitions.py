@@ -52,7 +52,10 @@ class Definition(Generic[P, R]):
         self.name = check_name(function.__name__ if name is None else name, self.kind)
         self.retry = retry
         self.is_async = inspect.iscoroutinefunction(function)
-        self.signature = inspect.signature(function)
+        try:
+            self.signature = inspect.signature(function)
+        except ValueError:
+            raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}.") from None
         self.types = Signature.of(function)
         self._positional = positional_range(self.signature)
         self.__name__ = function.__name__
@@ -278,7 +281,8 @@ class BoundWorkflow(Generic[R]):
 
 def check_name(name: object, kind: str) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH_MAXIMUM or not name.isprintable():
-        raise ConfigError(f"a {kind}'s name must be 1 to {NAME_LENGTH_MAXIMUM} printable characters, not {name!r}.")
+        owner = "an event" if kind == "event" else f"a {kind}"
+        raise ConfigError(f"the name of {owner} must be 1 to {NAME_LENGTH_MAXIMUM} printable characters, not {name!r}.")
     if name.startswith(RESERVED_PREFIX):
         raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's.")
     return name

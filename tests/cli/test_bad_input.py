@@ -181,9 +181,40 @@ def test_an_app_that_does_not_import_is_shown_with_its_traceback(terminal: Termi
 
 
 def test_an_app_that_is_not_there(terminal: Terminal) -> None:
-    answer = terminal.hydra("start", "no_such_app")
+    for command in ("start", "check"):
+        answer = terminal.refused(command, "no_such_app")
+        assert answer.code == 2
+        assert "no module `no_such_app`" in answer.error
+
+
+@pytest.mark.parametrize("module", ["./app", "", "app:bill", "shop/app"])
+def test_a_module_that_is_none(terminal: Terminal, module: str) -> None:
+    for command in ("start", "check"):
+        answer = terminal.refused(command, module)
+        assert answer.code == 2
+        assert f"`{module}` is not a module; name it as `import` would" in answer.error
+
+
+def test_a_file_in_the_place_of_a_module_is_told_its_name(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import hydra\n")
+    for command in ("start", "check"):
+        answer = terminal.refused(command, "app.py")
+        assert answer.code == 2
+        assert "name the app as `import` would, `app`" in answer.error
+
+
+def test_an_empty_database_or_namespace_is_no_default(terminal: Terminal) -> None:
+    answer = terminal.refused("list", "--db", "")
+    assert (answer.code, "is not a database URL" in answer.error) == (2, True)
+    answer = terminal.refused("list", "--namespace", "")
+    assert (answer.code, "is not a namespace" in answer.error) == (2, True)
+
+
+def test_a_page_after_an_id_that_is_none(terminal: Terminal) -> None:
+    terminal.hydra("migrate")
+    answer = terminal.refused("list", "--before", "first")
     assert answer.code == 2
-    assert "no module `no_such_app`" in answer.error
+    assert "`'first'` is not an execution's id" in answer.error
 
 
 def test_two_workflows_of_one_name(terminal: Terminal, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_check_is_the_gate_of_a_deploy(terminal: Terminal) -> None:
     assert "warning: 1 are of workflow `deal`, which `empty` does not have" in empty.error
     broken = terminal.hydra("check", "nowhere")
     assert broken.code == 2
-    assert "module `nowhere` does not import" in broken.error
+    assert "no module `nowhere`" in broken.error
 
 
 def test_fork_runs_the_rest_anew_and_show_says_where_it_comes_from(terminal: Terminal) -> None:

@@ -55,6 +55,17 @@ def test_a_sleep_of_months_ends_when_the_clock_gets_there_and_not_before(harness
     assert handle.result() == started_at + timedelta(days=90)
 
 
+def test_a_result_with_a_time_out_is_there_at_once_or_not_at_all(harness: Harness) -> None:
+    @hydra.workflow
+    def flow(seconds: float) -> str:
+        hydra.sleep(seconds)
+        return "done"
+
+    assert harness.submit(flow.bind(0)).result(timeout=10) == "done"
+    with pytest.raises(hydra.ResultTimeout, match="advance the clock"):
+        harness.submit(flow.bind(3600)).result(timeout=timedelta(minutes=1))
+
+
 def test_retries_delays_short_sleeps_and_time_outs_follow_the_clock(harness: Harness) -> None:
     tried_at = []
 

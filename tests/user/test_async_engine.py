@@ -118,3 +118,18 @@ def test_a_worker_and_a_transaction_of_ones_own(url: str, engine: hydra.Engine, 
 
     engine.stats()
     run(main())
+
+
+def test_many_join_the_callers_transaction(tmp_path: Path, url: str) -> None:
+    async def main() -> None:
+        async with hydra.AsyncEngine(url) as engine:
+            await engine.executions()
+            connection = sqlite3.connect(tmp_path / "user.db", isolation_level=None)
+            for ending, count in (("rollback", 0), ("commit", 3)):
+                connection.execute("begin immediate")
+                await engine.submit_many([shop.echo.bind(i) for i in range(3)], connection=connection)
+                connection.execute(ending)
+                assert len(await engine.executions()) == count
+            connection.close()
+
+    run(main())

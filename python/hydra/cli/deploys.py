@@ -13,8 +13,10 @@ from hydra.cli.arguments import read_call
 from hydra.cli.executions import known_workflow
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.config import module_name
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
+from hydra.worker.zygote import import_failure
 from hydra.workflow import named, registry
 
 
@@ -100,13 +102,14 @@ def fork(
 
 def import_app(module: str) -> None:
     """As `hydra start` does, with the current directory first on the path."""
+    module_name(module)
     here = os.getcwd()
     if sys.path[:1] != [here]:
         sys.path.insert(0, here)
     try:
         importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        raise ConfigError(f"module `{module}` does not import: {type(error).__name__}: {error}") from error
+        raise ConfigError(import_failure(module, error).message) from error
 
 
 COMMANDS = (check, fork)

@@ -84,12 +84,16 @@ class AsyncEngine:
         run_at: datetime | None = None,
         priority: int = 0,
         tags: dict[str, str] | None = None,
+        connection: object = None,
         progress: Callable[[int], object] | None = None,
     ) -> list[AsyncHandle[R]]:
-        """See Engine.submit_many; `progress` is called on a thread."""
-        handles = await self._run(
-            self.engine.submit_many, bounds, keys, delay, run_at, priority, tags, progress=progress
-        )
+        """See Engine.submit_many; `progress` is called on a thread, a `connection` used on the event loop's."""
+        submit = partial(self.engine.submit_many, bounds, keys, delay, run_at, priority, tags, connection, progress)
+        if connection is None:
+            handles = await self._run(submit)
+        else:
+            await self._run(self.engine.session)
+            handles = submit()
         return [AsyncHandle(handle, self) for handle in handles]
 
     async def get(self, id: str) -> AsyncHandle[Any]:

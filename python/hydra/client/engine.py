@@ -28,6 +28,7 @@ from hydra.client.submissions import (
     check_key,
     check_known_key,
     check_request,
+    check_tags,
     is_id,
     prepare,
     prepare_many,
@@ -77,9 +78,9 @@ class Engine:
         self.url = config.database_url(url)
         self.namespace = config.namespace_name(namespace)
         self._migrate = migrate
-        self._max_payload_bytes = max_payload_bytes
+        self._max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
         self._timeout_seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        self._depth = None if max_pending is None else QueueDepth(max_pending)
+        self._depth = None if max_pending is None else QueueDepth(config.count_of(max_pending, "`max_pending`"))
         self._opening = threading.Lock()
         self._session: Session | None = None
         self._closed = False
@@ -127,6 +128,8 @@ class Engine:
 
         Repeating it with the same keys is safe. With `connection` it is all or nothing. `progress` gets the count done.
         """
+        if isinstance(keys, str):
+            raise ConfigError(f"`keys` is one text, `{keys:.80}`; give a list with one for each execution")
         if keys is not None and len(keys) != len(bounds):
             raise ConfigError(f"`keys` has {len(keys)} entries for {len(bounds)} executions; give one for each")
         session = self.session()
@@ -192,7 +195,7 @@ class Engine:
 
     def find(self, workflow: Workflow[..., R] | str, key: str) -> Handle[R]:
         """The execution of that workflow and key; NotFound when there is none, or none any more."""
-        name = workflow if isinstance(workflow, str) else workflow.name
+        name = _workflow_name(workflow)
         found = self.read(lambda store: store.find(name, check_known_key(key)))
         if found is None:
             raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
@@ -224,19 +227,23 @@ class Engine:
         before: str | None = None,
     ) -> list[Execution]:
         """What matches, newest first; `before` is the last id of the page before."""
-        name = workflow.name if isinstance(workflow, Workflow) else workflow
+        name = None if workflow is None else _workflow_name(workflow)
         try:
             wanted = None if status is None else Status(status)
         except ValueError:
             raise ConfigError(f"`{status}` is not a status; it is one of {', '.join(Status)}") from None
-        chosen = Filter(wanted, name, key, tags, limit, before)
+        if before is not None and not is_id(before):
+            raise ConfigError(f"`{before!r:.80}` is not an execution's id; `before` is the last one of the page before")
+        known_key = None if key is None else check_known_key(key)
+        known_tags = None if tags is None else check_tags(tags)
+        chosen = Filter(wanted, name, known_key, known_tags, config.count_of(limit, "`limit`"), before)
         return [execution_view(snapshot) for snapshot in self.read(lambda store: store.list(chosen))]
 
     def worker(self, concurrency: int = 8) -> LocalWorker:
         """A worker in this process, as a context manager; for scripts and tests."""
         from hydra.node.local import LocalWorker
 
-        return LocalWorker(self.url, self.namespace, concurrency=concurrency)
+        return LocalWorker(self.url, self.namespace, concurrency=config.count_of(concurrency, "`concurrency`"))
 
     # schedules, by the name of their workflow
 
@@ -404,6 +411,13 @@ class Engine:
             _abandoned.append(self._session)
         self._session = None
         self._opening = threading.Lock()
+
+
+def _workflow_name(workflow: object) -> str:
+    name = workflow if isinstance(workflow, str) else getattr(workflow, "name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"`{workflow!r:.80}` is not a workflow; give it or its name")
+    return name
 
 
 def _input_size(submission: Submission) -> int:

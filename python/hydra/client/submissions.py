@@ -18,7 +18,7 @@ from hydra.clock import boottime_ns, seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES, encode_call, encode_calls
 from hydra.config import to_instant
 from hydra.definitions import BoundWorkflow
-from hydra.errors import ConfigError, IdempotencyConflict, QueueFull
+from hydra.errors import ConfigError, IdempotencyConflict, PayloadError, QueueFull
 from hydra.execution import Status, Submission, Submitted
 from hydra.schedules import KEY_PREFIX
 from hydra.stores.store import Store
@@ -52,7 +52,7 @@ def check_request(
     due_at = None if run_at is None else to_instant(run_at)
     if delay is not None:
         due_at = now + round(seconds_of(delay, "`delay`") * 1e6)
-    return Request(priority, due_at, None if tags is None else _check_tags(tags))
+    return Request(priority, due_at, None if tags is None else check_tags(tags))
 
 
 def prepare(
@@ -176,12 +176,14 @@ def _check_id(id: str) -> str:
     return id
 
 
-def _check_tags(tags: object) -> dict[str, str]:
+def check_tags(tags: object) -> dict[str, str]:
     if not isinstance(tags, dict) or len(tags) > TAG_COUNT_MAX:
         raise ConfigError(f"`tags` must be a dict of at most {TAG_COUNT_MAX} texts by name")
     for name, text in tags.items():
         if not isinstance(name, str) or not isinstance(text, str) or not _is_unicode(name + text):
             raise ConfigError(f"the tag `{name!r:.80}` is not a text by name; give both as str")
+        if "\0" in name + text:
+            raise PayloadError(f"the tag {name!r:.80} holds a NUL character; leave it out")
         if len(name) + len(text) > TAG_LENGTH_MAX:
             raise ConfigError(f"the tag `{name:.80}` is longer than {TAG_LENGTH_MAX} characters")
     return tags

@@ -182,8 +182,8 @@ def thread_names() -> Iterator[str]:
 def import_failure(module: str, error: BaseException) -> ImportFailed:
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         message = f"no module `{error.name}` in `{os.getcwd()}` or where Python looks; name the app as `import` would"
-    else:
-        message = f"app `{module}` does not import: {type(error).__name__}: {error}"
+        return ImportFailed(f"{message}, `{module[:-3]}`" if module.endswith(".py") else message, "")
+    message = f"app `{module}` does not import: {type(error).__name__}: {error}"
     text = "".join(traceback.format_exception(type(error), error, app_frames(error.__traceback__)))
     return ImportFailed(message, text)
 

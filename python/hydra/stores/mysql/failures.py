@@ -77,5 +77,5 @@ def explain(error: Exception, place: str) -> HydraError | None:
     if code in TOO_LARGE:
         return too_large(place)
     if is_session_lost(error):
-        return SessionLost(f"the database `{place}` does not answer ({error})")
+        return SessionLost(f"the database `{place}` does not answer ({error.args[-1] if error.args else error})")
     return None

@@ -57,6 +57,19 @@ def test_an_execution_from_submit_to_its_timeline(terminal: Terminal) -> None:
     assert terminal.hydra("audit", "--json").json == []
 
 
+def test_times_and_decimals_reach_the_workflow_as_such(terminal: Terminal) -> None:
+    (terminal.folder / "app.py").write_text(
+        "import hydra\nfrom datetime import datetime, time\nfrom decimal import Decimal\n\n"
+        "@hydra.workflow\ndef kinds(at: datetime, by: time | None, price: Decimal) -> list[str]:\n"
+        "    return [type(at).__name__, type(by).__name__, type(price).__name__]\n"
+    )
+    terminal.start()
+    id = submit(terminal, "kinds", '["2026-03-01T06:00:00Z", "06:00", 3]')
+    assert terminal.hydra("result", id).json == ["datetime", "time", "Decimal"]
+    answer = terminal.refused("submit", "kinds", '["yesterday", null, 3]')
+    assert "`at` must be a string (date-time)" in answer.error
+
+
 def test_positional_arguments_come_as_an_array_and_long_ones_from_standard_input(terminal: Terminal) -> None:
     terminal.start()
     answer = terminal.hydra("submit", "bill", "-", input='[{"number": "7", "amount": "1", "due": "2026-03-01"}]')
@@ -186,6 +199,7 @@ def test_a_step_in_doubt_is_settled_by_a_person(terminal: Terminal) -> None:
     while id not in (parked := terminal.hydra("list", "--status", "parked").out):
         assert time.monotonic() < deadline
     assert "in doubt" in parked
+    assert "is parked: step" in terminal.refused("result", id, "--timeout", "10ms").error
     assert terminal.hydra("resolve", id, "transfer").code == 2
     assert terminal.hydra("resolve", id, "transfer", "--rerun", "--value", "1").code == 2
     assert terminal.hydra("resolve", id, "charge", "--rerun").code == 1

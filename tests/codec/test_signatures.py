@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+import msgspec
 import pydantic
 import pytest
 from hydra import codec
@@ -70,6 +71,49 @@ def test_json_that_fits_passes_and_is_typed(call: Any) -> None:
 def test_json_that_does_not_fit_is_refused_in_one_sentence(call: Any, sentence: str) -> None:
     with pytest.raises(PayloadError, match=sentence):
         codec.check_json_against(SIGNATURE, call)
+
+
+class Slot(msgspec.Struct, tag=True):
+    begins: time
+
+
+class Visit(msgspec.Struct, tag=True):
+    at: datetime
+    next: Visit | None = None
+
+
+def plan(
+    at: datetime, by_name: dict[str, datetime | None], pair: tuple[int, time], what: Slot | Visit | None, note: str = ""
+) -> None: ...
+
+
+def test_a_time_anywhere_in_a_signature_is_one() -> None:
+    signature = json.loads(json.dumps(codec.json_schema(plan)))
+    noon = "2026-11-23T12:00:00Z"
+    visit = {"type": "Visit", "at": noon, "next": {"type": "Visit", "at": noon}}
+    good = {"at": noon, "by_name": {"a": noon, "b": None}, "pair": [1, "12:00"], "what": visit, "note": "at noon"}
+    codec.check_json_against(signature, good)
+    slot, lost = {"type": "Slot", "begins": "noon"}, {**visit, "next": {"type": "Visit", "at": "noon"}}
+    bad = [{"at": "noon"}, {"by_name": {"a": "noon"}}, {"pair": [1, "noon"]}, {"what": slot}, {"what": lost}]
+    for part in bad:
+        with pytest.raises(PayloadError, match=r"noon|`what`"):
+            codec.check_json_against(signature, good | part)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"), [(timedelta, "1 day"), (date, "23.11.2026"), (uuid.UUID, "urn:uuid:12"), (bytes, "a")]
+)
+def test_a_text_that_will_not_be_read_is_refused_before(annotation: type, text: str) -> None:
+    def take(value: Any) -> None: ...
+
+    take.__annotations__["value"] = annotation
+    with pytest.raises(PayloadError, match="`value` must be a string"):
+        codec.check_json_against(codec.json_schema(take), [text])
+
+
+def test_a_field_that_is_not_there_is_named() -> None:
+    with pytest.raises(PayloadError, match=r"`lines\[0\]` has no `prise`; it takes `sku`, `price`"):
+        codec.check_json_against(SIGNATURE, [[{"sku": "a", "price": "1", "prise": "2"}], "2026-11-23"])
 
 
 def test_from_json_reads_what_json_lacks() -> None:

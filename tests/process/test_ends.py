@@ -14,6 +14,7 @@ def test_a_cancel_ends_a_step_that_will_not_end_and_undoes_after_its_worker_is_d
     worker = scene.first_note("deaf").worker
     step = until(lambda: [step for step in handle.steps() if step.progress_at is not None])[0]
     assert (step.name, step.status, step.progress) == ("deaf", "running", {"done": 7})
+    assert step.finished_at is None
     handle.cancel()
     until(lambda: handle.status() == Status.CANCELLED)
     assert not is_alive(worker)

@@ -7,25 +7,13 @@ worker makes dataclasses, enums and models of them.
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
-from uuid import UUID
-
-import msgspec
 
 from hydra.codec import check_json_against
 from hydra.errors import PayloadError
 from hydra.stores.store import WorkflowInfo
-
-_FORMATS: dict[str, type] = {
-    "decimal": Decimal,
-    "date-time": datetime,
-    "date": date,
-    "time": time,
-    "duration": timedelta,
-    "uuid": UUID,
-}
+from hydra.values.jsonschema import read_text
 
 Call = tuple[list[Any], dict[str, Any]]
 
@@ -90,7 +78,9 @@ class _Reader:
         if "anyOf" in schema:
             return self._read_any(value, schema["anyOf"])
         if isinstance(value, str):
-            return _read_text(value, schema)
+            return read_text(value, schema)
+        if isinstance(value, int) and schema.get("format") == "decimal":
+            return Decimal(value)
         if isinstance(value, list):
             items = schema.get("prefixItems", [])
             rest = schema.get("items")
@@ -108,18 +98,11 @@ class _Reader:
         for schema in schemas:
             try:
                 found = self.read(value, schema)
-            except msgspec.ValidationError:
+            except ValueError:
                 continue
             if found is not value:
                 return found
         return value
-
-
-def _read_text(text: str, schema: dict[str, Any]) -> Any:
-    if schema.get("contentEncoding") == "base64":
-        return msgspec.convert(text, bytes)
-    kind = _FORMATS.get(schema.get("format", ""))
-    return text if kind is None else msgspec.convert(text, kind)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -13,6 +13,7 @@ from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.codec import to_jsonable
 from hydra.errors import HydraError, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.execution import Status
 from hydra.stores.store import WorkflowInfo
 from hydra.workflow import named
 
@@ -79,13 +80,18 @@ def result(id: str, timeout: float, db: str | None, namespace: str | None, as_js
     Exit code 1 when it failed, was cancelled or is not done in time; the error goes to standard error.
     """
     with open_engine(db, namespace) as engine:
+        handle = engine.get(id)
         try:
-            print_json(to_jsonable(engine.get(id).result(timeout=timeout)))
+            print_json(to_jsonable(handle.result(timeout=timeout)))
         except WorkflowFailed as error:
             click.echo(error.traceback_text or "", err=True, nl=False)
             _leave(error, as_json)
-        except (WorkflowCancelled, ResultTimeout) as error:
+        except WorkflowCancelled as error:
             _leave(error, as_json)
+        except ResultTimeout as error:
+            found = handle.execution()
+            is_parked = found.status is Status.PARKED
+            _leave(HydraError(f"execution `{id}` is parked: {found.reason}") if is_parked else error, as_json)
 
 
 def _leave(error: HydraError, as_json: bool) -> None:

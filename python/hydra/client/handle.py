@@ -204,7 +204,8 @@ class Handle(Generic[R]):
         return self._engine.watcher().watch(self.id)
 
     def not_done(self, timeout: timedelta | float | None) -> ResultTimeout:
-        return ResultTimeout(f"execution `{self.id}` of `{self.workflow}` was not done after {timeout} s; it goes on")
+        after = f"{seconds_of(timeout or 0, '`timeout`'):g} s"
+        return ResultTimeout(f"execution `{self.id}` of `{self.workflow}` was not done after {after}; it goes on")
 
     def read(self, outcome: Outcome) -> R:
         """The result, typed by the workflow's return annotation where its code is here."""

@@ -113,6 +113,8 @@ def _ticks_to_fill(state: ScheduleState, start: datetime, end: datetime) -> Sequ
 
 def _zoned(moment: datetime, timezone: str) -> datetime:
     """A time without a zone is one on the schedule's own clock."""
+    if not isinstance(moment, datetime):
+        raise ConfigError(f"`{moment!r:.80}` is not a time; give a datetime")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(timezone))
 
 

@@ -60,7 +60,7 @@ class StepView(msgspec.Struct, frozen=True):
     status: str  # completed, failed, retrying, crashed; running (where it says how far it is), started, resolved
     attempts: int
     started_at: datetime
-    finished_at: datetime
+    finished_at: datetime | None  # of its last try; None while it runs
     due_at: datetime | None
     result: Any
     error: str | None
@@ -152,10 +152,10 @@ def _with_progress(known: StepView | None, said: Progress) -> StepView:
     if known is None:
         started_at = to_datetime(said.started_at)
         known = StepView(
-            said.name, said.branch, said.ordinal, "running", said.attempt, started_at, reported_at, None, None, None
+            said.name, said.branch, said.ordinal, "running", said.attempt, started_at, None, None, None, None
         )
     elif said.attempt > known.attempts:
-        known = msgspec.structs.replace(known, status="running", attempts=said.attempt, due_at=None)
+        known = msgspec.structs.replace(known, status="running", attempts=said.attempt, finished_at=None, due_at=None)
     return msgspec.structs.replace(known, progress=codec.decode(said.payload), progress_at=reported_at)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import uuid
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -52,15 +52,11 @@ def _mismatch(value: Any, schema: Schema, where: str, definitions: Schema, depth
 
 def _has_type(value: Any, expected: str, schema: Schema) -> bool:
     kind = _json_type(value)
-    text_format = schema.get("format") or ("base64" if schema.get("contentEncoding") == "base64" else None)
     if expected == "number":
         return kind in ("integer", "number")
-    if expected == "string" and text_format == "decimal":
-        return kind == "integer" or (kind == "string" and _parses(Decimal, value))
-    if expected != kind:
-        return False
-    parser = _FORMATS.get(text_format or "")
-    return parser is None or _parses(parser, value)
+    if expected == "string" and _format_of(schema) == "decimal":
+        return kind == "integer" or (kind == "string" and _reads(value, schema))
+    return expected == kind and (kind != "string" or _reads(value, schema))
 
 
 def _object_mismatch(value: Schema, schema: Schema, where: str, definitions: Schema, depth: int) -> str | None:
@@ -71,8 +67,8 @@ def _object_mismatch(value: Schema, schema: Schema, where: str, definitions: Sch
     rest = schema.get("additionalProperties")
     for name, item in value.items():
         inner = properties.get(name, rest)
-        if inner is False:
-            return f"`{where}` has no `{name}`"
+        if inner is False or (inner is None and properties):
+            return f"`{where}` has no `{name}`; it takes {', '.join(f'`{known}`' for known in properties)}"
         if isinstance(inner, dict):
             problem = _mismatch(item, inner, f"{where}.{name}", definitions, depth)
             if problem is not None:
@@ -115,7 +111,7 @@ def _kind_of(schema: Schema, definitions: Schema) -> str:
 
 
 def _described(schema: Schema) -> str:
-    text_format = schema.get("format") or ("base64" if schema.get("contentEncoding") == "base64" else None)
+    text_format = _format_of(schema)
     article = "an" if schema["type"][0] in "aio" else "a"
     return f"{article} {schema['type']}" + (f" ({text_format})" if text_format else "")
 
@@ -125,18 +121,35 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _parses(parser: Callable[[str], Any], text: str) -> bool:
+def read_text(text: str, schema: Schema) -> Any:
+    """What the text stands for where the schema names a format; ValueError where it is none of that."""
+    parse = _FORMATS.get(_format_of(schema) or "")
+    if parse is None:
+        return text
     try:
-        parser(text)
-    except (ValueError, ArithmeticError):
+        return parse(text)
+    except (ValueError, ArithmeticError, msgspec.ValidationError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _reads(text: str, schema: Schema) -> bool:
+    try:
+        read_text(text, schema)
+    except ValueError:
         return False
     return True
 
 
+def _format_of(schema: Schema) -> str | None:
+    return schema.get("format") or ("base64" if schema.get("contentEncoding") == "base64" else None)
+
+
 _FORMATS: dict[str, Callable[[str], Any]] = {
+    "decimal": Decimal,
     "date-time": datetime.fromisoformat,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
-    "uuid": uuid.UUID,
-    "base64": base64.b64decode,
+    "duration": partial(msgspec.convert, type=timedelta),
+    "uuid": UUID,
+    "base64": partial(msgspec.convert, type=bytes),
 }

@@ -21,6 +21,7 @@ from hydra._core import Named
 from hydra.errors import PayloadError
 from hydra.values.jsonschema import mismatch
 from hydra.values.objects import is_pydantic, resolve_hints
+from hydra.values.schemas import schema_of
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",
@@ -40,7 +41,7 @@ def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
                 "name": parameter.name,
                 "kind": _KINDS[parameter.kind],
                 "required": parameter.default is parameter.empty,
-                "schema": _schema_of(hints.get(parameter.name, Any)),
+                "schema": schema_of(hints.get(parameter.name, Any)),
             }
             for parameter in inspect.signature(function).parameters.values()
         ],
@@ -167,21 +168,6 @@ def _match_positions(parameters: list[dict[str, Any]], value: list[Any]) -> list
 def _listed(noun: str, names: list[str]) -> str:
     shown = ", ".join(f"`{name}`" for name in names)
     return f"{noun} {shown} is" if len(names) == 1 else f"{noun}s {shown} are"
-
-
-def _schema_of(annotation: Any) -> dict[str, Any]:
-    if annotation is Any:
-        return {}
-    try:
-        return msgspec.json.schema(annotation, schema_hook=_schema_hook)
-    except Exception:
-        # Only a convenience: what cannot be described is not checked before the workflow runs.
-        return {}
-
-
-def _schema_hook(cls: type) -> dict[str, Any]:
-    # A model's own definitions would clash with msgspec's; that it is an object can still be checked.
-    return {"type": "object"} if is_pydantic(cls) else {}
 
 
 def _from_json_hook(cls: type, value: Any) -> Any:

@@ -19,6 +19,11 @@ from hydra.worker.async_body import AsyncBranch
 
 R = TypeVar("R")
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
 
 
 def sleep(duration: timedelta | float) -> Coroutine[Any, Any, None]:
@@ -85,7 +90,36 @@ def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:
     return call_plainly(bound)
 
 
-def gather(*bound: BoundStep[R], concurrency: int | None = None) -> Coroutine[Any, Any, tuple[R, ...]]:
+@overload
+def gather(a: BoundStep[A], /, *, concurrency: int | None = ...) -> Coroutine[Any, Any, tuple[A]]: ...
+@overload
+def gather(
+    a: BoundStep[A], b: BoundStep[B], /, *, concurrency: int | None = ...
+) -> Coroutine[Any, Any, tuple[A, B]]: ...
+@overload
+def gather(
+    a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], /, *, concurrency: int | None = ...
+) -> Coroutine[Any, Any, tuple[A, B, C]]: ...
+@overload
+def gather(
+    a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], d: BoundStep[D], /, *, concurrency: int | None = ...
+) -> Coroutine[Any, Any, tuple[A, B, C, D]]: ...
+@overload
+def gather(
+    a: BoundStep[A],
+    b: BoundStep[B],
+    c: BoundStep[C],
+    d: BoundStep[D],
+    e: BoundStep[E],
+    /,
+    *,
+    concurrency: int | None = ...,
+) -> Coroutine[Any, Any, tuple[A, B, C, D, E]]: ...
+@overload
+def gather(*bound: BoundStep[R], concurrency: int | None = ...) -> Coroutine[Any, Any, tuple[R, ...]]: ...
+@overload
+def gather(*bound: BoundStep[Any], concurrency: int | None = ...) -> Coroutine[Any, Any, tuple[Any, ...]]: ...
+def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> Coroutine[Any, Any, tuple[Any, ...]]:
     """Run steps, async or not, in parallel; see `hydra.gather`. Async steps may be given to asyncio.gather as well."""
     check_gather(bound, concurrency)
     here = caller.get()

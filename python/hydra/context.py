@@ -22,6 +22,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+E = TypeVar("E")
 
 
 class Current(msgspec.Struct, frozen=True):
@@ -165,7 +166,20 @@ def gather(
     a: BoundStep[A], b: BoundStep[B], c: BoundStep[C], d: BoundStep[D], /, *, concurrency: int | None = ...
 ) -> tuple[A, B, C, D]: ...
 @overload
+def gather(
+    a: BoundStep[A],
+    b: BoundStep[B],
+    c: BoundStep[C],
+    d: BoundStep[D],
+    e: BoundStep[E],
+    /,
+    *,
+    concurrency: int | None = ...,
+) -> tuple[A, B, C, D, E]: ...
+@overload
 def gather(*bound: BoundStep[T], concurrency: int | None = ...) -> tuple[T, ...]: ...
+@overload
+def gather(*bound: BoundStep[Any], concurrency: int | None = ...) -> tuple[Any, ...]: ...
 def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> tuple[Any, ...]:
     """Run steps in parallel, at most `concurrency` at a time; their results in order.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import assert_type
+from typing import Any, assert_type
 
 import hydra
 
@@ -37,6 +37,8 @@ def bill(card: str, amount: Decimal = Decimal(1)) -> Receipt:
     hydra.sleep(timedelta(days=30))
     both = hydra.gather(charge.bind(card, amount), notify.bind(card))
     assert_type(both, tuple[Receipt, bool])
+    five = hydra.gather(fetch.bind(card), notify.bind(card), fetch.bind(card), notify.bind(card), fetch.bind(card))
+    assert_type(five, tuple[int, bool, int, bool, int])
     outcomes = hydra.map(charge.bind_each(["4242", "4343"], amount), chunk=100)
     assert_type(outcomes, hydra.Outcomes[Receipt])
     assert_type(outcomes[0].result(), Receipt)
@@ -56,7 +58,10 @@ async def collect(card: str) -> int:
     assert_type(size, int)
     assert_type(await hydra.aio.call(notify.bind(card)), bool)
     assert_type(await hydra.aio.map(fetch.bind_each(iter(["4242"]))), hydra.Outcomes[int])
-    assert_type(await hydra.aio.gather(fetch.bind(card), fetch.bind(card), concurrency=1), tuple[int, ...])
+    assert_type(await hydra.aio.gather(fetch.bind(card), notify.bind(card), concurrency=1), tuple[int, bool])
+    assert_type(await hydra.aio.gather(*[fetch.bind(card)], concurrency=1), tuple[int, ...])
+    three = fetch.bind(card), notify.bind(card), charge.bind(card, Decimal(1))
+    assert_type(await hydra.aio.gather(*three, *three), tuple[Any, ...])
     assert_type(await hydra.aio.wait_callback("token", type=int), int)
     child = await hydra.aio.spawn(bill.bind(card))
     assert_type(await child.result(), Receipt)

@@ -210,6 +210,15 @@ def test_an_empty_database_or_namespace_is_no_default(terminal: Terminal) -> Non
     assert (answer.code, "is not a namespace" in answer.error) == (2, True)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql", "oracle"])
+def test_a_password_is_never_shown(terminal: Terminal, scheme: str) -> None:
+    for command in (["start", "app"], ["list"], ["doctor"]):
+        answer = terminal.hydra(*command, db=f"{scheme}://me:topsecret@127.0.0.1:1/billing")
+        assert answer.code != 0
+        assert "secret" not in answer.out + answer.error
+        assert "127.0.0.1:1/billing" in answer.out + answer.error
+
+
 def test_a_page_after_an_id_that_is_none(terminal: Terminal) -> None:
     terminal.hydra("migrate")
     answer = terminal.refused("list", "--before", "first")

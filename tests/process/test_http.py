@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -19,7 +20,9 @@ import pytest
 from hydra.observability.http import REQUESTS_MAX
 from prometheus_client.parser import text_string_to_metric_families
 from scene import Node, Scene, until
+from servers.mysql import MysqlServer
 from servers.postgres import PostgresServer, create_database
+from servers.roles import make_mysql_roles
 
 ANY_PORT = "127.0.0.1:0"
 COUNTERS = {
@@ -76,6 +79,21 @@ class Scrape:
             for sample in family.samples
             if sample.name == f"hydra_{name}" and labels.items() <= sample.labels.items()
         )
+
+
+def test_the_queue_behind_a_password_is_read_and_the_password_is_not_told(
+    tmp_path: Path, mysql_server: MysqlServer
+) -> None:
+    roles = make_mysql_roles(mysql_server)
+    with hydra.Engine(roles.owner) as owner:
+        owner.migrate()
+    with contextlib.closing(Scene(tmp_path, roles.app)) as scene:
+        node = scene.start("fates_app", http=ANY_PORT)
+        place = address(node)
+        scene.engine.submit(fates.fine.bind(), delay=3600)
+        until(lambda: Scrape(place).value("queue_depth", status="pending") == 1)
+        until(lambda: "node `" in node.text())
+        assert "app-secret" not in node.text() + Scrape(place).text
 
 
 def test_each_series_is_there_and_counts_what_happened(scene: Scene) -> None:

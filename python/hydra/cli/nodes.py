@@ -10,7 +10,7 @@ import click
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.views import to_datetime
-from hydra.config import database_url, module_name, namespace_name
+from hydra.config import database_url, module_name, namespace_name, without_password
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
 
 
@@ -66,7 +66,7 @@ def start(
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     url = database_url(db)
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
-        click.echo(f"database {url}, namespace {namespace_name(namespace)}", err=True)
+        click.echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
     settings = Settings(
         module=module_name(module),
         url=url,

@@ -396,7 +396,7 @@ class Engine:
     def _open(self) -> Session:
         with self._opening:
             if self._closed:
-                raise HydraError(f"the engine of `{self.url}` is closed; make a new one")
+                raise HydraError(f"the engine of `{config.without_password(self.url)}` is closed; make a new one")
             if self._session is None:
                 store = open_store(self.url, self.namespace)
                 if self._timeout_seconds is not None:

@@ -32,7 +32,10 @@ log = logging.getLogger("hydra.http")
 class Monitor:
     """Made before the node: it wraps the store. `watch` the node that uses it, then it answers `/readyz`."""
 
-    def __init__(self, address: str, store: Store, *, ttl_ns: int, concurrency: int, tags: Sequence[str] = ()) -> None:
+    def __init__(
+        self, address: str, store: Store, url: str, *, ttl_ns: int, concurrency: int, tags: Sequence[str] = ()
+    ) -> None:
+        # The URL with its password, to read the queue by: a store knows only what may be shown.
         self._tags = list(dict.fromkeys(tags))
         self.metrics = Metrics(store.namespace, self._tags)
         self._ttl_ns = ttl_ns
@@ -45,7 +48,7 @@ class Monitor:
         )
         self._measured = MeasuredStore(store, self.metrics)
         self.store = self._measured.as_store()
-        self._queue = QueueWatch(store.url, store.namespace, self.metrics)
+        self._queue = QueueWatch(url, store.namespace, self.metrics)
         self.metrics.before_scrape(self._queue.look)
         self.metrics.before_scrape(self._look_at_workers)
 

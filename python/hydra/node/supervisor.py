@@ -26,6 +26,7 @@ import msgspec
 
 from hydra import _core
 from hydra.clock import boottime_ns
+from hydra.config import without_password
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import Settings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
@@ -154,7 +155,8 @@ class Supervisor:
             return None
         from hydra.node.monitor import Monitor  # what is not asked for is not imported
 
-        return Monitor(settings.http, store, ttl_ns=ttl_ns, concurrency=settings.concurrency, tags=settings.metric_tags)
+        url, tags = settings.url, settings.metric_tags
+        return Monitor(settings.http, store, url, ttl_ns=ttl_ns, concurrency=settings.concurrency, tags=tags)
 
     def _serve(self, manifest: Manifest) -> None:
         """Claim what this app defines."""
@@ -172,7 +174,7 @@ class Supervisor:
         log.info(
             "node `%s` (pid %d): app `%s`, code %s, %d workflows, %d workers of %d, database `%s`",
             self._node.id, os.getpid(), app, manifest.code_version, len(names), self._worker_count,
-            self._settings.concurrency, self._settings.url,
+            self._settings.concurrency, without_password(self._settings.url),
         )  # fmt: skip
         if self._settings.reload:
             self._files = modified_times(manifest.files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from hydra.config import without_password
 from hydra.errors import ConfigError
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
@@ -27,7 +28,7 @@ def open_store(url: str, namespace: str = "default") -> Store:
 
         return PostgresStore(url, namespace)
     raise ConfigError(
-        f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`"
+        f"`{without_password(url)}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`"
     )
 
 

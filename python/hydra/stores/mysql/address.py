@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from hydra.config import without_password
 from hydra.errors import ConfigError
 
 DEFAULT_PORT = 3306
@@ -68,10 +69,3 @@ def read_address(url: str) -> Address:
         database=database,
         options=options,
     )
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    scheme, separator, rest = url.partition("://")
-    credentials, at, place = rest.rpartition("@")
-    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{place}"

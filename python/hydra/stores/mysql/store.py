@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from hydra.config import without_password
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
@@ -43,7 +44,7 @@ from hydra.stores.mysql import (
     submission,
     timers,
 )
-from hydra.stores.mysql.address import read_address, without_password
+from hydra.stores.mysql.address import read_address
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader

@@ -8,18 +8,17 @@ postgresql://user:password@host1,host2:5433/database?target_session_attrs=read-w
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from hydra.config import without_password
 from hydra.errors import ConfigError
 
 CONNECT_SECONDS = 5
 USER_TIMEOUT_MILLISECONDS = 5_000
-_PASSWORD = re.compile(r"(?<=://)([^:/@?]*):[^@/?]*@")
 _DEFAULTS = {
     "connect_timeout": CONNECT_SECONDS,
     "tcp_user_timeout": USER_TIMEOUT_MILLISECONDS,
@@ -59,12 +58,6 @@ def parse_address(url: str) -> Address:
     else:
         target = None if pooler == "transaction" else conninfo
     return Address(without_password(url), conninfo, pooler == "transaction", target)
-
-
-def without_password(url: str) -> str:
-    base, mark, query = url.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "password"]
-    return _PASSWORD.sub(r"\1@", base) + (mark + urlencode(kept, quote_via=quote) if kept else "")
 
 
 def _complete(plain: str, url: str) -> str:

@@ -1,7 +1,7 @@
 -- Index: hydra_execution_timeout, primary key of hydra_record. What runs is flagged for its owner (R10), what does not is failed, unless it
 -- has registered what undoes it: that is due at once, and fails once it was undone. Records are read as they were before the lock: a row that
 -- says there are more of them may have registered something, so it is due, too.
--- One statement changes a row once: a parent that is late along with its child is woken by its own change, not by the child's end.
+-- One statement changes a row once: a parent that is late along with its child hears of both by its own change.
 with due as materialized (
     select
         e.id,
@@ -18,27 +18,6 @@ with due as materialized (
     order by e.timeout_at
     limit %(limit)s
     for update skip locked
-), flagged as (
-    update hydra_execution as e
-    set attention = 'timeout',
-        wake_seq = e.wake_seq + 1  -- its child may end in this statement, too
-    from due
-    where e.id = any(array[due.id])
-        and due.status = 'running'
-    returning e.id
-), unwound as (
-    update hydra_execution as e
-    set status = 'pending',
-        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
-        attention = 'timeout',
-        run_at = %(now)s,
-        wake_at = null,
-        wake_seq = e.wake_seq + 1
-    from due
-    where e.id = any(array[due.id])
-        and due.status <> 'running'
-        and due.is_undoable
-    returning e.id
 ), ended as (
     delete from hydra_execution as e
     using due
@@ -61,6 +40,27 @@ with due as materialized (
     where ended.is_child
         and c.child_id = any(array[ended.id])
     returning c.child_id, c.request_id, c.parent_id
+), flagged as (
+    update hydra_execution as e
+    set attention = 'timeout',
+        wake_seq = e.wake_seq + case when e.id = any(array(select link.parent_id from link)) then 1 else 0 end
+    from due
+    where e.id = any(array[due.id])
+        and due.status = 'running'
+    returning e.id
+), unwound as (
+    update hydra_execution as e
+    set status = 'pending',
+        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
+        attention = 'timeout',
+        run_at = %(now)s,
+        wake_at = null,
+        wake_seq = e.wake_seq + case when e.id = any(array(select link.parent_id from link)) then 1 else 0 end
+    from due
+    where e.id = any(array[due.id])
+        and due.status <> 'running'
+        and due.is_undoable
+    returning e.id
 ), parent as materialized (
     select e.id
     from hydra_execution as e

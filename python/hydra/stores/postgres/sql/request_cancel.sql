@@ -1,7 +1,7 @@
 -- Index: primary key of hydra_execution. Locks each row, in the order of the ids, before it decides (R14): what runs is only asked (R10),
 -- anything else ends here, unless it has registered what undoes it: that is due at once, and ends once it was undone. A running row is flagged under the lock its suspend needs too, so one of the two sees the other.
 -- Records are read as they were before the lock: a row that says there are more of them may have registered something, so it is due, too.
--- One statement changes a row once: a parent that is cancelled along with its child is woken by its own change, not by the child's end.
+-- One statement changes a row once: a parent that is cancelled along with its child hears of both by its own change.
 with locked as materialized (
     select
         e.id,
@@ -17,27 +17,6 @@ with locked as materialized (
         and e.namespace = %(namespace)s
     order by e.id
     for update
-), flagged as (
-    update hydra_execution as e
-    set attention = 'cancel',
-        wake_seq = e.wake_seq + 1  -- its child may end in this statement, too
-    from locked
-    where e.id = any(array[locked.id])
-        and locked.status = 'running'
-    returning e.id
-), unwound as (
-    update hydra_execution as e
-    set status = 'pending',
-        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
-        attention = 'cancel',
-        run_at = %(now)s,
-        wake_at = null,
-        wake_seq = e.wake_seq + 1
-    from locked
-    where e.id = any(array[locked.id])
-        and locked.status <> 'running'
-        and locked.is_undoable
-    returning e.id
 ), ended as (
     delete from hydra_execution as e
     using locked
@@ -60,6 +39,27 @@ with locked as materialized (
     where ended.is_child
         and c.child_id = any(array[ended.id])
     returning c.child_id, c.request_id, c.parent_id
+), flagged as (
+    update hydra_execution as e
+    set attention = 'cancel',
+        wake_seq = e.wake_seq + case when e.id = any(array(select link.parent_id from link)) then 1 else 0 end
+    from locked
+    where e.id = any(array[locked.id])
+        and locked.status = 'running'
+    returning e.id
+), unwound as (
+    update hydra_execution as e
+    set status = 'pending',
+        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
+        attention = 'cancel',
+        run_at = %(now)s,
+        wake_at = null,
+        wake_seq = e.wake_seq + case when e.id = any(array(select link.parent_id from link)) then 1 else 0 end
+    from locked
+    where e.id = any(array[locked.id])
+        and locked.status <> 'running'
+        and locked.is_undoable
+    returning e.id
 ), parent as materialized (
     select e.id
     from hydra_execution as e

@@ -18,6 +18,7 @@ POSTGRES = {
     "server_version": "18.0",
     "fsync": "on",
     "synchronous_commit": "on",
+    postgres.CALLERS_COMMIT: "on",
     "full_page_writes": "on",
     "synchronous_standby_names": "",
     "default_transaction_read_only": "off",
@@ -89,6 +90,10 @@ def test_r19_no_weakened_setting_of_postgres_is_called_safe(setting: str, value:
     assert worst(postgres.judge({**POSTGRES, setting: value}, ALONE)) == {"durability": "danger"}
 
 
+def test_r19_a_weak_default_that_hydra_overrules_is_a_warning_to_those_who_join_it() -> None:
+    assert worst(postgres.judge({**POSTGRES, postgres.CALLERS_COMMIT: "off"}, ALONE)) == {"durability": "warning"}
+
+
 @pytest.mark.parametrize(
     ("state", "commit", "severity"),
     [
@@ -129,6 +134,8 @@ def test_what_else_is_said_of_postgres(settings: dict[str, str], state: postgres
         ({"log_bin": "ON"}, {"replication": "warning"}),
         ({"log_bin": "ON", "rpl_semi_sync_source_enabled": "ON"}, {}),
         ({"read_only": "ON"}, {"role": "danger"}),
+        ({"tx_read_only": "ON"}, {"role": "danger"}),
+        ({"transaction_read_only": "ON"}, {"role": "danger"}),
         ({"max_allowed_packet": str(16 << 20)}, {"packet": "warning"}),
     ],
 )

@@ -34,8 +34,8 @@ from hydra.node.children import Children
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings
 from hydra.observability.logs import configure_logging
-from hydra.stores import open_store
-from hydra.stores.store import Store
+from hydra.stores import open_store, without_password
+from hydra.stores.store import Severity, Store
 from hydra.worker.zygote import ImportFailed, Manifest
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Supervisor:
         if monitor is not None:
             store = monitor.store
         _open(store)
+        _warn_of_weakness(store)
         node = self._node = Node(store, ttl_ns, self._worker_count)
         app = AppSettings(
             settings.module,
@@ -171,7 +172,7 @@ class Supervisor:
         log.info(
             "node `%s` (pid %d): app `%s`, code %s, %d workflows, %d workers of %d, database `%s`",
             self._node.id, os.getpid(), app, manifest.code_version, len(names), self._worker_count,
-            self._settings.concurrency, self._settings.url,
+            self._settings.concurrency, without_password(self._settings.url),
         )  # fmt: skip
         if self._settings.reload:
             self._files = modified_times(manifest.files)
@@ -238,6 +239,14 @@ def modified_times(files: list[str]) -> dict[str, int]:
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """The wake-up descriptor has the news already."""
+
+
+def _warn_of_weakness(store: Store) -> None:
+    """Nobody shall take a database for durable that is not."""
+    with contextlib.suppress(HydraError):  # what does not answer now is waited for later
+        found = store.durability()
+        if found.severity == Severity.DANGER:
+            log.warning("%s", found.sentence)
 
 
 def _open(store: Store) -> None:

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from hydra.errors import ConfigError
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
+from hydra.stores.urls import without_password
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "without_password"]
 
 _SQLITE_FORMS = "`sqlite:///relative.db` or `sqlite:////absolute.db`"
 
@@ -27,7 +28,7 @@ def open_store(url: str, namespace: str = "default") -> Store:
 
         return PostgresStore(url, namespace)
     raise ConfigError(
-        f"`{url}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`"
+        f"`{without_password(url)}` is not a database URL hydra knows; use {_SQLITE_FORMS}, `postgresql://…` or `mysql://…`"
     )
 
 

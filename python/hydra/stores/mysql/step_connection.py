@@ -13,6 +13,7 @@ from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.callers import CallerSession
 from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, error_code, explain, is_session_lost
+from hydra.stores.mysql.session import SETTINGS
 from hydra.stores.mysql.transaction import Transaction
 
 CONNECT_SECONDS = 5
@@ -22,11 +23,6 @@ _SAVEPOINT_GONE = 1305
 _OPTION_FORBIDS, _READ_ONLY_TRANSACTION = 1290, 1792
 _CLOSED = """show global variables where variable_name in
 ('read_only', 'super_read_only', 'innodb_read_only', 'tx_read_only', 'transaction_read_only')"""
-_SETTINGS = (
-    "set session transaction isolation level read committed",
-    "set session time_zone = '+00:00'",
-    "set session sql_mode = 'STRICT_ALL_TABLES'",
-)
 
 
 class StepConnection:
@@ -41,7 +37,7 @@ class StepConnection:
         self._is_open = False
         try:
             self.connection: Any = self._connect(REPLY_SECONDS)
-            for statement in _SETTINGS:
+            for statement in SETTINGS:
                 self._execute(statement)
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self._place) or error from error

@@ -43,7 +43,7 @@ from hydra.stores.mysql import (
     submission,
     timers,
 )
-from hydra.stores.mysql.address import read_address, without_password
+from hydra.stores.mysql.address import read_address
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader
@@ -51,6 +51,7 @@ from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
 from hydra.stores.mysql.watch import Bells, Watch
 from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.urls import without_password
 
 
 class MysqlStore:
@@ -114,8 +115,7 @@ class MysqlStore:
         return self._database.write(lambda t: submission.submit(t, submissions, now))
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
-        address = self._database.address
-        with callers.joined(connection, self.namespace, address.database, address.place) as transaction:
+        with callers.joined(connection, self.namespace, self._database) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
     def fork(self, fork: Fork, now: int) -> Submitted:
@@ -183,6 +183,9 @@ class MysqlStore:
 
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)
+
+    def durability(self) -> Finding:
+        return examining.durability(self._database)
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)

@@ -8,7 +8,6 @@ postgresql://user:password@host1,host2:5433/database?target_session_attrs=read-w
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -16,10 +15,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from hydra.errors import ConfigError
+from hydra.stores.urls import refuse_ambiguous, without_password
 
 CONNECT_SECONDS = 5
 USER_TIMEOUT_MILLISECONDS = 5_000
-_PASSWORD = re.compile(r"(?<=://)([^:/@?]*):[^@/?]*@")
 _DEFAULTS = {
     "connect_timeout": CONNECT_SECONDS,
     "tcp_user_timeout": USER_TIMEOUT_MILLISECONDS,
@@ -61,15 +60,12 @@ def parse_address(url: str) -> Address:
     return Address(without_password(url), conninfo, pooler == "transaction", target)
 
 
-def without_password(url: str) -> str:
-    base, mark, query = url.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "password"]
-    return _PASSWORD.sub(r"\1@", base) + (mark + urlencode(kept, quote_via=quote) if kept else "")
-
-
 def _complete(plain: str, url: str) -> str:
+    refuse_ambiguous(url)
     try:
         given = conninfo_to_dict(plain)
     except psycopg.ProgrammingError as error:
-        raise ConfigError(f"`{without_password(url)}` is not a PostgreSQL URL: {str(error).strip()}") from error
-    return make_conninfo(plain, **{name: value for name, value in _DEFAULTS.items() if name not in given})
+        reason = str(error).partition('"')[0].strip(" :\n")  # what libpq quotes may be a piece of the password
+        raise ConfigError(f"`{without_password(url)}` is not a PostgreSQL URL: {reason}") from None
+    ours = {name: value for name, value in _DEFAULTS.items() if name not in given}
+    return make_conninfo(plain, **ours, client_encoding="UTF8")  # what hydra sends is, whatever the server's defaults

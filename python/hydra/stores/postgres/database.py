@@ -38,6 +38,7 @@ WRITE_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
+DURABLE = {"synchronous_commit": "on"}  # whatever the server and the role say; the URL's `options` have the last word
 MODE = "default_transaction_read_only"
 READ_SETTINGS = {"statement_timeout": "60s", MODE: "on", "jit": "off"}
 
@@ -247,6 +248,7 @@ class Database:
         milliseconds = 1000 * self._write_wait_seconds
         return {
             **WRITE_SETTINGS,
+            **DURABLE,
             "lock_timeout": f"{max(1, milliseconds * 0.7):.0f}ms",
             "statement_timeout": f"{max(1, milliseconds * 0.9):.0f}ms",
             "idle_in_transaction_session_timeout": f"{max(1, milliseconds * 1.3):.0f}ms",

@@ -13,13 +13,13 @@ from hydra.errors import NonRetryable, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef
 from hydra.stores.postgres import committing
 from hydra.stores.postgres.arrays import register
-from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.database import DURABLE, Database
 from hydra.stores.postgres.failures import READ_ONLY, RETRIED
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.statements import statements
 
 LAST_STATEMENTS_SECONDS = 2  # a stopped process holds its node's row no longer than that (R20)
-SETTINGS = {"idle_in_transaction_session_timeout": "60s"}
+SETTINGS = {**DURABLE, "idle_in_transaction_session_timeout": "60s"}
 _ENDED_BY_USER = ("3B001", "25P01")  # our savepoint is gone, or no transaction is open
 _DUPLICATE = "23505"
 _IS_CLOSED = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean"
@@ -44,8 +44,7 @@ class StepConnection:
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
         try:
             self.connection.execute("release savepoint hydra_step")
-            limit = f"set local idle_in_transaction_session_timeout = '{LAST_STATEMENTS_SECONDS}s'"
-            self.connection.execute(limit)
+            self.connection.execute(self._last_settings())
             (written,) = committing.commit(self._run, self._namespace, node, [item], now)
         except psycopg.Error as error:
             self.roll_back()
@@ -102,6 +101,13 @@ class StepConnection:
 
     def close(self) -> None:
         self.connection.close()
+
+    def _last_settings(self) -> bytes:
+        """What the record needs, whatever the function has set. Behind a pooler the session brought nothing along."""
+        settings = {"idle_in_transaction_session_timeout": f"{LAST_STATEMENTS_SECONDS}s", "client_encoding": "UTF8"}
+        if self._database.address.is_pooled:
+            settings |= DURABLE
+        return "; ".join(f"set local {name} = '{value}'" for name, value in settings.items()).encode()
 
     def _run(self, *steps: Step) -> list[Result]:
         results: list[Result] = []

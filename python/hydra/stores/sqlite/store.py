@@ -205,6 +205,9 @@ class SqliteStore:
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)
 
+    def durability(self) -> Finding:
+        return examining.judge_synchronous(self._database.synchronous)
+
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)
 

@@ -24,9 +24,8 @@ MAX_FLUSH_BYTES = 4 * 1024 * 1024
 
 SETTINGS = (
     "set session transaction isolation level read committed",
-    "set session time_zone = '+00:00'",
-    "set session sql_mode = 'STRICT_ALL_TABLES'",
-    "set session sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
+    "set session time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', "
+    "sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
 )
 
 

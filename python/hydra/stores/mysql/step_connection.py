@@ -37,17 +37,21 @@ class StepConnection:
         self._is_open = False
         try:
             self.connection: Any = self._connect(REPLY_SECONDS)
-            for statement in SETTINGS:
-                self._execute(statement)
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self._place) or error from error
 
     def begin(self) -> None:
         self._is_open = True
+        self.connection.cursorclass = pymysql.cursors.Cursor
+        self.connection.select_db(self._address.database)
+        for statement in SETTINGS:  # each time: another function may have set something else
+            self._execute(statement)
         self._execute("begin")
         self._execute("savepoint hydra_step")
 
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+        if self._is_closed_by_function():
+            raise NonRetryable("a transaction must not close its connection; leave that to hydra")
         try:
             self._execute("release savepoint hydra_step")
             transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
@@ -90,6 +94,8 @@ class StepConnection:
             self._is_lost = True
 
     def is_passing(self, error: BaseException) -> bool:
+        if self._is_closed_by_function():
+            return False
         if isinstance(error, Exception):
             self._note(error)
             if isinstance(error, pymysql.MySQLError) and not self._is_of_server(error):
@@ -104,6 +110,10 @@ class StepConnection:
                 killer.cursor().execute(f"kill query {int(self.connection.thread_id())}")
             finally:
                 killer.close()
+
+    def _is_closed_by_function(self) -> bool:
+        """Not lost: that would be no fault of the function."""
+        return bool(self.connection._closed)
 
     def _is_of_server(self, error: pymysql.MySQLError) -> bool:
         """False for a write that was refused because of what the function did: its own read-only transaction, or a

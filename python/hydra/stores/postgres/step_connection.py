@@ -23,6 +23,7 @@ SETTINGS = {**DURABLE, "idle_in_transaction_session_timeout": "60s"}
 _ENDED_BY_USER = ("3B001", "25P01")  # our savepoint is gone, or no transaction is open
 _DUPLICATE = "23505"
 _IS_CLOSED = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean"
+_AS_AT_FIRST = "reset session authorization; reset all; begin"  # whatever another function has set
 INTERRUPT_SECONDS = 5
 
 
@@ -33,15 +34,20 @@ class StepConnection:
         self._database = database
         self._namespace = namespace
         self._began_closed = False
+        self._is_given_up = False
         self.connection: psycopg.Connection[Any] = database.connect(SETTINGS)
 
     def begin(self) -> None:
-        self.connection.execute("begin")
+        self.connection.row_factory = tuple_row
+        # Behind a pooler a session is nobody's, and has nothing to be taken back.
+        self.connection.execute("begin" if self._database.address.is_pooled else _AS_AT_FIRST)
         told = self.connection.info.parameter_status  # without a round trip, by PostgreSQL 14 and later
         self._began_closed = "on" in (told("in_hot_standby"), told("default_transaction_read_only"))
         self.connection.execute("savepoint hydra_step")
 
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+        if self._is_closed_by_function():
+            raise NonRetryable("a transaction must not close its connection; leave that to hydra")
         try:
             self.connection.execute("release savepoint hydra_step")
             self.connection.execute(self._last_settings())
@@ -73,16 +79,26 @@ class StepConnection:
             if self.connection.info.transaction_status is not TransactionStatus.IDLE:
                 self.connection.execute("rollback")
         except psycopg.Error:
-            self.connection.close()
+            self._give_up()
 
     def is_passing(self, error: BaseException) -> bool:
+        if self._is_closed_by_function():
+            return False
         if isinstance(error, psycopg.Error) and error.sqlstate == READ_ONLY and self._takes_no_writes():
-            self.connection.close()
+            self._give_up()
         return self.connection.closed or (isinstance(error, psycopg.Error) and error.sqlstate in RETRIED)
 
     def interrupt(self) -> None:
         with suppress(psycopg.Error):
             self.connection.cancel_safe(timeout=INTERRUPT_SECONDS)
+
+    def _give_up(self) -> None:
+        self._is_given_up = True
+        self.connection.close()
+
+    def _is_closed_by_function(self) -> bool:
+        """Not lost: that would be no fault of the function."""
+        return self.connection.closed and not self.connection.broken and not self._is_given_up
 
     def _takes_no_writes(self) -> bool:
         """Whether it is the server that is read-only, not what the function did to its transaction."""

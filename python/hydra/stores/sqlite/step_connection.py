@@ -38,12 +38,16 @@ class StepConnection:
     def begin(self) -> None:
         self._queue.acquire(time.monotonic() + WAIT_SECONDS)
         self._holds_turn = True
-        self.connection.execute("pragma query_only = off")  # another function may have left it on
+        # Another function may have left these otherwise.
+        self.connection.row_factory, self.connection.text_factory, self.connection.isolation_level = None, str, None
+        self.connection.execute("pragma query_only = off")
         self.connection.execute("begin immediate")
         self.connection.execute("savepoint hydra_step")
 
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
         own = self.connection
+        if self._is_closed():
+            raise NonRetryable("a transaction must not close its connection; leave that to hydra")
         own.row_factory, own.text_factory = None, str
         try:
             own.execute("release savepoint hydra_step")
@@ -69,8 +73,8 @@ class StepConnection:
         return True
 
     def roll_back(self) -> None:
-        if self.connection.in_transaction:
-            with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error):
+            if self.connection.in_transaction:
                 self.connection.execute("rollback")
         self._let_go()
 
@@ -83,11 +87,17 @@ class StepConnection:
 
     @property
     def is_usable(self) -> bool:
-        return not self.connection.in_transaction
+        return not self._is_closed() and not self.connection.in_transaction
 
     def close(self) -> None:
         self.connection.close()
         self._queue.close()
+
+    def _is_closed(self) -> bool:
+        try:
+            return self.connection.total_changes < 0
+        except sqlite3.ProgrammingError:
+            return True
 
     def _let_go(self) -> None:
         if self._holds_turn:

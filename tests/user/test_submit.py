@@ -310,3 +310,15 @@ def test_a_connection_may_read_rows_and_texts_its_own_way(engine: hydra.Engine, 
     connection.commit()
     connection.close()
     assert handle.status() == "pending"
+
+
+def test_an_engine_and_its_worker_keep_their_file_when_the_program_changes_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with hydra.Engine("sqlite:///a%20b.db?synchronous=normal") as engine:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        with engine.worker():
+            assert engine.submit(shop.echo.bind(1)).result(timeout=30) == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []

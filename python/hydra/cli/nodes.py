@@ -11,7 +11,7 @@ from hydra.cli.output import print_json, print_table
 from hydra.client.views import to_datetime
 from hydra.config import database_url, namespace_name
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
-from hydra.stores import without_password
+from hydra.stores import absolute, without_password
 
 
 @click.command()
@@ -64,7 +64,7 @@ def start(
     """
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
-    url = database_url(db)
+    url = absolute(database_url(db))
     click.echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
     settings = Settings(
         module=module,

@@ -42,7 +42,7 @@ from hydra.definitions import BoundWorkflow, Workflow, caller
 from hydra.errors import ConfigError, HydraError, NotFound
 from hydra.execution import Snapshot, Status, Submission, Submitted
 from hydra.forking import count_before, prepare_fork
-from hydra.stores import open_store
+from hydra.stores import absolute, open_store
 from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Engine:
         self._session: Session | None = None
         self._closed = False
         open_store(self.url, self.namespace)  # a URL nobody understands is an error here, not at the first call
+        self.url = absolute(self.url)
         _engines.add(self)
 
     # programs

@@ -55,7 +55,7 @@ class SqliteStore:
 
     def __init__(self, url: str, path: str, namespace: str, *, synchronous: str = "full") -> None:
         self.url = url
-        self.path = os.path.abspath(path)  # a program may change its directory
+        self.path = os.path.realpath(path)  # a program may change its directory; a link leads to the same lock files
         self.namespace = namespace
         self._database = Database(self.path, synchronous)
         self._watch = Watch(self._database, self._due)

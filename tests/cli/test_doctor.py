@@ -24,7 +24,7 @@ POSTGRES = {
     "default_transaction_read_only": "off",
     "max_connections": "100",
 }
-ALONE = postgres.ServerState(0, 0, 5, 0, 0, False)
+ALONE = postgres.ServerState(0, 0, 0, 5, 0, 0, False)
 MYSQL = {
     "version": "8.4.0",
     "innodb_flush_log_at_trx_commit": "1",
@@ -97,9 +97,9 @@ def test_r19_a_weak_default_that_hydra_overrules_is_a_warning_to_those_who_join_
 @pytest.mark.parametrize(
     ("state", "commit", "severity"),
     [
-        (postgres.ServerState(1, 1, 5, 0, 0, False), "on", None),
-        (postgres.ServerState(1, 1, 5, 0, 0, False), "local", "warning"),
-        (postgres.ServerState(1, 0, 5, 0, 0, False), "on", "warning"),
+        (postgres.ServerState(1, 1, 0, 5, 0, 0, False), "on", None),
+        (postgres.ServerState(1, 1, 0, 5, 0, 0, False), "local", "warning"),
+        (postgres.ServerState(1, 0, 0, 5, 0, 0, False), "on", "warning"),
     ],
     ids=["synchronous", "not waited for", "asynchronous"],
 )
@@ -108,6 +108,16 @@ def test_r19_replication_is_safe_only_where_commits_wait_for_it(
 ) -> None:
     found = worst(postgres.judge({**POSTGRES, "synchronous_commit": commit}, state))
     assert found == ({} if severity is None else {"replication": severity})
+
+
+def test_r19_what_a_role_may_not_see_of_replicas_is_not_called_asynchronous() -> None:
+    (found,) = [
+        each
+        for each in postgres.judge(POSTGRES, ALONE._replace(replica_count=1, hidden_replica_count=1))
+        if each.severity != Severity.OK
+    ]
+    assert (found.subject, found.severity) == ("replication", "warning")
+    assert "may not see whether commits wait for them" in found.sentence
 
 
 @pytest.mark.parametrize(

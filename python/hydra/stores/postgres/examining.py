@@ -23,6 +23,7 @@ CALLERS_COMMIT = "synchronous_commit of callers"  # of sessions that are not hyd
 class ServerState(NamedTuple):
     replica_count: int
     synchronous_replica_count: int
+    hidden_replica_count: int
     connection_count: int
     oldest_transaction_seconds: int
     prepared_count: int
@@ -97,6 +98,9 @@ def _judge_replication(settings: Mapping[str, str], state: ServerState) -> Findi
             sentence = f"`{COMMIT} = {settings[COMMIT]}` does not wait for the synchronous replica"
             return Finding(Severity.WARNING, subject, f"{sentence}: a failover may lose what was recorded")
         return Finding(Severity.OK, subject, f"{state.synchronous_replica_count} synchronous: a failover loses nothing")
+    if state.hidden_replica_count:
+        sentence = f"{state.hidden_replica_count} replicas, and this role may not see whether commits wait for them"
+        return Finding(Severity.WARNING, subject, f"{sentence} (G1, G3, G5); `grant pg_monitor` to it to know")
     if state.replica_count:
         sentence = (
             f"{state.replica_count} replicas, none synchronous: a failover may lose what was accepted or recorded"

@@ -22,6 +22,7 @@ POSTGRES = {
     "full_page_writes": "on",
     "synchronous_standby_names": "",
     "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
     "max_connections": "100",
 }
 ALONE = postgres.ServerState(0, 0, 0, 5, 0, 0, False)
@@ -108,6 +109,13 @@ def test_r19_replication_is_safe_only_where_commits_wait_for_it(
 ) -> None:
     found = worst(postgres.judge({**POSTGRES, "synchronous_commit": commit}, state))
     assert found == ({} if severity is None else {"replication": severity})
+
+
+@pytest.mark.parametrize(("is_pooled", "found"), [(False, {}), (True, {"isolation": "warning"})])
+def test_r28_only_a_pooler_keeps_hydra_from_choosing_the_isolation(is_pooled: bool, found: dict[str, str]) -> None:
+    settings = {**POSTGRES, "default_transaction_isolation": "serializable"}
+    assert worst(postgres.judge(settings, ALONE, is_pooled=is_pooled)) == found
+    assert worst(postgres.judge(POSTGRES, ALONE, is_pooled=is_pooled)) == {}
 
 
 def test_r19_what_a_role_may_not_see_of_replicas_is_not_called_asynchronous() -> None:

@@ -104,6 +104,27 @@ def test_g1_what_the_role_says_of_commits_does_not_weaken_them(
     assert behind.execute("select count(*) from seen").fetchone() == (2,)
 
 
+def test_r28_a_nodes_transactions_are_read_committed_whatever_the_role_says(
+    open_store: OPEN, behind: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    set_up(behind, "default_transaction_isolation", "'serializable'")
+    store, other = open_store(), open_store()
+    node = store.register_node(node_info(), NOW)
+    store.submit([submission()], NOW)
+    behind.execute("""
+        create table seen (setting text);
+        create function note() returns trigger language plpgsql as $$
+        begin insert into seen values (current_setting('transaction_isolation')); return null; end $$;
+        create trigger note after insert on hydra_execution for each statement execute function note();
+        create trigger note_update after update on hydra_execution for each statement execute function note();
+    """)
+    with store.transaction():
+        (claimed,) = store.claim(node, ["bill"], 1, NOW)
+        other.submit([submission()], NOW)
+        assert store.get([claimed.id]) != [None]
+    assert set(behind.execute("select setting from seen").fetchall()) == {("read committed",)}
+
+
 def test_g1_the_url_may_weaken_commits_and_is_told_so(
     open_store: OPEN, behind: psycopg.Connection[tuple[object, ...]], postgres_url: str
 ) -> None:

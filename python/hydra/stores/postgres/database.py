@@ -27,7 +27,9 @@ IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
 WRITE_WAIT_SECONDS = 15.0  # for a server that accepts but never answers; a node waits a part of its lease
 READ_REPLY_SECONDS = 65.0
+ISOLATION = {"default_transaction_isolation": "read committed"}  # R28; behind a pooler nothing short of BEGIN says so
 WRITE_SETTINGS = {
+    **ISOLATION,
     # The same plan whatever the statistics say: each statement has one index, named in its file. Where a table that
     # grows is joined, the files write `x = any(array[y])`: only a look-up in x's index serves that, never a walk
     # through all of it.
@@ -40,7 +42,7 @@ WRITE_SETTINGS = {
 }
 DURABLE = {"synchronous_commit": "on"}  # whatever the server and the role say; the URL's `options` have the last word
 MODE = "default_transaction_read_only"
-READ_SETTINGS = {"statement_timeout": "60s", MODE: "on", "jit": "off"}
+READ_SETTINGS = {**ISOLATION, "statement_timeout": "60s", MODE: "on", "jit": "off"}
 
 T = TypeVar("T")
 
@@ -274,7 +276,8 @@ class Database:
         if self.address.is_pooled:
             return self.address.conninfo
         given = conninfo_to_dict(self.address.conninfo).get("options")
-        own = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        escaped = {name: value.replace(" ", r"\ ") for name, value in settings.items()}
+        own = " ".join(f"-c {name}={value}" for name, value in escaped.items())
         return make_conninfo(self.address.conninfo, options=f"{own} {given or ''}".strip())
 
 

@@ -33,7 +33,7 @@ class ServerState(NamedTuple):
 def examine(database: Database) -> list[Finding]:
     with _looking(database) as connection:
         [state] = connection.execute(statements()["server_state"])
-        return judge(_settings(connection), ServerState(*state))
+        return judge(_settings(connection), ServerState(*state), is_pooled=database.address.is_pooled)
 
 
 def durability(database: Database) -> Finding:
@@ -63,7 +63,7 @@ def _settings(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
     return settings
 
 
-def judge(settings: Mapping[str, str], state: ServerState) -> list[Finding]:
+def judge(settings: Mapping[str, str], state: ServerState, *, is_pooled: bool = False) -> list[Finding]:
     return [
         Finding(Severity.OK, "server", f"PostgreSQL {settings['server_version']}"),
         _judge_durability(settings),
@@ -71,6 +71,7 @@ def judge(settings: Mapping[str, str], state: ServerState) -> list[Finding]:
         _judge_role(settings, state),
         _judge_connections(int(settings["max_connections"]), state.connection_count),
         _judge_open_transactions(state),
+        *([_judge_isolation(settings)] if is_pooled else []),
     ]
 
 
@@ -120,6 +121,17 @@ def _judge_role(settings: Mapping[str, str], state: ServerState) -> Finding:
             Severity.DANGER, "role", "`default_transaction_read_only = on`: nothing can be written; set it to `off`"
         )
     return Finding(Severity.OK, "role", "takes writes")
+
+
+def _judge_isolation(settings: Mapping[str, str]) -> Finding:
+    """Sessions of hydra's own set theirs; a pooler's are what the role makes them (R28)."""
+    level = settings["default_transaction_isolation"]
+    if level != "read committed":
+        sentence = (
+            f"`{level}` behind a pooler: beats and commits lose to each other and are repeated; set the role's to"
+        )
+        return Finding(Severity.WARNING, "isolation", f"{sentence} `read committed`")
+    return Finding(Severity.OK, "isolation", f"`{level}`")
 
 
 def _judge_connections(maximum: int, count: int) -> Finding:

@@ -12,13 +12,14 @@ from hydra.execution import ExecutionCommit, NodeRef
 from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.callers import CallerSession
-from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, error_code, explain, is_session_lost
+from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, error_code, explain, is_session_lost, too_large
 from hydra.stores.mysql.session import SETTINGS
 from hydra.stores.mysql.transaction import Transaction
 
 CONNECT_SECONDS = 5
 REPLY_SECONDS = 60
 INTERRUPT_SECONDS = 5
+STATEMENT_BYTES = 1 << 16  # of a record beside its payload
 _SAVEPOINT_GONE = 1305
 _OPTION_FORBIDS, _READ_ONLY_TRANSACTION = 1290, 1792
 _CLOSED = """show global variables where variable_name in
@@ -37,6 +38,9 @@ class StepConnection:
         self._is_open = False
         try:
             self.connection: Any = self._connect(REPLY_SECONDS)
+            with self.connection.cursor() as cursor:
+                cursor.execute("select @@max_allowed_packet")
+                self._max_packet_bytes = int(cursor.fetchone()[0])
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self._place) or error from error
 
@@ -52,6 +56,8 @@ class StepConnection:
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
         if self._is_closed_by_function():
             raise NonRetryable("a transaction must not close its connection; leave that to hydra")
+        if 2 * sum(len(each.payload or b"") for each in item.records) + STATEMENT_BYTES > self._max_packet_bytes:
+            raise too_large(self._place)  # the server would only hang up, and be taken for lost
         try:
             self._execute("release savepoint hydra_step")
             transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)

@@ -74,3 +74,24 @@ def test_g6_a_transaction_whose_result_the_server_does_not_take_fails(narrow_url
             engine.submit(refused_transaction.bind(LIMIT_BYTES)).result(timeout=60)
         assert engine.submit(refused_transaction.bind(10)).result(timeout=60) == 10
         assert engine.audit() == []
+
+
+@hydra.workflow
+def refused_child(name: str) -> str:
+    return name
+
+
+@hydra.workflow
+def refused_parent(key: str) -> str:
+    give_small()
+    return hydra.spawn(refused_child.bind("child"), key=key).result()
+
+
+def test_g7_a_key_that_no_database_keeps_parks_its_parent_and_no_node(url: str) -> None:
+    with hydra.Engine(url) as engine, engine.worker():
+        refused = engine.submit(refused_parent.bind("inv\0-42"))
+        others = [engine.submit(refused_parent.bind(f"inv-{number}")) for number in range(3)]
+        assert [each.result(timeout=60) for each in others] == ["child"] * 3
+        until(lambda: refused.status() == Status.PARKED)
+        assert "holds a NUL character" in refused.execution().reason
+        assert engine.audit() == []

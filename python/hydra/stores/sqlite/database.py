@@ -28,7 +28,7 @@ class Database:
         self.path = path
         self.write_wait_seconds = 20.0
         self.synchronous = synchronous
-        self._file: tuple[int, int] | None = None  # device and inode, since it was first seen
+        self._file: tuple[int, int] | None = None  # device and inode, since it was first opened
         self.start_anew()
         forks.register(self)
 
@@ -227,15 +227,7 @@ class Database:
 
     def _require_in_place(self) -> None:
         """A file that was deleted or replaced takes with it what is still written to it (G1)."""
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            found = None
-        else:
-            found = (status.st_dev, status.st_ino)
-        if self._file is None:
-            self._file = found
-        elif found != self._file:
+        if self._file is not None and _identity(self.path) != self._file:
             message = f"the database `{self.path}` was deleted or replaced while it was open"
             raise ConfigError(f"{message}; end every program that uses it, and start them anew")
 
@@ -275,6 +267,7 @@ class Database:
             )
             connection.execute(f"pragma cache_size = -{CACHE_KIB}")
             connection.execute("pragma query_only = on")
+            self._file = self._file or _identity(self.path)
             return connection
 
     def _writing(self) -> sqlite3.Connection:
@@ -296,6 +289,14 @@ class Database:
                 message = f"the lock files beside the database `{self.path}` cannot be written: {error.strerror}"
                 raise ConfigError(message) from error
         return self._queue
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, quote, urlencode
 
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
@@ -17,7 +16,6 @@ COUNT_MAX = 2**31 - 1
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_PASSWORD = re.compile(r"(?<=://)([^:/@?]*):.*@")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -44,13 +42,6 @@ def database_url(url: str | None) -> str:
     if not isinstance(chosen, str):
         raise ConfigError(f"`{chosen!r:.80}` is not a database URL; give a text, such as `{DEFAULT_DATABASE_URL}`")
     return chosen
-
-
-def without_password(url: str) -> str:
-    """A database URL as it may be shown."""
-    base, mark, query = url.partition("?")
-    kept = [(name, text) for name, text in parse_qsl(query, keep_blank_values=True) if name != "password"]
-    return _PASSWORD.sub(r"\1@", base) + (mark + urlencode(kept, quote_via=quote) if kept else "")
 
 
 def namespace_name(name: str | None) -> str:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hydra.errors import HydraError
+from hydra.stores import open_store, without_password
 from terminal import Terminal
 
 INVOICE = '{"number": "7", "amount": "12.50", "due": "2026-03-01"}'
@@ -233,3 +235,53 @@ def test_two_workflows_of_one_name(terminal: Terminal, tmp_path: Path) -> None:
     answer = terminal.hydra("start", "app")
     assert answer.code == 2
     assert "two workflows are named `bill`" in answer.error
+
+
+SECRET = "s3cr3t-PW"
+
+
+@pytest.mark.parametrize(
+    "db",
+    [
+        "oracle://u:{}@host/x",
+        "host=127.0.0.1 password={} dbname=x",
+        *(
+            f"{scheme}://u:{password}@127.0.0.1:1/x"
+            for scheme in ("postgresql", "mysql")
+            for password in (
+                "{}",
+                "a@{}",
+                "{}@a",
+                "a/{}",
+                "{}/a",
+                "7/{}",
+                "a?{}",
+                "{}?a",
+                "a#{}",
+                "{}#a",
+                "%zz{}",
+                "[{}",
+                "a:{}",
+            )
+        ),
+        "postgresql://127.0.0.1:1/x?user=u&password={}",
+        "postgresql://127.0.0.1:1/x?PASSWORD={}",
+        "postgresql://u@127.0.0.1:1/x?sslpassword={}",
+        "postgresql://u:{}@[bad/x",
+        "mysql://u@127.0.0.1:1/x?password={}",
+    ],
+)
+def test_no_sentence_shows_a_password_however_it_is_written(db: str) -> None:
+    with pytest.raises(HydraError) as refused:
+        store = open_store(db.format(SECRET))
+        assert SECRET not in store.url
+        store.open()
+    assert SECRET not in str(refused.value)
+    assert SECRET not in without_password(db.format(SECRET))
+
+
+def test_a_start_shows_its_database_and_no_password(terminal: Terminal, postgres_url: str) -> None:
+    answer = terminal.hydra("start", "absent", db=postgres_url.replace("hydra@", f"hydra:{SECRET}@"))
+    assert answer.code == 2
+    assert "postgresql://hydra@/" in answer.error
+    assert SECRET not in answer.out + answer.error

@@ -18,12 +18,14 @@ POSTGRES = {
     "server_version": "18.0",
     "fsync": "on",
     "synchronous_commit": "on",
+    postgres.CALLERS_COMMIT: "on",
     "full_page_writes": "on",
     "synchronous_standby_names": "",
     "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
     "max_connections": "100",
 }
-ALONE = postgres.ServerState(0, 0, 5, 0, 0, False)
+ALONE = postgres.ServerState(0, 0, 0, 5, 0, 0, False)
 MYSQL = {
     "version": "8.4.0",
     "innodb_flush_log_at_trx_commit": "1",
@@ -89,12 +91,16 @@ def test_r19_no_weakened_setting_of_postgres_is_called_safe(setting: str, value:
     assert worst(postgres.judge({**POSTGRES, setting: value}, ALONE)) == {"durability": "danger"}
 
 
+def test_r19_a_weak_default_that_hydra_overrules_is_a_warning_to_those_who_join_it() -> None:
+    assert worst(postgres.judge({**POSTGRES, postgres.CALLERS_COMMIT: "off"}, ALONE)) == {"durability": "warning"}
+
+
 @pytest.mark.parametrize(
     ("state", "commit", "severity"),
     [
-        (postgres.ServerState(1, 1, 5, 0, 0, False), "on", None),
-        (postgres.ServerState(1, 1, 5, 0, 0, False), "local", "warning"),
-        (postgres.ServerState(1, 0, 5, 0, 0, False), "on", "warning"),
+        (postgres.ServerState(1, 1, 0, 5, 0, 0, False), "on", None),
+        (postgres.ServerState(1, 1, 0, 5, 0, 0, False), "local", "warning"),
+        (postgres.ServerState(1, 0, 0, 5, 0, 0, False), "on", "warning"),
     ],
     ids=["synchronous", "not waited for", "asynchronous"],
 )
@@ -103,6 +109,23 @@ def test_r19_replication_is_safe_only_where_commits_wait_for_it(
 ) -> None:
     found = worst(postgres.judge({**POSTGRES, "synchronous_commit": commit}, state))
     assert found == ({} if severity is None else {"replication": severity})
+
+
+@pytest.mark.parametrize(("is_pooled", "found"), [(False, {}), (True, {"isolation": "warning"})])
+def test_r28_only_a_pooler_keeps_hydra_from_choosing_the_isolation(is_pooled: bool, found: dict[str, str]) -> None:
+    settings = {**POSTGRES, "default_transaction_isolation": "serializable"}
+    assert worst(postgres.judge(settings, ALONE, is_pooled=is_pooled)) == found
+    assert worst(postgres.judge(POSTGRES, ALONE, is_pooled=is_pooled)) == {}
+
+
+def test_r19_what_a_role_may_not_see_of_replicas_is_not_called_asynchronous() -> None:
+    (found,) = [
+        each
+        for each in postgres.judge(POSTGRES, ALONE._replace(replica_count=1, hidden_replica_count=1))
+        if each.severity != Severity.OK
+    ]
+    assert (found.subject, found.severity) == ("replication", "warning")
+    assert "may not see whether commits wait for them" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -129,6 +152,8 @@ def test_what_else_is_said_of_postgres(settings: dict[str, str], state: postgres
         ({"log_bin": "ON"}, {"replication": "warning"}),
         ({"log_bin": "ON", "rpl_semi_sync_source_enabled": "ON"}, {}),
         ({"read_only": "ON"}, {"role": "danger"}),
+        ({"tx_read_only": "ON"}, {"role": "danger"}),
+        ({"transaction_read_only": "ON"}, {"role": "danger"}),
         ({"max_allowed_packet": str(16 << 20)}, {"packet": "warning"}),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import apps
 import pytest
 from scene import Scene, until
+from servers import mysql
 
 
 def write_app(scene: Scene, text: str) -> None:
@@ -94,6 +96,28 @@ def test_a_file_that_is_no_database_is_one_sentence_and_2(scene: Scene) -> None:
     assert node.wait() == 2
     assert node.text().startswith("error: ")
     assert "is not a SQLite database" in node.text()
+
+
+def test_g1_a_database_that_would_lose_what_it_accepts_is_a_warning(scene: Scene) -> None:
+    if scene.url.startswith("mysql"):
+        with mysql.connect(scene.url) as root:
+            root.query("set global innodb_flush_log_at_trx_commit = 2")
+            try:
+                node = scene.start()
+                until(lambda: "node `" in node.text())
+            finally:
+                root.query("set global innodb_flush_log_at_trx_commit = 1")
+    else:
+        weak = "synchronous=normal"
+        if scene.url.startswith("postgresql"):
+            weak = "options=-c%20synchronous_commit%3Doff"
+        url = scene.url.replace("hydra@", "hydra:s3cr3t-PW@")
+        node = scene.start(url=f"{url}{'&' if '?' in url else '?'}{weak}")
+        until(lambda: "node `" in node.text())
+    (told,) = [line for line in node.text().splitlines() if "(G1" in line]
+    assert re.search("`(synchronous|synchronous_commit|innodb_flush_log_at_trx_commit) ?= ?(normal|off|2)`", told)
+    assert "s3cr3t-PW" not in node.text()
+    assert node.stop() == 0
 
 
 def test_spawn_imports_the_app_in_each_worker(scene: Scene) -> None:

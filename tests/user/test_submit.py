@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -288,3 +289,36 @@ def test_importing_hydra_starts_no_thread() -> None:
     program = "import os, hydra; print(len(os.listdir('/proc/self/task')))"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "1"
+
+
+def test_a_connection_that_is_closed_or_another_threads_is_refused(engine: hydra.Engine, tmp_path: Path) -> None:
+    engine.stats()
+    connection = sqlite3.connect(tmp_path / "user.db")
+    with ThreadPoolExecutor(1) as threads, pytest.raises(hydra.ConfigError, match="in that same thread"):
+        threads.submit(lambda: engine.submit(shop.echo.bind(1), connection=connection)).result()
+    connection.close()
+    with pytest.raises(hydra.ConfigError, match="`connection` cannot be used: Cannot operate on a closed database"):
+        engine.submit(shop.echo.bind(1), connection=connection)
+
+
+def test_a_connection_may_read_rows_and_texts_its_own_way(engine: hydra.Engine, tmp_path: Path) -> None:
+    engine.stats()
+    connection = sqlite3.connect(tmp_path / "user.db")
+    connection.row_factory, connection.text_factory = sqlite3.Row, bytes
+    handle = engine.submit(shop.echo.bind(1), connection=connection)
+    assert (connection.row_factory, connection.text_factory) == (sqlite3.Row, bytes)
+    connection.commit()
+    connection.close()
+    assert handle.status() == "pending"
+
+
+def test_an_engine_and_its_worker_keep_their_file_when_the_program_changes_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with hydra.Engine("sqlite:///a%20b.db?synchronous=normal") as engine:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        with engine.worker():
+            assert engine.submit(shop.echo.bind(1)).result(timeout=30) == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []

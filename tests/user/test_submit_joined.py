@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +29,27 @@ def of_psycopg(url: str) -> Caller:
     return Caller(own, lambda: own.execute("select 1"), own.commit, own.rollback, own.close)
 
 
+def of_psycopg_in_latin1(url: str) -> Caller:
+    own = psycopg.connect(url, client_encoding="latin1")
+    return Caller(own, lambda: own.execute("select 1"), own.commit, own.rollback, own.close)
+
+
+def of_psycopg_in_a_pipeline(url: str) -> Caller:
+    own = psycopg.connect(url)
+    pipeline = ExitStack()
+    pipeline.enter_context(own.pipeline())
+    return Caller(
+        own, lambda: own.execute("select 1"), own.commit, own.rollback, lambda: (pipeline.close(), own.close())
+    )
+
+
+def of_sqlalchemy_not_begun(url: str) -> Caller:
+    """As `with engine.connect() as connection` gives it: SQLAlchemy begins when it executes something itself."""
+    caller = of_sqlalchemy(url)
+    caller.begin = lambda: None
+    return caller
+
+
 def of_sqlalchemy(url: str) -> Caller:
     own = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url)).connect()
     return Caller(own, lambda: own.execute(sqlalchemy.text("select 1")), own.commit, own.rollback, own.close)
@@ -49,7 +71,10 @@ def of_pymysql(url: str) -> Caller:
 
 LIBRARIES: dict[str, tuple[str, Callable[[str], Caller]]] = {
     "psycopg": ("postgres_url", of_psycopg),
+    "psycopg in latin1": ("postgres_url", of_psycopg_in_latin1),
+    "psycopg in a pipeline": ("postgres_url", of_psycopg_in_a_pipeline),
     "sqlalchemy": ("postgres_url", of_sqlalchemy),
+    "sqlalchemy, not begun": ("postgres_url", of_sqlalchemy_not_begun),
     "django": ("postgres_url", of_django),
     "pymysql": ("mysql_url", of_pymysql),
 }
@@ -76,15 +101,16 @@ def caller(library: tuple[str, Callable[[str], Caller]], engine: hydra.Engine) -
 
 def test_g1_an_execution_commits_or_vanishes_with_its_callers_transaction(engine: hydra.Engine, caller: Caller) -> None:
     caller.begin()
-    gone = engine.submit(shop.echo.bind(1), key="1", connection=caller.joined)
+    gone = engine.submit(shop.echo.bind(1), key="é", connection=caller.joined)
     caller.rollback()
     with pytest.raises(hydra.NotFound):
         gone.status()
     caller.begin()
-    kept = engine.submit(shop.echo.bind(1), key="1", connection=caller.joined)
+    kept = engine.submit(shop.echo.bind(1), key="é", connection=caller.joined)
     assert engine.executions() == [], "nobody sees it before the caller commits"
     caller.commit()
     assert kept.status() == "pending"
+    assert engine.submit(shop.echo.bind(1), key="é").id == kept.id
 
 
 def test_g1_submit_many_in_a_callers_transaction_is_all_or_nothing(engine: hydra.Engine, caller: Caller) -> None:
@@ -97,3 +123,32 @@ def test_g1_submit_many_in_a_callers_transaction_is_all_or_nothing(engine: hydra
     engine.submit_many(bounds[:1], keys=["d"], connection=caller.joined)
     caller.commit()
     assert len(engine.executions()) == 2, "the transaction goes on after a conflict"
+
+
+def end_session(caller: Caller, url: str) -> None:
+    """Behind its driver's back, as an administrator does."""
+    if url.startswith("mysql"):
+        with mysql.connect(url) as other, other.cursor() as cursor:
+            cursor.execute(f"kill {caller.joined.thread_id()}")
+        return
+    with psycopg.connect(url, autocommit=True) as connection:
+        ours = "datname = current_database() and pid <> pg_backend_pid() and state = 'idle in transaction'"
+        connection.execute(f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where {ours}".encode())
+
+
+@pytest.mark.parametrize("name", ["psycopg", "pymysql"])
+def test_a_connection_that_is_closed_or_lost_is_one_sentence(name: str, request: pytest.FixtureRequest) -> None:
+    fixture, make = LIBRARIES[name]
+    url = request.getfixturevalue(fixture)
+    with hydra.Engine(url) as engine:
+        engine.migrate()
+        caller = make(url)
+        caller.begin()
+        end_session(caller, url)
+        with pytest.raises(hydra.StoreUnavailable):
+            engine.submit(shop.echo.bind(1), connection=caller.joined)
+        closed = make(url)
+        closed.close()
+        with pytest.raises(hydra.ConfigError, match="`connection` is closed"):
+            engine.submit(shop.echo.bind(1), connection=closed.joined)
+        assert engine.executions() == []

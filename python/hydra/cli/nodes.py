@@ -10,8 +10,9 @@ import click
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.views import to_datetime
-from hydra.config import database_url, module_name, namespace_name, without_password
+from hydra.config import database_url, module_name, namespace_name
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
+from hydra.stores import absolute, without_password
 
 
 @click.command()
@@ -64,7 +65,7 @@ def start(
     """
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
-    url = database_url(db)
+    url = absolute(database_url(db))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
         click.echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
     settings = Settings(

@@ -43,7 +43,7 @@ from hydra.definitions import BoundWorkflow, Workflow, caller
 from hydra.errors import ConfigError, HydraError, NotFound
 from hydra.execution import Snapshot, Status, Submission, Submitted
 from hydra.forking import count_before, prepare_fork
-from hydra.stores import open_store
+from hydra.stores import absolute, open_store, without_password
 from hydra.stores.store import Filter, NodeState, Stats, Store, Violation, WorkflowInfo
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Engine:
         self._session: Session | None = None
         self._closed = False
         open_store(self.url, self.namespace)  # a URL nobody understands is an error here, not at the first call
+        self.url = absolute(self.url)
         _engines.add(self)
 
     # programs
@@ -396,7 +397,7 @@ class Engine:
     def _open(self) -> Session:
         with self._opening:
             if self._closed:
-                raise HydraError(f"the engine of `{config.without_password(self.url)}` is closed; make a new one")
+                raise HydraError(f"the engine of `{without_password(self.url)}` is closed; make a new one")
             if self._session is None:
                 store = open_store(self.url, self.namespace)
                 if self._timeout_seconds is not None:

@@ -109,6 +109,8 @@ class Node:
         self._alarm = _core.Heartbeat()
         self._alarm_at_ns: int | None = None
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._bell_lock = threading.Lock()
+        self._is_closed = False
         self._asked: list[Action] = []
         self._outgoing = Outgoing()
         self._exit: Exit | None = None
@@ -140,7 +142,9 @@ class Node:
     def report(self, report: Report) -> None:
         """The same from any thread."""
         self._reports.append(report)
-        os.eventfd_write(self._bell, 1)
+        with self._bell_lock:  # a node that has ended hears nothing, and its descriptor may be another's by now
+            if not self._is_closed:
+                os.eventfd_write(self._bell, 1)
 
     def serve(self, workflows: list[WorkflowInfo], code_version: str) -> None:
         """Claim these workflows from now on."""
@@ -176,7 +180,9 @@ class Node:
             self._watcher.join()
         self._alarm.close()
         self.selector.close()
-        os.close(self._bell)
+        with self._bell_lock:
+            self._is_closed = True
+            os.close(self._bell)
         if self.page is not None:
             self.page.close()
         if self.lock is not None:

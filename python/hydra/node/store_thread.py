@@ -49,12 +49,13 @@ from hydra.dispatch.events import (
     WorkHint,
 )
 from hydra.dispatch.rewind import CAUSE, PARK_MAX, REASON_PAYLOAD
-from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
+from hydra.errors import ConfigError, LeaseLost, PayloadError, StoreUnavailable
 from hydra.execution import FINAL, Ending, ExecutionCommit, NodeInfo, NodeRef, Snapshot
 from hydra.frames import Committed, FromWorker
 from hydra.node.errands import Crashed, GiveBack, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
 from hydra.node.heirs import going_on_elsewhere, has_diverged, with_heirs
 from hydra.node.peers import Reaper
+from hydra.node.refused_values import write_or_park
 from hydra.node.ticker import Ticker
 from hydra.stores.store import Store, WorkflowInfo
 
@@ -212,6 +213,8 @@ class StoreThread:
         except LeaseLost:
             self._refuse()
             return
+        except PayloadError as error:
+            events = self._without_refused(node, actions, error)
         except NO_ANSWER as error:
             if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
                 events = [OutcomeUnknown(str(error), elsewhere)]
@@ -229,6 +232,18 @@ class StoreThread:
             elif self._ticker.is_serving:
                 self._ticker.look_soon()
                 self._promote()
+
+    def _without_refused(self, node: NodeRef, actions: list[Action], error: PayloadError) -> list[Event]:
+        """All of it again, in smaller parts; the execution left alone with the value that is refused is parked."""
+        events = []
+        for action in actions:
+            event = _failure(action, str(error))
+            if isinstance(action, SendCommit) and len(action.commits) == 1:
+                with suppress(LeaseLost, *NO_ANSWER):  # the next try is told
+                    if self._store.connection_number == self._proven_number:
+                        event = write_or_park(self._store, node, action, self._clock.now())
+            events.append(event)
+        return events
 
     def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
         try:

@@ -26,7 +26,6 @@ import msgspec
 
 from hydra import _core
 from hydra.clock import boottime_ns
-from hydra.config import without_password
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import Settings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
@@ -35,8 +34,8 @@ from hydra.node.children import Children
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings
 from hydra.observability.logs import configure_logging
-from hydra.stores import open_store
-from hydra.stores.store import Store
+from hydra.stores import open_store, without_password
+from hydra.stores.store import Severity, Store
 from hydra.worker.zygote import ImportFailed, Manifest
 
 if TYPE_CHECKING:
@@ -106,6 +105,7 @@ class Supervisor:
         if monitor is not None:
             store = monitor.store
         _open(store)
+        _warn_of_weakness(store)
         node = self._node = Node(store, ttl_ns, self._worker_count)
         app = AppSettings(
             settings.module,
@@ -248,6 +248,14 @@ def modified_times(files: list[str]) -> dict[str, int]:
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """The wake-up descriptor has the news already."""
+
+
+def _warn_of_weakness(store: Store) -> None:
+    """Nobody shall take a database for durable that is not."""
+    with contextlib.suppress(HydraError):  # what does not answer now is waited for later
+        found = store.durability()
+        if found.severity == Severity.DANGER:
+            log.warning("%s", found.sentence)
 
 
 def _open(store: Store) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, unquote, urlsplit
+import os
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from hydra.config import without_password
 from hydra.errors import ConfigError
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
+from hydra.stores.urls import without_password
 
-__all__ = ["open_store"]
+__all__ = ["absolute", "open_store", "without_password"]
 
 _SQLITE_FORMS = "`sqlite:///relative.db` or `sqlite:////absolute.db`"
 
@@ -32,9 +33,21 @@ def open_store(url: str, namespace: str = "default") -> Store:
     )
 
 
-def _sqlite_store(url: str, namespace: str) -> SqliteStore:
+def absolute(url: str) -> str:
+    """The URL as it is to be kept and passed on: a relative path would mean another file in another directory."""
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
+    if parts.scheme != "sqlite" or not path or os.path.isabs(path):
+        return url
+    return f"sqlite:////{quote(os.path.abspath(path).lstrip('/'))}{'?' if parts.query else ''}{parts.query}"
+
+
+def _sqlite_store(url: str, namespace: str) -> SqliteStore:
+    parts = urlsplit(url)
+    try:
+        path = unquote(parts.path.removeprefix("/"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"`{url}` is not readable as UTF-8; write a `%` in a path as `%25`") from error
     if parts.netloc or not path or path == ":memory:" or "\0" in path:
         raise ConfigError(f"`{url}` names no SQLite file; use {_SQLITE_FORMS}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))

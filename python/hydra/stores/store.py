@@ -288,6 +288,10 @@ class Store(Protocol):
         """How the database is set up, and which promises it cannot keep like that. Needs no tables, writes nothing."""
         ...
 
+    def durability(self) -> Finding:
+        """The one finding of `examine` that every node must know: whether what is answered survives a power cut."""
+        ...
+
     def wait_for_change(self, timeout: float) -> bool:
         """Block until others may have written something, at most `timeout` seconds. A hint; True if it saw one."""
         ...

@@ -159,7 +159,7 @@ def test_a_payload_past_the_servers_packet_is_refused_by_name(own_server: MysqlS
     [
         ("mysql://root@localhost", ConfigError, "names no database"),
         ("mysql://root@localhost/a/b", ConfigError, "names no database"),
-        ("mysql://root@localhost:port/a", ConfigError, "is not a URL"),
+        ("mysql://root@localhost:port/a", ConfigError, "is not a MySQL URL"),
         ("mysql://root@localhost/a?colour=red", ConfigError, "`colour` is not an option"),
         ("mysql://root:secret@127.0.0.1:1/a", StoreUnavailable, "does not answer"),
         ("mariadb://root@localhost/a?unix_socket=/nowhere", StoreUnavailable, "does not answer"),
@@ -289,3 +289,68 @@ def test_a_forked_child_opens_its_own_connection(open_store: Callable[..., Mysql
     assert os.waitpid(pid, 0)[1] == 0
     store.submit([submission()], NOW)
     assert len(store.list(Filter())) == 3
+
+
+def test_a_callers_connection_to_another_server_is_refused(
+    own_server: MysqlServer, store: MysqlStore, mysql_server: MysqlServer
+) -> None:
+    """Whose database has the same name and the same tables."""
+    name = store.url.partition("?")[0].rpartition("/")[2]
+    with connect(mysql_server.url()) as caller:
+        caller.query(f"create database `{name}`")
+        twin = MysqlStore(mysql_server.url(name), "default")
+        twin.open()
+        caller.select_db(name)
+        caller.begin()
+        assert twin.submit_in(caller, [submission()], NOW)[0].created
+        with pytest.raises(ConfigError, match="is not in the store's database"):
+            store.submit_in(caller, [submission()], NOW)
+        caller.rollback()
+        twin.close()
+        caller.query(f"drop database `{name}`")
+
+
+@pytest.mark.parametrize(
+    "setting", ["sql_safe_updates = 1", "sql_select_limit = 1", "sql_mode = 'ANSI,PIPES_AS_CONCAT'"]
+)
+def test_what_the_server_restricts_or_reads_its_own_way_changes_nothing(
+    own_server: MysqlServer, own_url: str, setting: str
+) -> None:
+    root = Behind(own_server.url("mysql"))
+    (before,) = root.run(f"select @@global.{setting.partition(' ')[0]}")
+    root.run(f"set global {setting}")
+    try:
+        store = MysqlStore(own_url, "default")
+        store.open()
+        node = store.register_node(node_info(), NOW)
+        store.submit([submission() for _ in range(3)], NOW)
+        claimed = store.claim(node, ["bill"], 3, NOW)
+        assert len(claimed) == 3
+        assert (
+            store.commit(node, [ended(one, "completed", record(1), payload=b"") for one in claimed], NOW) == [True] * 3
+        )
+        step = store.step_connection()
+        step.begin()
+        with step.connection.cursor() as cursor:
+            cursor.execute("select 1 union select 2")
+            assert cursor.rowcount == 2
+        step.roll_back()
+        step.close()
+        assert store.purge(NOW + 1, 10) == 3
+        assert store.audit() == []
+        store.close()
+    finally:
+        value = f"'{before[0]}'" if isinstance(before[0], str) else before[0]
+        root.run(f"set global {setting.partition(' ')[0]} = {value}")
+
+
+def test_a_password_may_have_any_character(own_server: MysqlServer, own_url: str) -> None:
+    root = Behind(own_server.url("mysql"))
+    root.run("create user teller identified by 'pä€ss:/?#@%'")
+    root.run("grant all on *.* to teller")
+    store = MysqlStore(own_url.replace("root@", f"teller:{quote('pä€ss:/?#@%', safe='')}@"), "default")
+    store.open()
+    assert store.submit([submission()], NOW)[0].created
+    assert "ss" not in store.url.partition("@")[0].replace("mysql://", "")
+    store.close()
+    root.run("drop user teller")

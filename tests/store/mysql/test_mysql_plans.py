@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
-from hydra.execution import ExecutionCommit
+from hydra.execution import ExecutionCommit, Message
 from hydra.stores.mysql import MysqlStore
 from mysql_racing import NOW, Behind, ended, node_info, record, recorded, submission
+from servers.mysql import connect
 
 IN_ORDER = "negated_priority, run_at, id"  # the claim takes the first rows of one range, and reads no further
 EXACT = {"const", "eq_ref", "range"}
@@ -42,6 +45,36 @@ def test_whatever_locks_finds_its_rows_by_primary_key(open_store: Callable[..., 
             # Only a purge goes by another index, to the links of a family that has ended.
             assert (plan["table"], plan["key"]) in (("c", "by_parent"), (plan["table"], "PRIMARY")), (query, plan)
             assert plan["type"] in EXACT or f"order by {IN_ORDER}" in query or is_led_to(plan), (query, plan)
+
+
+def test_a_callers_open_transaction_holds_up_neither_nodes_nor_a_purge(
+    open_store: Callable[..., MysqlStore], mysql_url: str
+) -> None:
+    """Its rows lie in tables of few others, which a scan would lock one after another."""
+    store = open_store()
+    store.write_wait_seconds = 0.5
+    node = store.register_node(node_info(), NOW)
+    caller = connect(mysql_url)
+    for _ in range(10):
+        caller.begin()
+        store.submit_in(caller, [submission()], NOW)
+        caller.commit()
+    caller.begin()
+    (open_one,) = store.submit_in(caller, [submission()], NOW)
+    claimed = store.claim(node, ["bill"], 20, NOW)
+    messages = [Message(submission().id, one.id, "paid", b"", NOW) for one in claimed]
+    store.signal(messages, NOW)
+    heard = [msgspec.structs.replace(record(1), kind="event", digest=UUID(each.id).bytes) for each in messages]
+    ends = [ended(one, "completed", event, payload=b"") for one, event in zip(claimed, heard, strict=True)]
+    assert store.commit(node, ends, NOW) == [True] * 10
+    store.heartbeat_node(node, NOW)
+    assert store.stats(NOW).counts == {"bill": {"completed": 10}}
+    assert store.purge(NOW + 1, 20) == 10
+    caller.commit()
+    caller.close()
+    store.heartbeat_node(node, NOW)
+    assert [one.id for one in store.claim(node, ["bill"], 20, NOW)] == [open_one.id]
+    assert store.audit() == []
 
 
 def test_the_head_of_a_queue_of_thousands_is_read_and_no_more(

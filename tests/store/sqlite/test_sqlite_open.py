@@ -25,6 +25,7 @@ from store_values import NOW, claim, register, submit
         ("oracle://x", "is not a database URL"),
         ("billing.db", "is not a database URL"),
         ("", "is not a database URL"),
+        ("sqlite:///50%ff.db", "write a `%` in a path as `%25`"),
         ("sqlite://", "names no SQLite file"),
         ("sqlite:///", "names no SQLite file"),
         ("sqlite:///:memory:", "names no SQLite file"),
@@ -257,3 +258,30 @@ def test_the_error_of_a_statement_hydra_did_not_foresee_is_not_hidden(tmp_path: 
         connection.execute("select * from hydra_nothing")
     assert store.submit([Submission("1", "bill", b"", b"")], NOW)[0].created
     store.close()
+
+
+@pytest.mark.parametrize("successor", ["none", "an older copy"])
+def test_g1_nothing_is_accepted_into_a_file_that_was_deleted_or_replaced(tmp_path: Path, successor: str) -> None:
+    path = tmp_path / "hydra.db"
+    store = open_store(f"sqlite:///{path}")
+    store.open()
+    (id,) = submit(store)
+    path.rename(tmp_path / "moved.db")
+    if successor != "none":
+        open_store(f"sqlite:///{path}").open()
+    for use in (lambda: submit(store), lambda: store.get([id])):
+        with pytest.raises(ConfigError, match="was deleted or replaced while it was open"):
+            use()
+    assert path.exists() == (successor != "none"), "a look makes no file"
+    store.close()
+
+
+def test_a_link_leads_to_the_same_lock_files(tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "hydra.db").symlink_to(tmp_path / "hydra.db")
+    for folder in (tmp_path, tmp_path / "links"):
+        store = open_store(f"sqlite:///{folder}/hydra.db")
+        store.open()
+        submit(store)
+        store.close()
+    assert [each.name for each in (tmp_path / "links").iterdir()] == ["hydra.db"]

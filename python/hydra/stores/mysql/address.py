@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from hydra.config import without_password
 from hydra.errors import ConfigError
+from hydra.stores.urls import refuse_ambiguous, without_password
 
 DEFAULT_PORT = 3306
 _OPTIONS = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
@@ -40,18 +40,20 @@ class Address(msgspec.Struct, frozen=True):
             "host": self.host,
             "port": self.port,
             "user": self.user,
-            "password": self.password,
+            "password": self.password.encode(),  # PyMySQL would send Latin-1, and the server compares UTF-8
             "database": self.database,
             **self.options,
         }
 
 
 def read_address(url: str) -> Address:
+    refuse_ambiguous(url)
     try:
         parts = urlsplit(url)
         port = parts.port or DEFAULT_PORT
-    except ValueError as error:
-        raise ConfigError(f"`{without_password(url)}` is not a URL: {error}") from error
+    except ValueError:  # its text may quote a piece of the password
+        form = "mysql://user:password@host:3306/database"
+        raise ConfigError(f"`{without_password(url)}` is not a MySQL URL; write `{form}`, with one host") from None
     database = unquote(parts.path.strip("/"))
     if not database or "/" in database:
         raise ConfigError(

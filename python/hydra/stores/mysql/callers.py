@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra.errors import ConfigError, HydraError
+from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.failures import error_code, explain
+from hydra.stores.mysql.statements import STATEMENTS
 from hydra.stores.mysql.tallies import delta_rows
 from hydra.stores.mysql.transaction import Transaction
 
@@ -39,11 +41,13 @@ class CallerSession:
 
 
 @contextmanager
-def joined(connection: object, namespace: str, database: str, place: str) -> Iterator[Transaction]:
+def joined(connection: object, namespace: str, database: Database) -> Iterator[Transaction]:
     """The caller's transaction; what is queued is sent before it is handed back."""
     if not callable(getattr(connection, "cursor", None)) or not callable(getattr(connection, "commit", None)):
         name = type(connection).__name__
         raise ConfigError(f"`connection` is a `{name}`; this store joins transactions of a MySQL driver's connection")
+    if getattr(connection, "open", True) is False:
+        raise ConfigError("`connection` is closed; give one that is open")
     session = CallerSession(connection)
     try:
         _check(session, database)
@@ -55,15 +59,19 @@ def joined(connection: object, namespace: str, database: str, place: str) -> Ite
     except HydraError:
         raise
     except Exception as error:
-        clear = explain(error, place)
+        clear = explain(error, database.address.place)
         if clear is None:
             raise
         raise clear from error
 
 
-def _check(session: CallerSession, database: str) -> None:
-    if session.send(["select database()"])[0][0][0] != database:
-        raise ConfigError(f"`connection` is not in the store's database `{database}`; open one to that database")
+def _check(session: CallerSession, database: Database) -> None:
+    (((name, *server),),) = session.send([STATEMENTS["identity"]])
+    ((our_name, *our_server),) = database.read(STATEMENTS["identity"])
+    # Members of one cluster are several servers with the same tables: there the database's name must do.
+    if name != our_name or (database.share_locks_block and server != our_server):
+        place = database.address.place
+        raise ConfigError(f"`connection` is not in the store's database `{place}`; open one to that database")
     try:
         # Outside a transaction a savepoint is gone as soon as it was made.
         session.send(["savepoint hydra_check", "release savepoint hydra_check"])

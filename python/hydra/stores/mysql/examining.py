@@ -10,12 +10,20 @@ from hydra.stores.store import Finding, Severity
 
 PACKET_BYTES_MINIMUM = 34 << 20  # a payload of 16 MiB in hexadecimal, and what goes with it
 CONNECTIONS_SHARE_MAXIMUM = 0.8
+READ_ONLY_SETTINGS = ("read_only", "super_read_only", "innodb_read_only", "tx_read_only", "transaction_read_only")
 
 
 def examine(database: Database) -> list[Finding]:
-    settings = {name.lower(): value for name, value in database.read(STATEMENTS["settings"])}
     state = {name.lower(): int(value) for name, value in database.read(STATEMENTS["server_state"])}
-    return judge(settings, state)
+    return judge(_settings(database), state)
+
+
+def durability(database: Database) -> Finding:
+    return _judge_durability(_settings(database))
+
+
+def _settings(database: Database) -> dict[str, str]:
+    return {name.lower(): value for name, value in database.read(STATEMENTS["settings"])}
 
 
 def judge(settings: Mapping[str, str], state: Mapping[str, int]) -> list[Finding]:
@@ -54,7 +62,7 @@ def _judge_replication(settings: Mapping[str, str], state: Mapping[str, int]) ->
 
 
 def _judge_role(settings: Mapping[str, str]) -> Finding:
-    closed = [name for name in ("read_only", "super_read_only") if settings.get(name, "OFF") in ("ON", "1")]
+    closed = [name for name in READ_ONLY_SETTINGS if settings.get(name, "OFF") in ("ON", "1")]
     if closed:
         return Finding(
             Severity.DANGER, "role", f"`{closed[0]} = ON`: nothing can be written; name the primary in the URL"

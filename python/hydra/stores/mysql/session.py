@@ -22,10 +22,10 @@ CONNECT_TIMEOUT_SECONDS = 3
 READ_WAIT_SECONDS = 60.0
 MAX_FLUSH_BYTES = 4 * 1024 * 1024
 
-_SETTINGS = (
+SETTINGS = (
     "set session transaction isolation level read committed",
-    "set session time_zone = '+00:00'",
-    "set session sql_mode = 'STRICT_ALL_TABLES'",
+    "set session time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', "
+    "sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
 )
 
 
@@ -63,7 +63,7 @@ class Session:
         self.is_mariadb = "mariadb" in self.version_text.lower()
         numbers = re.findall(r"\d+", self.version_text.removeprefix("5.5.5-"))  # MariaDB's prefix for very old replicas
         self.version = tuple(map(int, numbers[:3]))
-        settings = list(_SETTINGS)
+        settings = list(SETTINGS)
         if write_wait_seconds is not None:
             idle = "idle_transaction_timeout" if self.is_mariadb else "wait_timeout"
             settings += [

@@ -14,25 +14,22 @@ from hydra.stores import lent
 from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.callers import CallerSession
-from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_code, explain, is_session_lost
+from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_code, explain, is_session_lost, too_large
 from hydra.stores.mysql.lent_connection import LentConnection
+from hydra.stores.mysql.session import SETTINGS
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.store import Passing
 
 CONNECT_SECONDS = 5
 REPLY_SECONDS = 60
 INTERRUPT_SECONDS = 5
+STATEMENT_BYTES = 1 << 16  # of a record beside its payload
 _SAVEPOINT_GONE = 1305
 _NO_SUCH_THREAD = 1094
 _ENDED = f"{lent.SENTENCE} (MySQL ends it at `create`, `alter` and `drop`, too)"
 _OPTION_FORBIDS, _READ_ONLY_TRANSACTION = 1290, 1792
 _CLOSED = """show global variables where variable_name in
 ('read_only', 'super_read_only', 'innodb_read_only', 'tx_read_only', 'transaction_read_only')"""
-_SETTINGS = (
-    "set session transaction isolation level read committed",
-    "set session time_zone = '+00:00'",
-    "set session sql_mode = 'STRICT_ALL_TABLES'",
-)
 
 
 class StepConnection:
@@ -47,14 +44,19 @@ class StepConnection:
         self._is_open = False
         try:
             self.connection: Any = LentConnection(**self._options(REPLY_SECONDS), autocommit=False)
-            for statement in _SETTINGS:
-                self._execute(statement)
+            with Cursor(self.connection) as cursor:
+                cursor.execute("select @@max_allowed_packet")
+                self._max_packet_bytes = int(cursor.fetchone()[0])
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self._place) or error from error
 
     def begin(self) -> None:
         self.connection.failure = None
         self._is_open = True
+        self.connection.cursorclass = Cursor
+        self.connection.select_db(self._address.database)
+        for statement in SETTINGS:  # each time: another function may have set something else
+            self._execute(statement)
         self._execute("begin")
         self._execute(f"savepoint {lent.SAVEPOINT}")
         self.connection.is_lent = True
@@ -62,6 +64,8 @@ class StepConnection:
     def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
         self.connection.is_lent = False
         failure = self.connection.failure
+        if 2 * sum(len(each.payload or b"") for each in item.records) + STATEMENT_BYTES > self._max_packet_bytes:
+            raise too_large(self._place)  # the server would only hang up, and be taken for lost
         try:
             self._execute(f"release savepoint {lent.SAVEPOINT}")
             transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)

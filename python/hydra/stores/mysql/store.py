@@ -6,7 +6,6 @@ import builtins
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from hydra.config import without_password
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
@@ -52,6 +51,7 @@ from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
 from hydra.stores.mysql.watch import Bells, Watch
 from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.urls import without_password
 
 
 class MysqlStore:
@@ -123,8 +123,7 @@ class MysqlStore:
         return self._database.write(lambda t: submission.submit(t, submissions, now))
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
-        address = self._database.address
-        with callers.joined(connection, self.namespace, address.database, address.place) as transaction:
+        with callers.joined(connection, self.namespace, self._database) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
     def fork(self, fork: Fork, now: int) -> Submitted:
@@ -192,6 +191,9 @@ class MysqlStore:
 
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)
+
+    def durability(self) -> Finding:
+        return examining.durability(self._database)
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from hydra.config import without_password
 from hydra.errors import ConfigError
+from hydra.stores.urls import refuse_ambiguous, without_password
 
 CONNECT_SECONDS = 5
 USER_TIMEOUT_MILLISECONDS = 5_000
@@ -61,8 +61,11 @@ def parse_address(url: str) -> Address:
 
 
 def _complete(plain: str, url: str) -> str:
+    refuse_ambiguous(url)
     try:
         given = conninfo_to_dict(plain)
     except psycopg.ProgrammingError as error:
-        raise ConfigError(f"`{without_password(url)}` is not a PostgreSQL URL: {str(error).strip()}") from error
-    return make_conninfo(plain, **{name: value for name, value in _DEFAULTS.items() if name not in given})
+        reason = str(error).partition('"')[0].strip(" :\n")  # what libpq quotes may be a piece of the password
+        raise ConfigError(f"`{without_password(url)}` is not a PostgreSQL URL: {reason}") from None
+    ours = {name: value for name, value in _DEFAULTS.items() if name not in given}
+    return make_conninfo(plain, **ours, client_encoding="UTF8")  # what hydra sends is, whatever the server's defaults

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import Format, PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from hydra.errors import ConfigError
@@ -22,6 +22,7 @@ from hydra.stores.postgres.statements import statements
 
 WRAPPER_DEPTH = 4  # SQLAlchemy's Session, its Connection, its pool's proxy, then psycopg's
 UNDO: Step = ("undo", {})
+ENCODING = "UTF8"  # in which columns of a batch are packed
 
 Run = Callable[..., list[Result]]
 
@@ -30,10 +31,16 @@ Run = Callable[..., list[Result]]
 def joined(connection: object, database: Database) -> Iterator[Run]:
     """Runs statements in the caller's transaction, which stays usable when one fails: all or nothing of them."""
     own = unwrap(connection)
-    if own.info.transaction_status not in (TransactionStatus.INTRANS, TransactionStatus.IDLE):
-        raise ConfigError("`connection` is in a failed or unfinished transaction; roll it back first")
-    if own.autocommit and own.info.transaction_status is TransactionStatus.IDLE:
-        raise ConfigError("`connection` has no open transaction to join; open one with `connection.transaction()`")
+    with _answering(own) as answered:
+        _check_transaction(own)
+        with _joined(own, database, answered) as run:
+            yield run
+
+
+@contextmanager
+def _joined(own: psycopg.Connection[TupleRow], database: Database, answered: Callable[[], None]) -> Iterator[Run]:
+    encoding = own.info.parameter_status("client_encoding")
+    is_foreign = encoding != ENCODING
 
     def run(*steps: Step) -> list[Result]:
         results: list[Result] = []
@@ -42,22 +49,33 @@ def joined(connection: object, database: Database) -> Iterator[Run]:
             cursor.format = Format.BINARY
             register(cursor.adapters)
             cursor.execute(statements()[name], parameters)
+            answered()
             results.append(Result(cursor.fetchall() if cursor.description else [], cursor.rowcount))
         return results
 
-    run(("join", {}))
     try:
-        _check_database(run, database)
-        yield run
+        run(("join", {}))
+        with _all_or_nothing(own, run):
+            if is_foreign:
+                run(("encode", {"encoding": ENCODING}))
+            _check_database(run, database)
+            yield run
+            if is_foreign:
+                run(("encode", {"encoding": encoding}))
         run(("leave", {}))
     except psycopg.Error as error:
-        if not own.closed:
-            run(UNDO, ("leave", {}))
         if error.sqlstate in RETRIED:  # the caller's framework knows what to do with it
             raise
         raise database.explained(error) from error
+
+
+@contextmanager
+def _all_or_nothing(own: psycopg.Connection[TupleRow], run: Run) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
-        run(UNDO, ("leave", {}))
+        if not own.closed:
+            run(UNDO, ("leave", {}))
         raise
 
 
@@ -69,6 +87,8 @@ def unwrap(connection: object) -> psycopg.Connection[TupleRow]:
             return inner
         if hasattr(inner, "ensure_connection"):  # Django's opens lazily
             inner.ensure_connection()
+        if callable(getattr(inner, "in_transaction", None)) and not inner.in_transaction():  # type: ignore[attr-defined]
+            inner.begin()  # type: ignore[attr-defined]  # SQLAlchemy's commits nothing that it did not see begin
         following = getattr(inner, "driver_connection", None) or getattr(inner, "connection", None)
         inner = following() if callable(following) else following
     if isinstance(inner, psycopg.Connection):
@@ -76,6 +96,26 @@ def unwrap(connection: object) -> psycopg.Connection[TupleRow]:
     name = f"{type(connection).__module__}.{type(connection).__qualname__}"
     message = f"`connection` is a `{name}`; this store joins transactions of `psycopg.Connection`"
     raise ConfigError(f"{message} and of SQLAlchemy's and Django's around one")
+
+
+@contextmanager
+def _answering(own: psycopg.Connection[TupleRow]) -> Iterator[Callable[[], None]]:
+    """Where the caller is in a pipeline, nothing is answered before the call of what this gives."""
+    if own.info.pipeline_status is PipelineStatus.OFF:
+        yield lambda: None
+        return
+    with own.pipeline() as pipeline:
+        pipeline.sync()
+        yield pipeline.sync
+
+
+def _check_transaction(own: psycopg.Connection[TupleRow]) -> None:
+    if own.closed:
+        raise ConfigError("`connection` is closed; give one that is open")
+    if own.info.transaction_status not in (TransactionStatus.INTRANS, TransactionStatus.IDLE):
+        raise ConfigError("`connection` is in a failed or unfinished transaction; roll it back first")
+    if own.autocommit and own.info.transaction_status is TransactionStatus.IDLE:
+        raise ConfigError("`connection` has no open transaction to join; open one with `connection.transaction()`")
 
 
 def _check_database(run: Run, database: Database) -> None:

@@ -27,7 +27,9 @@ IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
 WRITE_WAIT_SECONDS = 15.0  # for a server that accepts but never answers; a node waits a part of its lease
 READ_WAIT_SECONDS = 65.0
+ISOLATION = {"default_transaction_isolation": "read committed"}  # R28; behind a pooler nothing short of BEGIN says so
 WRITE_SETTINGS = {
+    **ISOLATION,
     # The same plan whatever the statistics say: each statement has one index, named in its file. Where a table that
     # grows is joined, the files write `x = any(array[y])`: only a look-up in x's index serves that, never a walk
     # through all of it.
@@ -38,8 +40,9 @@ WRITE_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
+DURABLE = {"synchronous_commit": "on"}  # whatever the server and the role say; the URL's `options` have the last word
 MODE = "default_transaction_read_only"
-READ_SETTINGS = {MODE: "on", "jit": "off"}
+READ_SETTINGS = {**ISOLATION, MODE: "on", "jit": "off"}
 
 T = TypeVar("T")
 C = TypeVar("C", bound=psycopg.Connection[Any])
@@ -253,6 +256,7 @@ class Database:
         milliseconds = 1000 * self._write_wait_seconds
         return {
             **WRITE_SETTINGS,
+            **DURABLE,
             "lock_timeout": f"{max(1, milliseconds * 0.7):.0f}ms",
             "statement_timeout": f"{max(1, milliseconds * 0.9):.0f}ms",
             "idle_in_transaction_session_timeout": f"{max(1, milliseconds * 1.3):.0f}ms",
@@ -281,7 +285,8 @@ class Database:
         if self.address.is_pooled:
             return self.address.conninfo
         given = conninfo_to_dict(self.address.conninfo).get("options")
-        own = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        escaped = {name: value.replace(" ", r"\ ") for name, value in settings.items()}
+        own = " ".join(f"-c {name}={value}" for name, value in escaped.items())
         return make_conninfo(self.address.conninfo, options=f"{own} {given or ''}".strip())
 
 

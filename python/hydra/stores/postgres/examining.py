@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
+from psycopg.rows import TupleRow
 
-from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.database import DURABLE, Database
 from hydra.stores.postgres.statements import statements
 from hydra.stores.store import Finding, Severity
 
 OPEN_SECONDS_MAXIMUM = 300
 CONNECTIONS_SHARE_MAXIMUM = 0.8
 WEAK_COMMITS = frozenset({"off", "false"})
+COMMIT = "synchronous_commit"
+CALLERS_COMMIT = "synchronous_commit of callers"  # of sessions that are not hydra's own
 
 
 class ServerState(NamedTuple):
     replica_count: int
     synchronous_replica_count: int
+    hidden_replica_count: int
     connection_count: int
     oldest_transaction_seconds: int
     prepared_count: int
@@ -26,19 +31,39 @@ class ServerState(NamedTuple):
 
 
 def examine(database: Database) -> list[Finding]:
-    """On a connection without settings of hydra's own, which would hide the server's."""
+    with _looking(database) as connection:
+        [state] = connection.execute(statements()["server_state"])
+        return judge(_settings(connection), ServerState(*state), is_pooled=database.address.is_pooled)
+
+
+def durability(database: Database) -> Finding:
+    with _looking(database) as connection:
+        return _judge_durability(_settings(connection))
+
+
+@contextmanager
+def _looking(database: Database) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection without settings of hydra's own, which would hide the server's."""
     connection = database.connect({})
     try:
-        settings = {str(row[0]): str(row[1]) for row in connection.execute(statements()["settings"])}
-        [state] = connection.execute(statements()["server_state"])
+        yield connection
     except psycopg.Error as error:
         raise database.explained(error) from error
     finally:
         connection.close()
-    return judge(settings, ServerState(*state))
 
 
-def judge(settings: Mapping[str, str], state: ServerState) -> list[Finding]:
+def _settings(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:
+    """The server's, and what hydra's own sessions make of them: only the URL overrules those."""
+    rows = connection.execute(statements()["settings"]).fetchall()
+    settings = {str(name): str(value) for name, value, _ in rows}
+    settings[CALLERS_COMMIT] = settings[COMMIT]
+    if (COMMIT, "client") not in ((name, source) for name, _, source in rows):
+        settings |= DURABLE
+    return settings
+
+
+def judge(settings: Mapping[str, str], state: ServerState, *, is_pooled: bool = False) -> list[Finding]:
     return [
         Finding(Severity.OK, "server", f"PostgreSQL {settings['server_version']}"),
         _judge_durability(settings),
@@ -46,13 +71,20 @@ def judge(settings: Mapping[str, str], state: ServerState) -> list[Finding]:
         _judge_role(settings, state),
         _judge_connections(int(settings["max_connections"]), state.connection_count),
         _judge_open_transactions(state),
+        *([_judge_isolation(settings)] if is_pooled else []),
     ]
 
 
 def _judge_durability(settings: Mapping[str, str]) -> Finding:
     weak = [name for name in ("fsync", "full_page_writes") if settings[name] != "on"]
-    if settings["synchronous_commit"] in WEAK_COMMITS:
-        weak.append("synchronous_commit")
+    if settings[COMMIT] in WEAK_COMMITS:
+        weak.append(COMMIT)
+    if not weak and settings[CALLERS_COMMIT] in WEAK_COMMITS:
+        sentence = (
+            f"hydra's own sessions set `{COMMIT} = on`, but the server or role has `{settings[CALLERS_COMMIT]}`: a "
+            "crash of the server may take a transaction that `submit(connection=…)` joined (G1); set it to `on`"
+        )
+        return Finding(Severity.WARNING, "durability", sentence)
     if not weak:
         return Finding(Severity.OK, "durability", "what is accepted survives a power cut of the server")
     told = ", ".join(f"`{name} = {settings[name]}`" for name in weak)
@@ -63,12 +95,13 @@ def _judge_durability(settings: Mapping[str, str]) -> Finding:
 def _judge_replication(settings: Mapping[str, str], state: ServerState) -> Finding:
     subject = "replication"
     if state.synchronous_replica_count:
-        if settings["synchronous_commit"] in ("local", *WEAK_COMMITS):
-            sentence = (
-                f"`synchronous_commit = {settings['synchronous_commit']}` does not wait for the synchronous replica"
-            )
+        if settings[COMMIT] in ("local", *WEAK_COMMITS):
+            sentence = f"`{COMMIT} = {settings[COMMIT]}` does not wait for the synchronous replica"
             return Finding(Severity.WARNING, subject, f"{sentence}: a failover may lose what was recorded")
         return Finding(Severity.OK, subject, f"{state.synchronous_replica_count} synchronous: a failover loses nothing")
+    if state.hidden_replica_count:
+        sentence = f"{state.hidden_replica_count} replicas, and this role may not see whether commits wait for them"
+        return Finding(Severity.WARNING, subject, f"{sentence} (G1, G3, G5); `grant pg_monitor` to it to know")
     if state.replica_count:
         sentence = (
             f"{state.replica_count} replicas, none synchronous: a failover may lose what was accepted or recorded"
@@ -88,6 +121,17 @@ def _judge_role(settings: Mapping[str, str], state: ServerState) -> Finding:
             Severity.DANGER, "role", "`default_transaction_read_only = on`: nothing can be written; set it to `off`"
         )
     return Finding(Severity.OK, "role", "takes writes")
+
+
+def _judge_isolation(settings: Mapping[str, str]) -> Finding:
+    """Sessions of hydra's own set theirs; a pooler's are what the role makes them (R28)."""
+    level = settings["default_transaction_isolation"]
+    if level != "read committed":
+        sentence = (
+            f"`{level}` behind a pooler: beats and commits lose to each other and are repeated; set the role's to"
+        )
+        return Finding(Severity.WARNING, "isolation", f"{sentence} `read committed`")
+    return Finding(Severity.OK, "isolation", f"`{level}`")
 
 
 def _judge_connections(maximum: int, count: int) -> Finding:

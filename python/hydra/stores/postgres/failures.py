@@ -33,7 +33,9 @@ _CLASSES = {
     "58": "reports a system error",
 }
 _CROWDED = "53300"
-_CROWDED_WORDS = ("too many c", "connection slots are reserved")  # libpq keeps no code of a refused connection
+# libpq keeps no code of a refused connection
+_CROWDED_WORDS = ("too many c", "connection slots are reserved")
+_REFUSED_WORDS = ("password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
 
 def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> HydraError | None:
@@ -49,6 +51,8 @@ def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> Hy
         return PayloadError(f"a value is larger than the database `{url}` can hold")
     if code == _CROWDED or (not code and any(words in str(error) for words in _CROWDED_WORDS)):
         return ConnectionsUsedUp(f"the database `{url}` {_UNAVAILABLE[_CROWDED]} ({_first_line(error)})")
+    if not code and any(words in str(error) for words in _REFUSED_WORDS):
+        return ConfigError(f"the database `{url}` cannot be entered: {_first_line(error)}")
     meaning = _UNAVAILABLE.get(code) or _CLASSES.get(code[:2])
     if meaning is None and (code or not isinstance(error, psycopg.OperationalError)):
         return None

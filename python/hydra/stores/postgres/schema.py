@@ -5,14 +5,14 @@ from __future__ import annotations
 import psycopg
 from psycopg.rows import TupleRow
 
-from hydra.errors import StoreUnavailable
+from hydra.errors import ConfigError, StoreUnavailable
 from hydra.stores import upgrades
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.statements import migrations, statements
 from hydra.stores.upgrades import NO_TABLES, TablesVersion, refuse_newer, refuse_unasked
 
 LOCK = 0x68796472615F6D67  # any number, the same in every hydra
-SETTINGS = {"lock_timeout": "60s", "jit": "off"}
+SETTINGS = {"lock_timeout": "60s", "statement_timeout": "0", "jit": "off"}
 
 
 def newest_version() -> int:
@@ -26,6 +26,7 @@ def migrate(database: Database, *, is_asked: bool = True) -> tuple[int, int]:
     """
     connection = database.connect(SETTINGS)
     try:
+        _require_encoding(connection, database.address.url)
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
             before = _read_version(connection)
@@ -48,6 +49,7 @@ def is_current(database: Database) -> bool:
     """Whether this code can work with the tables; those of a newer version that it must know are a SchemaError."""
     connection = database.connect(SETTINGS)
     try:
+        _require_encoding(connection, database.address.url)
         tables = _read_version(connection)
     except psycopg.Error as error:
         raise database.explained(error) from error
@@ -75,6 +77,14 @@ def check_locks(database: Database) -> None:
         other.close()
     message = f"the database `{database.address.url}` does not keep `for share` and `for update` apart"
     raise StoreUnavailable(f"{message}, so a dead node could still write; use PostgreSQL itself")
+
+
+def _require_encoding(connection: psycopg.Connection[TupleRow], url: str) -> None:
+    """In another one a node could not write what its code says, such as a workflow's name, and would try for ever."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        message = f"the database `{url}` has the encoding {encoding}, in which not every text can be kept"
+        raise ConfigError(f"{message}; create it with `encoding 'UTF8' template template0`")
 
 
 def _read_version(connection: psycopg.Connection[TupleRow]) -> TablesVersion:

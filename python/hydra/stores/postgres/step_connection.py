@@ -13,20 +13,21 @@ from hydra.execution import ExecutionCommit, NodeRef
 from hydra.stores import lent
 from hydra.stores.postgres import committing
 from hydra.stores.postgres.arrays import register
-from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.database import DURABLE, Database
 from hydra.stores.postgres.failures import READ_ONLY, RETRIED
-from hydra.stores.postgres.lent_connection import FAILED, LentConnection
+from hydra.stores.postgres.lent_connection import FAILED, LentConnection, LentCursor
 from hydra.stores.postgres.session import Result, Session, Step
 from hydra.stores.postgres.statements import statements
 from hydra.stores.store import Passing
 
 LAST_STATEMENTS_SECONDS = 2  # a stopped process holds its node's row no longer than that (R20)
-SETTINGS = {"idle_in_transaction_session_timeout": "60s"}
+SETTINGS = {**DURABLE, "idle_in_transaction_session_timeout": "60s"}
 ORPHANS = "set client_connection_check_interval = '1s'"  # the statement of a worker that was killed ends, too
 _ENDED_BY_USER = ("3B001", "25P01")  # our savepoint is gone, or no transaction is open
 _STOOD_IDLE = "25P03"  # the function kept the transaction open for too long without a statement
 _DUPLICATE = "23505"
 _IS_CLOSED = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean"
+_AS_AT_FIRST = "reset session authorization; reset all"  # whatever another function has set
 INTERRUPT_SECONDS = 5
 PROBE_SECONDS = 5.0
 
@@ -40,13 +41,17 @@ class StepConnection:
         self._began_closed = False
         self.connection = database.connect_as(LentConnection, SETTINGS)
         self.connection.is_under_way = self._is_under_way
+        self._begin = "begin"  # behind a pooler a session is nobody's, and has nothing to be taken back
         if not database.address.is_pooled:
+            self._begin = f"{_AS_AT_FIRST}; begin"
             with suppress(psycopg.Error):  # where the server's system cannot
                 self.connection.execute(ORPHANS)
+                self._begin = f"{_AS_AT_FIRST}; {ORPHANS}; begin"
 
     def begin(self) -> None:
         self.connection.failure = None
-        self.connection.execute("begin")
+        self.connection.row_factory, self.connection.cursor_factory = tuple_row, LentCursor
+        self.connection.execute(self._begin)
         told = self.connection.info.parameter_status  # without a round trip, by PostgreSQL 14 and later
         self._began_closed = "on" in (told("in_hot_standby"), told("default_transaction_read_only"))
         self.connection.execute(f"savepoint {lent.SAVEPOINT}")
@@ -56,8 +61,7 @@ class StepConnection:
         self.connection.is_lent = False
         try:
             self.connection.execute(f"release savepoint {lent.SAVEPOINT}")
-            limit = f"set local idle_in_transaction_session_timeout = '{LAST_STATEMENTS_SECONDS}s'"
-            self.connection.execute(limit)
+            self.connection.execute(self._last_settings())
             (written,) = committing.commit(self._run, self._namespace, node, [item], now)
         except psycopg.Error as error:
             failure = self.connection.failure
@@ -152,6 +156,13 @@ class StepConnection:
         finally:
             session.close()
         return pid == 0 or found.rows == [(True,)]
+
+    def _last_settings(self) -> bytes:
+        """What the record needs, whatever the function has set. Behind a pooler the session brought nothing along."""
+        settings = {"idle_in_transaction_session_timeout": f"{LAST_STATEMENTS_SECONDS}s", "client_encoding": "UTF8"}
+        if self._database.address.is_pooled:
+            settings |= DURABLE
+        return "; ".join(f"set local {name} = '{value}'" for name, value in settings.items()).encode()
 
     def _run(self, *steps: Step) -> list[Result]:
         results: list[Result] = []

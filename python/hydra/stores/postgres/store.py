@@ -236,6 +236,9 @@ class PostgresStore:
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)
 
+    def durability(self) -> Finding:
+        return examining.durability(self._database)
+
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)
 

@@ -18,23 +18,25 @@ def joined(connection: object, path: str) -> Iterator[sqlite3.Connection]:
         name = type(connection).__name__
         raise ConfigError(f"`connection` is a `{name}`; this store joins transactions of `sqlite3.Connection`")
     with explained(path):
-        _check_file(connection, path)
-        if not connection.in_transaction:
-            if connection.isolation_level is None:
-                raise ConfigError("`connection` has no open transaction to join; execute `begin immediate` on it first")
-            connection.execute("begin immediate")
         row_factory, text_factory = connection.row_factory, connection.text_factory
         connection.row_factory, connection.text_factory = None, str
         try:
+            try:
+                _check_file(connection, path)
+            except sqlite3.ProgrammingError as error:  # it is closed, or another thread's
+                raise ConfigError(f"`connection` cannot be used: {error}") from error
+            if not connection.in_transaction:
+                if connection.isolation_level is None:
+                    message = "`connection` has no open transaction to join; execute `begin immediate` on it first"
+                    raise ConfigError(message)
+                connection.execute("begin immediate")
             yield connection
         finally:
             connection.row_factory, connection.text_factory = row_factory, text_factory
 
 
 def _check_file(connection: sqlite3.Connection, path: str) -> None:
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    for _, schema, file in cursor.execute("pragma database_list").fetchall():
+    for _, schema, file in connection.execute("pragma database_list").fetchall():
         if schema == "main" and file and os.path.exists(file) and os.path.samefile(file, path):
             return
     raise ConfigError(f"`connection` is not a connection to the store's database `{path}`; open one to that file")

@@ -28,6 +28,7 @@ class Database:
         self.path = path
         self.write_wait_seconds = 20.0
         self.synchronous = synchronous
+        self._file: tuple[int, int] | None = None  # device and inode, since it was first opened
         self.start_anew()
         forks.register(self)
 
@@ -176,6 +177,7 @@ class Database:
             self._mutex.release()
 
     def _take_reader(self) -> sqlite3.Connection:
+        self._require_in_place()
         with self._readers_changed:
             while self._is_forking:
                 self._readers_changed.wait()
@@ -215,12 +217,19 @@ class Database:
         try:
             with explained(self.path):
                 self._retry_busy(deadline, "begin immediate", connection)
+                self._require_in_place()
                 self._look_for_others(connection)
         except BaseException:
             _roll_back(connection)
             queue.release()
             raise
         return connection
+
+    def _require_in_place(self) -> None:
+        """A file that was deleted or replaced takes with it what is still written to it (G1)."""
+        if self._file is not None and _identity(self.path) != self._file:
+            message = f"the database `{self.path}` was deleted or replaced while it was open"
+            raise ConfigError(f"{message}; end every program that uses it, and start them anew")
 
     def _retry_busy(self, deadline: float, statement: str, connection: sqlite3.Connection) -> None:
         while True:
@@ -258,6 +267,7 @@ class Database:
             )
             connection.execute(f"pragma cache_size = -{CACHE_KIB}")
             connection.execute("pragma query_only = on")
+            self._file = self._file or _identity(self.path)
             return connection
 
     def _writing(self) -> sqlite3.Connection:
@@ -279,6 +289,14 @@ class Database:
                 message = f"the lock files beside the database `{self.path}` cannot be written: {error.strerror}"
                 raise ConfigError(message) from error
         return self._queue
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

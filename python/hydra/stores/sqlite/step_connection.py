@@ -41,7 +41,9 @@ class StepConnection:
     def begin(self) -> None:
         self._queue.acquire(time.monotonic() + WAIT_SECONDS)
         self._holds_turn = True
-        self.connection.execute("pragma query_only = off")  # another function may have left it on
+        # Another function may have left these otherwise.
+        self.connection.row_factory, self.connection.text_factory, self.connection.isolation_level = None, str, None
+        self.connection.execute("pragma query_only = off")
         self.connection.execute("begin immediate")
         self.connection.execute(f"savepoint {lent.SAVEPOINT}")
         self.connection.is_lent = True

@@ -55,7 +55,7 @@ class SqliteStore:
 
     def __init__(self, url: str, path: str, namespace: str, *, synchronous: str = "full") -> None:
         self.url = url
-        self.path = os.path.abspath(path)  # a program may change its directory
+        self.path = os.path.realpath(path)  # a program may change its directory; a link leads to the same lock files
         self.namespace = namespace
         self._database = Database(self.path, synchronous)
         self.read_wait_seconds = self._database.write_wait_seconds  # of other writers: a reader waits for nobody
@@ -205,6 +205,9 @@ class SqliteStore:
 
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)
+
+    def durability(self) -> Finding:
+        return examining.judge_synchronous(self._database.synchronous)
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)

@@ -3,4 +3,5 @@ delete m
 from hydra_execution as e force index (primary)
 straight_join hydra_message as m force index (primary) on m.execution_id = e.id
 where e.id in ({ids})
+    and e.namespace = {namespace}
     and m.id in ({messages})

@@ -1,3 +1,6 @@
--- Index: primary key of hydra_consumed.
-delete t from hydra_consumed as t force index (primary)
-where execution_id in ({ids})
+-- Index: primary keys of hydra_execution and hydra_consumed. The execution, which the caller has locked, leads to its rows.
+delete t
+from hydra_execution as e force index (primary)
+straight_join hydra_consumed as t force index (primary) on t.execution_id = e.id
+where e.id in ({ids})
+    and e.namespace = {namespace}

@@ -4,3 +4,4 @@ delete t
 from hydra_execution as e force index (primary)
 straight_join hydra_record as t force index (primary) on t.execution_id = e.id
 where e.id in ({ids})
+    and e.namespace = {namespace}

@@ -84,7 +84,7 @@ with due as materialized (
         link.request_id,
         %(now)s,
         'hydra.child:' || link.request_id,
-        convert_to('failed', 'UTF8') || '\x00'::bytea || convert_to('timeout', 'UTF8') || '\x00'::bytea || coalesce(null::bytea, ''::bytea)
+        convert_to('failed', 'UTF8') || decode('00', 'hex') || convert_to('timeout', 'UTF8') || decode('00', 'hex') || coalesce(null::bytea, ''::bytea)
     from link
     join (
         select id from woken

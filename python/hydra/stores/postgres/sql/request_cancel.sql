@@ -83,7 +83,7 @@ with locked as materialized (
         link.request_id,
         %(now)s,
         'hydra.child:' || link.request_id,
-        convert_to('cancelled', 'UTF8') || '\x00'::bytea || convert_to('', 'UTF8') || '\x00'::bytea || coalesce(null::bytea, ''::bytea)
+        convert_to('cancelled', 'UTF8') || decode('00', 'hex') || convert_to('', 'UTF8') || decode('00', 'hex') || coalesce(null::bytea, ''::bytea)
     from link
     join (
         select id from woken

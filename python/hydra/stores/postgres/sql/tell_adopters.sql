@@ -42,7 +42,7 @@ select
     link.request_id,
     %(now)s,
     'hydra.child:' || link.request_id,
-    convert_to(ended.status, 'UTF8') || '\x00'::bytea || convert_to(ended.cause, 'UTF8') || '\x00'::bytea || coalesce(ended.payload, ''::bytea)
+    convert_to(ended.status, 'UTF8') || decode('00', 'hex') || convert_to(ended.cause, 'UTF8') || decode('00', 'hex') || coalesce(ended.payload, ''::bytea)
 from link
 join woken on woken.id = link.parent_id
 join ended on ended.id = link.child_id and ended.request_id = link.request_id

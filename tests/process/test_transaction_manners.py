@@ -11,7 +11,8 @@ import pytest
 
 
 def dialect_of(db: Any) -> str:
-    return type(db).__module__.partition(".")[0]
+    """The driver's name; the connection is of a class of hydra's derived from the driver's."""
+    return next(kind.__module__.partition(".")[0] for kind in type(db).mro() if not kind.__module__.startswith("hydra"))
 
 
 @hydra.transaction

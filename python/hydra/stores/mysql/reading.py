@@ -74,14 +74,23 @@ class Reader:
         return [found[id] if found[id][0] in FINAL else None for id in ids]
 
     def input(self, id: str) -> bytes:
-        rows = self._select("input", id=id_literal(id))
+        rows = self._by_ids("inputs", [id])
         if not rows:
             raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
-        content: bytes = rows[0][0]
+        content: bytes = rows[0][1]
         return content
 
     def records(self, id: str) -> list[Record]:
-        return [to_record(row) for row in self._select("records", id=id_literal(id))]
+        return [to_record(row[1:]) for row in self._by_ids("records", [id])]
+
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
+        found: dict[str, tuple[bytes, list[Record]]] = {
+            id_text(id): (content, []) for id, content in self._by_ids("inputs", ids)
+        }
+        for row in self._by_ids("records", ids):
+            if history := found.get(id_text(row[0])):
+                history[1].append(to_record(row[1:]))
+        return found
 
     def messages(self, id: str) -> list[Message]:
         return [to_message(row) for row in self._select("messages", id=id_literal(id))]

@@ -154,6 +154,9 @@ class MysqlStore:
     def records(self, id: str) -> builtins.list[Record]:
         return self._reader.records(id)
 
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        return self._reader.histories(ids)
+
     def messages(self, id: str) -> builtins.list[Message]:
         return self._reader.messages(id)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from hydra.errors import NotFound
-from hydra.execution import Status
+from hydra.execution import ExecutionCommit, Status
 from hydra.stores.store import Filter, Store
-from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, register, running, submission, submit
+from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, record, register, running, submission, submit
 
 
 def test_what_is_unknown_is_said_to_be(store: Store) -> None:
@@ -21,6 +21,20 @@ def test_what_is_unknown_is_said_to_be(store: Store) -> None:
     with pytest.raises(NotFound, match=UNKNOWN):
         store.input(UNKNOWN)
     assert (store.records(UNKNOWN), store.claims(UNKNOWN)) == ([], [])
+
+
+def test_histories_hold_the_input_and_all_records_of_each_that_is_known(
+    store: Store, open_another: Callable[..., Store]
+) -> None:
+    node = register(store)
+    first, second = running(store, node), running(store, node)
+    for seq in (1, 2, 3):
+        assert store.commit(node, [ExecutionCommit(first.id, first.epoch, [record(seq)])], NOW) == [True]
+    (fresh,) = submit(store)
+    asked = [second.id, UNKNOWN, first.id, "no id", fresh]
+    assert store.histories(asked) == {id: (store.input(id), store.records(id)) for id in (first.id, second.id, fresh)}
+    assert [each.seq for each in store.histories(asked)[first.id][1]] == [1, 2, 3]
+    assert store.histories([]) == open_another("elsewhere").histories(asked) == {}
 
 
 def test_answers_come_in_the_order_asked(store: Store) -> None:

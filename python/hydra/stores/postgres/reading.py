@@ -20,7 +20,7 @@ Outcome = tuple[Status, bytes | None, str]
 
 
 def snapshots(read: Read, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
-    (rows,) = read(("snapshots", {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}))
+    (rows,) = read(("snapshots", _those(namespace, ids)))
     found = {row[0]: to_snapshot(row) for row in rows}
     return [found.get(id) for id in ids]
 
@@ -49,7 +49,7 @@ def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]
 
 
 def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | None]:
-    (rows,) = read(("outcomes", {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}))
+    (rows,) = read(("outcomes", _those(namespace, ids)))
     found = {id: (Status(status), payload, cause) if status else None for id, status, payload, cause in rows}
     for id in ids:
         if id not in found:
@@ -58,29 +58,32 @@ def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | N
 
 
 def read_input(read: Read, namespace: str, id: str) -> bytes:
-    (rows,) = read(("input", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))
+    (rows,) = read(("inputs", _those(namespace, [id])))
     if not rows:
         raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
-    content: bytes = rows[0][0]
+    content: bytes = rows[0][1]
     return content
 
 
 def read_records(read: Read, namespace: str, id: str) -> list[Record]:
-    return [
-        Record(*row)
-        for row in read(("records", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
-    ]
+    return [Record(*values) for _, *values in read(("records", _those(namespace, [id])))[0]]
+
+
+def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
+    inputs, recorded = read(("inputs", _those(namespace, ids)), ("records", _those(namespace, ids)))
+    found: dict[str, tuple[bytes, list[Record]]] = {id: (content, []) for id, content in inputs}
+    for id, *values in recorded:
+        if id in found:
+            found[id][1].append(Record(*values))
+    return found
 
 
 def read_messages(read: Read, namespace: str, id: str) -> list[Message]:
-    own = {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}
-    return [Message(*row) for row in read(("messages", own))[0]]
+    return [Message(*row) for row in read(("messages", _those(namespace, [id])))[0]]
 
 
 def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:
-    return [
-        Claim(*row) for row in read(("claims", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
-    ]
+    return [Claim(*row) for row in read(("claims", _those(namespace, [id])))[0]]
 
 
 def read_stats(read: Read, namespace: str) -> Stats:
@@ -95,3 +98,8 @@ def read_stats(read: Read, namespace: str) -> Stats:
     for workflow, status, count in counted:
         counts.setdefault(workflow, {})[status] = count
     return Stats(counts, oldest[0][0], alive[0][0], dict(unclaimed))
+
+
+def _those(namespace: str, ids: Sequence[str]) -> dict[str, object]:
+    """What is no UUID is nobody's id."""
+    return {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}

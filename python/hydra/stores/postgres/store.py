@@ -193,6 +193,9 @@ class PostgresStore:
     def records(self, id: str) -> builtins.list[Record]:
         return reading.read_records(self._database.read, self.namespace, id)
 
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        return reading.read_histories(self._database.read, self.namespace, ids)
+
     def messages(self, id: str) -> builtins.list[Message]:
         return reading.read_messages(self._database.read, self.namespace, id)
 

@@ -166,6 +166,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_records(connection, self.namespace, id)
 
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        with self._database.reading() as connection:
+            return reading.read_histories(connection, self.namespace, ids)
+
     def messages(self, id: str) -> builtins.list[Message]:
         with self._database.reading() as connection:
             return reading.read_messages(connection, self.namespace, id)

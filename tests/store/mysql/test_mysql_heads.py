@@ -58,6 +58,19 @@ def test_a_busy_machine_that_makes_every_look_slow_changes_nothing(clock: Clock)
     assert seen.is_full_look_due()
 
 
+def test_looks_that_gain_nothing_are_compared_once_in_a_while(clock: Clock) -> None:
+    seen = heads.Heads()
+    compared = 0
+    for _ in range(10 * heads.LOOKS):
+        if seen.looked(SLOW):
+            seen.looked_past(SLOW)
+            compared += 1
+    assert compared < 3 * heads.LOOKS
+    for _ in range(heads.LOOKS**2):
+        look(seen, SLOW, seconds_past=QUICK)
+    assert not seen.is_full_look_due()
+
+
 def test_a_busy_machine_that_makes_most_looks_slow_compares_none(clock: Clock) -> None:
     seen = heads.Heads()
     for number in range(4 * heads.LOOKS):

@@ -13,15 +13,16 @@ marked.) The quickest of a few looks counts, since a busy machine makes some of 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterable
 
 from hydra.stores.mysql.statements import literal
 
-SLOW_SECONDS = 0.002  # about what the rest of a claim costs; looks that take longer are compared with one past the head
-GAIN = 4.0  # how much faster it must be past it
-LOOKS = 5  # of either kind, the last ones, of which the quickest counts
+SLOW_SECONDS = 0.001  # half of what the rest of a claim costs; what takes longer is compared with a look past the head
+GAIN = 2.5  # how much faster it must be past it
+LOOKS = 5  # of either kind, the last ones, of which the quickest counts; without a gain each so manieth is compared
 FULL_LOOK_SHARE = 0.05  # of the time
 MAX_PAUSE_SECONDS = 1.0  # between two looks from the start, however slow they are
 MAX_PRIORITIES = 100  # remembered for a workflow; with more, each look is from the start
@@ -32,6 +33,7 @@ class Heads:
         self._heads: dict[str, dict[int, tuple[int, bytes]]] = {}
         self._full: deque[float] = deque(maxlen=LOOKS)
         self._bounded: deque[float] = deque(maxlen=LOOKS)
+        self._slow_looks = itertools.count()
         self._full_look_at = 0.0
         self._look_again_at: float | None = None
         self.is_idle = False  # the last look found nothing
@@ -66,7 +68,8 @@ class Heads:
         self._full_look_at = time.monotonic() + min(seconds / FULL_LOOK_SHARE, MAX_PAUSE_SECONDS)
         if not self._is_slow():
             self._bounded.clear()
-        return self._is_slow()
+            return False
+        return len(self._bounded) < LOOKS or next(self._slow_looks) % LOOKS == 0
 
     def looked_past(self, seconds: float) -> None:
         """How long a look past the head took."""

@@ -103,6 +103,17 @@ def test_counts_follow_every_move(store: Store) -> None:
     assert store.stats(NOW).counts[WORKFLOW] == {"pending": 2, "completed": 1}
 
 
+def test_what_is_pending_is_counted_up_to_a_limit_wherever_it_waits(store: Store) -> None:
+    node = register(store)
+    submit(store, 4)
+    submit(store, 3, workflow="dun", run_at=NOW + SECOND)
+    first, second = claim(store, node, 2)
+    end(store, node, first, "sleeping", wake_at=NOW + SECOND)
+    end(store, node, second, "retry", wake_at=NOW + SECOND)
+    assert store.pending_count(100) == 6
+    assert [store.pending_count(limit) for limit in (0, 2, 5, 6, 7)] == [0, 2, 5, 6, 6]
+
+
 def test_the_oldest_due_execution_is_found_behind_any_priority_and_workflow(store: Store) -> None:
     assert store.stats(NOW).oldest_due_at is None
     batch = [submission(name, priority=p, run_at=NOW - p - 10) for name in ("a", "b", "c") for p in (-1, 0, 5)]

@@ -120,6 +120,10 @@ class Reader:
         unclaimed = {workflow: count for workflow, count in unclaimed.items() if count}
         return Stats(counts, min(heads, default=None), nodes_alive, unclaimed)
 
+    def pending_count(self, limit: int) -> int:
+        count: int = sum(count for _, status, count in self._select("counts") if status == Status.PENDING)
+        return min(limit, count)
+
     def workflows(self) -> list[WorkflowInfo]:
         return [
             WorkflowInfo(name.decode(), signature, timeout_us, code_version.decode())

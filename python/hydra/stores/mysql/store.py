@@ -169,6 +169,9 @@ class MysqlStore:
     def stats(self, now: int) -> Stats:
         return self._reader.stats()
 
+    def pending_count(self, limit: int) -> int:
+        return self._reader.pending_count(limit)
+
     def workflows(self) -> builtins.list[WorkflowInfo]:
         return self._reader.workflows()
 

@@ -8,12 +8,19 @@ from typing import Any
 import msgspec
 
 from hydra.errors import NotFound
-from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
+from hydra.execution import Claim, Message, Record, Snapshot, Status
 from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, Stats
 
 UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+
+_LISTS: dict[Status | None, str] = {
+    None: "list_newest",
+    Status.PENDING: "list_pending",
+    Status.RUNNING: "list_running",
+    **dict.fromkeys((Status.SLEEPING, Status.WAITING, Status.PARKED), "list_suspended"),
+}
 
 Read = Callable[..., list[list[tuple[Any, ...]]]]
 Outcome = tuple[Status, bytes | None, str]
@@ -40,10 +47,7 @@ def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]
         "before": filter.before,
         "limit": filter.limit,
     }
-    name = "list_newest"
-    if filter.status is not None:
-        name = "list_ended" if filter.status in FINAL else "list_going_on"
-    (rows,) = read((name, values))
+    (rows,) = read((_LISTS.get(filter.status, "list_ended"), values))
     found = snapshots(read, namespace, [row[0] for row in rows])
     return [snapshot for snapshot in found if snapshot is not None]
 
@@ -98,6 +102,12 @@ def read_stats(read: Read, namespace: str) -> Stats:
     for workflow, status, count in counted:
         counts.setdefault(workflow, {})[status] = count
     return Stats(counts, oldest[0][0], alive[0][0], dict(unclaimed))
+
+
+def read_pending_count(read: Read, namespace: str, limit: int) -> int:
+    (rows,) = read(("pending_count", {"namespace": namespace, "limit": limit}))
+    count: int = sum(row[0] for row in rows)
+    return min(limit, count)
 
 
 def _those(namespace: str, ids: Sequence[str]) -> dict[str, object]:

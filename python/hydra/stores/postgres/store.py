@@ -208,6 +208,9 @@ class PostgresStore:
     def stats(self, now: int) -> Stats:
         return reading.read_stats(self._database.read, self.namespace)
 
+    def pending_count(self, limit: int) -> int:
+        return reading.read_pending_count(self._database.read, self.namespace, limit)
+
     def workflows(self) -> builtins.list[WorkflowInfo]:
         (rows,) = self._database.read(("workflows", {"namespace": self.namespace}))
         return [WorkflowInfo(*row) for row in rows]

@@ -108,5 +108,11 @@ def read_stats(connection: sqlite3.Connection, namespace: str) -> Stats:
     return Stats(counts, oldest_due_at, nodes_alive, unclaimed)
 
 
+def read_pending_count(connection: sqlite3.Connection, namespace: str, limit: int) -> int:
+    counts = select(connection, "counts", namespace=namespace)
+    count: int = sum(count for _, status, count in counts if status == Status.PENDING)
+    return min(limit, count)
+
+
 def read_workflows(connection: sqlite3.Connection, namespace: str) -> list[WorkflowInfo]:
     return [WorkflowInfo(*row) for row in select(connection, "workflows", namespace=namespace)]

@@ -186,6 +186,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_stats(connection, self.namespace)
 
+    def pending_count(self, limit: int) -> int:
+        with self._database.reading() as connection:
+            return reading.read_pending_count(connection, self.namespace, limit)
+
     def workflows(self) -> builtins.list[WorkflowInfo]:
         with self._database.reading() as connection:
             return reading.read_workflows(connection, self.namespace)

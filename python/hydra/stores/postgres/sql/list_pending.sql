@@ -3,7 +3,7 @@
 select e.id::text
 from hydra_execution as e
 join hydra_submission as s on s.execution_id = any(array[e.id])
-where case when e.namespace = %(namespace)s and e.status = %(status)s then true else false end
+where case when e.namespace = %(namespace)s and e.status = 'pending' then true else false end
     and (%(before)s::uuid is null or e.id < %(before)s)
     and (%(workflow)s::text is null or e.workflow = %(workflow)s)
     and (%(key)s::text is null or s.key = %(key)s)

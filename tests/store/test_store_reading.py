@@ -82,6 +82,13 @@ def test_a_listing_is_narrowed_by_workflow_key_and_tags(store: Store) -> None:
 
     assert ids(Filter(workflow="dun")) == [december.id]
     assert ids(Filter(key="a")) == [november.id]
+    assert ids(Filter(key="a", workflow=november.workflow)) == [november.id]
+    assert ids(Filter(key="a", workflow="dun")) == ids(Filter(key="c", workflow="dun")) == []
+    keyed = {"key": "a", "workflow": november.workflow}
+    assert ids(Filter(status=Status.PENDING, tags={"team": "eu"}, **keyed)) == [november.id]
+    assert ids(Filter(status=Status.RUNNING, **keyed)) == ids(Filter(tags={"team": "us"}, **keyed)) == []
+    assert ids(Filter(before=november.id, **keyed)) == []
+    assert ids(Filter(before=plain.id, **keyed)) == [november.id]
     assert ids(Filter(tags={"run": "2026-11"})) == [november.id]
     assert ids(Filter(tags={"run": "2026-11", "team": "us"})) == []
     assert ids(Filter(tags={'odd"name': "ü"})) == [december.id]

@@ -105,6 +105,11 @@ class Filter(msgspec.Struct, frozen=True):
     limit: int = 100
     before: str | None = None
 
+    def admits(self, found: Snapshot) -> bool:
+        """Whether that execution, which has the key and is of the workflow, is in the list."""
+        has_tags = (self.tags or {}).items() <= found.tags.items()
+        return has_tags and self.status in (None, found.status) and (self.before is None or found.id < self.before)
+
 
 class Stats(msgspec.Struct, frozen=True):
     """Counts by (workflow, status) of this namespace; `unclaimed` names workflows with due work no live node serves."""

@@ -50,6 +50,9 @@ class Reader:
         return self.snapshots([id_text(rows[0][0])])[0] if rows else None
 
     def list_snapshots(self, filter: Filter) -> list[Snapshot]:
+        if filter.key is not None and filter.workflow is not None:
+            known = self.find(filter.workflow, filter.key)
+            return [known] if known is not None and filter.admits(known) and filter.limit else []
         wanted = [filter.status] if filter.status is not None else list(Status)
         parts = [
             STATEMENTS["list"].format(

@@ -38,6 +38,9 @@ def find(read: Read, namespace: str, workflow: str, key: str) -> Snapshot | None
 
 
 def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]:
+    if filter.key is not None and filter.workflow is not None:
+        keyed = find(read, namespace, filter.workflow, filter.key)
+        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
     values = {
         "namespace": namespace,
         "status": filter.status,

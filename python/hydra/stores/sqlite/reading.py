@@ -31,6 +31,9 @@ def find(connection: sqlite3.Connection, namespace: str, workflow: str, key: str
 
 
 def list_snapshots(connection: sqlite3.Connection, namespace: str, filter: Filter) -> list[Snapshot]:
+    if filter.key is not None and filter.workflow is not None:
+        keyed = find(connection, namespace, filter.workflow, filter.key)
+        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
     parameters = {
         "namespace": namespace,
         "workflow": filter.workflow,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,9 @@ from hydra.stores.mysql.timers import NEVER
 from hydra.stores.rows import to_schedule, to_snapshot
 from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
 
-UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
+
+BEFORE_ANY_PRIORITY = -(1 << 40)
 
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -112,7 +114,8 @@ class Reader:
         counts: dict[str, dict[str, int]] = {}
         for workflow, status, count in self._select("counts"):
             counts.setdefault(workflow.decode(), {})[status] = count
-        heads = [run_at for (run_at,) in self._select("oldest_due") if run_at is not None]
+        waiting = [workflow for workflow, by_status in counts.items() if by_status.get(Status.PENDING)]
+        heads = [run_at for workflow in waiting for run_at in self._heads(workflow)]
         nodes_alive = self._select("nodes_alive")[0][0]
         served = {name.decode() for (name,) in self._select("served")}
         unclaimed = {}
@@ -122,6 +125,13 @@ class Reader:
                 unclaimed[workflow] = rows[0][0]
         unclaimed = {workflow: count for workflow, count in unclaimed.items() if count}
         return Stats(counts, min(heads, default=None), nodes_alive, unclaimed)
+
+    def _heads(self, workflow: str) -> Iterator[int]:
+        """When the first of each priority in its queue became due."""
+        after = BEFORE_ANY_PRIORITY
+        while rows := self._select("oldest_due", workflow=literal(workflow), after=after):
+            after, run_at = rows[0]
+            yield run_at
 
     def pending_count(self, limit: int) -> int:
         count: int = sum(count for _, status, count in self._select("counts") if status == Status.PENDING)

@@ -13,7 +13,7 @@ from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, Stats
 
-UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
 
 _LISTS: dict[Status | None, str] = {
     None: "list_newest",

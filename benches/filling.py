@@ -9,7 +9,9 @@ import sqlite3
 from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 from hydra.codec import encode_call
+from hydra.stores.mysql.address import read_address
 from hydra.stores.store import Store
 
 YEAR_US = 365 * 86_400 * 1_000_000
@@ -18,14 +20,12 @@ NODE = "00000000-0000-7000-8000-000000000000"
 WORKFLOW = "bench"
 
 
-def can_fill(url: str) -> bool:
-    return urlsplit(url).scheme in ("sqlite", "postgresql", "postgres")
-
-
 def fill(store: Store, url: str, *, finished: int, sleeping: int, pending: int) -> None:
     """Ids are those of long ago, so that whatever is submitted later comes after them."""
     now = store.now()
-    filler = _fill_sqlite if urlsplit(url).scheme == "sqlite" else _fill_postgres
+    filler = {"sqlite": _fill_sqlite, "mysql": _fill_mysql, "mariadb": _fill_mysql}.get(
+        urlsplit(url).scheme, _fill_postgres
+    )
     first = 1
     for status, count in (("completed", finished), ("sleeping", sleeping), ("pending", pending)):
         if count:
@@ -146,3 +146,69 @@ def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, 
         for statement in statements:
             connection.execute(statement, values if "%(" in statement else None)
         connection.execute("analyze")
+
+
+def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now: int) -> None:
+    payload, digest = encode_call(("x" * 200,), {})
+    queues = {"completed": ("finished", "finished_at"), "sleeping": ("timer", "due_at")}
+    ended = int(status != "pending")
+    values = {
+        "status": status,
+        "now": now,
+        "wake_at": now + YEAR_US if status == "sleeping" else 0,
+        "claimed_at": now * ended,
+        "finished_at": now if status == "completed" else 0,
+        "ended": ended,
+        "input": payload,
+        "digest": digest,
+        "node": bytes.fromhex(NODE.replace("-", "")),
+    }
+    # A thousand times a thousand: what a server counts up to by itself, unless it is told otherwise.
+    numbers = """
+        with recursive thousand (n) as (select 0 union all select n + 1 from thousand where n < 999)
+        select %(first)s + 1000 * a.n + b.n as n
+        from thousand as a
+        cross join thousand as b
+        where 1000 * a.n < %(count)s
+            and 1000 * a.n + b.n < %(count)s
+        order by n
+    """
+    id = "unhex(concat('00000000000070008000', lpad(hex(n), 12, '0')))"
+    statements = [
+        f"""
+        insert into hydra_execution
+        select
+            {id}, 'default', '{WORKFLOW}', null, %(status)s, repeat(char(0), 16), %(ended)s, 1, 0, %(now)s, %(now)s,
+            %(wake_at)s, 0, %(claimed_at)s, %(claimed_at)s, %(finished_at)s, 0, 0, '', 0, 0, '', 0, 0, %(digest)s, null,
+            %(input)s
+        from ({numbers}) as number
+        """
+    ]
+    if status == "pending":
+        statements.append(
+            f"insert into hydra_ready select 'default', '{WORKFLOW}', 0, %(now)s, {id} from ({numbers}) as number"
+        )
+    else:
+        queue, due_at = queues[status]
+        statements.append(
+            f"insert into hydra_{queue} (namespace, {due_at}, id) "
+            f"select 'default', %(wake_at)s + %(finished_at)s, {id} from ({numbers}) as number"
+        )
+        statements.append(f"""
+            insert into hydra_claim (
+                execution_id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail, payload
+            )
+            select {id}, 1, 1, %(node)s, 0, %(now)s, %(now)s, %(status)s, '', null
+            from ({numbers}) as number
+        """)
+    with pymysql.connect(**read_address(url).arguments(), autocommit=True) as connection:
+        cursor = connection.cursor()
+        for start in range(first, first + count, PART):
+            values |= {"first": start, "count": min(PART, first + count - start)}
+            for statement in statements:
+                cursor.execute(statement, values)
+        cursor.execute(
+            "insert into hydra_tally (namespace, workflow, status, slot, total) values ('default', %s, %s, 0, %s) "
+            "on duplicate key update total = total + values(total)",
+            (WORKFLOW, status, count),
+        )

@@ -1,6 +1,6 @@
 """Would this code go on with what is recorded? Replays open executions without effects, for the gate of a deploy.
 
-    page of open executions ─► records ─► the real hub, under a lease that is over ─► what differs
+    page of open executions ─► their histories ─► the real hub, under a lease that is over ─► what differs
 
 No step starts under such a lease, nothing that is recorded is sent anywhere, and no lease is taken. The bodies
 themselves do run, up to the first step, wait or sleep that is not recorded, and are unwound there.
@@ -17,15 +17,15 @@ from hydra import codec
 from hydra.body.endings import Difference
 from hydra.body.executor import Execution
 from hydra.clock import boottime_ns
-from hydra.errors import HydraError, NotFound
-from hydra.execution import DIVERGED, Claimed, End, Ending, Snapshot, Status
+from hydra.errors import HydraError
+from hydra.execution import DIVERGED, Claimed, End, Ending, Record, Snapshot, Status
 from hydra.frames import Halt, Run
 from hydra.stores.store import Filter, Store
 from hydra.worker.hub import Hub
 from hydra.workflow import Registry
 
 OPEN = (Status.RUNNING, Status.PENDING, Status.WAITING, Status.SLEEPING, Status.PARKED)
-PAGE_SIZE = 200  # executions listed at a time
+PAGE_SIZE = 64  # executions listed and read at a time: as many as a node's claim has in memory
 LOOP_SECONDS = 30.0  # for an async body to come to rest
 
 
@@ -41,7 +41,7 @@ class Divergence(msgspec.Struct, frozen=True):
 
 
 class ReplayCheck:
-    """`run` yields what differs; the counts tell of the rest. One at a time is in memory."""
+    """`run` yields what differs; the counts tell of the rest. A page is in memory, and read in two statements."""
 
     def __init__(self, store: Store, registry: Registry) -> None:
         self.checked_count = 0  # executions looked at, those without records included
@@ -54,29 +54,28 @@ class ReplayCheck:
         """Every open execution of the namespace. One that changes its state meanwhile may be missed or seen twice."""
         try:
             for status in OPEN:
-                for snapshot in self._pages(status):
-                    if found := self._check(snapshot):
-                        yield found
-                    self.checked_count += 1
+                for page in self._pages(status):
+                    yield from self._check(page)
+                    self.checked_count += len(page)
                     progress(self.checked_count)
         finally:
             self._hub.close()
 
-    def _pages(self, status: Status) -> Iterator[Snapshot]:
+    def _pages(self, status: Status) -> Iterator[list[Snapshot]]:
         before = None
         while page := self._store.list(Filter(status, limit=PAGE_SIZE, before=before)):
-            yield from page
+            yield page
             before = page[-1].id
 
-    def _check(self, snapshot: Snapshot) -> Divergence | None:
-        if snapshot.workflow not in self._registry.workflows:
-            self.unknown[snapshot.workflow] += 1
-            return None
-        try:
-            claimed = to_claim(snapshot, self._store)
-        except NotFound:
-            return None  # it ended, and was purged
-        return self._hub.replay(claimed)
+    def _check(self, page: list[Snapshot]) -> Iterator[Divergence]:
+        known = [snapshot for snapshot in page if snapshot.workflow in self._registry.workflows]
+        self.unknown.update(snapshot.workflow for snapshot in page if snapshot.workflow not in self._registry.workflows)
+        histories = self._store.histories([snapshot.id for snapshot in known])
+        for snapshot in known:
+            if snapshot.id in histories:  # or it ended, and was purged
+                found = self._hub.replay(to_claim(snapshot, *histories[snapshot.id]))
+                if found is not None:
+                    yield found
 
 
 class CheckingHub(Hub):
@@ -132,14 +131,14 @@ class EndedLease:
         return boottime_ns()
 
 
-def to_claim(snapshot: Snapshot, store: Store) -> Claimed:
+def to_claim(snapshot: Snapshot, input: bytes, records: list[Record]) -> Claimed:
     """As a node would get it now; nobody asks it to stop."""
     return Claimed(
         id=snapshot.id,
         epoch=snapshot.epoch + 1,
         workflow=snapshot.workflow,
         key=snapshot.key,
-        input=store.input(snapshot.id),
+        input=input,
         attempt=snapshot.attempt,
         priority=snapshot.priority,
         run_at=snapshot.run_at,
@@ -151,7 +150,7 @@ def to_claim(snapshot: Snapshot, store: Store) -> Claimed:
         death_count=0,
         alone_death_count=0,
         tags=snapshot.tags,
-        records=store.records(snapshot.id),
+        records=records,
     )
 
 

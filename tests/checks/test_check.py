@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import hydra
+from hydra.checking import PAGE_SIZE, ReplayCheck
 from hydra.testing import Harness, check_replays
 from hydra.workflow import registry
 
@@ -66,6 +68,19 @@ async def later_renamed(name: str) -> str:
     await asyncio.gather(act_later(name), act_later("aside"))
     await hydra.aio.sleep(DAY)
     return await act_later("last")
+
+
+class Counting:
+    """A store that counts what it is asked, verb by verb."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        if callable(found := getattr(self._store, name)):
+            self.asked[name] += 1
+        return found
 
 
 def everything_of(harness: Harness) -> list[Any]:
@@ -184,3 +199,20 @@ def test_it_pages_through_more_than_one_listing(harness: Harness) -> None:
     found = check_replays(harness.engine)
     assert {each.execution_id for each in found} == {handle.id for handle in handles}
     assert len(found) == 450
+
+
+def test_a_page_of_executions_is_read_at_once(harness: Harness) -> None:
+    deal = deploy(old)
+    harness.engine.submit_many([deal.bind(str(number)) for number in range(PAGE_SIZE + 5)])
+    harness.run_until_idle()
+    asked, checked_count = harness.engine.read(look_at_all)
+    assert checked_count == PAGE_SIZE + 5
+    assert asked["histories"] == 2
+    assert asked["input"] == asked["records"] == asked["get"] == 0
+
+
+def look_at_all(store: Any) -> tuple[Counter[str], int]:
+    counting: Any = Counting(store)
+    replays = ReplayCheck(counting, registry)
+    assert list(replays.run()) == []
+    return counting.asked, replays.checked_count

@@ -17,20 +17,17 @@ RESULTS = (RecordKind.STEP, RecordKind.FAILURE)
 
 
 def tries(log: Path) -> dict[Place, list[int]]:
-    """When each try of each step began, in order, in microseconds."""
+    """When each try of each step began, in the order in which they did; by hydra's word, which its record repeats."""
     found: dict[Place, list[int]] = defaultdict(list)
     for line in log.read_text().rpartition("\n")[0].splitlines():
-        *place, _, what, instant = line.split("\t")
+        execution, branch, name, ordinal, _, started_at, what, _ = line.split("\t")
         if what == "start":
-            found[(place[0], place[1], place[2], place[3])].append(int(instant))
+            found[(execution, branch, name, ordinal)].append(int(started_at))
     return found
 
 
 def reruns(url: str, log: Path) -> tuple[int, list[str]]:
-    """How many results are recorded, and each that is wrong: its step began again after it, or never began.
-
-    The try that was recorded is the one that began nearest to what the record says.
-    """
+    """How many results are recorded, and each that is wrong: its step began again after it, or never began."""
     store, began = open_store(url), tries(log)
     wrong, count = [], 0
     for id in sorted({place[0] for place in began}):
@@ -39,14 +36,10 @@ def reruns(url: str, log: Path) -> tuple[int, list[str]]:
                 continue
             count += 1
             starts = began.get((id, record.branch, record.name, str(record.ordinal)), [])
-            if not starts:
-                wrong.append(f"{id} {record.name}: recorded, but never run")
-                continue
-            own = min(starts, key=lambda instant: abs(instant - record.started_at))
-            if starts[-1] > own:
-                wrong.append(
-                    f"{id} {record.branch} {record.name}: began again {starts[-1] - own} us after the one recorded"
-                )
+            if record.started_at not in starts:
+                wrong.append(f"{id} {record.branch} {record.name}: recorded, but never run")
+            elif again := len(starts) - 1 - starts.index(record.started_at):
+                wrong.append(f"{id} {record.branch} {record.name}: began {again} times after the one recorded")
     store.close()
     return count, wrong
 

@@ -1,7 +1,8 @@
 """The examples' workflows as process tests serve them: each try of a step leaves a line, and points to die at.
 
-A line is: execution, branch, name, ordinal, key, `start` or `end`, microseconds. What is recorded of a try that ended
-must be the last of its step; `reruns` of `flow_checks` holds that against the records.
+A line is: execution, branch, name, ordinal, key, when hydra says that the try began, `start` or `end`, microseconds.
+What is recorded of a try that ended must be the last of its step: `reruns` of `flow_checks` holds that against the
+records.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def tell(what: str) -> None:
     """One line, whole, whatever is killed meanwhile."""
     call: Any = caller.get()
     place = (hydra.current().id, call.branch, call.step.name, str(call.ordinal))
-    line = "\t".join([*place, hydra.idempotency_key(), what, str(time.time_ns() // 1000)])
+    line = "\t".join([*place, hydra.idempotency_key(), str(call.started_at), what, str(time.time_ns() // 1000)])
     descriptor = os.open(os.environ[TRIES], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, f"{line}\n".encode())
     os.close(descriptor)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import flow_checks
+import hydra
 from flow_kills import Killing
 from flows.scenarios import SCENARIOS
+from hydra.testing import Harness
 
 # Which flow, and where somebody dies: each kind of point once, undo, child, wait and parallel steps among them.
 DEATHS = [
@@ -29,3 +32,34 @@ def test_g4_flows_killed_at_points_of_every_kind_repeat_no_recorded_step(tmp_pat
     assert killing.wrong == []
     assert killing.unreached == []
     assert recorded >= 90
+
+
+@hydra.step
+def noticed_by_the_check(number: int) -> int:
+    return number
+
+
+@hydra.workflow
+def looked_at_by_the_check() -> int:
+    return noticed_by_the_check(1)
+
+
+def test_the_check_knows_the_try_that_was_recorded_by_hydras_own_word(tmp_path: Path) -> None:
+    """Hydra's clock is the database's, which may be further from the host's than two tries are from each other."""
+    with Harness(f"sqlite:///{tmp_path}/looked_at.db") as harness:
+        handle = harness.submit(looked_at_by_the_check.bind())
+        harness.run_until_idle()
+        (record,) = handle.records()
+
+        def reruns(*started_at: int) -> list[str]:
+            log = tmp_path / "tries"
+            place = (handle.id, record.branch, record.name, str(record.ordinal), "key")
+            log.write_text("".join("\t".join([*place, str(at), "start", str(at + 40_000)]) + "\n" for at in started_at))
+            count, wrong = flow_checks.reruns(harness.engine.url, log)
+            assert count == 1
+            return wrong
+
+        killed_at = record.started_at - 42_000
+        assert reruns(killed_at, record.started_at) == []
+        assert len(reruns(record.started_at, record.started_at + 1)) == 1
+        assert len(reruns(killed_at)) == 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from hydra.errors import StoreUnavailable
+from hydra.node import queue_watch
 from hydra.node.measured_store import TIMED, MeasuredStore
 from hydra.node.ticker import Ticker
 from hydra.observability.metrics import Metrics
 from hydra.schedules import Cron
-from hydra.stores.store import Store
+from hydra.stores.store import Stats, Store
 from store_values import NOW, SECOND, claim, end, register, submission
 from test_store_ticker import MINUTE, START, app, ticks
 
@@ -97,3 +99,26 @@ def test_what_is_given_back_of_a_dead_node_is_taken_over(measured: Store, metric
 def test_the_databases_clock_is_seen_beside_the_hosts(measured: Store, metrics: Metrics) -> None:
     measured.now()
     assert abs(metrics.clock_skew.values[()]) < 60
+
+
+def test_a_count_that_takes_long_is_asked_for_a_tenth_of_the_time(
+    store: Store, url: str, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(queue_watch, "time", clock)
+    watch = queue_watch.QueueWatch(url, "default", metrics)
+
+    class SlowStore(type(store)):  # type: ignore[misc]
+        def stats(self, now: int) -> Stats:
+            clock.now += 3
+            return super().stats(now)
+
+    watch._store.__class__ = SlowStore
+    for wanted, seconds in ((1, 29.0), (1, 1.0), (2, 1.0), (2, 60.0)):
+        watch.look()
+        with watch._answered:
+            assert watch._answered.wait_for(lambda wanted=wanted: watch._read_count == wanted, 30)
+        clock.now += seconds
+        assert metrics.queue_depth.values, "it is still known"
+    watch.look()
+    watch.close()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from hydra.errors import NotFound
-from hydra.execution import Status
+from hydra.execution import ExecutionCommit, Status
 from hydra.stores.store import Filter, Store
-from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, register, running, submission, submit
+from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, record, register, running, submission, submit
 
 
 def test_what_is_unknown_is_said_to_be(store: Store) -> None:
@@ -21,6 +21,20 @@ def test_what_is_unknown_is_said_to_be(store: Store) -> None:
     with pytest.raises(NotFound, match=UNKNOWN):
         store.input(UNKNOWN)
     assert (store.records(UNKNOWN), store.claims(UNKNOWN)) == ([], [])
+
+
+def test_histories_hold_the_input_and_all_records_of_each_that_is_known(
+    store: Store, open_another: Callable[..., Store]
+) -> None:
+    node = register(store)
+    first, second = running(store, node), running(store, node)
+    for seq in (1, 2, 3):
+        assert store.commit(node, [ExecutionCommit(first.id, first.epoch, [record(seq)])], NOW) == [True]
+    (fresh,) = submit(store)
+    asked = [second.id, UNKNOWN, first.id, "no id", fresh]
+    assert store.histories(asked) == {id: (store.input(id), store.records(id)) for id in (first.id, second.id, fresh)}
+    assert [each.seq for each in store.histories(asked)[first.id][1]] == [1, 2, 3]
+    assert store.histories([]) == open_another("elsewhere").histories(asked) == {}
 
 
 def test_answers_come_in_the_order_asked(store: Store) -> None:
@@ -68,6 +82,13 @@ def test_a_listing_is_narrowed_by_workflow_key_and_tags(store: Store) -> None:
 
     assert ids(Filter(workflow="dun")) == [december.id]
     assert ids(Filter(key="a")) == [november.id]
+    assert ids(Filter(key="a", workflow=november.workflow)) == [november.id]
+    assert ids(Filter(key="a", workflow="dun")) == ids(Filter(key="c", workflow="dun")) == []
+    keyed = {"key": "a", "workflow": november.workflow}
+    assert ids(Filter(status=Status.PENDING, tags={"team": "eu"}, **keyed)) == [november.id]
+    assert ids(Filter(status=Status.RUNNING, **keyed)) == ids(Filter(tags={"team": "us"}, **keyed)) == []
+    assert ids(Filter(before=november.id, **keyed)) == []
+    assert ids(Filter(before=plain.id, **keyed)) == [november.id]
     assert ids(Filter(tags={"run": "2026-11"})) == [november.id]
     assert ids(Filter(tags={"run": "2026-11", "team": "us"})) == []
     assert ids(Filter(tags={'odd"name': "ü"})) == [december.id]
@@ -87,6 +108,17 @@ def test_counts_follow_every_move(store: Store) -> None:
     assert store.stats(NOW).counts[WORKFLOW] == {"pending": 1, "completed": 1, "sleeping": 1}
     store.promote(NOW + SECOND, 10)
     assert store.stats(NOW).counts[WORKFLOW] == {"pending": 2, "completed": 1}
+
+
+def test_what_is_pending_is_counted_up_to_a_limit_wherever_it_waits(store: Store) -> None:
+    node = register(store)
+    submit(store, 4)
+    submit(store, 3, workflow="dun", run_at=NOW + SECOND)
+    first, second = claim(store, node, 2)
+    end(store, node, first, "sleeping", wake_at=NOW + SECOND)
+    end(store, node, second, "retry", wake_at=NOW + SECOND)
+    assert store.pending_count(100) == 6
+    assert [store.pending_count(limit) for limit in (0, 2, 5, 6, 7)] == [0, 2, 5, 6, 6]
 
 
 def test_the_oldest_due_execution_is_found_behind_any_priority_and_workflow(store: Store) -> None:

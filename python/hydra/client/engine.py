@@ -392,7 +392,7 @@ class Engine:
 
     def _require_room(self, session: Session, count: int) -> None:
         if self._depth is not None:
-            self._depth.require_room(session.store, session.now(), count)
+            self._depth.require_room(session.store, count)
 
     def _open(self) -> Session:
         with self._opening:

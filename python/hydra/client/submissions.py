@@ -19,11 +19,12 @@ from hydra.codec import MAX_PAYLOAD_BYTES, encode_call, encode_calls
 from hydra.config import to_instant
 from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, IdempotencyConflict, PayloadError, QueueFull
-from hydra.execution import Status, Submission, Submitted
+from hydra.execution import Submission, Submitted
 from hydra.schedules import KEY_PREFIX
 from hydra.stores.store import Store
 
-DEPTH_AGE_SECONDS = 0.25  # how old the known queue depth may be when `max_pending` is checked
+DEPTH_AGE_NS = 250_000_000  # how old the known queue depth may be when `max_pending` is checked
+DEPTH_SHARE = 0.1  # of the time, at most, goes to reading it
 TAG_COUNT_MAX = 50
 TAG_LENGTH_MAX = 500
 KEY_LENGTH_MAX = 500
@@ -124,15 +125,15 @@ class QueueDepth:
     def __init__(self, max_pending: int) -> None:
         self._max_pending = max_pending
         self._count = 0
-        self._read_at_ns = 0
+        self._stale_at_ns = 0
         self._lock = threading.Lock()
 
-    def require_room(self, store: Store, now: int, count: int) -> None:
+    def require_room(self, store: Store, count: int) -> None:
         with self._lock:
-            if boottime_ns() - self._read_at_ns > DEPTH_AGE_SECONDS * 1e9:
-                by_workflow = store.stats(now).counts.values()
-                self._count = sum(counts.get(Status.PENDING, 0) for counts in by_workflow)
-                self._read_at_ns = boottime_ns()
+            if (began_ns := boottime_ns()) >= self._stale_at_ns:
+                self._count = store.pending_count(self._max_pending)
+                ended_ns = boottime_ns()
+                self._stale_at_ns = ended_ns + max(DEPTH_AGE_NS, round((ended_ns - began_ns) / DEPTH_SHARE))
             if self._count + count > self._max_pending:
                 asked = f"{count} more" if count > 1 else "one more"
                 limit = f"the limit is {self._max_pending}"

@@ -105,6 +105,11 @@ class Filter(msgspec.Struct, frozen=True):
     limit: int = 100
     before: str | None = None
 
+    def admits(self, found: Snapshot) -> bool:
+        """Whether that execution, which has the key and is of the workflow, is in the list."""
+        has_tags = (self.tags or {}).items() <= found.tags.items()
+        return has_tags and self.status in (None, found.status) and (self.before is None or found.id < self.before)
+
 
 class Stats(msgspec.Struct, frozen=True):
     """Counts by (workflow, status) of this namespace; `unclaimed` names workflows with due work no live node serves."""
@@ -256,6 +261,10 @@ class Store(Protocol):
 
     def input(self, id: str) -> bytes: ...
     def records(self, id: str) -> builtins.list[Record]: ...
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        """Input and records of each that is known: `input` and `records` for many at a time."""
+        ...
+
     def messages(self, id: str) -> builtins.list[Message]:
         """What was put before an execution and is not consumed yet, in the order of arrival."""
         ...
@@ -266,6 +275,10 @@ class Store(Protocol):
         ...
 
     def stats(self, now: int) -> Stats: ...
+    def pending_count(self, limit: int) -> int:
+        """How many executions are pending, delayed ones included; counted no further than `limit`."""
+        ...
+
     def workflows(self) -> builtins.list[WorkflowInfo]: ...
     def schedules(self) -> builtins.list[ScheduleState]:
         """Every schedule that was ever registered, by name."""

@@ -83,6 +83,14 @@ class Behind:
         return "mariadb" in self.connection.get_server_info().lower()
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A transaction that stays open, and for which the server keeps all that was there when it began."""
+        self.run("set session transaction isolation level repeatable read")
+        self.run("start transaction with consistent snapshot")
+        yield
+        self.run("rollback")
+
+    @contextmanager
     def transaction(self) -> Iterator[Behind]:
         """Committed at the end."""
         self.run("set session transaction isolation level read committed")

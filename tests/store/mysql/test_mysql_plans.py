@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hydra.execution import ExecutionCommit, Message
 from hydra.stores.mysql import MysqlStore
+from hydra.stores.store import WorkflowInfo
 from mysql_racing import NOW, Behind, ended, node_info, record, recorded, submission
 from servers.mysql import connect
 
@@ -91,6 +92,26 @@ def test_the_head_of_a_queue_of_thousands_is_read_and_no_more(
         )
         assert read_rows(log) - before <= 11
     assert len(store.claim(node, ["bill"], 10, NOW)) == 10
+
+
+def test_counts_read_the_head_of_a_queue_of_thousands_and_no_more(
+    open_store: Callable[..., MysqlStore], log: Behind
+) -> None:
+    store = open_store()
+    store.register_workflows(store.register_node(node_info(), NOW), [WorkflowInfo("bill", b"", None, "code")], NOW)
+    store.submit([submission(priority=number % 3) for number in range(3000)], NOW)
+    log.run("set global general_log = 1")
+    assert store.stats(NOW).oldest_due_at == NOW
+    log.run("set global general_log = 0")
+    (queries,) = zip(
+        *log.run("select convert(argument using utf8mb4) from mysql.general_log where argument like '%hydra_ready%'"),
+        strict=True,
+    )
+    assert len(queries) == 4  # one for each priority, and one that finds no other
+    for query in queries:
+        before = read_rows(log)
+        log.run(query)
+        assert read_rows(log) - before <= 3, query
 
 
 def work(store: MysqlStore) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hydra import _core
-from hydra.execution import Message
+from hydra.execution import Message, Status
 from hydra.stores.postgres import session
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.statements import statements
+from hydra.stores.store import Filter
 from racing import NOW, Stage, ended, record, recorded, submission
 
 SMALL = {
@@ -90,13 +92,57 @@ def test_a_claim_walks_its_queues_in_order(stage: Stage, sent: dict[str, Step]) 
     assert plan.count('"Sort"') == 1, "only the heads of several queues are sorted, against each other"
 
 
-def test_a_page_of_what_is_going_on_sorts_nothing_even_without_statistics(stage: Stage) -> None:
+def test_a_page_of_what_is_pending_sorts_nothing_even_without_statistics(stage: Stage) -> None:
     stage.a.submit([submission() for _ in range(2_000)], NOW)
-    values = {"namespace": "default", "status": "pending", "before": _core.uuid7(), "limit": 10}
-    values |= {"workflow": None, "key": None, "tags": None}
-    rows = stage.raw.execute(b"explain " + statements()["list_going_on"], values).fetchall()
-    plan = "\n".join(row[0] for row in rows)
+    plan = plan_of_a_page(stage, "list_pending")
     assert "Sort" not in plan and "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("situation", SITUATIONS[:2])
+@pytest.mark.parametrize("status", ["running", "sleeping", "waiting", "parked"])
+def test_a_page_of_what_does_not_wait_in_the_queue_passes_the_queue_by(
+    stage: Stage, status: str, situation: str
+) -> None:
+    if situation != "new":
+        stage.raw.execute("vacuum analyze")
+    stage.a.submit([submission() for _ in range(2_000)], NOW)
+    one, other = stage.claim_a(2)
+    if status != "running":
+        stage.a.commit(stage.node_a, [ended(each, status, wake_at=NOW + 5, payload=b"") for each in (one, other)], NOW)
+    name = "list_running" if status == "running" else "list_suspended"
+    plan = plan_of_a_page(stage, name, status)
+    index = "hydra_execution_owner" if status == "running" else "hydra_execution_notable"
+    assert index in plan and "Seq Scan on hydra_execution" not in plan, plan
+    assert "hydra_execution_pkey" not in plan, plan
+    assert [each.id for each in stage.a.list(Filter(Status(status)))] == sorted([one.id, other.id], reverse=True)
+
+
+def test_the_depth_of_the_queue_is_counted_past_what_sleeps(stage: Stage) -> None:
+    stage.a.submit([submission() for _ in range(2_000)], NOW)
+    claimed = stage.claim_a(1_900)
+    stage.a.commit(stage.node_a, [ended(each, "sleeping", wake_at=NOW + 5) for each in claimed], NOW)
+    stage.a.submit([submission(run_at=NOW + 9) for _ in range(3)], NOW)
+    for _ in range(2):
+        values = {"namespace": "default", "limit": 50}
+        row = stage.raw.execute(b"explain (analyze, format json) " + statements()["pending_count"], values).fetchone()
+        assert row is not None
+        assert sorted(rows_read(row[0][0]["Plan"])) == [3, 50]
+        stage.raw.execute("vacuum analyze")
+
+
+def rows_read(plan: Any) -> Iterator[int]:
+    """By each way that leads to the table, those included that it does not let through."""
+    if "Scan" in plan["Node Type"] and "Relation Name" in plan:
+        yield round(plan["Actual Rows"]) + plan.get("Rows Removed by Filter", 0)
+    for each in plan.get("Plans", []):
+        yield from rows_read(each)
+
+
+def plan_of_a_page(stage: Stage, name: str, status: str = "pending") -> str:
+    values = {"namespace": "default", "status": status, "before": _core.uuid7(), "limit": 10}
+    values |= {"workflow": None, "key": None, "tags": None}
+    rows = stage.raw.execute(b"explain " + statements()[name], values).fetchall()
+    return "\n".join(row[0] for row in rows)
 
 
 def generic_plan(stage: Stage, step: Step) -> object:

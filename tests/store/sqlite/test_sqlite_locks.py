@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,74 @@ def test_a_process_stopped_between_its_turn_and_sqlites_lock_is_passed_by_at_onc
         process.communicate()
     assert sum(store.stats(NOW).counts[WORKFLOW].values()) == 5
     submit(store)  # and the queue is whole again
+
+
+class SleepingClock:
+    """Time passes only where somebody sleeps; `free_at` says when to let go of what is held."""
+
+    def __init__(self) -> None:
+        self.now, self.sleeps, self.free_at = 0.0, 0, float("inf")
+        self.free: Callable[[], None] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.sleeps += 1
+        if self.now >= self.free_at:
+            self.free_at = float("inf")
+            self.free()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SleepingClock:
+    clock = SleepingClock()
+    monkeypatch.setattr(lock, "time", clock)
+    return clock
+
+
+def held(path: Path, operation: int) -> int:
+    """Somebody else's descriptor of a lock file."""
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, operation)
+    return descriptor
+
+
+def test_who_waits_long_for_each_turn_asks_a_few_times_in_it_and_at_once_again_when_nobody_waits(
+    tmp_path: Path, clock: SleepingClock
+) -> None:
+    queue = lock.WriteQueue(str(tmp_path / "file"))
+    turn = held(tmp_path / f"file{lock.BELL_SUFFIX}", fcntl.LOCK_UN)
+
+    def sleeps_for(seconds: float) -> int:
+        clock.sleeps, clock.free_at = 0, clock.now + seconds
+        clock.free = lambda: fcntl.flock(turn, fcntl.LOCK_UN)
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        queue.acquire(clock.now + 20)
+        queue.release()
+        return clock.sleeps
+
+    assert sleeps_for(0.1) > 100
+    for _ in range(10):
+        last = sleeps_for(0.1)
+    assert last <= 2 * lock.QUEUED_POLLS
+    for _ in range(10):
+        queue.acquire(clock.now + 20)
+        queue.release()
+    assert sleeps_for(0.01) > 10
+    queue.close()
+    os.close(turn)
+
+
+def test_who_has_waited_in_vain_for_a_turn_does_not_ask_as_often_as_the_next(
+    tmp_path: Path, clock: SleepingClock
+) -> None:
+    queue = lock.WriteQueue(str(tmp_path / "file"))
+    turn, write = (held(tmp_path / f"file{end}", fcntl.LOCK_EX) for end in (lock.BELL_SUFFIX, "-hydra-lock"))
+    queue.acquire(clock.now + 20)
+    seconds = lock.TURN_PATIENCE_SECONDS + lock.WRITE_PATIENCE_SECONDS
+    assert clock.sleeps < 1.2 * seconds / lock.QUEUED_POLL_SECONDS
+    queue.close()
+    os.close(turn)
+    os.close(write)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores.mysql.heads import SLOW_SECONDS, Heads
+from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
@@ -96,30 +96,22 @@ def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str]
     """The chosen executions, in the order to run them."""
     transaction.flush()  # so that a look is timed alone
     if not heads.is_full_look_due():
-        chosen, _ = _look_past(transaction, heads, workflows, slots)
+        chosen = _look_past(transaction, heads, workflows, slots)
         if len(chosen) < slots:
             heads.came_up_short()
         return chosen
     chosen, seconds = _look(transaction, heads, dict.fromkeys(workflows, "true"), slots)
-    bounded_seconds = seconds
-    if seconds > SLOW_SECONDS:
-        _, bounded_seconds = _look_past(transaction, heads, workflows, slots)
-    heads.compare(seconds, bounded_seconds)
+    if heads.looked(seconds):
+        _look_past(transaction, heads, workflows, slots)
     return chosen
 
 
-def _look_past(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> tuple[list[str], float]:
-    """The same past the heads, those of priorities that are new since the last look included."""
+def _look_past(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
+    """The same past the heads."""
     started = time.monotonic()
-    looks = [
-        transaction.render("claim_gap", group=group, workflow=literal(name), gap=gap)
-        for group, name in enumerate(workflows)
-        for gap in heads.gaps(name)
-    ]
-    for group, *head in transaction.rows_of(" union all ".join(looks)) if looks else []:
-        heads.saw(workflows[group], [(head[0], head[1], head[2])])
     chosen, _ = _look(transaction, heads, {name: heads.bounds(name) for name in workflows}, slots)
-    return chosen, time.monotonic() - started
+    heads.looked_past(time.monotonic() - started)
+    return chosen
 
 
 def _look(transaction: Transaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,9 @@ from hydra.stores.mysql.timers import NEVER
 from hydra.stores.rows import to_schedule, to_snapshot
 from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
 
-UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
+
+BEFORE_ANY_PRIORITY = -(1 << 40)
 
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -50,6 +52,9 @@ class Reader:
         return self.snapshots([id_text(rows[0][0])])[0] if rows else None
 
     def list_snapshots(self, filter: Filter) -> list[Snapshot]:
+        if filter.key is not None and filter.workflow is not None:
+            known = self.find(filter.workflow, filter.key)
+            return [known] if known is not None and filter.admits(known) and filter.limit else []
         wanted = [filter.status] if filter.status is not None else list(Status)
         parts = [
             STATEMENTS["list"].format(
@@ -74,14 +79,23 @@ class Reader:
         return [found[id] if found[id][0] in FINAL else None for id in ids]
 
     def input(self, id: str) -> bytes:
-        rows = self._select("input", id=id_literal(id))
+        rows = self._by_ids("inputs", [id])
         if not rows:
             raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
-        content: bytes = rows[0][0]
+        content: bytes = rows[0][1]
         return content
 
     def records(self, id: str) -> list[Record]:
-        return [to_record(row) for row in self._select("records", id=id_literal(id))]
+        return [to_record(row[1:]) for row in self._by_ids("records", [id])]
+
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
+        found: dict[str, tuple[bytes, list[Record]]] = {
+            id_text(id): (content, []) for id, content in self._by_ids("inputs", ids)
+        }
+        for row in self._by_ids("records", ids):
+            if history := found.get(id_text(row[0])):
+                history[1].append(to_record(row[1:]))
+        return found
 
     def messages(self, id: str) -> list[Message]:
         return [to_message(row) for row in self._select("messages", id=id_literal(id))]
@@ -100,7 +114,8 @@ class Reader:
         counts: dict[str, dict[str, int]] = {}
         for workflow, status, count in self._select("counts"):
             counts.setdefault(workflow.decode(), {})[status] = count
-        heads = [run_at for (run_at,) in self._select("oldest_due") if run_at is not None]
+        waiting = [workflow for workflow, by_status in counts.items() if by_status.get(Status.PENDING)]
+        heads = [run_at for workflow in waiting for run_at in self._heads(workflow)]
         nodes_alive = self._select("nodes_alive")[0][0]
         served = {name.decode() for (name,) in self._select("served")}
         unclaimed = {}
@@ -110,6 +125,17 @@ class Reader:
                 unclaimed[workflow] = rows[0][0]
         unclaimed = {workflow: count for workflow, count in unclaimed.items() if count}
         return Stats(counts, min(heads, default=None), nodes_alive, unclaimed)
+
+    def _heads(self, workflow: str) -> Iterator[int]:
+        """When the first of each priority in its queue became due."""
+        after = BEFORE_ANY_PRIORITY
+        while rows := self._select("oldest_due", workflow=literal(workflow), after=after):
+            after, run_at = rows[0]
+            yield run_at
+
+    def pending_count(self, limit: int) -> int:
+        count: int = sum(count for _, status, count in self._select("counts") if status == Status.PENDING)
+        return min(limit, count)
 
     def workflows(self) -> list[WorkflowInfo]:
         return [

@@ -162,6 +162,9 @@ class MysqlStore:
     def records(self, id: str) -> builtins.list[Record]:
         return self._reader.records(id)
 
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        return self._reader.histories(ids)
+
     def messages(self, id: str) -> builtins.list[Message]:
         return self._reader.messages(id)
 
@@ -173,6 +176,9 @@ class MysqlStore:
 
     def stats(self, now: int) -> Stats:
         return self._reader.stats()
+
+    def pending_count(self, limit: int) -> int:
+        return self._reader.pending_count(limit)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
         return self._reader.workflows()

@@ -8,19 +8,26 @@ from typing import Any
 import msgspec
 
 from hydra.errors import NotFound
-from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
+from hydra.execution import Claim, Message, Record, Snapshot, Status
 from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
 from hydra.stores.rows import to_snapshot
 from hydra.stores.store import Filter, Stats
 
-UNCLAIMED_COUNT_LIMIT = 100_000  # counted no further for each workflow that no live node serves
+UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
+
+_LISTS: dict[Status | None, str] = {
+    None: "list_newest",
+    Status.PENDING: "list_pending",
+    Status.RUNNING: "list_running",
+    **dict.fromkeys((Status.SLEEPING, Status.WAITING, Status.PARKED), "list_suspended"),
+}
 
 Read = Callable[..., list[list[tuple[Any, ...]]]]
 Outcome = tuple[Status, bytes | None, str]
 
 
 def snapshots(read: Read, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
-    (rows,) = read(("snapshots", {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}))
+    (rows,) = read(("snapshots", _those(namespace, ids)))
     found = {row[0]: to_snapshot(row) for row in rows}
     return [found.get(id) for id in ids]
 
@@ -31,6 +38,9 @@ def find(read: Read, namespace: str, workflow: str, key: str) -> Snapshot | None
 
 
 def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]:
+    if filter.key is not None and filter.workflow is not None:
+        keyed = find(read, namespace, filter.workflow, filter.key)
+        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
     values = {
         "namespace": namespace,
         "status": filter.status,
@@ -40,16 +50,13 @@ def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]
         "before": filter.before,
         "limit": filter.limit,
     }
-    name = "list_newest"
-    if filter.status is not None:
-        name = "list_ended" if filter.status in FINAL else "list_going_on"
-    (rows,) = read((name, values))
+    (rows,) = read((_LISTS.get(filter.status, "list_ended"), values))
     found = snapshots(read, namespace, [row[0] for row in rows])
     return [snapshot for snapshot in found if snapshot is not None]
 
 
 def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | None]:
-    (rows,) = read(("outcomes", {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}))
+    (rows,) = read(("outcomes", _those(namespace, ids)))
     found = {id: (Status(status), payload, cause) if status else None for id, status, payload, cause in rows}
     for id in ids:
         if id not in found:
@@ -58,29 +65,32 @@ def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | N
 
 
 def read_input(read: Read, namespace: str, id: str) -> bytes:
-    (rows,) = read(("input", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))
+    (rows,) = read(("inputs", _those(namespace, [id])))
     if not rows:
         raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
-    content: bytes = rows[0][0]
+    content: bytes = rows[0][1]
     return content
 
 
 def read_records(read: Read, namespace: str, id: str) -> list[Record]:
-    return [
-        Record(*row)
-        for row in read(("records", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
-    ]
+    return [Record(*values) for _, *values in read(("records", _those(namespace, [id])))[0]]
+
+
+def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
+    inputs, recorded = read(("inputs", _those(namespace, ids)), ("records", _those(namespace, ids)))
+    found: dict[str, tuple[bytes, list[Record]]] = {id: (content, []) for id, content in inputs}
+    for id, *values in recorded:
+        if id in found:
+            found[id][1].append(Record(*values))
+    return found
 
 
 def read_messages(read: Read, namespace: str, id: str) -> list[Message]:
-    own = {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}
-    return [Message(*row) for row in read(("messages", own))[0]]
+    return [Message(*row) for row in read(("messages", _those(namespace, [id])))[0]]
 
 
 def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:
-    return [
-        Claim(*row) for row in read(("claims", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))[0]
-    ]
+    return [Claim(*row) for row in read(("claims", _those(namespace, [id])))[0]]
 
 
 def read_stats(read: Read, namespace: str) -> Stats:
@@ -95,3 +105,14 @@ def read_stats(read: Read, namespace: str) -> Stats:
     for workflow, status, count in counted:
         counts.setdefault(workflow, {})[status] = count
     return Stats(counts, oldest[0][0], alive[0][0], dict(unclaimed))
+
+
+def read_pending_count(read: Read, namespace: str, limit: int) -> int:
+    (rows,) = read(("pending_count", {"namespace": namespace, "limit": limit}))
+    count: int = sum(row[0] for row in rows)
+    return min(limit, count)
+
+
+def _those(namespace: str, ids: Sequence[str]) -> dict[str, object]:
+    """What is no UUID is nobody's id."""
+    return {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}

@@ -201,6 +201,9 @@ class PostgresStore:
     def records(self, id: str) -> builtins.list[Record]:
         return reading.read_records(self._database.read, self.namespace, id)
 
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        return reading.read_histories(self._database.read, self.namespace, ids)
+
     def messages(self, id: str) -> builtins.list[Message]:
         return reading.read_messages(self._database.read, self.namespace, id)
 
@@ -212,6 +215,9 @@ class PostgresStore:
 
     def stats(self, now: int) -> Stats:
         return reading.read_stats(self._database.read, self.namespace)
+
+    def pending_count(self, limit: int) -> int:
+        return reading.read_pending_count(self._database.read, self.namespace, limit)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
         (rows,) = self._database.read(("workflows", {"namespace": self.namespace}))

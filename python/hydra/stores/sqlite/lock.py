@@ -23,6 +23,8 @@ TURN_PATIENCE_SECONDS = 0.5
 WRITE_PATIENCE_SECONDS = 2.0
 NEXT_POLL_SECONDS = 0.00005
 QUEUED_POLL_SECONDS = 0.0005
+QUEUED_POLL_SECONDS_MAXIMUM = 0.01
+QUEUED_POLLS = 20  # in as long as one has to wait of late: a hundred who wait ask no more often together than ten
 STOPPED_LOOK_SECONDS = 0.05  # from one look at the holder to the next
 
 
@@ -33,13 +35,16 @@ class WriteQueue:
         self._bell = f"{path}{BELL_SUFFIX}"
         self._turn = _open(self._bell)
         self._write = _open(f"{path}-hydra-lock")
+        self._queued_poll_seconds = QUEUED_POLL_SECONDS
         self._passed: set[int] = set()  # descriptors of locks that a stopped process had last time
 
     def acquire(self, deadline: float) -> None:
         """Wait for a fair turn, at most until `deadline` (time.monotonic) and never for ever."""
         now = time.monotonic()
-        self._poll(self._turn, QUEUED_POLL_SECONDS, min(deadline, now + TURN_PATIENCE_SECONDS))
-        if self._poll(self._write, NEXT_POLL_SECONDS, min(deadline, time.monotonic() + WRITE_PATIENCE_SECONDS)):
+        is_next = self._poll(self._turn, self._queued_poll_seconds, min(deadline, now + TURN_PATIENCE_SECONDS))
+        self._learn(time.monotonic() - now)
+        pause = NEXT_POLL_SECONDS if is_next else self._queued_poll_seconds
+        if self._poll(self._write, pause, min(deadline, time.monotonic() + WRITE_PATIENCE_SECONDS)):
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def release(self) -> None:
@@ -69,6 +74,11 @@ class WriteQueue:
                         return False
                     look_at = now + STOPPED_LOOK_SECONDS
             time.sleep(interval_seconds * random.uniform(0.5, 1.5))
+
+    def _learn(self, waited_seconds: float) -> None:
+        """How long it took to be the next tells how many wait, and so how often each of them has to ask."""
+        learned = (self._queued_poll_seconds + waited_seconds / QUEUED_POLLS) / 2
+        self._queued_poll_seconds = min(QUEUED_POLL_SECONDS_MAXIMUM, max(QUEUED_POLL_SECONDS, learned))
 
     def close(self) -> None:
         """Also right after a fork, in the child: the parent's locks live on in the parent's descriptors."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -30,6 +31,9 @@ def find(connection: sqlite3.Connection, namespace: str, workflow: str, key: str
 
 
 def list_snapshots(connection: sqlite3.Connection, namespace: str, filter: Filter) -> list[Snapshot]:
+    if filter.key is not None and filter.workflow is not None:
+        keyed = find(connection, namespace, filter.workflow, filter.key)
+        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
     parameters = {
         "namespace": namespace,
         "workflow": filter.workflow,
@@ -61,15 +65,32 @@ def outcomes(
 
 
 def read_input(connection: sqlite3.Connection, namespace: str, id: str) -> bytes:
-    rows = select(connection, "input", namespace=namespace, id=id)
+    rows = select(connection, "inputs", namespace=namespace, ids=to_json([id]))
     if not rows:
         raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
-    content: bytes = rows[0][0]
+    content: bytes = rows[0][1]
     return content
 
 
 def read_records(connection: sqlite3.Connection, namespace: str, id: str) -> list[Record]:
-    return [Record(*row) for row in select(connection, "records", namespace=namespace, id=id)]
+    return _records(connection, namespace, [id]).get(id, [])
+
+
+def read_histories(
+    connection: sqlite3.Connection, namespace: str, ids: Sequence[str]
+) -> dict[str, tuple[bytes, list[Record]]]:
+    inputs = select(connection, "inputs", namespace=namespace, ids=to_json(list(ids)))
+    records = _records(connection, namespace, ids)
+    return {id: (content, records.get(id, [])) for id, content in inputs}
+
+
+def _records(connection: sqlite3.Connection, namespace: str, ids: Sequence[str]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for id, *values in select(connection, "records", namespace=namespace, ids=to_json(list(ids))):
+        found.setdefault(id, []).append(Record(*values))
+    for records in found.values():
+        records.sort(key=attrgetter("seq"))
+    return found
 
 
 def read_messages(connection: sqlite3.Connection, namespace: str, id: str) -> list[Message]:
@@ -88,6 +109,12 @@ def read_stats(connection: sqlite3.Connection, namespace: str) -> Stats:
     nodes_alive = select(connection, "nodes_alive", namespace=namespace)[0][0]
     unclaimed = dict(select(connection, "unclaimed", namespace=namespace, limit=UNCLAIMED_COUNT_LIMIT))
     return Stats(counts, oldest_due_at, nodes_alive, unclaimed)
+
+
+def read_pending_count(connection: sqlite3.Connection, namespace: str, limit: int) -> int:
+    counts = select(connection, "counts", namespace=namespace)
+    count: int = sum(count for _, status, count in counts if status == Status.PENDING)
+    return min(limit, count)
 
 
 def read_workflows(connection: sqlite3.Connection, namespace: str) -> list[WorkflowInfo]:

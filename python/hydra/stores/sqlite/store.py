@@ -167,6 +167,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_records(connection, self.namespace, id)
 
+    def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
+        with self._database.reading() as connection:
+            return reading.read_histories(connection, self.namespace, ids)
+
     def messages(self, id: str) -> builtins.list[Message]:
         with self._database.reading() as connection:
             return reading.read_messages(connection, self.namespace, id)
@@ -182,6 +186,10 @@ class SqliteStore:
     def stats(self, now: int) -> Stats:
         with self._database.reading() as connection:
             return reading.read_stats(connection, self.namespace)
+
+    def pending_count(self, limit: int) -> int:
+        with self._database.reading() as connection:
+            return reading.read_pending_count(connection, self.namespace, limit)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
         with self._database.reading() as connection:

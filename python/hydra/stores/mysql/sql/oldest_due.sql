@@ -1,5 +1,9 @@
--- Index: the first entry of each workflow and priority in hydra_ready's primary key (a loose scan).
-select min(run_at)
-from hydra_ready
+-- Index: the first entry of one workflow and of the priorities past one, in hydra_ready's primary key. Asked for one after the
+-- other: a `group by` reads the whole queue.
+select negated_priority, run_at
+from hydra_ready force index (primary)
 where namespace = {namespace}
-group by workflow, negated_priority
+    and workflow = {workflow}
+    and negated_priority > {after}
+order by negated_priority, run_at, id
+limit 1

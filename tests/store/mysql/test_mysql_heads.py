@@ -6,7 +6,8 @@ import pytest
 from hydra import _core
 from hydra.execution import Submission
 from hydra.stores.mysql import heads
-from mysql_racing import NOW, Stage, submission
+from mysql_stage import MysqlStage
+from racing import NOW, submission
 
 
 class Clock:
@@ -77,7 +78,7 @@ def test_who_found_too_little_past_the_head_is_told_when_to_look_again(clock: Cl
     assert seen.look_again_seconds() is None
 
 
-def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage) -> None:
+def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: MysqlStage) -> None:
     stage.submit()
     assert len(stage.claim_a()) == 1
     for _ in range(heads.SLOW_LOOKS):
@@ -97,7 +98,7 @@ def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage) -
     assert found == [early.id]
 
 
-def test_a_new_priority_does_not_wait_for_a_look_from_the_start(stage: Stage) -> None:
+def test_a_new_priority_does_not_wait_for_a_look_from_the_start(stage: MysqlStage) -> None:
     stage.submit(3)
     assert len(stage.claim_a(1)) == 1
     for _ in range(heads.SLOW_LOOKS):
@@ -111,7 +112,7 @@ def test_a_new_priority_does_not_wait_for_a_look_from_the_start(stage: Stage) ->
     assert found[5] == below.id
 
 
-def test_a_look_behind_the_head_is_a_range_in_the_queues_own_order(stage: Stage) -> None:
+def test_a_look_behind_the_head_is_a_range_in_the_queues_own_order(stage: MysqlStage) -> None:
     stage.a.submit([submission() for _ in range(1001)], NOW)  # in a table of few rows MySQL scans
     stage.claim_a(1)
     seen = stage.a._heads

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hydra.execution import ExecutionCommit
 from hydra.stores.mysql import MysqlStore
-from mysql_racing import NOW, Behind, ended, node_info, record, recorded, submission
+from mysql_stage import Behind
+from racing import NOW, ended, node_info, record, recorded, submission
 
 IN_ORDER = "negated_priority, run_at, id"  # the claim takes the first rows of one range, and reads no further
 EXACT = {"const", "eq_ref", "range"}

@@ -16,7 +16,8 @@ from hydra.execution import Message
 from hydra.stores.postgres import session
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.statements import statements
-from racing import NOW, Stage, ended, record, recorded, submission
+from postgres_stage import PostgresStage
+from racing import NOW, ended, record, recorded, submission
 
 SMALL = {
     "hydra_child_adopted",
@@ -32,7 +33,7 @@ TYPES |= {1009: "text[]", 1001: "bytea[]"}
 SITUATIONS = ["new", "analyzed while empty", "analyzed with a few rows"]
 
 
-def live_a_life(stage: Stage) -> None:
+def live_a_life(stage: PostgresStage) -> None:
     """Every verb of a node and of programs that writes."""
     store, node = stage.a, stage.node_a
     store.submit(
@@ -54,7 +55,7 @@ def live_a_life(stage: Stage) -> None:
 
 
 @pytest.fixture
-def sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
+def sent(stage: PostgresStage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
     """The statements that node a sends, by name."""
     found: dict[str, Step] = {}
     database = stage.a._database
@@ -70,11 +71,11 @@ def sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_no_statement_of_a_node_reads_a_table_from_end_to_end(
-    stage: Stage, sent: dict[str, Step], situation: str
+    stage: PostgresStage, sent: dict[str, Step], situation: str
 ) -> None:
     if situation == "analyzed with a few rows":
         live_a_life(stage)
-        stage = Stage(stage.a, stage.b, stage.raw)
+        stage = PostgresStage(stage.a, stage.b, stage.raw)
     if situation != "new":
         stage.raw.execute("vacuum analyze")
     live_a_life(stage)
@@ -83,14 +84,14 @@ def test_no_statement_of_a_node_reads_a_table_from_end_to_end(
     assert whole == {}
 
 
-def test_a_claim_walks_its_queues_in_order(stage: Stage, sent: dict[str, Step]) -> None:
+def test_a_claim_walks_its_queues_in_order(stage: PostgresStage, sent: dict[str, Step]) -> None:
     stage.claim_a()
     plan = json.dumps(generic_plan(stage, sent["claim"]))
     assert plan.count('"hydra_execution_ready"') == 2
     assert plan.count('"Sort"') == 1, "only the heads of several queues are sorted, against each other"
 
 
-def test_a_page_of_what_is_going_on_sorts_nothing_even_without_statistics(stage: Stage) -> None:
+def test_a_page_of_what_is_going_on_sorts_nothing_even_without_statistics(stage: PostgresStage) -> None:
     stage.a.submit([submission() for _ in range(2_000)], NOW)
     values = {"namespace": "default", "status": "pending", "before": _core.uuid7(), "limit": 10}
     values |= {"workflow": None, "key": None, "tags": None}
@@ -99,7 +100,7 @@ def test_a_page_of_what_is_going_on_sorts_nothing_even_without_statistics(stage:
     assert "Sort" not in plan and "Seq Scan" not in plan, plan
 
 
-def generic_plan(stage: Stage, step: Step) -> object:
+def generic_plan(stage: PostgresStage, step: Step) -> object:
     """As a session of node a plans it."""
     name, parameters = step
     sql, names = session._numbered(statements()[name])

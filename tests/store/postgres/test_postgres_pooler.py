@@ -58,6 +58,25 @@ def test_r6_the_fence_holds_through_it(pooled: PostgresStage) -> None:
         late.result()
 
 
+def test_r28_its_transactions_bring_their_isolation_with_them(
+    pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as raw:
+        raw.execute(
+            f"alter database \"{raw.info.dbname}\" set default_transaction_isolation = 'repeatable read'".encode()
+        )
+        url = pooler.url(postgres_url) + "&pooler=transaction"
+        stage = PostgresStage(open_store(url), open_store(url), raw)
+        stage.submit()
+        with stage.b.transaction():
+            stage.b.heartbeat_node(stage.node_b, NOW)
+            (execution,) = stage.claim_a()
+            stage.a.commit(stage.node_a, [ended(execution, "released", record(1))], NOW)
+            (claimed,) = stage.claim_b()
+        assert [line.seq for line in claimed.records] == [1]
+        stage.close()
+
+
 def test_its_transactions_bring_their_time_limits_with_them(pooled: PostgresStage) -> None:
     pooled.a.write_wait_seconds = 0.5
     (id,) = pooled.submit()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
+import psycopg
 import pytest
 from hydra.execution import Status
+from hydra.stores.postgres import PostgresStore
 from postgres_stage import PostgresStage
 from racing import NOW, ended, record, recorded
 
@@ -40,3 +44,19 @@ def test_r14_a_cancel_that_does_not_count_the_records_would_not_have_it_undone(
         cancelled = stage.in_thread(stage.b.request_cancel, [id], NOW)
         stage.until_blocked()
     assert cancelled.result() == [Status.CANCELLED]
+
+
+def test_r28_a_database_that_defaults_to_a_longer_isolation_changes_nothing(
+    open_store: Callable[..., PostgresStore], postgres_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as raw:
+        raw.execute(f"alter database \"{raw.info.dbname}\" set default_transaction_isolation = 'serializable'".encode())
+        stage = PostgresStage(open_store(), open_store(), raw)
+        stage.submit()
+        with stage.b.transaction():
+            stage.b.heartbeat_node(stage.node_b, NOW)  # fixes the snapshot of a longer isolation
+            (execution,) = stage.claim_a()
+            stage.a.commit(stage.node_a, [ended(execution, "released", record(1))], NOW)
+            (claimed,) = stage.claim_b()
+        assert [line.seq for line in claimed.records] == [1]
+        stage.close()

@@ -28,6 +28,7 @@ TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serializ
 WRITE_WAIT_SECONDS = 15.0  # for a server that accepts but never answers; a node waits a part of its lease
 READ_REPLY_SECONDS = 65.0
 WRITE_SETTINGS = {
+    "default_transaction_isolation": "read committed",  # whatever the database or the role defaults to (R28)
     # The same plan whatever the statistics say: each statement has one index, named in its file. Where a table that
     # grows is joined, the files write `x = any(array[y])`: only a look-up in x's index serves that, never a walk
     # through all of it.
@@ -40,6 +41,7 @@ WRITE_SETTINGS = {
 }
 MODE = "default_transaction_read_only"
 READ_SETTINGS = {"statement_timeout": "60s", MODE: "on", "jit": "off"}
+_SPACE = "\\ "  # in libpq's `options`
 
 T = TypeVar("T")
 
@@ -266,13 +268,13 @@ class Database:
         if not self.address.is_pooled:
             return ()
         values = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-        return (f"select {values}".encode(),)
+        return (b"set transaction isolation level read committed", f"select {values}".encode())
 
     def _conninfo(self, settings: Mapping[str, str]) -> str:
         if self.address.is_pooled:
             return self.address.conninfo
         given = conninfo_to_dict(self.address.conninfo).get("options")
-        own = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        own = " ".join(f"-c {name}={value.replace(' ', _SPACE)}" for name, value in settings.items())
         return make_conninfo(self.address.conninfo, options=f"{own} {given or ''}".strip())
 
 

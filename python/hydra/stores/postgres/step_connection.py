@@ -19,7 +19,7 @@ from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.statements import statements
 
 LAST_STATEMENTS_SECONDS = 2  # a stopped process holds its node's row no longer than that (R20)
-SETTINGS = {"idle_in_transaction_session_timeout": "60s"}
+SETTINGS = {"idle_in_transaction_session_timeout": "60s", "default_transaction_isolation": "read committed"}
 _ENDED_BY_USER = ("3B001", "25P01")  # our savepoint is gone, or no transaction is open
 _DUPLICATE = "23505"
 _IS_CLOSED = "select pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean"

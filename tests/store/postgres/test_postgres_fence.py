@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hydra.errors import StoreUnavailable
 from hydra.execution import ExecutionCommit
 from postgres_stage import PostgresStage
 from racing import NOW, record, recorded
@@ -62,3 +63,11 @@ def test_r8_marking_and_returning_at_once_would_miss_a_claim_under_way(stage: Po
     assert done.result().rowcount == 0  # missed
     assert stage.b.return_executions(NOW, 10) == 1
     assert [execution.id for execution in stage.claim_b()] == [id]
+
+
+def test_r9_a_database_whose_share_locks_do_not_block_is_refused(
+    stage: PostgresStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.replace(monkeypatch, "probe_share", "for share")
+    with pytest.raises(StoreUnavailable, match="a dead node could still write"):
+        stage.a.open()

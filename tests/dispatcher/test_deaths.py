@@ -42,6 +42,7 @@ def test_r22_it_runs_again_only_when_the_crash_is_durable_with_all_records_now_k
     node.receive(0, recorded(first, 3))
     node.die(0, "a")
     node.start(0)
+    assert not node.sent(Run)
     node.written()
     assert not node.sent(Run)
     node.written()
@@ -59,6 +60,18 @@ def test_r22_an_execution_that_had_ended_does_not_run_again() -> None:
     assert node.dispatcher.held_count == 1
     node.written()
     assert [frame.execution.id for frame in node.sent(Run)] == ["b"]
+
+
+def test_r22_an_end_that_waits_to_be_written_is_none_of_the_crashes() -> None:
+    node = working("a", "b")
+    node.receive(0, recorded(node.tokens["b"], 1))
+    node.receive(0, ended(node.tokens["a"]))
+    node.die(0, "b")
+    node.written()
+    assert {id: commit.end.kind for id, commit in node.committed().items()} == {
+        "a": Ending.COMPLETED,
+        "b": Ending.CRASHED,
+    }
 
 
 def test_g7_each_death_in_a_row_halves_the_company() -> None:

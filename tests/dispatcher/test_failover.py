@@ -121,6 +121,16 @@ def test_r19_an_end_and_its_claim_that_are_gone_are_a_rewind() -> None:
     assert (park.advanced, park.commits) == ([Advanced("a", 2, 1)], [])
 
 
+def test_r19_an_end_without_a_record_that_is_gone_is_a_rewind() -> None:
+    """Nothing is missing but the end: what was handed back is this node's again."""
+    node = working("a")
+    node.receive(0, ended(node.tokens["a"], Ending.SLEEPING))
+    node.written()
+    reconnect(node)
+    resynced(node, ("a", 1, 0), found=[Reached("a", 1, 0, False)])
+    assert has_begun_anew(node)
+
+
 def test_r19_an_execution_that_is_gone_altogether_is_a_rewind() -> None:
     node = working("a")
     node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))

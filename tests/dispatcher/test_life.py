@@ -135,8 +135,9 @@ def test_r1_a_refused_node_registers_only_after_every_worker_is_gone() -> None:
 
 
 def test_g2_a_refused_node_writes_nothing_of_what_it_held() -> None:
-    node = Driver().join().run("a", "b")
+    node = Driver().join().run("a", "b", "c")
     node.receive(0, recorded(node.tokens["a"], 1))
+    node.receive(0, recorded(node.tokens["c"], 1))
     node.tell(events.Refused())
     node.receive(0, recorded(node.tokens["a"], 2), ended(node.tokens["b"]))
     node.die(0, "a")
@@ -145,6 +146,9 @@ def test_g2_a_refused_node_writes_nothing_of_what_it_held() -> None:
     node.tick(SECOND)
     assert node.dispatcher.held_count == 0
     assert not node.wants(events.SendCommit)
+    node.run("new")
+    node.receive(0, recorded(node.tokens["new"], 1))
+    assert list(node.committed()) == ["new"]
 
 
 def test_answers_to_what_a_refused_node_asked_are_ignored() -> None:

@@ -50,7 +50,9 @@ def test_r3_a_peer_seen_for_the_first_time_has_a_whole_ttl() -> None:
     observer = Observer(TTL_NS)
     for now in range(10_000, 20_000, BEAT_NS):
         observer.observe(now, {})
-    assert observer.observe(20_200, {"late": 1}) == []
+    for now in range(20_200, 20_200 + TTL_NS, BEAT_NS):
+        assert observer.observe(now, {"late": 1}) == []
+    assert observer.observe(20_200 + TTL_NS, {"late": 1}) == ["late"]
 
 
 def test_r3_a_lock_file_is_abandoned_when_the_last_process_with_it_is_gone(tmp_path: Path) -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
+import psycopg
 import pytest
 from hydra.stores import open_store
 from hydra.stores.store import Store
+from mysql_stage import MysqlStage
+from postgres_stage import PostgresStage
+from racing import Stage
+from sqlite_stage import SqliteStage
 
 DATABASES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}/hydra.db",
@@ -43,3 +50,22 @@ def store(open_another: Callable[..., Store]) -> Iterator[Store]:
     store = open_another()
     yield store
     assert store.audit() == []
+
+
+@pytest.fixture
+def stage(url: str, open_another: Callable[..., Store]) -> Iterator[Stage]:
+    """Two nodes on one database."""
+    with ExitStack() as open_ones:
+        stage = open_stage(url, open_another(), open_another(), open_ones)
+        yield stage
+        stage.close()
+
+
+def open_stage(url: str, a: Any, b: Any, open_ones: ExitStack) -> Stage:
+    match url.partition("://")[0]:
+        case "sqlite":
+            return SqliteStage(a, b)
+        case "postgresql":
+            return PostgresStage(a, b, open_ones.enter_context(psycopg.connect(url, autocommit=True)))
+        case _:
+            return MysqlStage(a, b, url)

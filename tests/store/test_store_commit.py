@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from hydra import codec
-from hydra.execution import Claim, End, ExecutionCommit, Record
+from hydra.execution import Claim, End, ExecutionCommit, NodeRef, Record
 from hydra.stores.store import Store
 from store_values import NOW, SECOND, UNKNOWN, WORKFLOW, claim, end, record, register, running, status, submit, write
 
@@ -51,6 +51,49 @@ def test_g2_only_the_owner_at_its_epoch_may_write(store: Store) -> None:
     stale = ExecutionCommit(claimed.id, claimed.epoch, [record(1)])
     assert store.commit(other, [stale], NOW) == [False]
     assert write(store, other, again, record(1))
+
+
+WRITES = {
+    "records": ([record(1)], None),
+    "a final end": ([], End("completed", b"")),
+    "another end": ([], End("released")),
+    "its deaths": ([], None),
+}
+
+
+def accepted(store: Store, node: NodeRef, id: str, epoch: int) -> list[str]:
+    """By which of these it was written."""
+    return [
+        name
+        for name, (records, outcome) in WRITES.items()
+        if store.commit(node, [ExecutionCommit(id, epoch, list(records), outcome, death_count=1)], NOW)[0]
+    ]
+
+
+def test_g2_every_write_of_an_epoch_past_is_refused(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    assert end(store, node, claimed, "released")
+    (again,) = claim(store, node)
+    assert accepted(store, node, claimed.id, claimed.epoch) == []
+    assert status(store, claimed.id) == "running"
+    assert write(store, node, again, record(1))
+
+
+def test_g2_every_write_of_an_owner_past_is_refused(store: Store) -> None:
+    node, other = register(store), register(store)
+    claimed = running(store, node)
+    assert accepted(store, other, claimed.id, claimed.epoch) == []
+    assert status(store, claimed.id) == "running"
+    assert write(store, node, claimed, record(1))
+
+
+def test_r13_a_suspend_whose_record_is_not_the_next_is_refused(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    assert not end(store, node, claimed, "sleeping", record(2), wake_at=NOW + SECOND)
+    assert status(store, claimed.id) == "running"
+    assert store.records(claimed.id) == []
 
 
 def test_r11_one_refused_item_does_not_hold_up_the_others(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+import msgspec
 import pytest
 from hydra import _core
 from hydra.execution import ExecutionCommit, Message, NodeRef, Record
@@ -110,6 +111,16 @@ def test_r17_a_signal_that_is_repeated_arrives_once(store: Store) -> None:
     assert store.signal([sent], NOW) == ["running"]
     assert end(store, node, claimed, "released")
     assert take(store, node)[0].messages == []
+
+
+def test_r17_a_signal_that_is_repeated_before_it_is_consumed_stays_as_it_was(store: Store) -> None:
+    node = register(store)
+    (id,) = submit(store)
+    sent = message(id)
+    store.signal([sent], NOW)
+    store.signal([msgspec.structs.replace(sent, payload=b"another", sent_at=sent.sent_at + 1)], NOW)
+    (claimed,) = take(store, node)
+    assert claimed.messages == [sent]
 
 
 def test_g3_the_record_that_consumes_a_message_and_its_deletion_are_one_transaction(store: Store) -> None:

@@ -116,6 +116,40 @@ def test_g5_no_step_starts_before_what_the_body_knows_is_durable(supervisor: Sup
     assert execution.result() == 2
 
 
+def test_g5_no_step_starts_before_a_failure_that_the_body_caught_is_durable(supervisor: Supervisor) -> None:
+    started: list[str] = []
+
+    @step
+    def refuse_it() -> None:
+        raise ValueError("no")
+
+    @step(inline=True)
+    def after_the_refusal() -> int:
+        started.append("after")
+        return 1
+
+    @workflow
+    def goes_on_without() -> int:
+        try:
+            refuse_it()
+        except ValueError:
+            started.append("caught")
+        return after_the_refusal()
+
+    execution = supervisor.submit(goes_on_without.bind())
+    supervisor.holds_acks = True
+    batches: list[list[str]] = []
+
+    def on_send(frames: list[Any]) -> None:
+        batches.append(list(started))
+        supervisor.acknowledge()
+
+    supervisor.on_send = on_send
+    supervisor.run()
+    assert batches == [["caught"], ["caught", "after"]]
+    assert execution.result() == 1
+
+
 def test_g5_the_end_carries_the_last_records(supervisor: Supervisor) -> None:
     frames: list[Any] = []
 

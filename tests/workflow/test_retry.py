@@ -105,11 +105,14 @@ def test_a_long_backoff_suspends_the_execution_and_a_short_one_does_not(supervis
 
 
 def test_g7_a_try_that_crashed_uses_up_no_attempt(supervisor: Supervisor) -> None:
+    """Two tries crashed: what raises after them has still both its tries."""
     attempts: list[int] = []
 
-    @step(max_attempts=1)
+    @step(max_attempts=2, backoff=Backoff(0.0, 1.0, 0.0, 0.0))
     def once() -> int:
         attempts.append(current().attempt)
+        if len(attempts) == 1:
+            raise ConnectionError("not yet")
         return 1
 
     @workflow
@@ -121,7 +124,7 @@ def test_g7_a_try_that_crashed_uses_up_no_attempt(supervisor: Supervisor) -> Non
         reason = codec.encode("signal 9")
         execution.records.append(Record(seq, RecordKind.CRASH, "", "once", 0, seq, b"", reason, 0, 0))
     supervisor.run()
-    assert attempts == [3]
+    assert attempts == [3, 4]
     assert execution.result() == 1
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hydra.stores.mysql import MysqlStore
-from mysql_racing import Stage
+from mysql_stage import MysqlStage
 from servers import mysql
 
 
@@ -25,9 +25,9 @@ def open_store(mysql_url: str) -> Iterator[Callable[..., MysqlStore]]:
 
 
 @pytest.fixture
-def stage(open_store: Callable[..., MysqlStore], mysql_url: str) -> Iterator[Stage]:
+def stage(open_store: Callable[..., MysqlStore], mysql_url: str) -> Iterator[MysqlStage]:
     """Two nodes on one database, and connections to look behind them."""
-    stage = Stage(open_store(), open_store(), mysql_url)
+    stage = MysqlStage(open_store(), open_store(), mysql_url)
     yield stage
     stage.close()
 

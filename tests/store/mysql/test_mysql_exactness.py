@@ -12,7 +12,8 @@ from hydra import _core
 from hydra.errors import ConfigError
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.store import Filter
-from mysql_racing import NOW, Behind, node_info, submission
+from mysql_stage import Behind
+from racing import NOW, node_info, submission
 
 LOOKALIKES = ["a", "A", "a ", " a", "ä", "a\u0308", "á", "\uff41", "ß", "ss"]
 

@@ -6,7 +6,8 @@ import pytest
 from hydra import _core
 from hydra.execution import Submission
 from hydra.stores.mysql import heads
-from mysql_racing import NOW, Stage, submission
+from mysql_stage import MysqlStage
+from racing import NOW, submission
 
 
 class Clock:
@@ -127,7 +128,7 @@ def test_who_found_too_little_past_the_head_is_told_when_to_look_again(clock: Cl
     assert seen.look_again_seconds() is None
 
 
-def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage) -> None:
+def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: MysqlStage) -> None:
     stage.submit()
     assert len(stage.claim_a()) == 1
     slow_down(stage.a._heads)
@@ -146,7 +147,7 @@ def test_what_lies_before_the_known_head_is_claimed_after_a_hint(stage: Stage) -
     assert found == [early.id]
 
 
-def test_a_new_priority_waits_for_the_next_look_from_the_start_and_goes_first(stage: Stage) -> None:
+def test_a_new_priority_waits_for_the_next_look_from_the_start_and_goes_first(stage: MysqlStage) -> None:
     stage.submit(3)
     assert len(stage.claim_a(1)) == 1
     slow_down(stage.a._heads)
@@ -164,7 +165,7 @@ def test_a_new_priority_waits_for_the_next_look_from_the_start_and_goes_first(st
     assert found[4] == below.id
 
 
-def test_a_look_past_the_head_reads_none_of_the_rows_that_an_old_snapshot_keeps(stage: Stage) -> None:
+def test_a_look_past_the_head_reads_none_of_the_rows_that_an_old_snapshot_keeps(stage: MysqlStage) -> None:
     """Counted in the pages that it asks for: to the server, rows that are marked as deleted are no rows."""
     stage.submit(60)
     marked = ", ".join(f"('default', 'bill', 0, 1, unhex('{number:032x}'))" for number in range(40_000))
@@ -178,14 +179,14 @@ def test_a_look_past_the_head_reads_none_of_the_rows_that_an_old_snapshot_keeps(
     assert from_the_start - past_them > 100, (from_the_start, past_them)
 
 
-def page_requests_of_a_claim(stage: Stage) -> int:
+def page_requests_of_a_claim(stage: MysqlStage) -> int:
     name = "innodb_buffer_pool_read_requests"
     before = stage.server_count(name)
     assert len(stage.claim_a(10)) == 10
     return stage.server_count(name) - before
 
 
-def test_a_look_behind_the_head_is_a_range_in_the_queues_own_order(stage: Stage) -> None:
+def test_a_look_behind_the_head_is_a_range_in_the_queues_own_order(stage: MysqlStage) -> None:
     stage.a.submit([submission() for _ in range(1001)], NOW)  # in a table of few rows MySQL scans
     stage.claim_a(1)
     seen = stage.a._heads

@@ -15,7 +15,8 @@ from hydra.execution import Submission
 from hydra.stores import open_store as open_url
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.store import Filter
-from mysql_racing import NOW, Behind, Stage, ended, node_info, record, recorded, submission
+from mysql_stage import Behind, MysqlStage
+from racing import NOW, ended, node_info, record, recorded, submission
 from servers.mysql import MysqlServer, connect, create_database
 from servers.mysql_proxy import MysqlProxy
 
@@ -70,14 +71,14 @@ def test_nothing_hangs_while_the_server_is_down(own_server: MysqlServer, store: 
     assert store.submit([submission()], NOW)[0].created
 
 
-def test_a_killed_connection_costs_a_verb_of_its_own_nothing(stage: Stage) -> None:
+def test_a_killed_connection_costs_a_verb_of_its_own_nothing(stage: MysqlStage) -> None:
     (id,) = stage.submit()
     stage.kill_session(stage.a)
     assert [execution.id for execution in stage.claim_a()] == [id]
     assert stage.a.audit() == []
 
 
-def test_a_connection_killed_inside_a_joint_transaction_certainly_wrote_nothing(stage: Stage) -> None:
+def test_a_connection_killed_inside_a_joint_transaction_certainly_wrote_nothing(stage: MysqlStage) -> None:
     (id,) = stage.submit()
     with pytest.raises(StoreUnavailable) as caught, stage.a.transaction():
         stage.claim_a()

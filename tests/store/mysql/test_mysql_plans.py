@@ -12,7 +12,8 @@ import pytest
 from hydra.execution import ExecutionCommit, Message
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.store import WorkflowInfo
-from mysql_racing import NOW, Behind, ended, node_info, record, recorded, submission
+from mysql_stage import Behind
+from racing import NOW, ended, node_info, record, recorded, submission
 from servers.mysql import connect
 
 IN_ORDER = "negated_priority, run_at, id"  # the claim takes the first rows of one range, and reads no further

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from hydra.stores.mysql import MysqlStore, watch
-from mysql_racing import NOW, Stage, ended, record, recorded, submission
+from mysql_stage import MysqlStage
+from racing import NOW, ended, record, recorded, submission
 
 
 def until_quiet(store: MysqlStore) -> None:
@@ -16,7 +17,7 @@ def until_quiet(store: MysqlStore) -> None:
 
 
 def test_a_commit_rings_for_who_waits_on_the_same_host(
-    open_store: Callable[..., MysqlStore], stage: Stage, monkeypatch: pytest.MonkeyPatch
+    open_store: Callable[..., MysqlStore], stage: MysqlStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "MIN_POLL_SECONDS", 1000.0)  # only the bell can tell
     monkeypatch.setattr(watch, "MAX_POLL_SECONDS", 1000.0)
@@ -33,7 +34,7 @@ def test_a_commit_rings_for_who_waits_on_the_same_host(
     assert waiting.result(30)
 
 
-def test_a_node_hears_of_new_work_and_of_no_other_change(stage: Stage) -> None:
+def test_a_node_hears_of_new_work_and_of_no_other_change(stage: MysqlStage) -> None:
     until_quiet(stage.b)
     stage.submit()
     assert stage.b.wait_for_change(20)
@@ -48,7 +49,7 @@ def test_a_node_hears_of_new_work_and_of_no_other_change(stage: Stage) -> None:
     assert stage.b.wait_for_change(20)
 
 
-def test_who_waits_for_results_hears_of_outcomes(open_store: Callable[..., MysqlStore], stage: Stage) -> None:
+def test_who_waits_for_results_hears_of_outcomes(open_store: Callable[..., MysqlStore], stage: MysqlStage) -> None:
     program = open_store()
     stage.submit()
     (execution,) = stage.claim_a()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 from hydra.stores.postgres import PostgresStore
-from racing import Stage
+from postgres_stage import PostgresStage
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def open_store(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
 
 
 @pytest.fixture
-def stage(open_store: Callable[..., PostgresStore], postgres_url: str) -> Iterator[Stage]:
+def stage(open_store: Callable[..., PostgresStore], postgres_url: str) -> Iterator[PostgresStage]:
     """Two nodes on one database, and a connection to look behind them."""
     with psycopg.connect(postgres_url, autocommit=True) as raw:
-        stage = Stage(open_store(), open_store(), raw)
+        stage = PostgresStage(open_store(), open_store(), raw)
         yield stage
         stage.close()

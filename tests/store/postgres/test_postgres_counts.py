@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from hydra.stores.postgres import store as postgres_store
-from racing import NOW, Stage, ended
+from postgres_stage import PostgresStage
+from racing import NOW, ended
 
 
-def finish(stage: Stage, count: int) -> None:
+def finish(stage: PostgresStage, count: int) -> None:
     """One transaction each."""
     stage.submit(count)
     for execution in stage.claim_a(count):
         assert stage.a.commit(stage.node_a, [ended(execution, "completed")], NOW) == [True]
 
 
-def difference_count(stage: Stage) -> int:
+def difference_count(stage: PostgresStage) -> int:
     row = stage.raw.execute("select count(*) from hydra_count").fetchone()
     assert row is not None
     return int(row[0])
 
 
-def test_heartbeats_add_the_differences_up(stage: Stage) -> None:
+def test_heartbeats_add_the_differences_up(stage: PostgresStage) -> None:
     finish(stage, 5)
     assert difference_count(stage) == 5
     for _ in range(postgres_store.FOLD_BEATS):
@@ -29,7 +30,7 @@ def test_heartbeats_add_the_differences_up(stage: Stage) -> None:
     assert stage.a.audit() == []
 
 
-def test_two_nodes_finish_without_waiting_for_each_other(stage: Stage) -> None:
+def test_two_nodes_finish_without_waiting_for_each_other(stage: PostgresStage) -> None:
     stage.submit(2)
     (mine,), (theirs,) = stage.claim_a(1), stage.claim_b(1)
     with stage.a.transaction():
@@ -38,7 +39,7 @@ def test_two_nodes_finish_without_waiting_for_each_other(stage: Stage) -> None:
     assert stage.a.stats(NOW).counts == {"bill": {"completed": 2}}
 
 
-def test_two_that_add_up_at_once_lose_nothing(stage: Stage) -> None:
+def test_two_that_add_up_at_once_lose_nothing(stage: PostgresStage) -> None:
     finish(stage, 3)
     fold = ("fold_counts", {"namespace": "default", "limit": 100})
     with stage.a.transaction():

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import psycopg
 from hydra.stores.postgres import heads
 from hydra.stores.postgres.heads import HEAD, TRIAL_COUNT, Heads
-from racing import NOW, Stage, ended, submission
+from postgres_stage import PostgresStage
+from racing import NOW, ended, submission
 
 QUICK, SLOW = 0.001, 0.1
 CLAIMED = [("bill", 5, 1_000_000), ("bill", 0, 2_000_000), ("dun", 0, 900_000)]
@@ -69,7 +70,7 @@ def test_a_place_is_the_first_of_each_queue_that_was_taken() -> None:
     assert places == [(-5, 1_000_000 - heads.SLACK_US), (0, 900_000 - heads.SLACK_US), HEAD]
 
 
-def test_work_that_came_late_waits_for_the_head_only(stage: Stage) -> None:
+def test_work_that_came_late_waits_for_the_head_only(stage: PostgresStage) -> None:
     """Past its place a claim finds what is due there; what lies before is found from the head."""
     early, place, late = (submission(run_at=NOW + number) for number in (-9_000_000, 0, 1))
     stage.a.submit([place, late, early], NOW + 1)
@@ -80,7 +81,7 @@ def test_work_that_came_late_waits_for_the_head_only(stage: Stage) -> None:
     assert [execution.id for execution in stage.claim_a()] == [early.id]
 
 
-def test_a_claim_past_the_dead_reads_a_handful_of_pages(stage: Stage) -> None:
+def test_a_claim_past_the_dead_reads_a_handful_of_pages(stage: PostgresStage) -> None:
     """A transaction is held open, so nobody may forget the two thousand executions that come and go meanwhile."""
     with psycopg.connect(stage.raw.info.dsn) as old:
         old.execute("set transaction isolation level repeatable read")
@@ -93,7 +94,7 @@ def test_a_claim_past_the_dead_reads_a_handful_of_pages(stage: Stage) -> None:
         assert index_pages(stage, HEAD) > 10 * index_pages(stage, (0, NOW + 1))
 
 
-def index_pages(stage: Stage, place: tuple[int, int]) -> int:
+def index_pages(stage: PostgresStage, place: tuple[int, int]) -> int:
     """Pages that reading the head of the queue from that place touches."""
     row = stage.raw.execute(
         """

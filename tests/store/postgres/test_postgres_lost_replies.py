@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from hydra.errors import LeaseLost, StoreUnavailable
 from hydra.stores.postgres import PostgresStore
-from racing import NOW, Stage, ended, record, recorded, submission
+from postgres_stage import PostgresStage
+from racing import NOW, ended, record, recorded, submission
 from servers.postgres import PostgresServer
 from servers.proxy import Proxy
 
@@ -34,16 +35,16 @@ def far(proxy: Proxy, postgres_url: str, open_store: Callable[..., PostgresStore
     return store
 
 
-def far_stage(stage: Stage, far: PostgresStore) -> Stage:
+def far_stage(stage: PostgresStage, far: PostgresStore) -> PostgresStage:
     """Node a on the far store."""
-    far_stage = Stage(far, stage.b, stage.raw)
+    far_stage = PostgresStage(far, stage.b, stage.raw)
     far.heartbeat_node(far_stage.node_a, NOW)  # its connection stands
     return far_stage
 
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_r16_a_commit_without_its_reply_is_unknown_and_read_back(
-    stage: Stage, far: PostgresStore, proxy: Proxy, happened: bool
+    stage: PostgresStage, far: PostgresStore, proxy: Proxy, happened: bool
 ) -> None:
     stage = far_stage(stage, far)
     stage.submit()
@@ -64,7 +65,7 @@ def test_r16_a_commit_without_its_reply_is_unknown_and_read_back(
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_r16_the_reply_to_a_joint_commit_is_lost(
-    stage: Stage, far: PostgresStore, proxy: Proxy, happened: bool
+    stage: PostgresStage, far: PostgresStore, proxy: Proxy, happened: bool
 ) -> None:
     stage = far_stage(stage, far)
     (id,) = stage.submit()
@@ -81,7 +82,9 @@ def test_r16_the_reply_to_a_joint_commit_is_lost(
     assert [one.record_count for one in owned] == [int(happened)]
 
 
-def test_a_connection_lost_before_the_commit_is_sent_is_certain(stage: Stage, far: PostgresStore, proxy: Proxy) -> None:
+def test_a_connection_lost_before_the_commit_is_sent_is_certain(
+    stage: PostgresStage, far: PostgresStore, proxy: Proxy
+) -> None:
     stage = far_stage(stage, far)
     stage.submit(2)
     (execution, *_) = stage.claim_a(1)
@@ -95,7 +98,7 @@ def test_a_connection_lost_before_the_commit_is_sent_is_certain(stage: Stage, fa
 
 
 def test_r16_a_claim_without_its_reply_is_recovered_with_its_records(
-    stage: Stage, far: PostgresStore, proxy: Proxy
+    stage: PostgresStage, far: PostgresStore, proxy: Proxy
 ) -> None:
     stage = far_stage(stage, far)
     stage.submit()
@@ -111,7 +114,7 @@ def test_r16_a_claim_without_its_reply_is_recovered_with_its_records(
 
 
 def test_r16_a_late_transaction_of_the_old_connection_is_refused(
-    stage: Stage, far: PostgresStore, proxy: Proxy
+    stage: PostgresStage, far: PostgresStore, proxy: Proxy
 ) -> None:
     """Its bytes lie in a buffer somewhere while the node reads back what is true, and arrive afterwards."""
     stage = far_stage(stage, far)
@@ -134,7 +137,7 @@ def test_r16_a_late_transaction_of_the_old_connection_is_refused(
         stage.b.commit(stage.node_a, [recorded(execution, record(2))], NOW)
 
 
-def test_r16_a_resync_waits_for_what_is_still_under_way(stage: Stage) -> None:
+def test_r16_a_resync_waits_for_what_is_still_under_way(stage: PostgresStage) -> None:
     stage.submit()
     (execution,) = stage.claim_a()
     with stage.a.transaction():
@@ -163,7 +166,7 @@ def test_r17_a_submission_without_its_reply_is_repeated_safely(
     assert far.stats(NOW).counts == {"bill": {"pending": 2}}
 
 
-def test_a_session_that_its_operator_ends_is_replaced(stage: Stage) -> None:
+def test_a_session_that_its_operator_ends_is_replaced(stage: PostgresStage) -> None:
     stage.submit()
     (execution,) = stage.claim_a()
     end_all = (
@@ -178,7 +181,7 @@ def test_a_session_that_its_operator_ends_is_replaced(stage: Stage) -> None:
     assert stage.a.get([execution.id])[0] is not None  # readers are replaced without a word
 
 
-def test_r20_what_a_stopped_node_holds_is_let_go(stage: Stage) -> None:
+def test_r20_what_a_stopped_node_holds_is_let_go(stage: PostgresStage) -> None:
     """It stops inside a joint transaction; the server ends that for it, and the reaper goes on."""
     stage.a.write_wait_seconds = 0.5
     (id,) = stage.submit()

@@ -18,7 +18,8 @@ from hydra.stores.postgres import session
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.statements import statements
 from hydra.stores.store import Filter
-from racing import NOW, Stage, ended, record, recorded, submission
+from postgres_stage import PostgresStage
+from racing import NOW, ended, record, recorded, submission
 
 SMALL = {
     "hydra_child_adopted",
@@ -34,7 +35,7 @@ TYPES |= {1009: "text[]", 1001: "bytea[]"}
 SITUATIONS = ["new", "analyzed while empty", "analyzed with a few rows"]
 
 
-def live_a_life(stage: Stage) -> None:
+def live_a_life(stage: PostgresStage) -> None:
     """Every verb of a node and of programs that writes."""
     store, node = stage.a, stage.node_a
     store.submit(
@@ -56,7 +57,7 @@ def live_a_life(stage: Stage) -> None:
 
 
 @pytest.fixture
-def sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
+def sent(stage: PostgresStage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
     """The statements that node a sends, by name."""
     found: dict[str, Step] = {}
     database = stage.a._database
@@ -72,11 +73,11 @@ def sent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_no_statement_of_a_node_reads_a_table_from_end_to_end(
-    stage: Stage, sent: dict[str, Step], situation: str
+    stage: PostgresStage, sent: dict[str, Step], situation: str
 ) -> None:
     if situation == "analyzed with a few rows":
         live_a_life(stage)
-        stage = Stage(stage.a, stage.b, stage.raw)
+        stage = PostgresStage(stage.a, stage.b, stage.raw)
     if situation != "new":
         stage.raw.execute("vacuum analyze")
     live_a_life(stage)
@@ -85,14 +86,14 @@ def test_no_statement_of_a_node_reads_a_table_from_end_to_end(
     assert whole == {}
 
 
-def test_a_claim_walks_its_queues_in_order(stage: Stage, sent: dict[str, Step]) -> None:
+def test_a_claim_walks_its_queues_in_order(stage: PostgresStage, sent: dict[str, Step]) -> None:
     stage.claim_a()
     plan = json.dumps(generic_plan(stage, sent["claim"]))
     assert plan.count('"hydra_execution_ready"') == 2
     assert plan.count('"Sort"') == 1, "only the heads of several queues are sorted, against each other"
 
 
-def test_a_page_of_what_is_pending_sorts_nothing_even_without_statistics(stage: Stage) -> None:
+def test_a_page_of_what_is_pending_sorts_nothing_even_without_statistics(stage: PostgresStage) -> None:
     stage.a.submit([submission() for _ in range(2_000)], NOW)
     plan = plan_of_a_page(stage, "list_pending")
     assert "Sort" not in plan and "Seq Scan" not in plan, plan
@@ -101,7 +102,7 @@ def test_a_page_of_what_is_pending_sorts_nothing_even_without_statistics(stage: 
 @pytest.mark.parametrize("situation", SITUATIONS[:2])
 @pytest.mark.parametrize("status", ["running", "sleeping", "waiting", "parked"])
 def test_a_page_of_what_does_not_wait_in_the_queue_passes_the_queue_by(
-    stage: Stage, status: str, situation: str
+    stage: PostgresStage, status: str, situation: str
 ) -> None:
     if situation != "new":
         stage.raw.execute("vacuum analyze")
@@ -117,7 +118,7 @@ def test_a_page_of_what_does_not_wait_in_the_queue_passes_the_queue_by(
     assert [each.id for each in stage.a.list(Filter(Status(status)))] == sorted([one.id, other.id], reverse=True)
 
 
-def test_the_depth_of_the_queue_is_counted_past_what_sleeps(stage: Stage) -> None:
+def test_the_depth_of_the_queue_is_counted_past_what_sleeps(stage: PostgresStage) -> None:
     stage.a.submit([submission() for _ in range(2_000)], NOW)
     claimed = stage.claim_a(1_900)
     stage.a.commit(stage.node_a, [ended(each, "sleeping", wake_at=NOW + 5) for each in claimed], NOW)
@@ -138,14 +139,14 @@ def rows_read(plan: Any) -> Iterator[int]:
         yield from rows_read(each)
 
 
-def plan_of_a_page(stage: Stage, name: str, status: str = "pending") -> str:
+def plan_of_a_page(stage: PostgresStage, name: str, status: str = "pending") -> str:
     values = {"namespace": "default", "status": status, "before": _core.uuid7(), "limit": 10}
     values |= {"workflow": None, "key": None, "tags": None}
     rows = stage.raw.execute(b"explain " + statements()[name], values).fetchall()
     return "\n".join(row[0] for row in rows)
 
 
-def generic_plan(stage: Stage, step: Step) -> object:
+def generic_plan(stage: PostgresStage, step: Step) -> object:
     """As a session of node a plans it."""
     name, parameters = step
     sql, names = session._numbered(statements()[name])

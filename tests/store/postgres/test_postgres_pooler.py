@@ -10,7 +10,8 @@ import pytest
 from hydra.errors import LeaseLost, StoreUnavailable
 from hydra.execution import Status
 from hydra.stores.postgres import PostgresStore
-from racing import NOW, Stage, ended, record, recorded, submission
+from postgres_stage import PostgresStage
+from racing import NOW, ended, record, recorded, submission
 from servers.pgbouncer import Pooler
 from servers.postgres import PostgresServer
 
@@ -24,12 +25,12 @@ def pooler(postgres_server: PostgresServer) -> Iterator[Pooler]:
 
 
 @pytest.fixture
-def pooled(pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]) -> Stage:
+def pooled(pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]) -> PostgresStage:
     url = pooler.url(postgres_url) + "&pooler=transaction"
-    return Stage(open_store(url), open_store(url), psycopg.connect(postgres_url, autocommit=True))
+    return PostgresStage(open_store(url), open_store(url), psycopg.connect(postgres_url, autocommit=True))
 
 
-def test_every_verb_works_through_it(pooled: Stage) -> None:
+def test_every_verb_works_through_it(pooled: PostgresStage) -> None:
     ids = pooled.submit(30)
     for number in range(10):
         for store, node in ((pooled.a, pooled.node_a), (pooled.b, pooled.node_b)):
@@ -46,7 +47,7 @@ def test_every_verb_works_through_it(pooled: Stage) -> None:
     assert pooled.a.audit() == []
 
 
-def test_r6_the_fence_holds_through_it(pooled: Stage) -> None:
+def test_r6_the_fence_holds_through_it(pooled: PostgresStage) -> None:
     pooled.submit()
     (execution,) = pooled.claim_a()
     with pooled.b.transaction():
@@ -57,7 +58,26 @@ def test_r6_the_fence_holds_through_it(pooled: Stage) -> None:
         late.result()
 
 
-def test_its_transactions_bring_their_time_limits_with_them(pooled: Stage) -> None:
+def test_r28_its_transactions_bring_their_isolation_with_them(
+    pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as raw:
+        raw.execute(
+            f"alter database \"{raw.info.dbname}\" set default_transaction_isolation = 'repeatable read'".encode()
+        )
+        url = pooler.url(postgres_url) + "&pooler=transaction"
+        stage = PostgresStage(open_store(url), open_store(url), raw)
+        stage.submit()
+        with stage.b.transaction():
+            stage.b.heartbeat_node(stage.node_b, NOW)
+            (execution,) = stage.claim_a()
+            stage.a.commit(stage.node_a, [ended(execution, "released", record(1))], NOW)
+            (claimed,) = stage.claim_b()
+        assert [line.seq for line in claimed.records] == [1]
+        stage.close()
+
+
+def test_its_transactions_bring_their_time_limits_with_them(pooled: PostgresStage) -> None:
     pooled.a.write_wait_seconds = 0.5
     (id,) = pooled.submit()
     with psycopg.connect(pooled.raw.info.dsn) as holder:
@@ -70,7 +90,7 @@ def test_its_transactions_bring_their_time_limits_with_them(pooled: Stage) -> No
 
 
 def test_many_stores_share_few_connections(
-    pooled: Stage, pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]
+    pooled: PostgresStage, pooler: Pooler, postgres_url: str, open_store: Callable[..., PostgresStore]
 ) -> None:
     stores = [open_store(pooler.url(postgres_url) + "&pooler=transaction") for _ in range(8)]
 
@@ -86,7 +106,7 @@ def test_many_stores_share_few_connections(
     assert pooled.a.stats(NOW).counts == {"bill": {"pending": 160}}
 
 
-def test_it_polls_where_it_cannot_listen(pooled: Stage) -> None:
+def test_it_polls_where_it_cannot_listen(pooled: PostgresStage) -> None:
     pooled.a.wait_for_change(0)
     woken = pooled.in_thread(wait_until_told, pooled.a)
     pooled.b.submit([submission()], NOW)

@@ -10,7 +10,8 @@ import pytest
 from hydra.execution import ExecutionCommit
 from hydra.stores.postgres import PostgresStore, watch
 from hydra.stores.postgres.news import DONE, READY, channel
-from racing import NOW, Stage, ended, node_info, submission
+from postgres_stage import PostgresStage
+from racing import NOW, ended, node_info, submission
 
 
 def hears(store: PostgresStore, seconds: float = 20) -> bool:
@@ -23,7 +24,7 @@ def notifications(raw: psycopg.Connection[object], kind: str, seconds: float) ->
     return [each.payload for each in heard if each.channel == channel("default", kind)]
 
 
-def test_a_node_hears_of_work_and_not_of_what_is_done(stage: Stage) -> None:
+def test_a_node_hears_of_work_and_not_of_what_is_done(stage: PostgresStage) -> None:
     stage.a.wait_for_change(0)
     stage.submit()
     (execution,) = stage.claim_b()
@@ -34,7 +35,7 @@ def test_a_node_hears_of_work_and_not_of_what_is_done(stage: Stage) -> None:
 
 
 def test_a_node_that_watched_before_it_registered_does_not_hear_of_what_is_done(
-    stage: Stage, open_store: Callable[..., PostgresStore]
+    stage: PostgresStage, open_store: Callable[..., PostgresStore]
 ) -> None:
     """Until then it does not know what it wants to hear."""
     node = open_store()
@@ -48,7 +49,7 @@ def test_a_node_that_watched_before_it_registered_does_not_hear_of_what_is_done(
     assert not node.wait_for_change(0.3)
 
 
-def test_a_program_hears_that_something_ended(stage: Stage, open_store: Callable[..., PostgresStore]) -> None:
+def test_a_program_hears_that_something_ended(stage: PostgresStage, open_store: Callable[..., PostgresStore]) -> None:
     program = open_store()
     (id,) = stage.submit()
     program.outcomes([id])
@@ -58,13 +59,13 @@ def test_a_program_hears_that_something_ended(stage: Stage, open_store: Callable
     assert hears(program)
 
 
-def test_ones_own_news_are_no_news(stage: Stage) -> None:
+def test_ones_own_news_are_no_news(stage: PostgresStage) -> None:
     stage.a.wait_for_change(0)
     stage.submit()
     assert not stage.a.wait_for_change(0.5)
 
 
-def test_a_transaction_that_is_rolled_back_is_no_news(stage: Stage) -> None:
+def test_a_transaction_that_is_rolled_back_is_no_news(stage: PostgresStage) -> None:
     stage.b.wait_for_change(0)
     with pytest.raises(KeyError), stage.a.transaction():
         stage.submit()
@@ -72,7 +73,7 @@ def test_a_transaction_that_is_rolled_back_is_no_news(stage: Stage) -> None:
     assert not stage.b.wait_for_change(0.3)
 
 
-def test_a_thousand_submissions_are_a_handful_of_notifications(stage: Stage) -> None:
+def test_a_thousand_submissions_are_a_handful_of_notifications(stage: PostgresStage) -> None:
     stage.raw.execute(f"listen {channel('default', READY)}")
     for _ in range(1000):
         stage.submit()
@@ -81,7 +82,7 @@ def test_a_thousand_submissions_are_a_handful_of_notifications(stage: Stage) -> 
     assert len(told) < 500
 
 
-def test_no_notification_rides_in_a_writers_transaction(stage: Stage) -> None:
+def test_no_notification_rides_in_a_writers_transaction(stage: PostgresStage) -> None:
     """It would hold a lock of the whole server until its commit is on disk."""
     stage.raw.execute(f"listen {channel('default', READY)}")
     with stage.a.transaction():
@@ -90,7 +91,7 @@ def test_no_notification_rides_in_a_writers_transaction(stage: Stage) -> None:
     assert notifications(stage.raw, READY, 2.0) == ["1"]
 
 
-def test_one_submission_does_not_wake_fifty_nodes(stage: Stage) -> None:
+def test_one_submission_does_not_wake_fifty_nodes(stage: PostgresStage) -> None:
     """Fifty watchers hear it; about three feel called, and the others' polls are near."""
     stage.a.wait_for_change(0)
     listener = stage.a._watch
@@ -102,14 +103,14 @@ def test_one_submission_does_not_wake_fifty_nodes(stage: Stage) -> None:
     assert all(listener._concerns(psycopg.Notify(channel("default", READY), "1", 1)) for _ in range(100))
 
 
-def test_a_watcher_knows_how_many_nodes_there_are(stage: Stage) -> None:
+def test_a_watcher_knows_how_many_nodes_there_are(stage: PostgresStage) -> None:
     stage.a.register_node(node_info(), NOW)
     stage.a.mark_dead(stage.node_b.id, None, NOW)
     stage.a.nodes()
     assert stage.a._watch.node_count == 2
 
 
-def test_a_lost_listener_polls_and_listens_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_listener_polls_and_listens_again(stage: PostgresStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "RECONNECT_SECONDS", 0.5)
     stage.a.wait_for_change(0)
     assert stage.a._watch._connection is not None
@@ -135,7 +136,7 @@ def test_polling_notices_work_and_ends(postgres_url: str, open_store: Callable[.
     assert hears(program)
 
 
-def test_all_threads_of_a_program_hear_it(stage: Stage) -> None:
+def test_all_threads_of_a_program_hear_it(stage: PostgresStage) -> None:
     heard: list[bool] = []
     ready = threading.Barrier(4)
 
@@ -154,7 +155,7 @@ def test_all_threads_of_a_program_hear_it(stage: Stage) -> None:
     assert heard == [True] * 3
 
 
-def test_the_end_of_a_child_calls_a_node_for_its_parent(stage: Stage) -> None:
+def test_the_end_of_a_child_calls_a_node_for_its_parent(stage: PostgresStage) -> None:
     parent, child = stage.submit(2)
     (first, second) = stage.claim_a()
     stage.a.commit(stage.node_a, [ended(first, "waiting")], NOW)

@@ -189,6 +189,17 @@ def test_a_foreign_writer_is_waited_for(store: Store, url: str) -> None:
     foreign.close()
 
 
+def test_r7_whoever_writes_reads_nothing_before_it_has_the_lock(store: Store, url: str) -> None:
+    foreign = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    foreign.execute("begin immediate")
+    store.write_wait_seconds = 0.1
+    began = False
+    with pytest.raises(StoreUnavailable), store.transaction():
+        began = True
+    assert not began
+    foreign.close()
+
+
 def test_threads_of_one_program_take_turns(store: Store) -> None:
     errors: list[BaseException] = []
 

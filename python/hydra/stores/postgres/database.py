@@ -279,7 +279,7 @@ class Database:
         if not self.address.is_pooled:
             return ()
         values = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-        return (f"select {values}".encode(),)
+        return (b"set transaction isolation level read committed", f"select {values}".encode())
 
     def _conninfo(self, settings: Mapping[str, str]) -> str:
         if self.address.is_pooled:

@@ -1,0 +1,236 @@
+"""Takes guards out of the product, one at a time, and demands that the tests named beside each notice.
+
+    python tests/guards/take_out.py                all of them, on servers of its own: the better part of an hour
+    python tests/guards/take_out.py R6 R14 G5      those of these rules
+    python tests/guards/take_out.py --quick        the few that CI takes out in every run
+    python tests/guards/take_out.py --on sqlite    those of one store (sqlite, postgres, mysql; none: no store's)
+    python tests/guards/take_out.py --list         says what is known, and takes nothing out
+
+Each `*.toml` beside this file names guards as they stand in the sources: file, text, what to write in its place, and
+the tests that must fail then, by an assertion or by the error given. All named tests must pass before. The sources are
+copied to a scratch folder, which is changed there; a text that is no longer found, or is found more than once, is an
+error: whoever rewrites a guard says here how it is taken out now. The exit code is 1 when a mutation survives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+
+HERE = Path(__file__).parent
+TESTS = HERE.parent
+SOURCES = TESTS.parent / "python" / "hydra"
+TEST_SECONDS = 60  # of a test of a product without a guard, which may wait for ever
+ASSERTIONS = ("assert", "AssertionError", "Failed: DID NOT RAISE")
+LINES_SHOWN = 40
+
+
+class Edit(NamedTuple):
+    """In a file below `python/hydra`; `take` stands there once."""
+
+    file: str
+    take: str
+    give: str
+
+
+class Mutation(NamedTuple):
+    rule: str
+    guard: str  # what is left out, in words
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]  # below `tests`, as pytest names them
+    error: str = ""  # how they fail, where it is not by an assertion; a part of the message
+    is_quick: bool = False
+
+    @property
+    def store(self) -> str:
+        """Whose statements or code it is in; `none` where it is no store's."""
+        parts = self.edits[0].file.split("/")
+        return parts[1] if parts[0] == "stores" and len(parts) > 2 else "none"
+
+    @property
+    def title(self) -> str:
+        return f"{self.rule} {self.guard} ({self.edits[0].file})"
+
+
+def read_mutations() -> list[Mutation]:
+    """All, in the order of their files."""
+    return [
+        mutation
+        for path in sorted(HERE.glob("*.toml"))
+        for entry in tomllib.loads(path.read_text("utf-8"))["mutation"]
+        for mutation in _expanded(entry)
+    ]
+
+
+def _expanded(entry: dict[str, Any]) -> Iterator[Mutation]:
+    """One for each word of `each`, which stands for `<each>` in its file and tests."""
+    for each in entry.get("each", [""]):
+        edits = tuple(
+            Edit(edit["file"].replace("<each>", each), edit["take"], edit.get("give", ""))
+            for edit in entry.get("edits", [entry])
+        )
+        tests = tuple(test.replace("<each>", each) for test in entry["tests"])
+        guard = entry["guard"] + (f": {each}" if each else "")
+        yield Mutation(entry["rule"], guard, edits, tests, entry.get("error", ""), entry.get("quick", False))
+
+
+def mutated(text: str, edit: Edit) -> str:
+    """The file without its guard."""
+    count = text.count(edit.take)
+    if count != 1:
+        raise SystemExit(f"{edit.file} has `{edit.take}` {count} times, not once; say anew how that guard is taken out")
+    if edit.take == edit.give:
+        raise SystemExit(f"{edit.file}: `{edit.take}` is replaced by itself")
+    return text.replace(edit.take, edit.give)
+
+
+class Scratch:
+    """A copy of the sources, and how tests run on it: in a fork of this process each, which has imported what
+    takes long and nothing of hydra.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._package = folder / "hydra"
+        self._report = folder / "report.xml"
+        shutil.copytree(SOURCES, self._package, ignore=shutil.ignore_patterns("__pycache__"))
+        self._output = folder / "output.txt"
+        paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._environment = {"PYTHONPATH": os.pathsep.join(paths)}
+        for plugin in entry_points(group="pytest11"):
+            if plugin.name != "hydra":
+                plugin.load()
+
+    def lend_servers(self, stores: set[str], stack: ExitStack) -> None:
+        """One server each for all runs."""
+        sys.path.insert(0, str(TESTS))
+        from servers import mysql, postgres  # needs the drivers, which a run on SQLite does without
+
+        if "postgres" in stores and "HYDRA_TEST_POSTGRES_URL" not in os.environ:
+            server = postgres.PostgresServer().start()
+            stack.callback(server.destroy)
+            self._environment["HYDRA_TEST_POSTGRES_URL"] = server.url()
+        if "mysql" in stores and "HYDRA_TEST_MYSQL_URL" not in os.environ:
+            other = mysql.MysqlServer().start()
+            stack.callback(other.destroy)
+            self._environment["HYDRA_TEST_MYSQL_URL"] = other.url()
+
+    def passes(self, tests: Sequence[str]) -> str:
+        """Empty, or what the tests say that fail without any change."""
+        return _tail(self._output) if self._run(tests, 2 * TEST_SECONDS) else ""
+
+    def survives(self, mutation: Mutation) -> str:
+        """Empty if every test named notices; else which did not, or failed otherwise."""
+        originals = {edit.file: (self._package / edit.file).read_text("utf-8") for edit in mutation.edits}
+        texts = dict(originals)
+        for edit in mutation.edits:
+            texts[edit.file] = mutated(texts[edit.file], edit)
+        try:
+            self._write(texts)
+            self._run(mutation.tests, TEST_SECONDS)
+            return self._judged(mutation)
+        finally:
+            self._write(originals)
+
+    def _write(self, texts: dict[str, str]) -> None:
+        for file, text in texts.items():
+            path = self._package / file
+            path.write_text(text, "utf-8")
+            for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):  # which goes by size and second
+                compiled.unlink()
+
+    def _run(self, tests: Sequence[str], seconds: int) -> int:
+        """pytest's exit code."""
+        self._report.unlink(missing_ok=True)
+        if pid := os.fork():
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with self._output.open("w") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        os.environ.update(self._environment)
+        sys.path.insert(0, str(self._package.parent))
+        os.chdir(TESTS.parent)
+        options = ["-q", "-p", "no:cacheprovider", "--timeout", str(seconds), f"--junitxml={self._report}"]
+        code = 3
+        try:
+            code = int(pytest.main([*options, *(str(TESTS / test) for test in tests)]))
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+
+    def _judged(self, mutation: Mutation) -> str:
+        cases = list(ElementTree.parse(self._report).iter("testcase")) if self._report.exists() else []
+        if not cases:
+            return _tail(self._output)
+        wanted = (mutation.error,) if mutation.error else ASSERTIONS
+        for case in cases:
+            told = [fault.get("message", "") for fault in case if fault.tag in ("failure", "error")]
+            if not told:
+                return f"`{case.get('name')}` passes"
+            if not any(word in message for message in told for word in wanted):
+                return f"`{case.get('name')}` fails otherwise: {told[0][:300]}"
+        return ""
+
+
+def take_out(mutations: Sequence[Mutation]) -> int:
+    """How many survive."""
+    survived = 0
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hydra-guards-")))
+        scratch = Scratch(folder)
+        named = sorted({test for mutation in mutations for test in mutation.tests})
+        used = {store for test in named for store in ("postgres", "mysql") if store in test}
+        if used:
+            scratch.lend_servers(used, stack)
+        if told := scratch.passes(named):
+            print(f"these tests fail although every guard is in its place:\n{told}", file=sys.stderr)
+            return len(mutations)
+        for mutation in mutations:
+            why = scratch.survives(mutation)
+            survived += bool(why)
+            print(f"{'SURVIVES' if why else 'noticed '}  {mutation.title}", flush=True)
+            if why:
+                print(f"          {why}", flush=True)
+    return survived
+
+
+def _tail(output: Path) -> str:
+    return "\n".join(output.read_text("utf-8").splitlines()[-LINES_SHOWN:])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Take guards out of the product and demand that tests notice.")
+    parser.add_argument("rules", nargs="*", help="such as R6 or G5; all of them if none is given")
+    parser.add_argument("--quick", action="store_true", help="only those that CI takes out")
+    parser.add_argument("--on", help="only those of one store, or `none`")
+    parser.add_argument("--list", action="store_true", help="say what is known and take nothing out")
+    options = parser.parse_args()
+    chosen = [
+        mutation
+        for mutation in read_mutations()
+        if (not options.rules or mutation.rule in options.rules)
+        and (not options.quick or mutation.is_quick)
+        and (not options.on or mutation.store == options.on)
+    ]
+    if options.list:
+        for mutation in chosen:
+            print(f"{mutation.rule:4} {mutation.store:9} {mutation.guard}")
+        return 0
+    survived = take_out(chosen)
+    print(f"{len(chosen) - survived} of {len(chosen)} were noticed")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

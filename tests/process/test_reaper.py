@@ -1,0 +1,139 @@
+"""What the reaper does with peers it judged dead (R3, R20): a real store, real processes, the clock passed in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import identity
+from hydra.execution import NodeInfo, NodeRef
+from hydra.node.peers import Reaper
+from hydra.stores import open_store
+from hydra.stores.store import NodeState, Store
+
+NOW = 1_800_000_000_000_000
+TTL_NS = 3_000
+BEAT_NS = 600
+
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+print("up", flush=True)
+for line in sys.stdin:
+    connection.execute(line.strip())
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path}/hydra.db")
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def holder(store: Store) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the database open and does what it is told."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, store.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def tell(holder: subprocess.Popen[str], statement: str) -> None:
+    assert holder.stdin is not None and holder.stdout is not None
+    holder.stdin.write(f"{statement}\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == "done\n"
+
+
+def register(store: Store, pid: int = 1, pid_started: int = 1, boot_id: str = "boot") -> NodeRef:
+    return store.register_node(NodeInfo(str(uuid.uuid4()), "host", boot_id, pid, pid_started, "code", 2), NOW)
+
+
+def state_of(store: Store, node: NodeRef) -> str:
+    return next(state.state for state in store.nodes() if state.info.id == node.id)
+
+
+class Interrupted:
+    """A store before which something happens once the nodes have been read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.then: Callable[[], object] = lambda: None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def nodes(self) -> list[NodeState]:
+        found = self._store.nodes()
+        self.then()
+        return found
+
+
+def test_r3_a_peer_that_beats_after_it_was_looked_at_lives(store: Store) -> None:
+    own, peer = register(store), register(store)
+    looking = Interrupted(store)
+    reaper = Reaper(looking, TTL_NS, store.path)  # type: ignore[arg-type]
+    for now_ns in range(10_000, 10_000 + TTL_NS, BEAT_NS):
+        reaper.look(own.id, now_ns, NOW)
+    looking.then = lambda: store.heartbeat_node(peer, NOW)
+    assert not reaper.look(own.id, 10_000 + TTL_NS, NOW)
+    assert state_of(store, peer) == "alive"
+    looking.then = lambda: None
+    for now_ns in range(10_000 + TTL_NS, 10_000 + 3 * TTL_NS, BEAT_NS):
+        reaper.look(own.id, now_ns, NOW)
+    assert state_of(store, peer) == "dead"
+
+
+def test_r3_what_remains_of_a_dead_node_is_killed_before_its_work_is_given_back(store: Store) -> None:
+    """Nobody holds its lock file, so it is dead at once; a process without the lock still carries its name."""
+    own, peer = register(store), register(store, boot_id=identity.boot_id())
+    Path(identity.lock_path(identity.lock_prefix(store.path), peer.id)).touch()
+    remains = subprocess.Popen(["sleep", "600"], env={**os.environ, identity.NODE_VARIABLE: peer.id})
+    try:
+        assert Reaper(store, TTL_NS, store.path).look(own.id, 10_000, NOW)
+        assert remains.poll() == -signal.SIGKILL
+        assert state_of(store, peer) == "dead"
+    finally:
+        remains.kill()
+        remains.wait()
+
+
+def test_r20_who_holds_the_write_lock_for_a_ttl_without_a_beat_is_killed(
+    store: Store, holder: subprocess.Popen[str]
+) -> None:
+    register(store, holder.pid, identity.started_ticks(holder.pid), identity.boot_id())
+    reaper = Reaper(store, TTL_NS, store.path)
+    tell(holder, "begin immediate")
+    reaper.locked_out(10_000)
+    reaper.locked_out(10_000 + TTL_NS - 1)
+    assert holder.poll() is None
+    reaper.locked_out(10_000 + TTL_NS)
+    assert holder.wait(30) == -signal.SIGKILL
+
+
+def test_r20_a_holder_that_beats_between_two_looks_lives(store: Store, holder: subprocess.Popen[str]) -> None:
+    node = register(store, holder.pid, identity.started_ticks(holder.pid), identity.boot_id())
+    reaper = Reaper(store, TTL_NS, store.path)
+    tell(holder, "begin immediate")
+    reaper.locked_out(10_000)
+    tell(holder, "commit")
+    store.heartbeat_node(node, NOW)
+    tell(holder, "begin immediate")
+    reaper.locked_out(10_000 + TTL_NS)
+    reaper.locked_out(10_000 + TTL_NS + 1)
+    tell(holder, "commit")
+    assert holder.poll() is None

@@ -81,7 +81,8 @@ def test_a_node_is_given_no_more_than_it_has_room_for_and_the_rest_waits() -> No
     clock: Any = FakeClock()
     reports: list[object] = []
     thread = StoreThread(store, clock, None, reports.append)  # type: ignore[arg-type]
-    thread._node, thread._proven_number = NodeRef("new", 1), store.connection_number
+    membership = thread.membership
+    membership.node, membership.proven_number = NodeRef("new", 1), store.connection_number
     end = End(Ending.PARKED, b"", wake_seq=7, cause=DIVERGED)
     asked = [ExecutionCommit(f"{number}", 1, [], end) for number in range(5)]
     thread.perform([SendCommit(1, asked)])

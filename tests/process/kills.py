@@ -129,10 +129,9 @@ class DeadBeforeTheTurn(StoreThread):
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        *others, self._report = arguments
+        super().__init__(*others, self._tell, **options)
         self._is_over = False
-        report, self._post = self._post, self._tell
-        self._report = report
 
     def _tell(self, report: Report) -> None:
         self._report(report)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from hydra.clock import boottime_ns
 from hydra.execution import NodeRef
-from hydra.node.store_thread import NO_ANSWER
+from hydra.node.membership import NO_ANSWER
 from hydra.observability.metrics import Metrics
 from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores.store import Store

@@ -45,9 +45,10 @@ from hydra.dispatch.events import (
 from hydra.errors import ConfigError
 from hydra.frames import ToWorker
 from hydra.node.errands import Crashed, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
+from hydra.node.membership import NO_ANSWER
 from hydra.node.outgoing import Outgoing
 from hydra.node.peers import Reaper
-from hydra.node.store_thread import NO_ANSWER, StoreThread
+from hydra.node.store_thread import StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 
 WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends
@@ -180,7 +181,7 @@ class Node:
         if self.page is not None:
             self.page.close()
         if self.lock is not None:
-            if not self._store_thread.is_registered:  # else the abandoned lock tells the peers
+            if self._store_thread.membership.node is None:  # else the abandoned lock tells the peers
                 identity.remove_lock(self.lock.path)
             self.lock.close()
 
@@ -208,7 +209,7 @@ class Node:
             self._store_thread.ask(self._asked)
             self._asked = []
         assert self.page is not None
-        self.page.set_session(self._store_thread.session)
+        self.page.set_session(self._store_thread.membership.session)
         for slot, frames in self._outgoing.take().items():
             self._workers.send(slot, frames)
 
@@ -314,7 +315,7 @@ class Node:
             raise ConfigError(f"the node's lock file `{path}` cannot be made: {error.strerror}") from error
 
     def _describe(self) -> None:
-        self._store_thread.info = identity.describe_node(
+        self._store_thread.membership.info = identity.describe_node(
             self.id,
             code_version=self._code_version,
             workers=self._worker_count,

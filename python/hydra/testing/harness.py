@@ -191,7 +191,9 @@ class HarnessNode:
         self._id = id = _core.uuid7()
         self._lock = identity.NodeLock(identity.lock_path(identity.lock_prefix(store.path), id))
         self._store_thread = StoreThread(store, clock, Reaper(store, LEASE_TTL_NS, store.path), self._reported)
-        self._store_thread.info = identity.describe_node(id, code_version="", workers=1, lock_path=self._lock.path)
+        self._store_thread.membership.info = identity.describe_node(
+            id, code_version="", workers=1, lock_path=self._lock.path
+        )
         self._workflow_count = -1
         settings = Settings(1, CONCURRENCY, LEASE_TTL_NS)
         self._dispatcher = Dispatcher(settings, clock.boottime_ns(), random.Random(0))
@@ -333,7 +335,7 @@ class HarnessNode:
         transactions = Transactions(
             lambda: open_store(harness.url, harness.namespace),
             self._id,
-            lambda: self._store_thread.session,
+            lambda: self._store_thread.membership.session,
             harness.clock.now,
             1,
             may_kill=False,

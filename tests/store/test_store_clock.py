@@ -42,7 +42,7 @@ class Asked:
 
 def start(store: Asked, clock: DatabaseClock) -> StoreThread:
     real: Store = store  # type: ignore[assignment]
-    thread = StoreThread(real, clock, Reaper(real, TTL_NS, None), lambda report: None)
+    thread = StoreThread(real, clock, Reaper(real, TTL_NS, None), lambda report: None, lease_ttl_ns=TTL_NS)
     thread.membership.info = NodeInfo(str(uuid.uuid4()), "host", "boot", 1, 1, "code", 1)
     return thread
 

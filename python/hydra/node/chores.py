@@ -11,7 +11,6 @@ from contextlib import suppress
 
 from hydra.dispatch.events import WorkHint
 from hydra.errors import LeaseLost
-from hydra.execution import NodeRef
 from hydra.node.errands import NextDue, Report
 from hydra.node.membership import NO_ANSWER, Membership, NodeClock
 from hydra.node.peers import Reaper
@@ -39,24 +38,28 @@ class Chores:
         self._ticker = ticker
         self._membership = membership
         self._post = post
-        self._unregistered_schedules = False  # the database did not answer; the next beat asks again
+        self._has_moved = False  # a batch of timers, since the last look at them
+        self.has_new_schedules = False  # of the app's code: the database is to know them
 
-    def after_beat(self, node: NodeRef, sent_ns: int) -> bool:
-        """Read the clock, look who is dead; whether a dead node's work waits to be given back."""
+    def look_at_peers(self, sent_ns: int) -> bool:
+        """After each beat: who is dead; whether a dead node's work waits to be given back."""
+        node = self._membership.node
+        if node is None:
+            return False
         try:
-            self._clock.calibrate(self._store.now(), self._clock.boottime_ns())
             return self._reaper.look(node.id, sent_ns, self._clock.now())
         except NO_ANSWER as error:
             log.warning("the database did not say how the other nodes are: %s", error)
             return False
 
-    def see_to_schedules(self, node: NodeRef) -> None:
-        """After a beat: somebody may have paused, resumed or changed one."""
-        if self._unregistered_schedules:
-            self.register_schedules(node)
-        elif self._ticker.is_serving:
+    def see_to_schedules(self) -> bool:
+        """Register them where they are new; else, after a beat, somebody may have paused, resumed or changed one.
+        Whether there are any."""
+        if self.has_new_schedules:
+            self._register_schedules()
+        else:
             self._ticker.look_soon()
-            self.promote()
+        return self._ticker.is_serving
 
     def give_back(self) -> bool:
         """One batch; whether there may be more."""
@@ -70,42 +73,51 @@ class Chores:
             self._post(WorkHint())
         return bool(returned)
 
-    def promote(self) -> None:
+    def look_at_timers(self) -> bool:
+        """Whether some are to be moved; if none are, or one batch was, fire ticks and say when the next is due."""
+        has_moved, self._has_moved = self._has_moved, False
         if self._membership.node is None:
-            return  # the database's clock may not have been read yet; the node asks again
+            return False  # the database's clock may not have been read yet; the node asks again
         try:
             now = self._clock.now()
             due_at = self._store.next_due_at()
-            if due_at is not None and due_at <= now:
-                if self._store.promote(now, PROMOTE_LIMIT):
-                    self._post(WorkHint())
-                due_at = self._store.next_due_at()
+            if due_at is not None and due_at <= now and not has_moved:
+                return True
             tick_at = self._fire_schedules(now)
         except LeaseLost:
             self._membership.refuse()
-            return
+            return False
         except NO_ANSWER as error:
             log.warning("timers wait: %s", error)
-            return
+            return False
         self._post(NextDue(min((at for at in (due_at, tick_at) if at is not None), default=None)))
+        return False
 
-    def register_schedules(self, node: NodeRef) -> None:
+    def move_timers(self) -> None:
+        self._has_moved = True
+        try:
+            if self._store.promote(self._clock.now(), PROMOTE_LIMIT):
+                self._post(WorkHint())
+        except NO_ANSWER as error:
+            log.warning("timers wait: %s", error)
+
+    def locked_out(self, now_ns: int) -> None:
+        """The database could not be written."""
+        with suppress(*NO_ANSWER):
+            self._reaper.locked_out(now_ns)
+
+    def _register_schedules(self) -> None:
+        node = self._membership.node
+        if node is None:
+            return
         try:
             self._ticker.register(node, self._membership.workflows, self._clock.now())
         except LeaseLost:
             self._membership.refuse()
         except NO_ANSWER as error:
             log.warning("the database does not know the app's schedules yet: %s", error)
-            self._unregistered_schedules = True
         else:
-            self._unregistered_schedules = False
-            if self._ticker.is_serving:
-                self.promote()
-
-    def locked_out(self, now_ns: int) -> None:
-        """The database could not be written."""
-        with suppress(*NO_ANSWER):
-            self._reaper.locked_out(now_ns)
+            self.has_new_schedules = False
 
     def _fire_schedules(self, now: int) -> int | None:
         """The next instant at which one may be due."""

@@ -52,6 +52,7 @@ class Membership:
         self._clock = clock
         self._post = post
         self._id = ""  # of the last registration
+        self._sent_ns = 0  # when a registration left last
         self.node: NodeRef | None = None
         self.proven_number: int | None = None  # of the connection over which the database was last proven (R19)
         self.info: NodeInfo | None = None  # as whom the next registration registers
@@ -63,9 +64,10 @@ class Membership:
         node = self.node
         return 0 if node is None else node.session
 
-    def register(self) -> bool:
+    def register(self) -> int | None:
+        """When it was sent; None where it may not have been written. An earlier try may have been, whose reply was
+        lost: then others have counted since that one (R5)."""
         assert self.info is not None
-        sent_ns = self._clock.boottime_ns()
         try:
             self._clock.calibrate(self._store.now(), self._clock.boottime_ns())
             with self._store.transaction():
@@ -73,16 +75,17 @@ class Membership:
                 if self._is_registered():
                     node, _ = self._store.resync(NodeRef(self.info.id, 1))
                 else:
+                    self._sent_ns = self._clock.boottime_ns()
                     node = self._store.register_node(self.info, now)
                 self._store.register_workflows(node, self.workflows, now)
                 self.proven_number = self._store.connection_number
         except NO_ANSWER as error:
             self._post(RegisterFailed(str(error)))
-            return False
+            return None
         self.node = node
         self._id = node.id
-        self._post(Registered(sent_ns))
-        return True
+        self._post(Registered(self._sent_ns))
+        return self._sent_ns
 
     def register_workflows(self, workflows: list[WorkflowInfo]) -> bool:
         """Whether the database knows them; where nobody is registered, the next registration brings them."""

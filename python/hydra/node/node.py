@@ -121,7 +121,12 @@ class Node:
         self._calls: list[tuple[int, int, Callable[[], None]]] = []
         self._call_numbers = itertools.count()
         self._store_thread = StoreThread(
-            store, self.clock, Reaper(store, ttl_ns, store.path), self.report, tick_spread_us=TICK_SPREAD_US
+            store,
+            self.clock,
+            Reaper(store, ttl_ns, store.path),
+            self.report,
+            lease_ttl_ns=ttl_ns,
+            tick_spread_us=TICK_SPREAD_US,
         )
         self._watcher = threading.Thread(target=self._watch, name="hydra-watcher", daemon=True)
         self._renew_identity()

@@ -85,8 +85,11 @@ class Reaper:
     def locked_out(self, now_ns: int) -> None:
         """The write lock could not be had: kill a node here that has held it for a TTL without a beat (R20)."""
         pid = identity.write_lock_holder(self._database) if self._database else None
+        if pid is None:
+            self._lock_held = None
+            return
         holder = next((node for node in self._store.nodes() if node.info.pid == pid and self._is_here(node)), None)
-        if pid is None or holder is None:
+        if holder is None:
             self._lock_held = None
         elif self._lock_held is None or self._lock_held[:2] != (holder.info.id, holder.counter):
             self._lock_held = (holder.info.id, holder.counter, now_ns)

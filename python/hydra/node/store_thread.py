@@ -1,7 +1,7 @@
 """A node's store thread: the one owner of its writer connection (R11). Does what the dispatcher asks, decides nothing.
 
-    node ──ask(actions)──► inbox ──► one transaction: commit, claim, beat ──post(events)──► node
-                                     `membership`: who writes · `chores`: what is tidied between the transactions
+    node ──ask(actions)──► inbox ──► `agenda` ──► a transaction: commit, claim, beat ──post(events)──► node
+                                     what next      `membership`: who writes · `chores`: what is tidied in between
 
 A refused write drops everything asked before the next registration: the dispatcher was told once, with Refused.
 """
@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 
 from hydra.dispatch.events import (
@@ -34,14 +35,25 @@ from hydra.dispatch.events import (
     SendResync,
 )
 from hydra.errors import LeaseLost, StoreUnavailable
-from hydra.execution import ExecutionCommit, NodeRef
+from hydra.execution import ExecutionCommit
+from hydra.node.agenda import Agenda
 from hydra.node.chores import Chores
-from hydra.node.errands import Crashed, GiveBack, Promote, RegisterWorkflows, Report, Settle
+from hydra.node.errands import (
+    Crashed,
+    GiveBack,
+    LookAtPeers,
+    MoveTimers,
+    Promote,
+    RegisterWorkflows,
+    Report,
+    SeeToSchedules,
+    Settle,
+)
 from hydra.node.heirs import going_on_elsewhere, has_diverged, with_heirs
 from hydra.node.membership import NO_ANSWER, Membership, NodeClock
 from hydra.node.peers import Reaper
 from hydra.node.ticker import Ticker
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
 
@@ -56,6 +68,7 @@ class StoreThread:
         reaper: Reaper,
         post: Callable[[Report], None],
         *,
+        lease_ttl_ns: int,
         tick_spread_us: int = 0,
     ) -> None:
         self._store = store
@@ -64,6 +77,7 @@ class StoreThread:
         self._reaper = reaper
         self._ticker = Ticker(store, tick_spread_us)
         self.membership = Membership(store, clock, post)
+        self._agenda = Agenda(lease_ttl_ns)
         self._chores = Chores(store, clock, reaper, self._ticker, self.membership, post)
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
@@ -101,35 +115,43 @@ class StoreThread:
 
     def _run(self) -> None:
         try:
-            while (actions := self._inbox.get()) is not None:
-                while not self._inbox.empty():
-                    more = self._inbox.get()
-                    if more is None:
-                        self._inbox.put(None)
-                        break
-                    actions = actions + more
-                self.perform(actions)
+            is_open = True
+            while is_open or self._agenda.has_asked:
+                has_done = self._do_next()
+                is_open = self._collect(0 if has_done else self._patience_seconds()) and is_open
         except BaseException as error:  # a bug, or a database beyond us: the node ends with the traceback
             self._post(Crashed(error))
 
     def perform(self, actions: list[Action]) -> None:
         """What was asked, at once and on the calling thread."""
-        joint: list[Action] = []
-        chores = set()
-        for action in actions:
-            if isinstance(action, SendCommit | SendClaim | SendBeat):
-                joint.append(action)
-            elif isinstance(action, Promote | GiveBack):
-                chores.add(type(action))
-            else:
-                self._write(joint)
-                joint = []
-                self._alone(action)
-        self._write(joint)
-        if Promote in chores:
-            self._chores.promote()
-        if GiveBack in chores:
-            self._give_back()
+        self._agenda.ask(actions)
+        while self._do_next():
+            pass
+
+    def _patience_seconds(self) -> float | None:
+        return None if self._agenda.is_empty else self._agenda.patience_ns / 1e9
+
+    def _collect(self, timeout_seconds: float | None) -> bool:
+        """What was asked meanwhile, or is asked by then; False when nothing more will be."""
+        with suppress(queue.Empty):
+            actions = self._inbox.get(timeout=timeout_seconds)
+            while actions is not None:
+                self._agenda.ask(actions)
+                actions = self._inbox.get(block=False)
+            return False
+        return True
+
+    def _do_next(self) -> bool:
+        began_ns = self._clock.boottime_ns()
+        actions = self._agenda.next(began_ns)
+        if not actions:
+            return False
+        if isinstance(actions[0], SendCommit | SendClaim | SendBeat):
+            self._write(actions)
+        else:
+            self._alone(actions[0])
+        self._agenda.ended(actions, began_ns, self._clock.boottime_ns())
+        return True
 
     def _alone(self, action: Action) -> None:
         match action:
@@ -144,20 +166,36 @@ class StoreThread:
             case Settle():
                 self.membership.settle(action)
             case RegisterWorkflows(workflows):
-                self._register_workflows(workflows)
+                if self.membership.register_workflows(workflows):
+                    self._chores.has_new_schedules = True
+                    self._agenda.ask([SeeToSchedules()])
+            case Promote():
+                if self._chores.look_at_timers():
+                    self._agenda.ask([MoveTimers()])
+            case MoveTimers():
+                self._chores.move_timers()
+                self._agenda.ask([Promote()])
+            case GiveBack():
+                if self._chores.give_back():
+                    self._agenda.ask([GiveBack()])
+            case LookAtPeers(sent_ns):
+                if self._chores.look_at_peers(sent_ns):
+                    self._agenda.ask([GiveBack()])
+            case SeeToSchedules():
+                if self._chores.see_to_schedules():
+                    self._agenda.ask([Promote()])
             case _:
                 raise AssertionError(f"nobody does {action!r}")
 
     def _write(self, actions: list[Action]) -> None:
-        """Commits, then a claim, then the beat: one transaction for all that was asked together."""
+        """Commits, then a claim, then the beat, in one transaction."""
         node = self.membership.node
-        if node is None or not actions:
+        if node is None:
             return
-        sent_ns = self._clock.boottime_ns()
+        began_ns = sent_ns = self._clock.boottime_ns()
         events: list[Event] = []
         heirs: dict[int, list[ExecutionCommit]] = {}
         elsewhere: frozenset[str] = frozenset()
-        actions.sort(key=_rank)
         try:
             heirs = {
                 action.batch: with_heirs(self._store, node, action.commits, self._clock.now())
@@ -167,57 +205,52 @@ class StoreThread:
             elsewhere = going_on_elsewhere(chain.from_iterable(heirs.values()))
             with self._store.transaction():
                 if self._store.connection_number != self.membership.proven_number:
+                    self._agenda.drop()
                     self._post(Reconnected())
                     return
                 now = self._clock.now()
                 for action in actions:
+                    is_last = action is actions[-1]
                     match action:
                         case SendCommit(batch, commits):
-                            written = self._store.commit(node, heirs.get(batch, commits), now)
+                            written = self._store.commit(node, heirs.get(batch, commits), now, is_last=is_last)
                             events.append(CommitDone(batch, written, elsewhere))
                         case SendClaim(slots):
                             names = [workflow.name for workflow in self.membership.workflows]
-                            events.append(ClaimDone(self._store.claim(node, names, slots, now)))
+                            claimed = self._store.claim(node, names, slots, now, is_last=is_last)
+                            events.append(ClaimDone(claimed))
                         case SendBeat(reports):
-                            events.append(Beaten(sent_ns, self._store.heartbeat_node(node, now)))
                             if reports:
                                 self._store.report_progress(node, reports, now)
+                            sent_ns = self._clock.boottime_ns()
+                            beat = self._store.heartbeat_node(node, now, is_last=is_last)
+                            self._clock.calibrate(beat.now, self._clock.boottime_ns())
+                            events.append(Beaten(sent_ns, beat))
         except LeaseLost:
             self.membership.refuse()
             return
         except NO_ANSWER as error:
+            dropped = self._agenda.drop()
             if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
                 events = [OutcomeUnknown(str(error), elsewhere)]
             else:
-                events = [_failure(action, str(error)) for action in actions]
-                self._chores.locked_out(sent_ns)
+                events = [_failure(action, str(error)) for action in actions + dropped]
+                self._chores.locked_out(began_ns)
         for event in events:
             self._post(event)
         if heirs or has_timers(actions):
-            self._chores.promote()
+            self._agenda.ask([Promote()])
         if events and isinstance(events[-1], Beaten):
-            self._after_beat(node, sent_ns)
-            self._chores.see_to_schedules(node)
-
-    def _after_beat(self, node: NodeRef, sent_ns: int) -> None:
-        if self._chores.after_beat(node, sent_ns):
-            self._give_back()
-
-    def _give_back(self) -> None:
-        if self._chores.give_back():
-            self._inbox.put([GiveBack()])
+            self._agenda.ask([LookAtPeers(sent_ns), SeeToSchedules()])
 
     def _register(self) -> None:
-        sent_ns = self._clock.boottime_ns()
-        if not self.membership.register():
-            self._chores.locked_out(sent_ns)
-        elif (node := self.membership.node) is not None:
-            self._after_beat(node, sent_ns)
-            self._chores.register_schedules(node)
-
-    def _register_workflows(self, workflows: list[WorkflowInfo]) -> None:
-        if self.membership.register_workflows(workflows) and (node := self.membership.node) is not None:
-            self._chores.register_schedules(node)
+        began_ns = self._clock.boottime_ns()
+        sent_ns = self.membership.register()
+        if sent_ns is None:
+            self._chores.locked_out(began_ns)
+        else:
+            self._chores.has_new_schedules = True
+            self._agenda.ask([LookAtPeers(sent_ns), SeeToSchedules()])
 
 
 def commits_of(action: Action) -> list[ExecutionCommit]:
@@ -226,10 +259,6 @@ def commits_of(action: Action) -> list[ExecutionCommit]:
 
 def has_timers(actions: list[Action]) -> bool:
     return any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action))
-
-
-def _rank(action: Action) -> int:
-    return 0 if isinstance(action, SendCommit) else 1 if isinstance(action, SendClaim) else 2
 
 
 def _failure(action: Action, message: str) -> Event:

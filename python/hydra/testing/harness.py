@@ -190,7 +190,8 @@ class HarnessNode:
         harness.clock.on_moved = self._clock_moved
         self._id = id = _core.uuid7()
         self._lock = identity.NodeLock(identity.lock_path(identity.lock_prefix(store.path), id))
-        self._store_thread = StoreThread(store, clock, Reaper(store, LEASE_TTL_NS, store.path), self._reported)
+        reaper = Reaper(store, LEASE_TTL_NS, store.path)
+        self._store_thread = StoreThread(store, clock, reaper, self._reported, lease_ttl_ns=LEASE_TTL_NS)
         self._store_thread.membership.info = identity.describe_node(
             id, code_version="", workers=1, lock_path=self._lock.path
         )

@@ -60,17 +60,18 @@ def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: S
 
 
 def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Beat:
-    beaten, attention, _, messages = write(
+    beaten, attention, _, messages, clock = write(
         ("heartbeat", {**fence(namespace, node), "now": now}),
         ("attention", {"node": node.id}),
         ("tell_adopters", {"now": now, "purged": PURGED}),
         ("owned_messages", {"node": node.id, "limit": MESSAGES_PER_BEAT}),
+        ("now", {}),
     )
     rows = beaten.rows
     check_fence(node, rows)
     running_count, counter = rows[0]
     asked = [Attention(*row) for row in sorted(attention.rows)]
-    return Beat(running_count, asked, [Message(*row) for row in messages.rows], counter)
+    return Beat(running_count, asked, [Message(*row) for row in messages.rows], counter, clock.rows[0][0])
 
 
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

@@ -136,7 +136,7 @@ def test_a_database_that_does_not_exist_is_named_without_the_password(own_server
     url = own_server.url("nowhere").replace("hydra@", "hydra:secret@")
     store = open_store(url)
     assert "secret" not in store.url
-    with pytest.raises(StoreUnavailable, match="nowhere") as refused:
+    with pytest.raises(ConfigError, match="nowhere") as refused:
         store.open()
     assert "secret" not in str(refused.value)
 

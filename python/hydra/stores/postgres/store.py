@@ -246,11 +246,9 @@ class PostgresStore:
     def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
         with self._database.part():
             self._beat_count += 1
-            if self._beat_count % FOLD_BEATS:
-                return nodes.heartbeat_node(self._writing(is_last), self.namespace, node, now)
-            beat = nodes.heartbeat_node(self._database.write, self.namespace, node, now)
-            self._writing(is_last)(("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS}))
-            return beat
+            fold = ("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS})
+            more = () if self._beat_count % FOLD_BEATS else (fold,)
+            return nodes.heartbeat_node(self._writing(is_last), self.namespace, node, now, *more)
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         with self._database.part():

@@ -47,7 +47,7 @@ class Chores:
         if node is None:
             return False
         try:
-            return self._reaper.look(node.id, sent_ns, self._clock.now())
+            return self._reaper.look(node.id, sent_ns, self._clock.boottime_ns, self._clock.now())
         except NO_ANSWER as error:
             log.warning("the database did not say how the other nodes are: %s", error)
             return False

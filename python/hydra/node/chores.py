@@ -41,13 +41,13 @@ class Chores:
         self._has_moved = False  # a batch of timers, since the last look at them
         self.has_new_schedules = False  # of the app's code: the database is to know them
 
-    def look_at_peers(self, sent_ns: int) -> bool:
+    def look_at_peers(self) -> bool:
         """After each beat: who is dead; whether a dead node's work waits to be given back."""
         node = self._membership.node
         if node is None:
             return False
         try:
-            return self._reaper.look(node.id, sent_ns, self._clock.boottime_ns, self._clock.now())
+            return self._reaper.look(node.id, self._clock.boottime_ns, self._clock.now())
         except NO_ANSWER as error:
             log.warning("the database did not say how the other nodes are: %s", error)
             return False

@@ -35,9 +35,7 @@ class GiveBack(Action):
 
 
 class LookAtPeers(Action):
-    """After a beat that was sent at that instant: which other nodes are dead."""
-
-    sent_ns: int
+    """After a beat: which other nodes are dead."""
 
 
 class SeeToSchedules(Action):

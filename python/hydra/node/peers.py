@@ -29,13 +29,17 @@ class Observer:
         self._beat_at_ns = 0
         self._answered_at_ns = 0
 
-    def observe(self, beat_ns: int, asked_ns: int, answered_ns: int, counters: Mapping[str, int]) -> list[str]:
-        """Call after an own beat that succeeded, with what was read between these instants: who stood still for a TTL.
-        A gap between beats starts anew; how long a reading took, or was put off, counts for nothing."""
-        passed_ns = asked_ns - self._answered_at_ns
-        if beat_ns - self._beat_at_ns > self._ttl_ns // 3:
+    def beaten(self, sent_ns: int) -> None:
+        """An own beat succeeded, which was sent then. A gap between two of them starts the count anew."""
+        if not 0 <= sent_ns - self._beat_at_ns <= self._ttl_ns // 3:
             self._seen.clear()
-        self._beat_at_ns, self._answered_at_ns = beat_ns, answered_ns
+        self._beat_at_ns = sent_ns
+
+    def observe(self, asked_ns: int, answered_ns: int, counters: Mapping[str, int]) -> list[str]:
+        """What was read between these instants, after an own beat: who stood still for a TTL. How long a reading took,
+        or was put off, counts for nothing."""
+        passed_ns = asked_ns - self._answered_at_ns
+        self._answered_at_ns = answered_ns
         seen = {}
         for node, counter in counters.items():
             before, still_ns = self._seen.get(node, (counter, -passed_ns))
@@ -56,8 +60,12 @@ class Reaper:
         self._boot_id = identity.boot_id()
         self._lock_held: tuple[str, int, int] | None = None  # (node, its counter, since ns)
 
-    def look(self, own_id: str, beat_ns: int, boottime_ns: Callable[[], int], now: int) -> bool:
-        """Mark who is dead; whether some dead node's work waits to be given back. `beat_ns`: when the last was sent."""
+    def beaten(self, sent_ns: int) -> None:
+        """This node's own beat succeeded."""
+        self._observer.beaten(sent_ns)
+
+    def look(self, own_id: str, boottime_ns: Callable[[], int], now: int) -> bool:
+        """Mark who is dead; whether some dead node's work waits to be given back."""
         self._lock_held = None
         asked_ns = boottime_ns()
         peers = [node for node in self._store.nodes() if node.info.id != own_id]
@@ -65,7 +73,7 @@ class Reaper:
         alive = {node.info.id: node for node in peers if node.state == "alive"}
         dead = [node for node in peers if node.state == "dead"]
         counters = {id: node.counter for id, node in alive.items()}
-        stopped = set(self._observer.observe(beat_ns, asked_ns, answered_ns, counters))
+        stopped = set(self._observer.observe(asked_ns, answered_ns, counters))
         for id, node in alive.items():
             if self._is_abandoned(id):
                 marked, why = self._store.mark_dead(id, None, now), "all its processes are gone"

@@ -178,8 +178,8 @@ class StoreThread:
             case GiveBack():
                 if self._chores.give_back():
                     self._agenda.ask([GiveBack()])
-            case LookAtPeers(sent_ns):
-                if self._chores.look_at_peers(sent_ns):
+            case LookAtPeers():
+                if self._chores.look_at_peers():
                     self._agenda.ask([GiveBack()])
             case SeeToSchedules():
                 if self._chores.see_to_schedules():
@@ -241,7 +241,8 @@ class StoreThread:
         if heirs or has_timers(actions):
             self._agenda.ask([Promote()])
         if events and isinstance(events[-1], Beaten):
-            self._agenda.ask([LookAtPeers(sent_ns), SeeToSchedules()])
+            self._reaper.beaten(sent_ns)
+            self._agenda.ask([LookAtPeers(), SeeToSchedules()])
 
     def _register(self) -> None:
         began_ns = self._clock.boottime_ns()
@@ -250,7 +251,8 @@ class StoreThread:
             self._chores.locked_out(began_ns)
         else:
             self._chores.has_new_schedules = True
-            self._agenda.ask([LookAtPeers(sent_ns), SeeToSchedules()])
+            self._reaper.beaten(sent_ns)
+            self._agenda.ask([LookAtPeers(), SeeToSchedules()])
 
 
 def commits_of(action: Action) -> list[ExecutionCommit]:

@@ -67,7 +67,7 @@ class FullStore:
     def transaction(self) -> Iterator[None]:
         yield
 
-    def commit(self, node: NodeRef, commits: list[ExecutionCommit], now: int) -> list[bool]:
+    def commit(self, node: NodeRef, commits: list[ExecutionCommit], now: int, *, is_last: bool) -> list[bool]:
         self.commits += commits
         return [True] * len(commits)
 
@@ -80,8 +80,9 @@ def test_a_node_is_given_no_more_than_it_has_room_for_and_the_rest_waits() -> No
     store = FullStore([node("new", "v2"), node("old", "v1", running=2 * HELD_PER_WORKER_MAX - room)])
     clock: Any = FakeClock()
     reports: list[object] = []
-    thread = StoreThread(store, clock, None, reports.append)  # type: ignore[arg-type]
-    thread._node, thread._proven_number = NodeRef("new", 1), store.connection_number
+    thread = StoreThread(store, clock, None, reports.append, lease_ttl_ns=10 * 10**9)  # type: ignore[arg-type]
+    membership = thread.membership
+    membership.node, membership.proven_number = NodeRef("new", 1), store.connection_number
     end = End(Ending.PARKED, b"", wake_seq=7, cause=DIVERGED)
     asked = [ExecutionCommit(f"{number}", 1, [], end) for number in range(5)]
     thread.perform([SendCommit(1, asked)])

@@ -129,10 +129,9 @@ class DeadBeforeTheTurn(StoreThread):
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        *others, self._report = arguments
+        super().__init__(*others, self._tell, **options)
         self._is_over = False
-        report, self._post = self._post, self._tell
-        self._report = report
 
     def _tell(self, report: Report) -> None:
         self._report(report)
@@ -168,14 +167,14 @@ def make_killing(store: Any) -> Any:
             if self._after:
                 die_as_supervisor(self._after)
 
-        def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
+        def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, **options: Any) -> list[Claimed]:
             die_as_supervisor("before claim")
-            claimed: list[Claimed] = super().claim(node, workflows, slots, now)
+            claimed: list[Claimed] = super().claim(node, workflows, slots, now, **options)
             if claimed and self._after is None:  # what a commit of the same transaction makes due is claimed in it
                 self._after = "after claim"
             return claimed
 
-        def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+        def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, **options: Any) -> list[bool]:
             for commit in commits:
                 kind = commit.end.kind if commit.end else ""
                 name = {
@@ -190,7 +189,7 @@ def make_killing(store: Any) -> Any:
                         super().commit(node, commits, now)
                         stop_here()
                     self._after = f"after {name} commit"
-            written: list[bool] = super().commit(node, commits, now)
+            written: list[bool] = super().commit(node, commits, now, **options)
             return written
 
         def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> list[bool]:

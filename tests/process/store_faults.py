@@ -68,13 +68,13 @@ def install_in_postgres(chance: Chance) -> None:
 
     run = Session.run
 
-    def faulty(self: Any, steps: Any, prelude: Any = ()) -> Any:
+    def faulty(self: Any, steps: Any, prelude: Any = (), end: Any = ()) -> Any:
         if b"rollback" in prelude:
-            return run(self, steps, prelude)
+            return run(self, steps, prelude, end)
         kind = chance.pick((CUT, LOST) if b"commit" in prelude else KINDS["postgres"])
         return broken(
             kind,
-            lambda: run(self, steps, prelude),
+            lambda: run(self, steps, prelude, end),
             lambda: None if self.connection.closed else shut(self.connection.fileno()),
             self.close,
             {

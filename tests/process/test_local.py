@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import apps
 import pytest
+from hydra.body.transactions import Transactions
+from hydra.clock import LeasePage
+from hydra.dispatch.events import WorkerGone, WorkerStarted
+from hydra.node import local
+from hydra.node.errands import Report
 from hydra.node.local import LocalWorker
-from scene import Scene, until
+from hydra.worker.hub import Hub
+from hydra.workflow import Registry
+from scene import WAIT_SECONDS, Scene, until
 
 
 def test_a_local_worker_runs_what_is_submitted_before_and_during(scene: Scene) -> None:
@@ -50,3 +59,70 @@ def test_a_local_worker_on_a_broken_url_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError):
         LocalWorker(f"sqlite:///{tmp_path}/none/here.db").start()
+
+
+class Unbothered:
+    """What `Hubs` need of a node."""
+
+    def __init__(self) -> None:
+        self.id = "test-local"
+        self.page = LeasePage.create()
+        self.reports: SimpleQueue[Report] = SimpleQueue()
+
+    def report(self, report: Report) -> None:
+        self.reports.put(report)
+
+
+@pytest.mark.parametrize("is_second", [False, True])
+def test_a_local_worker_that_must_go_before_its_hub_is_made_goes(
+    monkeypatch: pytest.MonkeyPatch, is_second: bool
+) -> None:
+    """As on a busy machine, where a thread begins long after it was started; it is not told to the hub before."""
+    may_begin = threading.Semaphore(int(is_second))
+
+    def late(*arguments: Any, **options: Any) -> Transactions:
+        assert may_begin.acquire(timeout=WAIT_SECONDS)
+        return Transactions(*arguments, **options)
+
+    monkeypatch.setattr(local, "Transactions", late)
+    node = Unbothered()
+    hubs = local.Hubs(node, Registry(), 1, "default", "sqlite:///unused.db")  # type: ignore[arg-type]
+    if is_second:
+        hubs.spawn(0)
+        assert node.reports.get(timeout=WAIT_SECONDS) == WorkerStarted(0)
+        hubs.kill(0, "it is the first one's turn")
+        assert node.reports.get(timeout=WAIT_SECONDS) == WorkerGone(0, "it was drained", [])
+    hubs.spawn(0)
+    hubs.kill(0, "its node was declared dead")
+    may_begin.release()
+    assert node.reports.get(timeout=WAIT_SECONDS) == WorkerStarted(0)
+    assert node.reports.get(timeout=WAIT_SECONDS) == WorkerGone(0, "it was drained", [])
+
+
+def test_r1_a_hub_that_begins_late_has_the_lease_page_of_the_registration_it_was_started_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_begin = threading.Event()
+    made: list[LeasePage] = []
+
+    def late(*arguments: Any, **options: Any) -> Transactions:
+        assert may_begin.wait(WAIT_SECONDS)
+        return Transactions(*arguments, **options)
+
+    class Seen(Hub):
+        def __init__(self, app: Any, send: Any, page: Any, *others: Any) -> None:
+            made.append(page)
+            super().__init__(app, send, page, *others)
+
+    monkeypatch.setattr(local, "Transactions", late)
+    monkeypatch.setattr(local, "Hub", Seen)
+    node = Unbothered()
+    hubs = local.Hubs(node, Registry(), 1, "default", "sqlite:///unused.db")  # type: ignore[arg-type]
+    page = node.page
+    hubs.spawn(0)
+    hubs.kill(0, "its node was declared dead")
+    node.page = LeasePage.create()
+    may_begin.set()
+    assert node.reports.get(timeout=WAIT_SECONDS) == WorkerStarted(0)
+    assert node.reports.get(timeout=WAIT_SECONDS) == WorkerGone(0, "it was drained", [])
+    assert made == [page]

@@ -139,7 +139,7 @@ def test_g7_a_server_without_a_connection_to_spare_when_a_node_starts(scene: Sce
     end_sessions(roles.administrator)
     taken = take_the_only_one(roles) if is_mysql else None
     node = scene.start("ledger_app", lease_ttl_seconds=2.0)
-    told = "waits for a connection"
+    told = "waits for its database"
     until(lambda: told in node.text())
     run(roles.administrator, limit.format(user, 0 if is_mysql else -1))
     if taken is not None:

@@ -43,8 +43,8 @@ class Asked:
 
 def start(store: Asked, clock: DatabaseClock) -> StoreThread:
     real: Store = store  # type: ignore[assignment]
-    thread = StoreThread(real, clock, Reaper(real, TTL_NS, None), lambda report: None)
-    thread.info = NodeInfo(str(uuid.uuid4()), "host", "boot", 1, 1, "code", 1)
+    thread = StoreThread(real, clock, Reaper(real, TTL_NS, None), lambda report: None, lease_ttl_ns=TTL_NS)
+    thread.membership.info = NodeInfo(str(uuid.uuid4()), "host", "boot", 1, 1, "code", 1)
     return thread
 
 
@@ -61,7 +61,7 @@ def test_a_host_whose_clock_is_hours_ahead_wakes_nothing_early_even_before_the_d
     while store.now() < due_at:
         time.sleep(0.01)
     thread.perform([Register(), Promote()])
-    assert thread.is_registered
+    assert thread.membership.node is not None
     assert clock.now() <= store.now()
     snapshots = store.get([soon, later])
     assert [snapshot and snapshot.wake_at is None for snapshot in snapshots] == [True, False]

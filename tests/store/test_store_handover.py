@@ -71,8 +71,8 @@ def test_r27_a_store_thread_asks_for_what_its_own_code_has_though_others_registe
     register(store, "v1")
     posted: list[Report] = []
     clock = DatabaseClock()
-    thread = StoreThread(store, clock, Reaper(store, 10 * 10**9, store.path), posted.append)
-    thread.info = NodeInfo(str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "v2", 2)
+    thread = StoreThread(store, clock, Reaper(store, 10 * 10**9, store.path), posted.append, lease_ttl_ns=10 * 10**9)
+    thread.membership.info = NodeInfo(str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "v2", 2)
     thread.perform([RegisterWorkflows([WorkflowInfo("ours", b"{}", None, "v2")]), Register()])
     (ours,) = submit(store, workflow="ours", now=clock.now())
     submit(store, now=clock.now())

@@ -213,8 +213,8 @@ class Children:
             if pid:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
-        elif pid:
-            self._adopt(worker, pid)
+        elif pid or worker.greeted_pid:  # the process in between may have died before it told a pid
+            self._adopt(worker, pid or worker.greeted_pid)
         else:
             self._gone(worker, "it could not be forked")
         self.sweep()
@@ -227,6 +227,8 @@ class Children:
             worker.kill_group()
 
     def _ready(self, worker: Worker) -> None:
+        if self._workers.get(worker.slot) is not worker:  # its end was handled in this very turn of the loop
+            return
         if worker.outgoing and not worker.flush():
             self._node.selector.modify(worker.socket, selectors.EVENT_READ, partial(self._ready, worker))
         try:

@@ -12,6 +12,10 @@ class Promote(Action):
     """Make due what timers held, then say when the next one is."""
 
 
+class MoveTimers(Action):
+    """Some are due: one batch, then `Promote` goes on."""
+
+
 class RegisterWorkflows(Action):
     """From now on claim these, and let programs without the code know their signatures."""
 
@@ -28,6 +32,14 @@ class Settle(Action):
 
 class GiveBack(Action):
     """Return one batch of dead nodes' executions."""
+
+
+class LookAtPeers(Action):
+    """After a beat: which other nodes are dead."""
+
+
+class SeeToSchedules(Action):
+    """Register those of the app's code where that has not happened; else look whether somebody changed one."""
 
 
 class NextDue(msgspec.Struct):

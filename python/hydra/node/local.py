@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 
 from hydra.body.transactions import Transactions
-from hydra.clock import boottime_ns
+from hydra.clock import LeasePage, boottime_ns
 from hydra.dispatch.dispatcher import Dispatcher, Settings
 from hydra.dispatch.events import DrainAsked, Received, StopAsked, WorkerGone, WorkerStarted
 from hydra.errors import HydraError
@@ -110,13 +110,20 @@ class Hubs:
         self._concurrency = concurrency
         self._namespace = namespace
         self._hubs: dict[int, Hub] = {}
+        self._doomed: set[int] = set()  # slots whose hub is to go, be it made already or not
 
     def spawn(self, slot: int) -> None:
-        threading.Thread(target=self._run, args=(slot,), name="hydra-hub", daemon=True).start()
+        node = self._node
+        self._hubs.pop(slot, None)
+        self._doomed.discard(slot)
+        arguments = (slot, node.id, node.page)  # of this registration, however late the thread begins (R1)
+        threading.Thread(target=self._run, args=arguments, name="hydra-hub", daemon=True).start()
 
     def kill(self, slot: int, reason: str) -> None:
         log.warning("a step still runs and cannot be ended in this process (%s): waiting for it", reason)
-        self._hubs[slot].deliver([Drain()])
+        self._doomed.add(slot)
+        if (hub := self._hubs.get(slot)) is not None:
+            hub.deliver([Drain()])
 
     def send(self, slot: int, batch: list[ToWorker]) -> None:
         self._hubs[slot].deliver(batch)
@@ -129,22 +136,23 @@ class Hubs:
         for hub in self._hubs.values():
             hub.deliver([Drain()])
 
-    def _run(self, slot: int) -> None:
+    def _run(self, slot: int, node_id: str, page: LeasePage) -> None:
         node = self._node
-        assert node.page is not None
 
         def send(frames: list[FromWorker]) -> None:
             node.report(Received(slot, frames))
 
         transactions = Transactions(
             lambda: open_store(self._url, self._namespace),
-            node.id,
-            node.page.session,
-            node.page.now,
+            node_id,
+            page.session,
+            page.now,
             TRANSACTION_CONNECTIONS,
             may_kill=False,
         )
-        hub = self._hubs[slot] = Hub(self._app, send, node.page, None, self._concurrency, self._namespace, transactions)
+        hub = self._hubs[slot] = Hub(self._app, send, page, None, self._concurrency, self._namespace, transactions)
+        if slot in self._doomed:
+            hub.deliver([Drain()])
         node.report(WorkerStarted(slot))
         try:
             hub.run()

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from hydra.clock import boottime_ns
 from hydra.execution import NodeRef
-from hydra.node.store_thread import NO_ANSWER
+from hydra.node.membership import NO_ANSWER
 from hydra.observability.metrics import Metrics
 from hydra.schedules import ScheduleChange, ScheduleState
-from hydra.stores.store import Store
+from hydra.stores.store import Beat, Store
 
 TIMED = (
     "claim",
@@ -23,7 +23,6 @@ TIMED = (
     "commit",
     "fire_schedules",
     "get",
-    "heartbeat_node",
     "mark_dead",
     "next_due_at",
     "nodes",
@@ -50,7 +49,7 @@ class MeasuredStore:
         self._due_at: int | None = None
         self._skipped_counts: dict[str, int] = {}
         self.answered_at_ns = 0
-        metrics.store_errors.expect((*TIMED, "now", "transaction"))
+        metrics.store_errors.expect((*TIMED, "heartbeat_node", "now", "transaction"))
         for verb in TIMED:
             setattr(self, verb, self._timed(verb))
 
@@ -79,9 +78,19 @@ class MeasuredStore:
         with self._watched("now"):
             before = time.time_ns()
             now = self._store.now()
-            here = (before + time.time_ns()) // 2
-        self._metrics.clock_skew.set((now - here // 1000) / 1e6)
+        self._read_clock(now, before)
         return now
+
+    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
+        with self._watched("heartbeat_node"):
+            before = time.time_ns()
+            beat = self._store.heartbeat_node(node, now, is_last=is_last)
+        self._read_clock(beat.now, before)
+        return beat
+
+    def _read_clock(self, database_now: int, before_ns: int) -> None:
+        here = (before_ns + time.time_ns()) // 2
+        self._metrics.clock_skew.set((database_now - here // 1000) / 1e6)
 
     def _timed(self, verb: str) -> Callable[..., Any]:
         call = getattr(self._store, verb)

@@ -43,6 +43,7 @@ class Monitor:
         self._node: Node | None = None
         self._dispatcher: Dispatcher | None = None
         self._turned_at_ns: int | None = None
+        self._hindrance = ""
         self._server = HttpServer(
             address, {"/": self._index, "/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz}
         )
@@ -56,6 +57,10 @@ class Monitor:
         """From now on there are answers."""
         self._server.start()
         log.info("metrics and health at %s", self._server.url)
+
+    def hindered(self, sentence: str) -> None:
+        """Why the database could not be opened yet; empty when it was."""
+        self._hindrance = sentence
 
     def watch(self, node: Node, dispatcher: Dispatcher) -> None:
         """Before the node runs."""
@@ -89,6 +94,8 @@ class Monitor:
         return _verdict(why_stuck(self._turned_at_ns, boottime_ns()))
 
     def _readyz(self) -> Page:
+        if self._hindrance:
+            return _verdict(self._hindrance)
         standing = None if self._dispatcher is None else self._dispatcher.standing()
         return _verdict(why_not_ready(standing, self._measured.answered_at_ns, self._ttl_ns, boottime_ns()))
 

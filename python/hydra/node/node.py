@@ -45,9 +45,10 @@ from hydra.dispatch.events import (
 from hydra.errors import ConfigError
 from hydra.frames import ToWorker
 from hydra.node.errands import Crashed, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
+from hydra.node.membership import NO_ANSWER
 from hydra.node.outgoing import Outgoing
 from hydra.node.peers import Reaper
-from hydra.node.store_thread import NO_ANSWER, StoreThread
+from hydra.node.store_thread import StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 
 WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends
@@ -122,7 +123,12 @@ class Node:
         self._calls: list[tuple[int, int, Callable[[], None]]] = []
         self._call_numbers = itertools.count()
         self._store_thread = StoreThread(
-            store, self.clock, Reaper(store, ttl_ns, store.path), self.report, tick_spread_us=TICK_SPREAD_US
+            store,
+            self.clock,
+            Reaper(store, ttl_ns, store.path),
+            self.report,
+            lease_ttl_ns=ttl_ns,
+            tick_spread_us=TICK_SPREAD_US,
         )
         self._watcher = threading.Thread(target=self._watch, name="hydra-watcher", daemon=True)
         self._renew_identity()
@@ -186,7 +192,7 @@ class Node:
         if self.page is not None:
             self.page.close()
         if self.lock is not None:
-            if not self._store_thread.is_registered:  # else the abandoned lock tells the peers
+            if self._store_thread.membership.node is None:  # else the abandoned lock tells the peers
                 identity.remove_lock(self.lock.path)
             self.lock.close()
 
@@ -214,7 +220,7 @@ class Node:
             self._store_thread.ask(self._asked)
             self._asked = []
         assert self.page is not None
-        self.page.set_session(self._store_thread.session)
+        self.page.set_session(self._store_thread.membership.session)
         for slot, frames in self._outgoing.take().items():
             self._workers.send(slot, frames)
 
@@ -320,7 +326,7 @@ class Node:
             raise ConfigError(f"the node's lock file `{path}` cannot be made: {error.strerror}") from error
 
     def _describe(self) -> None:
-        self._store_thread.info = identity.describe_node(
+        self._store_thread.membership.info = identity.describe_node(
             self.id,
             code_version=self._code_version,
             workers=self._worker_count,

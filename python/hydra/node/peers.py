@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hydra import identity
 from hydra.stores.store import NodeState, Store
@@ -26,14 +26,20 @@ class Observer:
     def __init__(self, ttl_ns: int) -> None:
         self._ttl_ns = ttl_ns
         self._seen: dict[str, tuple[int, int]] = {}  # node -> (counter, still for ns)
-        self._observed_at_ns = 0
+        self._beat_at_ns = 0
+        self._answered_at_ns = 0
 
-    def observe(self, now_ns: int, counters: Mapping[str, int]) -> list[str]:
-        """Call after each own beat that succeeded; who stood still for a TTL. A gap between calls starts anew."""
-        passed_ns = now_ns - self._observed_at_ns
-        self._observed_at_ns = now_ns
-        if passed_ns > self._ttl_ns // 3:
+    def beaten(self, sent_ns: int) -> None:
+        """An own beat succeeded, which was sent then. A gap between two of them starts the count anew."""
+        if not 0 <= sent_ns - self._beat_at_ns <= self._ttl_ns // 3:
             self._seen.clear()
+        self._beat_at_ns = sent_ns
+
+    def observe(self, asked_ns: int, answered_ns: int, counters: Mapping[str, int]) -> list[str]:
+        """What was read between these instants, after an own beat: who stood still for a TTL. How long a reading took,
+        or was put off, counts for nothing."""
+        passed_ns = asked_ns - self._answered_at_ns
+        self._answered_at_ns = answered_ns
         seen = {}
         for node, counter in counters.items():
             before, still_ns = self._seen.get(node, (counter, -passed_ns))
@@ -54,13 +60,20 @@ class Reaper:
         self._boot_id = identity.boot_id()
         self._lock_held: tuple[str, int, int] | None = None  # (node, its counter, since ns)
 
-    def look(self, own_id: str, now_ns: int, now: int) -> bool:
+    def beaten(self, sent_ns: int) -> None:
+        """This node's own beat succeeded."""
+        self._observer.beaten(sent_ns)
+
+    def look(self, own_id: str, boottime_ns: Callable[[], int], now: int) -> bool:
         """Mark who is dead; whether some dead node's work waits to be given back."""
         self._lock_held = None
+        asked_ns = boottime_ns()
         peers = [node for node in self._store.nodes() if node.info.id != own_id]
+        answered_ns = boottime_ns()
         alive = {node.info.id: node for node in peers if node.state == "alive"}
         dead = [node for node in peers if node.state == "dead"]
-        stopped = set(self._observer.observe(now_ns, {id: node.counter for id, node in alive.items()}))
+        counters = {id: node.counter for id, node in alive.items()}
+        stopped = set(self._observer.observe(asked_ns, answered_ns, counters))
         for id, node in alive.items():
             if self._is_abandoned(id):
                 marked, why = self._store.mark_dead(id, None, now), "all its processes are gone"
@@ -85,8 +98,11 @@ class Reaper:
     def locked_out(self, now_ns: int) -> None:
         """The write lock could not be had: kill a node here that has held it for a TTL without a beat (R20)."""
         pid = identity.write_lock_holder(self._database) if self._database else None
+        if pid is None:
+            self._lock_held = None
+            return
         holder = next((node for node in self._store.nodes() if node.info.pid == pid and self._is_here(node)), None)
-        if pid is None or holder is None:
+        if holder is None:
             self._lock_held = None
         elif self._lock_held is None or self._lock_held[:2] != (holder.info.id, holder.counter):
             self._lock_held = (holder.info.id, holder.counter, now_ns)

@@ -16,7 +16,6 @@ import selectors
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -29,9 +28,10 @@ from hydra.clock import boottime_ns
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import Settings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
-from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError
+from hydra.errors import ConfigError, HydraError
 from hydra.node.children import Children
 from hydra.node.node import Node
+from hydra.node.opening import open_when_up
 from hydra.node.processes import AppSettings
 from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 LEASE_TTL_SECONDS_MINIMUM = 0.5
 BASE_DESCRIPTORS = 256
 BASE_DESCRIPTORS_MINIMUM = 64
-CROWDED_PAUSE_SECONDS = 1.0
 WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
 SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
@@ -104,23 +103,27 @@ class Supervisor:
         monitor = self._monitor(store, ttl_ns)
         if monitor is not None:
             store = monitor.store
-        _open(store)
-        _warn_of_weakness(store)
-        node = self._node = Node(store, ttl_ns, self._worker_count)
-        app = AppSettings(
-            settings.module,
-            settings.namespace,
-            settings.concurrency,
-            settings.log_format,
-            settings.url,
-            settings.transaction_connections,
-            settings.spawn,
-        )
-        children = self._children = Children(node, app, self._serve)
-        with contextlib.closing(store), self._handled_signals(), contextlib.ExitStack() as stack:
+        with self._handled_signals(), contextlib.ExitStack() as stack:
             if monitor is not None:
                 stack.callback(monitor.close)
                 monitor.start()
+            hindered = _unheard if monitor is None else monitor.hindered
+            if not open_when_up(store, self._signals, self._is_asked_to_end, hindered):
+                return 0
+            stack.callback(store.close)
+            hindered("")
+            _warn_of_weakness(store)
+            node = self._node = Node(store, ttl_ns, self._worker_count)
+            app = AppSettings(
+                settings.module,
+                settings.namespace,
+                settings.concurrency,
+                settings.log_format,
+                settings.url,
+                settings.transaction_connections,
+                settings.spawn,
+            )
+            children = self._children = Children(node, app, self._serve)
             try:
                 manifest = children.import_app(self._signals, self._is_asked_to_end)
                 if manifest is None:
@@ -246,6 +249,10 @@ def modified_times(files: list[str]) -> dict[str, int]:
     return times
 
 
+def _unheard(sentence: str) -> None:
+    """Without `--http` nobody asks why the node is not ready; the log says it."""
+
+
 def _nothing(number: int, frame: FrameType | None) -> None:
     """The wake-up descriptor has the news already."""
 
@@ -256,17 +263,3 @@ def _warn_of_weakness(store: Store) -> None:
         found = store.durability()
         if found.severity == Severity.DANGER:
             log.warning("%s", found.sentence)
-
-
-def _open(store: Store) -> None:
-    """Waits for a connection where the server has none to spare: others are about to end theirs, or to be told to."""
-    has_told = False
-    while True:
-        try:
-            store.open()
-            return
-        except ConnectionsUsedUp as error:
-            if not has_told:
-                log.warning("the node waits for a connection: %s", error)
-            has_told = True
-            time.sleep(CROWDED_PAUSE_SECONDS * random.uniform(0.5, 1.5))

@@ -2,7 +2,8 @@
 
 A store belongs to one namespace and never touches another. Every verb that needs time takes `now`
 (microseconds, database clock). A verb is one transaction, unless it runs inside `transaction()`, which joins all
-verbs called in it into one. Writes of a node carry its NodeRef and raise LeaseLost when the fence refuses (R6).
+verbs called in it into one; `is_last` says that no other follows, so that COMMIT may leave with what it sends.
+Writes of a node carry its NodeRef and raise LeaseLost when the fence refuses (R6).
 A database that does not answer raises StoreUnavailable (`outcome="unknown"` when a commit may have happened).
 
 Threads: write verbs are for one thread at a time (the journal's leader); reads may come from any thread.
@@ -51,6 +52,7 @@ class Beat(msgspec.Struct, frozen=True):
     attention: list[Attention]
     messages: list[Message] = []  # for what it runs, those it was given before included
     counter: int = 0  # after this beat
+    now: int = 0  # the database's clock, read with it
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -312,16 +314,20 @@ class Store(Protocol):
     # nodes
     def register_node(self, info: NodeInfo, now: int) -> NodeRef: ...
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None: ...
-    def heartbeat_node(self, node: NodeRef, now: int) -> Beat: ...
+    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat: ...
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         """Keep the last word of each step; what this node does not run is passed over."""
         ...
 
-    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
+    def claim(
+        self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
+    ) -> builtins.list[Claimed]:
         """Take up to `slots` due executions, best first (Rust selection), with their records (R12)."""
         ...
 
-    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+    def commit(
+        self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
+    ) -> builtins.list[bool]:
         """Write records and ends; False for an execution this node no longer owns at that epoch (nothing written).
 
         One with an `heir` that is alive is RELEASED instead of PARKED and at once that node's, under the next epoch: it

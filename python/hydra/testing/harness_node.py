@@ -83,8 +83,11 @@ class HarnessNode:
         clock.on_moved = self._clock_moved
         self._id = id = _core.uuid7()
         self._lock = identity.NodeLock(identity.lock_path(identity.lock_prefix(store.path), id))
-        self._store_thread = StoreThread(store, node_clock, Reaper(store, LEASE_TTL_NS, store.path), self._reported)
-        self._store_thread.info = identity.describe_node(id, code_version="", workers=1, lock_path=self._lock.path)
+        reaper = Reaper(store, LEASE_TTL_NS, store.path)
+        self._store_thread = StoreThread(store, node_clock, reaper, self._reported, lease_ttl_ns=LEASE_TTL_NS)
+        self._store_thread.membership.info = identity.describe_node(
+            id, code_version="", workers=1, lock_path=self._lock.path
+        )
         self._workflow_count = -1
         settings = Settings(1, CONCURRENCY, LEASE_TTL_NS)
         self._dispatcher = Dispatcher(settings, node_clock.boottime_ns(), random.Random(0))
@@ -222,7 +225,7 @@ class HarnessNode:
             self._events.append(Received(slot, frames))
 
         self._hub_slot = slot
-        clock, session = self._harness_clock, lambda: self._store_thread.session
+        clock, session = self._harness_clock, lambda: self._store_thread.membership.session
         transactions = Transactions(self._open_store, self._id, session, clock.now, 1, may_kill=False)
         return Hub(registry, send, clock, self._page, 0, self._store.namespace, transactions)
 

@@ -216,6 +216,7 @@ def serve(supervisor: socket.socket) -> None:
             send(supervisor, Forked(request.slot, fork_worker(supervisor, request, descriptors)))
         except OSError as error:
             log.error("worker %d could not be forked: %s", request.slot, error)
+            send(supervisor, Forked(request.slot, 0))
         for descriptor in descriptors:
             os.close(descriptor)
 

@@ -117,6 +117,20 @@ def test_a_callers_open_transaction_holds_up_nobody(open_store: Callable[..., My
     assert store.stats(NOW).counts == {"bill": {"pending": 101}}
 
 
+def test_beats_that_leave_with_their_commit_fold_what_the_one_before_saw(
+    open_store: Callable[..., MysqlStore], mysql_url: str
+) -> None:
+    store, caller = open_store(), Behind(mysql_url).connection
+    node = store.register_node(node_info(), NOW)
+    caller.begin()
+    store.submit_in(caller, [submission()], NOW)
+    caller.commit()
+    store.heartbeat_node(node, NOW, is_last=True)
+    store.heartbeat_node(node, NOW, is_last=True)
+    assert Behind(mysql_url).run("select count(*) from hydra_delta") == [(0,)]
+    assert store.stats(NOW).counts == {"bill": {"pending": 1}}
+
+
 def test_what_a_caller_commits_is_news(open_store: Callable[..., MysqlStore], mysql_url: str) -> None:
     store, caller = open_store(), Behind(mysql_url).connection
     assert store.wait_for_change(0)  # the first look is always news

@@ -94,7 +94,8 @@ def _is_nothing_ready(transaction: Transaction, workflows: Sequence[str]) -> boo
 
 def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The chosen executions, in the order to run them."""
-    transaction.flush()  # so that a look is timed alone
+    if transaction.has_writes:
+        transaction.flush()  # so that a look is timed alone
     if not heads.is_full_look_due():
         chosen = _look_past(transaction, heads, workflows, slots)
         if len(chosen) < slots:

@@ -110,6 +110,7 @@ def _living(transaction: Transaction, commits: Sequence[ExecutionCommit]) -> set
     for key, session in transaction.select("living_nodes", ids=id_list(named)):
         with suppress(LeaseLost):
             transaction.check_fence(NodeRef(id_text(key), session))
+            transaction.flush_fence()
             living.add(id_text(key))
     return living
 

@@ -94,6 +94,14 @@ class Database:
                 time.sleep(RETRY_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
 
+    def finish(self, reads: Sequence[str]) -> list[Any]:
+        """COMMIT of the open transaction, what its last verb reads in the same flush; the answers of that flush.
+
+        A fence that was not taken yet stands in that flush, too, so nothing but a heartbeat, which repeats it, may.
+        """
+        assert self._current is not None
+        return self._commit(self._current, reads)
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         with self._own_turn():
@@ -111,14 +119,16 @@ class Database:
                         raise StoreUnavailable(
                             f"a transaction on `{self.address.place}` was rolled back: a part had failed"
                         )
-                    changed = self._commit(transaction)
+                    if not transaction.is_finished:
+                        transaction.flush_fence()
+                        self._commit(transaction)
             except BaseException:
                 self._roll_back(session)
                 raise
             finally:
                 self._current = None
                 self._written_at = time.monotonic()
-            if changed:
+            if transaction.has_changed:
                 self._bells.ring(transaction.due_count)
 
     def read(self, statement: str) -> Sequence[tuple[Any, ...]]:
@@ -206,20 +216,21 @@ class Database:
             self._writer_number += 1
         return session
 
-    def _commit(self, transaction: Transaction) -> bool:
-        """COMMIT, in one flush with the tallies. Whether it changed something others wait for."""
-        if not transaction.begun:
-            return False
+    def _commit(self, transaction: Transaction, reads: Sequence[str] = ()) -> list[Any]:
+        """COMMIT, in one flush with the tallies and what is to be read."""
+        if transaction.is_empty:
+            return []
         rows = tally_rows(transaction.namespace, transaction.changes, self._slot, made_due=transaction.due_count > 0)
         try:
-            transaction.finish(rows)
+            answers = transaction.finish(rows, reads)
         except (pymysql.MySQLError, OSError) as error:
             clear = explain(error, self.address.place)
             if isinstance(clear, LockLost):
                 raise
             message = f"the database `{self.address.place}` did not confirm a commit; it may or may not have happened"
             raise StoreUnavailable(message, outcome="unknown") from error
-        return bool(rows)
+        transaction.has_changed = bool(rows)
+        return answers
 
     def _roll_back(self, session: Session) -> None:
         if session.is_usable():

@@ -27,6 +27,7 @@ _CONFIG = {
     1044: "may not be used by this user; grant access to it",
     1045: "refused the user name or password",
     1049: "does not exist; create it first (`create database …`)",
+    1130: "takes no connections from this host; grant them to the user",
     1142: "refused a statement to this user; grant `select, insert, update, delete` on it, and more to migrate",
     1227: "refused a statement to this user; grant more",
     1698: "refused the user name or password",

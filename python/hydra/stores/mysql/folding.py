@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hydra.stores.mysql.statements import literal
 from hydra.stores.mysql.transaction import Transaction
 
 FOLD_LIMIT = 200  # rows folded at a time
 
 
-def fold_deltas(transaction: Transaction) -> None:
-    found = transaction.select("deltas", limit=FOLD_LIMIT)
+def fold_deltas(transaction: Transaction, found: Sequence[tuple[bytes]]) -> None:
+    """Those that were seen, and are still there."""
     if not found:
         return
     rows = transaction.select("lock_deltas", ids=", ".join(sorted(literal(id) for (id,) in found)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.execution import FINAL, Message, NodeRef, Status
+from hydra.execution import FINAL, Message, Status
 from hydra.stores.mysql.locking import enter_ready, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal, new_id_literal
 from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import MESSAGES_PER_BEAT
 
 
 def signal(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | None]:
@@ -40,11 +39,6 @@ def read_messages(transaction: Transaction, ids: Sequence[str]) -> dict[str, lis
             message = to_message(row)
             found.setdefault(message.execution_id, []).append(message)
     return found
-
-
-def owned_messages(transaction: Transaction, node: NodeRef) -> list[Message]:
-    rows = transaction.select("owned_messages", node=id_literal(node.id), limit=MESSAGES_PER_BEAT)
-    return [to_message(row) for row in rows]
 
 
 def consume(transaction: Transaction, consumed: Sequence[tuple[str, str]]) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pymysql
 
 from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import Ending, NodeInfo, NodeRef, Status
-from hydra.stores.mysql.folding import fold_deltas
+from hydra.stores.mysql.folding import FOLD_LIMIT, fold_deltas
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock_executions
-from hydra.stores.mysql.mailbox import owned_messages
+from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, new_id_literal, row
 from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.rows import MESSAGES_PER_BEAT
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
 
@@ -42,15 +43,26 @@ def register_workflows(transaction: Transaction, node: NodeRef, workflows: Seque
     transaction.flush()
 
 
-def heartbeat_node(transaction: Transaction, node: NodeRef, now: int) -> Beat:
+def heartbeat_node(
+    transaction: Transaction, node: NodeRef, now: int, finish: Callable[[Sequence[str]], list[Any]] | None
+) -> tuple[Beat, bool]:
+    """All of it in one flush, with COMMIT where `finish` is given; else deltas are folded. Whether some are left."""
     transaction.check_fence(node)
     id = id_literal(node.id)
-    transaction.queue("heartbeat", node=id, now=now)
-    running_count, counter = transaction.select("running_count", node=id)[0]
-    attention = transaction.select("attention", node=id)
-    fold_deltas(transaction)
+    transaction.queue("heartbeat", node=id, session=node.session, now=now)
+    reads = [
+        transaction.render("running_count", node=id),
+        transaction.render("attention", node=id),
+        transaction.render("owned_messages", node=id, limit=MESSAGES_PER_BEAT),
+        transaction.render("deltas", limit=FOLD_LIMIT),
+        transaction.render("now"),
+    ]
+    *_, ((running_count, counter),), attention, messages, deltas, ((clock,),) = (finish or transaction.all_of)(reads)
+    if finish is None:
+        fold_deltas(transaction, deltas)
     found = [Attention(id_text(id), epoch, kind) for id, epoch, kind in attention]
-    return Beat(running_count, found, owned_messages(transaction, node), counter)
+    beat = Beat(running_count, found, [to_message(row) for row in messages], counter, clock)
+    return beat, len(deltas) > (0 if finish else FOLD_LIMIT - 1)
 
 
 def resync(transaction: Transaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

@@ -65,6 +65,7 @@ class MysqlStore:
         self._database = Database(address, namespace, bells)
         self._reader = Reader(namespace, self._database.read)
         self._heads = Heads()
+        self._has_deltas = False  # for the next heartbeat to fold
         self._watch = Watch(bells, self._heads, self._reader.changes, self._reader.due)
 
     @property
@@ -213,19 +214,25 @@ class MysqlStore:
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
         self._database.write(lambda t: nodes.register_workflows(t, node, workflows))
 
-    def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
-        return self._database.write(lambda t: nodes.heartbeat_node(t, node, now))
+    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
+        finish = self._database.finish if is_last and not self._has_deltas else None
+        beat, self._has_deltas = self._database.write(lambda t: nodes.heartbeat_node(t, node, now, finish))
+        return beat
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         self._database.write(lambda t: progress.report_progress(t, node, reports))
 
-    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
+    def claim(
+        self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
+    ) -> builtins.list[Claimed]:
         return self._database.write(lambda t: claiming.claim(t, self._heads, node, workflows, slots, now))
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         return self._database.write(lambda t: claiming.recover(t, node, ids))
 
-    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+    def commit(
+        self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
+    ) -> builtins.list[bool]:
         return self._database.write(lambda t: committing.commit(t, node, commits, now))
 
     def promote(self, now: int, limit: int) -> int:

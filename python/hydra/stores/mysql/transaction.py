@@ -33,7 +33,10 @@ class Transaction:
         self.failed = False
         self.begun = False
         self._share_locks_block = share_locks_block
+        self.is_finished = False
+        self.has_changed = False  # something others wait for; once it is finished
         self._fenced: set[NodeRef] = set()
+        self._fencing: tuple[NodeRef, int] | None = None  # a fence that waits in the queue, and where
         self._queue: list[str] = []
         self._queued_bytes = 0
 
@@ -46,17 +49,29 @@ class Transaction:
             self.due_count += count if after == "pending" else 0
 
     def check_fence(self, node: NodeRef) -> None:
-        """Refuse whatever follows unless the node is alive in this session (R6). It stays so until COMMIT."""
-        if node in self._fenced:
+        """Refuse whatever follows unless the node is alive in this session (R6). It stays so until COMMIT.
+
+        It leaves with the next flush, first of what follows it: where it is refused, all of that is rolled back.
+        """
+        if node in self._fenced or (self._fencing is not None and self._fencing[0] == node):
             return
-        values = {"node": id_literal(node.id), "session": node.session}
-        if self._share_locks_block:
-            alive = bool(self.select("fence", **values))
-        else:
-            alive = self.execute("fence_update", **values) == 1
-        if not alive:
-            raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
-        self._fenced.add(node)
+        self.flush_fence()
+        self._fencing = node, len(self._queue)
+        name = "fence" if self._share_locks_block else "fence_update"
+        self._queue.append(self.render(name, node=id_literal(node.id), session=node.session))
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.begun and not self._queue
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether more than a fence waits to be sent."""
+        return len(self._queue) > (self._fencing is not None)
+
+    def flush_fence(self) -> None:
+        if self._fencing is not None:
+            self.flush()
 
     def select(self, name: str, **values: object) -> Sequence[tuple[Any, ...]]:
         """The rows of a statement."""
@@ -72,6 +87,10 @@ class Transaction:
             return None
         rows: Sequence[tuple[Any, ...]] = self.session.send([self.render(name, **values)])[-1]
         return rows
+
+    def all_of(self, statements: Sequence[str]) -> list[Any]:
+        """The answers of several, and of what was queued before them, in one flush."""
+        return self._send(list(statements))
 
     def rows_of(self, statement: str) -> Sequence[tuple[Any, ...]]:
         rows: Sequence[tuple[Any, ...]] = self._send([statement])[-1]
@@ -108,24 +127,34 @@ class Transaction:
         self._send([f"release savepoint {name}"])
 
     def roll_back_to(self, name: str) -> None:
-        self._queue, self._queued_bytes = [], 0
+        self._queue, self._queued_bytes, self._fencing = [], 0, None
         self._send([f"rollback to savepoint {name}", f"release savepoint {name}"])
 
-    def finish(self, tallies: Sequence[str]) -> None:
-        """COMMIT; everything still queued leaves with it."""
+    def finish(self, tallies: Sequence[str], reads: Sequence[str]) -> list[Any]:
+        """COMMIT; everything still queued and what is to be read leave with it. The answers of all but COMMIT."""
         if tallies:
             self.queue("add_tallies", rows=", ".join(tallies))
-        self._send(["commit"])
+        answers = self._send([*reads, "commit"])
+        self.is_finished = True
+        return answers[:-1]
 
     def _send(self, statements: list[str]) -> list[Any]:
         if self._queue and statements and self._queued_bytes + sum(map(len, statements)) > self.session.max_flush_bytes:
             self._send([])
-        batch = self._queue + statements
-        self._queue, self._queued_bytes = [], 0
-        if not self.begun:
-            self.begun = True
-            batch.insert(0, "begin")
-        return self.session.send(batch)
+        batch, fencing = self._queue + statements, self._fencing
+        self._queue, self._queued_bytes, self._fencing = [], 0, None
+        prelude = [] if self.begun else ["begin"]
+        self.begun = True
+        answers = self.session.send(prelude + batch)
+        if fencing is not None:
+            node, place = fencing
+            self._check_alive(node, answers[len(prelude) + place])
+        return answers
+
+    def _check_alive(self, node: NodeRef, answer: Any) -> None:
+        if not (answer if self._share_locks_block else answer == 1):
+            raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
+        self._fenced.add(node)
 
     def render(self, name: str, **values: object) -> str:
         return STATEMENTS[name].format(namespace=self.namespace, **values)

@@ -94,6 +94,16 @@ class Database:
                 return self._join(steps)
             return self._retry(lambda: self._send(steps))
 
+    def write_last(self, *steps: Step) -> list[Result]:
+        """`write`, and nothing follows in the open transaction: its COMMIT leaves in the same flush (R20)."""
+        with self._mutex:
+            if self._depth != 1:
+                return self.write(*steps)
+            self._check_whole()
+            results = self._join(steps, is_last=True)
+            self._begun = False
+            return results
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Joins every `write` and `read` inside, and commits at the end."""
@@ -199,19 +209,22 @@ class Database:
     def _send(self, steps: Sequence[Step]) -> list[Result]:
         return self._writing().run(steps, self._prelude(self._write_settings()))
 
-    def _join(self, steps: Sequence[Step]) -> list[Result]:
+    def _join(self, steps: Sequence[Step], *, is_last: bool = False) -> list[Result]:
         session = self._writing()
         prelude = () if self._begun else (b"begin", *self._prelude(self._write_settings()))
         self._begun = True
         try:
-            return session.run(steps, prelude)
+            return session.run(steps, prelude, (b"commit",) if is_last else ())
         except psycopg.Error as error:
-            raise self._lost(error) from error
+            raise self._lost(error, outcome="unknown" if is_last else None) from error
 
-    def _commit(self) -> None:
+    def _check_whole(self) -> None:
         if self._failed:
             message = f"a transaction on the database `{self.address.url}` was rolled back: a part of it had failed"
             raise StoreUnavailable(message)
+
+    def _commit(self) -> None:
+        self._check_whole()
         committed = self._committed[:]
         if self._begun:
             self._execute_commit()

@@ -32,10 +32,21 @@ _CLASSES = {
     "57": "was interrupted by its operator",
     "58": "reports a system error",
 }
+# libpq keeps no code of a refused connection, only the words of a server that speaks English. In any other language it
+# counts as one that does not answer.
+_REFUSED_WORDS = (
+    "authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "permission denied for database",
+    "does not support SSL",
+    "certificate verify failed",
+)
+_SEVERAL_WORDS = "Multiple connection attempts failed"
 _CROWDED = "53300"
-# libpq keeps no code of a refused connection
 _CROWDED_WORDS = ("too many c", "connection slots are reserved")
-_REFUSED_WORDS = ("password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
 
 
 def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> HydraError | None:
@@ -51,13 +62,18 @@ def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> Hy
         return PayloadError(f"a value is larger than the database `{url}` can hold")
     if code == _CROWDED or (not code and any(words in str(error) for words in _CROWDED_WORDS)):
         return ConnectionsUsedUp(f"the database `{url}` {_UNAVAILABLE[_CROWDED]} ({_first_line(error)})")
-    if not code and any(words in str(error) for words in _REFUSED_WORDS):
+    if not code and _is_refused(str(error)):
         return ConfigError(f"the database `{url}` cannot be entered: {_first_line(error)}")
     meaning = _UNAVAILABLE.get(code) or _CLASSES.get(code[:2])
     if meaning is None and (code or not isinstance(error, psycopg.OperationalError)):
         return None
     message = f"the database `{url}` {meaning or 'does not answer'} ({_first_line(error)})"
     return StoreUnavailable(message, outcome=outcome)
+
+
+def _is_refused(words: str) -> bool:
+    """By a server that is up, so that waiting is no cure; of several servers another one may come up."""
+    return _SEVERAL_WORDS not in words and any(each in words for each in _REFUSED_WORDS)
 
 
 def _first_line(error: psycopg.Error) -> str:

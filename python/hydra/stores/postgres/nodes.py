@@ -11,7 +11,7 @@ from hydra.execution import Message, NodeInfo, NodeRef
 from hydra.family import PURGED
 from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts
 from hydra.stores.postgres.fence import check_fence, fence
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.session import Result, Step
 from hydra.stores.rows import MESSAGES_PER_BEAT
 from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
 
@@ -59,18 +59,21 @@ def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: S
     check_fence(node, registered.rows)
 
 
-def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int) -> Beat:
-    beaten, attention, _, messages = write(
+def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int, *more: Step) -> Beat:
+    """`more` is done in the same flush."""
+    beaten, attention, _, messages, clock, *_ = write(
         ("heartbeat", {**fence(namespace, node), "now": now}),
         ("attention", {"node": node.id}),
         ("tell_adopters", {"now": now, "purged": PURGED}),
         ("owned_messages", {"node": node.id, "limit": MESSAGES_PER_BEAT}),
+        ("now", {}),
+        *more,
     )
     rows = beaten.rows
     check_fence(node, rows)
     running_count, counter = rows[0]
     asked = [Attention(*row) for row in sorted(attention.rows)]
-    return Beat(running_count, asked, [Message(*row) for row in messages.rows], counter)
+    return Beat(running_count, asked, [Message(*row) for row in messages.rows], counter, clock.rows[0][0])
 
 
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

@@ -62,8 +62,8 @@ class Session:
     def close(self) -> None:
         self.connection.close()
 
-    def run(self, steps: Sequence[Step], prelude: Sequence[bytes] = ()) -> list[Result]:
-        """The statements' results. `prelude` is sent before them, as it is."""
+    def run(self, steps: Sequence[Step], prelude: Sequence[bytes] = (), end: Sequence[bytes] = ()) -> list[Result]:
+        """The statements' results. `prelude` is sent before them and `end` after them, as they are."""
         if self.connection.closed:
             raise psycopg.OperationalError("the connection is closed")
         expected: list[str | _Prepared | None] = []  # by command: a step, a preparation, neither
@@ -74,6 +74,9 @@ class Session:
                 expected.append(None)
             for name, parameters in steps:
                 self._send(name, parameters, expected)
+            for sql in end:
+                self._pgconn.send_query_params(sql, None)
+                expected.append(None)
             self._pgconn.pipeline_sync()
             results, error = self._receive(expected)
             self._pgconn.exit_pipeline_mode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from hydra.errors import SchemaError
@@ -50,6 +50,7 @@ from hydra.stores.postgres.address import parse_address
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.news import DONE, READY, Announcer
+from hydra.stores.postgres.session import Result
 from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
 from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
@@ -259,27 +260,30 @@ class PostgresStore:
         with self._database.part():
             nodes.register_workflows(self._database.write, self.namespace, node, workflows)
 
-    def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
+    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
         with self._database.part():
-            beat = nodes.heartbeat_node(self._database.write, self.namespace, node, now)
             self._beat_count += 1
-            if self._beat_count % FOLD_BEATS == 0:
-                self._database.write(("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS}))
-            return beat
+            fold = ("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS})
+            more = () if self._beat_count % FOLD_BEATS else (fold,)
+            return nodes.heartbeat_node(self._writing(is_last), self.namespace, node, now, *more)
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         with self._database.part():
             progress.report_progress(self._database.write, self.namespace, node, reports)
 
-    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
+    def claim(
+        self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
+    ) -> builtins.list[Claimed]:
         with self._database.part():
-            return claiming.claim(self._database.write, self._heads, self.namespace, node, workflows, slots, now)
+            return claiming.claim(self._writing(is_last), self._heads, self.namespace, node, workflows, slots, now)
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         with self._database.part():
             return claiming.recover(self._database.write, self.namespace, node, ids)
 
-    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+    def commit(
+        self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
+    ) -> builtins.list[bool]:
         with self._database.part():
             endings = {item.end.kind for item in commits if item.end is not None}
             parts = [family.take_apart(item) for item in commits]
@@ -287,7 +291,7 @@ class PostgresStore:
             items = [committing.without_input(item) if begins_anew else item for item, _ in parts]
             told = functools.partial(self._announce, READY)
             if Ending.CANCELLED not in endings and not begins_anew and not any(spawns for _, spawns in parts):
-                written = committing.commit(self._database.write, self.namespace, node, items, now, told)
+                written = committing.commit(self._writing(is_last), self.namespace, node, items, now, told)
             else:
                 with self._database.transaction():
                     written = committing.commit(self._database.write, self.namespace, node, items, now, told)
@@ -362,6 +366,9 @@ class PostgresStore:
         found = [nodes.to_node(row) for row in rows]
         self._watch.node_count = sum(node.state == "alive" for node in found)
         return found
+
+    def _writing(self, is_last: bool) -> Callable[..., builtins.list[Result]]:
+        return self._database.write_last if is_last else self._database.write
 
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
         with self._database.transaction():

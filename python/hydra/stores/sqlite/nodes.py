@@ -54,12 +54,12 @@ def register_workflows(
         execute(connection, "register_code", node=node.id, code_version=workflows[0].code_version)
 
 
-def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef, now: int) -> Beat:
+def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef, now: int, database_now: int) -> Beat:
     check_fence(connection, namespace, node)
     execute(connection, "heartbeat", node=node.id, now=now)
     running_count, counter = select(connection, "running_count", node=node.id)[0]
     attention = [Attention(*row) for row in select(connection, "attention", node=node.id)]
-    return Beat(running_count, attention, owned_messages(connection, node.id), counter)
+    return Beat(running_count, attention, owned_messages(connection, node.id), counter, database_now)
 
 
 def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:

@@ -231,15 +231,17 @@ class SqliteStore:
         with self._database.transaction() as connection:
             nodes.register_workflows(connection, self.namespace, node, workflows)
 
-    def heartbeat_node(self, node: NodeRef, now: int) -> Beat:
+    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
         with self._database.transaction() as connection:
-            return nodes.heartbeat_node(connection, self.namespace, node, now)
+            return nodes.heartbeat_node(connection, self.namespace, node, now, self.now())
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         with self._database.transaction() as connection:
             progress.report_progress(connection, self.namespace, node, reports)
 
-    def claim(self, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> builtins.list[Claimed]:
+    def claim(
+        self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
+    ) -> builtins.list[Claimed]:
         with self._database.transaction() as connection:
             return claiming.claim(connection, self.namespace, node, workflows, slots, now)
 
@@ -248,7 +250,9 @@ class SqliteStore:
             claiming.check_fence(connection, self.namespace, node)
             return claiming.read_claimed(connection, node, ids)
 
-    def commit(self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+    def commit(
+        self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
+    ) -> builtins.list[bool]:
         with self._database.transaction() as connection:
             return committing.commit(connection, self.namespace, node, commits, now)
 

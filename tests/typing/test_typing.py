@@ -12,6 +12,7 @@ from mypy import api
 
 HERE = Path(__file__).parent
 PREFIX = """\
+# pyright: standard
 from __future__ import annotations
 
 import hydra

@@ -181,7 +181,7 @@ def test_a_patch_whose_condition_is_gone_is_not_missed(supervisor: Supervisor) -
 
 def test_outside_an_execution_the_code_is_new_and_in_a_step_it_is_refused(supervisor: Supervisor) -> None:
     assert patched("greet")
-    with pytest.raises(ConfigError, match="a patch's name"):
+    with pytest.raises(ConfigError, match="the name of a patch"):
         patched("")
 
     @step(inline=True)

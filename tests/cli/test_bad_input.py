@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -214,11 +216,28 @@ def test_an_empty_database_or_namespace_is_no_default(terminal: Terminal) -> Non
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql", "oracle"])
 def test_a_password_is_never_shown(terminal: Terminal, scheme: str) -> None:
-    for command in (["start", "app"], ["list"], ["doctor"]):
-        answer = terminal.hydra(*command, db=f"{scheme}://me:topsecret@127.0.0.1:1/billing")
+    db = f"{scheme}://me:topsecret@127.0.0.1:1/billing"
+    for command in ("list", "doctor"):
+        answer = terminal.hydra(command, db=db)
         assert answer.code != 0
         assert "secret" not in answer.out + answer.error
         assert "127.0.0.1:1/billing" in answer.out + answer.error
+    said = said_by_start(terminal, db)
+    assert "secret" not in said
+    assert "127.0.0.1:1/billing" in said
+
+
+def said_by_start(terminal: Terminal, db: str) -> str:
+    """By a supervisor that refuses the URL, or waits for a server that is not there until it is told to end."""
+    command = [sys.executable, "-m", "hydra.cli", "start", "app"]
+    environment = {**os.environ, "HYDRA_DB": db}
+    with subprocess.Popen(
+        command, cwd=terminal.folder, env=environment, stderr=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stderr is not None
+        said = supervisor.stderr.readline() + supervisor.stderr.readline()
+        supervisor.terminate()
+        return said + supervisor.communicate(timeout=60)[1]
 
 
 def test_a_page_after_an_id_that_is_none(terminal: Terminal) -> None:

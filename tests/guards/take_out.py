@@ -23,6 +23,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -86,6 +87,13 @@ def _expanded(entry: dict[str, Any]) -> Iterator[Mutation]:
         yield Mutation(entry["rule"], guard, edits, tests, entry.get("error", ""), entry.get("quick", False))
 
 
+def _installed() -> Path:
+    """The package as the tests import it; it is not imported here."""
+    found = find_spec("hydra")
+    assert found is not None and found.origin is not None
+    return Path(found.origin).parent
+
+
 def mutated(text: str, edit: Edit) -> str:
     """The file without its guard."""
     count = text.count(edit.take)
@@ -105,6 +113,8 @@ class Scratch:
         self._package = folder / "hydra"
         self._report = folder / "report.xml"
         shutil.copytree(SOURCES, self._package, ignore=shutil.ignore_patterns("__pycache__"))
+        for native in _installed().glob("_core*.so"):
+            shutil.copy(native, self._package)
         self._output = folder / "output.txt"
         paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._environment = {"PYTHONPATH": os.pathsep.join(paths)}

@@ -88,13 +88,13 @@ def test_r3_a_peer_that_beats_after_it_was_looked_at_lives(store: Store) -> None
     looking = Interrupted(store)
     reaper = Reaper(looking, TTL_NS, store.path)  # type: ignore[arg-type]
     for now_ns in range(10_000, 10_000 + TTL_NS, BEAT_NS):
-        reaper.look(own.id, now_ns, NOW)
+        reaper.look(own.id, lambda now_ns=now_ns: now_ns, NOW)  # type: ignore[misc]
     looking.then = lambda: store.heartbeat_node(peer, NOW)
-    assert not reaper.look(own.id, 10_000 + TTL_NS, NOW)
+    assert not reaper.look(own.id, lambda: 10_000 + TTL_NS, NOW)
     assert state_of(store, peer) == "alive"
     looking.then = lambda: None
     for now_ns in range(10_000 + TTL_NS, 10_000 + 3 * TTL_NS, BEAT_NS):
-        reaper.look(own.id, now_ns, NOW)
+        reaper.look(own.id, lambda now_ns=now_ns: now_ns, NOW)  # type: ignore[misc]
     assert state_of(store, peer) == "dead"
 
 
@@ -104,7 +104,7 @@ def test_r3_what_remains_of_a_dead_node_is_killed_before_its_work_is_given_back(
     Path(identity.lock_path(identity.lock_prefix(store.path), peer.id)).touch()
     remains = subprocess.Popen(["sleep", "600"], env={**os.environ, identity.NODE_VARIABLE: peer.id})
     try:
-        assert Reaper(store, TTL_NS, store.path).look(own.id, 10_000, NOW)
+        assert Reaper(store, TTL_NS, store.path).look(own.id, lambda: 10_000, NOW)
         assert remains.poll() == -signal.SIGKILL
         assert state_of(store, peer) == "dead"
     finally:

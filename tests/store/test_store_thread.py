@@ -26,6 +26,8 @@ from hydra.node.store_thread import StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 from store_values import WORKFLOW, record, submit
 
+TTL_NS = 10 * 10**9
+
 
 class Registered:
     """A store thread that is not started: `posted` is what it said since it was last asked."""
@@ -33,8 +35,9 @@ class Registered:
     def __init__(self, store: Store) -> None:
         self.posted: list[Report] = []
         self.clock = DatabaseClock()
-        self.thread = StoreThread(store, self.clock, Reaper(store, 10 * 10**9, store.path), self.posted.append)
-        self.thread.info = NodeInfo(str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "code", 2)
+        reaper = Reaper(store, TTL_NS, store.path)
+        self.thread = StoreThread(store, self.clock, reaper, self.posted.append, lease_ttl_ns=TTL_NS)
+        self.thread.membership.info = NodeInfo(str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "code", 2)
         self.thread.perform([RegisterWorkflows([WorkflowInfo(WORKFLOW, b"{}", None, "code")]), Register()])
 
     def do(self, *actions: object) -> list[Report]:

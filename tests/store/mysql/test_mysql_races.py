@@ -45,9 +45,9 @@ def claim_in_a_transaction_that_had_read_before(stage: MysqlStage) -> Claimed:
 def test_r28_a_repeatable_read_would_miss_the_record(
     open_store: Callable[..., MysqlStore], stage: MysqlStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    longer = tuple(text.replace("read committed", "repeatable read") for text in session._SETTINGS)
-    assert longer != session._SETTINGS
-    monkeypatch.setattr(session, "_SETTINGS", longer)
+    longer = tuple(text.replace("read committed", "repeatable read") for text in session.SETTINGS)
+    assert longer != session.SETTINGS
+    monkeypatch.setattr(session, "SETTINGS", longer)
     stage.b = open_store()
     assert claim_in_a_transaction_that_had_read_before(stage).records == []
 

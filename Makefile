@@ -5,14 +5,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test nightly races bench lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/billing/run.py $(DEMO_OPTIONS)
 
-test: lint
+test: lint docs
 	cargo test --workspace --release --quiet
-	$(BIN)/pytest -n 3 --dist worksteal $(TEST_OPTIONS)
+	$(BIN)/pytest -n 3 --dist worksteal --durations=25 $(TEST_OPTIONS)
+
+# What is too long for every change: random programs with a fault at each of their boundaries.
+nightly: $(VENV)/tools
+	$(BIN)/python -m tests.programs.programs --count 500
+
+# Nightly, about an hour a database: every pair of verbs about one execution, a thousand times on each database.
+races: $(VENV)/tools
+	HYDRA_RACE_ROUNDS=$(or $(ROUNDS),1000) $(BIN)/pytest -q -s tests/stores/test_store_race_pairs.py
 
 # All figures of benches/README.md but the slow one, `claim.py`; some minutes, on a machine that does nothing else.
 bench: $(VENV)/tools
@@ -25,6 +33,10 @@ lint: $(VENV)/tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation site, in `site/`; a warning is an error. `$(BIN)/mkdocs serve` shows it while you write.
+docs: $(VENV)/tools
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # `--quiet` would count no warning
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,4 +54,4 @@ $(VENV)/tools: $(BIN)/python $(SOURCES)
 	touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) target dist demo
+	rm -rf $(VENV) target dist demo site

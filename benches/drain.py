@@ -1,6 +1,6 @@
 """How fast does `hydra start` drain waiting executions, every step durable before the next, and at what cost?
 
-    python benches/drain.py [--workflow one_step|ten_steps|no_step] [--executions 40000] [--workers 2]
+    python benches/drain.py [--workflow one_step|ten_steps|ten_async_steps|no_step] [--executions 40000] [--workers 2]
         [--url sqlite|postgres|mysql|URL] [--with-metrics]
 
 Submissions happen before the clock starts. Rate: from the first start to the last finish, on the database's clock.
@@ -22,7 +22,7 @@ from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
 from server import add_options, database, durability
 
 PAYLOAD = "x" * 200
-STEPS = {"one_step": 1, "ten_steps": 10, "no_step": 0}
+STEPS = {"one_step": 1, "ten_steps": 10, "ten_async_steps": 10, "ten_steps_of_async_body": 10, "no_step": 0}
 
 
 def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -> None:

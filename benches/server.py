@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1]))
 
 from hydra.execution import NodeInfo, NodeRef
 from hydra.stores import open_store
 from hydra.stores.store import Store
-from servers import mysql, postgres
+
+from tests.servers import mysql, postgres
 
 # As an administrator of a machine with a few GB would set them; the same for whatever is measured side by side.
 POSTGRES_SETTINGS = "shared_buffers = 2GB\nmax_wal_size = 4GB\nmax_connections = {connections}\n"

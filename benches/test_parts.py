@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hydra import _core
@@ -17,7 +18,7 @@ from hydra.clock import LeasePage, boottime_ns
 from hydra.codec import encode, encode_call
 from hydra.definitions import Step, Workflow
 from hydra.dispatch.dispatcher import Dispatcher
-from hydra.dispatch.dispatcher import Settings as DispatcherSettings
+from hydra.dispatch.dispatcher import NodeSettings as DispatcherSettings
 from hydra.dispatch.events import (
     Action,
     Beaten,
@@ -48,7 +49,7 @@ from hydra.frames import (
     encode_to_worker,
 )
 from hydra.journal import Journal
-from hydra.node.measuring import Measuring
+from hydra.node.metrics import NodeMetrics
 from hydra.observability.metrics import Metrics
 from hydra.stores.store import Beat, Store
 from hydra.worker.hub import Hub
@@ -68,7 +69,7 @@ RESULT = encode(17)
 
 
 def claimed(number: int, workflow: str = "ten_steps") -> Claimed:
-    return Claimed(f"{number:036}", 1, workflow, None, PAYLOAD, 1, 0, 0, 0, 0, None, 0, False, 0, 0, {}, [])
+    return Claimed(str(UUID(int=number)), 1, workflow, None, PAYLOAD, 1, 0, 0, 0, 0, None, 0, False, 0, 0, {}, [])
 
 
 def record(seq: int) -> Record:
@@ -154,7 +155,7 @@ def run_dispatcher(count: int, step_count: int, is_observed: bool = False) -> No
     """One node whose worker and database answer at once."""
     now_ns = 1
     dispatcher = Dispatcher(DispatcherSettings(slots=1, concurrency=COMPANY), now_ns, random.Random(1))
-    observer = Measuring(Metrics("bench"), lambda: now_ns // 1000, dispatcher.running) if is_observed else None
+    observer = NodeMetrics(Metrics("bench"), lambda: now_ns // 1000, dispatcher.running) if is_observed else None
     actions: list[Action] = []
     seqs: dict[int, int] = {}
     given = ended = 0
@@ -178,7 +179,7 @@ def run_dispatcher(count: int, step_count: int, is_observed: bool = False) -> No
                     events.append(CommitDone(batch, [True] * len(commits)))
                     ended += sum(commit.end is not None for commit in commits)
                 case SendBeat():
-                    events.append(Beaten(now_ns, Beat(dispatcher.held_count, [])))
+                    events.append(Beaten(now_ns, Beat(dispatcher.owned_count, [])))
                 case ToSlot(_, sent):
                     frames += [frame_of(token, seqs, step_count) for token in tokens_of(sent)]
         actions = []

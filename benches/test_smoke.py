@@ -21,6 +21,7 @@ SCRIPTS = {
         *("--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"),
         *("--url", "postgres", "--hold-seconds", "0.5", "--updates", "2000"),
     ],
+    "limits": ["--blocked", "2000", "--keys", "200", "--rounds", "5", "--seconds", "0"],
     "claimers": ["--claimers", "3", "--pending", "1000"],
     "payloads": ["--rounds", "1"],
     "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],

@@ -1,4 +1,7 @@
-"""Database servers for every test that asks for one: one each per test process, a fresh database per test."""
+"""Database servers for every test that asks for one: one each per test process, an empty database per test.
+
+It has hydra's tables already; with `pytest.mark.fresh_database` it has none.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from servers import mysql, postgres
+
+from tests.servers import mysql, postgres
+from tests.servers.pool import Pool, mysql_pool, postgres_pool
 
 # A shell has what it starts in the background ignore SIGINT, which programs under test would inherit: Ctrl-C is tried.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,11 +28,27 @@ def postgres_server() -> Iterator[postgres.PostgresServer | postgres.ExistingSer
     server.destroy()
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: postgres.PostgresServer | postgres.ExistingServer) -> Iterator[Pool]:
+    pool = postgres_pool(postgres_server)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: postgres.PostgresServer | postgres.ExistingServer) -> Iterator[str]:
-    url = postgres.create_database(postgres_server)
+def postgres_url(
+    request: pytest.FixtureRequest,
+    postgres_server: postgres.PostgresServer | postgres.ExistingServer,
+    postgres_databases: Pool,
+) -> Iterator[str]:
+    if request.node.get_closest_marker("fresh_database"):
+        url = postgres.create_database(postgres_server)
+        yield url
+        postgres.drop_database(postgres_server, url)
+        return
+    url = postgres_databases.take()
     yield url
-    postgres.drop_database(postgres_server, url)
+    postgres_databases.give_back(url)
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +61,22 @@ def mysql_server() -> Iterator[mysql.MysqlServer | mysql.ExistingServer]:
     server.destroy()
 
 
+@pytest.fixture(scope="session")
+def mysql_databases(mysql_server: mysql.MysqlServer | mysql.ExistingServer) -> Iterator[Pool]:
+    pool = mysql_pool(mysql_server)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def mysql_url(mysql_server: mysql.MysqlServer | mysql.ExistingServer) -> Iterator[str]:
-    url = mysql.create_database(mysql_server)
+def mysql_url(
+    request: pytest.FixtureRequest, mysql_server: mysql.MysqlServer | mysql.ExistingServer, mysql_databases: Pool
+) -> Iterator[str]:
+    if request.node.get_closest_marker("fresh_database"):
+        url = mysql.create_database(mysql_server)
+        yield url
+        mysql.drop_database(mysql_server, url)
+        return
+    url = mysql_databases.take()
     yield url
-    mysql.drop_database(mysql_server, url)
+    mysql_databases.give_back(url)

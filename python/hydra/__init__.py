@@ -1,15 +1,17 @@
 """Durable workflows for plain Python functions. This module holds the public names; importing it starts nothing."""
 
 from hydra import aio
-from hydra.body.bulk import map_items as map
 from hydra.body.callbacks import callback_token, wait_callback
-from hydra.body.doubts import NOT_FOUND, UNSURE, Answer, Found
-from hydra.body.spawning import Child
-from hydra.body.spawning import begin as spawn
+from hydra.body.child_executions import Child
+from hydra.body.child_executions import begin as spawn
+from hydra.body.lookups import NOT_FOUND, UNSURE, Answer, Found
+from hydra.body.maps import map_items as map
+from hydra.body.wait_first import First, after, on_callback, on_event, wait_first
+from hydra.client import local_worker as _local_worker
 from hydra.client.async_engine import AsyncEngine, AsyncHandle
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
-from hydra.client.outcomes import Outcome, Outcomes
+from hydra.client.local_worker import LocalWorker
 from hydra.context import (
     cancelled,
     continue_as_new,
@@ -25,6 +27,7 @@ from hydra.context import (
     uuid4,
     wait_event,
 )
+from hydra.cron import Cron
 from hydra.definitions import BoundStep, BoundWorkflow
 from hydra.errors import (
     CallbackFailed,
@@ -34,6 +37,7 @@ from hydra.errors import (
     IdempotencyConflict,
     IllegalMove,
     Interrupt,
+    KeyTaken,
     LeaseLost,
     NonDeterminismError,
     NonRetryable,
@@ -42,16 +46,20 @@ from hydra.errors import (
     PayloadTooLarge,
     QueueFull,
     ResultTimeout,
+    RetryAfter,
     SchemaError,
     StepFailed,
     StepTimeout,
     StoreUnavailable,
     WorkflowCancelled,
     WorkflowFailed,
+    WorkflowParked,
 )
 from hydra.execution import Status
+from hydra.http_retry import retry_after_header
+from hydra.limits import Concurrency, Rate
+from hydra.records.map_outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
-from hydra.schedules import Cron
 from hydra.worker.hooks import on_worker_start, on_worker_stop
 from hydra.workflow import named, step, transaction, workflow
 
@@ -66,16 +74,19 @@ __all__ = [
     "BoundWorkflow",
     "CallbackFailed",
     "Child",
+    "Concurrency",
     "ConfigError",
     "Cron",
     "Engine",
     "EventTimeout",
+    "First",
     "Found",
     "Handle",
     "HydraError",
     "IdempotencyConflict",
     "IllegalMove",
     "Interrupt",
+    "KeyTaken",
     "LeaseLost",
     "NonDeterminismError",
     "NonRetryable",
@@ -85,7 +96,9 @@ __all__ = [
     "PayloadError",
     "PayloadTooLarge",
     "QueueFull",
+    "Rate",
     "ResultTimeout",
+    "RetryAfter",
     "SchemaError",
     "Status",
     "StepFailed",
@@ -93,7 +106,9 @@ __all__ = [
     "StoreUnavailable",
     "WorkflowCancelled",
     "WorkflowFailed",
+    "WorkflowParked",
     "__version__",
+    "after",
     "aio",
     "callback_token",
     "cancelled",
@@ -105,11 +120,14 @@ __all__ = [
     "map",
     "named",
     "now",
+    "on_callback",
+    "on_event",
     "on_failure",
     "on_worker_start",
     "on_worker_stop",
     "patched",
     "random",
+    "retry_after_header",
     "sleep",
     "spawn",
     "step",
@@ -117,8 +135,21 @@ __all__ = [
     "uuid4",
     "wait_callback",
     "wait_event",
+    "wait_first",
     "workflow",
 ]
+
+
+def _make_local_worker(
+    url: str, namespace: str, concurrency: int, only: tuple[str, ...], labels: tuple[str, ...]
+) -> LocalWorker:
+    """Imported when somebody asks: most programs that submit run no node."""
+    from hydra.node import local
+
+    return local.LocalWorker(url, namespace, concurrency=concurrency, only=only, labels=labels)
+
+
+_local_worker.make = _make_local_worker
 
 
 def __getattr__(name: str) -> str:

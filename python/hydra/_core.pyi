@@ -1,6 +1,6 @@
 """The Rust hot path: payloads, ids, selection, heartbeat. Importing it starts no thread."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, final
 
 def build_profile() -> Literal["release", "debug"]:
@@ -12,31 +12,49 @@ def uuid7() -> str:
 def uuid7_many(count: int) -> list[str]:
     """`count` ids in ascending order."""
 
-def encode(value: object, max_bytes: int = 16777216) -> bytes:
+def encode(value: object, max_bytes: int = 16777216, takes_local_classes: bool = False) -> bytes:
     """A value as a payload: envelope, checksum, zstd where it helps.
 
     Raises `PayloadError` naming the type and the path of what cannot be encoded, `PayloadTooLarge` past `max_bytes`
-    (measured before compression).
+    (measured before compression), and `LocalClass` for an object whose class nobody finds by its name, unless
+    `takes_local_classes`: whoever sets it must see that the payload decodes under its annotation.
     """
 
-def encode_with_digest(value: object, max_bytes: int = 16777216) -> tuple[bytes, bytes]:
+def encode_with_digest(
+    value: object, max_bytes: int = 16777216, takes_local_classes: bool = False
+) -> tuple[bytes, bytes]:
     """The payload, and a 16-byte digest that does not see the order of dicts and sets, compression or class names."""
 
-def encode_many(values: Iterable[object], max_bytes: int = 16777216) -> list[tuple[bytes, bytes]]:
+def encode_many(
+    values: Iterable[object], max_bytes: int = 16777216, takes_local_classes: bool = False
+) -> list[tuple[bytes, bytes]]:
     """`encode_with_digest` of each; digests, compression and checksums run without the GIL."""
 
 def decode(payload: bytes | bytearray | memoryview) -> Any:
-    """The value; an object of a class comes back plain (an enum as its value, a dataclass as a dict)."""
+    """The value; an object of a class comes back plain (an enum as its value, a dataclass as a dict). What only objects
+    could be, an element of a set or a key, comes back as a list or as text.
+    """
 
 def decode_named(payload: bytes | bytearray | memoryview) -> Any:
     """The value; an object of a class comes back as `Named`."""
 
+def decode_restored(
+    payload: bytes | bytearray | memoryview, restore: Callable[[str, str, Any, Any], Any]
+) -> tuple[Any, bool]:
+    """The value; an object of a class comes back as what `restore(kind, name, value, more)` makes of it, or as a
+    `Named` where that is NotImplemented, of which the second answer tells.
+    """
+
 @final
 class Named:
-    """A value that went in as an object of a class; `name` is `module:Class`."""
+    """A value that went in as an object of a class; `name` is `module:Class`, `more` is what it carried beside its
+    fields, or the name of an enum's member.
+    """
 
     @property
-    def kind(self) -> Literal["enum", "namedtuple", "object"]: ...
+    def more(self) -> Any: ...
+    @property
+    def kind(self) -> Literal["enum", "namedtuple", "object", "known"]: ...
     @property
     def name(self) -> str: ...
     @property
@@ -56,7 +74,7 @@ def boottime_ns() -> int:
     """Nanoseconds since the machine started, time asleep included (CLOCK_BOOTTIME)."""
 
 @final
-class Heartbeat:
+class Watchdog:
     """Timers and the watch over workers' pages, on a native thread that no Python code can hold up.
 
     Nothing runs before `start`. After a fork every method raises RuntimeError: make a new one in the child.
@@ -67,8 +85,8 @@ class Heartbeat:
     STALLED: Final[int]
     """A worker's hub has been busy with one thing for `stalled_after_ns`; the key is the worker."""
     OVERDUE: Final[int]
-    """A step is past its deadline; `worker, slot = divmod(key, SLOTS_PER_WORKER_MAX)`, and its token is given."""
-    SLOTS_PER_WORKER_MAX: Final[int]
+    """A step is past its deadline; `worker, slot = divmod(key, MAX_SLOTS_PER_WORKER)`, and its token is given."""
+    MAX_SLOTS_PER_WORKER: Final[int]
 
     def __init__(self) -> None: ...
     def start(self) -> None:

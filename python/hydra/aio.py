@@ -7,15 +7,25 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast, overload
 
-from hydra.body.bulk import CHUNK_ITEMS, CONCURRENCY, check_map, map_async
-from hydra.body.spawning import AsyncChild, check_bound
-from hydra.client.outcomes import Outcomes
-from hydra.client.submissions import check_key
+from hydra.body.async_branch import AsyncBranch
+from hydra.body.calls import Branch
+from hydra.body.child_executions import AsyncChild, check_bound, check_child_key
+from hydra.body.maps import CHUNK_ITEMS, CONCURRENCY, check_map
+from hydra.body.plain_map import map_async
 from hydra.clock import seconds_of
 from hydra.context import check_gather, inside, wait_seconds
-from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, caller, check_name
+from hydra.definitions import (
+    BoundEach,
+    BoundStep,
+    BoundWorkflow,
+    UnknownCaller,
+    calling,
+    check_name,
+    unknown_caller,
+)
 from hydra.errors import HydraError
-from hydra.worker.async_body import AsyncBranch
+from hydra.execution import KeyReuse
+from hydra.records.map_outcomes import Outcomes
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -30,7 +40,7 @@ def sleep(duration: timedelta | float) -> Coroutine[Any, Any, None]:
     """Wait durably; a longer sleep is a row in the database, not a task."""
     here = inside("hydra.aio.sleep")
     if not isinstance(here, AsyncBranch):
-        raise HydraError("`hydra.aio.sleep` belongs in an async workflow; elsewhere use hydra.sleep or asyncio.sleep.")
+        raise HydraError("`hydra.aio.sleep` belongs in an async workflow; elsewhere use hydra.sleep or asyncio.sleep")
     return here.sleep_async(seconds_of(duration, "the duration of `hydra.aio.sleep`"))
 
 
@@ -42,7 +52,7 @@ def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = N
     """Wait durably for a signal of that name; see `hydra.wait_event`."""
     here = inside("hydra.aio.wait_event")
     if not isinstance(here, AsyncBranch):
-        raise HydraError("`hydra.aio.wait_event` belongs in an async workflow; elsewhere use hydra.wait_event.")
+        raise HydraError("`hydra.aio.wait_event` belongs in an async workflow; elsewhere use hydra.wait_event")
     return here.wait_event_async(check_name(name, "event"), type, wait_seconds(timeout))
 
 
@@ -54,38 +64,40 @@ def wait_callback(token: str, type: Any = Any, timeout: timedelta | float | None
     """Wait durably until the token is completed; see `hydra.wait_callback`."""
     here = inside("hydra.aio.wait_callback")
     if not isinstance(here, AsyncBranch):
-        raise HydraError("`hydra.aio.wait_callback` belongs in an async workflow; elsewhere use hydra.wait_callback.")
+        raise HydraError("`hydra.aio.wait_callback` belongs in an async workflow; elsewhere use hydra.wait_callback")
     return here.wait_callback_async(token, type, wait_seconds(timeout, "hydra.aio.wait_callback"))
 
 
-def spawn(bound: BoundWorkflow[R], key: str | None = None) -> Coroutine[Any, Any, AsyncChild[R]]:
+def spawn(
+    bound: BoundWorkflow[R], key: str | None = None, *, key_reuse: str = KeyReuse.FIRST
+) -> Coroutine[Any, Any, AsyncChild[R]]:
     """Begin a child execution; see `hydra.spawn`. Its `result()` is awaited."""
     here = inside("hydra.aio.spawn")
     if not isinstance(here, AsyncBranch):
-        raise HydraError("`hydra.aio.spawn` belongs in an async workflow; elsewhere use hydra.spawn.")
-    return here.spawn_async(check_bound(bound), None if key is None else check_key(key))
+        raise HydraError("`hydra.aio.spawn` belongs in an async workflow; elsewhere use hydra.spawn")
+    return here.spawn_async(check_bound(bound), check_child_key(key, key_reuse))
 
 
 def on_failure(undo: BoundStep[Any]) -> Coroutine[Any, Any, None]:
     """Register a step that undoes something; see `hydra.on_failure`."""
     here = inside("hydra.aio.on_failure")
     if not isinstance(here, AsyncBranch):
-        raise HydraError("`hydra.aio.on_failure` belongs in an async workflow; elsewhere use hydra.on_failure.")
+        raise HydraError("`hydra.aio.on_failure` belongs in an async workflow; elsewhere use hydra.on_failure")
     return here.on_failure_async(undo)
 
 
 def continue_as_new(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, NoReturn]:
-    """Begin the same execution anew; see `hydra.continue_as_new`."""
+    """Begin the same execution again; see `hydra.continue_as_new`."""
     here = inside("hydra.aio.continue_as_new")
     if not isinstance(here, AsyncBranch):
-        raise HydraError("`hydra.aio.continue_as_new` belongs in an async workflow; elsewhere hydra.continue_as_new.")
+        raise HydraError("`hydra.aio.continue_as_new` belongs in an async workflow; elsewhere hydra.continue_as_new")
     return here.continue_as_new_async(args, kwargs)
 
 
 def call(bound: BoundStep[R]) -> Coroutine[Any, Any, R]:
     """Run a step, async or not, and wait for its result without blocking the event loop."""
-    here = caller.get()
-    if isinstance(here, AsyncBranch):
+    here = async_body("hydra.aio.call")
+    if here is not None:
         return here.call(bound.step, bound.args, bound.kwargs)
     return call_plainly(bound)
 
@@ -122,13 +134,14 @@ def gather(*bound: BoundStep[Any], concurrency: int | None = ...) -> Coroutine[A
 def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> Coroutine[Any, Any, tuple[Any, ...]]:
     """Run steps, async or not, in parallel; see `hydra.gather`. Async steps may be given to asyncio.gather as well."""
     check_gather(bound, concurrency)
-    here = caller.get()
-    if isinstance(here, AsyncBranch):
+    here = async_body("hydra.aio.gather")
+    if here is not None:
         return here.gather_async(bound, concurrency)
     return gather_plainly(bound)
 
 
 async def gather_plainly(bound: tuple[BoundStep[R], ...]) -> tuple[R, ...]:
+    """`gather` outside an execution: one after the other."""
     return tuple([await call_plainly(each) for each in bound])
 
 
@@ -137,12 +150,25 @@ def map(
 ) -> Coroutine[Any, Any, Outcomes[R]]:
     """Run a step, async or not, for each of many items; see `hydra.map`."""
     check_map(bound, chunk, concurrency)
-    here = caller.get()
-    if isinstance(here, AsyncBranch):
+    here = async_body("hydra.aio.map")
+    if here is not None:
         return here.map_async(bound, chunk, concurrency)
     return map_async(bound)
 
 
+def async_body(what: str) -> AsyncBranch | None:
+    """The async body that calls; None where the call is plain."""
+    here = calling(f"`{what}`")
+    if isinstance(here, AsyncBranch):
+        return here
+    if isinstance(here, UnknownCaller):
+        raise unknown_caller(f"`{what}`")
+    if isinstance(here, Branch):
+        raise HydraError(f"`{what}` belongs in an async workflow; in this one use hydra.gather or hydra.map")
+    return None
+
+
 async def call_plainly(bound: BoundStep[R]) -> R:
+    """`call` outside an execution."""
     value: Any = bound.step.function(*bound.args, **bound.kwargs)
     return cast(R, await value if inspect.isawaitable(value) else value)

@@ -9,16 +9,27 @@ themselves do run, up to the first step, wait or sleep that is not recorded, and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from hydra import codec
 from hydra.body.endings import Difference
-from hydra.body.executor import Execution
+from hydra.body.executor import Executor
+from hydra.body.protocol import RunningExecution
 from hydra.clock import boottime_ns
 from hydra.errors import HydraError
-from hydra.execution import DIVERGED, Claimed, End, Ending, Record, Snapshot, Status
+from hydra.execution import (
+    DIVERGED,
+    UNDO_BRANCH,
+    Claimed,
+    End,
+    Ending,
+    Record,
+    RecordKind,
+    Snapshot,
+    Status,
+)
 from hydra.frames import Halt, Run
 from hydra.stores.store import Filter, Store
 from hydra.worker.hub import Hub
@@ -78,12 +89,35 @@ class ReplayCheck:
                     yield found
 
 
+def differences(store: Store, registry: Registry, snapshots: Sequence[Snapshot]) -> dict[str, Divergence]:
+    """Of these executions, those that this code could not go on with: what a retry or a resume would only park."""
+    check = ReplayCheck(store, registry)
+    try:
+        pages = [list(snapshots[start : start + PAGE_SIZE]) for start in range(0, len(snapshots), PAGE_SIZE)]
+        return {found.execution_id: found for page in pages for found in check._check(page)}
+    finally:
+        check._hub.close()
+
+
+def difference_of_fork(
+    store: Store, registry: Registry, source: Snapshot, input: bytes, records: list[Record]
+) -> Divergence | None:
+    """What would park a fork that has this input and these records."""
+    if source.workflow not in registry.workflows:
+        return None
+    hub = CheckingHub(registry, store.now(), store.namespace)
+    try:
+        return hub.replay(to_claim(msgspec.structs.replace(source, status=Status.PENDING), input, records))
+    finally:
+        hub.close()
+
+
 class CheckingHub(Hub):
     """A hub whose lease is over from the start: bodies replay and stand still where their records end."""
 
     def __init__(self, registry: Registry, now: int, namespace: str) -> None:
         super().__init__(registry, lambda frames: None, EndedLease(now), None, 0, namespace)
-        self._ended: tuple[Execution, End] | None = None
+        self._ended: tuple[Executor, End] | None = None
         self._token = 0
 
     def replay(self, claimed: Claimed) -> Divergence | None:
@@ -100,8 +134,8 @@ class CheckingHub(Hub):
             return None
         return difference_of(*ended)
 
-    def ended(self, execution: Execution, end: End) -> None:
-        self._ended = (execution, end)
+    def ended(self, execution: RunningExecution, end: End) -> None:
+        self._ended = (self._executions[execution.token], end)
         super().ended(execution, end)
 
     def _settle(self) -> None:
@@ -110,7 +144,7 @@ class CheckingHub(Hub):
             if self.has_news:
                 continue
             if not self.wait_quiet(LOOP_SECONDS):
-                raise HydraError("the event loop does not come to rest; an async workflow blocks it.")
+                raise HydraError("the event loop does not come to rest; an async workflow blocks it")
             if not self.has_news:
                 return
 
@@ -132,14 +166,16 @@ class EndedLease:
 
 
 def to_claim(snapshot: Snapshot, input: bytes, records: list[Record]) -> Claimed:
-    """As a node would get it now; nobody asks it to stop."""
+    """As a node would get it now, what failed once it is retried; nobody asks it to stop."""
+    is_failed = snapshot.status is Status.FAILED
+    records = [*records, *superseding(records, snapshot.attempt + 1)] if is_failed else records
     return Claimed(
         id=snapshot.id,
         epoch=snapshot.epoch + 1,
         workflow=snapshot.workflow,
         key=snapshot.key,
         input=input,
-        attempt=snapshot.attempt,
+        attempt=snapshot.attempt + is_failed,
         priority=snapshot.priority,
         run_at=snapshot.run_at,
         claimed_at=snapshot.run_at,
@@ -154,13 +190,27 @@ def to_claim(snapshot: Snapshot, input: bytes, records: list[Record]) -> Claimed
     )
 
 
-def difference_of(execution: Execution, end: End) -> Divergence | None:
+def superseding(records: list[Record], attempt: int) -> list[Record]:
+    """What a retry forgets: the failure that left the body. The last one is taken for it, where there is any."""
+    forgotten = {record.ordinal for record in records if record.kind == RecordKind.SUPERSEDE}
+    failures = [
+        record.seq
+        for record in records
+        if record.kind == RecordKind.FAILURE and record.branch != UNDO_BRANCH and record.seq not in forgotten
+    ]
+    if not failures:
+        return []
+    kind, at = str(RecordKind.SUPERSEDE), records[-1].finished_at
+    return [Record(len(records) + 1, kind, "", "", failures[-1], attempt, b"", None, at, at)]
+
+
+def difference_of(execution: Executor, end: End) -> Divergence | None:
     claimed = execution.claimed
     if end.cause == DIVERGED and end.payload is not None:
         difference = execution.difference or Difference("", "", "", "")
         parts = (difference.code, difference.record, difference.place)
         return Divergence(claimed.id, claimed.workflow, *parts, str(codec.decode(end.payload)))
     if end.kind == Ending.FAILED and isinstance(unfit := execution.arguments(), End) and unfit.payload is not None:
-        reason = codec.decode_failure(unfit.payload).message
+        reason = codec.read_failure(unfit.payload).message
         return Divergence(claimed.id, claimed.workflow, "its parameters", "its input", "", reason)
     return None

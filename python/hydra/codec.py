@@ -11,11 +11,35 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from hydra import _core
-from hydra.errors import ConfigError, PayloadError, PayloadTooLarge
-from hydra.values.failures import Failure, decode_failure, encode_failure, failure_of, rebuild_exception
+from hydra.errors import ConfigError, LocalClass, PayloadError, PayloadTooLarge
+from hydra.values.failures import (
+    Failure,
+    decode_failure,
+    encode_failure,
+    failure_of,
+    missing_class,
+    read_failure,
+    rebuild_exception,
+)
+from hydra.values.fitting import CallFitter, check_of, fit, fitter_of, outline
+from hydra.values.new_fields import lacks_new_fields
+from hydra.values.numbers import as_wanted
 from hydra.values.objects import resolve_hints
-from hydra.values.rebuild import Rebuild, plan_of, rebuild
-from hydra.values.signatures import call_from_json, check_json_against, from_json, json_schema, to_jsonable
+from hydra.values.printed import message_of, told_error
+from hydra.values.rebuild import (
+    Rebuild,
+    SequencePlan,
+    apply,
+    decode_objects,
+    decode_parts,
+    decode_planned,
+    plan_of,
+    rebuild,
+    rebuilt_object,
+)
+from hydra.values.schemas import schema_of
+from hydra.values.signatures import check_call_against, check_json_against, from_json, json_schema, to_jsonable
+from hydra.values.special import cause_of, is_a, members_of
 
 __all__ = [
     "Failure",
@@ -23,29 +47,46 @@ __all__ = [
     "PayloadTooLarge",
     "Signature",
     "Unfit",
-    "call_from_json",
+    "cause_of",
+    "check_call_against",
     "check_json_against",
     "decode",
+    "decode_as",
     "decode_call",
     "decode_failure",
+    "decode_plain",
+    "decode_taken",
     "describe",
     "encode",
     "encode_call",
     "encode_calls",
     "encode_failure",
     "encode_generation",
+    "encode_input",
     "encode_many",
     "encode_with_digest",
     "failure_of",
+    "fit",
+    "fitter_of",
     "from_json",
     "generation_of",
+    "is_a",
+    "is_call_of",
     "json_schema",
+    "lacks_new_fields",
+    "members_of",
+    "message_of",
+    "missing_class",
+    "outline",
+    "read_failure",
     "rebuild_exception",
     "to_jsonable",
+    "told_error",
 ]
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
-SIGNATURE_COUNT_MAX = 4096
+MAX_SIGNATURE_COUNT = 4096
+SCALARS = frozenset({int, float, bool, str, bytes, type(None)})  # they decode to what they are
 
 encode = _core.encode
 encode_many = _core.encode_many
@@ -53,37 +94,100 @@ encode_with_digest = _core.encode_with_digest
 
 
 def decode(payload: bytes, annotation: Any = Any) -> Any:
-    """The value of a payload, its objects rebuilt as the classes that `annotation` names."""
+    """The value of a payload, its objects of the classes they went in as, or of those that `annotation` names."""
+    return decode_planned(payload, None if annotation is Any else plan_of(annotation))
+
+
+def decode_plain(payload: bytes | None) -> Any:
+    """The value for people to look at: objects as their fields. Needs nobody's code, and never fails."""
+    if payload is None:
+        return None
+    try:
+        return _core.decode(payload)
+    except PayloadError as error:
+        return f"<this value cannot be read: {error}>"
+
+
+def decode_as(payload: bytes, annotation: Any, where: str = "$") -> Any:
+    """The value of a payload by the rule of arguments: of its annotation, or its JSON form; PayloadError else."""
     if annotation is Any:
-        return _core.decode(payload)
-    plan = plan_of(annotation)
-    if plan is None:
-        return _core.decode(payload)
-    return rebuild(_core.decode_named(payload), plan)
+        return decode_planned(payload, None)
+    value = decode_objects(payload, plan_of(annotation))
+    check = check_of(annotation)
+    return value if check is None or check(value) else fit(value, annotation, where)
+
+
+def decode_taken(payload: bytes, annotation: Any) -> Any:
+    """`decode_as` of what a wait has taken. Earlier versions took a float for a Decimal: what they recorded is read."""
+    try:
+        return decode_as(payload, annotation)
+    except PayloadError:
+        value = decode_objects(payload, plan_of(annotation))
+        return fit(as_wanted(value, schema_of(annotation)), annotation, "$")
 
 
 def encode_call(
     args: tuple[Any, ...], kwargs: dict[str, Any], max_bytes: int = MAX_PAYLOAD_BYTES
 ) -> tuple[bytes, bytes]:
-    """The payload and the digest of a call's arguments as given, before defaults."""
-    return _core.encode_with_digest({"args": list(args), "kwargs": kwargs}, max_bytes)
+    """The payload and the digest of a call's arguments as given, before defaults. For the digest of a call that is made
+    here; what is to be decoded elsewhere goes through `encode_input`.
+    """
+    return _core.encode_with_digest({"args": list(args), "kwargs": kwargs}, max_bytes, True)
+
+
+def encode_input(
+    function: Callable[..., Any] | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    max_bytes: int = MAX_PAYLOAD_BYTES,
+) -> tuple[bytes, bytes]:
+    """`encode_call` of arguments that another process is to decode, for `function` where that is known here."""
+    call = {"args": list(args), "kwargs": kwargs}
+    try:
+        return _core.encode_with_digest(call, max_bytes)
+    except LocalClass:
+        if function is None:
+            raise
+        payload, digest = _core.encode_with_digest(call, max_bytes, True)
+        Signature.of(function).decode_call(payload)
+        return payload, digest
 
 
 def encode_calls(
     calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]], max_bytes: int = MAX_PAYLOAD_BYTES
 ) -> list[tuple[bytes, bytes]]:
-    """`encode_call` of many, with the GIL released for digests and compression."""
+    """`encode_input` of many, with the GIL released for digests and compression. LocalClass where one needs its
+    function to be decoded.
+    """
     return _core.encode_many([{"args": list(args), "kwargs": kwargs} for args, kwargs in calls], max_bytes)
 
 
-def encode_generation(args: tuple[Any, ...], kwargs: dict[str, Any], generation: int) -> bytes:
-    """The input of an execution that begins anew, for the `generation`th time."""
-    return _core.encode({"args": list(args), "kwargs": kwargs, "generation": generation})
+def is_call_of(digest: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a digest is that of these arguments, or was before their classes gained fields that have a default."""
+
+    def digest_of(call: dict[str, Any]) -> bytes:
+        return _core.encode_with_digest(call, MAX_PAYLOAD_BYTES, True)[1]
+
+    call = {"args": list(args), "kwargs": kwargs}
+    return digest_of(call) == digest or lacks_new_fields(digest, call, digest_of)
+
+
+def encode_generation(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], generation: int
+) -> bytes:
+    """The input of an execution that begins again, for the `generation`th time."""
+    call = {"args": list(args), "kwargs": kwargs, "generation": generation}
+    try:
+        return _core.encode(call)
+    except LocalClass:
+        payload = _core.encode(call, MAX_PAYLOAD_BYTES, True)
+        Signature.of(function).decode_call(payload)
+        return payload
 
 
 def generation_of(input: bytes) -> int:
-    """1 for an execution that has not begun anew."""
-    call = _core.decode(input)
+    """1 for an execution that has not begun again."""
+    call = _core.decode(input)  # needs no class
     return int(call.get("generation", 1)) if isinstance(call, dict) else 1
 
 
@@ -94,7 +198,7 @@ def decode_call(payload: bytes, function: Callable[..., Any]) -> tuple[tuple[Any
 
 def describe(payload: bytes) -> Any:
     """What a payload holds, as plain JSON for people; needs nobody's code."""
-    return to_jsonable(_core.decode_named(payload))
+    return to_jsonable(_core.decode(payload))
 
 
 class Signature:
@@ -119,6 +223,11 @@ class Signature:
         return self.hints.get("return", Any)
 
     @cached_property
+    def fitter(self) -> CallFitter:
+        """What the arguments have to be."""
+        return fitter_of(self.function, self.hints)
+
+    @cached_property
     def _result_plan(self) -> Rebuild | None:
         return plan_of(self.result_annotation)
 
@@ -133,23 +242,41 @@ class Signature:
 
     def decode_call(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         plans = self._argument_plans
-        if plans is None:
-            call = _core.decode(payload)
-            return tuple(call["args"]), call["kwargs"]
-        call = _core.decode_named(payload)
-        args = [rebuild(value, plans.of_position(index)) for index, value in enumerate(call["args"])]
-        return tuple(args), {name: rebuild(value, plans.of_name(name)) for name, value in call["kwargs"].items()}
+        call = decode_planned(payload, None if plans is None else plans.of_call)
+        return tuple(call["args"]), call["kwargs"]
+
+    def encode_result(self, value: Any) -> tuple[bytes, Any]:
+        """The payload of a result, and the value that it decodes to here and in every replay."""
+        try:
+            payload = encode(value)
+        except LocalClass:  # which the annotation may name
+            payload = encode(value, MAX_PAYLOAD_BYTES, True)
+        if type(value) in SCALARS and self._result_plan is None:
+            return payload, value
+        return payload, self.decode_result(payload)
+
+    def encode_proven_result(self, value: Any) -> bytes:
+        """The payload of a result, which is decoded here only where that could fail."""
+        if self._result_plan is None:
+            return encode(value)
+        return self.encode_result(value)[0]
+
+    def decode_arguments(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call as the annotations have them; PayloadError where they cannot be."""
+        plans = self._argument_plans
+        call = decode_parts(payload, None if plans is None else plans.of_objects)
+        return self.fitter.fit(tuple(call["args"]), call["kwargs"])
 
     def decode_result(self, payload: bytes) -> Any:
-        plan = self._result_plan
-        return _core.decode(payload) if plan is None else rebuild(_core.decode_named(payload), plan)
+        return decode_planned(payload, self._result_plan)
 
     def decode_results(self, payload: bytes) -> list[Any]:
         """The values of a payload that is a list of results; an Unfit where one does not fit the annotation."""
         plan = self._result_plan
-        if plan is None:
-            return list(_core.decode(payload))
-        return [rebuild_or_unfit(value, plan) for value in _core.decode_named(payload)]
+        try:
+            return list(decode_planned(payload, None if plan is None else SequencePlan(plan)))
+        except Exception:  # user classes take part in decoding; one of the values says why
+            return [rebuild_or_unfit(value, plan) for value in _core.decode_named(payload)]
 
 
 class Unfit:
@@ -159,14 +286,14 @@ class Unfit:
         self.error = error
 
 
-def rebuild_or_unfit(value: Any, plan: Rebuild) -> Any:
+def rebuild_or_unfit(value: Any, plan: Rebuild | None) -> Any:
     try:
         return rebuild(value, plan)
     except Exception as error:  # user classes take part in decoding
         return Unfit(error)
 
 
-@lru_cache(maxsize=SIGNATURE_COUNT_MAX)
+@lru_cache(maxsize=MAX_SIGNATURE_COUNT)
 def _signature_of(function: Callable[..., Any], skip_count: int) -> Signature:
     return Signature(function, skip_count=skip_count)
 
@@ -196,6 +323,20 @@ class _ArgumentPlans:
     def names_classes(self) -> bool:
         plans = [*self.named.values(), self.more_positional, self.more_named]
         return any(plan is not None for plan in plans)
+
+    def of_call(self, call: Any) -> dict[str, Any]:
+        """The plan of a whole call: each argument by its parameter's."""
+        args = [apply(value, self.of_position(index)) for index, value in enumerate(call["args"])]
+        return {
+            "args": args,
+            "kwargs": {name: apply(value, self.of_name(name)) for name, value in call["kwargs"].items()},
+        }
+
+    def of_objects(self, call: Any) -> dict[str, Any]:
+        """Of those arguments alone that hold objects: what is plain is a JSON form, of which `fit` converts all."""
+        args = [rebuilt_object(value, self.of_position(index)) for index, value in enumerate(call["args"])]
+        kwargs = {name: rebuilt_object(value, self.of_name(name)) for name, value in call["kwargs"].items()}
+        return {"args": args, "kwargs": kwargs}
 
     def of_position(self, index: int) -> Rebuild | None:
         return self.positional[index] if index < len(self.positional) else self.more_positional

@@ -12,7 +12,7 @@ from hydra.errors import ConfigError
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
 MAX_NAME_LENGTH = 200
-COUNT_MAX = 2**31 - 1
+MAX_COUNT = 2**31 - 1
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -60,8 +60,28 @@ def module_name(name: str) -> str:
     return name
 
 
+def label_names(labels: object, what: str) -> tuple[str, ...]:
+    """Names of groups of nodes, in order, each once."""
+    if isinstance(labels, str) or not isinstance(labels, list | tuple | set | frozenset):
+        raise ConfigError(f'{what} must be a list of texts, such as `["gpu"]`, not `{labels!r:.80}`')
+    for label in labels:
+        if not isinstance(label, str) or len(label) > MAX_NAME_LENGTH or _NAME.fullmatch(label) is None:
+            allowed = f"1 to {MAX_NAME_LENGTH} letters, digits and any of `_ . : -`"
+            raise ConfigError(f"`{label!s:.{MAX_NAME_LENGTH}}` is not a label, in {what}; use {allowed}")
+    return tuple(sorted(set(labels)))
+
+
+def workflow_patterns(only: object) -> tuple[str, ...]:
+    """Names of workflows, or patterns of such."""
+    if isinstance(only, str) or not isinstance(only, list | tuple | set | frozenset):
+        raise ConfigError(f'`only` must be a list of workflows\' names, such as `["bill*"]`, not `{only!r:.80}`')
+    if not all(isinstance(name, str) and name for name in only):
+        raise ConfigError(f'`only` must be a list of workflows\' names, such as `["bill*"]`, not `{only!r:.80}`')
+    return tuple(sorted(set(only)))
+
+
 def count_of(number: object, what: str) -> int:
     """A whole number from 1 on."""
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= COUNT_MAX:
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_COUNT:
         raise ConfigError(f"{what} must be a whole number from 1 on, not `{number!r:.80}`")
     return number

@@ -14,8 +14,9 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 import msgspec
 
 from hydra.clock import seconds_of
-from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Caller, caller, check_name
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Caller, caller, calling, check_name
 from hydra.errors import HydraError
+from hydra.execution import ChildKey
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -43,24 +44,25 @@ class Inside(Caller, Protocol):
 
     def sleep(self, seconds: float) -> None: ...
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any: ...
-    def callback_token(self, key: str | None) -> str: ...
+    def callback_token(self, key: str | None, annotation: Any) -> str: ...
     def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any: ...
     def on_failure(self, bound: BoundStep[Any]) -> None: ...
     def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn: ...
     def is_cancelled(self) -> bool: ...
     def heartbeat(self, progress: Any) -> None: ...
-    def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any: ...
+    def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
     def patched(self, name: str) -> bool: ...
     def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]: ...
+    def wait_first(self, waits: Any, losers: Any) -> Any: ...
     def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any: ...
     def current(self) -> Current: ...
     def idempotency_key(self, label: str | None) -> str: ...
 
 
 def sleep(duration: timedelta | float) -> None:
-    """Wait durably; a longer sleep is a row in the database, not a thread."""
+    """Wait durably, for seconds or a timedelta. A longer sleep is a row in the database, not a thread."""
     inside("hydra.sleep").sleep(seconds_of(duration, "the duration of `hydra.sleep`"))
 
 
@@ -71,7 +73,12 @@ def wait_event(name: str, type: Any = ..., timeout: timedelta | float | None = .
 def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = None) -> Any:
     """Wait durably for a signal of that name; what it says, as `type`. One sent before the wait counts.
 
-    Two waits take two signals, in the order of their arrival. Raises EventTimeout when none came in time.
+        approval = hydra.wait_event("approved", Approval, timeout=timedelta(days=2))
+
+    Two waits take two signals, in the order of their arrival. `timeout` is in seconds, or a timedelta; None: no limit.
+
+    Raises:
+        EventTimeout: none came in time.
     """
     here = inside("hydra.wait_event")
     return here.wait_event(check_name(name, "event"), type, wait_seconds(timeout))
@@ -80,12 +87,18 @@ def wait_event(name: str, type: Any = Any, timeout: timedelta | float | None = N
 def on_failure(undo: BoundStep[Any]) -> None:
     """Register a step that undoes something: run, newest first, if this execution fails for good or is cancelled.
 
-    Register it before the step it undoes, and let it bear that nothing was done; or after, and an effect without a
-    record stays. An undo step is recorded and tried again like any step. If it fails for good, the others still run
-    and the execution ends failed and says so. What was undone cannot be retried.
+        hydra.on_failure(refund.bind(card, pennies))
+        charge(card, pennies)
+
+    Register it before the step that it undoes, and write it so that it does no harm if nothing was done; registered
+    after, an effect whose record was lost would stay. An undo step is recorded and tried again like any step. If it
+    fails for good, the others still run, and the execution ends failed and says so. What was undone cannot be retried.
+
+    Raises:
+        HydraError: for what is no bound step, and outside a workflow's body.
     """
     if not isinstance(undo, BoundStep):
-        raise HydraError(f"`hydra.on_failure` takes a bound step such as `refund.bind(payment)`, not {undo!r}.")
+        raise HydraError(f"`hydra.on_failure` takes a bound step such as `refund.bind(payment)`, not {undo!r}")
     inside("hydra.on_failure").on_failure(undo)
 
 
@@ -94,11 +107,16 @@ def continue_as_new(bound: BoundWorkflow[Any], /) -> NoReturn: ...
 @overload
 def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn: ...
 def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
-    """End this run of the body and begin the same execution anew, with these arguments and without its records.
+    """End this run of the body and begin the same execution again, with these arguments and without its records.
 
-    For workflows without an end: `hydra.continue_as_new(poll.bind(cursor))`, or `hydra.continue_as_new(cursor)`. Id and
-    key stay, so handles, signals and cancels reach whatever generation runs; events nobody has taken go over. Undo
-    steps and children of the past are left as they are; a time-out of the workflow goes on from the submission.
+        hydra.continue_as_new(poll.bind(cursor))  # or, for this workflow, hydra.continue_as_new(cursor)
+
+    For workflows without an end. Id and key stay, so handles, signals and cancels reach whatever run there is; events
+    that nobody has taken go over. Undo steps and children of before are left as they are. A time-out of the workflow
+    goes on from the submission.
+
+    Raises:
+        HydraError: for another workflow than this one, and outside a workflow's body.
     """
     inside("hydra.continue_as_new").continue_as_new(args, kwargs)
 
@@ -110,11 +128,19 @@ def cancelled() -> bool:
 
 
 def heartbeat(progress: Any = None) -> None:
-    """In a long step: say that it goes on, and how far it is (any value that encodes to at most 16 KiB).
+    """In a long step: say that it goes on, and how far it is.
+
+        for done, block in enumerate(blocks):
+            hydra.heartbeat({"blocks": done})
 
     The last word is seen in `hydra show` and `Handle.steps()`, a few seconds later; nothing is recorded. It costs
-    microseconds, so call it often; a step with `heartbeat_timeout=` must. Raises LeaseLost when another node may have
-    the execution by now: end the effect at once. Outside an execution it does nothing.
+    microseconds, so call it often; a step with `heartbeat_timeout=` must. Outside an execution it does nothing.
+
+    Args:
+        progress: any value that encodes to at most 16 KiB.
+
+    Raises:
+        LeaseLost: another node may have the execution by now: end the effect at once.
     """
     here = caller.get()
     if here is not None:
@@ -149,7 +175,7 @@ def patched(name: str) -> bool:
     recorded of it is ignored then. Outside an execution it is True.
     """
     check_name(name, "patch")
-    here = caller.get()
+    here = calling("`hydra.patched`")
     return True if here is None else cast(Inside, here).patched(name)
 
 
@@ -181,13 +207,18 @@ def gather(*bound: BoundStep[T], concurrency: int | None = ...) -> tuple[T, ...]
 @overload
 def gather(*bound: BoundStep[Any], concurrency: int | None = ...) -> tuple[Any, ...]: ...
 def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> tuple[Any, ...]:
-    """Run steps in parallel, at most `concurrency` at a time; their results in order.
+    """Run steps in parallel, at most `concurrency` at a time (None: all); their results in order.
+
+        left, right = hydra.gather(quote.bind("a"), quote.bind("b"))
 
     A failure stops none of the others: all run to their end, and then the first failure, in the order in which the
     steps were given, is raised. The results of the others are recorded.
+
+    Raises:
+        HydraError: for what is no bound step, or a `concurrency` below 1.
     """
     check_gather(bound, concurrency)
-    here = caller.get()
+    here = calling("`hydra.gather`")
     if here is None:
         return tuple(each.step.function(*each.args, **each.kwargs) for each in bound)
     return cast(Inside, here).gather(bound, concurrency)
@@ -196,25 +227,38 @@ def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> tuple[Any,
 def check_gather(bound: tuple[BoundStep[Any], ...], concurrency: object) -> None:
     for each in bound:
         if not isinstance(each, BoundStep):
-            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {each!r}.")
+            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {each!r}")
     if concurrency is not None and (
         isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
     ):
-        raise HydraError(f"`concurrency` of `hydra.gather` must be a whole number from 1 on, not {concurrency!r:.80}.")
+        raise HydraError(f"`concurrency` of `hydra.gather` must be a whole number from 1 on, not {concurrency!r:.80}")
 
 
 def current() -> Current:
-    """Where the calling code runs."""
+    """Where the calling code runs: `id`, `workflow`, `step`, `namespace`, `tags`, `attempt`, `version`.
+
+    Raises:
+        HydraError: outside an execution.
+    """
     return inside("hydra.current").current()
 
 
 def idempotency_key(label: str | None = None) -> str:
-    """The same in all tries of this step of this execution: hand it to outside APIs, one `label` for each call."""
+    """A text that is the same in all tries of this step of this execution: hand it to outside APIs.
+
+        provider.charge(card, pennies, idempotency_key=hydra.idempotency_key())
+
+    Args:
+        label: for a step that makes several calls, one for each.
+
+    Raises:
+        HydraError: outside a step.
+    """
     return inside("hydra.idempotency_key").idempotency_key(label)
 
 
 def recorded(name: str, key: str | None, make: Callable[[], Any]) -> Any:
-    here = caller.get()
+    here = calling(f"`{name}`")
     return make() if here is None else cast(Inside, here).value(name, key, make)
 
 
@@ -227,9 +271,9 @@ def utc_now() -> datetime:
 
 
 def inside(what: str) -> Inside:
-    here = caller.get()
+    here = calling(f"`{what}`")
     if here is None:
         raise HydraError(
-            f"`{what}` works only inside an execution; in a test use hydra.testing.step_context(key=…) or Harness."
+            f"`{what}` works only inside an execution; in a test use hydra.testing.step_context(key=…) or Harness"
         )
     return cast(Inside, here)

@@ -6,26 +6,32 @@ a plain call. Nothing here runs an execution or touches a database.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
 from hydra.clock import seconds_of
 from hydra.codec import Signature
-from hydra.errors import ConfigError, HydraError
-from hydra.retry import DEFAULT_BACKOFF, Backoff, RetryPolicy
-from hydra.schedules import Cron
+from hydra.config import label_names
+from hydra.cron import Cron
+from hydra.errors import ConfigError, HydraError, PayloadError
+from hydra.execution import RESERVED_PREFIX
+from hydra.limits import Limit, check_limits, keys_of_call
+from hydra.retry import DEFAULT_POLICY, RetryPolicy
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
+BODY_TIMEOUT_SECONDS = 10.0  # for a body to run without calling hydra: everything else on its worker waits meanwhile
 CANCEL_GRACE_SECONDS = 30.0  # for a step to end once its execution was cancelled or ran out of time
-RESERVED_PREFIX = "hydra."  # names of the records hydra itself keeps: `hydra.sleep`, `hydra.now` …
-NAME_LENGTH_MAXIMUM = 200
+MAX_NAME_LENGTH = 200
+LAMBDA = "<lambda>"
+BOUND_PARAMETERS = ("self", "cls")  # by which a function of a class's body is known as a method
 
 
 class Caller(Protocol):
@@ -38,16 +44,57 @@ class Caller(Protocol):
 caller: ContextVar[Caller | None] = ContextVar("hydra_caller", default=None)
 
 
+class Process:
+    """What a call without a caller means in this process: a plain call, unless it is a worker's."""
+
+    is_worker = False
+
+
+def calling(what: str) -> Caller | None:
+    """Who calls; None for a plain call. In a worker, where nobody is known, it would be lost to the records."""
+    here = caller.get()
+    if here is None and Process.is_worker:
+        raise unknown_caller(what)
+    return here
+
+
+def unknown_caller(what: str) -> HydraError:
+    return HydraError(
+        f"{what} is called in a thread or callback, where hydra cannot tell for which execution, so it would not be "
+        "recorded; run steps side by side by `hydra.gather` or `hydra.map`, or call what needs no record by `.function`"
+    )
+
+
+class UnknownCaller:
+    """In a thread that a body started: what would need a record is refused, though the process is the program's own."""
+
+    is_body = True
+
+    def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        raise unknown_caller(f"step `{step.name}`")
+
+    def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+        raise unknown_caller(f"workflow `{workflow.name}`")
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def heartbeat(self, progress: Any) -> None:
+        """As outside an execution."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise unknown_caller(f"`hydra.{name}`")
+
+
 class Definition(Generic[P, R]):
     """A registered function: its name, its signature, and how it is tried again."""
 
     kind = "definition"
 
     def __init__(self, function: Callable[..., Any], name: str | None, retry: RetryPolicy) -> None:
-        if not callable(function) or not hasattr(function, "__name__"):
-            raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}.")
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise ConfigError(f"{self.kind} `{function.__name__}` must not be a generator; return a list instead.")
+        if isinstance(function, staticmethod):
+            function = function.__func__
+        check_function(function, self.kind, name)
         self.function = function
         self.name = check_name(function.__name__ if name is None else name, self.kind)
         self.retry = retry
@@ -55,7 +102,7 @@ class Definition(Generic[P, R]):
         try:
             self.signature = inspect.signature(function)
         except ValueError:
-            raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}.") from None
+            raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}") from None
         self.types = Signature.of(function)
         self._positional = positional_range(self.signature)
         self.__name__ = function.__name__
@@ -71,7 +118,14 @@ class Definition(Generic[P, R]):
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise HydraError(f"{self.kind} `{self.name}` cannot be called like this: {error}.") from None
+            raise HydraError(f"{self.kind} `{self.name}` cannot be called like this: {error}") from None
+
+    def fit_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments as the annotations have them; PayloadError where they cannot be."""
+        try:
+            return self.types.fitter.fit(args, kwargs)
+        except PayloadError as error:
+            raise PayloadError(f"the arguments do not fit {self.kind} `{self.name}`: {error}") from None
 
     def __repr__(self) -> str:
         return f"<hydra.{self.kind} `{self.name}`>"
@@ -88,16 +142,14 @@ class Step(Definition[P, R]):
         function: Callable[..., Any],
         *,
         name: str | None = None,
-        max_attempts: int = 1,
-        backoff: Backoff = DEFAULT_BACKOFF,
+        retry: RetryPolicy = DEFAULT_POLICY,
         timeout: timedelta | float | None = None,
-        retry_on: tuple[type[BaseException], ...] = (Exception,),
         inline: bool = False,
         heartbeat_timeout: timedelta | float | None = None,
         cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
         lookup: Callable[[str], Any] | None = None,
     ) -> None:
-        super().__init__(function, name, RetryPolicy(max_attempts, backoff, retry_on))
+        super().__init__(function, name, retry)
         self.timeout_ns = self._timeout_ns("timeout", timeout)
         self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
         self.is_limited = bool(self.timeout_ns or self.heartbeat_timeout_ns)  # a try may be ended for the time it takes
@@ -105,34 +157,41 @@ class Step(Definition[P, R]):
         self.inline = inline
         self.lookup = lookup
         if lookup is not None and inspect.iscoroutinefunction(lookup) is not self.is_async:
-            raise ConfigError(f"step `{self.name}` and its `lookup` must both be async, or neither.")
+            raise ConfigError(f"step `{self.name}` and its `lookup` must both be async, or neither")
         if inline and self.is_limited:
-            raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it.")
+            raise ConfigError(f"step `{self.name}` cannot have a timeout and be inline: nothing could end it")
         if inline and self.is_async:
-            raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop.")
+            raise ConfigError(f"step `{self.name}` cannot be inline: it is async and runs on the event loop")
 
     def _timeout_ns(self, name: str, timeout: timedelta | float | None) -> int:
         return 0 if timeout is None else round(timeout_of(timeout, f"`{name}` of step `{self.name}`") * 1e9)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         here = caller.get()
         if here is None:
+            if Process.is_worker:
+                raise unknown_caller(f"step `{self.name}`")
             return self.function(*args, **kwargs)  # type: ignore[no-any-return]
         return here.call_step(self, args, kwargs)  # type: ignore[no-any-return]
 
-    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundStep[R]:
+    def bind(self, /, *args: P.args, **kwargs: P.kwargs) -> BoundStep[R]:
         """A call to be made later, by `hydra.gather` or `hydra.aio.call`."""
         self.check_call(args, kwargs)
         return BoundStep(self, args, kwargs)
 
     def bind_each(
-        self: Step[Concatenate[T, Q], R], items: Iterable[T], *args: Q.args, **kwargs: Q.kwargs
+        self: Step[Concatenate[T, Q], R], items: Iterable[T], /, *args: Q.args, **kwargs: Q.kwargs
     ) -> BoundEach[R]:
         """A call for each item, to be made by `hydra.map`: the item comes first, then `args` and `kwargs`, for all."""
         if self.is_transaction:
-            raise HydraError(f"transaction `{self.name}` cannot be bound to each of many items; loop over them in it.")
+            raise HydraError(f"transaction `{self.name}` cannot be bound to each of many items; loop over them in it")
         if self.lookup is not None:
-            raise HydraError(f"step `{self.name}` has a `lookup`, which needs records of its own; call it in a loop.")
+            raise HydraError(f"step `{self.name}` has a `lookup`, which needs records of its own; call it in a loop")
+        if self.retry.parks:
+            raise HydraError(
+                f'step `{self.name}` has `on_exhausted="park"`, and each item of a map has an outcome of its own; '
+                "call it in a loop, or see to the items that failed"
+            )
         self.check_call((None, *args), kwargs)
         return BoundEach(self, items if isinstance(items, Sequence) else list(items), args, kwargs)
 
@@ -140,7 +199,7 @@ class Step(Definition[P, R]):
 class AsyncStep(Step[P, R]):
     """A step of an `async def` function: calling it gives a coroutine."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
         return super().__call__(*args, **kwargs)  # type: ignore[return-value]
 
 
@@ -149,29 +208,31 @@ class Transaction(Step[P, R]):
 
     is_transaction = True
 
-    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
-        super().__init__(function, **options)
-        if self.is_limited or self.inline:
-            raise ConfigError(f"transaction `{self.name}` takes no time-out and is never inline.")
-        if self.lookup is not None:
-            raise ConfigError(f"transaction `{self.name}` takes no `lookup`: it is never in doubt.")
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        retry: RetryPolicy = DEFAULT_POLICY,
+    ) -> None:
+        super().__init__(function, name=name, retry=retry)
         parameters = list(self.signature.parameters.values())
         if self.is_async:
-            raise ConfigError(f"transaction `{self.name}` must not be async: its connection is not.")
+            raise ConfigError(f"transaction `{self.name}` must not be async: its connection is not")
         if not parameters or parameters[0].kind not in (
             inspect.Parameter.POSITIONAL_ONLY,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
         ):
-            raise ConfigError(f"transaction `{self.name}` needs a first parameter, which takes the connection.")
+            raise ConfigError(f"transaction `{self.name}` needs a first parameter, which takes the connection")
         self.signature = self.signature.replace(parameters=parameters[1:])
         self._positional = positional_range(self.signature)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        here = caller.get()
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = calling(f"transaction `{self.name}`")
         if here is None:
             raise HydraError(
                 f"transaction `{self.name}` gets its connection from hydra, in a workflow; "
-                f"elsewhere call `{self.__name__}.function(connection, …)`."
+                f"elsewhere call `{self.__name__}.function(connection, …)`"
             )
         return here.call_step(self, args, kwargs)  # type: ignore[no-any-return]
 
@@ -186,47 +247,68 @@ class Workflow(Definition[P, R]):
         function: Callable[..., Any],
         *,
         name: str | None = None,
-        max_attempts: int = 1,
-        backoff: Backoff = DEFAULT_BACKOFF,
+        retry: RetryPolicy = DEFAULT_POLICY,
         timeout: timedelta | float | None = None,
+        deadline: timedelta | float | None = None,
+        body_timeout: timedelta | float | None = BODY_TIMEOUT_SECONDS,
         schedule: Cron | None = None,
         version: str | Sequence[str | None] | None = None,
+        labels: Sequence[str] = (),
+        limits: Sequence[Limit] = (),
     ) -> None:
-        super().__init__(function, name, RetryPolicy(max_attempts, backoff))
+        super().__init__(function, name, retry)
+        self.labels = label_names(labels, f"`labels` of workflow `{self.name}`")
+        self.limits = check_limits(limits, self.name, self.signature)
         self.versions = check_versions(version, self.name)
-        what = f"`timeout` of workflow `{self.name}`"
-        self.timeout_us = None if timeout is None else round(timeout_of(timeout, what) * 1e6)
+        self.timeout_us = self._limit_us("timeout", timeout)
+        self.deadline_us = self._limit_us("deadline", deadline)
+        limit = f"`body_timeout` of workflow `{self.name}`"
+        self.body_timeout_ns = 0 if body_timeout is None else round(timeout_of(body_timeout, limit) * 1e9)
         self.schedule = schedule
         if schedule is not None:
             self._check_schedule(schedule)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        here = caller.get()
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        here = calling(f"workflow `{self.name}`")
         if here is None:
             return self.function(*args, **kwargs)  # type: ignore[no-any-return]
         return here.call_workflow(self, args, kwargs)  # type: ignore[no-any-return]
 
-    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundWorkflow[R]:
+    def bind(self, /, *args: P.args, **kwargs: P.kwargs) -> BoundWorkflow[R]:
         """A call to submit."""
         self.check_call(args, kwargs)
         return BoundWorkflow(self.name, args, kwargs, self)
 
+    def limit_keys(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], tags: Mapping[str, str] | None = None
+    ) -> tuple[str, ...] | None:
+        """Where a call of it takes its places; None where it has no limits."""
+        return keys_of_call(self.limits, self.name, self.signature, args, kwargs, tags) if self.limits else None
+
+    @property
+    def limit_us(self) -> int | None:
+        """How long one may take that is due as soon as it is submitted, as children and ticks are."""
+        return min((limit for limit in (self.timeout_us, self.deadline_us) if limit is not None), default=None)
+
+    def _limit_us(self, name: str, limit: timedelta | float | None) -> int | None:
+        return None if limit is None else round(timeout_of(limit, f"`{name}` of workflow `{self.name}`") * 1e6)
+
     def _check_schedule(self, schedule: object) -> None:
         if not isinstance(schedule, Cron):
-            raise ConfigError(f"`schedule` of workflow `{self.name}` must be a `hydra.Cron`, not {schedule!r}.")
+            raise ConfigError(f"`schedule` of workflow `{self.name}` must be a `hydra.Cron`, not {schedule!r}")
         try:
             self.signature.bind()
         except TypeError as error:
             raise ConfigError(
                 f"workflow `{self.name}` has a schedule, which calls it without arguments ({error}); give each "
-                "parameter a default, and take the tick from `hydra.current().tags`."
+                "parameter a default, and take the tick from `hydra.current().tags`"
             ) from None
 
 
 class AsyncWorkflow(Workflow[P, R]):
     """A workflow of an `async def` function: calling it outside an execution gives a coroutine."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]
         return super().__call__(*args, **kwargs)  # type: ignore[return-value]
 
 
@@ -275,16 +357,41 @@ class BoundWorkflow(Generic[R]):
         self.kwargs = kwargs
         self.workflow = workflow
 
+    @property
+    def function(self) -> Callable[..., Any] | None:
+        """None when only the name is known here."""
+        return None if self.workflow is None else self.workflow.function
+
     def __repr__(self) -> str:
         return f"<bound workflow `{self.name}`>"
 
 
+def check_function(function: object, kind: str, name: str | None) -> None:
+    """Refuse, where it is decorated, what would only fail when it is called."""
+    where = f"`@hydra.{kind}` belongs on a function"
+    refused = isinstance(function, classmethod | functools.partial | functools.partialmethod)
+    if refused or not inspect.isroutine(function) or not hasattr(function, "__name__"):
+        raise ConfigError(f"{where}, not on {function!r:.200}; write a function that calls it")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(f"{kind} `{function.__name__}` must not be a generator; return a list instead")
+    if function.__name__ == LAMBDA and name is None:
+        raise ConfigError(f"a {kind} made of a lambda has no name; give it one by `name=`")
+    owner = function.__qualname__.rpartition(".")[0]
+    if inspect.isfunction(function) and owner and not owner.endswith("<locals>"):
+        first = next(iter(inspect.signature(function).parameters), None)
+        if first in BOUND_PARAMETERS:
+            raise ConfigError(
+                f"{where}, not on the method `{function.__qualname__}`: nothing could make its `{first}` again after a "
+                "crash; write a function that takes what it needs as arguments"
+            )
+
+
 def check_name(name: object, kind: str) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= NAME_LENGTH_MAXIMUM or not name.isprintable():
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         owner = "an event" if kind == "event" else f"a {kind}"
-        raise ConfigError(f"the name of {owner} must be 1 to {NAME_LENGTH_MAXIMUM} printable characters, not {name!r}.")
+        raise ConfigError(f"the name of {owner} must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!r}")
     if name.startswith(RESERVED_PREFIX):
-        raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's.")
+        raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's")
     return name
 
 
@@ -294,14 +401,14 @@ def check_versions(version: object, name: str) -> tuple[str | None, ...]:
         return ()
     declared = (version,) if isinstance(version, str) else version
     if not isinstance(declared, tuple | list) or not declared or declared[0] is None:
-        raise ConfigError(f"`version` of workflow `{name}` must be a text or several, newest first, not {version!r}.")
+        raise ConfigError(f"`version` of workflow `{name}` must be a text or several, newest first, not {version!r}")
     return tuple(None if each is None else check_name(each, "version") for each in declared)
 
 
 def timeout_of(timeout: timedelta | float, what: str) -> float:
     seconds = seconds_of(timeout, what)
     if seconds == 0:
-        raise ConfigError(f"{what} must be more than 0 seconds.")
+        raise ConfigError(f"{what} must be more than 0 seconds")
     return seconds
 
 

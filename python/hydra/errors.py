@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+MAX_DELAY_SECONDS = 31_536_000_000  # a thousand years
+
 
 class HydraError(Exception):
     """The root of every error hydra raises to a caller."""
 
 
 class ConfigError(HydraError):
-    """A setting, URL, name or definition is wrong; nothing was started."""
+    """A setting, URL, name, option or definition is wrong; nothing was started."""
 
 
 class StoreUnavailable(HydraError):
     """The database did not answer, or answered that it cannot serve.
 
     `execution_id` and `outcome="unknown"` are set when a submission may or may not have happened:
-    repeat it with `submit(..., id=error.execution_id)`, which is safe (PROTOCOL R17).
+    repeat it with `submit(..., id=error.execution_id)`, which is safe (R17).
     """
 
     def __init__(self, message: str, *, execution_id: str | None = None, outcome: str | None = None) -> None:
@@ -48,8 +53,19 @@ class IdempotencyConflict(HydraError):
         self.conflicts = conflicts or []
 
 
+class KeyTaken(IdempotencyConflict):
+    """A key was used before, and its policy (`key_reuse`) lets nobody use it again; or what had it was purged.
+
+    `execution_id` is that execution's.
+    """
+
+    def __init__(self, message: str, *, conflicts: list[str] | None = None, execution_id: str | None = None) -> None:
+        super().__init__(message, conflicts=conflicts)
+        self.execution_id = execution_id
+
+
 class QueueFull(HydraError):
-    """The configured queue depth is reached; submit later."""
+    """So many executions are pending as `Engine(max_pending=…)` allows; submit later."""
 
 
 class PayloadError(HydraError):
@@ -60,16 +76,28 @@ class PayloadTooLarge(PayloadError):
     """A value's encoding exceeds the limit (16 MiB unless configured)."""
 
 
+class LocalClass(PayloadError):
+    """A value holds an object of a class that no other process finds by its name; an annotation must name it."""
+
+
+class NotKept(PayloadError, AttributeError):
+    """What is asked of was on an exception, and could not be recorded with it."""
+
+
 class NonDeterminismError(HydraError):
     """A replay asked for something else than the record holds; the execution is parked."""
 
 
 class LeaseLost(HydraError):
-    """This node may no longer act for the execution."""
+    """This node may no longer act for the execution. From `hydra.heartbeat`: end the effect at once."""
 
 
 class WorkflowFailed(HydraError):
-    """`Handle.result()` of a failed execution. `__cause__` is the rebuilt exception that left the body."""
+    """`Handle.result()` of a failed execution. `__cause__` is the rebuilt exception that left the body.
+
+    `cause` is `timeout` where the time of the workflow ran out; `traceback_text` is the traceback in the
+    worker.
+    """
 
     def __init__(self, message: str, *, cause: str | None = None, traceback_text: str | None = None) -> None:
         super().__init__(message)
@@ -79,6 +107,14 @@ class WorkflowFailed(HydraError):
 
 class WorkflowCancelled(HydraError):
     """`Handle.result()` of a cancelled execution."""
+
+
+class WorkflowParked(HydraError):
+    """`Handle.result()` of a parked execution: it waits for a person. `reason` says for what; then `hydra resume`."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StepFailed(HydraError):
@@ -91,15 +127,15 @@ class StepFailed(HydraError):
 
 
 class StepTimeout(HydraError):
-    """A step ran longer than its `timeout`."""
+    """A step ran longer than its `timeout`, was silent for its `heartbeat_timeout`, or did not end after a cancel."""
 
 
 class EventTimeout(HydraError):
-    """`wait_event` ended without the event."""
+    """`wait_event` or `wait_callback` ended without what it waited for."""
 
 
 class CallbackFailed(HydraError):
-    """`wait_callback` of a token that was completed by `Engine.fail`."""
+    """`wait_callback` of a token that was completed by `Engine.fail`; the text is the reason given there."""
 
 
 class ResultTimeout(HydraError):
@@ -107,7 +143,27 @@ class ResultTimeout(HydraError):
 
 
 class NonRetryable(HydraError):
-    """Raise it in a step (or body) to end retries at once."""
+    """Raise it in a step (or body) to end its tries at once, whatever `retry_on` says."""
+
+
+class RetryAfter(HydraError):
+    """Raise it in a step to have it tried again later, at the cost of no attempt: the other side said when to return.
+
+        raise hydra.RetryAfter(30, "the bank is closed for maintenance")
+
+    The wait is durable, and holds up nothing but this execution. A step may do so for as long as its `deadline` (or its
+    workflow's time-out) lets it, and 1,000 times at most; then its attempts count as used up.
+    """
+
+    def __init__(self, delay: timedelta | float, message: str = "") -> None:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_DELAY_SECONDS:
+            raise ConfigError(f"a RetryAfter takes a timedelta or seconds, from 0 to 1,000 years, not {delay!r:.80}")
+        self.seconds = float(seconds)
+        super().__init__(message or f"to be tried again in {self.seconds:g} s")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.seconds, *self.args), self.__dict__
 
 
 class Interrupt(BaseException):

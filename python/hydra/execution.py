@@ -12,16 +12,24 @@ All instants are integer microseconds since 1970 UTC on the database's clock.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 UNDO_BRANCH = "undo"  # of the records of undo steps
+CANCELLED_MEANWHILE = "it was cancelled before it ended"  # the cause of a release
+CAUSES = "hydra.causes"  # of the record that says which failures left the body together, or were a child's
+TIMED_OUT = "timeout"  # the cause of a failure
 DIVERGED = "diverged"  # the cause of a park (or of a release, R27): code and records differ
 
 
 class Status(StrEnum):
-    """The state of an execution."""
+    """The state of an execution; each is a text, too.
+
+    `pending` (due, or delayed), `running`, `sleeping`, `waiting` (for an event, a callback, a child) and `parked` (for
+    a person) are open; `completed`, `failed` and `cancelled` are ends.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -52,14 +60,14 @@ class RecordKind(StrEnum):
 
     STEP = "step"  # a step's result; final
     FAILURE = "failure"  # a step's final failure
-    TRY = "try"  # a try that failed and will be repeated; payload is the failure, `due_at` the next try
+    TRY = "try"  # a try that failed and will be repeated; payload is the failure, `due_at` the next (`next_try_at`)
     CRASH = "crash"  # a try that died with its worker; written by the supervisor; payload is the encoded reason (str)
     SLEEP = "sleep"  # a durable sleep; `due_at` is when it ends
     VALUE = "value"  # now(), uuid4(), random()
-    WAIT = "wait"  # a wait for an event began that ends at `due_at`; one without a time-out leaves no such record
+    WAIT = "wait"  # a wait for a message began; `due_at` is when it ends, or 0; its payload says as what it is read
     EVENT = "event"  # what a wait was given; `digest` is the id of the message it consumed
-    EXPIRY = "expiry"  # a wait ended without its event
-    SPAWN = "spawn"  # asked for a child; its payload is the child's id, on its way there `family.request` (see there)
+    EXPIRY = "expiry"  # a wait ended without its event; written as an EVENT where the database holds one for it
+    SPAWN = "spawn"  # asked for a child; its payload is the child's id, on its way there `child_records.request`
     START = "start"  # a step with a lookup is about to take effect; from then on it is in doubt until its outcome
     RESOLUTION = "resolution"  # what a person said of a step in doubt: its result, or with no payload: run it again
     SUPERSEDE = "supersede"  # a new attempt forgets the failure at record `ordinal`
@@ -81,10 +89,33 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     due_at: int = 0
 
 
+UNJUDGED = -1  # in place of when a try is repeated
+EXHAUSTED = "exhausted"  # the cause of a park: attempts ran out
+PARKED_TRIES = "hydra.parked_tries"  # of the record, written with a park, that names last tries: who resumes gives more
+PARKED_ATTEMPT = "hydra.parked_attempt"  # the same of an attempt of the execution: it names the failures that left it
+
+
+def is_unjudged(record: Record) -> bool:
+    """A try that was killed for its time-out. Its supervisor wrote it, which does not know the step's policy: whoever
+    replays it asks."""
+    return record.kind == RecordKind.TRY and record.due_at == UNJUDGED
+
+
+def is_postponed(record: Record) -> bool:
+    """A try that raised RetryAfter: it uses up no attempt. Its `due_at` is negative to say so."""
+    return record.kind == RecordKind.TRY and record.due_at < UNJUDGED
+
+
+def next_try_at(record: Record) -> int:
+    """When a try is repeated; 0 where none follows, or its policy is still to be asked."""
+    return 0 if record.due_at == UNJUDGED else abs(record.due_at)
+
+
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Something put before an execution: a signal, a child's end, a callback. `id` is client-made (UUIDv7, R17).
 
-    A record of kind EVENT consumes it: the transaction that writes the record deletes the message.
+    A record of kind EVENT consumes it: the transaction that writes the record deletes the message. `number` is given by
+    the database under the execution's lock, and is the order of arrival: no clock says which of two was first.
     """
 
     id: str
@@ -92,8 +123,12 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False):
     name: str
     payload: bytes
     sent_at: int
+    number: int = 0
 
 
+RESERVED_PREFIX = "hydra."  # names of the records hydra itself keeps: `hydra.sleep`, `hydra.now` …
+EVENT_PREFIX = "hydra.event:"  # of the names of records of waits for signals, so that no step's name is one
+SET_ASIDE_PREFIX = "hydra.set_aside:"  # of the names under which messages are recorded that no wait could read
 LOOKUP_PREFIX = "hydra.lookup:"  # of the names under which failed lookups of a step are recorded
 
 
@@ -120,10 +155,18 @@ class Ending(StrEnum):
     WAITING = "waiting"
     CANCELLED = "cancelled"
     PARKED = "parked"
-    CONTINUED = "continued"  # the body asked to begin anew: `payload` is its next input, its records are forgotten
+    CONTINUED = "continued"  # the body asked to begin again: `payload` is its next input, its records are forgotten
     RELEASED = "released"  # handed back unfinished (drain, code not known here); due again at once
     CRASHED = "crashed"  # its worker died; the same node keeps it under the next epoch
     LOST = "lost"  # written by the reaper: its node was declared dead
+
+
+class CommitAnswer(IntEnum):
+    """What a commit says of one item; false only where nothing was written."""
+
+    REFUSED = 0
+    WRITTEN = 1
+    CANCELLING = 2  # written, and a cancel was asked for: it had better stop
 
 
 class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -134,7 +177,27 @@ class End(msgspec.Struct, array_like=True, frozen=True, gc=False):
     wake_at: int = 0  # SLEEPING, WAITING with a time-out, RETRY
     wake_seq: int = 0  # SLEEPING, WAITING, DIVERGED: what the executor had seen (R14)
     cause_seq: int = 0  # FAILED, RETRY: the record whose failure left the body; 0 when it was the body's own
-    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison", DIVERGED; CRASHED: signal or exit code in words
+    cause: str = ""  # FAILED: "", "timeout"; PARKED: "", "poison", DIVERGED, EXHAUSTED; CRASHED: signal or exit code
+    is_undone: bool = False  # FAILED: what was done is undone, or cannot be; no cancel changes that
+
+    def is_overruled(self, is_cancelled: bool, /) -> bool:
+        """Whether a cancel that was accepted before is to end it instead: it is handed back then, and claimed again."""
+        return is_cancelled and not self.is_undone and self.kind in (Ending.COMPLETED, Ending.FAILED)
+
+
+class KeyReuse(StrEnum):
+    """What a submission gets whose key was used before. A conflict, whichever: other arguments, and it is not free."""
+
+    FIRST = "first"  # the execution that has it; an error where that was purged: it ran, and must not run again
+    REJECT = "reject"  # an error, whatever the arguments
+    AFTER_END = "after_end"  # a new execution where the last has ended; while it is open, that one
+
+
+class ChildKey(NamedTuple):
+    """A child's key, and what it gets where that was used before."""
+
+    key: str
+    reuse: KeyReuse
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
@@ -147,8 +210,19 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None
     priority: int = 0
     run_at: int | None = None  # None: now
-    timeout_us: int | None = None
+    timeout_us: int | None = None  # from when it is due
     tags: dict[str, str] | None = None
+    deadline_us: int | None = None  # from when it is submitted
+    key_reuse: KeyReuse = KeyReuse.FIRST
+    limit_keys: tuple[str, ...] | None = None  # sorted: where it takes its places before it may run
+
+    def timeout_at(self, now: int) -> int | None:
+        """When its time is up, if it is submitted now."""
+        due_at = max(now, now if self.run_at is None else self.run_at)
+        ends = [] if self.timeout_us is None else [due_at + self.timeout_us]
+        if self.deadline_us is not None:
+            ends.append(now + self.deadline_us)
+        return min(ends, default=None)
 
 
 class Submitted(msgspec.Struct, frozen=True, gc=False):
@@ -157,6 +231,16 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
     id: str
     created: bool
     conflict: bool = False  # the key exists with another input digest; nothing was created
+    digest: bytes = b""  # of the input which the key was used with before, where that conflicts
+    purged: bool = False  # what the key stands for is there no more
+
+
+def is_refused(submission: Submission, answer: Submitted) -> bool:
+    """Whether the submission has no execution: its key is another's, in a way that it does not put up with."""
+    if answer.conflict:
+        return True
+    is_others = answer.id != submission.id  # its own is an earlier try, whose answer was lost (R17)
+    return is_others and (answer.purged or submission.key_reuse is KeyReuse.REJECT)
 
 
 class Claimed(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -179,7 +263,9 @@ class Claimed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     alone_death_count: int
     tags: dict[str, str]
     records: list[Record]
-    messages: list[Message] = []  # not consumed yet, in the order of arrival
+    messages: list[Message] = []  # not consumed yet, in the order of arrival: the first page
+    has_more: bool = False  # there are more messages: a heartbeat brings them to who listens
+    unreadable: str = ""  # why it cannot run: what of its row is damaged
 
 
 class ExecutionCommit(msgspec.Struct, gc=False):
@@ -192,7 +278,23 @@ class ExecutionCommit(msgspec.Struct, gc=False):
     worker: int = 0  # slot, for the audit trail
     death_count: int | None = None  # None: unchanged; set to 0 by the first new record after a death
     alone_death_count: int | None = None
-    heir: str | None = None  # PARKED: the node it goes over to instead, RELEASED, if that is alive (R27)
+    successor: str | None = None  # PARKED: the node it goes over to instead, RELEASED, if that is alive (R27)
+    arrived: list[Record] = []  # what `Store.commit` made of expiries where a message had come first: events
+
+    def has_expiry(self) -> bool:
+        return any(record.kind == RecordKind.EXPIRY for record in self.records)
+
+    def may_tell(self) -> bool:
+        """Whether a parent may hear of it: of its child's end, or which execution a key stands for."""
+        is_final = self.end is not None and self.end.kind in FINAL
+        return is_final or any(record.kind == RecordKind.SPAWN for record in self.records)
+
+
+def as_answered(commit: ExecutionCommit, answer: CommitAnswer) -> ExecutionCommit:
+    """What was written of it."""
+    if answer != CommitAnswer.CANCELLING or commit.end is None or not commit.end.is_overruled(True):
+        return commit
+    return msgspec.structs.replace(commit, end=End(Ending.RELEASED, cause=CANCELLED_MEANWHILE))
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
@@ -206,6 +308,8 @@ class NodeInfo(msgspec.Struct, frozen=True):
     code_version: str
     workers: int
     lock_path: str = ""  # SQLite: a file that every process of the node holds flock'ed
+    labels: tuple[str, ...] = ()  # it runs only workflows whose labels are among these
+    places: int = 0  # for executions at a time; 0: of a hydra that did not say
 
 
 class NodeRef(msgspec.Struct, frozen=True):
@@ -237,6 +341,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     timeout_at: int | None
     record_count: int
     death_count: int
+    limit_keys: tuple[str, ...] = ()
+    gate: str | None = None  # of these, the one at which it waits now
 
 
 class Claim(msgspec.Struct, frozen=True):

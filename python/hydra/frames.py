@@ -19,10 +19,12 @@ class Run(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
 
 
 class Durable(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """Everything of these tokens up to these sequence numbers is committed (G5)."""
+    """Everything of these tokens up to these sequence numbers is committed (G5). It is as it was sent, but for expiries
+    in whose place events were written."""
 
     tokens: list[int]
     seqs: list[int]
+    arrived: list[tuple[int, Record]] = []
 
 
 class Halt(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -40,10 +42,11 @@ class Drain(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
 
 
 class Deliver(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
-    """Messages that arrived for an execution while it runs."""
+    """Messages that arrived for an execution while it runs. `has_more`: it may ask for the next ones by Listening."""
 
     token: int
     messages: list[Message]
+    has_more: bool = False
 
 
 class Recorded(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -88,8 +91,14 @@ class Progressed(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):
     progress: Progress
 
 
+class Listening(msgspec.Struct, array_like=True, tag=7, frozen=True, gc=False):
+    """It waits for a message that it was not brought, and stays where it is meanwhile."""
+
+    token: int
+
+
 ToWorker = Run | Durable | Halt | Drain | Deliver
-FromWorker = Recorded | Ended | Recycle | Hello | Committed | Progressed
+FromWorker = Recorded | Ended | Recycle | Hello | Committed | Progressed | Listening
 
 encode_to_worker = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(list[ToWorker]).decode

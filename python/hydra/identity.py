@@ -1,26 +1,32 @@
 """Who this node is, and what the kernel says of another: host, boot, pid, start time, lock file, remaining processes.
 
-A node holds an flock on a file of its own: beside the SQLite file, or among the host's temporary files when the
+A node holds an flock on a file of its own: beside the SQLite file, or among the user's temporary files when the
 database is a server. Its workers share that open file, so whoever can take the lock knows that every process of that
 node is gone (R3); where the file cannot be seen, time alone tells. Never touches the database.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import glob
 import os
+import pwd
 import select
 import signal
 import socket
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from hydra.execution import NodeInfo
 
 NODE_VARIABLE = "HYDRA_NODE"
-KILL_WAIT_SECONDS = 2.0
+KILL_WAIT_SECONDS = 2.0  # for all that were killed together to be gone
 WAL_WRITE_LOCK_BYTE = 120  # of the -shm file; fixed by SQLite's file format
 
 
@@ -31,13 +37,30 @@ def boot_id() -> str:
 def started_ticks(pid: int) -> int:
     """When the process started, in clock ticks after boot; 0 when there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return 0
-    return int(stat.rpartition(")")[2].split()[19])
+    return int(text.rpartition(")")[2].split()[19])
 
 
-def describe_node(node_id: str, *, code_version: str, workers: int, lock_path: str) -> NodeInfo:
+def person() -> str:
+    """Who gives an order, as far as this host knows: `ana@host`."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
+
+
+def describe_node(
+    node_id: str,
+    *,
+    code_version: str,
+    workers: int,
+    lock_path: str,
+    labels: tuple[str, ...] = (),
+    places: int = 0,
+) -> NodeInfo:
     """This process as a node."""
     pid = os.getpid()
     return NodeInfo(
@@ -49,12 +72,25 @@ def describe_node(node_id: str, *, code_version: str, workers: int, lock_path: s
         code_version=code_version,
         workers=workers,
         lock_path=lock_path,
+        labels=labels,
+        places=places,
     )
 
 
 def lock_prefix(database: str | None) -> str:
     """Where the nodes of this host keep their lock files; `database` is the SQLite file, None for a server."""
-    return os.path.abspath(database) if database else os.path.join(tempfile.gettempdir(), "server")
+    return os.path.abspath(database) if database else os.path.join(user_folder(), "server")
+
+
+def user_folder() -> str:
+    """A folder among the host's temporary files in which nobody else can put anything."""
+    path = os.path.join(tempfile.gettempdir(), f"hydra-{os.getuid()}")
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "it is not a folder that only this user can write", path)
+    return path
 
 
 def lock_path(prefix: str, node_id: str) -> str:
@@ -76,8 +112,19 @@ class NodeLock:
 
 
 def remove_lock(path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)
+    """And what the node's workers have left beside it."""
+    for each in [*page_paths(path), path]:
+        with suppress(FileNotFoundError):
+            os.unlink(each)
+
+
+def page_path(lock_path: str, number: int) -> str:
+    """The page of a worker of the node that holds that lock."""
+    return f"{lock_path}.page-{number}"
+
+
+def page_paths(lock_path: str) -> list[str]:
+    return sorted(glob.glob(f"{glob.escape(lock_path)}.page-*"))
 
 
 def is_abandoned(path: str) -> bool:
@@ -89,7 +136,7 @@ def is_abandoned(path: str) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return False  # guard R3: a lock file that a process holds is not abandoned
     else:
         return True
     finally:
@@ -107,24 +154,65 @@ def wait_readable(descriptors: list[int], seconds: float | None = None) -> set[i
     return {descriptor for descriptor, _ in poll.poll(None if seconds is None else 1000 * seconds)}
 
 
-def kill_processes(node_id: str) -> list[int]:
+class Remains(NamedTuple):
+    """What was left of a node here: pids that were killed, that live on in spite of it, and that are another user's."""
+
+    killed: list[int]
+    living: list[int]
+    foreign: list[int]
+
+
+def kill_processes(node_id: str, supervisor_pid: int = 0, supervisor_started: int = 0) -> Remains:
     """SIGKILL every process of this host that a node's zygote started, and wait until they are gone (R3).
 
-    The supervisor itself does not carry the mark: it may only be stopped, and will find itself refused.
+    The supervisor itself does not carry the mark: it may only be stopped, and will find itself refused. One whose mark
+    cannot be read is of the node if it is a child of that supervisor.
     """
+    parent = supervisor_pid if supervisor_pid and started_ticks(supervisor_pid) == supervisor_started else 0
+    deadline = time.monotonic() + KILL_WAIT_SECONDS
+    killed: set[int] = set()
+    while True:
+        own, foreign = _processes_of(node_id, parent)
+        if not own or time.monotonic() >= deadline:
+            return Remains(sorted(killed), own, foreign)
+        killed |= set(own)
+        pidfds = []
+        for pid in own:
+            with suppress(OSError):
+                pidfds.append(os.pidfd_open(pid))
+                signal.pidfd_send_signal(pidfds[-1], signal.SIGKILL)
+        waiting = list(pidfds)
+        while waiting and (seconds := deadline - time.monotonic()) > 0:
+            gone = wait_readable(waiting, seconds)
+            waiting = [pidfd for pidfd in waiting if pidfd not in gone]
+        for pidfd in pidfds:
+            os.close(pidfd)
+
+
+def _processes_of(node_id: str, parent: int) -> tuple[list[int], list[int]]:
+    """Those that carry the node's mark, and another user's that are children of its supervisor."""
     mark = f"{NODE_VARIABLE}={node_id}".encode()
-    killed = []
+    own, foreign = [], []
     for pid in _pids():
-        with suppress(OSError):
-            pidfd = os.pidfd_open(pid)
-            try:
-                if pid != os.getpid() and mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                    wait_readable([pidfd], KILL_WAIT_SECONDS)
-                    killed.append(pid)
-            finally:
-                os.close(pidfd)
-    return killed
+        if pid == os.getpid():
+            continue
+        try:
+            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                own.append(pid)
+        except PermissionError:
+            if parent and _parent_of(pid) == parent:
+                foreign.append(pid)
+        except OSError:
+            continue
+    return own, foreign
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(text.rpartition(")")[2].split()[1])
 
 
 def write_lock_holder(database: str) -> int | None:
@@ -145,8 +233,8 @@ def is_held_by_stopped(descriptor: int) -> bool:
     it here: one of another container, or on a kernel that does not tell, seems to move."""
     try:
         for fields in _locks("FLOCK", os.fstat(descriptor)):
-            stat = Path(f"/proc/{int(fields[4])}/stat").read_text()
-            return stat.rpartition(")")[2].split()[0] in ("T", "t")
+            text = Path(f"/proc/{int(fields[4])}/stat").read_text()
+            return text.rpartition(")")[2].split()[0] in ("T", "t")
     except OSError:
         return False
     return False

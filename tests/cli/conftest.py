@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from terminal import Terminal
+
+from tests.cli.terminal import Terminal
 
 
 @pytest.fixture

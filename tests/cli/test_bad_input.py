@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hydra.errors import HydraError
 from hydra.stores import open_store, without_password
-from terminal import Terminal
+
+from tests.cli.terminal import Terminal
 
 INVOICE = '{"number": "7", "amount": "12.50", "due": "2026-03-01"}'
 UNKNOWN_ID = "01a20846-e0c7-712f-91c7-24484a74c0f9"
@@ -304,3 +305,11 @@ def test_a_start_shows_its_database_and_no_password(terminal: Terminal, postgres
     assert answer.code == 2
     assert "postgresql://hydra@/" in answer.error
     assert SECRET not in answer.out + answer.error
+
+
+def test_half_of_a_surrogate_pair_is_refused_by_its_number(terminal: Terminal) -> None:
+    terminal.start()
+    answer = terminal.refused("submit", "bill", r'["\ud800"]')
+    assert answer.code == 2 and r"\ud800" in answer.error
+    answer = terminal.refused("submit", "bill", r'{"\ud800": 1}')
+    assert answer.code == 2 and "bill" in answer.error

@@ -15,7 +15,8 @@ import pytest
 from hydra.cli.bench import require_release_build
 from hydra.cli.bench_run import BenchRun
 from hydra.errors import ConfigError
-from terminal import Terminal
+
+from tests.cli.terminal import Terminal
 
 MEASURED = [
     "pickup when idle, p50",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import hydra
-from terminal import WAIT_SECONDS, Terminal
+
+from tests.cli.terminal import WAIT_SECONDS, Terminal
 
 OLD = """
 import hydra

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from terminal import WAIT_SECONDS, Terminal
+from tests.cli.terminal import WAIT_SECONDS, Terminal
 
 INVOICE = '{"invoice": {"number": "7", "amount": "12.50", "due": "2026-03-01"}, "copies": 3}'
 
@@ -163,6 +163,9 @@ def test_a_signal_reaches_an_execution_by_id_or_by_workflow_and_key(terminal: Te
     id = submit(terminal, "bill", INVOICE, "--key", "inv-9")
     assert terminal.hydra("signal", id, "approved", '{"by": "ops"}').out == f"{id} signalled\n"
     assert terminal.hydra("signal", "approved", "--workflow", "bill", "--key", "inv-9").code == 0
+    for value in ("1", "1"):
+        assert terminal.hydra("signal", id, "paid", value, "--id", "evt_123").code == 0
+    assert "signal `evt_123` was sent" in terminal.refused("signal", id, "paid", "2", "--id", "evt_123").error
     assert terminal.hydra("signal", id).code == 2
     assert terminal.hydra("signal", id, "approved", "{").code == 2
     assert terminal.hydra("cancel", id).code == 0

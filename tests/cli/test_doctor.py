@@ -12,7 +12,8 @@ from hydra.stores.mysql import examining as mysql
 from hydra.stores.postgres import examining as postgres
 from hydra.stores.sqlite import examining as sqlite
 from hydra.stores.store import Finding, Severity
-from terminal import Terminal
+
+from tests.cli.terminal import Terminal
 
 POSTGRES = {
     "server_version": "18.0",
@@ -42,6 +43,7 @@ def worst(findings: list[Finding]) -> dict[str, str]:
     return {each.subject: each.severity for each in findings if each.severity != Severity.OK}
 
 
+@pytest.mark.fresh_database
 @pytest.mark.parametrize("database", ["postgres_url", "mysql_url"])
 def test_a_durable_server_is_found_fit(database: str, request: pytest.FixtureRequest, terminal: Terminal) -> None:
     url = request.getfixturevalue(database)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from terminal import Terminal
+from tests.cli.terminal import Terminal
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_the_first_example_runs(terminal: Terminal, tmp_path: Path) -> None:
-    example = README.read_text().partition("```python\n")[2].partition("```")[0]
+    example = README.read_text().partition('```python title="app.py"\n')[2].partition("```")[0]
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
     (tmp_path / "app.py").write_text(example)
     terminal.start()

@@ -25,7 +25,7 @@ import pytest
 from hydra import codec
 from hydra.errors import ConfigError, PayloadError
 
-from .values import same
+from tests.codec.values import same
 
 T = TypeVar("T")
 
@@ -194,13 +194,16 @@ def test_g10_fields_keep_the_types_of_their_values() -> None:
     assert type(codec.decode(codec.encode(model), Model).amount) is int
 
 
-def test_without_an_annotation_objects_are_their_fields() -> None:
-    assert codec.decode(codec.encode([Colour.RED, Line("a", 1), Point(1, Colour.RED)])) == [
-        "red",
-        {"sku": "a", "price": 1},
-        (1, "red"),
-    ]
-    assert codec.decode(codec.encode({"x": Colour.RED, "y": INVOICE}), dict[str, str | Line])["x"] == "red"
+def test_g10_without_an_annotation_objects_are_of_the_class_they_were() -> None:
+    values = [Colour.RED, Line("a", 1), Point(1, Colour.RED), INVOICE, Record(1, Line("a", 1))]
+    for annotation in (Any, object, list[Any], list[str | Line], list[Twin]):
+        assert codec.decode(codec.encode(values), annotation) == values
+    assert codec.decode(codec.encode({"x": Colour.RED, "y": INVOICE}), dict[str, str | Line])["x"] is Colour.RED
+
+
+def test_for_people_objects_are_their_fields() -> None:
+    payload = codec.encode([Colour.RED, Line("a", 1), Point(1, Colour.RED)])
+    assert codec.decode_plain(payload) == ["red", {"sku": "a", "price": 1}, (1, "red")]
 
 
 def test_plain_fields_become_the_annotated_class() -> None:
@@ -216,18 +219,30 @@ def test_a_constructor_that_refuses_plain_fields_is_a_payload_error() -> None:
         codec.decode(codec.encode({"amount": "much", "invoices": []}), Model)
 
 
-def test_a_field_that_the_class_has_gained_takes_its_default() -> None:
+def test_a_field_that_the_class_has_gained_takes_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass
-    class Detailed:
+    class Longer:
         sku: str
         price: float
         extra: list[int] = field(default_factory=list)
 
-    assert codec.decode(codec.encode(Line("a", 1)), Detailed) == Detailed("a", 1, [])
+    payload = codec.encode(Line("a", 1))
+    monkeypatch.setitem(globals(), "Line", Longer)
+    assert codec.decode(payload, Longer) == codec.decode(payload) == Longer("a", 1, [])
 
 
-def test_a_class_that_moved_is_still_the_annotated_class() -> None:
-    assert codec.decode(codec.encode(Line("a", 1)), Twin) == Twin("a", 1)
+def test_a_class_that_moved_is_still_the_annotated_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = codec.encode({"lines": [Line("a", 1)], "colour": Colour.RED})
+    monkeypatch.delitem(globals(), "Line")
+    monkeypatch.delitem(globals(), "Colour")
+    assert codec.decode(payload, dict[str, list[Twin] | Size]) == {"lines": [Twin("a", 1)], "colour": Size.RED}
+    with pytest.raises(PayloadError, match=r"class `tests.codec.test_annotations:(Line|Colour)`, which is not found"):
+        codec.decode(payload)
+
+
+def test_g10_an_object_of_another_class_than_the_annotation_says_stays_what_it_is() -> None:
+    assert codec.decode(codec.encode(Line("a", 1)), Twin) == Line("a", 1)
+    assert codec.decode(codec.encode(Word.A), Colour) is Word.A
 
 
 def test_the_digest_of_a_call_does_not_see_where_a_class_lives() -> None:

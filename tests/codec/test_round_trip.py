@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 import sys
 import threading
+from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, localcontext
 from typing import Any
 
+import pydantic
 import pytest
 from hydra import _core, codec
 from hydra.errors import PayloadError, PayloadTooLarge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .values import INTS, VALUES, same
+from tests.codec.values import INTS, VALUES, same
 
 ANNOTATIONS: list[Any] = [Any, int, float, str, Decimal, bytes, list[float], dict[str, float], float | None, object]
 
@@ -164,8 +166,8 @@ def test_g10_a_body_that_python_cannot_build_is_a_payload_error(body: bytes) -> 
 def test_what_cannot_be_encoded_is_named_with_its_path() -> None:
     with pytest.raises(PayloadError, match=r"at \$\.args\[0\]\.card: object of type `.*Stranger` cannot be encoded"):
         codec.encode({"args": [{"card": Stranger()}]})
-    with pytest.raises(PayloadError, match=r"at \$\['a b'\]\[1\]: object of type `complex`"):
-        codec.encode({"a b": (1, 2j)})
+    with pytest.raises(PayloadError, match=r"at \$\['a b'\]\[1\]: object of type `function`"):
+        codec.encode({"a b": (1, lambda: None)})
 
 
 def test_nesting_without_end_is_a_payload_error() -> None:
@@ -204,8 +206,11 @@ def test_a_bomb_is_refused() -> None:
         codec.decode(bytes(payload))
 
 
-def test_bytes_like_values_come_back_as_bytes() -> None:
-    assert codec.decode(codec.encode([bytearray(b"a"), memoryview(b"bc")[::-1]])) == [b"a", b"cb"]
+def test_g10_a_bytearray_comes_back_as_one_and_a_memoryview_is_refused() -> None:
+    assert same(codec.decode(codec.encode([bytearray(b"a"), b"a"])), [bytearray(b"a"), b"a"])
+    assert codec.encode_with_digest([bytearray(b"a")])[1] == codec.encode_with_digest([b"a"])[1]
+    with pytest.raises(PayloadError, match=r"`memoryview` cannot be encoded; use `bytes\(value\)`"):
+        codec.encode(memoryview(b"a"))
     assert codec.decode(memoryview(codec.encode(1))) == 1
 
 
@@ -239,3 +244,40 @@ def test_ids_ascend_are_unique_and_have_the_usual_form() -> None:
     ids = [_core.uuid7() for _ in range(1000)] + _core.uuid7_many(1000)
     assert sorted(set(ids)) == ids
     assert all(str(uuid.UUID(one)) == one and uuid.UUID(one).version == 7 for one in ids)
+
+
+class Hook(pydantic.BaseModel):
+    at: datetime
+
+
+class OwnZone(tzinfo):
+    """Of a class that hydra does not know."""
+
+    def __init__(self, winter: int, summer: int) -> None:
+        self.hours = winter, summer
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return timedelta(hours=self.hours[moment is not None and 4 <= moment.month <= 9])
+
+    def dst(self, moment: datetime | None) -> None:
+        return None
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "own"
+
+
+@pytest.mark.parametrize("zone", ["Z", "+02:00", "-09:30"])
+def test_g10_a_moment_that_pydantic_read_keeps_its_offset(zone: str) -> None:
+    hook = Hook.model_validate_json(f'{{"at":"2026-07-01T12:00:00.5{zone}"}}')
+    back = codec.decode(codec.encode(hook))
+    assert back == hook and back.at.utcoffset() == hook.at.utcoffset()
+    assert type(back.at.tzinfo) is timezone
+
+
+def test_g10_a_zone_of_a_class_of_ones_own_is_kept_where_its_offset_is_fixed() -> None:
+    fixed = datetime(2026, 7, 1, 12, tzinfo=OwnZone(3, 3))
+    assert codec.decode(codec.encode(fixed)) == fixed
+    assert codec.decode(codec.encode(fixed.timetz())) == fixed.timetz()
+    for moment in (datetime(2026, 1, 1, tzinfo=OwnZone(1, 2)), datetime(2026, 7, 1, tzinfo=OwnZone(1, 2))):
+        with pytest.raises(PayloadError, match="OwnZone` cannot be encoded; use datetime"):
+            codec.encode(moment)

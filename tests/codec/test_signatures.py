@@ -16,7 +16,7 @@ from hydra import codec
 from hydra.errors import PayloadError
 from hypothesis import given
 
-from .values import VALUES
+from tests.codec.values import VALUES
 
 
 @dataclass
@@ -45,7 +45,7 @@ LINES = [{"sku": "a", "price": "1.10"}]
 )
 def test_json_that_fits_passes_and_is_typed(call: Any) -> None:
     codec.check_json_against(SIGNATURE, call)
-    args, kwargs = codec.call_from_json(bill, call)
+    args, kwargs = codec.fitter_of(bill).fit(*((tuple(call), {}) if isinstance(call, list) else ((), call)))
     lines, due = (*args, *kwargs.values())[:2]
     assert (lines, due) == ([Line("a", Decimal("1.10"))], date(2026, 11, 23))
 

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from servers import mysql, postgres
+
+from tests.servers import mysql, postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 BILLING = ROOT / "examples" / "billing"

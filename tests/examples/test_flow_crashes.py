@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flows.scenarios import SCENARIOS, World, defined, hosts, hurry
 from hydra.testing import crash_matrix
 from hydra.testing.harness import Harness
 from hydra.workflow import registry
+
+from tests.support.scenarios import SCENARIOS, World, defined, hosts, hurry
 
 # So many boundaries a flow has at least, being what it says it is.
 FLOWS = {"billed": 20, "declined": 15, "rolled out": 50, "rolled back": 25, "written off": 120}

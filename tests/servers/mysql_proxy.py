@@ -6,7 +6,7 @@ import socket
 import threading
 from pathlib import Path
 
-from servers.unix_proxy import UnixProxy, receive, shut
+from tests.servers.unix_proxy import UnixProxy, receive, shut
 
 COMMIT = b"commit"
 

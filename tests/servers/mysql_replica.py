@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pymysql
-from servers.mysql import MysqlServer, connect, create_database
-from servers.mysql_proxy import MysqlProxy
+
+from tests.servers.mysql import MysqlServer, connect, create_database
+from tests.servers.mysql_proxy import MysqlProxy
 
 WAIT_SECONDS = 60
 USER, PASSWORD = "replicator", "secret"
@@ -61,6 +62,10 @@ class MysqlPair:
         database = urlsplit(create_database(self._primary)).path
         self.url = f"mysql://root@localhost{database}?unix_socket={quote(str(self._proxy.path), safe='')}"
 
+    @property
+    def url_now(self) -> str:
+        return self.url
+
     def stream(self, *, synchronously: bool) -> None:
         """Where it is synchronous, no commit is confirmed before the replica has it, too."""
         self._catch_up()
@@ -73,6 +78,7 @@ class MysqlPair:
         for setting in ("wait_point = AFTER_SYNC", f"timeout = {NEVER_MS}", "enabled = 1"):
             _run(self._primary, f"set global rpl_semi_sync_{source}_{setting}")
         _run(self._replica, f"set global rpl_semi_sync_{replica}_enabled = 1")
+        _run(self._replica, f"set global {replica}_net_timeout = 5")  # so that a frozen primary does not hold it up
         for verb in ("stop", "start"):
             self._run_replica(verb)
         clients = f"show global status like 'Rpl_semi_sync_{source}_clients'"
@@ -83,9 +89,20 @@ class MysqlPair:
         self._catch_up()
         self._run_replica("stop", " sql_thread")
 
+    def freeze(self) -> None:
+        """The primary stands still, and its connections stay open."""
+        self._primary.freeze()
+
     def fail_over(self) -> None:
         """The primary's power fails; the replica, when it has applied what it heard unless held back, takes over."""
         self._primary.kill()
+        self._take_over()
+
+    def replace(self) -> None:
+        """The replica takes over from a primary that is frozen."""
+        self._take_over()
+
+    def _take_over(self) -> None:
         if self._status("SQL_Running") == "Yes":
             _until(self._has_applied_what_it_heard)
         self._run_replica("stop")

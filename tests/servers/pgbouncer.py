@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import psycopg
-from servers.postgres import NOBODY, PostgresServer
+
+from tests.servers.postgres import NOBODY, PostgresServer
 
 START_SECONDS = 30
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"
@@ -21,7 +22,7 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"
 class Pooler:
     """One PgBouncer; `pool_size` server connections for everybody."""
 
-    def __init__(self, server: PostgresServer, pool_size: int = 4) -> None:
+    def __init__(self, server: PostgresServer, pool_size: int = 4, settings: str = "") -> None:
         program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":" + SYSTEM_FOLDERS)
         if program is None:
             raise RuntimeError("no `pgbouncer` found: `apt-get install pgbouncer`, or put it on PATH")
@@ -43,6 +44,7 @@ pool_mode = transaction
 default_pool_size = {pool_size}
 max_client_conn = 500
 server_reset_query_always = 1
+{settings}
 """
         )
         drop: list[str] = []

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -58,11 +59,18 @@ class PostgresServer:
     """One server process; `start`, `kill` and `restart` are for chaos tests."""
 
     def __init__(
-        self, binaries: Path | None = None, settings: str = "", *, replica_of: PostgresServer | None = None
+        self,
+        binaries: Path | None = None,
+        settings: str = "",
+        *,
+        replica_of: PostgresServer | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`environment` is the server's own beside this process's, such as a clock that is wrong."""
         self._folder = Path(tempfile.mkdtemp(prefix="hydra-pg-"))
         self._binaries = binaries or program("postgres").parent
         self._settings = settings
+        self._environment = environment or {}
         self._primary = replica_of
         self._process: subprocess.Popen[bytes] | None = None
         self.socket_folder = self._folder / "s"
@@ -101,9 +109,19 @@ class PostgresServer:
             self._process = None
 
     def _spawn(self) -> None:
+        own = [f"{name}={value}" for name, value in self._environment.items()]  # not for what drops root's rights
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix(), self._binaries / "postgres", "-D", self.data_folder, "-k", self.socket_folder],
+                [
+                    *self._prefix(),
+                    "env",
+                    *own,
+                    self._binaries / "postgres",
+                    "-D",
+                    self.data_folder,
+                    "-k",
+                    self.socket_folder,
+                ],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

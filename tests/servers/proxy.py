@@ -6,7 +6,7 @@ import socket
 import threading
 from pathlib import Path
 
-from servers.unix_proxy import UnixProxy, receive, shut
+from tests.servers.unix_proxy import UnixProxy, receive, shut
 
 READY_FOR_QUERY = b"Z\x00\x00\x00\x05"
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import psycopg
-from servers import mysql, postgres
+
+from tests.servers import mysql, postgres
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
-from servers.unix_proxy import UnixProxy, receive, shut
+from tests.servers.unix_proxy import UnixProxy, receive, shut
 
 Delay = Callable[[], float]  # seconds that the next piece of a reply is kept back
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hydra.dispatch import events
+from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.frames import Hello, Recycle
 
 if TYPE_CHECKING:
-    from .world import World
+    from tests.simulation.world import World
 
 
 class Faults:
@@ -54,7 +55,7 @@ class Faults:
             worker = self.world.random.choice(workers)
             self.world.note(f"FAULT {worker} is killed")
             self.kills += 1
-            worker.die("signal 9")
+            worker.die(WorkerEnd.of_signal(9))
         return bool(workers)
 
     def kill_supervisor(self) -> bool:
@@ -71,7 +72,7 @@ class Faults:
         if node is not None:
             self.world.note(f"FAULT host of {node.name} is lost")
             for worker in node.workers.values():
-                worker.die("its host was lost")
+                worker.die(WorkerEnd.of_signal(9))
             self.world.remove(node)
         return node is not None
 

@@ -10,16 +10,17 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from hydra.dispatch import events
-from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
+from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.execution import DIVERGED, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, Halt, Hello, Recorded, Run, ToWorker
-from hydra.node.outgoing import Outgoing
+from hydra.node.frame_buffer import FrameBuffer
 
-from .model_store import Broken, Transaction
-from .model_worker import Page, Worker
+from tests.simulation.model_store import Broken, Transaction
+from tests.simulation.model_worker import Page, Worker
 
 if TYPE_CHECKING:
-    from .world import World
+    from tests.simulation.world import World
 
 STORE_ACTIONS = (
     events.Register,
@@ -34,10 +35,10 @@ STORE_ACTIONS = (
 
 class Node:
     def __init__(
-        self, world: World, name: str, settings: Settings, dispatcher: type[Dispatcher], code: int = 0
+        self, world: World, name: str, settings: NodeSettings, dispatcher: type[Dispatcher], code: int = 0
     ) -> None:
         self.code = code
-        self.outgoing = Outgoing()
+        self.outgoing = FrameBuffer()
         self.has_outgoing = False  # the turn of the loop is not over: frames leave at its end
         self.world = world
         self.name = name
@@ -179,7 +180,7 @@ class Node:
         """Exit: unregistered where it is registered, and nothing of it lives on."""
         self.has_left = True
         for worker in self.workers.values():
-            worker.die("its supervisor left")
+            worker.die(WorkerEnd.of_signal(9))
         self.world.remove(self)
         if self.ref is not None and not self.world.store.is_down:
             self.world.store.unregister(self.ref)
@@ -280,8 +281,8 @@ class Node:
         if commit.end is None or commit.end.cause != DIVERGED:
             return None
         code = self.world.store.rows[commit.id].code
-        heirs = [n.id for n in self.world.store.nodes.values() if n.state == "alive" and n.code == code]
-        return self.world.random.choice(heirs) if heirs else None
+        successors = [n.id for n in self.world.store.nodes.values() if n.state == "alive" and n.code == code]
+        return self.world.random.choice(successors) if successors else None
 
     def refuse(self) -> None:
         self.asked.clear()

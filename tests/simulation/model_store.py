@@ -65,7 +65,7 @@ class Transaction:
     is_open: bool = False
     accepted: list[bool] = field(default_factory=list)
     snapshot: dict[str, list[Record]] = field(default_factory=dict)
-    heirs: set[str] = field(default_factory=set)  # named by commits and found alive, their rows locked like the own
+    successors: set[str] = field(default_factory=set)  # named by commits and alive, their rows locked like the own
 
     def __repr__(self) -> str:
         ids = [f"{c.id}@{c.epoch}+{len(c.records)}{f' {c.end.kind}' if c.end else ''}" for c in self.commits]
@@ -93,7 +93,7 @@ class ModelStore:
     def is_locked(self, node_id: str) -> bool:
         """Whether a transaction holds the share lock on the node's row, so that nobody gets it exclusively."""
         return "fence" not in self.dropped and any(
-            t.is_open and (t.node.id == node_id or node_id in t.heirs) for t in self.transactions
+            t.is_open and (t.node.id == node_id or node_id in t.successors) for t in self.transactions
         )
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, list[Owned]] | None:
@@ -101,8 +101,8 @@ class ModelStore:
         if row.state != "alive":
             return None
         row.session += 1
-        owned = [Owned(r.id, r.epoch, len(r.records)) for r in self.rows.values() if r.owner == node.id]
-        return NodeRef(node.id, row.session), owned
+        rows = [Owned(r.id, r.epoch, len(r.records)) for r in self.rows.values() if r.owner == node.id]
+        return NodeRef(node.id, row.session), rows
 
     def progress(self, ids: list[str]) -> list[Reached]:
         return [
@@ -162,8 +162,8 @@ class ModelStore:
         if not self.is_alive(t.node):
             return "refused"
         t.is_open = True
-        named = {commit.heir for commit in t.commits if commit.heir}
-        t.heirs = {id for id in named if self.nodes[id].state == "alive" or "heir" in self.dropped}
+        named = {commit.successor for commit in t.commits if commit.successor}
+        t.successors = {id for id in named if self.nodes[id].state == "alive" or "successor" in self.dropped}
         t.accepted = [self._accepts(t.node, commit) for commit in t.commits]
         if "snapshot" in self.dropped:
             t.snapshot = {row.id: list(row.records) for row in self.rows.values()}
@@ -172,7 +172,7 @@ class ModelStore:
     def commit(self, t: Transaction, now: int) -> tuple[list[Claimed], Beat | None]:
         for commit, is_accepted in zip(t.commits, t.accepted, strict=True):
             if is_accepted:
-                self._apply(t.node, commit, t.heirs, now)
+                self._apply(t.node, commit, t.successors, now)
         claimed: list[Claimed] = []
         if t.slots is not None:
             for row in self.rows.values():
@@ -240,7 +240,7 @@ class ModelStore:
             *deaths, {}, list(records), list(row.messages),
         )  # fmt: skip
 
-    def _apply(self, node: NodeRef, commit: ExecutionCommit, heirs: set[str], now: int) -> None:
+    def _apply(self, node: NodeRef, commit: ExecutionCommit, successors: set[str], now: int) -> None:
         row = self.rows[commit.id]
         if self.nodes[node.id].state != "alive":
             raise Broken(f"P1 a dead node wrote to {row.id}")
@@ -267,7 +267,7 @@ class ModelStore:
         if commit.alone_death_count is not None:
             row.alone_death_count = commit.alone_death_count
         if commit.end is not None:
-            self._end(row, commit.end, commit.heir or "", heirs, now)
+            self._end(row, commit.end, commit.successor or "", successors, now)
 
     def _consume(self, row: Row, id: str) -> None:
         left = [message for message in row.messages if message.id != id]
@@ -282,17 +282,17 @@ class ModelStore:
             raise Broken(f"G3 child {id} is made twice")
         self.rows[id] = Row(id, parent=row.id)
 
-    def _hand_over(self, row: Row, heir: str) -> None:
+    def _hand_over(self, row: Row, successor: str) -> None:
         """Released, and under the next epoch another's (R27)."""
         row.claims[-1][2] = Ending.RELEASED
-        row.owner = heir
+        row.owner = successor
         row.epoch += 1
-        row.claims.append([row.epoch, heir, None])
+        row.claims.append([row.epoch, successor, None])
 
-    def _end(self, row: Row, end: End, heir: str, heirs: set[str], now: int) -> None:
+    def _end(self, row: Row, end: End, successor: str, successors: set[str], now: int) -> None:
         if end.cause == DIVERGED:
-            if heir in heirs:
-                self._hand_over(row, heir)
+            if successor in successors:
+                self._hand_over(row, successor)
                 return
             end = End(Ending.SLEEPING, wake_at=now // 1000 + 200_000)  # parked, and resumed by somebody
         row.claims[-1][2] = end.kind

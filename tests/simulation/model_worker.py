@@ -2,7 +2,7 @@
 
 An execution's program is a row of groups; the steps of one group run side by side, the next group begins when all of
 them are recorded. After some groups it sleeps, waits for a message, or spawns a child and waits for its end; after the
-last it may begin anew, as its next generation. Frames in its socket outlive it until they are read.
+last it may begin again, as its next generation. Frames in its socket outlive it until they are read.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.execution import DIVERGED, Claimed, End, Ending, Message, Record
-from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Hello, Recorded, Run, ToWorker
+from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Hello, Listening, Recorded, Run, ToWorker
 
 if TYPE_CHECKING:
-    from .world import World
+    from tests.simulation.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Worker:
         self.node_id = node_id
         self.page = page
         self.is_alive = True
-        self.death_reason = ""
+        self.death_reason = WorkerEnd.of_signal(9)
         self.is_stopped = False
         self.is_stalled = False
         self.is_condemned = False  # killed, but not yet dead
@@ -176,7 +177,7 @@ class Worker:
                 found.append((self.end, body))
         found += [(self.finish, body) for body in self.lost if body.running]
         if self.is_draining and not self.bodies and not self.inbox:
-            found.append((self.die, "exit 0"))
+            found.append((self.die, WorkerEnd.of_exit_code(0)))
         return found
 
     def read(self) -> None:
@@ -214,13 +215,15 @@ class Worker:
         elif execution.cancel_requested:
             body.halted = "cancelled"
         self.bodies[token] = body
+        if program.pauses:
+            self.outbox.append(Listening(token))
 
     def start(self, body: Body, name: str) -> None:
         self.world.check_start(self, body, name)
         body.running.add(name)
         if name == body.program.poison:
             self.world.note(f"{self} is poisoned by {body.execution.id}")
-            self.die("signal 11")
+            self.die(WorkerEnd.of_signal(11))
 
     def hear(self, body: Body) -> None:
         """A wait is given its message, which the record consumes."""
@@ -252,7 +255,7 @@ class Worker:
         del self.bodies[body.token]
         self.outbox.append(Ended(body.token, (records or []) + last, end))
 
-    def die(self, reason: str) -> None:
+    def die(self, reason: WorkerEnd) -> None:
         """kill -9, or its own exit: what it ran is gone, what it sent is still in the socket."""
         self.is_alive = False
         self.death_reason = reason

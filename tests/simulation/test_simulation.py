@@ -13,9 +13,9 @@ import os
 import pytest
 from hydra.dispatch.dispatcher import Dispatcher
 
-from .model_store import Broken
-from .mutations import CountsEndsTwice, DispatchesAgainEarly, RegistersEarly, SharesMessages
-from .world import Plan, World, run
+from tests.simulation.model_store import Broken
+from tests.simulation.mutations import CountsEndsTwice, DispatchesAgainEarly, RegistersEarly
+from tests.simulation.world import Plan, World, run
 
 SEEDS = int(os.environ.get("HYDRA_SIMULATION_SEEDS", "400"))
 SEED = os.environ.get("HYDRA_SIMULATION_SEED")
@@ -129,12 +129,16 @@ MUTATIONS = {
         Dispatcher,
         "G7|P2|P3|P4|P6|R10|R22",
     ),
-    "R22 the end of a generation is handled as a frame and as a death": (LIVES, set(), CountsEndsTwice, "R10|G4|R22"),
+    "R22 the end of a generation is both a frame and a death": (
+        LIVES,
+        set(),
+        CountsEndsTwice,
+        "R10|G4|R22|P5",
+    ),
     "R14 what was woken while it suspended waits": (LIVES, {"wake_seq"}, Dispatcher, "P5"),
     "R17 a generation's end forgets what it consumed": (LIVES, {"consumed"}, Dispatcher, "R17"),
-    "R17 a message comes with the dispatch and once more with a beat": (TALK, set(), SharesMessages, "R17"),
     "R19 records that went with their generation count as lost": (LIVES, {"continued"}, Dispatcher, "R19"),
-    "R27 a dead node is given what it has the code for": (HEIRS, {"heir"}, Dispatcher, "P5"),
+    "R27 a dead node is given what it has the code for": (HEIRS, {"successor"}, Dispatcher, "P5"),
     "R1 a node registers before its old workers are dead": (HOSTILE, {"own_page"}, RegistersEarly, "P2|P3|P4|P6"),
 }
 

@@ -12,17 +12,18 @@ from random import Random
 from typing import Any
 
 from hydra.dispatch import events
-from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
+from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.execution import Claimed, Ending, Message
 from hydra.frames import Durable, Run
 
-from .faults import Faults
-from .model_node import Node
-from .model_store import FINAL, Broken, ModelStore, Row, Transaction
-from .model_worker import Body, Program, Worker, child_of
+from tests.simulation.faults import Faults
+from tests.simulation.model_node import Node
+from tests.simulation.model_store import FINAL, Broken, ModelStore, Row, Transaction
+from tests.simulation.model_worker import Body, Program, Worker, child_of
 
 TTL_NS = 1_000_000_000
-STEPS_MAX = 30_000
+MAX_STEPS = 30_000
 TRACE_LINES = 200
 
 
@@ -61,7 +62,7 @@ class World:
         self.programs = {f"e{number}": self._programs(number) for number in range(plan.executions)}
         self.words = {id: self._words(id) for id in self.programs}  # to be said to each, and said already
         self.store = ModelStore(list(self.programs), dropped)
-        self.settings = Settings(
+        self.settings = NodeSettings(
             slots=plan.slots,
             concurrency=plan.concurrency,
             lease_ttl_ns=TTL_NS,
@@ -79,7 +80,7 @@ class World:
 
     def run(self) -> int:
         """Until everything is over; how many steps that took."""
-        for step in range(STEPS_MAX):
+        for step in range(MAX_STEPS):
             if self.faults.left and self.random.random() < self.plan.fault_share:
                 self.faults.strike()
             if not self.faults.left:
@@ -91,7 +92,7 @@ class World:
                 self.talk()
             self.step()
         statuses = {row.id: row.status for row in self.store.rows.values()}
-        raise Broken(f"P5 not over after {STEPS_MAX} steps: {statuses}")
+        raise Broken(f"P5 not over after {MAX_STEPS} steps: {statuses}")
 
     def step(self) -> None:
         choices = self.choices()
@@ -256,7 +257,7 @@ class World:
                 node.handle(events.WorkerStalled(worker.slot, worker.is_stalled))
 
     def forget_beats(self) -> None:
-        """Nobody beat while it was down, so the observers count anew (R3)."""
+        """Nobody beat while it was down, so the observers count again (R3)."""
         for row in self.store.nodes.values():
             row.beat_at = max(row.beat_at, self.now_ns)
 
@@ -281,7 +282,7 @@ class World:
         self.nodes.remove(node)
 
     def orphan_exits(self, worker: Worker) -> None:
-        worker.die("its supervisor died")
+        worker.die(WorkerEnd.of_signal(9))
         self.orphans.remove(worker)
 
     def some_node(self) -> Node | None:

@@ -1,19 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hydra.testing import Harness
-from hydra.workflow import registry
 
+from tests.support.registries import own_registry
 
-@pytest.fixture(autouse=True)
-def own_registry() -> Iterator[None]:
-    """Each test defines its own workflows, and sees none that other tests' modules define."""
-    workflows, steps = registry.workflows, registry.steps
-    registry.workflows, registry.steps = {}, {}
-    yield
-    registry.workflows, registry.steps = workflows, steps
+__all__ = ["own_registry"]
 
 
 @pytest.fixture

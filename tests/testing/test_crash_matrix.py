@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 from datetime import timedelta
 
 import hydra
 import pytest
-from hydra.testing import crash_matrix
+from hydra.testing import Harness, crash_matrix
 
 
 def test_a_workflow_that_uses_its_idempotency_keys_passes() -> None:
@@ -86,6 +87,54 @@ def test_bulk_steps_generations_and_undo_steps_bear_a_crash_anywhere() -> None:
     assert report.crash_count > 30
 
 
+def test_async_steps_bear_a_crash_anywhere() -> None:
+    ledger: dict[str, int] = {}
+
+    @hydra.step
+    async def charge(amount: int) -> int:
+        ledger.setdefault(hydra.idempotency_key(), amount)
+        return amount
+
+    @hydra.workflow
+    async def bill(amount: int) -> int:
+        total = await charge(amount)
+        await hydra.aio.sleep(timedelta(days=30))
+        return total + sum(await asyncio.gather(charge(1), charge(2)))
+
+    report = crash_matrix(bill.bind(5), effects=lambda: (sorted(ledger.values()), ledger.clear()))
+    assert report.result == 8
+    assert report.boundaries.count("before step charge") == report.boundaries.count("after step charge") == 3
+    assert report.repeated["before step charge"] > 0
+
+
+def test_a_race_is_decided_once_whatever_is_lost_after_it() -> None:
+    ledger: dict[str, str] = {}
+    world: list[Harness] = []
+
+    @hydra.step
+    async def quote(bank: str, seconds: float) -> str:
+        await world[-1].clock.wait_async(seconds)
+        return bank
+
+    @hydra.step
+    async def charge(bank: str) -> str:
+        assert ledger.setdefault(hydra.idempotency_key(), bank) == bank, "two banks under one key"
+        return bank
+
+    @hydra.workflow
+    async def bill() -> list[str]:
+        quotes = [asyncio.create_task(quote("slow", 0.5)), asyncio.create_task(quote("fast", 0.1))]
+        for first in asyncio.as_completed(quotes):
+            winner = await first
+            break
+        return [await charge(winner), *await asyncio.gather(*quotes), await charge(winner)]
+
+    report = crash_matrix(bill.bind(), effects=lambda: (sorted(ledger.values()), ledger.clear()), setup=world.append)
+    assert report.result == ["fast", "slow", "fast", "fast"]
+    assert report.repeated["before step quote"] > 0
+    assert report.repeated["before step charge"] > 0
+
+
 def test_many_crashes_and_harnesses_use_up_no_descriptors() -> None:
     @hydra.step
     def look(number: int) -> int:
@@ -95,9 +144,126 @@ def test_many_crashes_and_harnesses_use_up_no_descriptors() -> None:
     def looks() -> int:
         return sum(look(number) for number in range(3))
 
+    @hydra.step
+    async def look_async(number: int) -> int:
+        return number
+
+    @hydra.workflow
+    async def looks_async() -> int:
+        return sum([await look_async(number) for number in range(3)])
+
     crash_matrix(looks.bind())
+    crash_matrix(looks_async.bind())
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     assert crash_matrix(looks.bind()).crash_count >= 8
+    assert crash_matrix(looks_async.bind()).crash_count >= 8
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_race_holds_though_chance_decides_how_far_its_losers_came() -> None:
+    @hydra.step
+    async def quote(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return seconds
+
+    @hydra.step
+    def charge(seconds: float) -> str:
+        return f"charged {seconds}"
+
+    @hydra.workflow
+    def buy() -> str:
+        return charge(hydra.wait_first(quote.bind(0.3), quote.bind(0.02)).result())
+
+    assert crash_matrix(buy.bind()).result == "charged 0.02"
+
+
+class Chance:
+    """A step that is asked to stop ends in every other run, as if it had been quicker."""
+
+    def __init__(self) -> None:
+        self.run_count = 0
+
+    def begin_run(self, harness: Harness) -> None:
+        self.run_count += 1
+
+    async def lose(self) -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            if self.run_count % 2:
+                raise
+        return "late"
+
+
+def test_a_loser_that_ends_sometimes_never_fails_a_right_program() -> None:
+    chance = Chance()
+
+    @hydra.step
+    async def quote(bank: str) -> str:
+        return bank if bank == "fast" else await chance.lose()
+
+    @hydra.step
+    def charge(bank: str) -> str:
+        return f"charged {bank}"
+
+    @hydra.workflow
+    def buy() -> str:
+        return charge(hydra.wait_first(quote.bind("slow"), quote.bind("fast")).result())
+
+    report = crash_matrix(buy.bind(), setup=chance.begin_run)
+    assert report.result == "charged fast"
+    assert report.crash_count > 6
+
+
+def test_what_a_lost_task_did_before_it_was_given_up_is_chance_too() -> None:
+    chance = Chance()
+
+    @hydra.step
+    async def look(place: str) -> str:
+        return place if place == "near" else await chance.lose()
+
+    @hydra.step
+    async def book(place: str) -> str:
+        return f"booked {place}"
+
+    @hydra.workflow
+    async def travel() -> str:
+        async def search(place: str) -> str:
+            try:
+                return await look(place)
+            except asyncio.CancelledError:
+                if chance.run_count % 3 == 0:
+                    await book(place)
+                raise
+
+        searches = [asyncio.create_task(search(place)) for place in ("far", "near")]
+        done, others = await asyncio.wait(searches, return_when=asyncio.FIRST_COMPLETED)
+        for each in others:
+            each.cancel()
+        return await book(await done.pop())
+
+    assert crash_matrix(travel.bind(), setup=chance.begin_run).result == "booked near"
+
+
+def test_beside_a_race_a_step_that_only_some_runs_take_is_found_out() -> None:
+    chance = Chance()
+
+    @hydra.step
+    async def quote(bank: str) -> str:
+        return bank if bank == "fast" else await chance.lose()
+
+    @hydra.step
+    def tell() -> None:
+        pass
+
+    @hydra.workflow
+    def buy() -> str:
+        winner = hydra.wait_first(quote.bind("slow"), quote.bind("fast")).result()
+        if chance.run_count == 3:
+            tell()
+        return winner
+
+    with pytest.raises(AssertionError, match=r"recorded .*'tell'.*completed"):
+        crash_matrix(buy.bind(), setup=chance.begin_run)

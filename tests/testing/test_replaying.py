@@ -93,7 +93,7 @@ def test_code_that_differs_is_told_where(harness: Harness) -> None:
         said.append(str(differs.value))
     assert "the code asks for `hydra.now`" in said[0] and "the record has `charge`" in said[0]
     assert "called with other arguments" in said[1]
-    assert "completed, and the code raises" in said[2]
+    assert "the code raised KeyError" in said[2]
     assert runs == []
 
 
@@ -232,3 +232,20 @@ def test_open_maps_generations_and_callbacks_pass_the_gate_of_a_deploy(harness: 
     (divergence,) = check_replays(harness.engine)
     assert (divergence.execution_id, divergence.record) == (mapped.id, "other items")
     assert runs == []
+
+
+def test_a_replay_of_an_export_has_the_clock_of_the_body_that_ran(harness: Harness) -> None:
+    @hydra.step
+    async def keep(seconds: float) -> float:
+        return seconds
+
+    @hydra.workflow
+    async def timed() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await keep(began)
+        return await keep(loop.time() - began)
+
+    handle = harness.submit(timed.bind())
+    harness.run_until_idle()
+    assert replay(export_of(handle), timed).result == handle.result()

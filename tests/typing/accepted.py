@@ -25,6 +25,21 @@ def notify(card: str) -> bool:
     return hydra.idempotency_key() != card
 
 
+def is_passing(error: ConnectionError) -> bool:
+    return error.errno is not None
+
+
+@hydra.step(
+    max_attempts=5,
+    retry_if=is_passing,
+    retry_delay=hydra.retry_after_header,
+    deadline=timedelta(hours=1),
+    on_exhausted="park",
+)
+def remind(card: str) -> bool:
+    raise hydra.RetryAfter(timedelta(seconds=30), "closed")
+
+
 @hydra.step
 async def fetch(card: str) -> int:
     return len(card)
@@ -37,6 +52,8 @@ def bill(card: str, amount: Decimal = Decimal(1)) -> Receipt:
     hydra.sleep(timedelta(days=30))
     both = hydra.gather(charge.bind(card, amount), notify.bind(card))
     assert_type(both, tuple[Receipt, bool])
+    first = hydra.wait_first(charge.bind(card, amount), hydra.on_event("stop", str), hydra.after(5), losers="run")
+    assert_type(first.result(), Receipt | str | None)
     five = hydra.gather(fetch.bind(card), notify.bind(card), fetch.bind(card), notify.bind(card), fetch.bind(card))
     assert_type(five, tuple[int, bool, int, bool, int])
     outcomes = hydra.map(charge.bind_each(["4242", "4343"], amount), chunk=100)
@@ -49,7 +66,7 @@ def bill(card: str, amount: Decimal = Decimal(1)) -> Receipt:
     return receipt
 
 
-@hydra.workflow(max_attempts=3, timeout=timedelta(days=60), version=("2", "1", None))
+@hydra.workflow(max_attempts=3, timeout=timedelta(days=60), deadline=90.0, version=("2", "1", None))
 async def collect(card: str) -> int:
     await hydra.aio.sleep(1)
     assert_type(hydra.patched("size first"), bool)

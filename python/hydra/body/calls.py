@@ -7,31 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import Any, NoReturn, cast
+
+from greenlet import getcurrent
 
 from hydra import codec
-from hydra.body import bulk, callbacks, gathering, mailbox, recorded, spawning, steps
-from hydra.body.undoing import ON_FAILURE
-from hydra.client import completions
+from hydra.body import callbacks, child_executions, gather, maps, recorded_values, steps, waits
+from hydra.body.compensation import ON_FAILURE
+from hydra.body.protocol import RunningExecution
+from hydra.body.strand import Strand
+from hydra.body.wait_first import FIRST, Awaited, First, Losers, Race
 from hydra.context import Current
-from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow, unknown_caller
 from hydra.errors import HydraError
-
-if TYPE_CHECKING:
-    from hydra.body.executor import Execution
+from hydra.execution import EVENT_PREFIX, ChildKey
+from hydra.records import callbacks as callback_records
+from hydra.records.wait_notes import note_of
 
 
 class Branch:
     """The caller in a sync body; lives on the hub thread."""
 
     __slots__ = ("_ordinals", "execution", "name")
+    is_body = True
 
-    def __init__(self, execution: Execution, name: str) -> None:
+    def __init__(self, execution: RunningExecution, name: str) -> None:
         self.execution = execution
         self.name = name
         self._ordinals: dict[str, int] = {}
 
     def next_ordinal(self, name: str) -> int:
+        """Counts the call. Another thread that got the body's context with it is none of its lines of control."""
+        if type(getcurrent()) is not Strand and not self.execution.workflow.is_async:
+            raise unknown_caller(f"`{name}`")
         ordinals = self._ordinals
         ordinal = ordinals.get(name, 0)
         ordinals[name] = ordinal + 1
@@ -39,63 +47,75 @@ class Branch:
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if step.is_async:
-            raise HydraError(f"step `{step.name}` is async: call it in an async workflow, or through `hydra.gather`.")
+            raise HydraError(
+                f"step `{step.name}` is async: call it in an async workflow, or through `hydra.gather` or "
+                "`hydra.wait_first`"
+            )
         execution = self.execution
         value = steps.run_step(
             execution, self.name, step, self.next_ordinal(step.name), codec.encode_call(args, kwargs)[1], args, kwargs
         )
-        execution.handed = execution.seq
+        execution.log.hand_out()
         return value
 
     def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        raise HydraError(f"workflow `{workflow.name}` cannot be called in a body; start it with `hydra.spawn`.")
+        raise HydraError(f"workflow `{workflow.name}` cannot be called in a body; start it with `hydra.spawn`")
 
     def sleep(self, seconds: float) -> None:
-        recorded.sleep(self.execution, self.name, self.next_ordinal("hydra.sleep"), seconds)
+        recorded_values.sleep(self.execution, self.name, self.next_ordinal("hydra.sleep"), seconds)
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
-        ordinal = self.next_ordinal(mailbox.EVENT_PREFIX + name)
-        return mailbox.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
+        ordinal = self.next_ordinal(EVENT_PREFIX + name)
+        return waits.wait_event(self.execution, self.name, ordinal, name, annotation, seconds)
 
-    def callback_token(self, key: str | None) -> str:
-        return cast(str, self.value(completions.TOKEN, key, lambda: callbacks.new_token(self.execution)))
+    def callback_token(self, key: str | None, annotation: Any) -> str:
+        token = cast(str, self.value(callback_records.TOKEN, key, lambda: callbacks.new_token(self.execution)))
+        if annotation is not Any:  # recorded beside it, so that a sender knows before anybody waits
+            name = callback_records.Callback.of(token).name
+            self.value(callback_records.TYPE, name, lambda: note_of(annotation))
+        return token
 
     def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
         return callbacks.wait(self.execution, token, annotation, seconds)
 
     def on_failure(self, bound: BoundStep[Any]) -> None:
-        execution = self.execution
-        execution.undoing.register(execution, self.name, self.next_ordinal(ON_FAILURE), bound)
+        self.execution.register_undo(self.name, self.next_ordinal(ON_FAILURE), bound)
 
     def is_cancelled(self) -> bool:
         return False  # a body that is to stop is stopped
 
     def heartbeat(self, progress: Any) -> None:
-        raise HydraError("`hydra.heartbeat` belongs in a step: a body takes no time of its own.")
+        raise HydraError("`hydra.heartbeat` belongs in a step: a body takes no time of its own")
 
-    def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
-        ordinal = self.next_ordinal(spawning.SPAWN_PREFIX + bound.name)
-        return spawning.spawn(self.execution, self.name, ordinal, bound, key, spawning.Child)
+    def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any:
+        ordinal = self.next_ordinal(child_executions.SPAWN_PREFIX + bound.name)
+        return child_executions.spawn(self.execution, self.name, ordinal, bound, key, child_executions.Child)
 
-    def child_result(self, child: spawning.Child[Any]) -> Any:
+    def child_result(self, child: child_executions.Child[Any]) -> Any:
         return child.wait(self.execution)
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         if key is None:
-            return recorded.value(self.execution, self.name, name, self.next_ordinal(name), make)
-        return recorded.pinned(self.execution, f"{name}:{key}", make)
+            return recorded_values.value(self.execution, self.name, name, self.next_ordinal(name), make)
+        return recorded_values.pinned(self.execution, f"{name}:{key}", make)
 
     def patched(self, name: str) -> bool:
-        return recorded.patched(self.execution, self.name, name)
+        return recorded_values.patched(self.execution, self.name, name)
 
     def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
-        return self.gathering(bound, concurrency)()
+        return self.gathering(bound, concurrency)[1]()
 
-    def gathering(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> Callable[[], tuple[Any, ...]]:
-        """The keys are taken now; called in a strand, it runs the steps."""
+    def gathering(
+        self, bound: tuple[BoundStep[Any], ...], concurrency: int | None
+    ) -> tuple[str, Callable[[], tuple[Any, ...]]]:
+        """Its branch, and what runs the steps when it is called in a strand; their keys are taken now."""
         prefix = f"{self.name}/{self.next_ordinal('hydra.gather')}"
         digests = [codec.encode_call(each.args, each.kwargs)[1] for each in bound]
-        return partial(gathering.gather, self.execution, prefix, bound, digests, concurrency)
+        return prefix, partial(gather.gather, self.execution, prefix, bound, digests, concurrency)
+
+    def wait_first(self, waits: tuple[Awaited[Any], ...], losers: Losers) -> First[Any]:
+        branch = f"{self.name}/first.{self.next_ordinal(FIRST)}"
+        return Race(self.execution, branch, waits, losers).run()
 
     def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any:
         return self.mapping(bound, chunk, concurrency)()
@@ -103,7 +123,7 @@ class Branch:
     def mapping(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Callable[[], Any]:
         """As `gathering`, for a map."""
         branch = f"{self.name}/map.{self.next_ordinal('hydra.map')}"
-        return bulk.Map(self.execution, branch, bound, chunk, concurrency).run
+        return maps.Map(self.execution, branch, bound, chunk, concurrency).run
 
     def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
         execution = self.execution
@@ -113,7 +133,7 @@ class Branch:
         return self.execution.current(None, self.execution.claimed.attempt)
 
     def idempotency_key(self, label: str | None) -> str:
-        raise HydraError("`hydra.idempotency_key` belongs in a step: it names that step's effect.")
+        raise HydraError("`hydra.idempotency_key` belongs in a step: it names that step's effect")
 
 
 def next_call(
@@ -124,8 +144,8 @@ def next_call(
         bound: BoundWorkflow[Any] = args[0]
         if bound.name != workflow.name:
             raise HydraError(
-                f"workflow `{workflow.name}` cannot continue as workflow `{bound.name}`; begin that with `hydra.spawn`."
+                f"workflow `{workflow.name}` cannot continue as workflow `{bound.name}`; begin that with `hydra.spawn`"
             )
-        return bound.args, bound.kwargs
+        args, kwargs = bound.args, bound.kwargs
     workflow.check_call(args, kwargs)
-    return args, kwargs
+    return workflow.fit_call(args, kwargs)

@@ -8,11 +8,12 @@ import msgspec
 
 from hydra import codec
 from hydra.body.replay import Key
-from hydra.definitions import Workflow
 from hydra.errors import HydraError, NonDeterminismError
 from hydra.execution import DIVERGED, Claimed, End, Ending
+from hydra.records.ends import undone_reason
+from hydra.retry import Verdict
 
-CHAIN_LENGTH_MAXIMUM = 100  # of causes and contexts looked through for a step's failure
+MAX_CHAIN_LENGTH = 1000  # exceptions looked through for a step's failure: causes, contexts, members of groups
 
 HALTS = {"cancelled": Ending.CANCELLED, "drain": Ending.RELEASED, "lost": Ending.LOST}
 
@@ -26,41 +27,60 @@ def timed_out(claimed: Claimed) -> End:
     return End(Ending.FAILED, codec.encode_failure(error), cause="timeout")
 
 
-def unfit_input(claimed: Claimed, error: Exception) -> End:
-    message = f"the input of execution `{claimed.id}` does not fit workflow `{claimed.workflow}`: {error}"
+def unfit_input(claimed: Claimed, error: BaseException) -> End:
+    said = codec.message_of(error)
+    message = f"the input of execution `{claimed.id}` does not fit workflow `{claimed.workflow}`: {said}"
     return End(Ending.FAILED, codec.encode_failure(HydraError(message)))
 
 
-def returned(value: Any) -> End:
+def returned(value: Any, types: codec.Signature) -> End:
     try:
-        return End(Ending.COMPLETED, codec.encode(value))
-    except Exception as error:  # user classes take part in encoding
+        return End(Ending.COMPLETED, types.encode_proven_result(value))
+    except BaseException as error:  # user classes take part in encoding
         return End(Ending.FAILED, codec.encode_failure(error))
 
 
-def raised(
-    error: BaseException, workflow: Workflow[..., Any], attempt: int, cause_seq: int, now: int, random: float
-) -> End:
+def raised(payload: bytes, verdict: Verdict, cause_seq: int, now: int) -> End:
     """Another attempt of the execution if its policy allows one, else its failure."""
-    payload = codec.encode_failure(error)
-    seconds = workflow.retry.delay(attempt, error, random)
-    if seconds is None:
+    if verdict.seconds is None:
         return End(Ending.FAILED, payload, cause_seq=cause_seq)
-    return End(Ending.RETRY, payload, wake_at=now + round(seconds * 1e6), cause_seq=cause_seq)
+    return End(Ending.RETRY, payload, wake_at=now + round(verdict.seconds * 1e6), cause_seq=cause_seq)
 
 
 def undone(claimed: Claimed) -> End:
-    reason = (
-        f"the effects of execution `{claimed.id}` were undone when it failed, so what it recorded is true no more; "
-        "cancel it and submit it anew"
-    )
-    return End(Ending.PARKED, codec.encode(reason))
+    return End(Ending.PARKED, codec.encode(undone_reason(claimed.id)))
 
 
 def not_undone(claimed: Claimed, unwinding: End | None) -> End:
     """It is to end, and the code does not come to all the undo steps which it registered when it ran."""
     sentence = "the code ended before it came to all undo steps that are recorded"
     return diverged(claimed, Difference(sentence, "its end", "undo steps", ""), unwinding)
+
+
+def unexpected(claimed: Claimed, error: BaseException) -> End:
+    """An error came out where none is expected: its records stand as they are."""
+    reason = (
+        f"execution `{claimed.id}` met an error where none is expected ({codec.told_error(error)}); see the worker's "
+        "log, mend the code, then resume it"
+    )
+    return End(Ending.PARKED, codec.encode(reason))
+
+
+def waits_for_nothing(claimed: Claimed) -> End:
+    """Its code awaits something that nothing will bring: no step, no timer, no event."""
+    reason = (
+        f"the async body of execution `{claimed.id}` waits for something that nothing will bring: no step runs, and it "
+        "waits for no event, child or time; mend its code, then resume it, or cancel it"
+    )
+    return End(Ending.PARKED, codec.encode(reason))
+
+
+SAME_CODE = "run the code it began with, then resume it"
+OTHER_PATH = (
+    "if the code is the one it began with, its new attempt takes another path than the attempt that recorded this, "
+    "which stands: let the step have the same arguments in each attempt, or another name on the other path, "
+    "then resume it"
+)
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -70,6 +90,7 @@ class Difference(msgspec.Struct, frozen=True):
     code: str
     record: str
     place: str  # "" where no line of the user's is to be found
+    remedy: str = SAME_CODE
 
 
 def diverged(claimed: Claimed, difference: Difference, unwinding: End | None = None) -> End:
@@ -77,7 +98,7 @@ def diverged(claimed: Claimed, difference: Difference, unwinding: End | None = N
     at = f", at {difference.place}" if difference.place else ""
     message = (
         f"workflow `{claimed.workflow}` no longer matches the records of execution `{claimed.id}`: "
-        f"{difference.sentence}{at}; run the code it began with, then resume it"
+        f"{difference.sentence}{at}; {difference.remedy}"
     )
     if unwinding is not None:
         why = "was cancelled" if unwinding.kind == Ending.CANCELLED else "ran out of time"
@@ -95,14 +116,22 @@ def told(key: Key) -> str:
     return f"`{name}` number {ordinal + 1}{place}"
 
 
-def cause_seq_of(error: BaseException | None, known: dict[int, tuple[BaseException, int]]) -> int:
-    """The record of the step failure that left the body, as itself or as what was raised from it; 0 if none did."""
-    for _ in range(CHAIN_LENGTH_MAXIMUM):
-        if error is None:
-            return 0
-        if id(error) in known:
-            return known[id(error)][1]
-        if isinstance(error, BaseExceptionGroup):
-            return next((seq for each in error.exceptions if (seq := cause_seq_of(each, known))), 0)
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return 0
+def causes_of(
+    error: BaseException | None, known: dict[int, tuple[BaseException, int]], beside: dict[int, list[BaseException]]
+) -> list[int]:
+    """The records of what left the body, as itself or as what was raised from it: all of a group, all of one gather."""
+    found: list[int] = []
+    left = [error]
+    seen: set[int] = set()
+    while left and len(seen) < MAX_CHAIN_LENGTH:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if id(one) in known:
+            others = [known[id(other)][1] for other in beside.get(id(one), ()) if id(other) in known]
+            found += [known[id(one)][1], *others]
+            continue
+        members = codec.members_of(one)
+        left += reversed(members[:MAX_CHAIN_LENGTH]) if members else [codec.cause_of(one)]
+    return list(dict.fromkeys(found))

@@ -1,22 +1,17 @@
-"""What was put before an execution and not consumed yet, and the waits that consume it. Never writes a database."""
+"""What was put before an execution and not consumed yet. Waits for nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
-from hydra import codec
-from hydra.client.completions import CALLBACK_PREFIX
-from hydra.definitions import RESERVED_PREFIX
-from hydra.errors import EventTimeout
-from hydra.execution import Claimed, Message, RecordKind
-from hydra.family import CHILD_PREFIX
+from hydra.body.replay import Key
+from hydra.body.strand import Strand
+from hydra.execution import Claimed, Message, Record, RecordKind
 
-if TYPE_CHECKING:
-    from hydra.body.executor import Execution
-
-EVENT, EXPIRY, WAIT = str(RecordKind.EVENT), str(RecordKind.EXPIRY), str(RecordKind.WAIT)
-EVENT_PREFIX = f"{RESERVED_PREFIX}event:"  # of the keys of waits, so that no step's name is one
+EVENT = str(RecordKind.EVENT)
 
 
 class Mailbox:
@@ -24,8 +19,17 @@ class Mailbox:
 
     def __init__(self, claimed: Claimed) -> None:
         self._messages: dict[str, list[Message]] = {}
+        self._numbers: dict[str, int] = {}  # by id, in the order of arrival
+        self._expiring: Counter[str] = Counter()  # names whose next message the database may be giving to a wait
+        self.has_more = claimed.has_more  # there are messages that were not brought yet
         # What comes once and is asked for as often as one likes: the ends of children, callbacks (None: expired).
-        self.kept: dict[str, bytes | None] = {}
+        self.kept: dict[str, tuple[bytes | None, int, int]] = {}  # and when, and where, it was recorded
+        self.waiting_for: dict[str, list[Strand]] = {}  # more than one may wait for what is kept
+        self.child_seqs: dict[str, int] = {}  # the records of what children said
+        self.arrived: dict[int, Record] = {}  # events that the database wrote in the place of expiries, by number
+        self.undecided: list[int] = []  # expiries in whose place it may write some
+        self.set_aside_count = 0
+        self.noted: set[Key] = set()  # waits that senders know of
         if claimed.messages:
             # A worker that died may have consumed some since the claim that brought them.
             consumed = {record.digest for record in claimed.records if record.kind == EVENT}
@@ -33,64 +37,48 @@ class Mailbox:
 
     def add(self, messages: list[Message]) -> None:
         for message in messages:
+            self._numbers[message.id] = len(self._numbers)
             self._messages.setdefault(message.name, []).append(message)
 
+    def first_arrival(self) -> tuple[Message, Strand] | None:
+        """The message that arrived first of those that are waited for, and who waits."""
+        arrived = [
+            messages[0]
+            for name, messages in self._messages.items()
+            if messages and self.waiting_for.get(name) and not self._expiring[name]
+        ]
+        if not arrived:
+            return None
+        first = min(arrived, key=lambda message: self._numbers[message.id])
+        return first, self.waiting_for[first.name][0]
+
+    def before(self, name: str) -> Strand | None:
+        """Who waits for a message that arrived before the next one of that name."""
+        messages = self._messages.get(name)
+        first = self.first_arrival() if messages else None
+        if not messages or first is None or self._numbers[first[0].id] >= self._numbers[messages[0].id]:
+            return None
+        return first[1]
+
+    def arrived_at(self, name: str) -> int:
+        """When the next message of that name was sent; 0 where none has come."""
+        messages = self._messages.get(name)
+        return messages[0].sent_at if messages else 0
+
     def take(self, name: str) -> Message | None:
-        waiting = self._messages.get(name)
+        waiting = None if self._expiring[name] else self._messages.get(name)
         return waiting.pop(0) if waiting else None
 
+    @contextmanager
+    def expiring(self, name: str) -> Iterator[None]:
+        """While it is not known which message a wait that is over got, none of its name is taken."""
+        self._expiring[name] += 1
+        try:
+            yield
+        finally:
+            self._expiring[name] -= 1
 
-def wait_event(
-    execution: Execution, branch: str, ordinal: int, name: str, annotation: Any, seconds: float | None
-) -> Any:
-    """What the next message of that name says; EventTimeout when none came in time. One that is there wins."""
-    payload = wait_message(execution, (branch, EVENT_PREFIX + name, ordinal), name, seconds)
-    if payload is None:
-        raise EventTimeout(f"no event `{name}` came to execution `{execution.claimed.id}` in time")
-    return decode_said(payload, annotation)
-
-
-def decode_said(payload: bytes, annotation: Any) -> Any:
-    value = codec.decode(payload, annotation)
-    if isinstance(annotation, type) and annotation is not Any and not isinstance(value, annotation):
-        # Whoever sent it had only JSON, in which a Decimal or a date is a string.
-        return codec.from_json(value, annotation)
-    return value
-
-
-def wait_message(execution: Execution, key: tuple[str, str, int], name: str, seconds: float | None) -> bytes | None:
-    """The payload of the next message of that name, consumed by a record; None, recorded too, when the time is over."""
-    past = execution.ask(key, (EVENT, EXPIRY), b"")
-    if past is not None and past.outcome is not None:
-        return past.outcome.payload
-    if name in execution.mailbox.kept:
-        return execution.mailbox.kept[name]
-    due_at = 0 if past is None else past.due_at
-    host = execution.host
-    if seconds is not None and not due_at:
-        now = host.now()
-        due_at = now + round(seconds * 1e6)
-        execution.append(WAIT, key, 1, b"", None, now, now, due_at)
-    mailbox = execution.mailbox
-    while True:
-        if name in mailbox.kept:
-            return mailbox.kept[name]
-        message = mailbox.take(name)
-        now = host.now()
-        if message is not None:
-            execution.append(EVENT, key, 1, UUID(message.id).bytes, message.payload, message.sent_at, now)
-        elif due_at and due_at <= now:
-            execution.append(EXPIRY, key, 1, b"", None, now, now)
-        else:
-            execution.listening_count += 1
-            try:
-                execution.wait_idle(now, due_at)
-            finally:
-                execution.listening_count -= 1
-            continue
-        execution.handed = execution.seq
-        payload = None if message is None else message.payload
-        if name.startswith((CHILD_PREFIX, CALLBACK_PREFIX)):
-            mailbox.kept[name] = payload
-            execution.deliver([])  # others may wait for it
-        return payload
+    def forget(self, record: Record) -> None:
+        """The database has given this one to a wait."""
+        for messages in self._messages.values():
+            messages[:] = [message for message in messages if UUID(message.id).bytes != record.digest]

@@ -5,26 +5,74 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable
+from contextvars import Context
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
 from hydra import codec
-from hydra.body import bulk
+from hydra.body.plain_map import map_plainly
+from hydra.body.record_log import RecordLog
+from hydra.body.strand import Strand
 from hydra.context import Current
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 from hydra.errors import HydraError, LeaseLost, PayloadTooLarge
+from hydra.execution import ChildKey, Claimed, End
 
-if TYPE_CHECKING:
-    from hydra.body.executor import Execution
-    from hydra.body.host import Strand
-    from hydra.body.limits import Interruptible
-    from hydra.body.spawning import Child
-
-PROGRESS_BYTES_MAXIMUM = 16_384  # of what `hydra.heartbeat` is given, encoded
+MAX_PROGRESS_BYTES = 16_384  # of what `hydra.heartbeat` is given, encoded
 NEVER_NS = 1 << 62
 IMMUTABLE = frozenset({int, float, bool, str, bytes, type(None), Decimal, datetime, date, time, timedelta, UUID})
+
+
+class Interruptible(Protocol):
+    """A step under way."""
+
+    is_interrupted: bool
+
+    def ask(self) -> None:
+        """Tell it that its execution stops, so far as it can be told."""
+        ...
+
+    def interrupt(self) -> None: ...
+
+
+class StepHost(Protocol):
+    """What a step under way needs of the hub."""
+
+    def now(self) -> int: ...
+    def boottime_ns(self) -> int: ...
+    def may_start(self) -> bool: ...
+    def resume(self, strand: Strand) -> None: ...
+    def beaten(self, call: StepCall) -> None:
+        """The call says that it goes on. From any thread."""
+        ...
+
+    def report(self, call: StepCall) -> None:
+        """Let the supervisor know of the call's progress, now and then. From any thread."""
+        ...
+
+
+class StepOwner(Protocol):
+    """What a step under way needs of its execution."""
+
+    token: int
+    claimed: Claimed
+    calls: set[StepCall]  # steps under way that can be told to stop
+    stopping: End | None  # how the claim ends, once that is decided
+
+    @property
+    def host(self) -> StepHost: ...
+    @property
+    def log(self) -> RecordLog: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def is_to_stop(self) -> bool: ...
+    @property
+    def is_lost(self) -> bool: ...
+    def current(self, step: str | None, attempt: int) -> Current: ...
+    def hold(self) -> None: ...
 
 
 class StepCall:
@@ -35,7 +83,9 @@ class StepCall:
         "args",
         "attempt",
         "branch",
+        "context",
         "deadline_ns",
+        "digest",
         "error",
         "execution",
         "finished_at",
@@ -52,6 +102,7 @@ class StepCall:
         "timeout_ns",
     )
 
+    is_body = False
     beat_ns = 0  # when it last said that it goes on, where it has to
     stop_at_ns = 0  # 0: it was not asked to stop
     overdue_reason = ""
@@ -59,14 +110,16 @@ class StepCall:
     progress: bytes | None = None
     reported_at = 0
     is_reporting = False
+    place = -1  # in the worker's page, of one that has to say that it goes on
 
     def __init__(
         self,
-        execution: Execution,
+        execution: StepOwner,
         branch: str,
         step: Step[..., Any],
         ordinal: int,
         attempt: int,
+        digest: bytes,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
@@ -76,18 +129,30 @@ class StepCall:
         self.function = step.function
         self.ordinal = ordinal
         self.attempt = attempt
+        self.digest = digest  # of its arguments: a try that crashes is known by them
         self.args = args
         self.kwargs = kwargs
         self.result: Any = None
         self.error: BaseException | None = None
         self.started_at = 0  # 0: it was not allowed to start
         self.finished_at = 0
+        self.context: Context | None = None  # a copy of the body's, as it was at the call
         self.timeout_ns = step.timeout_ns  # 0: none
         self.deadline_ns = 0
         self.running: Interruptible | None = None
         self.is_given_up = False
         self.has_switched = False
         self.strand: Strand | None = None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Nobody waits for it any more: it is not tried again."""
+        return self.strand is not None and self.strand.is_given_up
+
+    @property
+    def recorded_as(self) -> tuple[str, int]:
+        """The name and the number under which this try is recorded."""
+        return self.step.name, self.attempt
 
     def overdue_at_ns(self) -> int:
         """When it is to be ended, as things stand."""
@@ -109,22 +174,29 @@ class StepCall:
         else:
             self.is_cut_off = True
             self.overdue_reason = (
-                f"step `{step.name}` did not end within {step.cancel_grace_ns / 1e9:g} s "
-                "after its execution was cancelled or ran out of time"
+                f"step `{step.name}` did not end within {step.cancel_grace_ns / 1e9:g} s after it was asked to stop"
             )
         return True
 
     def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What this try may change without the body or the next try seeing it."""
-        if not self.kwargs and IMMUTABLE.issuperset(map(type, self.args)):
-            return self.args, self.kwargs
-        return copy.deepcopy((self.args, self.kwargs))
+        if not self.kwargs:
+            for argument in self.args:
+                if type(argument) not in IMMUTABLE:
+                    break
+            else:
+                return self.args, self.kwargs
+        try:
+            return copy.deepcopy((self.args, self.kwargs))
+        except RecursionError:  # Python's own copies less deep than what a payload takes
+            args, kwargs = codec.decode(codec.encode((self.args, self.kwargs)))
+            return args, kwargs
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if step.is_transaction:
             raise HydraError(
                 f"transaction `{step.name}` belongs in a workflow's body, not in step `{self.step.name}`; "
-                f"call `{step.__name__}.function(connection, …)` there."
+                f"call `{step.__name__}.function(connection, …)` there"
             )
         return step.function(*args, **kwargs)
 
@@ -132,37 +204,39 @@ class StepCall:
         return workflow.function(*args, **kwargs)
 
     def sleep(self, seconds: float) -> None:
-        raise HydraError(f"`hydra.sleep` belongs in a workflow's body, not in step `{self.step.name}`; use time.sleep.")
+        raise HydraError(f"`hydra.sleep` belongs in a workflow's body, not in step `{self.step.name}`; use time.sleep")
 
     def wait_event(self, name: str, annotation: Any, seconds: float | None) -> Any:
-        raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`.")
+        raise HydraError(f"`hydra.wait_event` belongs in a workflow's body, not in step `{self.step.name}`")
 
-    def callback_token(self, key: str | None) -> str:
-        raise HydraError(f"`hydra.callback_token` belongs in a workflow's body, not in step `{self.step.name}`.")
+    def callback_token(self, key: str | None, annotation: Any) -> str:
+        raise HydraError(f"`hydra.callback_token` belongs in a workflow's body, not in step `{self.step.name}`")
 
     def wait_callback(self, token: str, annotation: Any, seconds: float | None) -> Any:
-        raise HydraError(f"`hydra.wait_callback` belongs in a workflow's body, not in step `{self.step.name}`.")
+        raise HydraError(f"`hydra.wait_callback` belongs in a workflow's body, not in step `{self.step.name}`")
 
     def on_failure(self, bound: BoundStep[Any]) -> None:
-        raise HydraError(f"`hydra.on_failure` belongs in a workflow's body, not in step `{self.step.name}`.")
+        raise HydraError(f"`hydra.on_failure` belongs in a workflow's body, not in step `{self.step.name}`")
 
     def is_cancelled(self) -> bool:
-        return self.execution.is_to_stop
+        return self.stop_at_ns > 0 or self.execution.is_to_stop
 
     def heartbeat(self, progress: Any) -> None:
         host = self.execution.host
         self.beat_ns = host.boottime_ns()
+        # guard R5: a long step hears of the deadline by its heartbeat
         if not host.may_start() or self.execution.is_lost:
             raise LeaseLost(
                 f"step `{self.step.name}` may not go on: its node may have lost the execution; let this pass"
             )
+        host.beaten(self)
         if progress is None:
             return
         payload = codec.encode(progress)
-        if len(payload) > PROGRESS_BYTES_MAXIMUM:
+        if len(payload) > MAX_PROGRESS_BYTES:
             raise PayloadTooLarge(
                 f"the progress of step `{self.step.name}` takes {len(payload)} bytes, "
-                f"more than {PROGRESS_BYTES_MAXIMUM}; say less"
+                f"more than {MAX_PROGRESS_BYTES}; say less"
             )
         self.reported_at = host.now()
         self.progress = payload
@@ -170,25 +244,28 @@ class StepCall:
             self.is_reporting = True
             host.report(self)
 
-    def spawn(self, bound: BoundWorkflow[Any], key: str | None) -> Any:
+    def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any:
         raise HydraError(
-            f"`hydra.spawn` belongs in a workflow's body, not in step `{self.step.name}`; use Engine.submit in a step."
+            f"`hydra.spawn` belongs in a workflow's body, not in step `{self.step.name}`; use Engine.submit in a step"
         )
 
-    def child_result(self, child: Child[Any]) -> Any:
-        raise HydraError(f"a child's result belongs in a workflow's body, not in step `{self.step.name}`.")
+    def child_result(self, child: Any) -> Any:
+        raise HydraError(f"a child's result belongs in a workflow's body, not in step `{self.step.name}`")
 
     def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-        raise HydraError(f"`hydra.continue_as_new` belongs in a workflow's body, not in step `{self.step.name}`.")
+        raise HydraError(f"`hydra.continue_as_new` belongs in a workflow's body, not in step `{self.step.name}`")
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         return make()
 
     def patched(self, name: str) -> bool:
-        raise HydraError(f"`hydra.patched` belongs in a workflow's body, not in step `{self.step.name}`.")
+        raise HydraError(f"`hydra.patched` belongs in a workflow's body, not in step `{self.step.name}`")
+
+    def wait_first(self, waits: Any, losers: Any) -> Any:
+        raise HydraError(f"`hydra.wait_first` belongs in a workflow's body, not in step `{self.step.name}`")
 
     def map(self, bound: BoundEach[Any], chunk: int, concurrency: int) -> Any:
-        return bulk.map_plainly(bound)
+        return map_plainly(bound)
 
     def gather(self, bound: tuple[BoundStep[Any], ...], concurrency: int | None) -> tuple[Any, ...]:
         return tuple(each.step.function(*each.args, **each.kwargs) for each in bound)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 from hydra import codec
-from hydra.body import doubts
-from hydra.body.host import running
+from hydra.body import lookups
+from hydra.body.endings import told
+from hydra.body.exhausted import park_step
+from hydra.body.protocol import RunningExecution
+from hydra.body.replay import Key, Past, Used
+from hydra.body.retrying import due_of, judge, judge_record
 from hydra.body.step_call import StepCall
+from hydra.body.strand import GivenUp, running
 from hydra.body.transactions import TransactionCall
 from hydra.definitions import Step
+from hydra.errors import Interrupt
 from hydra.execution import Record, RecordKind
-
-if TYPE_CHECKING:
-    from hydra.body.executor import Execution
+from hydra.retry import Verdict
 
 STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
+CRASH = str(RecordKind.CRASH)
 RESOLUTION = str(RecordKind.RESOLUTION)
 STEP_KINDS = (STEP, FAILURE, RESOLUTION)
+UNUSED = Used()
 
 
 def run_step(
-    execution: Execution,
+    execution: RunningExecution,
     branch: str,
     step: Step[..., Any],
     ordinal: int,
@@ -34,85 +40,137 @@ def run_step(
     The caller marks it as handed out, when it does that.
     """
     key = (branch, step.name, ordinal)
-    past = execution.ask(key, STEP_KINDS, digest)
-    attempt, failed_count, needed = 1, 0, 0
+    # Where nothing is recorded there is nothing to ask, and the caller has looked who calls.
+    is_first = execution.history is None and execution.stopping is None
+    past = None if is_first else execution.ask(key, STEP_KINDS, digest, (args, kwargs))
+    attempt, used, needed = 1, UNUSED, 0
     if past is not None:
         if past.outcome is not None:
-            return _replayed(execution, step, past.outcome)
-        attempt, failed_count = past.try_count + 1, past.failed_count
+            return _replayed(execution, key, step, past.outcome)
+        attempt, used = past.try_count + 1, past.used
+        digest = past.digest or digest  # what one key stands for keeps its digest, whatever its classes gain
         execution.wait_until(past.due_at)
+        if step.lookup is None:
+            _judge(execution, step, key, digest, past)
     if step.lookup is not None:
-        return doubts.run_step(execution, key, step, digest, args, kwargs)
+        return lookups.run_step(execution, key, step, digest, args, kwargs)
     host = execution.host
     while True:
         execution.wait_to_start(needed)
         call: StepCall
         reserved = 0
         if step.is_transaction:
-            transacting = TransactionCall(execution, branch, step, ordinal, attempt, args, kwargs)
-            _transact(execution, transacting, digest)
+            transacting = TransactionCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
+            _transact(execution, transacting)
             if transacting.record is not None:
+                running().had(transacting.record.finished_at, transacting.seq)
                 return transacting.result
             call, reserved = transacting, transacting.seq
         else:
-            call = StepCall(execution, branch, step, ordinal, attempt, args, kwargs)
+            call = StepCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
             host.perform(call)
             if not call.started_at:
                 continue
         error = call.error
         if error is None:
             try:
-                payload = codec.encode(call.result)
-                value = step.types.decode_result(payload)
-            except Exception as unfit:  # user classes take part in decoding
-                error, seconds = unfit, None
+                payload, value = step.types.encode_result(call.result)
+            except (GivenUp, Interrupt):
+                raise
+            except BaseException as unfit:  # user classes take part in decoding
+                error, verdict = unfit, Verdict()
             else:
-                execution.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
+                execution.log.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
                 return value
         else:
-            execution.cut_off(call, key, digest)
-            seconds = step.retry.delay(failed_count + 1, error, host.random())
+            execution.cut_off(call, key)
+            verdict = judge(call, error, used, host.random())
         payload = codec.encode_failure(error)
-        if seconds is None:
-            execution.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
-            raise execution.rebuilt(payload, reserved or execution.seq)
-        due_at = call.finished_at + round(seconds * 1e6)
-        execution.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
-        needed = reserved or execution.seq
+        is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
+        if verdict.seconds is None and not is_parking:
+            execution.log.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
+            raise execution.rebuilt(key, payload, reserved or execution.log.seq)
+        due_at = due_of(verdict, call)
+        execution.log.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
+        if call.is_abandoned:
+            raise GivenUp
+        needed = reserved or execution.log.seq
+        if is_parking:
+            park_step(execution, key, needed, payload)
         attempt += 1
-        failed_count += 1
-        execution.wait_until(due_at)
+        used = used.after(verdict, call.started_at)
+        execution.wait_until(abs(due_at))
 
 
-def _transact(execution: Execution, call: TransactionCall, digest: bytes) -> None:
+def _judge(execution: RunningExecution, step: Step[..., Any], key: Key, digest: bytes, past: Past) -> None:
+    """Its last try was killed for its time-out, or is known to be the last: wait as its policy says, fail, or park."""
+    last, is_exhausted, at = past.last_failure, True, None
+    if past.timed_out is not None:
+        last = past.timed_out
+        verdict, at = judge_record(execution, key, step, last, past.used)
+        is_exhausted = verdict.is_exhausted
+    if last is None:
+        return
+    payload = last.payload
+    assert payload is not None
+    if at is not None:
+        execution.wait_until(at)
+    elif is_exhausted and step.retry.parks:
+        park_step(execution, key, last.seq, payload)
+    else:
+        execution.log.append(FAILURE, key, last.attempt, digest, payload, last.started_at, last.finished_at)
+        raise execution.rebuilt(key, payload, execution.log.seq)
+
+
+def _transact(execution: RunningExecution, call: TransactionCall) -> None:
     """Run it when everything before it is durable; meanwhile its number is kept free, and nothing later is sent."""
-    while execution.durable < execution.seq or execution.reserved:
+    while execution.log.durable < execution.log.seq or execution.log.reserved:
         execution.wait()
-    execution.seq += 1
-    call.seq = execution.reserved = execution.seq
-    call.digest = digest
+    call.seq = execution.log.reserve()
     execution.host.perform(call)
     while call.is_void or not call.started_at:
         execution.host.left_transaction(call)
         if execution.stopping is None and execution.is_to_stop:
-            execution.unreserve()
+            execution.log.unreserve()
             execution.go_on_sending()
             execution.stand_still()
         execution.host.resume_when_leased(running())
-        execution.wait()
+        try:
+            execution.wait()
+        except GivenUp:
+            _leave(execution, call)
+            raise
         call.is_void, call.started_at, call.error = False, 0, None
         execution.host.perform(call)
-    execution.reserved = 0
+    execution.log.release(is_written=call.record is not None)
     execution.host.left_transaction(call)
-    if call.record is not None:
-        execution.durable = call.seq
+    if call.is_cancelling:
+        execution.halt("cancelled")
     execution.go_on_sending()
 
 
-def _replayed(execution: Execution, step: Step[..., Any], record: Record) -> Any:
+def _leave(execution: RunningExecution, call: TransactionCall) -> None:
+    """It was given up before it could commit; the number that was kept for it tells that."""
+    reason = codec.encode(f"transaction `{call.step.name}` was given up before it committed")
+    key, now = (call.branch, call.step.name, call.ordinal), execution.host.now()
+    execution.log.append(CRASH, key, call.attempt, call.digest, reason, now, now, 0, call.seq)
+    execution.log.release(is_written=False)
+    execution.go_on_sending()
+
+
+def _replayed(execution: RunningExecution, key: Key, step: Step[..., Any], record: Record) -> Any:
     assert record.payload is not None
     if record.kind == FAILURE:
-        raise execution.rebuilt(record.payload, record.seq)
+        raise execution.rebuilt(key, record.payload, record.seq)
     if record.kind == RESOLUTION:
-        return doubts.resolved(execution, step, record.payload)
-    return step.types.decode_result(record.payload)
+        return lookups.resolved(execution, step, record.payload)
+    try:
+        return step.types.decode_result(record.payload)
+    except BaseException as error:  # user classes take part in decoding
+        return _unreadable(execution, key, error)
+
+
+def _unreadable(execution: RunningExecution, key: Key, error: BaseException) -> NoReturn:
+    """It was read when it was recorded."""
+    sentence = f"{told(key)} has a result that the code cannot read any more: {codec.message_of(error)}"
+    execution.diverge(sentence, "what it returns now", "another result")

@@ -15,22 +15,19 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hydra import codec
-from hydra.body.file_limit import FileLimit
-from hydra.body.step_call import StepCall
+from hydra.body.fork_guard import Forked, end_child
+from hydra.body.sqlite_limit import FileLimit
+from hydra.body.step_call import StepCall, StepOwner
+from hydra.definitions import Step
 from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
-from hydra.execution import ExecutionCommit, NodeRef, Record, RecordKind
+from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind
 from hydra.stores.store import Passing, StepConnection, Store
 
-if TYPE_CHECKING:
-    from hydra.body.executor import Execution
-    from hydra.definitions import Step
-
-TRIES_MAXIMUM = 20  # of a function whose transaction lost a lock, or its connection, each time
+MAX_TRIES = 20  # of a function whose transaction lost a lock, or its connection, each time
 PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered
-PAUSE_SECONDS_MAXIMUM = 1.0
+MAX_PAUSE_SECONDS = 1.0
 INTERRUPT_EVERY_SECONDS = 0.2  # until a transaction whose execution stops is over: it may be between two statements
 TELL_EVERY_SECONDS = 10.0  # in the log, that the database does not answer
 
@@ -40,25 +37,26 @@ log = logging.getLogger("hydra.worker")
 class TransactionCall(StepCall):
     """One try of a transaction. `record` is what it committed, under the number `seq` that was kept free for it."""
 
-    __slots__ = ("digest", "is_stopped", "is_void", "own", "place", "record", "seq")
+    __slots__ = ("is_cancelling", "is_stopped", "is_void", "own", "place", "record", "seq")
 
     def __init__(
         self,
-        execution: Execution,
+        execution: StepOwner,
         branch: str,
         step: Step[..., Any],
         ordinal: int,
         attempt: int,
+        digest: bytes,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        super().__init__(execution, branch, step, ordinal, attempt, args, kwargs)
+        super().__init__(execution, branch, step, ordinal, attempt, digest, args, kwargs)
         self.place = -1  # in the worker's page, until the supervisor was told
         self.is_void = False  # the execution stopped before it could be done: nothing was written or learned
+        self.is_cancelling = False  # it is written, and a cancel was asked for
         self.is_stopped = False  # its execution stops: it is rolled back, unless its COMMIT was first
         self.own: StepConnection | None = None  # on which it is under way
         self.seq = 0
-        self.digest = b""
         self.record: Record | None = None
 
 
@@ -122,7 +120,7 @@ class Transactions:
                 passing_count += again.is_counted
                 pause_count += 1
                 self._pause(call, pause_count, again)
-                if passing_count == TRIES_MAXIMUM:
+                if passing_count == MAX_TRIES:
                     raise again.cause from None
             else:
                 call.record = record
@@ -135,7 +133,7 @@ class Transactions:
         if not again.is_counted and now >= self._told_at + TELL_EVERY_SECONDS:
             self._told_at = now
             log.warning("transaction `%s` waits for the database: %s", call.step.name, again.cause)
-        pause = min(PAUSE_SECONDS * 2 ** min(count, 10), PAUSE_SECONDS_MAXIMUM)
+        pause = min(PAUSE_SECONDS * 2 ** min(count, 10), MAX_PAUSE_SECONDS)
         while True:
             if call.execution.stopping is not None or call.is_stopped:
                 call.is_void = True
@@ -159,12 +157,14 @@ class Transactions:
             is_in_function = True
             run = call.step.function if limit is None else partial(limit.run, call.step.function)
             result = run(own.connection, *args, **kwargs)
-            item = self._item(call, codec.encode(result))
-            call.step.types.decode_result(item.records[0].payload or b"")
+            if Forked.is_child:
+                end_child()
+            item = self._item(call, call.step.types.encode_result(result)[0])
             self._refuse_stopped(call)
             is_in_function, is_committing = False, True
             node = NodeRef(self._node_id, self._session())
-            if own.commit(node, item, item.records[0].finished_at):
+            if answer := own.commit(node, item, item.records[0].finished_at):
+                call.is_cancelling = answer == CommitAnswer.CANCELLING
                 return item.records[0]
             stored = self._stored(call)
             if stored is None:
@@ -230,7 +230,7 @@ class Transactions:
                 records = self._opened().records(call.execution.claimed.id)
             except (StoreUnavailable, ConfigError) as error:
                 log.warning("the outcome of transaction `%s` is not known yet: %s", call.step.name, error)
-                time.sleep(PAUSE_SECONDS_MAXIMUM * random.uniform(0.2, 0.4))
+                time.sleep(MAX_PAUSE_SECONDS * random.uniform(0.2, 0.4))
                 continue
             key = (call.branch, call.step.name, call.ordinal)
             return next((r for r in records if r.seq == call.seq and (r.branch, r.name, r.ordinal) == key), None)

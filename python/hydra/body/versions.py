@@ -5,40 +5,35 @@ Both are records: made where the code comes to them first, never where a replay 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra import codec
 from hydra.body.endings import Difference
-from hydra.body.places import place_of_function
+from hydra.body.protocol import RunningExecution
 from hydra.body.replay import PATCHED_PREFIX, History
-from hydra.definitions import RESERVED_PREFIX, Workflow
-from hydra.execution import DIVERGED, Claimed, End, Ending, RecordKind
-
-if TYPE_CHECKING:
-    from hydra.body.executor import Execution
+from hydra.body.source_places import place_of_function
+from hydra.definitions import Workflow
+from hydra.execution import DIVERGED, RESERVED_PREFIX, Claimed, End, Ending, RecordKind
 
 VALUE = str(RecordKind.VALUE)
 VERSION = f"{RESERVED_PREFIX}version"  # the first record of an execution whose workflow declares a version
 VERSION_KEY = ("", VERSION, 0)
 
 
-def begin(execution: Execution) -> End | None:
-    """Find the version it began under, or record the newest; an end where the code does not declare that one."""
+def begin(execution: RunningExecution) -> tuple[str | None, Difference | None]:
+    """The version it began under, found or recorded; a difference where the code does not declare that one."""
     claimed, workflow = execution.claimed, execution.workflow
     if execution.history is None:
-        execution.version = workflow.versions[0]
+        version = workflow.versions[0]
         now = execution.host.now()
-        execution.append(VALUE, VERSION_KEY, 1, b"", codec.encode(execution.version), now, now)
-        execution.handed = execution.seq
-        return None
-    execution.version = recorded_version(claimed)
+        execution.log.append(VALUE, VERSION_KEY, 1, b"", codec.encode(version), now, now)
+        execution.log.hand_out()  # guard G5: no step starts before its version is durable
+        return version, None
+    version = recorded_version(claimed)
     execution.history.ask(VERSION_KEY)
-    if execution.version in workflow.versions:
-        return None
-    execution.difference = Difference(
-        "", *told_versions(workflow, execution.version), place_of_function(workflow.function)
-    )
-    return undeclared(claimed, workflow, execution.version)
+    if version in workflow.versions:
+        return version, None
+    return version, Difference("", *told_versions(workflow, version), place_of_function(workflow.function))
 
 
 def recorded_version(claimed: Claimed) -> Any:

@@ -11,7 +11,21 @@ from typing import Any
 import click
 
 from hydra import __version__
-from hydra.cli import bench, database, demo, deploys, doctor, executions, inspection, nodes, schedules
+from hydra.cli import (
+    acts,
+    bench,
+    database,
+    demo,
+    deploys,
+    doctor,
+    executions,
+    inspection,
+    limits,
+    nodes,
+    pauses,
+    schedules,
+)
+from hydra.cli.output import writable
 from hydra.errors import ConfigError, HydraError, PayloadError
 
 FAILED, USAGE = 1, 2
@@ -30,7 +44,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except HydraError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {writable(str(error))}", err=True)
             sys.exit(USAGE if isinstance(error, ConfigError | PayloadError) else FAILED)
 
 
@@ -45,6 +59,6 @@ def main() -> None:
     """Durable workflows for plain Python functions."""
 
 
-for module in (nodes, executions, schedules, inspection, deploys, database, demo, doctor, bench):
+for module in (nodes, executions, acts, pauses, schedules, limits, inspection, deploys, database, demo, doctor, bench):
     for command in module.COMMANDS:
         main.add_command(command)

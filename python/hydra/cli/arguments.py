@@ -7,22 +7,26 @@ worker makes dataclasses, enums and models of them.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from hydra.codec import check_json_against
 from hydra.errors import PayloadError
 from hydra.stores.store import WorkflowInfo
-from hydra.values.jsonschema import read_text
+from hydra.values.jsonschema import BY_MODEL, MADE, read_text
+from hydra.values.numbers import as_wanted, read_number
 
 Call = tuple[list[Any], dict[str, Any]]
 
 
-def parse_json(text: str) -> Any:
-    """Exact: numbers with a fraction that a float cannot hold are refused by the signature, not rounded here."""
+def parse_json(text: str, read_float: Callable[[str], Any] = read_number) -> Any:
+    """Exact: a number with a fraction that a float cannot hold is a Decimal."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=read_float)
+    except RecursionError:
+        raise PayloadError(f"`{shorten(text)}` is nested too deep") from None
+    except (ValueError, ArithmeticError) as error:
         raise PayloadError(f"`{shorten(text)}` is not JSON: {error}") from None
 
 
@@ -34,10 +38,11 @@ def read_call(text: str, workflow: WorkflowInfo | None) -> Call:
     if workflow is not None:
         signature = json.loads(workflow.signature)
         try:
-            check_json_against(signature, value)
+            check_json_against(signature, parse_json(text, float))
         except PayloadError as error:
             raise PayloadError(f"the arguments do not fit workflow `{workflow.name}`: {error}") from None
-        value = _with_types(value, signature["parameters"])
+        value = _with_schemas(value, signature["parameters"], as_wanted)
+        value = _with_schemas(value, signature["parameters"], _typed)
     return (value, {}) if isinstance(value, list) else ([], value)
 
 
@@ -45,15 +50,16 @@ def shorten(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _with_types(value: Any, parameters: list[dict[str, Any]]) -> Any:
+def _with_schemas(value: Any, parameters: list[dict[str, Any]], read: Callable[[Any, dict[str, Any]], Any]) -> Any:
+    """Each argument read by the schema of its parameter; those without one, which the check refuses, as they are."""
     if isinstance(value, dict):
         schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
         more = _schema_of_more(parameters, "more_keyword")
-        return {name: _typed(item, schemas.get(name, more)) for name, item in value.items()}
+        return {name: read(item, schemas.get(name, more)) for name, item in value.items()}
     positional = [p["schema"] for p in parameters if p["kind"] in ("positional", "any")]
     more = _schema_of_more(parameters, "more_positional")
     positional += [more] * (len(value) - len(positional))
-    return [_typed(item, schema) for item, schema in zip(value, positional, strict=False)]
+    return [read(item, schema) for item, schema in zip(value, positional, strict=False)]
 
 
 def _schema_of_more(parameters: list[dict[str, Any]], kind: str) -> dict[str, Any]:
@@ -73,6 +79,8 @@ class _Reader:
         self._definitions = definitions
 
     def read(self, value: Any, schema: dict[str, Any]) -> Any:
+        if schema.get(MADE) == BY_MODEL:
+            return value
         if "$ref" in schema:
             return self.read(value, self._definitions.get(schema["$ref"].rpartition("/")[2], {}))
         if "anyOf" in schema:

@@ -29,7 +29,7 @@ from hydra.stores.store import Store
 
 PAYLOAD = "x" * 200
 CALLERS = 8
-BULK_COUNT_MAX = 50_000
+MAX_BULK_COUNT = 50_000
 START_SECONDS = 60.0  # for a node to run its first execution
 STOP_SECONDS = 40.0  # longer than a node's drain
 EMPTY_SECONDS = 60.0  # for the namespace to be empty
@@ -141,7 +141,7 @@ class BenchRun:
     def _submit_many(self, bound: BoundWorkflow[int]) -> float:
         count = 0
         began = time.perf_counter()
-        while time.perf_counter() - began < self._seconds and count < BULK_COUNT_MAX:
+        while time.perf_counter() - began < self._seconds and count < MAX_BULK_COUNT:
             handles = self.engine.submit_many([bound] * SUBMIT_CHUNK_SIZE)
             count += len(handles)
             self._ids += [handle.id for handle in handles]

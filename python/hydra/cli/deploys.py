@@ -1,22 +1,21 @@
-"""Commands for a change of code: check it against what is open, run what it got wrong anew."""
+"""Commands for a change of code: check it against what is open, run what it got wrong again."""
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
+from functools import partial
 
 import click
 
-from hydra.checking import Divergence, ReplayCheck
+from hydra.checking import Divergence, ReplayCheck, difference_of_fork
+from hydra.cli.app import import_app
 from hydra.cli.arguments import read_call
 from hydra.cli.executions import known_workflow
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
-from hydra.config import module_name
-from hydra.errors import ConfigError
-from hydra.execution import FINAL
-from hydra.worker.zygote import import_failure
+from hydra.client.engine import Engine
+from hydra.errors import IllegalMove
+from hydra.execution import FINAL, Record, Snapshot
 from hydra.workflow import named, registry
 
 
@@ -70,6 +69,7 @@ def check(module: str, limit: int, db: str | None, namespace: str | None, as_jso
 @click.option("--number", type=click.IntRange(1), default=1, show_default=True, help="Which call of that step.")
 @click.option("--input", "input_json", metavar="JSON", help="Other arguments, as of `hydra submit`; `-` reads them.")
 @click.option("--key", help="Idempotency key of the new execution.")
+@click.option("--module", metavar="MODULE", help="The code that is to run it: where that would park it, it is refused.")
 @database_options
 @json_option
 def fork(
@@ -78,14 +78,18 @@ def fork(
     number: int,
     input_json: str | None,
     key: str | None,
+    module: str | None,
     db: str | None,
     namespace: str | None,
     as_json: bool,
 ) -> None:
     """Begin a new execution with what execution ID had recorded before a step, and print its id.
 
-    What is recorded is kept, and happened once, for ID; from the step on everything is done anew.
+    What is recorded is kept, and happened once, for ID; from the step on everything is done again. With --module, what
+    that code would only park is refused with the reason, such as an input that changes a recorded step's arguments.
     """
+    if module is not None:
+        import_app(module)
     with open_engine(db, namespace) as engine:
         input = None
         if input_json is not None:
@@ -93,23 +97,18 @@ def fork(
             text = sys.stdin.read() if input_json == "-" else input_json
             args, kwargs = read_call(text, known_workflow(engine, workflow))
             input = named(workflow).bind(*args, **kwargs)
-        handle = engine.fork(id, from_step, number=number, input=input, key=key)
+        refuse = None if module is None else partial(refuse_fork, engine)
+        handle = engine.fork(id, from_step, number=number, input=input, key=key, refuse=refuse)
     if as_json:
         print_json({"id": handle.id})
     else:
         click.echo(handle.id)
 
 
-def import_app(module: str) -> None:
-    """As `hydra start` does, with the current directory first on the path."""
-    module_name(module)
-    here = os.getcwd()
-    if sys.path[:1] != [here]:
-        sys.path.insert(0, here)
-    try:
-        importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        raise ConfigError(import_failure(module, error).message) from error
+def refuse_fork(engine: Engine, source: Snapshot, input: bytes, records: list[Record]) -> None:
+    found = engine.read(lambda store: difference_of_fork(store, registry, source, input, records))
+    if found is not None:
+        raise IllegalMove(f"the fork of execution `{source.id}` would only be parked: {found.reason}")
 
 
 COMMANDS = (check, fork)

@@ -15,10 +15,10 @@ from hydra.cli.output import print_json, print_table
 from hydra.config import database_url, namespace_name
 from hydra.errors import HydraError, SchemaError
 from hydra.stores import open_store
-from hydra.stores.store import Finding, Severity, Store
+from hydra.stores.store import Finding, Severity, Stats, Store
 
 DISTRIBUTION = "hydra-engine"
-CLOCK_SECONDS_MAXIMUM = 5
+MAX_CLOCK_SECONDS = 5
 
 
 @click.command()
@@ -64,7 +64,21 @@ def examine_database(store: Store) -> list[Finding]:
         found.append(Finding(Severity.DANGER, "database", str(error)))
     else:
         found.append(Finding(Severity.OK, "tables", "are of this version"))
+        found += judge_serving(store.stats(store.now()))
     return found
+
+
+def judge_serving(stats: Stats) -> list[Finding]:
+    """Due work that nobody takes."""
+    found = [
+        f"{count} executions of workflow `{workflow}` are due, which no living node serves; start one with its code"
+        for workflow, count in stats.unclaimed.items()
+    ]
+    found += [
+        f"{count} due executions need label `{label}`, which no living node has; start one with `--labels {label}`"
+        for label, count in stats.unserved_labels.items()
+    ]
+    return [Finding(Severity.WARNING, "work", sentence) for sentence in found]
 
 
 def judge_build(profile: str) -> Finding:
@@ -88,7 +102,7 @@ def judge_packages(distributions: list[str]) -> Finding:
 def judge_clock(difference_seconds: float) -> Finding:
     side = "ahead of" if difference_seconds > 0 else "behind"
     told = f"the database's is {abs(difference_seconds):.1f} s {side} this host's"
-    if abs(difference_seconds) > CLOCK_SECONDS_MAXIMUM:
+    if abs(difference_seconds) > MAX_CLOCK_SECONDS:
         sentence = f"{told}: timers go by the database's, and only times in logs will disagree"
         return Finding(Severity.WARNING, "clock", sentence)
     return Finding(Severity.OK, "clock", told)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import click
 
+from hydra.checking import differences
+from hydra.cli.app import import_app
 from hydra.cli.arguments import parse_json, read_call
-from hydra.cli.options import DURATION, TAG, database_options, json_option, open_engine
-from hydra.cli.output import print_json
+from hydra.cli.options import DURATION, TAG, database_options, end_refused, json_option, open_engine
+from hydra.cli.output import print_json, writable
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.codec import to_jsonable
-from hydra.errors import HydraError, ResultTimeout, WorkflowCancelled, WorkflowFailed
-from hydra.execution import Status
+from hydra.errors import HydraError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed, WorkflowParked
+from hydra.execution import FINAL, KeyReuse, Status
 from hydra.stores.store import WorkflowInfo
-from hydra.workflow import named
+from hydra.workflow import named, registry
 
 RESULT_TIMEOUT = 60.0
 
@@ -24,6 +27,13 @@ RESULT_TIMEOUT = 60.0
 @click.argument("workflow")
 @click.argument("arguments", metavar="JSON", default="{}")
 @click.option("--key", help="Idempotency key: the same key and arguments give the first execution.")
+@click.option(
+    "--key-reuse",
+    type=click.Choice([str(each) for each in KeyReuse]),
+    default=str(KeyReuse.FIRST),
+    show_default=True,
+    help="For a key that was used before: the first execution, an error, or another one once the last has ended.",
+)
 @click.option("--delay", type=DURATION, help="Start it this much later, such as 5m.")
 @click.option("--priority", type=int, default=0, show_default=True, help="Larger runs first.")
 @click.option("--tag", "tags", type=TAG, multiple=True, metavar="NAME=VALUE", help="May be repeated.")
@@ -33,6 +43,7 @@ def submit(
     workflow: str,
     arguments: str,
     key: str | None,
+    key_reuse: str,
     delay: float | None,
     priority: int,
     tags: tuple[tuple[str, str], ...],
@@ -49,7 +60,7 @@ def submit(
         info = known_workflow(engine, workflow)
         args, kwargs = read_call(sys.stdin.read() if arguments == "-" else arguments, info)
         bound = named(workflow).bind(*args, **kwargs)
-        handle = engine.submit(bound, key=key, delay=delay, priority=priority, tags=dict(tags))
+        handle = engine.submit(bound, key=key, delay=delay, priority=priority, tags=dict(tags), key_reuse=key_reuse)
     if as_json:
         print_json({"id": handle.id})
     else:
@@ -72,32 +83,29 @@ def known_workflow(engine: Engine, name: str) -> WorkflowInfo | None:
 @click.option(
     "--timeout", type=DURATION, default=RESULT_TIMEOUT, show_default="60s", help="Wait this long for the end."
 )
+@click.option("--wait", is_flag=True, help="Wait for a parked one, too, until a person has it go on.")
 @database_options
 @json_option
-def result(id: str, timeout: float, db: str | None, namespace: str | None, as_json: bool) -> None:
+def result(id: str, timeout: float, wait: bool, db: str | None, namespace: str | None, as_json: bool) -> None:
     """Print the result of an execution as JSON, waiting for its end.
 
-    Exit code 1 when it failed, was cancelled or is not done in time; the error goes to standard error.
+    Exit code 1 when it failed, was cancelled, is parked or not done in time; the error goes to standard error.
     """
     with open_engine(db, namespace) as engine:
         handle = engine.get(id)
         try:
-            print_json(to_jsonable(handle.result(timeout=timeout)))
+            print_json(to_jsonable(handle.result(timeout=timeout, wait_while_parked=wait)))
         except WorkflowFailed as error:
             click.echo(error.traceback_text or "", err=True, nl=False)
             _leave(error, as_json)
-        except WorkflowCancelled as error:
+        except (WorkflowCancelled, WorkflowParked, ResultTimeout) as error:
             _leave(error, as_json)
-        except ResultTimeout as error:
-            found = handle.execution()
-            is_parked = found.status is Status.PARKED
-            _leave(HydraError(f"execution `{id}` is parked: {found.reason}") if is_parked else error, as_json)
 
 
 def _leave(error: HydraError, as_json: bool) -> None:
     if as_json:
         print_json({"error": str(error)})
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {writable(str(error))}", err=True)
     sys.exit(1)
 
 
@@ -113,35 +121,89 @@ def cancel(ids: tuple[str, ...], without_undo: bool, db: str | None, namespace: 
             click.echo(f"{handle.id} {'cancelling' if status not in ('cancelled', 'completed', 'failed') else status}")
 
 
-@click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@database_options
-def retry(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
-    """Run failed executions again from the step that failed; everything recorded before it stays."""
-    with open_engine(db, namespace) as engine:
-        for handle in _handles(engine, ids):
-            handle.retry()
-            click.echo(f"{handle.id} pending")
+MODULE = click.option(
+    "--module",
+    metavar="MODULE",
+    help="The code that is to go on with them, as of `hydra start`: what it could not is refused, and why.",
+)
 
 
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@MODULE
 @database_options
-def resume(ids: tuple[str, ...], db: str | None, namespace: str | None) -> None:
-    """Let parked executions go on."""
+def retry(ids: tuple[str, ...], module: str | None, db: str | None, namespace: str | None) -> None:
+    """Run failed executions again from the step that failed; everything recorded before it stays.
+
+    What would only be parked is refused with the reason, as far as it is known: from the records, that its effects were
+    undone; with --module, that the code does not match them. Exit code 1 if any is refused; the others go on.
+    """
+    _order(ids, module, Handle.retry, db, namespace)
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@MODULE
+@database_options
+def resume(ids: tuple[str, ...], module: str | None, db: str | None, namespace: str | None) -> None:
+    """Let parked executions go on.
+
+    With --module, what the code would only park again is refused with the reason; without it, why each was parked is
+    said again, since no more is known here. Exit code 1 if any is refused; the others go on.
+    """
+    _order(ids, module, Handle.resume, db, namespace)
+
+
+def _order(
+    ids: tuple[str, ...],
+    module: str | None,
+    order: Callable[[Handle[object]], None],
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    refused_count = 0
+    if module is not None:
+        import_app(module)
     with open_engine(db, namespace) as engine:
-        for handle in _handles(engine, ids):
-            handle.resume()
+        handles = _handles(engine, ids)
+        reasons = {} if module is None else _reasons(engine, handles)
+        for handle in handles:
+            before = handle.execution()
+            try:
+                if handle.id in reasons:
+                    raise IllegalMove(reasons[handle.id])
+                order(handle)
+            except IllegalMove as error:
+                click.echo(f"{handle.id} refused: {error}", err=True)
+                refused_count += 1
+                continue
             click.echo(f"{handle.id} pending")
+            if before.status is Status.PARKED and module is None:
+                hint = "give `--module` to know beforehand whether your code is parked again"
+                click.echo(f"{handle.id} was parked: {before.reason} ({hint})", err=True)
+    end_refused(refused_count, len(ids))
+
+
+def _reasons(engine: Engine, handles: list[Handle[object]]) -> dict[str, str]:
+    """Why the imported code could not go on with each of those that it could not."""
+    snapshots = [engine.snapshot(handle.id) for handle in handles]
+    found = engine.read(lambda store: differences(store, registry, snapshots))
+    return {id: each.reason for id, each in found.items()}
 
 
 @click.command()
 @click.argument("words", metavar="[ID] NAME [JSON]", nargs=-1, required=True)
 @click.option("--workflow", help="With --key: the execution of this workflow, in place of ID.")
 @click.option("--key")
+@click.option("--id", "signal_id", help="Of the signal, such as `evt_123`: repeated with it, it arrives once.")
 @database_options
 def signal(
-    words: tuple[str, ...], workflow: str | None, key: str | None, db: str | None, namespace: str | None
+    words: tuple[str, ...],
+    workflow: str | None,
+    key: str | None,
+    signal_id: str | None,
+    db: str | None,
+    namespace: str | None,
 ) -> None:
     """Put the event NAME before an execution; one wait for it takes it, now or later. JSON is what it says."""
     if (workflow is None) != (key is None):
@@ -153,8 +215,12 @@ def signal(
     value = parse_json(words[first + 1]) if len(words) == first + 2 else None
     with open_engine(db, namespace) as engine:
         handle = engine.find(workflow or "", key or "") if by_key else engine.get(words[0])
-        handle.signal(words[first], value)
+        handle.signal(words[first], value, id=signal_id)
+        awaited = list(dict.fromkeys(each.name for each in handle.awaited()))
         click.echo(f"{handle.id} signalled")
+        if words[first] not in awaited and handle.status() not in FINAL:
+            names = f"it waits for {', '.join(f'`{name}`' for name in awaited)}" if awaited else "it waits for no event"
+            click.echo(f"warning: nobody waits for `{words[first]}` ({names}); it is kept for a later wait", err=True)
 
 
 @click.command()

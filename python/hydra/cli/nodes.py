@@ -3,46 +3,77 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import click
 
-from hydra.cli.options import DURATION, database_options, json_option, open_engine
+from hydra.cli.circuits import read_circuits
+from hydra.cli.options import DURATION, NAMES, F, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.views import to_datetime
-from hydra.config import database_url, module_name, namespace_name
-from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Settings, Supervisor
+from hydra.config import database_url, label_names, module_name, namespace_name, workflow_patterns
+from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
 from hydra.stores import absolute, without_password
+
+
+def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
+    """Each may be given by its environment variable: `--lease-ttl` as `HYDRA_LEASE_TTL`."""
+    variable = f"HYDRA_{flag.removeprefix('--').replace('-', '_').upper()}"
+    return click.option(flag, *declarations, envvar=variable, show_envvar=True, **settings)
 
 
 @click.command()
 @click.argument("module")
-@click.option("--workers", type=click.IntRange(1), help="Processes that run your code (default: as many as cores).")
-@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Executions per worker.")
-@click.option(
-    "--lease-ttl", type=DURATION, default="10s", show_default=True, help="After this silence others take over."
+@option("--workers", type=click.IntRange(1), help="Processes that run your code (default: as many as cores).")
+@option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Executions per worker.")
+@option("--lease-ttl", type=DURATION, default="10s", show_default=True, help="After this silence others take over.")
+@option(
+    "--drain-timeout",
+    type=DURATION,
+    default="20s",
+    show_default=True,
+    help="How long what runs may take to end after SIGTERM, or in old workers after SIGHUP.",
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
-@click.option("--reload", is_flag=True, help="Import the module anew when its files change.")
-@click.option(
-    "--spawn", is_flag=True, help="Import the module in each worker instead of forking; for code with threads."
-)
-@click.option(
-    "--http", metavar="HOST:PORT", default="", help="Serve /metrics (Prometheus), /healthz and /readyz there."
-)
-@click.option(
+@option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@option("--reload", is_flag=True, help="Import the module again when its files change.")
+@option("--spawn", is_flag=True, help="Import the module in each worker instead of forking; for code with threads.")
+@option("--http", metavar="HOST:PORT", default="", help="Serve /metrics (Prometheus), /healthz and /readyz there.")
+@option(
     "--metric-tag",
     "metric_tags",
     multiple=True,
     metavar="NAME",
     help="Make this tag of executions a label of their metrics; for tags with few values.",
 )
-@click.option(
+@option(
     "--transaction-connections",
     type=click.IntRange(1),
     default=2,
     show_default=True,
     help="How many `@hydra.transaction` steps a worker runs at a time, each on a connection of its own.",
+)
+@option(
+    "--only",
+    type=NAMES,
+    default=(),
+    metavar="NAME,…",
+    help="Run these workflows of MODULE only; patterns such as `bill*` are allowed.",
+)
+@option(
+    "--labels",
+    type=NAMES,
+    default=(),
+    metavar="LABEL,…",
+    help="Run workflows that ask for labels, too, where all of them are among these.",
+)
+@option(
+    "--circuit",
+    "circuits",
+    multiple=True,
+    metavar="[CIRCUIT.]SETTING=VALUE",
+    help="When a circuit breaker opens, and for how long: `slow=2s`, `claim.error-rate=0.3`.",
 )
 @database_options
 def start(
@@ -50,37 +81,45 @@ def start(
     workers: int | None,
     concurrency: int,
     lease_ttl: float,
+    drain_timeout: float,
     log_format: str,
     reload: bool,
     spawn: bool,
     http: str,
     metric_tags: tuple[str, ...],
     transaction_connections: int,
+    only: tuple[str, ...],
+    labels: tuple[str, ...],
+    circuits: tuple[str, ...],
     db: str | None,
     namespace: str | None,
 ) -> None:
     """Run the workflows of MODULE, such as `app` or `shop.billing`, until SIGTERM or Ctrl-C.
 
-    The first signal finishes or hands back what runs, the second stops at once; SIGHUP imports MODULE anew.
+    The first signal finishes or hands back what runs, the second stops at once; SIGHUP imports MODULE again.
     """
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     url = absolute(database_url(db))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
         click.echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
-    settings = Settings(
+    settings = SupervisorSettings(
         module=module_name(module),
         url=url,
         namespace=namespace_name(namespace),
         workers=workers or 0,
         concurrency=concurrency,
         lease_ttl_seconds=lease_ttl,
+        drain_grace_seconds=drain_timeout,
         log_format=log_format,
         reload=reload,
         spawn=spawn,
         http=http,
         metric_tags=list(metric_tags),
         transaction_connections=transaction_connections,
+        only=workflow_patterns(only),
+        labels=label_names(labels, "`--labels`"),
+        circuits=read_circuits(circuits),
     )
     sys.exit(Supervisor(settings).run())
 
@@ -102,6 +141,7 @@ def list_nodes(db: str | None, namespace: str | None, as_json: bool) -> None:
             node.info.pid,
             node.state,
             node.code_version or None,
+            ", ".join(node.info.labels) or None,
             node.info.workers,
             node.running_count,
             to_datetime(node.registered_at),
@@ -109,7 +149,7 @@ def list_nodes(db: str | None, namespace: str | None, as_json: bool) -> None:
         )
         for node in found
     ]
-    columns = ("id", "host", "pid", "state", "code", "workers", "running", "registered", "last beat")
+    columns = ("id", "host", "pid", "state", "code", "labels", "workers", "running", "registered", "last beat")
     print_table(columns, rows, empty="no nodes; `hydra start MODULE` makes this host one")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -40,7 +42,35 @@ class TagType(click.ParamType[Any]):
         return name, text
 
 
+class NamesType(click.ParamType[Any]):
+    """`billing,refunds`."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not all(names):
+            self.fail(f"`{value}` has an empty name; write `one,another`", param, ctx)
+        return names
+
+
+class MomentType(click.ParamType[Any]):
+    """`2026-03-01`, `2026-03-01T06:00`, `2026-03-01T06:00Z`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` is not a time; write it as `2026-03-01T06:00` or `2026-03-01T06:00Z`", param, ctx)
+
+
 DURATION = DurationType()
+MOMENT = MomentType()
+NAMES = NamesType()
 TAG = TagType()
 
 
@@ -60,3 +90,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def open_engine(db: str | None, namespace: str | None, *, migrate: bool = False) -> Engine:
     """An engine; only commands that put something into a database may make its tables."""
     return Engine(database_url(db), namespace=namespace_name(namespace), migrate=migrate)
+
+
+def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:
+    """Of a command in a group: the options may stand before the order's name or behind it."""
+    outer = ctx.parent.params if ctx.parent is not None else {}
+    return open_engine(db or outer.get("db"), namespace or outer.get("namespace"))
+
+
+def end_refused(refused_count: int, count: int) -> None:
+    """Exit code 1 where some of what was ordered was refused; each was told by itself."""
+    if refused_count:
+        click.echo(f"error: {refused_count} of {count} refused", err=True)
+        sys.exit(1)

@@ -32,6 +32,11 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=to_jsonable), indent=2))
 
 
+def writable(text: str) -> str:
+    """Half of a surrogate pair has no UTF-8: it is shown by its number."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
     """A table, or the sentence `empty` on standard error when there are no rows."""
     if not rows:

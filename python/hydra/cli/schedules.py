@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import click
 
-from hydra.cli.options import database_options, json_option, open_engine
+from hydra.cli.options import MOMENT, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
-from hydra.client.engine import Engine
-
-
-class MomentType(click.ParamType[Any]):
-    """`2026-03-01`, `2026-03-01T06:00`, `2026-03-01T06:00Z`."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"`{value}` is not a time; write it as `2026-03-01T06:00` or `2026-03-01T06:00Z`", param, ctx)
-
-
-MOMENT = MomentType()
 
 
 @click.group("schedules", invoke_without_command=True)
@@ -125,12 +108,6 @@ def backfill(
         print_json([handle.id for handle in handles])
     else:
         click.echo(f"{len(handles)} executions submitted")
-
-
-def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:
-    """The options may stand before the order's name or behind it."""
-    outer = ctx.parent.params if ctx.parent is not None else {}
-    return open_engine(db or outer.get("db"), namespace or outer.get("namespace"))
 
 
 COMMANDS = (schedules,)

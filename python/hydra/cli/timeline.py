@@ -8,10 +8,23 @@ from datetime import datetime, timedelta
 import msgspec
 
 from hydra.body.versions import VERSION
-from hydra.client.outcomes import CHUNK_PREFIX
+from hydra.client.awaited import awaited_of, set_aside_of
 from hydra.client.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
 from hydra.codec import decode
-from hydra.execution import Record, RecordKind
+from hydra.execution import (
+    PARKED_ATTEMPT,
+    PARKED_TRIES,
+    SET_ASIDE_PREFIX,
+    Ending,
+    Record,
+    RecordKind,
+    is_postponed,
+    is_unjudged,
+)
+from hydra.records.map_outcomes import CHUNK_PREFIX
+
+MAX_VALUE_LENGTH = 200
+UNKNOWN = "which steps were under way is not known here"  # another host's pages cannot be read
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -26,7 +39,7 @@ def timeline(
 ) -> list[Entry]:
     entries = [Entry(execution.submitted_at, "submitted", detail=f"key `{execution.key}`" if execution.key else "")]
     for attempt in attempts:
-        entries += _claim_entries(attempt)
+        entries += claim_entries(attempt, records)
     entries += [_record_entry(record) for record in records if not record.name.startswith(CHUNK_PREFIX)]
     entries += [_bulk_entry(bulk, records) for bulk in bulk_views(records)]
     entries += [_progress_entry(step) for step in steps if step.progress_at is not None and step.status == "running"]
@@ -56,14 +69,26 @@ def progress_line(bulk: BulkView) -> str:
     return ", ".join(said)
 
 
-def _claim_entries(attempt: Attempt) -> list[Entry]:
+def claim_entries(attempt: Attempt, records: Sequence[Record]) -> list[Entry]:
     worker = "" if attempt.worker is None else f", worker {attempt.worker}"
     detail = f"node {attempt.node}{worker}"
     entries = [Entry(attempt.claimed_at, f"claim {attempt.epoch} (attempt {attempt.attempt})", detail=detail)]
     if attempt.ended_at is not None:
         took = attempt.ended_at - attempt.claimed_at
-        entries.append(Entry(attempt.ended_at, f"claim {attempt.epoch} ended: {attempt.ending}", took, attempt.detail))
+        detail = attempt.detail
+        if attempt.ending == Ending.LOST:
+            detail = "its node died" if _has_crashed(attempt, records) else f"its node died; {UNKNOWN}"
+        entries.append(Entry(attempt.ended_at, f"claim {attempt.epoch} ended: {attempt.ending}", took, detail))
     return entries
+
+
+def _has_crashed(attempt: Attempt, records: Sequence[Record]) -> bool:
+    return any(
+        record.kind == RecordKind.CRASH
+        and attempt.claimed_at <= to_datetime(record.finished_at)
+        and (attempt.ended_at is None or to_datetime(record.finished_at) <= attempt.ended_at)
+        for record in records
+    )
 
 
 def _progress_entry(step: StepView) -> Entry:
@@ -86,6 +111,12 @@ def _record_entry(record: Record) -> Entry:
             return Entry(at, step, took, f"attempt {record.attempt}" if record.attempt > 1 else "")
         case RecordKind.FAILURE:
             return Entry(at, f"{step} failed", took, f"attempt {record.attempt}, the last: {error}")
+        case RecordKind.TRY if is_unjudged(record):
+            return Entry(at, f"{step} timed out and was killed", took, f"attempt {record.attempt}: {error}")
+        case RecordKind.TRY if is_postponed(record):
+            return Entry(at, f"{step} will be tried again, as it asked for", took, f"try {record.attempt}: {error}")
+        case RecordKind.TRY if not record.due_at:
+            return Entry(at, f"{step} has no attempt left", took, f"attempt {record.attempt}: {error}")
         case RecordKind.TRY:
             return Entry(at, f"{step} will be tried again", took, f"attempt {record.attempt}: {error}")
         case RecordKind.CRASH:
@@ -101,5 +132,17 @@ def _record_entry(record: Record) -> Entry:
             return Entry(at, "new attempt", detail=f"record {record.ordinal} is superseded")
         case RecordKind.VALUE if record.name == VERSION and record.payload is not None:
             return Entry(at, f"version {decode(record.payload)}", detail="recorded")
+        case RecordKind.VALUE if record.name in (PARKED_TRIES, PARKED_ATTEMPT):
+            return Entry(at, "out of attempts", detail="parked; who resumes it gives it new ones")
+        case RecordKind.WAIT:
+            (wait,) = awaited_of([record])
+            said = [f"as {wait.type}"] if wait.type else []
+            said += [f"until {wait.until}"] if wait.until else []
+            return Entry(at, f"waits for {wait.name}{ordinal}{place}", detail=", ".join(said))
+        case RecordKind.EVENT if record.name.startswith(SET_ASIDE_PREFIX):
+            (message,) = set_aside_of([record])
+            value = f"{message.value!r}"
+            shown = value if len(value) <= MAX_VALUE_LENGTH else f"{value[:MAX_VALUE_LENGTH]}…"
+            return Entry(at, f"{message.name} set aside{place}", detail=f"{shown}: {message.reason}")
         case _:
             return Entry(at, f"{record.name}{ordinal}{place}", detail="recorded")

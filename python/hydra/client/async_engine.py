@@ -7,38 +7,49 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from hydra import config
+from hydra.client.act_orders import ActView
+from hydra.client.awaited import Awaited, SetAside
 from hydra.client.engine import Engine
 from hydra.client.exports import Export
-from hydra.client.handle import Handle
+from hydra.client.handle import NOTHING, Handle
+from hydra.client.limit_orders import Limit, LimitKey
+from hydra.client.local_worker import LocalWorker
+from hydra.client.loop_side import LoopSide
+from hydra.client.pause_orders import PauseView
 from hydra.client.schedule_orders import Schedule
 from hydra.client.views import Attempt, BulkView, Execution, StepView
+from hydra.client.why import Why
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.definitions import BoundWorkflow, Workflow
-from hydra.execution import Record, Status, Submission, Submitted
+from hydra.execution import KeyReuse, Record, Status
+from hydra.stores.awaiting import run_awaiting
+from hydra.stores.loads import Demands
 from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
-
-if TYPE_CHECKING:
-    from hydra.node.local import LocalWorker
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-THREAD_COUNT = 4
-BATCH_SIZE_MAX = 1_000
-
 
 class AsyncEngine:
-    """Engine's methods as coroutines."""
+    """Engine's methods as coroutines, with the same arguments. An async context manager that closes it.
+
+        async with hydra.AsyncEngine("sqlite:///billing.db") as engine:
+            handle = await engine.submit(bill.bind("visa-1", 1999), key="inv-42")
+            print(await handle.result(timeout=60))
+
+    A task that is cancelled in one of them goes on at once; the engine works on. A submission has then either not
+    happened, or the CancelledError carries `outcome="unknown"` and its `execution_id`: repeat it with its key or that
+    id. What any other call had begun on a thread goes on there to its end.
+    """
 
     def __init__(
         self,
@@ -50,8 +61,9 @@ class AsyncEngine:
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         timeout: timedelta | float | None = None,
     ) -> None:
-        options: dict[str, Any] = {"max_pending": max_pending, "max_payload_bytes": max_payload_bytes}
-        self.engine = Engine(url, namespace, migrate, timeout=timeout, **options)
+        self.engine = Engine(
+            url, namespace, migrate, max_pending=max_pending, max_payload_bytes=max_payload_bytes, timeout=timeout
+        )
         self._side: LoopSide | None = None
 
     async def submit(
@@ -64,17 +76,24 @@ class AsyncEngine:
         tags: dict[str, str] | None = None,
         id: str | None = None,
         connection: object = None,
+        *,
+        key_reuse: str = KeyReuse.FIRST,
     ) -> AsyncHandle[R]:
-        """See Engine.submit; a `connection` is used on the event loop's thread, where the caller uses it."""
+        """Make one execution durable; see `Engine.submit`. A `connection`, async or not, is used by the caller's own
+        task.
+        """
         side = self._loop_side()
         if not self.engine.is_open:
             await side.run(self.engine.session)
         if connection is not None:
-            handle = self.engine.submit(bound, key, delay, run_at, priority, tags, id, connection)
+            given = (bound, key, delay, run_at, priority, tags, id, connection)
+            handle = await run_awaiting(partial(self.engine.submit, *given, key_reuse=key_reuse))
             return AsyncHandle(handle, self)
-        submission = self.engine.prepare(bound, key, delay, run_at, priority, tags, id)
+        prepare = partial(self.engine.prepare, bound, key, delay, run_at, priority, tags, id, key_reuse)
+        is_known = isinstance(bound, BoundWorkflow) and bound.workflow is not None
+        submission = prepare() if is_known else await side.run(prepare)  # the database's copy of its signature is read
         answer = await side.submit(submission)
-        return AsyncHandle(self.engine.accept(submission, answer), self)
+        return AsyncHandle(self.engine.accept(submission, answer, bound), self)
 
     async def submit_many(
         self,
@@ -86,20 +105,24 @@ class AsyncEngine:
         tags: dict[str, str] | None = None,
         connection: object = None,
         progress: Callable[[int], object] | None = None,
+        *,
+        key_reuse: str = KeyReuse.FIRST,
     ) -> list[AsyncHandle[R]]:
-        """See Engine.submit_many; `progress` is called on a thread, a `connection` used on the event loop's."""
-        submit = partial(self.engine.submit_many, bounds, keys, delay, run_at, priority, tags, connection, progress)
+        """Submit many; see `Engine.submit_many`. `progress` is called on a thread."""
+        given = (bounds, keys, delay, run_at, priority, tags, connection, progress)
+        submit = partial(self.engine.submit_many, *given, key_reuse=key_reuse)
         if connection is None:
             handles = await self._run(submit)
         else:
-            await self._run(self.engine.session)
-            handles = submit()
+            handles = await self._join(submit)
         return [AsyncHandle(handle, self) for handle in handles]
 
     async def get(self, id: str) -> AsyncHandle[Any]:
+        """The handle of an execution that exists; NotFound otherwise. See `Engine.get`."""
         return AsyncHandle(await self._run(self.engine.get, id), self)
 
     async def find(self, workflow: Workflow[..., R] | str, key: str) -> AsyncHandle[R]:
+        """The execution of that workflow and key; NotFound otherwise. See `Engine.find`."""
         return AsyncHandle(await self._run(self.engine.find, workflow, key), self)
 
     async def fork(
@@ -111,20 +134,23 @@ class AsyncEngine:
         input: BoundWorkflow[Any] | None = None,
         key: str | None = None,
     ) -> AsyncHandle[Any]:
-        """See Engine.fork."""
+        """Begin a new execution with what this one had recorded before a step; see `Engine.fork`."""
         fork = partial(self.engine.fork, id, from_step, number=number, input=input, key=key)
         return AsyncHandle(await self._run(fork), self)
 
-    async def signal(self, id: str, name: str, value: Any = None) -> None:
-        await self._run(self.engine.signal, id, name, value)
+    async def signal(
+        self, id: str, name: str, value: Any = None, *, signal_id: str | None = None, connection: object = None
+    ) -> None:
+        """Put an event before an execution; see `Engine.signal`."""
+        await self._run_or_join(connection, partial(self.engine.signal, id, name, value, signal_id=signal_id))
 
-    async def complete(self, token: str, value: Any = None) -> None:
-        """See Engine.complete."""
-        await self._run(self.engine.complete, token, value)
+    async def complete(self, token: str, value: Any = None, *, connection: object = None) -> None:
+        """Complete a callback token with a value; see `Engine.complete`."""
+        await self._run_or_join(connection, partial(self.engine.complete, token, value))
 
-    async def fail(self, token: str, reason: str) -> None:
-        """See Engine.fail."""
-        await self._run(self.engine.fail, token, reason)
+    async def fail(self, token: str, reason: str, *, connection: object = None) -> None:
+        """Complete a callback token with a failure; see `Engine.fail`."""
+        await self._run_or_join(connection, partial(self.engine.fail, token, reason))
 
     async def executions(
         self,
@@ -135,59 +161,131 @@ class AsyncEngine:
         limit: int = 100,
         before: str | None = None,
     ) -> list[Execution]:
+        """The executions that match all that is given, newest first; see `Engine.executions`."""
         return await self._run(self.engine.executions, status, workflow, key, tags, limit, before)
 
+    async def why(self, id: str) -> Why:
+        """Why an execution does not go on, or what it does; see `Engine.why`."""
+        return await self._run(self.engine.why, id)
+
+    async def pauses(self) -> list[PauseView]:
+        """What is paused, and which nodes drain; see `Engine.pauses`."""
+        return await self._run(self.engine.pauses)
+
+    async def pause_workflow(self, workflow: Workflow[..., Any] | str, *, reason: str = "") -> None:
+        """Start none of its executions until it is resumed; see `Engine.pause_workflow`."""
+        await self._run(partial(self.engine.pause_workflow, workflow, reason=reason))
+
+    async def resume_workflow(self, workflow: Workflow[..., Any] | str) -> bool:
+        """Go on with it; whether it was paused; see `Engine.resume_workflow`."""
+        return await self._run(self.engine.resume_workflow, workflow)
+
+    async def pause_namespace(self, *, reason: str = "") -> None:
+        """The same for everything in this namespace; see `Engine.pause_namespace`."""
+        await self._run(partial(self.engine.pause_namespace, reason=reason))
+
+    async def resume_namespace(self) -> bool:
+        """Go on with the namespace; see `Engine.resume_namespace`."""
+        return await self._run(self.engine.resume_namespace)
+
+    async def drain_node(self, id: str, *, reason: str = "") -> None:
+        """Have a node end as at SIGTERM; see `Engine.drain_node`."""
+        await self._run(partial(self.engine.drain_node, id, reason=reason))
+
+    async def limits(self) -> list[Limit]:
+        """Every limit that a node has registered; see `Engine.limits`."""
+        return await self._run(self.engine.limits)
+
+    async def limit_keys(self, name: str) -> list[LimitKey]:
+        """The keys of a limit; see `Engine.limit_keys`."""
+        return await self._run(partial(self.engine.limit_keys, name))
+
+    async def set_limit(
+        self,
+        name: str,
+        count: int | None = None,
+        *,
+        per: timedelta | float | None = None,
+        burst: int | None = None,
+    ) -> None:
+        """Have other numbers hold than the code's; see `Engine.set_limit`."""
+        await self._run(partial(self.engine.set_limit, name, count, per=per, burst=burst))
+
+    async def reset_limit(self, name: str) -> None:
+        """Have the code's numbers hold again; see `Engine.reset_limit`."""
+        await self._run(partial(self.engine.reset_limit, name))
+
     async def schedules(self) -> list[Schedule]:
+        """Every schedule that a node has registered; see `Engine.schedules`."""
         return await self._run(self.engine.schedules)
 
     async def pause_schedule(self, name: str) -> None:
+        """Fire no more ticks of it until it is resumed; see `Engine.pause_schedule`."""
         await self._run(self.engine.pause_schedule, name)
 
     async def resume_schedule(self, name: str) -> None:
+        """Go on with its next tick; see `Engine.resume_schedule`."""
         await self._run(self.engine.resume_schedule, name)
 
     async def trigger_schedule(self, name: str) -> AsyncHandle[Any]:
+        """Run its workflow now; see `Engine.trigger_schedule`."""
         return AsyncHandle(await self._run(self.engine.trigger_schedule, name), self)
 
     async def backfill_schedule(
         self, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None = None
     ) -> list[AsyncHandle[Any]]:
-        """See Engine.backfill_schedule; `progress` is called on a thread."""
+        """Run past ticks that have no execution; see `Engine.backfill_schedule`. `progress` is called on a thread."""
         handles = await self._run(self.engine.backfill_schedule, name, start, end, progress)
         return [AsyncHandle(handle, self) for handle in handles]
 
     async def stats(self) -> Stats:
+        """Counts by workflow and status, and due work that no living node serves; see `Engine.stats`."""
         return await self._run(self.engine.stats)
 
+    async def demands(self, over: timedelta | float | None = None) -> Demands:
+        """Backlogs and places, by workflow and by label; see `Engine.demands`."""
+        return await self._run(self.engine.demands, over)
+
     async def workflows(self) -> list[WorkflowInfo]:
+        """The workflows that supervisors have served; see `Engine.workflows`."""
         return await self._run(self.engine.workflows)
 
     async def nodes(self) -> list[NodeState]:
+        """The supervisors that run, or ran, executions; see `Engine.nodes`."""
         return await self._run(self.engine.nodes)
 
     async def audit(self) -> list[Violation]:
+        """Every broken promise that the database can show; see `Engine.audit`."""
         return await self._run(self.engine.audit)
 
     async def purge(self, older_than: timedelta | float, progress: Callable[[int], object] | None = None) -> int:
+        """Delete what ended long ago; see `Engine.purge`. `progress` is called on a thread."""
         return await self._run(self.engine.purge, older_than, progress)
 
     async def migrate(self) -> tuple[int, int]:
+        """Bring the tables to this version of hydra; see `Engine.migrate`."""
         return await self._run(self.engine.migrate)
 
     @asynccontextmanager
-    async def worker(self, concurrency: int = 8) -> AsyncIterator[LocalWorker]:
-        """See Engine.worker."""
-        worker = self.engine.worker(concurrency)
-        await self._run(worker.start)
+    async def worker(
+        self, concurrency: int = 8, *, only: Sequence[str] = (), labels: Sequence[str] = ()
+    ) -> AsyncIterator[LocalWorker]:
+        """A worker in this process, as an async context manager; see `Engine.worker`."""
+        worker = self.engine.worker(concurrency, only=only, labels=labels)
+        await self._loop_side().acquire(worker.start, lambda _: worker.stop())
         try:
             yield worker
         finally:
             await self._run(worker.stop)
 
     async def close(self) -> None:
-        await self._run(self.engine.close)
-        self._loop_side().close()
-        self._side = None
+        """Let go of the database and of threads. What was accepted is durable already."""
+        side = self._loop_side()
+        try:
+            await side.run(self.engine.close)
+        finally:
+            side.close()
+            self._side = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -200,6 +298,16 @@ class AsyncEngine:
     async def _run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._loop_side().run(function, *args, **kwargs)
 
+    async def _join(self, verb: Callable[[], T]) -> T:
+        """In the caller's own task, which its connection belongs to."""
+        await self._run(self.engine.session)
+        return await run_awaiting(verb)
+
+    async def _run_or_join(self, connection: object, verb: Callable[..., T]) -> T:
+        if connection is None:
+            return await self._run(verb)
+        return await self._join(partial(verb, connection=connection))
+
     def _loop_side(self) -> LoopSide:
         """What belongs to the running loop; another loop, such as one after a fork, gets its own."""
         loop = asyncio.get_running_loop()
@@ -209,7 +317,7 @@ class AsyncEngine:
 
 
 class AsyncHandle(Generic[R]):
-    """Handle's methods as coroutines."""
+    """Handle's methods as coroutines, with the same arguments. `handle` is the plain one."""
 
     __slots__ = ("_engine", "handle")
 
@@ -219,22 +327,27 @@ class AsyncHandle(Generic[R]):
 
     @property
     def id(self) -> str:
+        """The execution's id, a UUID."""
         return self.handle.id
 
     @property
     def workflow(self) -> str:
+        """The name of its workflow."""
         return self.handle.workflow
 
     async def status(self) -> Status:
+        """The status now; see `Handle.status`."""
         return await self._engine._run(self.handle.status)
 
     async def execution(self) -> Execution:
+        """Everything the execution's row says; see `Handle.execution`."""
         return await self._engine._run(self.handle.execution)
 
-    async def result(self, timeout: timedelta | float | None = None) -> R:
-        """See Handle.result. No thread is held while it waits."""
+    async def result(self, timeout: timedelta | float | None = None, *, wait_while_parked: bool = False) -> R:
+        """Wait for the end; see `Handle.result`. No thread is held while it waits."""
         seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        wait = await self._engine._run(self.handle.watch)
+        watch = partial(self.handle.watch, wait_while_parked)
+        wait = await self._engine._loop_side().acquire(watch, lambda wait: wait.forget())
         try:
             outcome = await asyncio.wait_for(asyncio.wrap_future(wait.future), seconds)
         except TimeoutError:
@@ -244,76 +357,81 @@ class AsyncHandle(Generic[R]):
         return self.handle.read(outcome)
 
     async def steps(self) -> list[StepView]:
+        """The steps so far; see `Handle.steps`."""
         return await self._engine._run(self.handle.steps)
 
     async def maps(self) -> list[BulkView]:
+        """How far each `hydra.map` has come; see `Handle.maps`."""
         return await self._engine._run(self.handle.maps)
 
     async def attempts(self) -> list[Attempt]:
+        """The audit trail; see `Handle.attempts`."""
         return await self._engine._run(self.handle.attempts)
 
     async def records(self) -> list[Record]:
+        """The record log; see `Handle.records`."""
         return await self._engine._run(self.handle.records)
 
     async def export(self) -> Export:
+        """Everything that a replay of it needs; see `Handle.export`."""
         return await self._engine._run(self.handle.export)
 
-    async def cancel(self, *, undo: bool = True) -> Status:
-        return await self._engine._run(lambda: self.handle.cancel(undo=undo))
+    async def cancel(self, *, undo: bool = True, connection: object = None) -> Status:
+        """Ask for the end; the status after that. See `Handle.cancel`."""
+        return await self._engine._run_or_join(connection, partial(self.handle.cancel, undo=undo))
 
-    async def signal(self, name: str, value: Any = None, *, id: str | None = None) -> None:
-        await self._engine._run(lambda: self.handle.signal(name, value, id=id))
+    async def signal(self, name: str, value: Any = None, *, id: str | None = None, connection: object = None) -> None:
+        """Put an event before the execution; see `Handle.signal`."""
+        await self._engine._run_or_join(connection, partial(self.handle.signal, name, value, id=id))
+
+    async def awaited(self) -> list[Awaited]:
+        """What it waits for now; see `Handle.awaited`."""
+        return await self._engine._run(self.handle.awaited)
+
+    async def set_aside(self) -> list[SetAside]:
+        """The messages that did not fit the wait that took them; see `Handle.set_aside`."""
+        return await self._engine._run(self.handle.set_aside)
 
     async def retry(self) -> None:
+        """Let a failed execution run again; see `Handle.retry`."""
         await self._engine._run(self.handle.retry)
 
     async def resume(self) -> None:
+        """Let a parked execution go on; see `Handle.resume`."""
         await self._engine._run(self.handle.resume)
 
-    async def resolve(self, step: str, **options: Any) -> None:
-        """As `Handle.resolve`."""
-        await self._engine._run(lambda: self.handle.resolve(step, **options))
+    async def resolve(
+        self,
+        step: str,
+        *,
+        value: Any = NOTHING,
+        rerun: bool = False,
+        branch: str | None = None,
+        ordinal: int | None = None,
+    ) -> None:
+        """Settle a step in doubt; see `Handle.resolve`."""
+        resolve = partial(self.handle.resolve, step, value=value, rerun=rerun, branch=branch, ordinal=ordinal)
+        await self._engine._run(resolve)
+
+    async def reschedule(
+        self,
+        *,
+        delay: timedelta | float | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
+        reason: str = "",
+    ) -> None:
+        """Change when it is due, or its priority, while it is pending; see `Handle.reschedule`."""
+        order = partial(self.handle.reschedule, delay=delay, at=at, priority=priority, reason=reason)
+        await self._engine._run(order)
+
+    async def delete(self, *, reason: str = "") -> int:
+        """Delete it for good; see `Handle.delete`."""
+        return await self._engine._run(partial(self.handle.delete, reason=reason))
+
+    async def acts(self) -> list[ActView]:
+        """What persons have changed about it; see `Handle.acts`."""
+        return await self._engine._run(self.handle.acts)
 
     def __repr__(self) -> str:
         return f"<hydra.AsyncHandle `{self.workflow}` {self.id}>"
-
-
-class LoopSide:
-    """What an AsyncEngine keeps for one event loop: threads, and the submissions that wait for the next batch."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
-        self.loop = loop
-        self._engine = engine
-        self._threads = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="hydra-async")
-        self._waiting: list[tuple[Submission, asyncio.Future[Submitted]]] = []
-        self._flushing: asyncio.Task[None] | None = None
-
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
-
-    def submit(self, submission: Submission) -> asyncio.Future[Submitted]:
-        future: asyncio.Future[Submitted] = self.loop.create_future()
-        self._waiting.append((submission, future))
-        if self._flushing is None:
-            self._flushing = self.loop.create_task(self._flush())
-        return future
-
-    async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH_SIZE_MAX], self._waiting[BATCH_SIZE_MAX:]
-            answers: Sequence[Submitted | BaseException]
-            try:
-                answers = await self.run(self._engine.session().submit_each, [submission for submission, _ in batch])
-            except Exception as error:  # a closed engine: each caller is told, and the next batch is tried
-                answers = [error] * len(batch)
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if future.done():
-                    continue
-                if isinstance(answer, BaseException):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
-        self._flushing = None
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False)

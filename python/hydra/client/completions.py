@@ -6,88 +6,124 @@ of two completions one is put, and the other finds it.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
+
 from hydra import codec
-from hydra.client.submissions import is_id
-from hydra.definitions import RESERVED_PREFIX
-from hydra.errors import HydraError, IllegalMove, NotFound
-from hydra.execution import FINAL, Message, Record, RecordKind
+from hydra.errors import IllegalMove, NotFound, PayloadError, StoreUnavailable
+from hydra.execution import FINAL, SET_ASIDE_PREFIX, Message, Record, RecordKind
+from hydra.records.callbacks import TOKEN, Callback
+from hydra.stores.store import Clash
 
 if TYPE_CHECKING:
     from hydra.stores.store import Store
 
-CALLBACK_PREFIX = f"{RESERVED_PREFIX}callback:"  # of the names of messages that complete a callback
-TOKEN = "hydra.callback_token"  # of the record that keeps a token
-
-
-class Callback(NamedTuple):
-    """A token, taken apart."""
-
-    token: str
-    execution_id: str
-    message_id: str
-    name: str
-
-    @classmethod
-    def of(cls, token: object) -> Callback:
-        id = token.partition(".")[0] if isinstance(token, str) else ""
-        if not is_id(id):
-            raise NotFound(f"`{token!r:.80}` is not a callback token; give it as `hydra.callback_token` made it")
-        digest = hashlib.blake2b(cast(str, token).encode(errors="replace"), digest_size=16).digest()
-        return cls(cast(str, token), id, str(UUID(bytes=digest)), CALLBACK_PREFIX + digest.hex())
-
-
-def completion(value: Any) -> bytes:
-    return codec.encode([True, codec.encode(value)])
-
-
-def failure(reason: object) -> bytes:
-    if not isinstance(reason, str):
-        raise HydraError(f"a callback fails with a reason in words, not with {reason!r:.80}.")
-    return codec.encode([False, codec.encode(reason)])
+MAX_SET_ASIDE = 100  # completions of one token that were set aside while one is under way
 
 
 def settle(
-    callback: Callback,
+    token: object,
     payload: bytes,
     read: Callable[[Callable[[Store], Any]], Any],
     write: Callable[[Callable[[Store, int], Any]], Any],
 ) -> None:
-    """Put the message, unless the token is unknown, expired or completed; then see whose message it is that counts."""
+    """Put the message, unless the token is unknown, expired or completed; then see whose message it is that counts.
+
+    A completion that the wait could not read was set aside: the next one is another message.
+    """
+    callback = Callback.of(token)
+    for _ in range(MAX_SET_ASIDE):
+        if _try_to_settle(callback, payload, read, write):
+            return
+    raise StoreUnavailable("others kept completing this callback with what does not fit its type; try again")
+
+
+def settle_in(
+    token: object,
+    payload: bytes,
+    read: Callable[[Callable[[Store], Any]], Any],
+    put: Callable[[Message], Sequence[Any]],
+) -> None:
+    """`settle` in a caller's transaction: what is put there nobody else sees yet, so the store's answer is the word."""
+    callback = Callback.of(token)
     id = callback.execution_id
     snapshot = read(lambda store: store.get([id])[0])
     records: Sequence[Record] = read(lambda store: store.records(id))
     is_known = any(record.kind == RecordKind.VALUE and _keeps(record, callback.token) for record in records)
     if snapshot is None or not is_known:
-        raise NotFound("this callback token is unknown or has expired; its execution may have begun anew or be gone")
-    found = _found(callback, (), records)
+        raise NotFound("this callback token is unknown or has expired; its execution may have begun again or be gone")
+    found = _found(callback, None, records)
+    if found is None:
+        (answer,) = put(callback.message(sum(_is_set_aside(record, callback) for record in records), payload))
+        if answer in FINAL:
+            raise IllegalMove(f"execution `{id}` is {answer}; its callback cannot be completed any more")
+        # The execution's row is the caller's now, so what is recorded of the wait stays as it is read.
+        expired_or_read = _found(callback, None, read(lambda store: store.records(id)))
+        is_put = answer is not None and not isinstance(answer, Clash)
+        found = expired_or_read if expired_or_read is not None else payload if is_put else b""
+    if found != payload:
+        raise IllegalMove(f"the callback of execution `{id}` was completed before, with something else")
+
+
+def _try_to_settle(
+    callback: Callback,
+    payload: bytes,
+    read: Callable[[Callable[[Store], Any]], Any],
+    write: Callable[[Callable[[Store, int], Any]], Any],
+) -> bool:
+    """False where another's completion was set aside meanwhile, and this one taken for it."""
+    id = callback.execution_id
+    snapshot = read(lambda store: store.get([id])[0])
+    records: Sequence[Record] = read(lambda store: store.records(id))
+    is_known = any(record.kind == RecordKind.VALUE and _keeps(record, callback.token) for record in records)
+    if snapshot is None or not is_known:
+        raise NotFound("this callback token is unknown or has expired; its execution may have begun again or be gone")
+    message = callback.message(sum(_is_set_aside(record, callback) for record in records), payload)
+    found = _found(callback, None, records)
     if found is None and snapshot.status not in FINAL:
-        write(lambda store, now: store.signal([Message(callback.message_id, id, callback.name, payload, now)], now))
+        write(lambda store, now: store.signal([msgspec.structs.replace(message, sent_at=now)], now))
         messages = read(lambda store: store.messages(id))
-        found = _found(callback, messages, read(lambda store: store.records(id)))
+        records = read(lambda store: store.records(id))
+        found = _found(callback, messages, records)
+        if not any(_is_of(callback, record) for record in records):
+            raise NotFound(f"execution `{id}` has begun again or is gone; this callback token has expired")
         if found is None:
+            if any(_is_set_aside(record, callback, message.id) for record in records):
+                reason = "what it was completed with does not fit its type, and was set aside"
+                raise PayloadError(f"the callback of execution `{id}` still waits: {reason}")
             snapshot = read(lambda store: store.get([id])[0])
+            if snapshot is not None and snapshot.status not in FINAL:
+                return False
     if found is None and snapshot is not None and snapshot.status in FINAL:
         raise IllegalMove(f"execution `{id}` is {snapshot.status}; its callback cannot be completed any more")
     if found is not None and found != payload:
         raise IllegalMove(f"the callback of execution `{id}` was completed before, with something else")
+    return True
+
+
+def _is_set_aside(record: Record, callback: Callback, message_id: str | None = None) -> bool:
+    is_so = record.kind == RecordKind.EVENT and record.name == SET_ASIDE_PREFIX + callback.name
+    return is_so and message_id in (None, str(UUID(bytes=record.digest)))
+
+
+def _is_of(callback: Callback, record: Record) -> bool:
+    return record.name == callback.name or (record.kind == RecordKind.VALUE and _keeps(record, callback.token))
 
 
 def _keeps(record: Record, token: str) -> bool:
     named = record.name == TOKEN or record.name.startswith(f"{TOKEN}:")
-    return named and record.payload is not None and secrets.compare_digest(str(codec.decode(record.payload)), token)
+    return (
+        named and record.payload is not None and secrets.compare_digest(str(codec.decode_plain(record.payload)), token)
+    )
 
 
-def _found(callback: Callback, messages: Sequence[Message], records: Sequence[Record]) -> bytes | None:
-    """What the token was completed with, as far as anybody knows."""
-    for message in messages:
-        if message.id == callback.message_id:
-            return message.payload
+def _found(callback: Callback, messages: Sequence[Message] | None, records: Sequence[Record]) -> bytes | None:
+    """What the token was completed with, as far as anybody knows. The records were read after the messages: a message
+    that came too late for a wait stays, and an expiry is recorded only where none was there."""
     for record in records:
         if record.name != callback.name:
             continue
@@ -95,4 +131,4 @@ def _found(callback: Callback, messages: Sequence[Message], records: Sequence[Re
             raise IllegalMove(f"the callback of execution `{callback.execution_id}` has expired")
         if record.kind == RecordKind.EVENT:
             return record.payload
-    return None
+    return next((message.payload for message in messages or () if message.name == callback.name), None)

@@ -29,6 +29,7 @@ class Export(msgspec.Struct, frozen=True):
     outcome: str | None
     records: list[list[Any]]
     format: int = FORMAT
+    submitted_at: int = 0  # where the clock of an async body begins; 0 in exports of before it was kept
 
     def read_input(self) -> bytes:
         return to_bytes(self.input)
@@ -49,6 +50,7 @@ def export(snapshot: Snapshot, input: bytes, records: Sequence[Record], outcome:
         workflow=snapshot.workflow,
         status=str(snapshot.status),
         attempt=snapshot.attempt,
+        submitted_at=snapshot.submitted_at,
         tags=snapshot.tags,
         input=to_text(input),
         outcome=None if outcome is None else to_text(outcome),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
 from hydra import _core, codec
+from hydra.client import act_orders, child_ends
+from hydra.client.act_orders import ActView
+from hydra.client.awaited import Awaited, SetAside, awaited_of, refuse_unfit, set_aside_of
 from hydra.client.exports import Export, export
-from hydra.client.submissions import is_id
 from hydra.client.views import (
     Attempt,
     BulkView,
@@ -21,16 +23,24 @@ from hydra.client.views import (
     attempt_view,
     bulk_views,
     execution_view,
-    failure_line,
     step_views,
     steps_in_doubt,
 )
-from hydra.client.watcher import Outcome, Wait
+from hydra.client.watcher import Wait
 from hydra.clock import seconds_of
 from hydra.definitions import check_name
-from hydra.errors import ConfigError, IllegalMove, NotFound, ResultTimeout, WorkflowCancelled, WorkflowFailed
+from hydra.errors import (
+    ConfigError,
+    IdempotencyConflict,
+    IllegalMove,
+    NotFound,
+    ResultTimeout,
+    StoreUnavailable,
+)
 from hydra.execution import FINAL, Message, Record, RecordKind, Status
-from hydra.stores.store import Store
+from hydra.keys import signal_id
+from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
+from hydra.stores.store import Clash, Store
 from hydra.workflow import registry
 
 if TYPE_CHECKING:
@@ -43,7 +53,10 @@ NOTHING: Any = object()  # no value was given; None is one
 
 
 class Handle(Generic[R]):
-    """One execution. `R` is what its workflow returns."""
+    """One execution. `R` is what its workflow returns. It keeps the `id` and the name of the `workflow`, nothing else.
+
+    Every method asks the database, and raises NotFound where the execution was purged.
+    """
 
     __slots__ = ("_engine", "id", "workflow")
 
@@ -53,17 +66,33 @@ class Handle(Generic[R]):
         self.workflow = workflow
 
     def status(self) -> Status:
+        """The status now, one of `hydra.Status`."""
         return self._engine.snapshot(self.id).status
 
     def execution(self) -> Execution:
+        """Everything the execution's row says: its status, key, tags, node, and when it was submitted, began, ended."""
         return execution_view(self._engine.snapshot(self.id))
 
-    def result(self, timeout: timedelta | float | None = None) -> R:
-        """Wait for the end, then give the result or raise WorkflowFailed, WorkflowCancelled or ResultTimeout."""
+    def result(self, timeout: timedelta | float | None = None, *, wait_while_parked: bool = False) -> R:
+        """Wait for the end; the result, as the workflow's return annotation has it.
+
+        Args:
+            timeout: seconds (or a timedelta) to wait; None: as long as it takes.
+            wait_while_parked: a parked execution goes on when a person says so; wait for that, too.
+
+        Raises:
+            WorkflowFailed: it failed; `__cause__` is the exception that left the body.
+            WorkflowCancelled: it was cancelled.
+            WorkflowParked: it waits for a person, for the `reason` that the error carries.
+            ResultTimeout: it was not done in time; it goes on.
+        """
         seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
         began = monotonic()
         watcher = self._engine.watcher()
-        wait = watcher.watch(self.id) if seconds is None else watcher.watch_within(self.id, seconds)
+        if seconds is None:
+            wait = watcher.watch(self.id, wait_while_parked)
+        else:
+            wait = watcher.watch_within(self.id, seconds, wait_while_parked)
         try:
             outcome = wait.future.result(None if seconds is None else max(0.0, seconds - (monotonic() - began)))
         except FutureTimeout:
@@ -73,7 +102,10 @@ class Handle(Generic[R]):
         return self.read(outcome)
 
     def steps(self) -> list[StepView]:
-        """The steps so far, in the order in which they first reported, with what running ones say of their progress."""
+        """The steps so far, in the order in which they first reported, with what running ones say of their progress.
+
+        What `hydra.map` runs is in `maps()`.
+        """
         return step_views(self.records(), self._engine.read(lambda store: store.progress(self.id)))
 
     def maps(self) -> list[BulkView]:
@@ -81,15 +113,15 @@ class Handle(Generic[R]):
         return bulk_views(self.records())
 
     def attempts(self) -> list[Attempt]:
-        """The audit trail: every node and worker that held the execution."""
+        """The audit trail: every node and worker that held the execution, from when to when, and how that ended."""
         return [attempt_view(claim) for claim in self._engine.read(lambda store: store.claims(self.id))]
 
     def records(self) -> list[Record]:
-        """The record log, as it stands in the database."""
+        """The record log, as it stands in the database; payloads are bytes."""
         return self._engine.read(lambda store: store.records(self.id))
 
     def export(self) -> Export:
-        """Everything a replay of it needs, for `hydra.testing.replay`."""
+        """What a replay of it needs, for `hydra.testing.replay`; `hydra show ID --json` prints it as `export`."""
 
         def read(store: Store) -> Export:
             outcome = store.outcomes([self.id])[0]
@@ -98,41 +130,103 @@ class Handle(Generic[R]):
 
         return self._engine.read(read)
 
-    def cancel(self, *, undo: bool = True) -> Status:
-        """Ask for the end; what does not run is cancelled at once. The status now: what had ended stays as it was.
+    def cancel(self, *, undo: bool = True, connection: object = None) -> Status:
+        """Ask for the end. What does not run is cancelled at once; what runs stops at its next step. The status after
+        that.
 
-        What has undo steps (`hydra.on_failure`) is undone by a worker first, and is `pending` until then. With
-        `undo=False` it ends as it is if it does not run: for what hydra cannot undo, once a person has.
+        What has undo steps (`hydra.on_failure`) is undone by a worker first, and is `pending` until then. What had
+        ended stays as it was.
+
+        Args:
+            undo: False ends it as it is, if it does not run: for what hydra cannot undo, once a person has.
+            connection: of your own open transaction, as of `Engine.submit`; keep that short.
         """
+        if connection is not None:
+            session = self._engine.session()
+            return self._known(session.store.request_cancel_in(connection, [self.id], session.now(), undo=undo))
         return self._known(self._engine.write(lambda store, now: store.request_cancel([self.id], now, undo=undo)))
 
-    def signal(self, name: str, value: Any = None, *, id: str | None = None) -> None:
+    def signal(self, name: str, value: Any = None, *, id: str | None = None, connection: object = None) -> None:
         """Put an event before the execution; one `hydra.wait_event` of that name takes it, now or later.
 
-        With an `id` (a UUID) of the caller's own it may be repeated: it arrives once.
+            handle.signal("approved", {"by": "ops"})
+
+        Signals arrive in the order in which `signal` returned. What does not fit a later wait is set aside
+        (`set_aside()`).
+
+        Args:
+            name: of the event.
+            value: what it says.
+            id: a text or UUID of your own, such as the sender's `"evt_123"`: with it the signal may be repeated, and
+                arrives once.
+            connection: of your own open transaction, as of `Engine.submit`; it holds the execution until it ends.
+
+        Raises:
+            IllegalMove: the execution has ended.
+            PayloadError: it waits for that event as a type that the value is not.
+            IdempotencyConflict: the `id` was used before with another name or value.
+            ConfigError: the `id` is empty, or longer than 500 characters.
         """
         payload = codec.encode(value)
         check_name(name, "event")
-        if id is not None and not is_id(id):
-            raise ConfigError(f"`{id!r:.80}` is not the id of a signal; give a UUID in its usual form")
-        message_id = id or _core.uuid7()
+        message_id = _core.uuid7() if id is None else signal_id(id)
+        refuse_unfit(self.id, f"event `{name}`", value, [each for each in self.awaited() if each.name == name])
 
-        def put(store: Store, now: int) -> list[Status | None]:
-            return store.signal([Message(message_id, self.id, name, payload, now)], now)
+        def put(store: Store, now: int) -> list[Status | Clash | None]:
+            message = Message(message_id, self.id, name, payload, now)
+            if connection is not None:
+                return store.signal_in(connection, [message], now)
+            return store.signal([message], now)
 
-        status = self._known(self._engine.write(put))
+        (answer,) = self._engine.write(put) if connection is None else self._engine.join(put)
+        if isinstance(answer, Clash):
+            known = id or message_id
+            message = f"signal `{known}` was sent to execution `{self.id}` before, with another name or value"
+            raise IdempotencyConflict(f"{message}; use another id", conflicts=[known])
+        status = self._known([answer])
         if status in FINAL:
             raise IllegalMove(f"execution `{self.id}` is {status}; it takes no event `{name}` any more")
 
+    def awaited(self) -> list[Awaited]:
+        """What it waits for now, as far as it is recorded: the names of events, and the types they are read as."""
+        return awaited_of(self._engine.read(lambda store: store.waits(self.id)))
+
+    def set_aside(self) -> list[SetAside]:
+        """The messages that did not fit the wait that took them, with the reason."""
+        return set_aside_of(self.records())
+
     def retry(self) -> None:
-        """Let a failed execution run again; only the failure that ended it is forgotten."""
-        before = self._known(self._engine.write(lambda store, now: store.retry([self.id], now)))
-        self._require(before, Status.FAILED, "retried")
+        """Let a failed execution run again. Only what ended it is forgotten: all failures of a group or gather at once.
+
+        One that failed of a child goes on with what the child returned, once that was retried and has completed.
+
+        Raises:
+            IllegalMove: it is not failed; its effects were undone when it failed; or its key went over to a later
+                execution (`key_reuse="after_end"`), so that two of one key would run.
+        """
+        before = self._engine.snapshot(self.id)
+        if before.status is Status.FAILED and was_undone(self.records(), before.attempt + 1):
+            raise IllegalMove(undone_reason(self.id))
+        self._order(lambda store, now: child_ends.retry(store, self.id, now), Status.FAILED, "retried")
+        key = before.key
+        if key is None:
+            return
+        after = self._engine.snapshot(self.id)
+        if after.status is Status.FAILED and after.attempt == before.attempt:
+            holder = self._engine.read(lambda store: store.find(before.workflow, key))
+            whose = "another execution, which was purged," if holder is None else f"execution `{holder.id}`"
+            raise IllegalMove(
+                f"execution `{self.id}` cannot be retried: its key `{key}` is that of {whose} by now; "
+                "retry that, or submit it again"
+            )
 
     def resume(self) -> None:
-        """Let a parked execution go on."""
-        before = self._known(self._engine.write(lambda store, now: store.resume([self.id], now)))
-        self._require(before, Status.PARKED, "resumed")
+        """Let a parked execution go on, from what is recorded.
+
+        Raises:
+            IllegalMove: it is not parked.
+        """
+        self._order(lambda store, now: store.resume([self.id], now), Status.PARKED, "resumed")
 
     def resolve(
         self,
@@ -145,9 +239,20 @@ class Handle(Generic[R]):
     ) -> None:
         """Settle a step in doubt of a parked execution, which then goes on.
 
-        Give the `value` the step would have returned if its effect happened, or `rerun=True` if it did not and is to
-        run again. `branch` and `ordinal` (as in `steps()`) tell steps of one name apart. Raises NotFound where no such
-        step is in doubt, IllegalMove where the execution is not parked.
+            handle.resolve("transfer", value="pay-81")  # it took effect; this is what the step would have returned
+            handle.resolve("transfer", rerun=True)  # it did not; run it again
+
+        Args:
+            step: its name.
+            value: what the step would have returned, if its effect happened.
+            rerun: True if it did not happen and is to run again.
+            branch: as in `steps()`, to tell steps of one name apart.
+            ordinal: as in `steps()`, from 0, to tell steps of one name apart.
+
+        Raises:
+            NotFound: no such step is in doubt.
+            IllegalMove: the execution is not parked, or has moved on meanwhile.
+            ConfigError: neither a value nor `rerun` is given, or both; or several steps of that name are in doubt.
         """
         if rerun is (value is not NOTHING):
             raise ConfigError("give either the `value` the step would have returned, or `rerun=True`")
@@ -189,50 +294,93 @@ class Handle(Generic[R]):
             raise ConfigError(f"{len(found)} steps `{step}` are in doubt ({places}); say which")
         return found[0]
 
+    def reschedule(
+        self,
+        *,
+        delay: timedelta | float | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
+        reason: str = "",
+    ) -> None:
+        """Change when it is due, or its priority, while it is pending: not begun, or before its next attempt.
+
+            handle.reschedule(delay=0)  # run it now
+            handle.reschedule(at=monday, priority=-5, reason="the bank is closed")
+
+        What a limit holds back goes on waiting there. A time-out counts from when it is due; of what has run before it
+        goes on. What is not given stays as it is; `acts()` says who changed what.
+
+        Args:
+            delay: seconds from now, or a timedelta; 0: at once.
+            at: an aware datetime, in place of `delay`.
+            priority: higher ones are claimed first.
+            reason: why, for those who ask later.
+
+        Raises:
+            IllegalMove: it is not pending, such as when a node was faster; the message says what it does now.
+            ConfigError: nothing to change was given, or both a delay and an instant.
+        """
+        act_orders.reschedule(self._engine, self.id, delay, at, priority, reason)
+
+    def delete(self, *, reason: str = "") -> int:
+        """Delete it for good, with its records, messages, input and result, and all that it has spawned. How many
+        executions went.
+
+        Its key stays taken, as after a purge: the same invoice never runs twice. `acts()` still says who deleted it.
+        What others recorded of it (forks, parents outside its tree, backups) stays.
+
+        Args:
+            reason: why, such as the number of a request; it is kept.
+
+        Raises:
+            IllegalMove: it has not ended, something that it has spawned has not, or it is part of another's tree.
+        """
+        return act_orders.delete(self._engine, self.id, reason)
+
+    def acts(self) -> list[ActView]:
+        """What persons have changed about it by `reschedule` and `delete`: when, who, why. Also of what is deleted."""
+        return act_orders.read_acts(self._engine, self.id)
+
     def _known(self, answers: list[Status | None]) -> Status:
         if answers[0] is None:
             raise self._engine.not_found(self.id)
         return answers[0]
 
-    def _require(self, status: Status, required: Status, done: str) -> None:
-        if status is not required:
-            raise IllegalMove(f"execution `{self.id}` is {status}; only a {required} one can be {done}")
+    def _order(self, order: Callable[[Store, int], list[Status | None]], required: Status, done: str) -> None:
+        """Move it on. After a lost reply it has moved already, by that try or somebody else's (R17)."""
+        try_count = 0
+
+        def give(store: Store, now: int) -> list[Status | None]:
+            nonlocal try_count
+            try_count += 1
+            return order(store, now)
+
+        before = self._known(self._engine.write(give))
+        if before is required or (try_count > 1 and before not in (*FINAL, Status.PARKED)):
+            return
+        message = f"execution `{self.id}` is {before}; only a {required} one can be {done}"
+        other = {Status.PARKED: "resume", Status.FAILED: "retry"}.get(before)
+        if other is not None:
+            message = f"{message}; `{other}` lets a {before} one go on"
+        if try_count > 1:
+            message = f"{message}; the database's first answer was lost, so it may have been {done}"
+            raise StoreUnavailable(message, execution_id=self.id, outcome="unknown")
+        raise IllegalMove(message)
 
     # what waits for the end, here and in AsyncHandle
 
-    def watch(self) -> Wait:
-        return self._engine.watcher().watch(self.id)
+    def watch(self, wait_while_parked: bool) -> Wait:
+        """A wait for the end, for `result` here and in AsyncHandle."""
+        return self._engine.watcher().watch(self.id, wait_while_parked)
 
     def not_done(self, timeout: timedelta | float | None) -> ResultTimeout:
+        """The error of a wait that ended too early."""
         after = f"{seconds_of(timeout or 0, '`timeout`'):g} s"
         return ResultTimeout(f"execution `{self.id}` of `{self.workflow}` was not done after {after}; it goes on")
 
     def read(self, outcome: Outcome) -> R:
         """The result, typed by the workflow's return annotation where its code is here."""
-        return cast(R, read_outcome(self.id, self.workflow, outcome))
+        return cast(R, read_outcome(self.id, self.workflow, outcome, registry.function_of(self.workflow)))
 
     def __repr__(self) -> str:
         return f"<hydra.Handle `{self.workflow}` {self.id}>"
-
-
-def read_outcome(id: str, workflow: str, outcome: Outcome) -> Any:
-    """The result, typed by the workflow's return annotation where its code is here; or its end, raised."""
-    status, payload, cause = outcome
-    name = f"execution `{id}` of `{workflow}`"
-    if status is Status.CANCELLED:
-        raise WorkflowCancelled(f"{name} was cancelled")
-    if status is Status.COMPLETED:
-        known = registry.workflows.get(workflow)
-        if payload is None:
-            return None
-        return codec.decode(payload) if known is None else _decode_result(known.function, payload)
-    if payload is None:
-        raise WorkflowFailed(f"{name} failed: {cause or 'no reason was recorded'}", cause=cause)
-    failure = codec.decode_failure(payload)
-    message = f"{name} failed: {failure_line(failure)}"
-    own = WorkflowFailed(message, cause=cause, traceback_text=failure.traceback_text)
-    raise own from codec.rebuild_exception(failure)
-
-
-def _decode_result(function: Callable[..., Any], payload: bytes) -> Any:
-    return codec.Signature.of(function).decode_result(payload)

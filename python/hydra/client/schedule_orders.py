@@ -13,14 +13,15 @@ import msgspec
 
 from hydra import schedules
 from hydra._core import uuid7
-from hydra.client.session import Session
+from hydra.client.session import EngineSession
 from hydra.client.views import to_optional_datetime
 from hydra.config import to_instant
 from hydra.errors import ConfigError, NotFound, StoreUnavailable
 from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.tick_queue import count_ticks, to_datetime
 
 ORDER_TRIES = 20
-BACKFILL_MAXIMUM = 10_000  # ticks of one backfill
+MAX_BACKFILL = 10_000  # ticks of one backfill
 BACKFILL_CHUNK_SIZE = 500  # submitted in one transaction
 
 
@@ -58,21 +59,21 @@ def schedule_view(state: ScheduleState) -> Schedule:
         next_at=to_optional_datetime(None if state.paused_at is not None else state.next_at),
         last_at=to_optional_datetime(progress.last_tick_at),
         last_execution_id=progress.last_execution_id,
-        queued_count=len(progress.queued),
+        queued_count=count_ticks(progress.queue),
         skipped_count=progress.skipped_count,
         paused_at=to_optional_datetime(state.paused_at),
     )
 
 
-def pause(session: Session, name: str) -> None:
+def pause(session: EngineSession, name: str) -> None:
     _change(session, name, schedules.pause)
 
 
-def resume(session: Session, name: str) -> None:
+def resume(session: EngineSession, name: str) -> None:
     _change(session, name, schedules.resume)
 
 
-def trigger(session: Session, name: str) -> str:
+def trigger(session: EngineSession, name: str) -> str:
     """The id of the new execution; the same in each try (R17)."""
     id = uuid7()
     try:
@@ -84,14 +85,15 @@ def trigger(session: Session, name: str) -> str:
 
 
 def backfill(
-    session: Session, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None
+    session: EngineSession, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None
 ) -> list[str]:
     """Ids of the executions that are new, one for each tick that had none. `progress` gets ticks done, ticks in all."""
     state = _find(session, name)
     ticks = _ticks_to_fill(state, start, end)
     created: list[str] = []
     for first in range(0, len(ticks), BACKFILL_CHUNK_SIZE):
-        submissions = [schedules.tick_submission(state, at) for at in ticks[first : first + BACKFILL_CHUNK_SIZE]]
+        chunk = ticks[first : first + BACKFILL_CHUNK_SIZE]
+        submissions = [schedules.tick_submission(state, at, session.store.namespace) for at in chunk]
         created += [answer.id for answer in session.submit_many(submissions) if answer.created]
         if progress is not None:
             progress(min(first + BACKFILL_CHUNK_SIZE, len(ticks)), len(ticks))
@@ -103,10 +105,10 @@ def _ticks_to_fill(state: ScheduleState, start: datetime, end: datetime) -> Sequ
     first, last = (_zoned(moment, state.spec.timezone) for moment in (start, end))
     if first > last:
         raise ConfigError(f"the backfill ends at {end.isoformat()}, before it starts at {start.isoformat()}")
-    until = min(last, schedules.to_datetime(state.mark_at))
-    found = state.spec.cron().ticks(first - timedelta(microseconds=1), until, BACKFILL_MAXIMUM + 1)
-    if len(found) > BACKFILL_MAXIMUM:
-        message = f"schedule `{state.name}` has more than {BACKFILL_MAXIMUM} ticks in that time"
+    until = min(last, to_datetime(state.mark_at))
+    found = state.spec.cron().ticks(first - timedelta(microseconds=1), until, MAX_BACKFILL + 1)
+    if len(found) > MAX_BACKFILL:
+        message = f"schedule `{state.name}` has more than {MAX_BACKFILL} ticks in that time"
         raise ConfigError(f"{message}; backfill it in parts")
     return [to_instant(tick) for tick in found]
 
@@ -118,7 +120,7 @@ def _zoned(moment: datetime, timezone: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(timezone))
 
 
-def _change(session: Session, name: str, decide: Callable[[ScheduleState, int], ScheduleChange | None]) -> None:
+def _change(session: EngineSession, name: str, decide: Callable[[ScheduleState, int], ScheduleChange | None]) -> None:
     for _ in range(ORDER_TRIES):
         change = decide(_find(session, name), session.now())
         if change is None or _write(session, change):
@@ -126,11 +128,11 @@ def _change(session: Session, name: str, decide: Callable[[ScheduleState, int], 
     raise StoreUnavailable(f"schedule `{name}` was changed by others {ORDER_TRIES} times in a row; try again")
 
 
-def _write(session: Session, change: ScheduleChange) -> bool:
+def _write(session: EngineSession, change: ScheduleChange) -> bool:
     return session.run(lambda: session.store.change_schedules([change], session.now()))[0]
 
 
-def _find(session: Session, name: str) -> ScheduleState:
+def _find(session: EngineSession, name: str) -> ScheduleState:
     known = {state.name: state for state in session.store.schedules()}
     if name in known:
         return known[name]
@@ -143,4 +145,4 @@ def _state_word(state: ScheduleState) -> str:
         return "paused"
     if not state.is_served:
         return "unserved"
-    return "active" if state.next_at is not None or state.progress.queued else "ended"
+    return "active" if state.next_at is not None or state.progress.queue else "ended"

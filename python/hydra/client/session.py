@@ -6,24 +6,27 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from hydra.client import child_ends
+from hydra.client.signatures import KnownSignatures
 from hydra.client.watcher import OutcomeWatcher
 from hydra.clock import DatabaseClock, boottime_ns
 from hydra.errors import StoreUnavailable
 from hydra.execution import Submission, Submitted
-from hydra.forking import Fork
 from hydra.journal import Journal
+from hydra.records.forks import Fork
 from hydra.stores.store import Store
 
 T = TypeVar("T")
 
-CALIBRATION_SECONDS = 10.0  # how long the database's clock is carried forward before it is read again
+CALIBRATION_SECONDS = 2.0  # how long the database's clock is carried forward before it is read again
 RESUBMIT_PAUSES_SECONDS = (0.05, 0.25, 1.0)
 
 
-class Session:
+class EngineSession:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.watcher = OutcomeWatcher(store)
+        self.signatures = KnownSignatures(store.workflows)
         self._journal: Journal[Submission, Submitted] = Journal(
             self._commit, _input_bytes, turn_seconds=store.read_wait_seconds
         )
@@ -59,7 +62,7 @@ class Session:
     def fork(self, fork: Fork) -> Submitted:
         """Durable when it returns; safe to repeat like a submission (R17)."""
         try:
-            return self.run(lambda: self._again(lambda: self.store.fork(fork, self.now())))
+            return self.run_again(lambda: child_ends.fork(self.store, fork, self.now()))
         except StoreUnavailable as error:
             error.execution_id = fork.submission.id
             raise
@@ -67,6 +70,10 @@ class Session:
     def run(self, verb: Callable[[], T]) -> T:
         """Some other write, in turn with the submissions."""
         return self._journal.run(verb)
+
+    def run_again(self, verb: Callable[[], T]) -> T:
+        """`run` of one that may be repeated after a lost reply: it finds what it did (R17)."""
+        return self._journal.run(lambda: self._again(verb))
 
     def close(self) -> None:
         self.watcher.close()

@@ -6,7 +6,6 @@ Refuses here what no database shall see. Reads no database but for the queue's d
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,29 +13,31 @@ from typing import Any
 import msgspec
 
 from hydra import _core
+from hydra.client.signatures import KnownSignatures
 from hydra.clock import boottime_ns, seconds_of
-from hydra.codec import MAX_PAYLOAD_BYTES, encode_call, encode_calls
+from hydra.codec import MAX_PAYLOAD_BYTES, is_call_of
 from hydra.config import to_instant
 from hydra.definitions import BoundWorkflow
-from hydra.errors import ConfigError, IdempotencyConflict, PayloadError, QueueFull
-from hydra.execution import Submission, Submitted
-from hydra.schedules import KEY_PREFIX
+from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken, PayloadError, QueueFull
+from hydra.execution import KeyReuse, Submission, Submitted, is_refused
+from hydra.inputs import encode_all_bound, encode_bound
+from hydra.keys import check_key, check_key_reuse, is_id, is_unicode
 from hydra.stores.store import Store
 
 DEPTH_AGE_NS = 250_000_000  # how old the known queue depth may be when `max_pending` is checked
 DEPTH_SHARE = 0.1  # of the time, at most, goes to reading it
-TAG_COUNT_MAX = 50
-TAG_LENGTH_MAX = 500
-KEY_LENGTH_MAX = 500
-PRIORITY_MAX = 2**31 - 1
+MAX_TAG_COUNT = 50
+MAX_TAG_LENGTH = 500
+MAX_PRIORITY = 2**31 - 1
 
 
-class Request(msgspec.Struct, frozen=True):
+class SubmitOptions(msgspec.Struct, frozen=True):
     """How executions shall be submitted, whatever they are; checked once for many."""
 
     priority: int = 0
     run_at: int | None = None
     tags: dict[str, str] | None = None
+    key_reuse: KeyReuse = KeyReuse.FIRST
 
 
 def check_request(
@@ -45,23 +46,29 @@ def check_request(
     priority: int,
     tags: dict[str, str] | None,
     now: int,
-) -> Request:
+    key_reuse: str = KeyReuse.FIRST,
+) -> SubmitOptions:
     if delay is not None and run_at is not None:
         raise ConfigError("`delay` and `run_at` cannot both be given; choose one")
-    if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > PRIORITY_MAX:
-        raise ConfigError(f"`priority` must be a whole number of at most {PRIORITY_MAX}, not `{priority!r:.80}`")
+    if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > MAX_PRIORITY:
+        raise ConfigError(f"`priority` must be a whole number of at most {MAX_PRIORITY}, not `{priority!r:.80}`")
     due_at = None if run_at is None else to_instant(run_at)
     if delay is not None:
         due_at = now + round(seconds_of(delay, "`delay`") * 1e6)
-    return Request(priority, due_at, None if tags is None else check_tags(tags))
+    return SubmitOptions(priority, due_at, None if tags is None else check_tags(tags), check_key_reuse(key_reuse))
 
 
 def prepare(
-    bound: BoundWorkflow[Any], request: Request, key: str | None, id: str | None, max_bytes: int = MAX_PAYLOAD_BYTES
+    bound: BoundWorkflow[Any],
+    request: SubmitOptions,
+    key: str | None,
+    id: str | None,
+    signatures: KnownSignatures,
+    max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> Submission:
     """One submission with its arguments encoded."""
-    _check_bound(bound)
-    input, digest = encode_call(bound.args, bound.kwargs, max_bytes)
+    check_bound(bound)
+    input, digest = encode_bound(bound, max_bytes)
     return Submission(
         _core.uuid7() if id is None else _check_id(id),
         bound.name,
@@ -72,19 +79,23 @@ def prepare(
         request.run_at,
         None if bound.workflow is None else bound.workflow.timeout_us,
         request.tags,
+        None if bound.workflow is None else bound.workflow.deadline_us,
+        request.key_reuse,
+        signatures.limit_keys(bound, request.tags),
     )
 
 
 def prepare_many(
     bounds: Sequence[BoundWorkflow[Any]],
-    request: Request,
+    request: SubmitOptions,
     keys: Sequence[str] | None,
+    signatures: KnownSignatures,
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> list[Submission]:
     """`prepare` of each, encoded together."""
     for bound in bounds:
-        _check_bound(bound)
-    calls = encode_calls([(bound.args, bound.kwargs) for bound in bounds], max_bytes)
+        check_bound(bound)
+    calls = encode_all_bound(bounds, max_bytes)
     checked = [None] * len(bounds) if keys is None else [check_key(key) for key in keys]
     return [
         Submission(
@@ -97,26 +108,65 @@ def prepare_many(
             request.run_at,
             None if bound.workflow is None else bound.workflow.timeout_us,
             request.tags,
+            None if bound.workflow is None else bound.workflow.deadline_us,
+            request.key_reuse,
+            signatures.limit_keys(bound, request.tags),
         )
         for id, bound, (input, digest), key in zip(_core.uuid7_many(len(bounds)), bounds, calls, checked, strict=True)
     ]
 
 
+def readmitted(bounds: Sequence[BoundWorkflow[Any]], answers: Sequence[Submitted]) -> list[Submitted]:
+    """Without conflicts that are none: the arguments' classes have gained fields since, which are at their defaults."""
+    return [
+        msgspec.structs.replace(answer, conflict=False)
+        if answer.conflict and answer.digest and is_call_of(answer.digest, bound.args, bound.kwargs)
+        else answer
+        for bound, answer in zip(bounds, answers, strict=True)
+    ]
+
+
 def accepted_id(submission: Submission, answer: Submitted) -> str:
-    """The id of the execution the submission stands for; IdempotencyConflict when it clashes."""
-    if answer.conflict:
-        what = f"id `{submission.id}`" if submission.key is None else f"key `{submission.key}`"
-        message = f"{what} of workflow `{submission.workflow}` was used before with other arguments; use another one"
-        raise IdempotencyConflict(message, conflicts=[submission.key or submission.id])
-    return answer.id
+    """The id of the execution the submission stands for; IdempotencyConflict or KeyTaken when it has none."""
+    if not is_refused(submission, answer):
+        return answer.id
+    what = f"id `{submission.id}`" if submission.key is None else f"key `{submission.key}`"
+    conflicts = [submission.key or submission.id]
+    if is_taken(submission, answer):
+        message = f"{what} of workflow `{submission.workflow}` {taken_by(answer)}"
+        raise KeyTaken(message, conflicts=conflicts, execution_id=answer.id)
+    message = f"{what} of workflow `{submission.workflow}` was used before with other arguments; use another one"
+    raise IdempotencyConflict(message, conflicts=conflicts)
 
 
-def refuse_conflicts(conflicts: list[str], count: int, rest: str) -> None:
-    """One error for all of many that clash; `rest` says what became of the others."""
-    if conflicts:
-        named = ", ".join(f"`{key}`" for key in conflicts[:3]) + (" …" if len(conflicts) > 3 else "")
+def is_taken(submission: Submission, answer: Submitted) -> bool:
+    """Whether it is refused for whose key it is, whatever the arguments."""
+    is_rejecting = submission.key_reuse is KeyReuse.REJECT and answer.id != submission.id
+    return is_refused(submission, answer) and (is_rejecting or answer.purged)
+
+
+def taken_by(answer: Submitted) -> str:
+    if answer.purged:
+        return (
+            f"was used by execution `{answer.id}`, which ended and was purged, so it does not run again; "
+            'use another one, or `key_reuse="after_end"`'
+        )
+    return f"was used by execution `{answer.id}`; use another one"
+
+
+def refuse_conflicts(submissions: Sequence[Submission], answers: Sequence[Submitted], count: int, rest: str) -> None:
+    """One error for all of many that have no execution; `rest` says what became of the others."""
+    refused = [(s, answer) for s, answer in zip(submissions, answers, strict=True) if is_refused(s, answer)]
+    if not refused:
+        return
+    conflicts = [s.key or s.id for s, _ in refused]
+    named = ", ".join(f"`{key}`" for key in conflicts[:3]) + (" …" if len(conflicts) > 3 else "")
+    if not any(is_taken(s, answer) for s, answer in refused):
         message = f"{len(conflicts)} of {count} keys were used before with other arguments: {named}; {rest}"
         raise IdempotencyConflict(message, conflicts=conflicts)
+    s, first = next((s, answer) for s, answer in refused if is_taken(s, answer))
+    message = f"{len(conflicts)} of {count} keys are not free: {named}; `{s.key}` {taken_by(first)}; {rest}"
+    raise KeyTaken(message, conflicts=conflicts, execution_id=first.id)
 
 
 class QueueDepth:
@@ -141,34 +191,9 @@ class QueueDepth:
             self._count += count
 
 
-def _check_bound(bound: object) -> None:
+def check_bound(bound: object) -> None:
     if not isinstance(bound, BoundWorkflow):
         raise ConfigError(f"`{bound!r}` cannot be submitted; give a bound workflow, such as `bill.bind(invoice)`")
-
-
-def check_key(key: object) -> str:
-    """A key to submit under."""
-    checked = check_known_key(key)
-    if checked.startswith(KEY_PREFIX):
-        raise ConfigError(f"the key `{checked:.80}` is a schedule's; give one that does not start with `{KEY_PREFIX}`")
-    return checked
-
-
-def check_known_key(key: object) -> str:
-    """A key to find an execution by."""
-    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH_MAX or not _is_unicode(key):
-        raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {KEY_LENGTH_MAX} characters")
-    return key
-
-
-def is_id(id: object) -> bool:
-    """Whether this can be an execution's id at all."""
-    if not isinstance(id, str):
-        return False
-    try:
-        return str(uuid.UUID(id)) == id
-    except ValueError:
-        return False
 
 
 def _check_id(id: str) -> str:
@@ -178,18 +203,13 @@ def _check_id(id: str) -> str:
 
 
 def check_tags(tags: object) -> dict[str, str]:
-    if not isinstance(tags, dict) or len(tags) > TAG_COUNT_MAX:
-        raise ConfigError(f"`tags` must be a dict of at most {TAG_COUNT_MAX} texts by name")
+    if not isinstance(tags, dict) or len(tags) > MAX_TAG_COUNT:
+        raise ConfigError(f"`tags` must be a dict of at most {MAX_TAG_COUNT} texts by name")
     for name, text in tags.items():
-        if not isinstance(name, str) or not isinstance(text, str) or not _is_unicode(name + text):
+        if not isinstance(name, str) or not isinstance(text, str) or not is_unicode(name + text):
             raise ConfigError(f"the tag `{name!r:.80}` is not a text by name; give both as str")
         if "\0" in name + text:
             raise PayloadError(f"the tag {name!r:.80} holds a NUL character; leave it out")
-        if len(name) + len(text) > TAG_LENGTH_MAX:
-            raise ConfigError(f"the tag `{name:.80}` is longer than {TAG_LENGTH_MAX} characters")
+        if len(name) + len(text) > MAX_TAG_LENGTH:
+            raise ConfigError(f"the tag `{name:.80}` is longer than {MAX_TAG_LENGTH} characters")
     return tags
-
-
-def _is_unicode(text: str) -> bool:
-    """Half a surrogate pair is no text that a database could keep."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from hydra import codec
-from hydra.client.outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
-from hydra.execution import LOOKUP_PREFIX, Claim, Progress, Record, RecordKind, Snapshot, Status
+from hydra.execution import (
+    LOOKUP_PREFIX,
+    PARKED_TRIES,
+    Claim,
+    Progress,
+    Record,
+    RecordKind,
+    Snapshot,
+    Status,
+    next_try_at,
+)
+from hydra.limits import shown_key
+from hydra.records.ends import failure_line
+from hydra.records.map_outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +60,8 @@ class Execution(msgspec.Struct, frozen=True):
     timeout_at: datetime | None
     record_count: int
     death_count: int
+    limits: list[str] = []  # the keys of its limits, such as `bill.tenant=acme`
+    waits_for: str | None = None  # of these, the one at which it waits now
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -57,7 +70,9 @@ class StepView(msgspec.Struct, frozen=True):
     name: str
     branch: str
     ordinal: int
-    status: str  # completed, failed, retrying, crashed; running (where it says how far it is), started, resolved
+    # completed, failed, retrying, crashed, exhausted (parked: no attempt is left), started, resolved; running where it
+    # says how far it is
+    status: str
     attempts: int
     started_at: datetime
     finished_at: datetime | None  # of its last try; None while it runs
@@ -123,6 +138,8 @@ def execution_view(snapshot: Snapshot) -> Execution:
         timeout_at=to_optional_datetime(snapshot.timeout_at),
         record_count=snapshot.record_count,
         death_count=snapshot.death_count,
+        limits=[shown_key(key) for key in snapshot.limit_keys],
+        waits_for=None if snapshot.gate is None else shown_key(snapshot.gate),
     )
 
 
@@ -133,7 +150,10 @@ def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> 
         is_of_another = _is_of_map(record.branch) or record.name.startswith(LOOKUP_PREFIX)
         if record.kind in _STEP_STATUS and not is_of_another:
             tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
-    views = {key: _step_view(of_one_step) for key, of_one_step in tries.items()}
+    parked = {
+        seq for record in records if record.name == PARKED_TRIES for seq in codec.decode_plain(record.payload or b"")
+    }
+    views = {key: _step_view(of_one_step, parked) for key, of_one_step in tries.items()}
     for said in progress:
         if not _is_of_map(said.branch):
             key = (said.branch, said.name, said.ordinal)
@@ -156,21 +176,22 @@ def _with_progress(known: StepView | None, said: Progress) -> StepView:
         )
     elif said.attempt > known.attempts:
         known = msgspec.structs.replace(known, status="running", attempts=said.attempt, finished_at=None, due_at=None)
-    return msgspec.structs.replace(known, progress=codec.decode(said.payload), progress_at=reported_at)
+    return msgspec.structs.replace(known, progress=codec.decode_plain(said.payload), progress_at=reported_at)
 
 
-def _step_view(records: list[Record]) -> StepView:
+def _step_view(records: list[Record], parked: Set[int]) -> StepView:
     last = records[-1]
+    due_at = next_try_at(last)
     return StepView(
         name=last.name,
         branch=last.branch,
         ordinal=last.ordinal,
-        status=_STEP_STATUS[RecordKind(last.kind)],
+        status="exhausted" if last.seq in parked else _STEP_STATUS[RecordKind(last.kind)],
         attempts=max(1, sum(record.kind in _TRIES for record in records)),
         started_at=to_datetime(records[0].started_at),
         finished_at=to_datetime(last.finished_at),
-        due_at=to_datetime(last.due_at) if last.due_at else None,
-        result=codec.decode(last.payload) if last.kind in _RESULTS and last.payload is not None else None,
+        due_at=to_datetime(due_at) if due_at else None,
+        result=codec.decode_plain(last.payload) if last.kind in _RESULTS else None,
         error=error_line(last),
     )
 
@@ -188,7 +209,7 @@ def bulk_views(records: Sequence[Record]) -> list[BulkView]:
 
 def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
     assert begun.payload is not None
-    said = codec.decode(begun.payload)
+    said = codec.decode_plain(begun.payload)
     tally = Tally(said["count"])
     done_counts: list[int] = []
     for chunk in chunks:
@@ -240,16 +261,10 @@ def error_line(record: Record) -> str | None:
     if record.payload is None or record.kind not in (RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH):
         return None
     if record.kind == RecordKind.CRASH:
-        return str(codec.decode(record.payload))
+        return str(codec.decode_plain(record.payload))
     if record.kind in (RecordKind.FAILURE, RecordKind.TRY):
-        return failure_line(codec.decode_failure(record.payload))
+        return failure_line(codec.read_failure(record.payload))
     return None
-
-
-def failure_line(failure: codec.Failure) -> str:
-    """`ValueError: no`, as Python prints it."""
-    kind = re.split(r"[.:]", failure.exception_type)[-1]
-    return f"{kind}: {failure.message}" if failure.message else kind
 
 
 def attempt_view(claim: Claim) -> Attempt:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from typing import NamedTuple
 
 from hydra.errors import NotFound, StoreUnavailable
 from hydra.execution import Status
+from hydra.records.ends import Outcome
 from hydra.stores.store import Store
-
-Outcome = tuple[Status, bytes | None, str]
 
 QUERY_SIZE = 500  # executions asked for in one query
 CHANGE_TIMEOUT_SECONDS = 0.25  # a missed hint costs at most this
@@ -35,22 +35,32 @@ class Wait(NamedTuple):
     forget: Callable[[], None]
 
 
+class Waiting(NamedTuple):
+    """`bears_parked`: a parked execution is waited for until a person has it go on."""
+
+    future: Future[Outcome]
+    bears_parked: bool
+
+    def takes(self, outcome: Outcome) -> bool:
+        return outcome[0] is not Status.PARKED or not self.bears_parked
+
+
 class OutcomeWatcher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._changed = threading.Condition()
-        self._waiting: dict[str, list[Future[Outcome]]] = {}
+        self._waiting: dict[str, list[Waiting]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def watch_within(self, id: str, seconds: float) -> Wait:
+    def watch_within(self, id: str, seconds: float, bears_parked: bool = False) -> Wait:
         """`watch` for somebody with little time: where the database does not say so soon whether it has ended, a wait
         that nothing ends. It has LOOK_SECONDS, at least."""
         asked: Future[Wait] = Future()
 
         def look() -> None:
             try:
-                asked.set_result(self.watch(id))
+                asked.set_result(self.watch(id, bears_parked))
             except BaseException as error:
                 asked.set_exception(error)
 
@@ -63,45 +73,60 @@ class OutcomeWatcher:
             asked.add_done_callback(_forget_answer)
             return Wait(Future(), lambda: None)
 
-    def watch(self, id: str) -> Wait:
+    def watch(self, id: str, bears_parked: bool = False) -> Wait:
         """A wait for the outcome; `forget` it when nobody is interested any more."""
-        if (ended := self._store.outcomes([id])[0]) is not None:
-            return _over(ended)
-        wait = self._add(id)
+        waiting = Waiting(Future(), bears_parked)
+        if self._is_over(id, waiting):
+            return Wait(waiting.future, lambda: None)
+        wait = self._add(id, waiting)
         try:
             # What ended before it was watched gives no further hint.
-            ended = self._store.outcomes([id])[0]
+            if self._is_over(id, waiting):
+                wait.forget()
         except BaseException:
             wait.forget()
             raise
-        if ended is None:
-            return wait
-        wait.forget()
-        return _over(ended)
+        return wait
+
+    def _is_over(self, id: str, waiting: Waiting) -> bool:
+        """Resolve the wait if there is something to tell."""
+        (outcome,) = self._store.outcomes([id])
+        if outcome is None or not waiting.takes(outcome) or (told := self._told(id, outcome)) is None:
+            return False
+        with suppress(InvalidStateError):  # the watcher was first
+            waiting.future.set_result(told)
+        return True
+
+    def _told(self, id: str, outcome: Outcome) -> Outcome | None:
+        """With the reason why it is parked; None where it is no longer."""
+        if outcome[0] is not Status.PARKED:
+            return outcome
+        (snapshot,) = self._store.get([id])
+        is_parked = snapshot is not None and snapshot.status is Status.PARKED
+        return (Status.PARKED, None, snapshot.reason) if snapshot is not None and is_parked else None
 
     @property
     def wait_count(self) -> int:
         """How many executions are waited for."""
         return len(self._waiting)
 
-    def _add(self, id: str) -> Wait:
-        future: Future[Outcome] = Future()
+    def _add(self, id: str, waiting: Waiting) -> Wait:
         with self._changed:
             if self._closed:
                 raise StoreUnavailable(CLOSED)
-            self._waiting.setdefault(id, []).append(future)
+            self._waiting.setdefault(id, []).append(waiting)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="hydra-outcomes", daemon=True)
                 self._thread.start()
             self._changed.notify()
-        return Wait(future, lambda: self._forget(id, future))
+        return Wait(waiting.future, lambda: self._forget(id, waiting))
 
-    def _forget(self, id: str, future: Future[Outcome]) -> None:
+    def _forget(self, id: str, waiting: Waiting) -> None:
         with self._changed:
-            futures = self._waiting.get(id, [])
-            if future in futures:
-                futures.remove(future)
-            if not futures:
+            known = self._waiting.get(id, [])
+            if waiting in known:
+                known.remove(waiting)
+            if not known:
                 self._waiting.pop(id, None)
 
     def close(self) -> None:
@@ -149,14 +174,21 @@ class OutcomeWatcher:
                 self._resolve(id, outcome)
 
     def _resolve(self, id: str, outcome: Outcome) -> None:
-        for future in self._take(id):
-            if future.set_running_or_notify_cancel():
-                future.set_result(outcome)
+        with self._changed:
+            taking = [waiting for waiting in self._waiting.get(id, []) if waiting.takes(outcome)]
+        if not taking or (told := self._told(id, outcome)) is None:
+            return
+        for waiting in taking:
+            self._forget(id, waiting)
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_result(told)
 
     def _fail(self, id: str, error: Exception) -> None:
-        for future in self._take(id):
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
+        with self._changed:
+            failing = self._waiting.pop(id, [])
+        for waiting in failing:
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_exception(error)
 
     def _fail_all(self, error: Exception) -> None:
         with self._changed:
@@ -164,17 +196,7 @@ class OutcomeWatcher:
         for id in ids:
             self._fail(id, error)
 
-    def _take(self, id: str) -> list[Future[Outcome]]:
-        with self._changed:
-            return self._waiting.pop(id, [])
-
 
 def _forget_answer(asked: Future[Wait]) -> None:
     if asked.exception() is None:
         asked.result().forget()
-
-
-def _over(outcome: Outcome) -> Wait:
-    future: Future[Outcome] = Future()
-    future.set_result(outcome)
-    return Wait(future, lambda: None)

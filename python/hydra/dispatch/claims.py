@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from random import Random
 
+from hydra.dispatch.claim_limit import ClaimLimit
 from hydra.dispatch.slots import NEVER_NS
 
-CLAIM_MAX = 1000
+MAX_CLAIM = 1000
 LINGER_NS = 3_000_000  # how long a few free places wait for more of them
 BATCH_SHARE = 8  # an eighth of all places free is worth a claim at once
 POLL_MIN_NS = 100_000_000
-POLL_MAX_NS = 2_000_000_000
+MAX_POLL_NS = 2_000_000_000
 EMPTY_PAUSE_NS = 500_000  # after a claim that brought nothing, doubled while they follow each other, jittered
-EMPTY_PAUSE_MAX_NS = 20_000_000
+MAX_EMPTY_PAUSE_NS = 20_000_000
 EMPTY_ROW_NS = 200_000_000  # claims further apart than this do not follow each other
 
 
@@ -27,11 +28,13 @@ class Claims:
         self._empty_count = 0  # claims in a row that brought nothing
         self._empty_at_ns = 0
         self._is_hinted = False
-        self._is_failing = False
         self._free_since_ns = NEVER_NS
         self._not_before_ns = 0
         self.poll_at_ns = now_ns
         self.asked = 0  # under way
+        self._limit = ClaimLimit()
+        self._sent_ns = 0
+        self._slow_until_ns = 0  # a slow database gets a pause after each claim, whatever there may be to claim
         self._ended_count = 0  # since the last claim was sent
 
     def begin(self, now_ns: int) -> None:
@@ -62,7 +65,7 @@ class Claims:
             self.poll_at_ns = min(self.poll_at_ns, now_ns)
 
     def is_due(self, now_ns: int) -> bool:
-        return not self.asked and now_ns >= self.poll_at_ns and now_ns >= self._not_before_ns
+        return not self.asked and now_ns >= max(self.poll_at_ns, self._not_before_ns, self._slow_until_ns)
 
     def count(self, free: int, capacity: int, now_ns: int) -> int:
         """How many to ask for now; 0 to wait until `wake_ns`."""
@@ -75,54 +78,47 @@ class Claims:
         self._free_since_ns = min(self._free_since_ns, now_ns)
         if wanted * BATCH_SHARE < capacity and now_ns - self._free_since_ns < LINGER_NS:
             return 0
-        return min(wanted, CLAIM_MAX)
+        return min(self._limit.allowed(wanted, capacity), MAX_CLAIM)
 
-    def send(self, count: int) -> None:
+    def send(self, count: int, now_ns: int) -> None:
         self.asked = count
+        self._sent_ns = now_ns
         self._ended_count = 0
         self._free_since_ns = NEVER_NS
 
     def answered(self, count: int, now_ns: int) -> None:
         full = count >= self.asked
         self.asked = 0
-        self._is_failing = False
+        self._limit = self._limit.after(now_ns - self._sent_ns)
         if count:
             self._empty_count = 0
             self._poll_ns = POLL_MIN_NS
         else:
             self._pause(now_ns)
-            self._poll_ns = min(self._poll_ns * 2, POLL_MAX_NS)
+            self._poll_ns = min(self._poll_ns * 2, MAX_POLL_NS)
         self.poll_at_ns = now_ns if full else now_ns + self._jittered(self._poll_ns)
         if self._is_hinted:
             self._is_hinted = False
             self.poll_at_ns = now_ns
+        self._slow_until_ns = now_ns + self._limit.pause_ns
 
-    def failed(self, now_ns: int) -> bool:
-        """It brought nothing, not even an answer; True when it is the first in a row."""
-        was_failing, self._is_failing = self._is_failing, True
+    def failed(self, now_ns: int) -> None:
+        """It brought nothing, not even an answer; the circuit says when to ask again."""
         self.asked = 0
-        self._poll_ns = min(self._poll_ns * 2, POLL_MAX_NS)
-        self.poll_at_ns = now_ns + self._jittered(self._poll_ns)
-        return not was_failing
-
-    def recovered(self, now_ns: int) -> None:
-        """The database answered something else: no reason to wait any longer after a failure."""
-        if self._is_failing:
-            self._is_failing = False
-            self.expect(now_ns)
+        self.expect(now_ns)
 
     @property
     def wake_ns(self) -> int:
         if self._free_since_ns != NEVER_NS:
-            return self._free_since_ns + LINGER_NS
-        return max(self.poll_at_ns, self._not_before_ns)
+            return max(self._free_since_ns + LINGER_NS, self._slow_until_ns)
+        return max(self.poll_at_ns, self._not_before_ns, self._slow_until_ns)
 
     def _pause(self, now_ns: int) -> None:
         """Hints that lead to nothing, one upon the other, are not worth a claim each."""
         follows = now_ns - self._empty_at_ns < EMPTY_ROW_NS
         self._empty_count = self._empty_count + 1 if follows else 0
         self._empty_at_ns = now_ns
-        pause_ns = min(EMPTY_PAUSE_NS << min(self._empty_count, 10), EMPTY_PAUSE_MAX_NS)
+        pause_ns = min(EMPTY_PAUSE_NS << min(self._empty_count, 10), MAX_EMPTY_PAUSE_NS)
         self._not_before_ns = now_ns + self._jittered(pause_ns)
 
     def _jittered(self, duration_ns: int) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.execution import Claimed, ExecutionCommit, Progress, Record
+from hydra.dispatch.worker_ends import WorkerEnd
+from hydra.execution import Claimed, CommitAnswer, End, ExecutionCommit, Progress, Record
 from hydra.frames import FromWorker, ToWorker
 from hydra.stores.store import Advanced, Beat, Owned
 
@@ -55,13 +56,16 @@ class ClaimFailed(Event):
 
 
 class CommitDone(Event):
-    """Per commit, in the order asked: True written, False not this node's any more.
+    """Per commit, in the order asked.
 
-    `elsewhere`: executions that differ from this node's code and were not parked, because other nodes have the code."""
+    `elsewhere`: executions that differ from this node's code and were not parked, because other nodes have the code.
+    `given_up`: those that the store thread parked in the place of what was asked."""
 
     batch: int
-    written: list[bool]
+    written: list[CommitAnswer]
     elsewhere: frozenset[str] = frozenset()
+    given_up: frozenset[str] = frozenset()
+    arrived: list[tuple[int, Record]] = []  # by place in the batch: events written in the place of expiries
 
 
 class CommitFailed(Event):
@@ -86,13 +90,15 @@ class Reconnected(Event):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """How far an execution has come in the database; in the claim `continued_epoch` a generation ended last."""
+    """How far an execution has come in the database; in the claim `continued_epoch` a generation ended last. The claims
+    `other_epochs` were others' than this process's."""
 
     id: str
     epoch: int
     record_count: int
     is_final: bool
     continued_epoch: int = 0
+    other_epochs: frozenset[int] = frozenset()
 
 
 class Resynced(Event):
@@ -102,6 +108,7 @@ class Resynced(Event):
     owned: list[Owned]
     counter: int = 0
     found: list[Reached] = []
+    is_behind: bool = False  # its session was lower than this node's own, which only an older database can say (R19)
 
 
 class ResyncFailed(Event):
@@ -109,15 +116,26 @@ class ResyncFailed(Event):
 
 
 class Recovered(Event):
-    """Executions a Resync found owned but unknown here, read back with their records (the claim's reply was lost)."""
+    """Executions a Resync found owned but unknown here, read back with their records (the claim's reply was lost), and
+    those of which it is not known whether an expiry was written or the event it waited for. As many as one claim may
+    bring: the next resync asks for the rest."""
 
     executions: list[Claimed]
+    has_more: bool = False
 
 
 class Parked(Event):
-    """The database knew less of these, and parked them; what it lost is not silently done again (R19)."""
+    """The database knew less of these, and parked them, which was told; what it lost is not silently done again (R19).
+
+    `settled`: others had parked these before. `elsewhere`: it knows less of these, too, but another living node runs
+    them. `is_rewound`: the refusal before it was
+    no death, but an older database's."""
 
     ids: list[str]
+    elsewhere: list[str] = []
+    settled: list[str] = []
+    gone: list[str] = []  # it does not know these at all: whatever submits them again runs them from the start
+    is_rewound: bool = False
 
 
 class ParkFailed(Event):
@@ -130,14 +148,22 @@ class WorkerStarted(Event):
     slot: int
 
 
+class WorkerEnding(Event):
+    """It is dead, or hears nothing any more: nothing is given to it. WorkerGone follows, perhaps only when the database
+    has said what its transactions did."""
+
+    slot: int
+
+
 class WorkerGone(Event):
     """It is dead, reaped, and its socket drained to the end: all its frames were delivered before this event (R22).
 
-    `running` are the steps its page shows: records of kind CRASH with seq 0, to be numbered here; keyed by token.
+    `running` are the steps its page shows, keyed by token: records with seq 0, to be numbered here; of kind CRASH, or
+    TRY where a step ran past its time-out.
     """
 
     slot: int
-    reason: str
+    reason: WorkerEnd
     running: list[tuple[int, Record]]
 
 
@@ -170,6 +196,13 @@ class WorkerStalled(Event):
     stalled: bool
 
 
+class BodyOverdue(Event):
+    """The body of this dispatch has held up its worker's hub for longer than its `body_timeout`."""
+
+    slot: int
+    token: int
+
+
 class Tick(Event):
     """Time passed; sent at the instant the last WakeAt asked for, or sooner."""
 
@@ -200,6 +233,7 @@ class SendBeat(Action):
     """With what long steps said of how far they are; what is not written with it comes again."""
 
     reports: list[Progress] = []
+    listening: dict[str, int] = {}  # executions that want messages, and the last number that each has
 
 
 class SendClaim(Action):
@@ -224,10 +258,12 @@ class Renew(Action):
 
 
 class Park(Action):
-    """End these claims of the old registration, and park what else has come less far than is known (R19)."""
+    """End this process's registrations, and park what has come less far than is known (R19). `beat_counter` was the
+    last that was confirmed; `is_refused` where the fence refused, so that the database is still to be asked why."""
 
     advanced: list[Advanced]
-    commits: list[ExecutionCommit]
+    beat_counter: int
+    is_refused: bool
 
 
 class Recover(Action):
@@ -242,14 +278,15 @@ class ToSlot(Action):
 
 
 class SpawnWorker(Action):
-    """Slots run from 0 to twice the number of workers: after a reload the other half is used while one half drains."""
+    """Slots run from 0 to twice the number of workers: after a reload the other half is used while one half drains.
+    Reloads within that time use further ones."""
 
     slot: int
 
 
 class KillWorker(Action):
     slot: int
-    reason: str
+    reason: WorkerEnd
 
 
 class ExtendLease(Action):
@@ -265,6 +302,16 @@ class WakeAt(Action):
 class Log(Action):
     level: str
     message: str
+
+
+class ExecutionEnded(Action):
+    """It failed or is parked, and that is durable: a person may want to know. `step`: in which, where it was one."""
+
+    id: str
+    workflow: str
+    key: str | None
+    end: End
+    step: str
 
 
 class Exit(Action):

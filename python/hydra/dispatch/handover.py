@@ -13,7 +13,7 @@ from zlib import crc32
 from hydra.execution import DIVERGED, Claim, Ending
 from hydra.stores.store import NodeState
 
-HELD_PER_WORKER_MAX = 256  # a node that runs so many for each of its workers is given no more
+MAX_HELD_PER_WORKER = 256  # a node that runs so many for each of its workers is given no more
 FULL_PAUSE_US = 2_000_000  # before what nobody has room for is looked at again
 
 
@@ -36,25 +36,26 @@ class Handover:
                 continue
             recorder = known.get(line.node)  # None: purged since then, and whatever code it had may be alive
             codes = None if recorder is None else codes_of(recorder)
-            heirs = [
+            # guard R27: dead nodes are no candidates
+            successors = [
                 node.info.id
                 for node in known.values()
                 if node.state == "alive"
                 and node.info.id != self._node_id
-                and node.code_version not in tried
-                and (codes is None or node.code_version in codes)
+                and node.code_version not in tried  # guard R27: code that differed is not asked again
+                and (codes is None or node.code_version in codes)  # guard R27: only the recorder's code is a successor
             ]
-            if line.node in heirs:
+            if line.node in successors:
                 return [line.node]
-            if heirs:
-                return sorted(heirs)
+            if successors:
+                return sorted(successors)
             if codes == {mine} and line.ending != Ending.RELEASED:
                 return []
         return []
 
     def choose(self, execution_id: str, candidates: Sequence[str]) -> str | None:
         """One of them that has room; None while none has."""
-        free = [id for id in candidates if self._room(id) > 0]
+        free = [id for id in candidates if self._room(id) > 0]  # guard R27: a full node is given no more
         if not free:
             return None
         chosen = free[crc32(execution_id.encode()) % len(free)]
@@ -63,7 +64,7 @@ class Handover:
 
     def _room(self, id: str) -> int:
         node = self._known[id]
-        return node.info.workers * HELD_PER_WORKER_MAX - node.running_count - self._given[id]
+        return node.info.workers * MAX_HELD_PER_WORKER - node.running_count - self._given[id]
 
     def _tried(self, lines: Sequence[Claim]) -> set[str]:
         """The code that differed since somebody last went on with it: each gets one go, so it goes in no circle."""

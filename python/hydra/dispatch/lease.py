@@ -5,6 +5,7 @@ A beat is sent only while the commits move: a node that beats but cannot write w
 
 from __future__ import annotations
 
+# guard R3: beats come more often than a third of the TTL
 BEATS_PER_TTL = 5  # peers count a gap over TTL/3 between their own beats as a gap in what they saw (R3)
 JOURNAL_STILL_PER_TTL = 3
 MARGIN_PER_TTL = 10
@@ -16,7 +17,6 @@ class Lease:
         self.deadline_ns = 0
         self.beat_at_ns = now_ns
         self.is_beating = False
-        self._is_failing = False
         self._moved_at_ns = now_ns
 
     def begin(self, sent_ns: int, now_ns: int) -> int:
@@ -29,6 +29,7 @@ class Lease:
 
     def extend(self, sent_ns: int) -> int:
         """Counted from a reading of the clock before the beat was sent, so that nobody acts before it ends."""
+        # guard R5: the deadline leaves a margin
         self.deadline_ns = max(self.deadline_ns, sent_ns + self._ttl_ns - self._ttl_ns // MARGIN_PER_TTL)
         return self.deadline_ns
 
@@ -41,6 +42,7 @@ class Lease:
         self._moved_at_ns = now_ns
 
     def may_beat(self, now_ns: int) -> bool:
+        # guard R4: no beat while the journal stands still
         return not self.is_beating and now_ns - self._moved_at_ns <= self._ttl_ns // JOURNAL_STILL_PER_TTL
 
     def beat(self, now_ns: int) -> None:
@@ -49,11 +51,8 @@ class Lease:
 
     def answered(self) -> None:
         self.is_beating = False
-        self._is_failing = False
 
-    def failed(self, next_at_ns: int) -> bool:
-        """No answer; True when it is the first in a row."""
-        was_failing, self._is_failing = self._is_failing, True
+    def failed(self, next_at_ns: int) -> None:
+        """No answer: the next one is sent then, or when it is due anyway."""
         self.is_beating = False
         self.beat_at_ns = min(self.beat_at_ns, next_at_ns)
-        return not was_failing

@@ -2,26 +2,52 @@
 
 Everything that arrives while a batch is under way forms the next one. A batch splits only between executions; after a
 failure batches are halved until one passes, and a single execution that fails alone goes to the back of the queue.
+What one execution recorded is cut by bytes, too: a record that is durable frees its worker, and no commit is too much.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hydra.dispatch.held import Held
+import msgspec
+
+from hydra.dispatch.owned import OwnedExecution
 from hydra.execution import End, ExecutionCommit, Record
 from hydra.stores.store import Owned
 
-BATCH_ROWS_MAX = 1000
-BATCH_BYTES_MAX = 1 << 20
+MAX_BATCH_ROWS = 1000
+MAX_BATCH_BYTES = 1 << 20
 
-Pair = tuple[Held, ExecutionCommit]
+Pair = tuple[OwnedExecution, ExecutionCommit]
+
+
+def size_of(record: Record) -> int:
+    return 0 if record.payload is None else len(record.payload)
+
+
+def _cut(commit: ExecutionCommit) -> ExecutionCommit | None:
+    """Leaves the commit as many of its records as fit, one at least; the rest of it, with its end, if there is any."""
+    size = 0
+    for place, record in enumerate(commit.records):
+        size += size_of(record)
+        if place and size > MAX_BATCH_BYTES:
+            break
+    else:
+        place = len(commit.records)
+    is_end_alone = commit.end is not None and place and size + len(commit.end.payload or b"") > MAX_BATCH_BYTES
+    if place == len(commit.records):
+        if not is_end_alone:
+            return None
+        place = max(1, place - 1)  # a small last record goes with its end: it may say what that means
+    rest = msgspec.structs.replace(commit, records=commit.records[place:])
+    commit.records, commit.end = commit.records[:place], None
+    return rest
 
 
 class Outbox:
     def __init__(self) -> None:
-        self._waiting: list[Held] = []
-        self._width = BATCH_ROWS_MAX  # executions in the next batch
+        self._waiting: list[OwnedExecution] = []
+        self._width = MAX_BATCH_ROWS  # executions in the next batch
         self.batch = 0
         self.under_way: list[Pair] = []
 
@@ -32,33 +58,38 @@ class Outbox:
     def has_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def add(self, held: Held, records: list[Record], end: End | None = None) -> ExecutionCommit:
+    def add(self, owned: OwnedExecution, records: list[Record], end: End | None = None) -> ExecutionCommit:
         """Queue records and perhaps the end of an execution, behind all that is queued for it."""
-        commit = held.commit
+        commit = owned.commit
         if commit is None:
-            commit = ExecutionCommit(held.id, held.epoch, [*records], end, max(held.slot, 0))
-            held.commit = commit
-            self._waiting.append(held)
+            commit = ExecutionCommit(owned.id, owned.epoch, [*records], end, max(owned.slot, 0))
+            owned.commit = commit
+            self._waiting.append(owned)
         else:
             commit.records += records
             commit.end = end
         return commit
 
     def take(self) -> list[ExecutionCommit]:
-        """The next batch, now under way."""
+        """The next batch, now under way. Of an execution alone that has more bytes than fit, its first records: the
+        rest of it goes behind the others."""
         pairs: list[Pair] = []
         rows = size = taken = 0
-        for held in self._waiting:
-            commit = held.commit
+        for owned in self._waiting:
+            commit = owned.commit
             if commit is not None:
                 rows += len(commit.records) + 1
-                for record in commit.records:
-                    if record.payload is not None:
-                        size += len(record.payload)
-                if pairs and (rows > BATCH_ROWS_MAX or size > BATCH_BYTES_MAX or len(pairs) == self._width):
+                size += sum(map(size_of, commit.records)) + (
+                    0 if commit.end is None else len(commit.end.payload or b"")
+                )
+                if pairs and (rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES or len(pairs) == self._width):
                     break
-                held.commit = None
-                pairs.append((held, commit))
+                owned.commit = _cut(commit) if size > MAX_BATCH_BYTES else None
+                pairs.append((owned, commit))
+                if owned.commit is not None:
+                    self._waiting.append(owned)  # behind its neighbours
+                    taken += 1
+                    break
             taken += 1
         del self._waiting[:taken]
         self.under_way = pairs
@@ -69,7 +100,7 @@ class Outbox:
     def written(self) -> list[Pair]:
         """The batch under way was answered."""
         pairs, self.under_way = self.under_way, []
-        self._width = min(BATCH_ROWS_MAX, self._width * 2)
+        self._width = min(MAX_BATCH_ROWS, self._width * 2)
         return pairs
 
     def failed(self) -> None:
@@ -78,7 +109,7 @@ class Outbox:
         self._width = max(1, len(pairs) // 2)
         self._put_back(pairs, in_front=len(pairs) > 1)
 
-    def resolve(self, owned: Mapping[str, Owned]) -> list[Pair]:
+    def resolve(self, rows: Mapping[str, Owned]) -> list[Pair]:
         """The batch under way may or may not have happened: what was written, by the database; the rest waits (R16).
 
         One that the database does not know as this node's at that epoch has ended, if its end was in the batch.
@@ -86,39 +117,41 @@ class Outbox:
         pairs, self.under_way = self.under_way, []
         written: list[Pair] = []
         unwritten: list[Pair] = []
-        for held, commit in pairs:
-            item = owned.get(held.id)
-            if item is not None and item.epoch == held.epoch:
+        for owned, commit in pairs:
+            item = rows.get(owned.id)
+            if item is not None and item.epoch == owned.epoch:
                 done = [record for record in commit.records if record.seq <= item.record_count]
                 if done:
-                    written.append((held, ExecutionCommit(held.id, held.epoch, done)))
+                    written.append((owned, ExecutionCommit(owned.id, owned.epoch, done)))
+                    # guard R16: what the resync found written is not sent again
                     commit.records = commit.records[len(done) :]
                 if commit.records or commit.end is not None:
-                    unwritten.append((held, commit))
+                    unwritten.append((owned, commit))
             elif commit.end is not None:
-                written.append((held, commit))
+                written.append((owned, commit))
         self._put_back(unwritten, in_front=True)
         return written
 
     def clear(self) -> None:
-        for held in self._waiting:
-            held.commit = None
+        for owned in self._waiting:
+            owned.commit = None
         self._waiting.clear()
         self.under_way = []
-        self._width = BATCH_ROWS_MAX
+        self._width = MAX_BATCH_ROWS
 
     def _put_back(self, pairs: list[Pair], *, in_front: bool) -> None:
         merged = set()
-        for held, commit in pairs:
-            later = held.commit
+        for owned, commit in pairs:
+            later = owned.commit
             if later is not None:
+                # guard R11: an item that failed goes before what came later for its execution
                 commit.records += later.records
                 commit.end = later.end
                 if later.death_count is not None:
                     commit.death_count = later.death_count
                     commit.alone_death_count = later.alone_death_count
-            held.commit = commit
-            merged.add(id(held))
-        returned = [held for held, _ in pairs]
-        others = [held for held in self._waiting if held.commit is not None and id(held) not in merged]
+            owned.commit = commit
+            merged.add(id(owned))
+        returned = [owned for owned, _ in pairs]
+        others = [owned for owned in self._waiting if owned.commit is not None and id(owned) not in merged]
         self._waiting = returned + others if in_front else others + returned

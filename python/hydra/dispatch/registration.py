@@ -2,29 +2,52 @@
 
     joining ──► joined ◄──► unsure (a reply was lost: nothing is written before a resync, R16)
        ▲           │
-       └── refused, or the database forgot (R19): no worker of it may live when the next one begins (R1)
+       └── refused, or the database forgot (R19): no worker of it may live when the next one begins (R1), and after a
+           failover all nodes have had a lease's time to park what they know more of
 
 At most one commit and one claim are under way, and both leave together (R11). Knows nothing of workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from random import Random
 
+from hydra.dispatch.circuits import DatabaseCircuits, NodeCircuits
 from hydra.dispatch.claims import Claims
 from hydra.dispatch.effects import Effects
-from hydra.dispatch.events import ExtendLease, Park, Recover, Register, SendBeat, SendClaim, SendCommit, SendResync
+from hydra.dispatch.events import (
+    BeatFailed,
+    ClaimFailed,
+    CommitFailed,
+    ExtendLease,
+    OutcomeUnknown,
+    Park,
+    Parked,
+    ParkFailed,
+    Reconnected,
+    Recover,
+    Register,
+    Registered,
+    RegisterFailed,
+    ResyncFailed,
+    SendBeat,
+    SendClaim,
+    SendCommit,
+    SendResync,
+    WorkHint,
+)
+from hydra.dispatch.failover import MAX_ENDS, REASON, Acknowledged
 from hydra.dispatch.lease import Lease
+from hydra.dispatch.listeners import Listeners
 from hydra.dispatch.outbox import Outbox, Pair
+from hydra.dispatch.owned import OwnedExecution
 from hydra.dispatch.reports import Reports
-from hydra.dispatch.rewind import Acknowledged
 from hydra.dispatch.slots import NEVER_NS
 from hydra.stores.store import Beat
 
-RETRY_MIN_NS = 20_000_000
-RETRY_MAX_NS = 1_000_000_000
+PROBE_COUNT = 1  # executions that a claim asks for while it is unsure whether claims work
 
 
 class Phase(Enum):
@@ -34,20 +57,35 @@ class Phase(Enum):
 
 
 class Registration:
-    def __init__(self, ttl_ns: int, random: Random, effects: Effects, now_ns: int, *, can_rewind: bool = False) -> None:
+    def __init__(
+        self,
+        ttl_ns: int,
+        random: Random,
+        effects: Effects,
+        now_ns: int,
+        *,
+        can_rewind: bool = False,
+        circuits: NodeCircuits | None = None,
+    ) -> None:
         self.phase = Phase.JOINING
         self.is_asking = False  # a registration, resync or recovery is under way
+        self._ttl_ns = ttl_ns
         self.lease = Lease(ttl_ns, now_ns)
+        self.circuits = DatabaseCircuits(circuits or NodeCircuits(), random, effects)
         self.claims = Claims(random, now_ns)
         self.outbox = Outbox()
         self.acknowledged = Acknowledged(is_kept=can_rewind)
         self.rewound_count = 0  # how often the database had lost what it confirmed
         self.reports = Reports()
+        self.listeners = Listeners()
         self._effects = effects
         self._must_resync = False
         self._to_park: Park | None = None  # before this node registers again
+        self._parked: Park | None = None  # what was parked last, to be held against the database again if it changes
+        self._must_settle = False  # the database went back: parked once more a lease later, then this node registers
         self._had_work = False  # something waited for its commit after the last event
-        self._retry_ns = RETRY_MIN_NS
+        self._was_commit = False  # what was written last while claims fail
+        self._is_beat_a_probe = False  # the one under way: of the commit circuit
         self._retry_at_ns = now_ns  # of the registration, the commit or the resync, whichever the phase asks for
 
     @property
@@ -58,68 +96,135 @@ class Registration:
     @property
     def is_answered(self) -> bool:
         """Joined, and the last thing asked for did not fail."""
-        return self.phase is Phase.JOINED and self._retry_ns == RETRY_MIN_NS
+        return self.phase is Phase.JOINED and not self.circuits.commit.is_failing
 
     # registering
 
-    def registered(self, sent_ns: int, now_ns: int) -> None:
-        self._effects.do(ExtendLease(self.lease.begin(sent_ns, now_ns)))
+    def registered(self, event: Registered, now_ns: int) -> None:
+        self._effects.do(ExtendLease(self.lease.begin(event.sent_ns, now_ns)))
+        self._parked = None
         self.acknowledged.begin()
         self.claims.begin(now_ns)
         self._join(now_ns)
 
-    def register_failed(self, message: str, now_ns: int) -> None:
+    def register_failed(self, event: RegisterFailed, now_ns: int) -> None:
         self.is_asking = False
-        self._back_off(f"cannot register with the database: {message}", now_ns)
+        # guard R19: a registration that meets another connection than the parking did is preceded by another parking
+        self._to_park, self._parked = self._parked, None  # over another connection, perhaps to another server
+        self._back_off(f"cannot register with the database: {event.message}", now_ns)
 
-    def refuse(self, now_ns: int, to_park: Park | None) -> None:
+    def refuse(self, now_ns: int, given_up: Iterable[OwnedExecution], *, is_rewound: bool) -> None:
         """It is over: nothing of this registration may be written any more (G2), but that something was forgotten."""
-        self._to_park = to_park
-        self._retry_ns = RETRY_MIN_NS
+        # guard R19: the node parks what it knows to have come further
+        advanced = self.acknowledged.advanced(given_up)
+        if is_rewound:
+            advanced = self.acknowledged.go_back(advanced)
+        counter = self.acknowledged.beat_counter
+        self._to_park = Park(advanced, counter, not is_rewound) if self.acknowledged.is_kept else None
+        self._must_settle = is_rewound
+        self._forget_calls()
         self.phase = Phase.JOINING
         self.is_asking = False
         self._retry_at_ns = now_ns
         self.lease.end()
         self.claims.begin(now_ns)
-        self.outbox.clear()
+        self.outbox.clear()  # guard R16: a refused node forgets what it wanted to write
+        self.listeners.clear()
 
-    def parked(self, now_ns: int) -> None:
+    def tell_rewind(self, given_up_count: int) -> None:
+        self.rewound_count += 1
+        self._effects.log(
+            "error",
+            f"the database lost what it had confirmed to this node, which gives up {given_up_count} executions and "
+            "registers again in a lease's time; was there a failover without synchronous replication, or a restore?",
+        )
+        forgotten_count = self.acknowledged.forgotten_count
+        if forgotten_count:
+            self._effects.log(
+                "error",
+                f"it remembers the last {MAX_ENDS} executions that ended here: whether {forgotten_count} "
+                "others that ended before these went back, too, is not known, and none of them is parked",
+            )
+
+    def parked(self, event: Parked, now_ns: int) -> None:
+        if event.is_rewound:
+            self.tell_rewind(0)
+        elif self._to_park is not None and self._to_park.is_refused:
+            self._effects.log("error", "this node was declared dead, and registers again")
+        if not self._all_parked(event, now_ns):
+            return
+        if event.gone:
+            self._effects.log(
+                "error",
+                f"{len(event.gone)} executions that ran here are not in the database any more, such as "
+                f"`{event.gone[0]}`: unless they were purged, whoever submits them again runs them from the start",
+            )
+        for id in event.elsewhere:
+            self._effects.log("error", f"execution `{id}` runs on another node, and cannot be parked: {REASON}")
+
+    def _all_parked(self, event: Parked, now_ns: int) -> bool:
+        """Whether that was all. After a rewind the others may still be finding out: what they held is theirs to give
+        up, and whoever took something now might do again what another node knows to be done. What is settled may have
+        been resumed by then."""
+        self.is_asking = False
+        self.circuits.commit.answered(now_ns)
+        park = self._to_park
+        # guard R19: after a rewind a node waits until the others have parked, too
+        if park is not None and (self._must_settle or event.is_rewound):
+            self._must_settle = False
+            advanced = self.acknowledged.go_back(park.advanced) if event.is_rewound else park.advanced
+            settled = {*event.ids, *event.settled}
+            left = [each for each in advanced if each.id not in settled]
+            self._to_park = Park(left, park.beat_counter, False)
+            self._retry_at_ns = now_ns + self._ttl_ns
+            return False
         self._to_park = None
-        self.is_asking = False
+        self._parked = None if park is None else Park(park.advanced, park.beat_counter, False)
         self._retry_at_ns = now_ns
+        return True
 
-    def park_failed(self, message: str, now_ns: int) -> None:
+    def park_failed(self, event: ParkFailed, now_ns: int) -> None:
         self.is_asking = False
-        self._back_off(f"cannot park what the database may have lost: {message}", now_ns)
+        self._back_off(f"cannot park what the database may have lost: {event.message}", now_ns)
 
     def _join(self, now_ns: int) -> None:
         self.phase = Phase.JOINED
         self.is_asking = False
         self._must_resync = False
-        self._retry_ns = RETRY_MIN_NS
+        self.circuits.commit.answered(now_ns)
         self._retry_at_ns = now_ns
 
     # beats
 
-    def beaten(self, sent_ns: int, beat: Beat, held_count: int, now_ns: int) -> None:
+    def beaten(self, sent_ns: int, beat: Beat, owned_count: int, now_ns: int) -> None:
         self.lease.answered()
+        self.circuits.heartbeat.answered(now_ns)
+        if self._is_beat_a_probe:
+            self._is_beat_a_probe = False
+            self.circuits.commit.answered(now_ns)
         self.reports.written()
+        # guard R5: the deadline counts from before the beat was sent
         self._effects.do(ExtendLease(self.lease.extend(sent_ns)))
         is_next = self.acknowledged.beaten(beat.counter)
         if self.phase is Phase.JOINED:
-            self.claims.recovered(now_ns)
+            self.circuits.claim.expect()
             if not is_next:
                 self._must_resync = True
                 self._effects.log("warning", "the database has forgotten a heartbeat of this node")
-            elif beat.running_count != held_count:
+            elif beat.running_count != owned_count:  # guard R16: each heartbeat compares how many executions run
                 self._must_resync = True
                 counted = beat.running_count
-                message = f"the database counts {counted} running executions of this node, not {held_count}"
+                message = f"the database counts {counted} running executions of this node, not {owned_count}"
                 self._effects.log("warning", message)
 
-    def beat_failed(self, message: str, now_ns: int) -> None:
-        if self.lease.failed(now_ns + RETRY_MAX_NS):
-            self._effects.log("warning", f"a heartbeat failed and will be repeated: {message}")
+    def beat_failed(self, event: BeatFailed, now_ns: int) -> None:
+        self.listeners.hint()
+        if self.circuits.heartbeat.failed(now_ns):
+            self._effects.log("warning", f"a heartbeat failed and will be repeated: {event.message}")
+        if self._is_beat_a_probe:
+            self._is_beat_a_probe = False
+            self.circuits.commit.failed(now_ns)
+        self.lease.failed(self.circuits.heartbeat.due_at_ns)
 
     # commits and claims
 
@@ -127,44 +232,51 @@ class Registration:
         """What was in the batch; nothing when it is an answer to something given up."""
         if batch != self.outbox.batch or not self.outbox.under_way:
             return []
-        self._retry_ns = RETRY_MIN_NS
+        self.circuits.commit.answered(now_ns)
         self.lease.journal_moved(now_ns)
         return self.outbox.written()
 
-    def commit_failed(self, batch: int, message: str, now_ns: int) -> None:
-        if batch == self.outbox.batch and self.outbox.under_way:
+    def commit_failed(self, event: CommitFailed, now_ns: int) -> None:
+        if event.batch == self.outbox.batch and self.outbox.under_way:
             self.outbox.failed()
-            self._back_off(f"a commit failed and will be repeated: {message}", now_ns)
+            self._back_off(f"a commit failed and will be repeated: {event.message}", now_ns)
 
     def claim_done(self, count: int, now_ns: int) -> bool:
         """Whether it answers the claim under way."""
         if self.phase is not Phase.JOINED or not self.claims.asked:
             return False
+        self.circuits.claim.answered(now_ns)
         self.claims.answered(count, now_ns)
         return True
 
-    def claim_failed(self, message: str, now_ns: int) -> None:
-        if self.claims.failed(now_ns):
-            self._effects.log("warning", f"a claim failed and will be repeated: {message}")
+    def work_hint(self, _: WorkHint, now_ns: int) -> None:
+        self.claims.hint(now_ns)
+        self.listeners.hint()
+
+    def claim_failed(self, event: ClaimFailed, now_ns: int) -> None:
+        self.claims.failed(now_ns)
+        if self.circuits.claim.failed(now_ns):
+            self._effects.log("warning", f"a claim failed and will be repeated: {event.message}")
 
     # lost replies
 
-    def unknown(self, message: str, now_ns: int) -> None:
+    def outcome_unknown(self, event: OutcomeUnknown, now_ns: int) -> None:
         if self.phase is Phase.JOINING:
             return
-        self._effects.log("warning", f"the database may or may not have done what was asked: {message}")
+        self._effects.log("warning", f"the database may or may not have done what was asked: {event.message}")
+        self.circuits.lost(now_ns)
         self._doubt(now_ns)
 
-    def reconnected(self, now_ns: int) -> None:
+    def reconnected(self, _: Reconnected, now_ns: int) -> None:
         """Another connection, perhaps to another server: proven first (R19)."""
         if self.phase is not Phase.JOINING:
-            self._effects.log("info", "connected to the database anew: reading back what this node owns")
+            self._effects.log("info", "connected to the database again: reading back what this node owns")
             self._doubt(now_ns)
 
-    def resync_failed(self, message: str, now_ns: int) -> None:
+    def resync_failed(self, event: ResyncFailed, now_ns: int) -> None:
         if self.phase is Phase.UNSURE:
             self.is_asking = False
-            self._back_off(f"cannot read back what this node owns: {message}", now_ns)
+            self._back_off(f"cannot read back what this node owns: {event.message}", now_ns)
 
     def recover(self, ids: list[str], now_ns: int) -> None:
         """Known again is what was sent; what the database knows besides is read back first."""
@@ -179,11 +291,21 @@ class Registration:
         self.claims.begin(now_ns)
         self._join(now_ns)
 
+    def resync_next(self) -> None:
+        """Something the database said cannot be: it is asked what there is, before anything more is written."""
+        self._must_resync = True
+
     def _doubt(self, now_ns: int) -> None:
-        self.phase = Phase.UNSURE
+        self.phase = Phase.UNSURE  # guard R16: nothing is sent after a lost reply before a resync
         self.is_asking = False
         self.lease.answered()
-        self._retry_at_ns = now_ns
+        self._forget_calls()
+        self.listeners.hint()
+        self._retry_at_ns = max(now_ns, self.circuits.commit.due_at_ns)
+
+    def _forget_calls(self) -> None:
+        self._is_beat_a_probe = False
+        self.circuits.released()
 
     # what follows from the state
 
@@ -191,34 +313,40 @@ class Registration:
         """`places` are the free ones and the capacity; None when nothing may be claimed."""
         if self.phase is Phase.JOINED:
             self._write(now_ns, places)
-            if now_ns >= self.lease.beat_at_ns and self.lease.may_beat(now_ns):
+            if now_ns >= self._beat_at_ns() and self.lease.may_beat(now_ns):
                 self.lease.beat(now_ns)
-                self._effects.do(SendBeat(self.reports.send()))
+                self.circuits.heartbeat.begin(now_ns)
+                self._is_beat_a_probe = self._has_nothing_to_write and now_ns >= self.circuits.commit.probe_at_ns
+                if self._is_beat_a_probe:
+                    self.circuits.commit.begin(now_ns)
+                self._effects.do(SendBeat(self.reports.send(), self.listeners.ask(now_ns)))
         if self.phase is not Phase.JOINED and not self.is_asking and now_ns >= self._retry_at_ns:
             if self.phase is Phase.UNSURE:
-                self.is_asking = True
+                self._ask(now_ns)
                 self._effects.do(SendResync(self.acknowledged.questions(self.outbox.under_way)))
             elif self._to_park is not None:
-                self.is_asking = True
+                self._ask(now_ns)
                 self._effects.do(self._to_park)
             elif may_register:
-                self.is_asking = True
+                self._ask(now_ns)
                 self._effects.do(Register())
 
     def wake_at_ns(self, now_ns: int, *, may_claim: bool) -> int:
         """The next instant after `now_ns` at which time alone makes something due."""
         if self.phase is not Phase.JOINED:
             return self._retry_at_ns if self._retry_at_ns > now_ns else NEVER_NS
-        candidates = [self.lease.beat_at_ns]
+        candidates = [self._beat_at_ns()]
         if self.outbox.has_waiting:
             candidates.append(self._retry_at_ns)
-        if may_claim and not self.claims.asked:
-            candidates.append(max(self.claims.wake_ns, self._retry_at_ns))
+        if may_claim and not self.claims.asked and self.circuits.may_claim:
+            candidates.append(max(self.claims.wake_ns, self._retry_at_ns, self.circuits.claim.due_at_ns))
         return min((at_ns for at_ns in candidates if at_ns > now_ns), default=NEVER_NS)
 
     def _write(self, now_ns: int, places: Callable[[], tuple[int, int]] | None) -> None:
-        if not self._had_work:
+        if not self._had_work:  # guard R4: an empty journal moves
             self.lease.journal_moved(now_ns)
+        # guard R11: one commit and one claim are under way at a time
+        # guard R11: one commit is under way at a time
         if not self.outbox.under_way and not self.claims.asked:
             if self._must_resync:
                 self._doubt(now_ns)
@@ -227,20 +355,49 @@ class Registration:
         self._had_work = bool(len(self.outbox))
 
     def _write_now(self, now_ns: int, places: Callable[[], tuple[int, int]] | None) -> None:
-        if self.outbox.has_waiting:
+        # guard R5: nothing is claimed past the deadline
+        may_claim = places is not None and self._may_claim(now_ns) and now_ns < self.lease.deadline_ns
+        count = self._claim_count(now_ns, *places()) if may_claim and places is not None else 0
+        is_claim_alone = self.circuits.claim.is_failing  # so that no commit fails of it
+        if self.outbox.has_waiting and not (count and is_claim_alone and self._was_commit):
             commits = self.outbox.take()
             if commits:
+                self._was_commit = True
+                self.circuits.commit.begin(now_ns)
                 self._effects.do(SendCommit(self.outbox.batch, commits))
-        if places is not None and self.claims.is_due(now_ns) and now_ns < self.lease.deadline_ns:
-            free, capacity = places()
-            count = self.claims.count(free, capacity, now_ns)
-            if count:
-                self.claims.send(count)
-                self._effects.do(SendClaim(count))
+                if is_claim_alone:
+                    return
+        if count:
+            self._was_commit = False
+            self.circuits.claim.begin(now_ns)
+            self.claims.send(count, now_ns)
+            self._effects.do(SendClaim(count))
+
+    def _may_claim(self, now_ns: int) -> bool:
+        circuits = self.circuits
+        # guard G7: nothing is claimed while it is unsure that what is owned can be written and kept
+        return circuits.may_claim and now_ns >= circuits.claim.due_at_ns and self.claims.is_due(now_ns)
+
+    def _claim_count(self, now_ns: int, free: int, capacity: int) -> int:
+        count = self.claims.count(free, capacity, now_ns)
+        is_whole = self.circuits.claim.is_closed or self.circuits.claim.is_slow
+        return count if is_whole else min(count, PROBE_COUNT)
+
+    @property
+    def _has_nothing_to_write(self) -> bool:
+        """There is nothing to write by which to find out whether commits work again: a beat does."""
+        return not len(self.outbox)
+
+    def _beat_at_ns(self) -> int:
+        at_ns = min(self.lease.beat_at_ns, self.listeners.due_ns(), self.circuits.heartbeat.probe_at_ns)
+        return min(at_ns, self.circuits.commit.probe_at_ns) if self._has_nothing_to_write else at_ns
+
+    def _ask(self, now_ns: int) -> None:
+        self.is_asking = True
+        self.circuits.commit.begin(now_ns)
 
     def _back_off(self, message: str, now_ns: int) -> None:
         """Wait before the next registration, commit or resync; an outage is told once."""
-        if self._retry_ns == RETRY_MIN_NS:
+        if self.circuits.commit.failed(now_ns):
             self._effects.log("warning", message)
-        self._retry_at_ns = now_ns + self._retry_ns
-        self._retry_ns = min(self._retry_ns * 2, RETRY_MAX_NS)
+        self._retry_at_ns = self.circuits.commit.due_at_ns

@@ -6,7 +6,7 @@ import msgspec
 
 from hydra.execution import Progress
 
-REPORTS_MAXIMUM = 1_000  # with one beat; the others wait for the next
+MAX_REPORTS = 1_000  # with one beat; the others wait for the next
 
 
 class Reports:
@@ -19,7 +19,7 @@ class Reports:
         self._waiting[key] = msgspec.structs.replace(progress, execution_id=execution_id)
 
     def send(self) -> list[Progress]:
-        self._sent = list(self._waiting.values())[:REPORTS_MAXIMUM]
+        self._sent = list(self._waiting.values())[:MAX_REPORTS]
         return self._sent
 
     def written(self) -> None:

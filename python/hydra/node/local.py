@@ -12,17 +12,19 @@ import threading
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from hydra.body.transactions import Transactions
 from hydra.clock import LeasePage, boottime_ns
-from hydra.dispatch.dispatcher import Dispatcher, Settings
+from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
 from hydra.dispatch.events import DrainAsked, Received, StopAsked, WorkerGone, WorkerStarted
+from hydra.dispatch.serving import Serving
+from hydra.dispatch.worker_ends import DRAINED, WorkerEnd, WorkerEndKind
 from hydra.errors import HydraError
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
 from hydra.stores import open_store
 from hydra.worker import zygote
+from hydra.worker.body_threads import watch_threads
+from hydra.worker.body_watch import BodyWatch
 from hydra.worker.hub import Hub
 from hydra.workflow import Registry, registry
 
@@ -45,23 +47,29 @@ class LocalWorker:
         concurrency: int = 8,
         lease_ttl_seconds: float = 10.0,
         drain_grace_seconds: float = 20.0,
+        only: tuple[str, ...] = (),
+        labels: tuple[str, ...] = (),
     ) -> None:
         self._url = url
         self._namespace = namespace
         self._app = app
-        self._settings = Settings(1, concurrency, round(lease_ttl_seconds * 1e9), round(drain_grace_seconds * 1e9))
+        self._serving = Serving(only, labels)
+        self._settings = NodeSettings(1, concurrency, round(lease_ttl_seconds * 1e9), round(drain_grace_seconds * 1e9))
         self._node: Node | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
     def start(self) -> None:
         """Open the database and begin to take work."""
+        workflows = zygote.describe_workflows(self._app, "", "")
+        self._serving.check([each.name for each in workflows], "this program")
         store = open_store(self._url, self._namespace)
         store.open()
-        node = self._node = Node(store, self._settings.lease_ttl_ns, 1)
-        node.serve(zygote.describe_workflows(self._app, ""), "")
-        settings = msgspec.structs.replace(self._settings, can_rewind=store.path is None)
-        dispatcher = Dispatcher(settings, boottime_ns(), random.Random())
+        node = self._node = Node(
+            store, self._settings.lease_ttl_ns, 1, self._settings.concurrency, serving=self._serving
+        )
+        node.serve(workflows, "")
+        dispatcher = Dispatcher(self._settings, boottime_ns(), random.Random())
         hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url)
 
         def run() -> None:
@@ -114,12 +122,13 @@ class Hubs:
 
     def spawn(self, slot: int) -> None:
         node = self._node
+        watch_threads()
         self._hubs.pop(slot, None)
         self._doomed.discard(slot)
         arguments = (slot, node.id, node.page)  # of this registration, however late the thread begins (R1)
         threading.Thread(target=self._run, args=arguments, name="hydra-hub", daemon=True).start()
 
-    def kill(self, slot: int, reason: str) -> None:
+    def kill(self, slot: int, reason: WorkerEnd) -> None:
         log.warning("a step still runs and cannot be ended in this process (%s): waiting for it", reason)
         self._doomed.add(slot)
         if (hub := self._hubs.get(slot)) is not None:
@@ -129,7 +138,7 @@ class Hubs:
         self._hubs[slot].deliver(batch)
 
     def renew(self) -> None:
-        """The dispatcher waits for the old hub's end before it registers anew; the next one gets the new page."""
+        """The dispatcher waits for the old hub's end before it registers again; the next one gets the new page."""
 
     def stop(self) -> None:
         """The dispatcher has waited for the drain's grace; what still runs ends with the process."""
@@ -154,11 +163,15 @@ class Hubs:
         if slot in self._doomed:
             hub.deliver([Drain()])
         node.report(WorkerStarted(slot))
+        watch = BodyWatch(hub, None)
+        watch.start()
         try:
             hub.run()
         except BaseException as error:
             log.exception("the hub failed")
-            reason = f"{type(error).__name__}: {error}"
+            reason = WorkerEnd(WorkerEndKind.EXIT, f"{type(error).__name__}: {error}")
         else:
-            reason = "it was drained"
+            reason = DRAINED
+        finally:
+            watch.stop()
         node.report(WorkerGone(slot, reason, []))

@@ -6,7 +6,7 @@ Changes nothing of what the verbs do. Only the node's own store is wrapped, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from hydra.execution import NodeRef
 from hydra.node.membership import NO_ANSWER
 from hydra.observability.metrics import Metrics
 from hydra.schedules import ScheduleChange, ScheduleState
-from hydra.stores.store import Beat, Store
+from hydra.stores.store import NOBODY, Beat, Store
 
 TIMED = (
     "claim",
@@ -28,6 +28,7 @@ TIMED = (
     "nodes",
     "park",
     "promote",
+    "record_crashes",
     "recover",
     "register_node",
     "register_workflows",
@@ -68,6 +69,14 @@ class MeasuredStore:
     def write_wait_seconds(self, seconds: float) -> None:
         self._store.write_wait_seconds = seconds
 
+    @property
+    def read_wait_seconds(self) -> float:
+        return self._store.read_wait_seconds
+
+    @read_wait_seconds.setter
+    def read_wait_seconds(self, seconds: float) -> None:
+        self._store.read_wait_seconds = seconds
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._watched("transaction"), self._store.transaction():
@@ -81,10 +90,12 @@ class MeasuredStore:
         self._read_clock(now, before)
         return now
 
-    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
+    def heartbeat_node(
+        self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
+    ) -> Beat:
         with self._watched("heartbeat_node"):
             before = time.time_ns()
-            beat = self._store.heartbeat_node(node, now, is_last=is_last)
+            beat = self._store.heartbeat_node(node, now, listening=listening, is_last=is_last)
         self._read_clock(beat.now, before)
         return beat
 

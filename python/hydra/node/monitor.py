@@ -10,21 +10,23 @@ from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 
+from hydra.circuit_breaker import CircuitState
 from hydra.clock import boottime_ns
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.health import why_not_ready, why_stuck
 from hydra.dispatch.slots import State
 from hydra.node.measured_store import MeasuredStore
-from hydra.node.measuring import Measuring
+from hydra.node.metrics import NodeMetrics
 from hydra.node.node import Node
 from hydra.node.queue_watch import QueueWatch
-from hydra.observability.http import HTML, HttpServer, Page
+from hydra.observability.http import HTML, HttpPage, HttpServer
 from hydra.observability.metrics import Metrics
 from hydra.stores.store import Store
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TURN_NS = 1_000_000_000  # how often the loop says that it turns
 WORKER_STATES = (State.STARTING.value, State.UP.value, State.DYING.value)
+CIRCUIT_VALUES = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
 
 log = logging.getLogger("hydra.http")
 
@@ -45,7 +47,9 @@ class Monitor:
         self._turned_at_ns: int | None = None
         self._hindrance = ""
         self._server = HttpServer(
-            address, {"/": self._index, "/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz}
+            address,
+            {"/": self._index, "/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz},
+            slow=("/metrics",),
         )
         self._measured = MeasuredStore(store, self.metrics)
         self.store = self._measured.as_store()
@@ -65,7 +69,7 @@ class Monitor:
     def watch(self, node: Node, dispatcher: Dispatcher) -> None:
         """Before the node runs."""
         self._node, self._dispatcher = node, dispatcher
-        node.observer = Measuring(self.metrics, node.clock.now, dispatcher.running, self._tags)
+        node.observer = NodeMetrics(self.metrics, node.clock.now, dispatcher.running, self._tags)
         self._turn()
 
     def close(self) -> None:
@@ -86,27 +90,33 @@ class Monitor:
             self.metrics.workers.set(states.count(state), (state,))
         places = states.count(State.UP.value) * self._concurrency
         self.metrics.worker_utilization.set(standing.running_count / places if places else 0)
+        self.metrics.circuit_state.values = {
+            (each.circuit, each.worker): CIRCUIT_VALUES[each.state] for each in standing.circuits
+        }
+        for each in standing.circuits:
+            for state, count in each.transitions.items():
+                self.metrics.circuit_transitions.values[each.circuit, each.worker, state] = count
 
-    def _metrics(self) -> Page:
-        return Page(self.metrics.exposition(), METRICS_TYPE)
+    def _metrics(self) -> HttpPage:
+        return HttpPage(self.metrics.exposition(), METRICS_TYPE)
 
-    def _healthz(self) -> Page:
+    def _healthz(self) -> HttpPage:
         return _verdict(why_stuck(self._turned_at_ns, boottime_ns()))
 
-    def _readyz(self) -> Page:
+    def _readyz(self) -> HttpPage:
         if self._hindrance:
             return _verdict(self._hindrance)
         standing = None if self._dispatcher is None else self._dispatcher.standing()
         return _verdict(why_not_ready(standing, self._measured.answered_at_ns, self._ttl_ns, boottime_ns()))
 
-    def _index(self) -> Page:
+    def _index(self) -> HttpPage:
         node = "" if self._node is None else f"<p>node <code>{escape(self._node.id)}</code></p>"
         links = "".join(f'<li><a href="{path}">{path}</a></li>' for path in ("/metrics", "/healthz", "/readyz"))
         body = f"<!doctype html><title>hydra</title><h1>hydra</h1>{node}<ul>{links}</ul>\n"
-        return Page(body.encode(), HTML)
+        return HttpPage(body.encode(), HTML)
 
 
-def _verdict(why_not: str | None) -> Page:
+def _verdict(why_not: str | None) -> HttpPage:
     if why_not is None:
-        return Page(b"ok\n")
-    return Page(f"{why_not}\n".encode(), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return HttpPage(b"ok\n")
+    return HttpPage(f"{why_not}\n".encode(), status=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -29,6 +29,7 @@ from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.events import (
     Action,
     Event,
+    ExecutionEnded,
     Exit,
     ExtendLease,
     KillWorker,
@@ -42,12 +43,15 @@ from hydra.dispatch.events import (
     WorkerGone,
     WorkHint,
 )
+from hydra.dispatch.serving import Serving
+from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.errors import ConfigError
 from hydra.frames import ToWorker
-from hydra.node.errands import Crashed, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
+from hydra.node.frame_buffer import FrameBuffer
 from hydra.node.membership import NO_ANSWER
-from hydra.node.outgoing import Outgoing
-from hydra.node.peers import Reaper
+from hydra.node.outcome_log import tell_end
+from hydra.node.reaper import Reaper
+from hydra.node.requests import Crashed, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
 from hydra.node.store_thread import StoreThread
 from hydra.stores.store import Store, WorkflowInfo
 
@@ -60,17 +64,19 @@ PROMOTE_RETRY_NS = 1_000_000_000  # after the database did not say when the next
 SETTLE_PAUSE_NS = 200_000_000  # before the database is asked again what a dead worker's transactions did
 PAUSE_SECONDS = 0.5  # after the watcher met a database that does not answer
 WAITS_PER_TTL = 3  # a write that waits longer for other writers is a failed one, and tried again
+READS_PER_TTL = 2
 ALARM = 0  # the one kind of timer armed natively: the loop's next instant
 STOP_SECONDS = 10.0  # for the store thread's last transaction
+EVERYTHING = Serving()
 
 log = logging.getLogger("hydra.node")
 
 
-class Workers(Protocol):
+class WorkerProcesses(Protocol):
     """Who carries out what the dispatcher wants of a slot, and answers through `Node.feed`."""
 
     def spawn(self, slot: int) -> None: ...
-    def kill(self, slot: int, reason: str) -> None: ...
+    def kill(self, slot: int, reason: WorkerEnd) -> None: ...
     def send(self, slot: int, frames: list[ToWorker]) -> None: ...
     def renew(self) -> None:
         """The node has a new identity, lock and lease page; workers of the old one must not serve the new one (R1)."""
@@ -81,7 +87,7 @@ class Workers(Protocol):
         ...
 
 
-class Observer(Protocol):
+class EventObserver(Protocol):
     """Who is told what happens before the dispatcher hears of it, and what the database is asked."""
 
     def happened(self, event: Event) -> None: ...
@@ -91,29 +97,34 @@ class Observer(Protocol):
 class Node:
     """One registration after another of one process, on the thread that calls `run`."""
 
-    def __init__(self, store: Store, ttl_ns: int, worker_count: int) -> None:
+    def __init__(
+        self, store: Store, ttl_ns: int, worker_count: int, concurrency: int, serving: Serving = EVERYTHING
+    ) -> None:
         store.write_wait_seconds = ttl_ns / 1e9 / WAITS_PER_TTL
+        store.read_wait_seconds = ttl_ns / 1e9 / READS_PER_TTL  # a server that is stopped keeps no node for longer
         self.selector = selectors.DefaultSelector()
         self.clock = DatabaseClock()
         self.id = ""
         self.lock: identity.NodeLock | None = None
         self.page: LeasePage | None = None
-        self.observer: Observer | None = None
+        self.observer: EventObserver | None = None
         self._store = store
-        self._lock_prefix = identity.lock_prefix(store.path)
+        self._lock_prefix = lock_prefix(store.path)
         self._worker_count = worker_count
+        self._concurrency = concurrency
+        self._serving = serving
         self._code_version = ""
         self._dispatcher: Dispatcher
-        self._workers: Workers
+        self._workers: WorkerProcesses
         self._events: deque[Event] = deque()
         self._reports: deque[Report] = deque()
-        self._alarm = _core.Heartbeat()
+        self._alarm = _core.Watchdog()
         self._alarm_at_ns: int | None = None
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._bell_lock = threading.Lock()
         self._is_closed = False
         self._asked: list[Action] = []
-        self._outgoing = Outgoing()
+        self._outgoing = FrameBuffer()
         self._exit: Exit | None = None
         self._hinted = False
         self._stopping = threading.Event()
@@ -137,11 +148,11 @@ class Node:
         """Hand an event to the dispatcher in this turn of the loop; only from the loop's own callbacks."""
         self._events.append(event)
 
-    def bury(self, gone: WorkerGone, tokens: list[int]) -> None:
+    def remove_worker(self, gone: WorkerGone, tokens: list[int]) -> None:
         """Tell the dispatcher of a worker's end, after what its transactions (of these dispatches) committed."""
         in_doubt = self._dispatcher.running(gone.slot, tokens)
         if in_doubt:
-            self._asked.append(Settle(gone, {held.id: (held.token, held.seq) for held in in_doubt}))
+            self._asked.append(Settle(gone, {owned.id: (owned.token, owned.seq) for owned in in_doubt}))
         else:
             self.feed(gone)
 
@@ -153,8 +164,8 @@ class Node:
                 os.eventfd_write(self._bell, 1)
 
     def serve(self, workflows: list[WorkflowInfo], code_version: str) -> None:
-        """Claim these workflows from now on."""
-        self._asked.append(RegisterWorkflows(workflows))
+        """This is the app's code from now on; claim what of it is for this node."""
+        self._asked.append(RegisterWorkflows(self._serving.chosen(workflows)))
         self._code_version = code_version
         self._describe()
 
@@ -162,7 +173,7 @@ class Node:
         """In the loop's turn at or after that instant."""
         heapq.heappush(self._calls, (at_ns, next(self._call_numbers), callback))
 
-    def run(self, dispatcher: Dispatcher, workers: Workers) -> int:
+    def run(self, dispatcher: Dispatcher, workers: WorkerProcesses) -> int:
         """Until the dispatcher leaves; the exit code."""
         self._dispatcher, self._workers = dispatcher, workers
         self.selector.register(self._bell, selectors.EVENT_READ, self._collect)
@@ -243,6 +254,8 @@ class Node:
                 self._renew()
             case WakeAt(at_ns):
                 self._wake_at_ns = at_ns
+            case ExecutionEnded():
+                tell_end(action)
             case Log(level, message):
                 log.log(logging.getLevelNamesMapping()[level.upper()], message)
             case Exit():
@@ -310,7 +323,7 @@ class Node:
     def _renew_identity(self) -> None:
         """A new id, lock file and lease page; the old page ends at once (R1)."""
         if self.page is not None:
-            self.page.set(0, 0)
+            self.page.set(0, 0)  # guard R1: the deadline of an earlier registration ends with it
         if self.lock is not None:
             self.lock.close()
         self.id = _core.uuid7()
@@ -331,6 +344,8 @@ class Node:
             code_version=self._code_version,
             workers=self._worker_count,
             lock_path=self.lock.path if self.lock else "",
+            labels=self._serving.labels,
+            places=self._worker_count * self._concurrency,
         )
 
     def _leave(self, exit: Exit) -> int:
@@ -338,3 +353,12 @@ class Node:
         if self._store_thread.stop(STOP_SECONDS) and exit.registered:
             self._store_thread.leave()
         return exit.code
+
+
+def lock_prefix(database: str | None) -> str:
+    try:
+        return identity.lock_prefix(database)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder of the nodes' lock files, `{error.filename}`, cannot be used: {error.strerror}"
+        ) from error

@@ -11,19 +11,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 
 from hydra.errors import HydraError
 from hydra.execution import Status
 from hydra.observability.metrics import Metrics
 from hydra.stores import open_store
-from hydra.stores.store import Stats, Store
+from hydra.stores.loads import demands
+from hydra.stores.store import PauseKind, Stats, Store
 
 FRESH_SECONDS = 1.0
 READ_SHARE = (
     0.1  # of the time, at most, goes to reading: with millions of open executions PostgreSQL counts for seconds
 )
 READ_SECONDS = 1.0
+RATE_US = 60_000_000  # over which it is counted how many executions end
+MAX_LOOKS = 100
 STALE_SECONDS = 15.0  # then it is not known any more
+EVERYTHING = "*"  # in place of a workflow, where the namespace is paused
 OPEN = (Status.PENDING, Status.RUNNING, Status.SLEEPING, Status.WAITING)
 
 log = logging.getLogger("hydra.http")
@@ -35,6 +40,23 @@ class QueueWatch:
     def __init__(self, url: str, namespace: str, metrics: Metrics) -> None:
         self._store: Store = open_store(url, namespace)
         self._metrics = metrics
+        self._gauges = (
+            metrics.queue_depth,
+            metrics.queue_age,
+            metrics.parked,
+            metrics.paused,
+            metrics.backlog,
+            metrics.backlog_age,
+            metrics.backlog_drain,
+            metrics.utilization,
+            metrics.label_backlog,
+            metrics.label_backlog_age,
+            metrics.label_backlog_drain,
+            metrics.label_utilization,
+            metrics.unserved,
+            metrics.label_unserved,
+        )
+        self._looks: deque[tuple[int, Stats]] = deque()  # of the last minute, and one before it
         self._asked = threading.Event()
         self._answered = threading.Condition()
         self._read_count = 0
@@ -52,7 +74,7 @@ class QueueWatch:
                 self._asked.set()
                 self._answered.wait_for(lambda: self._read_count != count, READ_SECONDS)
             if time.monotonic() > max(self._read_at, self._look_again_at) + STALE_SECONDS:
-                for gauge in (self._metrics.queue_depth, self._metrics.queue_age, self._metrics.parked):
+                for gauge in self._gauges:
                     gauge.clear()
 
     def close(self) -> None:
@@ -98,5 +120,28 @@ class QueueWatch:
         for status in OPEN:
             self._metrics.queue_depth.set(totals.get(status, 0), (status.value,))
         self._metrics.parked.set(totals.get(Status.PARKED, 0))
+        self._show_demands(stats, now)
+        paused = [pause for pause in stats.pauses if pause.kind != PauseKind.NODE]
+        self._metrics.paused.replace({(pause.name or EVERYTHING,): 1 for pause in paused})
+        self._metrics.unserved.replace({(name,): count for name, count in stats.unclaimed.items()})
+        self._metrics.label_unserved.replace({(name,): count for name, count in stats.unserved_labels.items()})
         due_at = stats.oldest_due_at
         self._metrics.queue_age.set(0 if due_at is None else max(0, now - due_at) / 1e6)
+
+    def _show_demands(self, stats: Stats, now: int) -> None:
+        while len(self._looks) > 1 and (self._looks[1][0] <= now - RATE_US or len(self._looks) >= MAX_LOOKS):
+            self._looks.popleft()
+        before_at, before = self._looks[0] if self._looks else (now, None)
+        self._looks.append((now, stats))
+        found = demands(stats, now, before, (now - before_at) / 1e6)
+        m = self._metrics
+        for each, backlog, age, drain, used in (
+            (found.workflows, m.backlog, m.backlog_age, m.backlog_drain, m.utilization),
+            (found.labels, m.label_backlog, m.label_backlog_age, m.label_backlog_drain, m.label_utilization),
+        ):
+            backlog.replace({(name,): demand.backlog for name, demand in each.items()})
+            age.replace({(name,): demand.oldest_age_seconds for name, demand in each.items()})
+            seconds = {(name,): demand.drain_seconds for name, demand in each.items()}
+            drain.replace({name: value for name, value in seconds.items() if value is not None})
+            ratios = {(name,): demand.utilization for name, demand in each.items()}
+            used.replace({name: ratio for name, ratio in ratios.items() if ratio is not None})

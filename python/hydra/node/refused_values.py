@@ -1,19 +1,18 @@
-"""A value that the database will never take parks its execution, so that it ends neither the node nor its other work.
+"""What the database never takes of one execution parks it, so that it ends neither the node nor its other work (G7).
 
-What came before the value is written; the value's step runs again once a person has resumed the execution.
+A value it refuses, or a fault of hydra's own: what came before is written, and what was not runs again once a person
+has resumed the execution.
 """
 
 from __future__ import annotations
 
-import logging
-
 from hydra.codec import encode
 from hydra.dispatch.events import CommitDone, SendCommit
-from hydra.errors import PayloadError
-from hydra.execution import End, Ending, ExecutionCommit, NodeRef, Record
+from hydra.errors import LeaseLost, PayloadError
+from hydra.execution import CommitAnswer, End, Ending, ExecutionCommit, NodeRef, Record
+from hydra.node.membership import NO_ANSWER
+from hydra.node.outcome_log import tell_found
 from hydra.stores.store import Store
-
-log = logging.getLogger("hydra.store")
 
 
 def write_or_park(store: Store, node: NodeRef, action: SendCommit, now: int) -> CommitDone:
@@ -21,14 +20,36 @@ def write_or_park(store: Store, node: NodeRef, action: SendCommit, now: int) -> 
     (commit,) = action.commits
     try:
         with store.transaction():
-            return CommitDone(action.batch, store.commit(node, [commit], now), frozenset())
+            written = store.commit(node, [commit], now)
+            return CommitDone(action.batch, written, arrived=[(0, record) for record in commit.arrived])
+    except (LeaseLost, *NO_ANSWER):
+        raise
     except PayloadError as error:
-        sentence = f"{error}; then `hydra resume {commit.id}`, which runs again whatever gave the value"
-        log.error("parked execution `%s`: %s", commit.id, sentence)
-        end = End(Ending.PARKED, payload=encode(sentence))
-        with store.transaction():
-            store.commit(node, [ExecutionCommit(commit.id, commit.epoch, _before_largest(commit), end)], now)
-        return CommitDone(action.batch, [False], frozenset())  # it is this node's no longer
+        _park(store, node, commit, _before_largest(commit), f"{error}; then `hydra resume {commit.id}`", now)
+    except Exception as error:
+        sentence = (
+            f"hydra could not write what it did ({type(error).__name__}: {error}); please report this, then resume it"
+        )
+        _park(store, node, commit, list(commit.records), sentence, now)
+    return CommitDone(action.batch, [CommitAnswer.REFUSED], given_up=frozenset((commit.id,)))
+
+
+def _park(store: Store, node: NodeRef, commit: ExecutionCommit, records: list[Record], sentence: str, now: int) -> None:
+    """With as many of the first records as can be written, found by halves."""
+    sentence = f"{sentence}, which runs again whatever was not written"
+    end = End(Ending.PARKED, payload=encode(sentence))
+    while True:
+        try:
+            with store.transaction():
+                store.commit(node, [ExecutionCommit(commit.id, commit.epoch, records, end)], now)
+            tell_found(store, [commit.id])
+            return
+        except (LeaseLost, *NO_ANSWER):
+            raise
+        except Exception:
+            if not records:
+                raise
+            records = records[: len(records) // 2]
 
 
 def _before_largest(commit: ExecutionCommit) -> list[Record]:

@@ -1,7 +1,7 @@
 """A node's store thread: the one owner of its writer connection (R11). Does what the dispatcher asks, decides nothing.
 
-    node ──ask(actions)──► inbox ──► `agenda` ──► a transaction: commit, claim, beat ──post(events)──► node
-                                     what next      `membership`: who writes · `chores`: what is tidied in between
+    node ──ask(actions)──► inbox ──► `request_queue` ──► a transaction: commit, claim, beat ──post(events)──► node
+                                     what next             `membership`: who writes · `maintenance`: what lies between
 
 A refused write drops everything asked before the next registration: the dispatcher was told once, with Refused.
 """
@@ -23,6 +23,7 @@ from hydra.dispatch.events import (
     ClaimFailed,
     CommitDone,
     CommitFailed,
+    DrainAsked,
     Event,
     OutcomeUnknown,
     Park,
@@ -36,9 +37,13 @@ from hydra.dispatch.events import (
 )
 from hydra.errors import LeaseLost, PayloadError, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef
-from hydra.node.agenda import Agenda
-from hydra.node.chores import Chores
-from hydra.node.errands import (
+from hydra.node.handover import going_on_elsewhere, has_diverged, with_recipients
+from hydra.node.maintenance import Maintenance
+from hydra.node.membership import NO_ANSWER, Membership, NodeClock
+from hydra.node.reaper import Reaper
+from hydra.node.refused_values import write_or_park
+from hydra.node.request_queue import MAINTENANCE, RequestQueue
+from hydra.node.requests import (
     Crashed,
     GiveBack,
     LookAtPeers,
@@ -49,11 +54,7 @@ from hydra.node.errands import (
     SeeToSchedules,
     Settle,
 )
-from hydra.node.heirs import going_on_elsewhere, has_diverged, with_heirs
-from hydra.node.membership import NO_ANSWER, Membership, NodeClock
-from hydra.node.peers import Reaper
-from hydra.node.refused_values import write_or_park
-from hydra.node.ticker import Ticker
+from hydra.node.schedule_ticker import Ticker
 from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
@@ -78,8 +79,8 @@ class StoreThread:
         self._reaper = reaper
         self._ticker = Ticker(store, tick_spread_us)
         self.membership = Membership(store, clock, post)
-        self._agenda = Agenda(lease_ttl_ns)
-        self._chores = Chores(store, clock, reaper, self._ticker, self.membership, post)
+        self._request_queue = RequestQueue(lease_ttl_ns)
+        self._maintenance = Maintenance(store, clock, reaper, self._ticker, self.membership, post)
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
 
@@ -117,7 +118,7 @@ class StoreThread:
     def _run(self) -> None:
         try:
             is_open = True
-            while is_open or self._agenda.has_asked:
+            while is_open or self._request_queue.has_asked:
                 has_done = self._do_next()
                 is_open = self._collect(0 if has_done else self._patience_seconds()) and is_open
         except BaseException as error:  # a bug, or a database beyond us: the node ends with the traceback
@@ -125,34 +126,43 @@ class StoreThread:
 
     def perform(self, actions: list[Action]) -> None:
         """What was asked, at once and on the calling thread."""
-        self._agenda.ask(actions)
+        self._request_queue.ask(actions)
         while self._do_next():
             pass
 
     def _patience_seconds(self) -> float | None:
-        return None if self._agenda.is_empty else self._agenda.patience_ns / 1e9
+        return None if self._request_queue.is_empty else self._request_queue.patience_ns / 1e9
 
     def _collect(self, timeout_seconds: float | None) -> bool:
         """What was asked meanwhile, or is asked by then; False when nothing more will be."""
         with suppress(queue.Empty):
             actions = self._inbox.get(timeout=timeout_seconds)
             while actions is not None:
-                self._agenda.ask(actions)
+                self._request_queue.ask(actions)
                 actions = self._inbox.get(block=False)
             return False
         return True
 
     def _do_next(self) -> bool:
         began_ns = self._clock.boottime_ns()
-        actions = self._agenda.next(began_ns)
+        actions = self._request_queue.next(began_ns)
         if not actions:
             return False
         if isinstance(actions[0], SendCommit | SendClaim | SendBeat):
             self._write(actions)
+        elif isinstance(actions[0], MAINTENANCE):
+            self._tidy(actions[0])
         else:
             self._alone(actions[0])
-        self._agenda.ended(actions, began_ns, self._clock.boottime_ns())
+        self._request_queue.ended(actions, began_ns, self._clock.boottime_ns())
         return True
+
+    def _tidy(self, task: Action) -> None:
+        """Maintenance that fails is done again later, by whichever node comes to it; it ends none (G7)."""
+        try:
+            self._alone(task)
+        except Exception:
+            log.exception("`%s` failed, and hydra does not know why; please report this", type(task).__name__)
 
     def _alone(self, action: Action) -> None:
         match action:
@@ -168,23 +178,23 @@ class StoreThread:
                 self.membership.settle(action)
             case RegisterWorkflows(workflows):
                 if self.membership.register_workflows(workflows):
-                    self._chores.has_new_schedules = True
-                    self._agenda.ask([SeeToSchedules()])
+                    self._maintenance.has_new_schedules = True
+                    self._request_queue.ask([SeeToSchedules()])
             case Promote():
-                if self._chores.look_at_timers():
-                    self._agenda.ask([MoveTimers()])
+                if self._maintenance.look_at_timers():
+                    self._request_queue.ask([MoveTimers()])
             case MoveTimers():
-                self._chores.move_timers()
-                self._agenda.ask([Promote()])
+                self._maintenance.move_timers()
+                self._request_queue.ask([Promote()])
             case GiveBack():
-                if self._chores.give_back():
-                    self._agenda.ask([GiveBack()])
+                if self._maintenance.give_back():
+                    self._request_queue.ask([GiveBack()])
             case LookAtPeers():
-                if self._chores.look_at_peers():
-                    self._agenda.ask([GiveBack()])
+                if self._maintenance.look_at_peers():
+                    self._request_queue.ask([GiveBack()])
             case SeeToSchedules():
-                if self._chores.see_to_schedules():
-                    self._agenda.ask([Promote()])
+                if self._maintenance.see_to_schedules():
+                    self._request_queue.ask([Promote()])
             case _:
                 raise AssertionError(f"nobody does {action!r}")
 
@@ -195,18 +205,20 @@ class StoreThread:
             return
         began_ns = sent_ns = self._clock.boottime_ns()
         events: list[Event] = []
-        heirs: dict[int, list[ExecutionCommit]] = {}
+        successors: dict[int, list[ExecutionCommit]] = {}
         elsewhere: frozenset[str] = frozenset()
+        must_drain = False
         try:
-            heirs = {
-                action.batch: with_heirs(self._store, node, action.commits, self._clock.now())
+            successors = {
+                action.batch: with_recipients(self._store, node, action.commits, self._clock.now())
                 for action in actions
                 if isinstance(action, SendCommit) and has_diverged(action.commits)
             }
-            elsewhere = going_on_elsewhere(chain.from_iterable(heirs.values()))
+            elsewhere = going_on_elsewhere(chain.from_iterable(successors.values()))
             with self._store.transaction():
+                # guard R19: nothing is written over a connection that has not been proven
                 if self._store.connection_number != self.membership.proven_number:
-                    self._agenda.drop()
+                    self._request_queue.drop()
                     self._post(Reconnected())
                     return
                 now = self._clock.now()
@@ -214,48 +226,60 @@ class StoreThread:
                     is_last = action is actions[-1]
                     match action:
                         case SendCommit(batch, commits):
-                            written = self._store.commit(node, heirs.get(batch, commits), now, is_last=is_last)
-                            events.append(CommitDone(batch, written, elsewhere))
+                            items = successors.get(batch, commits)
+                            written = self._store.commit(node, items, now, is_last=is_last)
+                            arrived = [(place, each) for place, item in enumerate(items) for each in item.arrived]
+                            events.append(CommitDone(batch, written, elsewhere, arrived=arrived))
                         case SendClaim(slots):
-                            names = [workflow.name for workflow in self.membership.workflows]
+                            # guard R27: a node claims only what its own code has
+                            names = [each.name for each in self.membership.workflows if each.is_served]
                             claimed = self._store.claim(node, names, slots, now, is_last=is_last)
                             events.append(ClaimDone(claimed))
-                        case SendBeat(reports):
+                        case SendBeat(reports, listening):
                             if reports:
                                 self._store.report_progress(node, reports, now)
                             sent_ns = self._clock.boottime_ns()
-                            beat = self._store.heartbeat_node(node, now, is_last=is_last)
+                            beat = self._store.heartbeat_node(node, now, listening=listening, is_last=is_last)
                             self._clock.calibrate(beat.now, self._clock.boottime_ns())
                             events.append(Beaten(sent_ns, beat))
+                            must_drain = beat.must_drain
         except LeaseLost:
             self.membership.refuse()
             return
-        except PayloadError as error:
-            events = self._without_refused(node, actions, error)
         except NO_ANSWER as error:
-            dropped = self._agenda.drop()
+            dropped = self._request_queue.drop()  # guard R4: a beat that waits behind a commit fails with it
             if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
                 events = [OutcomeUnknown(str(error), elsewhere)]
             else:
                 events = [_failure(action, str(error)) for action in actions + dropped]
-                self._chores.locked_out(began_ns)
+                self._maintenance.locked_out(began_ns)
+        except Exception as error:  # of one item of the batch: it ends no node (G7)
+            if not isinstance(error, PayloadError):
+                log.exception("the database could not be written, and hydra does not know why; please report this")
+            events = self._without_refused(node, actions, error)
         for event in events:
             self._post(event)
-        if heirs or has_timers(actions):
-            self._agenda.ask([Promote()])
+        if successors or has_timers(actions) or (has_ends(actions) and self.membership.has_limits):
+            self._request_queue.ask([Promote()])
+        if must_drain:
+            self._post(DrainAsked())
         if events and isinstance(events[-1], Beaten):
             self._reaper.beaten(sent_ns)
-            self._agenda.ask([LookAtPeers(), SeeToSchedules()])
+            self._request_queue.ask([LookAtPeers(), SeeToSchedules()])
 
-    def _without_refused(self, node: NodeRef, actions: list[Action], error: PayloadError) -> list[Event]:
-        """All of it again, in smaller parts; the execution left alone with the value that is refused is parked."""
+    def _without_refused(self, node: NodeRef, actions: list[Action], error: Exception) -> list[Event]:
+        """All of it again, in smaller parts; the execution left alone with what is refused is parked."""
         events = []
         for action in actions:
             event = _failure(action, str(error))
             if isinstance(action, SendCommit) and len(action.commits) == 1:
-                with suppress(LeaseLost, *NO_ANSWER):  # the next try is told
+                try:
                     if self._store.connection_number == self.membership.proven_number:
                         event = write_or_park(self._store, node, action, self._clock.now())
+                except (LeaseLost, *NO_ANSWER):
+                    pass  # the next try is told
+                except Exception:
+                    log.exception("execution `%s` cannot even be parked; please report this", action.commits[0].id)
             events.append(event)
         return events
 
@@ -263,11 +287,11 @@ class StoreThread:
         began_ns = self._clock.boottime_ns()
         sent_ns = self.membership.register()
         if sent_ns is None:
-            self._chores.locked_out(began_ns)
+            self._maintenance.locked_out(began_ns)
         else:
-            self._chores.has_new_schedules = True
+            self._maintenance.has_new_schedules = True
             self._reaper.beaten(sent_ns)
-            self._agenda.ask([LookAtPeers(), SeeToSchedules()])
+            self._request_queue.ask([LookAtPeers(), SeeToSchedules()])
 
 
 def commits_of(action: Action) -> list[ExecutionCommit]:
@@ -276,6 +300,10 @@ def commits_of(action: Action) -> list[ExecutionCommit]:
 
 def has_timers(actions: list[Action]) -> bool:
     return any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action))
+
+
+def has_ends(actions: list[Action]) -> bool:
+    return any(commit.end is not None for action in actions for commit in commits_of(action))
 
 
 def _failure(action: Action, message: str) -> Event:

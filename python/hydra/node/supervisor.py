@@ -1,6 +1,6 @@
 """`hydra start`: one node whose workers are processes. Imports no user code; decides nothing the dispatcher could.
 
-SIGTERM, SIGINT: drain, then exit · the second one: exit at once · SIGHUP: import anew, drain the old workers
+SIGTERM, SIGINT: drain, then exit · the second one: exit at once · SIGHUP: import again, drain the old workers
 exit codes: 0 done, 1 failed, 2 usage or configuration
 """
 
@@ -25,13 +25,15 @@ import msgspec
 
 from hydra import _core
 from hydra.clock import boottime_ns
+from hydra.dispatch.circuits import NodeCircuits
 from hydra.dispatch.dispatcher import Dispatcher
-from hydra.dispatch.dispatcher import Settings as DispatcherSettings
+from hydra.dispatch.dispatcher import NodeSettings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
+from hydra.dispatch.serving import Serving
 from hydra.errors import ConfigError, HydraError
 from hydra.node.children import Children
+from hydra.node.first_connection import open_when_up
 from hydra.node.node import Node
-from hydra.node.opening import open_when_up
 from hydra.node.processes import AppSettings
 from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
 LEASE_TTL_SECONDS_MINIMUM = 0.5
 BASE_DESCRIPTORS = 256
 BASE_DESCRIPTORS_MINIMUM = 64
-WORKER_DESCRIPTORS = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
+WORKER_DESCRIPTORS_MINIMUM = 10  # what the supervisor holds for one worker, twice while a reload drains the old ones
+WORKER_DESCRIPTORS = 2 * WORKER_DESCRIPTORS_MINIMUM  # reloads may overlap
 RELOAD_LOOK_NS = 500_000_000  # between two looks at the app's files with `--reload`
 SWITCH_SECONDS = 0.0005  # the store thread must not wait the interpreter's usual 5 ms for the loop to yield
 COLLECT_AFTER_COUNT = 100_000  # the collector finds next to nothing here, and walks thousands of executions to know it
@@ -52,7 +55,7 @@ COLLECT_AFTER_COUNT = 100_000  # the collector finds next to nothing here, and w
 log = logging.getLogger("hydra.supervisor")
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `hydra start` was told."""
 
     module: str
@@ -68,17 +71,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http: str = ""  # HOST:PORT for metrics and health; "": none
     metric_tags: list[str] = []  # tags of executions that become labels
     transaction_connections: int = 2  # of each worker, for `@hydra.transaction` steps
+    only: tuple[str, ...] = ()  # workflows to run, by names or patterns; (): all
+    labels: tuple[str, ...] = ()  # of this node, for workflows that ask for some
+    circuits: NodeCircuits = NodeCircuits()
 
 
 class Supervisor:
     """`run` once, on the main thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SupervisorSettings) -> None:
         self._settings = settings
         self._worker_count = settings.workers or len(os.sched_getaffinity(0))
         self._node: Node
         self._children: Children
         self._signals, self._signals_in = socket.socketpair()
+        self._serving = Serving(settings.only, settings.labels)
         self._is_draining = False
         self._files: dict[str, int] = {}
 
@@ -113,7 +120,7 @@ class Supervisor:
             stack.callback(store.close)
             hindered("")
             _warn_of_weakness(store)
-            node = self._node = Node(store, ttl_ns, self._worker_count)
+            node = self._node = Node(store, ttl_ns, self._worker_count, settings.concurrency, self._serving)
             app = AppSettings(
                 settings.module,
                 settings.namespace,
@@ -123,7 +130,7 @@ class Supervisor:
                 settings.transaction_connections,
                 settings.spawn,
             )
-            children = self._children = Children(node, app, self._serve)
+            children = self._children = Children(node, app, self._reloaded)
             try:
                 manifest = children.import_app(self._signals, self._is_asked_to_end)
                 if manifest is None:
@@ -131,6 +138,7 @@ class Supervisor:
                 if isinstance(manifest, ImportFailed):
                     print(f"{manifest.traceback_text}error: {manifest.message}", file=sys.stderr)
                     return 2
+                self._serving.check([each.name for each in manifest.workflows], f"app `{settings.module}`")
                 self._serve(manifest)
                 dispatcher = Dispatcher(
                     DispatcherSettings(
@@ -138,7 +146,7 @@ class Supervisor:
                         settings.concurrency,
                         ttl_ns,
                         round(settings.drain_grace_seconds * 1e9),
-                        can_rewind=store.path is None,
+                        circuits=settings.circuits,
                     ),
                     boottime_ns(),
                     random.Random(),
@@ -161,23 +169,39 @@ class Supervisor:
         url, tags = settings.url, settings.metric_tags
         return Monitor(settings.http, store, url, ttl_ns=ttl_ns, concurrency=settings.concurrency, tags=tags)
 
+    def _reloaded(self, manifest: Manifest) -> None:
+        """Code that lacks what this node is for ends no node: what it has of it goes on."""
+        try:
+            self._serving.check([each.name for each in manifest.workflows], f"app `{self._settings.module}`")
+        except ConfigError as error:
+            log.error("%s", error)
+        self._serve(manifest)
+
     def _serve(self, manifest: Manifest) -> None:
-        """Claim what this app defines."""
+        """Claim what this app defines and this node is for."""
         app = self._settings.module
-        names = [workflow.name for workflow in manifest.workflows]
-        if not names:
+        chosen = self._serving.chosen(manifest.workflows)
+        if not chosen:
             log.warning("app `%s` defines no workflow, so nothing will run; decorate one with `@hydra.workflow`", app)
-        if manifest.threads:
+        elif not any(workflow.is_served for workflow in chosen):
+            log.warning("app `%s` has no workflow that fits `--only` and `--labels`, so nothing will run", app)
+        if manifest.threads and not self._settings.spawn:
             log.warning(
                 "the app starts threads while it is imported (%s), which a fork does not copy; start them in "
                 "`@hydra.on_worker_start`, or use `--spawn`",
                 ", ".join(f"`{name}`" for name in manifest.threads),
             )
+        if manifest.sockets and not self._settings.spawn:
+            log.warning(
+                "the app opens connections while it is imported (%s), which all workers would share and read each "
+                "other's answers from; open them in `@hydra.on_worker_start`, or use `--spawn`",
+                ", ".join(f"`{place}`" for place in manifest.sockets),
+            )
         self._node.serve(manifest.workflows, manifest.code_version)
         log.info(
             "node `%s` (pid %d): app `%s`, code %s, %d workflows, %d workers of %d, database `%s`",
-            self._node.id, os.getpid(), app, manifest.code_version, len(names), self._worker_count,
-            self._settings.concurrency, without_password(self._settings.url),
+            self._node.id, os.getpid(), app, manifest.code_version, sum(workflow.is_served for workflow in chosen),
+            self._worker_count, self._settings.concurrency, without_password(self._settings.url),
         )  # fmt: skip
         if self._settings.reload:
             self._files = modified_times(manifest.files)
@@ -207,7 +231,7 @@ class Supervisor:
                 case signal.SIGCHLD:
                     self._children.sweep()
                 case signal.SIGHUP:
-                    log.info("importing the app anew")
+                    log.info("importing the app again")
                     self._children.reload()
                 case signal.SIGTERM | signal.SIGINT if self._is_draining:
                     log.warning("stopping at once")
@@ -222,7 +246,7 @@ class Supervisor:
         now = modified_times(list(self._files))
         if now != self._files:
             self._files = now
-            log.info("the app's files changed: importing it anew")
+            log.info("the app's files changed: importing it again")
             self._children.reload()
         self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
 
@@ -230,7 +254,7 @@ class Supervisor:
 def allow_descriptors(worker_count: int) -> None:
     """Raise the soft limit where it is too low; programs that use select() want it no higher than needed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    minimum = BASE_DESCRIPTORS_MINIMUM + worker_count * WORKER_DESCRIPTORS
+    minimum = BASE_DESCRIPTORS_MINIMUM + worker_count * WORKER_DESCRIPTORS_MINIMUM
     if hard < minimum:
         raise ConfigError(
             f"this process may open {hard} files, and {worker_count} workers need {minimum}; raise its hard limit "

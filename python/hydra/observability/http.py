@@ -1,24 +1,36 @@
-"""A small HTTP server on threads of its own: GET, a few paths, plain answers. Knows nothing of what it shows."""
+"""A small HTTP server on a thread of its own: GET, a few paths, plain answers. Knows nothing of what it shows.
+
+uvicorn and Starlette do the work; `Connection` bounds what a client may cost. No answer waits for another client.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
-from socketserver import ThreadingMixIn
 from typing import Any, NamedTuple
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hydra.errors import ConfigError
 
-REQUESTS_MAX = 16  # answered at a time; further ones are hung up on
+MAX_CONNECTIONS = 256  # the one that has waited longest for its client's request makes room for a new one
 READ_SECONDS = 5.0  # for a client to say what it wants
-ACCEPT_PAUSE_SECONDS = 0.1
-LOOK_SECONDS = 0.25  # how long `close` may wait for the listener
+ANSWER_SECONDS = 30.0  # for a client to have taken the answer
+MAX_HEAD_BYTES = 16_384
+BACKLOG = 128
+CLOSE_SECONDS = 5.0  # for the thread to end
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
@@ -26,10 +38,8 @@ _ADDRESS = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<
 
 log = logging.getLogger("hydra.http")
 
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
-
-class Page(NamedTuple):
+class HttpPage(NamedTuple):
     """What a path answers."""
 
     body: bytes
@@ -46,100 +56,116 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class HttpServer:
-    """Listens from the start, answers between `start` and `close`. ConfigError where it cannot listen."""
+    """Listens from the start, answers between `start` and `close`. ConfigError where it cannot listen.
 
-    def __init__(self, address: str, pages: Mapping[str, Callable[[], Page]]) -> None:
+    Pages are made on the server's own thread, but for those in `slow`, which others need not wait for."""
+
+    def __init__(self, address: str, pages: Mapping[str, Callable[[], HttpPage]], slow: Collection[str] = ()) -> None:
         host, port = parse_address(address)
-        self._pages = pages
         try:
             family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            self._server = _Server(family, place[:2])
+            self._socket = socket.create_server(place[:2], family=family, backlog=BACKLOG)
         except OSError as error:
-            raise ConfigError(f"cannot listen on `{address}`: {error.strerror or error}") from error
-        self._server.set_app(self._answer)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(LOOK_SECONDS,), name="hydra-http", daemon=True
+            raise ConfigError(f"cannot listen on `{address}`: {_reason(error)}") from error
+        self._place = self._socket.getsockname()[:2]
+        known = [Route(path, _endpoint(path, show, path in slow)) for path, show in pages.items()]
+        app = Starlette(routes=known, exception_handlers={404: _nothing_here(pages)})
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its own comings and goings are nobody's business
+        self._server = Server(
+            Config(
+                app,
+                http=Connection,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                headers=[("connection", "close")],  # one answer each: a client that keeps still costs nothing
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                timeout_graceful_shutdown=1,
+            )
         )
+        self._thread = threading.Thread(target=self._serve, name="hydra-http", daemon=True)
 
     @property
     def url(self) -> str:
-        host, port = self._server.server_address[:2]
-        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+        host, port = self._place
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
         if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+            self._server.should_exit = self._server.force_exit = True
+            self._thread.join(CLOSE_SECONDS)
+        self._socket.close()
 
-    def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        page = self._page(environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/")
-        headers = [("Content-Type", page.content_type), ("Content-Length", str(len(page.body)))]
-        start_response(f"{page.status.value} {page.status.phrase}", headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [page.body]
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException:
+            log.exception("nothing is answered over HTTP any more")
 
-    def _page(self, method: str, path: str) -> Page:
-        if method not in ("GET", "HEAD"):
-            return Page(b"only GET is answered here\n", status=HTTPStatus.METHOD_NOT_ALLOWED)
-        show = self._pages.get(path)
-        if show is None:
-            return Page(f"nothing is here; there is {', '.join(self._pages)}\n".encode(), status=HTTPStatus.NOT_FOUND)
+
+class Connection(H11Protocol):
+    """One request and its answer, each within its time."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _made_at = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._made_at = self.loop.time()
+        self._timer = self.loop.call_later(READ_SECONDS, self._look)
+        if len(self.connections) > MAX_CONNECTIONS:
+            idle = [each for each in self.connections if isinstance(each, Connection) and each.is_idle]
+            min(idle, key=lambda each: each._made_at).hang_up()
+
+    @property
+    def is_idle(self) -> bool:
+        return self.cycle is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        if self.is_idle:
+            self.hang_up()
+        else:
+            self._timer = self.loop.call_later(ANSWER_SECONDS, self.hang_up)
+
+    def hang_up(self) -> None:
+        self.connections.discard(self)
+        self.transport.abort()
+
+
+def _endpoint(path: str, show: Callable[[], HttpPage], is_slow: bool) -> Callable[[Request], Awaitable[Response]]:
+    def make() -> HttpPage:
         try:
             return show()
         except Exception:
             log.exception("`%s` could not be shown", path)
-            return Page(
-                b"this page could not be made; the log has the traceback\n", status=HTTPStatus.INTERNAL_SERVER_ERROR
-            )
+            sentence = b"this page could not be made; the log has the traceback\n"
+            return HttpPage(sentence, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    async def answer(_: Request) -> Response:
+        page = await run_in_threadpool(make) if is_slow else make()
+        return Response(page.body, page.status, media_type=page.content_type)
+
+    return answer
 
 
-class _Handler(WSGIRequestHandler):
-    timeout = READ_SECONDS
+def _nothing_here(pages: Collection[str]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_: Request, __: Exception) -> Response:
+        return Response(f"nothing is here; there is {', '.join(pages)}\n", HTTPStatus.NOT_FOUND, media_type=TEXT)
 
-    def log_message(self, format: str, *arguments: object) -> None:
-        """A line for each scrape would drown the rest."""
+    return answer
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def __init__(self, family: socket.AddressFamily, place: Any) -> None:
-        self.address_family = family
-        self._free = threading.BoundedSemaphore(REQUESTS_MAX)
-        super().__init__(place, _Handler)
-
-    def server_bind(self) -> None:
-        """Without the name look-up of the standard library's, which may take seconds."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-        self.setup_environ()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        try:
-            return super().get_request()
-        except OSError:  # no descriptor is left, and the client still waits: not again at once
-            time.sleep(ACCEPT_PAUSE_SECONDS)
-            raise
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:  # no thread could be started
-            self._free.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a client went away", exc_info=True)
+def _reason(error: OSError) -> str:
+    """Without what Python adds of its own; look-ups of names have numbers of theirs."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

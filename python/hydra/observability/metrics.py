@@ -1,7 +1,7 @@
 """The series a node shows to Prometheus, in a registry of their own. Knows no event and reads nothing by itself.
 
 Numbers are kept in plain dictionaries, because a node counts on its hot path and is read a few times a minute: a series
-is written by one thread, and read as a copy. Past LABEL_SETS_MAX the values of new labels read `other`.
+is written by one thread, and read as a copy. Past MAX_LABEL_SETS the values of new labels read `other`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from hydra.errors import ConfigError
 
-LABEL_SETS_MAX = 2000  # of one series
+MAX_LABEL_SETS = 2000  # of one series
 OTHER = "other"
 PREFIX = "hydra_"
 
@@ -68,7 +68,7 @@ class Counter(Series):
 
     def add(self, labels: Labels = (), amount: float = 1) -> None:
         values = self.values
-        if labels not in values and len(values) >= LABEL_SETS_MAX:
+        if labels not in values and len(values) >= MAX_LABEL_SETS:
             labels = (OTHER,) * len(labels)
         values[labels] = values.get(labels, 0) + amount
 
@@ -93,6 +93,11 @@ class Gauge(Counter):
 
     def set(self, value: float, labels: Labels = ()) -> None:
         self.values[labels] = value
+
+    def replace(self, values: Mapping[Labels, float]) -> None:
+        """All there is now, the largest first where there are too many."""
+        largest = sorted(values.items(), key=lambda item: item[1], reverse=True)[:MAX_LABEL_SETS]
+        self.values = dict(largest)
 
     def clear(self) -> None:
         """Not known now: the series is absent rather than wrong."""
@@ -119,7 +124,7 @@ class Histogram(Series):
         buckets.observe(value)
 
     def _add(self, labels: Labels) -> Buckets:
-        if len(self.values) >= LABEL_SETS_MAX:
+        if len(self.values) >= MAX_LABEL_SETS:
             labels = (OTHER,) * len(labels)
         return self.values.setdefault(labels, Buckets(self.bounds))
 
@@ -176,6 +181,31 @@ class Metrics(Collector):
         )
         self.queue_depth = Gauge("queue_depth", "Executions in the database that have not ended.", "status")
         self.queue_age = Gauge("queue_age_seconds", "How long the oldest due execution has been waiting; 0 for none.")
+        self.backlog = Gauge("backlog", "Due executions that no node has taken yet.", "workflow")
+        self.backlog_age = Gauge("backlog_age_seconds", "How long the oldest of them has been waiting.", "workflow")
+        self.backlog_drain = Gauge(
+            "backlog_drain_seconds",
+            "Until it is gone, as fast as the last minute; absent: nothing ends.",
+            "workflow",
+        )
+        self.utilization = Gauge(
+            "utilization_ratio", "Places taken of all that the nodes have which run the workflow.", "workflow"
+        )
+        self.label_backlog = Gauge("label_backlog", "Due executions that need this label.", "label")
+        self.label_backlog_age = Gauge(
+            "label_backlog_age_seconds", "How long the oldest of them has been waiting.", "label"
+        )
+        self.label_backlog_drain = Gauge(
+            "label_backlog_drain_seconds", "As of workflows: until the backlog of a label is gone.", "label"
+        )
+        self.label_utilization = Gauge(
+            "label_utilization_ratio", "Places taken of all that the nodes with this label have.", "label"
+        )
+        self.unserved = Gauge("unserved", "Due executions of workflows that no living node serves.", "workflow")
+        self.label_unserved = Gauge(
+            "label_unserved", "Due executions that need this label, which no living node has.", "label"
+        )
+        self.paused = Gauge("paused", "1 for each workflow that is paused; `*`: for the whole namespace.", "workflow")
         self.parked = Gauge("parked", "Executions that wait for a person.")
         self.workers = Gauge("workers", "Worker processes of this node.", "state")
         self.worker_utilization = Gauge(
@@ -188,6 +218,14 @@ class Metrics(Collector):
         self.leases_lost = Counter(
             "leases_lost_total", "Executions this node held that turned out not to be its any more."
         )
+        self.circuit_state = Gauge(
+            "circuit_state", "A circuit breaker of this node: 0 closed, 1 half-open, 2 open; `worker` for `dispatch`.",
+            "circuit", "worker",
+        )  # fmt: skip
+        self.circuit_transitions = Counter(
+            "circuit_transitions_total", "How often it became so: closed, half_open, open.",
+            "circuit", "worker", "status",
+        )  # fmt: skip
         self.store_operations = Histogram(
             "store_operation_seconds",
             "Calls of the node to its database; `transaction` is a whole one, with its commit.",

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from hydra.errors import ConfigError
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
-from hydra.stores.urls import without_password
+from hydra.stores.urls import without_driver, without_password
 
 __all__ = ["absolute", "open_store", "without_password"]
 
@@ -17,7 +17,8 @@ _SQLITE_FORMS = "`sqlite:///relative.db` or `sqlite:////absolute.db`"
 
 def open_store(url: str, namespace: str = "default") -> Store:
     """The store of a database URL; nothing is opened yet."""
-    scheme = url.partition("://")[0].lower()
+    url = without_driver(url)
+    scheme = url.partition("://")[0]
     if scheme == "sqlite":
         return _sqlite_store(url, namespace)
     if scheme in ("mysql", "mariadb"):
@@ -35,6 +36,7 @@ def open_store(url: str, namespace: str = "default") -> Store:
 
 def absolute(url: str) -> str:
     """The URL as it is to be kept and passed on: a relative path would mean another file in another directory."""
+    url = without_driver(url)
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
     if parts.scheme != "sqlite" or not path or os.path.isabs(path):

@@ -17,10 +17,10 @@ SAVEPOINT = "hydra_step"  # stands until hydra commits
 
 _ENDS = r"commit\b|abort\b|rollback\b(?!\s+(?:work\s+|transaction\s+)?to\b)"
 _FIRST = rf"{_ENDS}|end\b|begin\b|(?:start|prepare)\s+transaction\b|release\s+(?:savepoint\s+)?{SAVEPOINT}\b"
-_COMMENT = r"--[^\n]*|/\*(?!M?!).*?\*/"
-_BEGINS = re.compile(rf"(?:\s|{_COMMENT})*(?:{_FIRST})", re.IGNORECASE | re.DOTALL)
+COMMENT = r"--[^\n]*|/\*(?!M?!).*?\*/"
+_BEGINS = re.compile(rf"(?:\s|{COMMENT})*(?:{_FIRST})", re.IGNORECASE | re.DOTALL)
 _GOES_ON = re.compile(rf";\s*(?:{_ENDS})", re.IGNORECASE)  # a script's later statement
-_SILENT = re.compile(rf"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|{_COMMENT}""", re.DOTALL)
+_SILENT = re.compile(rf"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|{COMMENT}""", re.DOTALL)
 
 
 def refuse_ending(statement: str, more: re.Pattern[str] | None = None) -> None:

@@ -6,24 +6,51 @@ Columns come in the order of the SQL files `claim`, `claimed_records` and `snaps
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from hydra._core import decode
-from hydra.errors import PayloadError
-from hydra.execution import Claimed, Message, Progress, Record, Snapshot, Status
+from hydra._core import decode, encode
+from hydra.execution import (
+    EVENT_PREFIX,
+    Claimed,
+    Ending,
+    ExecutionCommit,
+    Message,
+    NodeInfo,
+    Progress,
+    Record,
+    RecordKind,
+    Snapshot,
+    Status,
+)
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
+from hydra.stores.store import Advanced, Attention, Clash, KeyUse, NodeState, Pause, PauseKind, WorkflowInfo
 from hydra.values.failures import decode_failure
 
+T = TypeVar("T")
+
+_EVENT, _EXPIRY = str(RecordKind.EVENT), str(RecordKind.EXPIRY)
+
+decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 decode_spec = msgspec.json.Decoder(ScheduleSpec).decode
+decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_progress = msgspec.json.Decoder(ScheduleProgress).decode
 
 
-MESSAGES_PER_BEAT = 1000  # that a heartbeat brings; what is left comes when the execution is claimed again
+PAGE_MESSAGES = 256  # of one execution that a claim or a heartbeat brings; who listens asks for the next ones
+PAGE_BYTES = 1 << 20  # of them; one at least
+CLAIM_BYTES = 16 << 20  # inputs and records that one claim brings; one execution at least
+MAX_EXECUTION_BYTES = 128 << 20  # of one; what has more is parked
+TOO_LARGE = "size"  # the cause of such a park
+DECODING = (ValueError, TypeError, LookupError, msgspec.MsgspecError)  # what content raises, and no connection
+DRAIN = "drain"  # the kind of an `attention` that is for the node itself
+NEVER = (1 << 31) - 1  # no record and no epoch has that number
+BEFORE_ALL = -(1 << 62)  # less than any message's number
+WAITS_LOOKED_THROUGH = 1000  # records, the last ones: a sender must not read all of a long log
 
 
 def consumed_id(record: Record) -> str:
@@ -31,8 +58,151 @@ def consumed_id(record: Record) -> str:
     return str(UUID(bytes=record.digest))
 
 
-def by_arrival(message: Message) -> tuple[int, str]:
-    return message.sent_at, message.id
+def by_arrival(message: Message) -> tuple[int, int, str]:
+    """Those without a number were put by code that knew none, before all that have one."""
+    return message.number, message.sent_at, message.id
+
+
+def cut_page(messages: Sequence[Message]) -> tuple[list[Message], bool]:
+    """The first of one execution's, given in their order, and whether there are more. Those after too many bytes were
+    read without their payloads."""
+    size = 0
+    for place, message in enumerate(messages):
+        if place == PAGE_MESSAGES or (place and size + len(message.payload) > PAGE_BYTES):
+            return list(messages[:place]), True
+        size += len(message.payload)
+    return list(messages), False
+
+
+def waited_for(record: Record) -> str:
+    """The name of the messages that a wait (its EVENT or EXPIRY) is for."""
+    return record.name.removeprefix(EVENT_PREFIX)
+
+
+def expiring(commits: Iterable[ExecutionCommit]) -> dict[str, list[str]]:
+    """The names that waits which are over were for, by execution."""
+    found: dict[str, list[str]] = {}
+    for commit in commits:
+        for record in commit.records:
+            if record.kind == _EXPIRY:
+                found.setdefault(commit.id, []).append(waited_for(record))
+    return found
+
+
+class Known:
+    """Which messages were put before, by what is read of them under their executions' locks; numbers the others."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str | None, bytes]]) -> None:
+        """Execution, message, name (of the message or of its record; None where that is forgotten) and payload."""
+        self._rows = {(execution_id, id): (name, payload) for execution_id, id, name, payload in rows}
+        self._clashing: set[int] = set()
+        self.woken: dict[str, int] = {}  # executions that were told something, with their new `wake_seq`
+
+    def number(self, messages: Sequence[Message], wake_seqs: Mapping[str, int]) -> list[Message]:
+        """Those to put. Each number is a `wake_seq` of its own, so that one says whether there may be more."""
+        new: list[Message] = []
+        for message in messages:
+            place = message.execution_id, message.id
+            before = self._rows.get(place)
+            name, payload = before or (None, b"")
+            if name is not None and (name.removeprefix(EVENT_PREFIX), payload) != (message.name, message.payload):
+                self._clashing.add(id(message))
+                continue
+            wake_seq = self.woken.get(message.execution_id, wake_seqs[message.execution_id])
+            if before is None:
+                wake_seq += 1
+                self._rows[place] = message.name, message.payload
+                new.append(msgspec.structs.replace(message, number=wake_seq))
+            self.woken[message.execution_id] = wake_seq
+        return new
+
+    def answers(self, messages: Sequence[Message], before: Mapping[str, Status]) -> list[Status | Clash | None]:
+        return [Clash.MESSAGE if id(m) in self._clashing else before.get(m.execution_id) for m in messages]
+
+
+class Arrivals:
+    """Messages that are there while waits expire, read under their executions' locks: whichever came first wins."""
+
+    def __init__(self, messages: Iterable[Message] = (), epochs: Mapping[str, int] | None = None) -> None:
+        """`epochs` of what is this node's, where it is not known yet which commits will be accepted."""
+        self._epochs = None if epochs is None else {id: {epoch} for id, epoch in epochs.items()}
+        self._messages: dict[tuple[str, str], list[Message]] = {}
+        for message in sorted(messages, key=by_arrival):
+            self._messages.setdefault((message.execution_id, message.name), []).append(message)
+
+    def decide(self, commit: ExecutionCommit) -> list[Record]:
+        """The records as they are written. What became of its expiries stands in `commit.arrived`."""
+        commit.arrived = []
+        if not self._messages or not self._is_owned(commit):
+            return commit.records
+        decided: list[Record] = []
+        for record in commit.records:
+            here = self._messages.get((commit.id, waited_for(record)), [])
+            if here and record.kind == _EVENT:
+                here[:] = [message for message in here if UUID(message.id).bytes != record.digest]
+            elif here and record.kind == _EXPIRY:
+                message = here.pop(0)
+                id, sent_at = UUID(message.id).bytes, message.sent_at
+                record = msgspec.structs.replace(
+                    record, kind=_EVENT, digest=id, payload=message.payload, started_at=sent_at
+                )
+                commit.arrived.append(record)
+            decided.append(record)
+        return decided
+
+    def _is_owned(self, commit: ExecutionCommit) -> bool:
+        """As far as it is known. After a crash, unless that is refused, the same node goes on under the next epoch."""
+        if self._epochs is None:
+            return True
+        epochs = self._epochs.get(commit.id, set())
+        is_owned = commit.epoch in epochs
+        if is_owned and commit.end is not None and commit.end.kind == Ending.CRASHED:
+            epochs.add(commit.epoch + 1)
+        return is_owned
+
+
+def fitting(ids: Sequence[str], sizes: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
+    """Of these, in their order, what one claim takes; and what none ever takes, with its size."""
+    too_large = {id: sizes[id] for id in ids if sizes.get(id, 0) > MAX_EXECUTION_BYTES}
+    return first_part([id for id in ids if id not in too_large], sizes), too_large
+
+
+def first_part(ids: Sequence[str], sizes: Mapping[str, int]) -> list[str]:
+    """The first of these, as many as one answer may bring, one at least."""
+    total = 0
+    for place, id in enumerate(ids):
+        total += sizes.get(id, 0)
+        if place and total > CLAIM_BYTES:
+            return list(ids[:place])
+    return list(ids)
+
+
+def too_large(size: int) -> bytes:
+    """Why an execution is parked, as a payload."""
+    return encode(
+        f"its input and records are {size:,} bytes, and what a node takes of one execution is at most "
+        f"{MAX_EXECUTION_BYTES:,}; cancel it without undo, and let its steps give references to what is large"
+    )
+
+
+def never_so_far(id: str) -> Advanced:
+    """Of an execution that is to be parked however far it has come."""
+    return Advanced(id, NEVER, NEVER)
+
+
+def choose_trees(roots: Mapping[str, T], members: Iterable[tuple[str, T]], limit: int) -> list[T]:
+    """What one purge takes: the oldest trees, each whole, its root last. Of one tree that is larger than the limit a
+    part without its root, so that it stays one. `members` are of these roots, and as many as the limit if there are."""
+    trees: dict[str, list[T]] = {root_id: [] for root_id in roots}
+    for root_id, member in members:
+        trees[root_id].append(member)
+    chosen: list[T] = []
+    for root_id, tree in trees.items():
+        whole = [*tree, roots[root_id]]
+        if len(chosen) + len(whole) > limit:
+            return chosen or whole[:limit]
+        chosen += whole
+    return chosen
 
 
 def place_of(progress: Progress) -> bytes:
@@ -41,9 +211,12 @@ def place_of(progress: Progress) -> bytes:
     return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
-def to_claimed(row: Sequence[Any], records: list[Record], messages: Sequence[Message] = ()) -> Claimed:
+def to_claimed(
+    row: Sequence[Any], records: list[Record], messages: Sequence[Message] = (), *, has_more: bool = False
+) -> Claimed:
     id, epoch, workflow, key, input, attempt, priority, run_at, claimed_at, submitted_at = row[:10]
-    timeout_at, wake_seq, attention, death_count, alone_death_count, tags = row[10:16]
+    timeout_at, wake_seq, attention, death_count, alone_death_count, stored_tags = row[10:16]
+    tags, unreadable = _read_tags(stored_tags)
     return Claimed(
         id,
         epoch,
@@ -60,10 +233,26 @@ def to_claimed(row: Sequence[Any], records: list[Record], messages: Sequence[Mes
         attention == "cancel",
         death_count,
         alone_death_count,
-        decode_tags(tags) if tags else {},
+        tags,
         records,
         list(messages),
+        has_more,
+        unreadable,
     )
+
+
+def damaged(id: str, epoch: int, error: Exception, workflow: str = "") -> Claimed:
+    """In place of an execution of which something cannot be decoded: its node parks it, and takes the others (G7)."""
+    reason = f"what is recorded of it cannot be read: {type(error).__name__}: {error}"
+    return Claimed(id, epoch, workflow, None, b"", 1, 0, 0, 0, 0, None, 0, False, 0, 0, {}, [], unreadable=reason)
+
+
+def _read_tags(stored: Any) -> tuple[dict[str, str], str]:
+    """The tags, or what is wrong with them: one damaged row hides no other, and ends no claim (G7)."""
+    try:
+        return (decode_tags(stored) if stored else {}), ""
+    except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+        return {}, f"its tags cannot be read: {error}"
 
 
 def to_snapshot(row: Sequence[Any]) -> Snapshot:
@@ -79,9 +268,18 @@ def to_snapshot(row: Sequence[Any]) -> Snapshot:
         owner,
         attention == "cancel",
         _reason(Status(status), cause, payload),
-        decode_tags(tags) if tags else {},
-        *row[12:],
+        _read_tags(tags)[0],
+        *_with_limits(row[12:]),
     )
+
+
+def encode_labels(labels: Sequence[str]) -> str:
+    return msgspec.json.encode(labels).decode()
+
+
+def _with_limits(columns: Sequence[Any]) -> tuple[Any, ...]:
+    *times, limit_keys, gate = columns
+    return (*times, decode_texts(limit_keys) if limit_keys else (), gate)
 
 
 def encode_spec(spec: ScheduleSpec) -> str:
@@ -101,6 +299,45 @@ def to_schedule(row: Sequence[Any]) -> ScheduleState:
     return ScheduleState(name, *known, decode_progress(progress), bool(is_served))
 
 
+def to_node(row: Sequence[Any]) -> NodeState:
+    """A row of the SQL file `nodes`."""
+    labels, places = row[15:]
+    id, host, boot_id, pid, pid_started, code_version, workers, lock_path = row[:8]
+    texts = id, host, boot_id, pid, pid_started, code_version, workers, lock_path
+    return NodeState(NodeInfo(*texts, decode_texts(labels), places), *row[8:15])
+
+
+def to_workflow(row: Sequence[Any]) -> WorkflowInfo:
+    """A row of the SQL file `workflows`."""
+    name, signature, timeout_us, code_version, labels = row
+    return WorkflowInfo(name, signature, timeout_us, code_version, labels=decode_texts(labels))
+
+
+def to_servers(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Rows of the SQL file `servers`."""
+    servers: dict[str, list[str]] = {}
+    for workflow, node in sorted(rows):
+        servers.setdefault(workflow, []).append(node)
+    return servers
+
+
+def to_pause(row: Sequence[Any]) -> Pause:
+    """A row of the SQL file `pauses`."""
+    kind, name, paused_at, paused_by, reason = row
+    return Pause(PauseKind(kind), name, paused_at, paused_by, reason)
+
+
+def to_attention(rows: Iterable[tuple[str, int, str]]) -> tuple[list[Attention], bool]:
+    """Rows of the SQL file `attention`: what of the node's executions, and whether the node itself is to drain."""
+    found = [Attention(*row) for row in rows]
+    return [each for each in found if each.kind != DRAIN], any(each.kind == DRAIN for each in found)
+
+
+def to_labels(rows: Iterable[tuple[str, str | bytes]]) -> dict[str, tuple[str, ...]]:
+    """Rows of the SQL file `labels`: of each workflow that needs some."""
+    return {name: decode_texts(labels) for name, labels in rows}
+
+
 def _reason(status: Status, cause: str, payload: bytes | None) -> str:
     """Why it failed or is parked, in one sentence."""
     if status is Status.FAILED and cause == "timeout":
@@ -111,6 +348,13 @@ def _reason(status: Status, cause: str, payload: bytes | None) -> str:
         if status is Status.PARKED:
             return str(decode(payload))
         failure = decode_failure(payload)
-    except PayloadError as error:
+    except Exception as error:  # one that cannot be read must not hide the others
         return f"its reason cannot be read: {error}"
     return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"
+
+
+def to_key_use(rows: Iterable[Sequence[Any]]) -> KeyUse:
+    """Rows of (when the key is looked at next, None), and of (None, who holds a place of it)."""
+    found = list(rows)
+    holders = [id for _, id in found if id is not None]
+    return KeyUse(holders, next((look_at for look_at, id in found if id is None), None))

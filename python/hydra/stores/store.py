@@ -12,9 +12,10 @@ Threads: write verbs are for one thread at a time (the journal's leader); reads 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 from hydra.execution import (
     Claim,
     Claimed,
+    CommitAnswer,
     ExecutionCommit,
     Message,
     NodeInfo,
@@ -33,8 +35,14 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
-from hydra.forking import Fork
+from hydra.limits import LimitSpec
+from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleSpec, ScheduleState
+from hydra.stores.acts import Act
+from hydra.stores.deleting import Deleted
+from hydra.stores.rescheduling import Reschedule, Rescheduled
+
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 class Attention(msgspec.Struct, frozen=True):
@@ -50,9 +58,17 @@ class Beat(msgspec.Struct, frozen=True):
 
     running_count: int
     attention: list[Attention]
-    messages: list[Message] = []  # for what it runs, those it was given before included
+    messages: list[Message] = []  # for what listens, the next page of each
+    unread: list[str] = []  # of these, the executions that have more
     counter: int = 0  # after this beat
     now: int = 0  # the database's clock, read with it
+    must_drain: bool = False  # somebody asked this node to end what it has, and itself
+
+
+class Clash(Enum):
+    """What `signal` answers where nothing is put, because the message's id stands for something else already."""
+
+    MESSAGE = "another message of this execution has that id"
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -95,6 +111,28 @@ class WorkflowInfo(msgspec.Struct, frozen=True):
     timeout_us: int | None
     code_version: str
     schedule: ScheduleSpec | None = None  # as its code says; `workflows` leaves it out, `schedules` has it
+    app: str = ""  # as `ScheduleSpec.app`; `workflows` leaves it out
+    labels: tuple[str, ...] = ()  # a node runs it only if it has all of them
+    is_served: bool = True  # by the node that registers it; `workflows` leaves it out
+    limits: list[LimitSpec] = []  # `workflows` leaves it out, the signature and `limits` have it
+
+
+class PauseKind(StrEnum):
+    """What a person can stop."""
+
+    NAMESPACE = "namespace"
+    WORKFLOW = "workflow"
+    NODE = "node"  # it drains
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """What a person has stopped: the name of a workflow, the id of a node, or "" for the whole namespace."""
+
+    kind: PauseKind
+    name: str
+    paused_at: int
+    paused_by: str
+    reason: str
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -113,6 +151,26 @@ class Filter(msgspec.Struct, frozen=True):
         return has_tags and self.status in (None, found.status) and (self.before is None or found.id < self.before)
 
 
+class Load(msgspec.Struct, frozen=True):
+    """What is due and waits, and the places of the living nodes that could run it."""
+
+    backlog: int
+    oldest_due_at: int | None
+    places: int
+    places_taken: int
+
+
+NO_LOAD = Load(0, None, 0, 0)
+
+
+class Loads(msgspec.Struct, frozen=True):
+    """Of all, of each workflow that waits or is served, of each label that a living node has or a workflow needs."""
+
+    total: Load = NO_LOAD
+    workflows: dict[str, Load] = {}
+    labels: dict[str, Load] = {}
+
+
 class Stats(msgspec.Struct, frozen=True):
     """Counts by (workflow, status) of this namespace; `unclaimed` names workflows with due work no live node serves."""
 
@@ -120,6 +178,40 @@ class Stats(msgspec.Struct, frozen=True):
     oldest_due_at: int | None
     nodes_alive: int
     unclaimed: dict[str, int]
+    unserved_labels: dict[str, int] = {}  # by label that no living node has: how many due executions wait for one
+    pauses: list[Pause] = []
+    loads: Loads = Loads()
+    labels: dict[str, tuple[str, ...]] = {}  # of workflows that need some
+
+
+class LimitState(msgspec.Struct, frozen=True):
+    """A limit: its code's numbers, and what an operator has set in their place."""
+
+    kind: str
+    name: str
+    count: int
+    per_us: int
+    burst: int
+    set_count: int | None = None
+    set_per_us: int | None = None
+    set_burst: int | None = None
+
+
+class LimitUse(msgspec.Struct, frozen=True):
+    """One key of a limit; `waiting_count` is counted no further than asked for."""
+
+    key: str
+    held_count: int
+    waiting_count: int
+    look_at: int | None = None
+
+
+class KeyUse(msgspec.Struct, frozen=True):
+    """One key of a limit: who holds a place, first those that do not run; and when it is looked at next, which for a
+    rate is when its next token is due."""
+
+    holders: Sequence[str]
+    look_at: int | None = None
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -168,8 +260,8 @@ class StepConnection(Protocol):
         ...
 
     def begin(self) -> None: ...
-    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
-        """The fence, the record, COMMIT. False, and rolled back, where `Store.commit` would say so or the record
+    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> CommitAnswer:
+        """The fence, the record, COMMIT. REFUSED, and rolled back, where `Store.commit` would say so or the record
         exists; LeaseLost where the fence refuses; StoreUnavailable (`outcome="unknown"`) where COMMIT got no answer."""
         ...
 
@@ -222,6 +314,18 @@ class Store(Protocol):
         """In the caller's own open transaction, which it never commits; all, or none when one conflicts."""
         ...
 
+    def signal_in(
+        self, connection: object, messages: Sequence[Message], now: int
+    ) -> builtins.list[Status | Clash | None]:
+        """`signal` in the caller's own open transaction. It holds the executions' rows until it ends: keep it short."""
+        ...
+
+    def request_cancel_in(
+        self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
+    ) -> builtins.list[Status | None]:
+        """`request_cancel` in the caller's own open transaction, which then holds the rows of all it cancels."""
+        ...
+
     def fork(self, fork: Fork, now: int) -> Submitted:
         """Make an execution that has recorded what another had, in one transaction; its audit trail begins with a line
         that says so. NotFound if the other has not (any more) so many records; repeating it is safe, as of `submit`."""
@@ -249,16 +353,18 @@ class Store(Protocol):
         PENDING stands for what was parked with another number of records."""
         ...
 
-    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
-        """Put messages before executions, and wake or mark each (R14). The status before, None if unknown; a final
-        one takes none. A message that was put before, or consumed, is not put again (R17)."""
+    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | Clash | None]:
+        """Put messages before executions, number them, and wake or mark each (R14). The status before, None if unknown;
+        a final one takes none. A message that was put before, or consumed, is not put again (R17): a Clash where it
+        had another name or payload, as far as that is still known (not of a generation that is over)."""
         ...
 
     def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]: ...
     def find(self, workflow: str, key: str) -> Snapshot | None: ...
     def list(self, filter: Filter) -> builtins.list[Snapshot]: ...
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
-        """(status, payload, cause) of each final execution; None for one that is not final. NotFound if unknown."""
+        """(status, payload, cause) of each execution that is final or, without payload and cause, parked; None for one
+        that goes on. NotFound if unknown."""
         ...
 
     def input(self, id: str) -> bytes: ...
@@ -269,6 +375,10 @@ class Store(Protocol):
 
     def messages(self, id: str) -> builtins.list[Message]:
         """What was put before an execution and is not consumed yet, in the order of arrival."""
+        ...
+
+    def waits(self, id: str) -> builtins.list[Record]:
+        """Of the last WAITS_LOOKED_THROUGH records of an open execution, those of waits that have no outcome."""
         ...
 
     def claims(self, id: str) -> builtins.list[Claim]: ...
@@ -291,8 +401,52 @@ class Store(Protocol):
         A key that is known is not submitted again (R25)."""
         ...
 
+    def pauses(self) -> builtins.list[Pause]:
+        """What is paused, and which nodes were asked to drain."""
+        ...
+
+    def pause(self, pause: Pause) -> None:
+        """Once it has returned no claim takes anything of it, on any node; what was claimed goes on. Executions may
+        still be submitted. A node learns of its own with its next beat. Repeating it keeps `paused_at`."""
+        ...
+
+    def unpause(self, kind: PauseKind, name: str) -> bool:
+        """Whether it was paused."""
+        ...
+
+    def limits(self) -> builtins.list[LimitState]:
+        """Every limit that a node has registered."""
+        ...
+
+    def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
+        """An operator's count, span and burst, in place of the code's; None: the code's. False where there is none of
+        that name."""
+        ...
+
+    def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
+        """The first so many keys of a limit; what waits at each is counted so far."""
+        ...
+
+    def key_use(self, key: str, holders: int) -> KeyUse:
+        """One key of a limit, with at most so many of those that hold a place and do not run, and one that runs."""
+        ...
+
     def purge(self, older_than: int, limit: int) -> int:
         """Delete up to `limit` final executions finished before `older_than`; keys stay (R24). How many went."""
+        ...
+
+    def acts(self, id: str) -> builtins.list[Act]:
+        """What persons have changed about an execution by hand, in order; of one that was deleted, that it was."""
+        ...
+
+    def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
+        """Another time or priority for what is pending and which no node holds; else nothing is changed. None if it is
+        unknown. An order whose act is known is not done again."""
+        ...
+
+    def delete(self, act: Act, limit: int) -> Deleted | None:
+        """Delete the execution of the act and its tree, as `purge` would by their age, up to `limit` of them, the root
+        last; the act stays. None if it is unknown."""
         ...
 
     def audit(self) -> builtins.list[Violation]:
@@ -314,7 +468,12 @@ class Store(Protocol):
     # nodes
     def register_node(self, info: NodeInfo, now: int) -> NodeRef: ...
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None: ...
-    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat: ...
+    def heartbeat_node(
+        self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
+    ) -> Beat:
+        """`listening`: executions of this node that want their messages, each with the last number it has."""
+        ...
+
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         """Keep the last word of each step; what this node does not run is passed over."""
         ...
@@ -327,18 +486,23 @@ class Store(Protocol):
 
     def commit(
         self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
-    ) -> builtins.list[bool]:
-        """Write records and ends; False for an execution this node no longer owns at that epoch (nothing written).
+    ) -> builtins.list[CommitAnswer]:
+        """Write records and ends; REFUSED for an execution this node no longer owns at that epoch (nothing written).
 
-        One with an `heir` that is alive is RELEASED instead of PARKED and at once that node's, under the next epoch: it
-        learns of it as of a claim whose reply was lost (R16).
+        CANCELLING where a cancel of what goes on was accepted, so that it stops before its node's next beat. What was
+        cancelled before it completed or failed is RELEASED instead, so that it ends cancelled.
+
+        One with a `successor` that is alive is RELEASED instead of PARKED, and at once that node's under the next
+        epoch: it learns of it as of a claim whose reply was lost (R16).
+        An EXPIRY is written as the EVENT it waited for where such a message is there under the execution's lock: of a
+        message and an expiry that race, the first to commit wins. What was written instead is in the item's `arrived`.
         """
         ...
 
-    def promote(self, now: int, limit: int) -> int:
+    def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
         """Make due what a timer held: sleeping, waiting past its time-out, retries, delayed starts; fail what is past
         its timeout_at and does not run (or make it due, where it has registered undo steps), flag what runs. How many
-        moved. Needs no fence: conditional writes only."""
+        moved; `failed` is given the ids of those that ended. Needs no fence: conditional writes only."""
         ...
 
     def next_due_at(self) -> int | None: ...
@@ -351,7 +515,8 @@ class Store(Protocol):
         ...
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
-        """After a lost reply: take the node's row exclusively, raise its session, read back what it owns (R16)."""
+        """After a lost reply: take the node's row exclusively, raise its session above both what it is there and what
+        the node knows (an older database may say less, R19), read back what it owns (R16)."""
         ...
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
@@ -361,8 +526,9 @@ class Store(Protocol):
     def park(
         self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
     ) -> builtins.list[str]:
-        """Park what the database knows less of than is known to that node: not final, not running, with fewer records
-        (R19). The ids parked; `reason` is the payload a person is shown. Needs no fence: conditional writes only."""
+        """Park what the database knows less of than is known to that node: not final, with fewer records, not running
+        but on a dead node, from which each of these is taken back first (R19). The ids parked; `reason` is the payload
+        a person is shown. Needs no fence: conditional writes only."""
         ...
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
@@ -375,10 +541,20 @@ class Store(Protocol):
 
     # peers
     def nodes(self) -> builtins.list[NodeState]: ...
+    def servers(self) -> dict[str, builtins.list[str]]:
+        """By workflow, the living nodes that run it."""
+        ...
+
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
         """alive -> dead if its counter is still `counter` (None: known dead anyway), under its exclusive lock (R7)."""
         ...
 
-    def return_executions(self, now: int, limit: int) -> int:
-        """Give back up to `limit` executions of dead nodes; a node is empty only when a later scan finds none (R8)."""
+    def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+        """The tries that died with a dead node, before its executions are returned: records of what it still owns, as
+        the next ones. False where somebody was first; nothing is written of a node that is not dead."""
+        ...
+
+    def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
+        """Give back up to `limit` executions of dead nodes, but of these; a node is empty only when a later scan finds
+        none (R8)."""
         ...

@@ -36,12 +36,13 @@ def is_current(tables: TablesVersion, known: int) -> bool:
 
 def refuse_unasked(tables: TablesVersion, pending: Iterable[str], place: str) -> None:
     """A program that merely opens the database fills an empty one and takes additive steps; older nodes go on then."""
+    # guard R27: nobody takes a step unasked that older nodes cannot live with
     if tables != NO_TABLES and not all(map(is_additive, pending)):
         message = f"the database `{place}` has tables of version {tables.newest}, which older nodes may be using"
         raise SchemaError(f"{message}; stop them, then run `hydra migrate`")
 
 
 def refuse_newer(tables: TablesVersion, known: int, place: str) -> None:
-    if tables.needed > known:
+    if tables.needed > known:  # guard R27: a newer schema is refused
         message = f"the database `{place}` has tables of version {tables.needed}, this hydra knows {known}"
         raise SchemaError(f"{message}; install the newer hydra")

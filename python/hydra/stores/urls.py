@@ -10,6 +10,12 @@ from hydra.errors import ConfigError
 _PASSWORD = re.compile(r"password\s*=.*", re.IGNORECASE | re.DOTALL)
 
 
+def without_driver(url: str) -> str:
+    """Without the driver that SQLAlchemy's URLs name behind the scheme (`postgresql+psycopg://`): hydra has its own."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.partition('+')[0].lower()}{separator}{rest}" if separator else url
+
+
 def without_password(url: str) -> str:
     """A password with unescaped characters reaches to the last `@` at most, so that is where it is taken to end."""
     scheme, separator, rest = url.partition("://")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from hydra.clock import FakeClock, seconds_of
+from hydra.clock import FAKE_BOOTTIME_NS, FAKE_NOW, FakeClock, seconds_of
 from hydra.errors import ConfigError
+from hydra.testing.waits import Waits, wait_in_strand, wait_on_loop
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LEAP_MAXIMUM_US = 366 * 86_400 * 1_000_000  # of boottime, whose nanoseconds do not reach to the year 9999
+MAX_LEAP_US = 366 * 86_400 * 1_000_000  # of boottime, whose nanoseconds do not reach to the year 9999
 
 
 class HarnessClock(FakeClock):
@@ -19,20 +19,32 @@ class HarnessClock(FakeClock):
     A step may move it, as if it took so long (`sleep`): past its `timeout` or `heartbeat_timeout` it gets StepTimeout.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, now: int = FAKE_NOW, boottime_ns: int = FAKE_BOOTTIME_NS) -> None:
+        super().__init__(now, boottime_ns)
         self.on_moved: Callable[[], None] = _nobody
+        self.waits = Waits()
 
     def sleep(self, duration: timedelta | float) -> None:
         """For a step: let so much time pass at once. Timers that are due meanwhile fire when the step has ended."""
         self.advance(round(seconds_of(duration, "the duration of `sleep`") * 1e6))
+
+    def wait(self, duration: timedelta | float) -> None:
+        """For a step: it takes so long, and others go on meanwhile. So the test says which of several ends first."""
+        wait_in_strand(self.waits, self.now, self._due_at(duration))
+
+    async def wait_async(self, duration: timedelta | float) -> None:
+        """`wait`, for an async step."""
+        await wait_on_loop(self.waits, self._due_at(duration))
+
+    def _due_at(self, duration: timedelta | float) -> int:
+        return self.now() + round(seconds_of(duration, "the duration of `wait`") * 1e6)
 
     def may_start(self) -> bool:
         return True
 
     def advance(self, microseconds: int) -> None:
         """Nothing in memory waits as long as the longest leap, so boottime need not go further."""
-        beyond = max(0, microseconds - LEAP_MAXIMUM_US)
+        beyond = max(0, microseconds - MAX_LEAP_US)
         super().advance(microseconds - beyond)
         self._now += beyond
         self.on_moved()
@@ -73,8 +85,8 @@ def microseconds_until(duration: timedelta | float | datetime, now: int) -> int:
     if not isinstance(duration, datetime):
         return round(seconds_of(duration, "the duration of `advance`") * 1e6)
     if duration.tzinfo is None:
-        raise ConfigError(f"`advance` needs a datetime with a time zone, not {duration!r}.")
+        raise ConfigError(f"`advance` needs a datetime with a time zone, not {duration!r}")
     microseconds = (duration - EPOCH) // timedelta(microseconds=1) - now
     if microseconds < 0:
-        raise ConfigError(f"the harness's clock cannot go back to {duration.isoformat()}.")
+        raise ConfigError(f"the harness's clock cannot go back to {duration.isoformat()}")
     return microseconds

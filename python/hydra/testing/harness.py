@@ -12,13 +12,14 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
+from hydra.body.replay import Key
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.config import DEFAULT_NAMESPACE
 from hydra.definitions import BoundWorkflow
-from hydra.execution import FINAL
+from hydra.execution import FINAL, KeyReuse
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from hydra.testing.clock import HarnessClock, NodeClock, microseconds_until
@@ -29,9 +30,19 @@ R = TypeVar("R")
 
 
 class Harness:
-    """One node of one database, driven by its caller. `url` is by default a new SQLite file, gone with the harness.
+    """An engine and a worker in the test's own thread, under a clock that the test moves. A context manager.
+
+        with Harness() as h:
+            handle = h.submit(trial.bind("ann"))
+            h.advance(timedelta(days=30))
+            assert handle.result() == "reminded ann"
 
     A second harness on the same `url` and `clock` is what a restarted worker would be.
+
+    Args:
+        url: of a database; None: a new SQLite file, gone with the harness.
+        namespace: a tenant of the database.
+        clock: of another harness, to share it.
     """
 
     def __init__(
@@ -46,13 +57,26 @@ class Harness:
         self._store = self._open_store()
         self._store.open()
         self._watch: Watch | None = None
+        self.given_up: set[tuple[str, str, Key]] = set()
         self._node = self._new_node()
 
     # what tests use
 
-    def submit(self, bound: BoundWorkflow[R], **options: Any) -> Handle[R]:
+    def submit(
+        self,
+        bound: BoundWorkflow[R],
+        key: str | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        id: str | None = None,
+        connection: object = None,
+        *,
+        key_reuse: str = KeyReuse.FIRST,
+    ) -> Handle[R]:
         """As `Engine.submit`; nothing runs before `run_until_idle`, `advance` or the handle's `result`."""
-        return self.engine.submit(bound, **options)
+        return self.engine.submit(bound, key, delay, run_at, priority, tags, id, connection, key_reuse=key_reuse)
 
     def run_until_idle(self) -> None:
         """Everything that can happen at this instant."""
@@ -85,6 +109,7 @@ class Harness:
         self._node = self._new_node()
 
     def close(self) -> None:
+        """Hand back what runs, and let go of the database; a file of its own is deleted."""
         self._node.leave()
         self._store.close()
         self.engine.close()
@@ -106,8 +131,13 @@ class Harness:
         self._watch = watch
 
     def reached(self, boundary: str) -> None:
+        """The node says where it is; `crash_matrix` listens."""
         if self._watch is not None:
             self._watch(boundary)
+
+    def note_given_up(self, execution_id: str, line: str, key: Key) -> None:
+        """A body waits no more for what this line of its calls asked for."""
+        self.given_up.add((execution_id, line, key))
 
     def _step(self, end: int) -> bool:
         """To the next timer that is due by `end`, with what follows; False when there is none."""
@@ -119,7 +149,9 @@ class Harness:
         return True
 
     def _new_node(self) -> HarnessNode:
-        return HarnessNode(self._open_store, self._store, self.clock, self._node_clock, self.reached)
+        return HarnessNode(
+            self._open_store, self._store, self.clock, self._node_clock, self.reached, self.note_given_up
+        )
 
     def _open_store(self) -> Store:
         return open_store(self.url, self.namespace)

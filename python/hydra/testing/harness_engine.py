@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hydra.client.engine import Engine
-from hydra.client.session import Session
+from hydra.client.session import EngineSession
 from hydra.client.watcher import OutcomeWatcher, Wait
 from hydra.errors import ResultTimeout
+from hydra.execution import Status
 from hydra.stores.store import Store
 from hydra.testing.clock import HarnessClock
 
@@ -20,11 +21,11 @@ class HarnessEngine(Engine):
         self._clock = clock
         self._drive = drive
 
-    def new_session(self, store: Store) -> Session:
+    def new_session(self, store: Store) -> EngineSession:
         return HarnessSession(store, self._clock, self._drive)
 
 
-class HarnessSession(Session):
+class HarnessSession(EngineSession):
     def __init__(self, store: Store, clock: HarnessClock, drive: Callable[[], None]) -> None:
         super().__init__(store)
         self.watcher = HarnessWatcher(store, drive)
@@ -42,15 +43,16 @@ class HarnessWatcher(OutcomeWatcher):
         self._reader = store
         self._drive = drive
 
-    def watch(self, id: str) -> Wait:
+    def watch(self, id: str, bears_parked: bool = False) -> Wait:
         self._drive()
-        if self._reader.outcomes([id])[0] is None:
+        outcome = self._reader.outcomes([id])[0]
+        if outcome is None or (bears_parked and outcome[0] is Status.PARKED):
             [snapshot] = self._reader.get([id])
             status = "unknown" if snapshot is None else snapshot.status
             sentence = f"execution `{id}` is {status} and nothing is left to run; advance the clock, or signal it"
             raise ResultTimeout(sentence)
-        return super().watch(id)
+        return super().watch(id, bears_parked)
 
-    def watch_within(self, id: str, seconds: float) -> Wait:
+    def watch_within(self, id: str, seconds: float, bears_parked: bool = False) -> Wait:
         """In the caller's own thread, which is the one that drives the harness; there is nothing to wait for."""
-        return self.watch(id)
+        return self.watch(id, bears_parked)

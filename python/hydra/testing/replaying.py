@@ -37,19 +37,25 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 def replay(exported: Export | dict[str, Any] | str | Path, workflow: Workflow[..., Any]) -> Replay:
-    """Replay what `hydra show ID --json` exported (its path, its text, or what that says) by the code of `workflow`.
-
-    No step runs: its outcome comes from the records. Raises NonDeterminismError, which shows both sides, where the code
-    asks for something else than was recorded, or ends otherwise than the execution did.
+    """Replay a production execution by the code of `workflow`, without effects.
 
         def test_the_new_code_replays_what_ran_in_november() -> None:
             assert replay("tests/bill-42.json", bill).is_complete
+
+    No step runs: its outcome comes from the records.
+
+    Args:
+        exported: what `hydra show ID --json` printed: its path, its text, or what that says; or `Handle.export()`.
+        workflow: the code under test.
+
+    Raises:
+        NonDeterminismError: the code asks for something else than was recorded, or ends otherwise; it shows both sides.
     """
     export = read_export(exported)
     if not isinstance(workflow, Workflow):
-        raise HydraError(f"`replay` takes a workflow, such as `bill`, not {workflow!r:.80}.")
+        raise HydraError(f"`replay` takes a workflow, such as `bill`, not {workflow!r:.80}")
     if export.workflow != workflow.name:
-        raise HydraError(f"execution `{export.id}` is one of workflow `{export.workflow}`, not of `{workflow.name}`.")
+        raise HydraError(f"execution `{export.id}` is one of workflow `{export.workflow}`, not of `{workflow.name}`")
     records = export.read_records()
     ended = run_to_rest(claimed_of(export, records), workflow, records)
     return judge(export, len(records), ended)
@@ -58,7 +64,8 @@ def replay(exported: Export | dict[str, Any] | str | Path, workflow: Workflow[..
 def claimed_of(export: Export, records: list[Record]) -> Claimed:
     is_cancelled = export.status == Status.CANCELLED
     return Claimed(
-        export.id, 1, export.workflow, None, export.read_input(), export.attempt, 0, 0, 0, 0, None, 0,
+        export.id, 1, export.workflow, None, export.read_input(), export.attempt, 0, 0, 0,
+        export.submitted_at, None, 0,
         is_cancelled, 0, 0, export.tags, records,
     )  # fmt: skip
 
@@ -106,7 +113,7 @@ def rest(hub: Hub) -> None:
         is_busy = hub.has_news
         hub.turn()
         if not hub.wait_quiet(LOOP_SECONDS):
-            raise HydraError(f"the replay's event loop did not come to rest within {LOOP_SECONDS:g} s.")
+            raise HydraError(f"the replay's event loop did not come to rest within {LOOP_SECONDS:g} s")
         quiet_count = 0 if is_busy or hub.has_news else quiet_count + 1
 
 
@@ -130,7 +137,7 @@ def judge(export: Export, record_count: int, ended: Ended | None) -> Replay:
     if kind == Ending.COMPLETED and payload is not None:
         return Replay(record_count, True, codec.decode(payload))
     if kind in (Ending.FAILED, Ending.RETRY) and payload is not None:
-        return Replay(record_count, True, None, codec.rebuild_exception(codec.decode_failure(payload)))
+        return Replay(record_count, True, None, codec.rebuild_exception(codec.read_failure(payload)))
     return Replay(record_count, is_complete)
 
 
@@ -138,7 +145,7 @@ GOES_ON = "asks for more than was recorded"
 END_IN_WORDS: dict[str, str] = {
     Ending.FAILED: "raises",
     Ending.RETRY: "raises",
-    Ending.CONTINUED: "begins anew",
+    Ending.CONTINUED: "begins again",
 }
 
 

@@ -12,7 +12,7 @@ from hydra.context import Current
 from hydra.definitions import Step, caller
 
 if TYPE_CHECKING:
-    from hydra.body.executor import Execution
+    from hydra.body.executor import Executor
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -23,7 +23,7 @@ class StepInTest(StepCall):
     __slots__ = ("_current", "_key")
 
     def __init__(self, key: str, current: Current) -> None:
-        super().__init__(cast("Execution", None), "", Step(step_in_test), 0, current.attempt, (), {})
+        super().__init__(cast("Executor", None), "", Step(step_in_test), 0, current.attempt, b"", (), {})
         self._key = key
         self._current = current
 
@@ -56,7 +56,12 @@ def step_context(
     attempt: int = 1,
     version: str | None = None,
 ) -> Iterator[None]:
-    """Within it `hydra.idempotency_key()` is `key` and `hydra.current()` says what is given here."""
+    """For a plain test of a step: within it, `hydra.idempotency_key()` is `key` and `hydra.current()` says what is
+    given here.
+
+        with step_context(key="key-1", attempt=2):
+            assert charge("visa-1") == "paid"
+    """
     here = StepInTest(key, Current(id, workflow, step, namespace, dict(tags), attempt, 1, version))
     token = caller.set(here)
     try:

@@ -13,29 +13,81 @@ import functools
 import sys
 import typing
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from hydra._core import Named
 from hydra.errors import ConfigError, PayloadError
+from hydra.values.classes import find_among, find_class, is_object_class, is_pydantic, path_of
+from hydra.values.known import make as make_known
 
 Rebuild = Callable[[Any], Any]
 PlanOf = Callable[[Any], Rebuild | None]
-Apply = Callable[[Any, Rebuild | None], Any]
+Restore = Callable[[Any, Any], Any]
 
+MAX_CLASS_COUNT = 4096
 _MISSING: Any = object()
+_new = object.__new__
+_set = object.__setattr__
 
 
-def is_object_class(cls: type) -> bool:
-    """Whether the class is a dataclass, a msgspec Struct or a pydantic model."""
-    return dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct) or is_pydantic(cls)
+def restore(kind: str, name: str, value: Any, more: Any) -> Any:
+    """The object that went in, of the class it was; NotImplemented where no such class is found."""
+    known = _found.get(name)
+    if known is not None:
+        known_kind, known_module, place, own_name, known_cls, known_restorer = known
+        if kind == known_kind and _modules.get(known_module) is place and place.__dict__.get(own_name) is known_cls:
+            return known_restorer(value, more)
+    if kind == "known":
+        return make_known(name, value)
+    cls = find_class(name)
+    restorer = None if cls is None else restorer_of(cls, kind)
+    if cls is None or restorer is None:
+        return NotImplemented
+    module = _modules.get(cls.__module__)
+    if module is not None and _is_at_top(cls, module) and len(_found) < MAX_CLASS_COUNT:
+        found: _Found = (kind, cls.__module__, module, cls.__name__, cls, restorer)
+        _found[name] = found
+    return restorer(value, more)
 
 
-def is_pydantic(cls: type) -> bool:
-    """Whether the class is a pydantic model; pydantic is never imported to find out."""
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
+def _is_at_top(cls: type, module: ModuleType) -> bool:
+    return vars(module).get(cls.__name__) is cls
+
+
+_Found = tuple[str, str, ModuleType, str, type, Restore]
+# Classes at the top of their modules, by the names that are recorded; each holds as long as the class stays there.
+_found: dict[str, _Found] = {}
+_modules = sys.modules
+
+
+@functools.lru_cache(maxsize=MAX_CLASS_COUNT)
+def restorer_of(cls: type, kind: str) -> Restore | None:
+    """What makes an object of the class again; None where objects of that kind are no more of this class."""
+    if kind == "enum":
+        return functools.partial(_member, cls) if issubclass(cls, enum.Enum) else None
+    if kind == "namedtuple":
+        return functools.partial(_tuple, cls) if issubclass(cls, tuple) and hasattr(cls, "_fields") else None
+    return Fields(cls).restorer() if is_object_class(cls) else None
+
+
+def _member(cls: type[enum.Enum], value: Any, name: Any) -> enum.Enum:
+    if name is not None and name in cls.__members__:
+        return cls.__members__[name]
+    try:
+        return cls(value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise PayloadError(f"the enum `{path_of(cls)}` has no member {name or repr(value)!s:.80} any more") from error
+
+
+def _tuple(cls: Any, items: tuple[Any, ...], more: Any) -> Any:
+    """Fields that the class has gained since take their defaults."""
+    missing = cls._fields[len(items) :]
+    if len(items) > len(cls._fields) or not cls._field_defaults.keys() >= set(missing):
+        raise PayloadError(f"the stored `{path_of(cls)}` has {len(items)} fields, the class has {len(cls._fields)}")
+    return cls._make([*items, *(cls._field_defaults[name] for name in missing)])
 
 
 def resolve_hints(owner: Any, local_names: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -77,148 +129,21 @@ def _base_variables(cls: type, variables: dict[Any, Any]) -> dict[Any, Any]:
     return known
 
 
-def path_of(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
+class Fields:
+    """The fields of a class, and how an object of it is made: again as it was, or from plain JSON."""
 
-
-def _find_class(root: type, name: str) -> type | None:
-    """The class of that `module:Name` among a class and its subclasses."""
-    if path_of(root) == name:
-        return root
-    subclasses: list[type] = type.__subclasses__(root)
-    for subclass in subclasses:
-        found = _find_class(subclass, name)
-        if found is not None:
-            return found
-    return None
-
-
-class EnumPlan:
-    kind: ClassVar[str] = "enum"
-
-    def __init__(self, cls: type[enum.Enum]) -> None:
+    def __init__(self, cls: Any) -> None:
         self.cls = cls
-
-    def __call__(self, value: Any) -> Any:
-        raw = value.value if type(value) is Named else value
-        try:
-            return self.cls(raw)
-        except (ValueError, KeyError, TypeError):
-            return raw
-
-    def fits(self, value: Any) -> bool:
-        return isinstance(self(value), self.cls)
-
-    def is_named(self, value: Named) -> bool:
-        return path_of(self.cls) == value.name
-
-    def has_class_named(self, value: Named) -> bool:
-        return self.cls.__qualname__ == value.name.partition(":")[2]
-
-    could_be = fits
-
-
-class _FieldsPlan:
-    """What NamedTuple and object plans share: finding the class by name and the plan of each field."""
-
-    kind: ClassVar[str]
-
-    def __init__(self, cls: Any, variables: dict[Any, Any], plan_of: PlanOf, apply: Apply) -> None:
-        self.cls = cls
-        self.variables = variables
-        self.plan_of = plan_of
-        self.apply = apply
-        self.subclasses: dict[str, _FieldsPlan] = {}
-
-    @functools.cached_property
-    def path(self) -> str:
-        return path_of(self.cls)
-
-    def is_named(self, value: Named) -> bool:
-        return _find_class(self.cls, value.name) is not None
-
-    def has_class_named(self, value: Named) -> bool:
-        return bool(self.cls.__qualname__ == value.name.partition(":")[2])
-
-    def _for_class_of(self, value: Named) -> typing.Self:
-        """This plan, or the one of the subclass the value went in as."""
-        if value.name == self.path:
-            return self
-        known = self.subclasses.get(value.name)
-        if known is None:
-            found = _find_class(self.cls, value.name)
-            known = self if found is None else type(self)(found, self.variables, self.plan_of, self.apply)
-            if found is not None:
-                self.subclasses[value.name] = known
-        return typing.cast(typing.Self, known)
-
-    @functools.cached_property
-    def plans(self) -> dict[str, Rebuild | None]:
-        variables = _base_variables(self.cls, self.variables)
-        return {name: self.plan_of(substitute(hint, variables)) for name, hint in self._hints().items()}
-
-    def _hints(self) -> dict[str, Any]:
-        return resolve_hints(self.cls)
-
-
-class NamedTuplePlan(_FieldsPlan):
-    kind = "namedtuple"
-
-    def __call__(self, value: Any) -> Any:
-        if type(value) is not Named or value.kind != "namedtuple":
-            return self.apply(value, None)
-        return self._for_class_of(value)._restore(value.value)
-
-    def _restore(self, items: tuple[Any, ...]) -> Any:
-        if len(items) != len(self.cls._fields):
-            return self.apply(items, None)
-        pairs = zip(self.cls._fields, items, strict=True)
-        return self.cls._make([self.apply(item, self.plans.get(name)) for name, item in pairs])
-
-    def fits(self, value: Any) -> bool:
-        return False
-
-    def could_be(self, value: Named) -> bool:
-        return len(value.value) == len(self.cls._fields)
-
-
-class ClassPlan(_FieldsPlan):
-    kind = "object"
-
-    def __call__(self, value: Any) -> Any:
-        if type(value) is Named and value.kind == "object":
-            return self._for_class_of(value)._restore(value.value)
-        if self.fits(value):
-            return self._construct(value)
-        return self.apply(value, None)
-
-    def fits(self, value: Any) -> bool:
-        if type(value) is not dict or not value.keys() <= self.accepted.keys():
-            return False
-        return self.required <= {self.accepted[key] for key in value}
-
-    def could_be(self, value: Named) -> bool:
-        return bool(self.required <= value.value.keys() <= set(self.names))
+        self.is_model = is_pydantic(cls)
+        self.is_struct = issubclass(cls, msgspec.Struct)
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        if issubclass(self.cls, msgspec.Struct):
+        if self.is_struct:
             return tuple(self.cls.__struct_fields__)
-        if is_pydantic(self.cls):
+        if self.is_model:
             return tuple(self.cls.model_fields)
         return tuple(field.name for field in dataclasses.fields(self.cls))
-
-    @functools.cached_property
-    def fields(self) -> list[tuple[str, Rebuild | None]]:
-        return [(name, self.plans.get(name)) for name in self.names]
-
-    @functools.cached_property
-    def is_model(self) -> bool:
-        return is_pydantic(self.cls)
-
-    @functools.cached_property
-    def is_struct(self) -> bool:
-        return issubclass(self.cls, msgspec.Struct)
 
     @functools.cached_property
     def accepted(self) -> dict[str, str]:
@@ -228,7 +153,7 @@ class ClassPlan(_FieldsPlan):
             return {**dict(zip(self.cls.__struct_encode_fields__, fields, strict=True)), **{n: n for n in fields}}
         if self.is_model:
             aliases = {f.alias: name for name, f in self.cls.model_fields.items() if f.alias}
-            return {**aliases, **{name: name for name in self.names}}
+            return {**{name: name for name in self.names}, **aliases}
         return {field.name: field.name for field in dataclasses.fields(self.cls) if field.init}
 
     @functools.cached_property
@@ -247,7 +172,11 @@ class ClassPlan(_FieldsPlan):
                     made[struct_field.name] = struct_field.default_factory
                 elif struct_field.default is not msgspec.NODEFAULT:
                     made[struct_field.name] = functools.partial(_same, struct_field.default)
-        elif dataclasses.is_dataclass(self.cls):
+        elif self.is_model:
+            for name, model_field in self.cls.model_fields.items():
+                if not model_field.is_required():
+                    made[name] = functools.partial(model_field.get_default, call_default_factory=True)
+        else:
             for field in dataclasses.fields(self.cls):
                 if field.default_factory is not dataclasses.MISSING:
                     made[field.name] = field.default_factory
@@ -255,44 +184,251 @@ class ClassPlan(_FieldsPlan):
                     made[field.name] = functools.partial(_same, field.default)
         return made
 
+    def restorer(self) -> Restore:
+        """What makes an object as it was; a field that the class has gained since takes its default."""
+        make = self._restore_model if self.is_model else self._make_struct if self.is_struct else self._make_dataclass
+        names = frozenset(self.names)
+
+        def restore(stored: dict[str, Any], more: dict[str, Any] | None) -> Any:
+            return make(stored if stored.keys() == names else self._completed(stored), stored, more)
+
+        return restore
+
+    def _completed(self, stored: dict[str, Any]) -> dict[str, Any]:
+        known: dict[str, Any] = {}
+        for name in self.names:
+            if name in stored:
+                known[name] = stored[name]
+            elif name in self.defaults:
+                known[name] = self.defaults[name]()
+            elif not self.is_model:
+                raise PayloadError(f"the stored `{path_of(self.cls)}` has no field `{name}`, which has no default")
+        return known
+
+    def _make_dataclass(self, known: dict[str, Any], stored: dict[str, Any], more: dict[str, Any] | None) -> Any:
+        made = _new(self.cls)
+        for name, item in known.items():
+            _set(made, name, item)
+        if more is not None:
+            vars(made).update(more.get("more", {}))
+        return made
+
+    def _make_struct(self, known: dict[str, Any], stored: dict[str, Any], more: dict[str, Any] | None) -> Any:
+        # A Struct cannot be made without its constructor; what `__post_init__` changes is put back.
+        struct = self.cls(**known)
+        for name in self.names if hasattr(self.cls, "__post_init__") else ():
+            msgspec.structs.force_setattr(struct, name, known[name])
+        if more is not None:
+            vars(struct).update(more.get("more", {}))
+        return struct
+
+    def _restore_model(self, known: dict[str, Any], stored: dict[str, Any], more: dict[str, Any] | None) -> Any:
+        """Past pydantic's constructor, which reads fields by their aliases and forgets which of them were set."""
+        cls, more = self.cls, more or {}
+        model = cls.__new__(cls)
+        extra = {name: item for name, item in stored.items() if name not in known}
+        allows_extra = cls.model_config.get("extra") == "allow"
+        _set(model, "__dict__", known)
+        _set(model, "__pydantic_fields_set__", set(more.get("set", stored)))
+        if cls.__pydantic_root_model__:
+            return model
+        _set(model, "__pydantic_extra__", extra if allows_extra else None)
+        private = None
+        if cls.__private_attributes__:
+            defaults = {name: attribute.get_default() for name, attribute in cls.__private_attributes__.items()}
+            undefined = sys.modules["pydantic_core"].PydanticUndefined
+            private = dict(more.get("private", {}))
+            private |= {n: item for n, item in defaults.items() if n not in private and item is not undefined}
+        _set(model, "__pydantic_private__", private)
+        return model
+
+
+class EnumPlan:
+    kind: ClassVar[str] = "enum"
+
+    def __init__(self, cls: type[enum.Enum]) -> None:
+        self.cls = cls
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) is Named:
+            return self._restored(value)
+        if isinstance(value, enum.Enum):
+            return value
+        try:
+            return self.cls(value)
+        except (ValueError, KeyError, TypeError):
+            return value
+
+    def _restored(self, value: Named) -> Any:
+        if value.kind != "enum":
+            return settle(value)
+        found = find_class(value.name)
+        cls = found if found is not None and issubclass(found, enum.Enum) else self.cls
+        return _member(cls, settle(value.value), value.more)
+
+    def fits(self, value: Any) -> bool:
+        return isinstance(self(value), self.cls)
+
+    def is_named(self, value: Named) -> bool:
+        return path_of(self.cls) == value.name
+
+    def has_class_named(self, value: Named) -> bool:
+        return self.cls.__qualname__ == value.name.partition(":")[2]
+
+    def could_be(self, value: Named) -> bool:
+        try:
+            _member(self.cls, settle(value.value), value.more)
+        except PayloadError:
+            return False
+        return True
+
+
+class _FieldsPlan:
+    """What NamedTuple and object plans share: finding the class by name and the plan of each field."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, cls: Any, variables: dict[Any, Any], plan_of: PlanOf) -> None:
+        self.cls = cls
+        self.variables = variables
+        self.plan_of = plan_of
+        self.subclasses: dict[str, typing.Self] = {}
+
+    @functools.cached_property
+    def path(self) -> str:
+        return path_of(self.cls)
+
+    def is_named(self, value: Named) -> bool:
+        return find_among(self.cls, value.name) is not None
+
+    def has_class_named(self, value: Named) -> bool:
+        return bool(self.cls.__qualname__ == value.name.partition(":")[2])
+
+    def _for_class_of(self, value: Named) -> typing.Self:
+        """This plan, or the one of the class the value went in as, where that is found."""
+        if value.name == self.path:
+            return self
+        known = self.subclasses.get(value.name)
+        if known is not None:
+            return known
+        found = find_among(self.cls, value.name)
+        if found is None and (other := find_class(value.name)) is not None:
+            found = other if restorer_of(other, self.kind) is not None else None
+        if found is None:
+            return self
+        self.subclasses[value.name] = known = type(self)(found, self.variables, self.plan_of)
+        return known
+
+    @functools.cached_property
+    def plans(self) -> dict[str, Rebuild | None]:
+        variables = _base_variables(self.cls, self.variables)
+        return {name: self.plan_of(substitute(hint, variables)) for name, hint in self._hints().items()}
+
+    @functools.cached_property
+    def known_plans(self) -> dict[str, Rebuild | None]:
+        """None at all where the annotations cannot be read: objects in the fields are found by their own names."""
+        try:
+            return self.plans
+        except ConfigError:
+            return {}
+
     def _hints(self) -> dict[str, Any]:
-        if self.is_model:
+        return resolve_hints(self.cls)
+
+    def _settled(self, item: Any, name: str) -> Any:
+        plan = self.known_plans.get(name)
+        return settle(item if plan is None else plan(item))
+
+
+class NamedTuplePlan(_FieldsPlan):
+    kind = "namedtuple"
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) is not Named or value.kind != "namedtuple":
+            return value
+        return self._for_class_of(value)._restored(value)
+
+    def _restored(self, value: Named) -> Any:
+        # More items than fields are refused, so nothing is lost where names run out.
+        names = [*self.cls._fields, *[""] * len(value.value)]
+        items = [self._settled(item, name) for item, name in zip(value.value, names, strict=False)]
+        return _tuple(self.cls, tuple(items), None)
+
+    def fits(self, value: Any) -> bool:
+        return False
+
+    def could_be(self, value: Named) -> bool:
+        return len(value.value) == len(self.cls._fields)
+
+
+class ClassPlan(_FieldsPlan):
+    kind = "object"
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) is Named:
+            return self._for_class_of(value)._restored(value) if value.kind == "object" else value
+        return self._construct(value) if self.fits(value) else value
+
+    @functools.cached_property
+    def fields(self) -> Fields:
+        return Fields(self.cls)
+
+    def _restored(self, value: Named) -> Any:
+        stored = {name: self._settled(item, name) for name, item in value.value.items()}
+        return self.fields.restorer()(stored, settle(value.more))
+
+    def fits(self, value: Any) -> bool:
+        accepted = self.fields.accepted
+        if type(value) is not dict or not value.keys() <= accepted.keys():
+            return False
+        return self.fields.required <= {accepted[key] for key in value}
+
+    def could_be(self, value: Named) -> bool:
+        return bool(self.fields.required <= value.value.keys() <= set(self.fields.names))
+
+    def _hints(self) -> dict[str, Any]:
+        if self.fields.is_model:
             return {name: field.annotation for name, field in self.cls.model_fields.items()}
         return resolve_hints(self.cls)
 
-    def _restore(self, stored: dict[str, Any]) -> Any:
-        """The object as it was; a field that the class has gained since takes its default."""
-        if self.is_model:
-            plans = self.plans
-            values = {name: self.apply(item, plans.get(name)) for name, item in stored.items()}
-            return self.cls.model_construct(_fields_set=set(values), **values)
-        known: dict[str, Any] = {}
-        for name, plan in self.fields:
-            if name in stored:
-                known[name] = self.apply(stored[name], plan)
-            elif name in self.defaults:
-                known[name] = self.defaults[name]()
-            else:
-                raise PayloadError(f"the stored `{path_of(self.cls)}` has no field `{name}`, which has no default")
-        if self.is_struct:
-            # A Struct cannot be made without its constructor; what `__post_init__` changes is put back.
-            struct = self.cls(**known)
-            for name in self.names if hasattr(self.cls, "__post_init__") else ():
-                msgspec.structs.force_setattr(struct, name, known[name])
-            return struct
-        made = self.cls.__new__(self.cls)
-        for name, item in known.items():
-            object.__setattr__(made, name, item)
-        return made
-
     def _construct(self, raw: dict[str, Any]) -> Any:
-        values = {self.accepted[key]: self.apply(item, self.plans.get(self.accepted[key])) for key, item in raw.items()}
         try:
-            if self.is_model:
+            if self.fields.is_model:
                 return self.cls.model_validate(raw)
-            return self.cls(**values)
+            plans, accepted = self.plans, self.fields.accepted
+            return self.cls(**{accepted[key]: _planned(item, plans.get(accepted[key])) for key, item in raw.items()})
+        except PayloadError:
+            raise
         except Exception as error:
             raise PayloadError(f"`{path_of(self.cls)}` refused the fields it was given: {error}") from error
+
+
+def _planned(value: Any, plan: Rebuild | None) -> Any:
+    return value if plan is None else plan(value)
+
+
+def settle(value: Any) -> Any:
+    """The value with every object in it that still waits for its class; PayloadError where one has none."""
+    kind = type(value)
+    if kind is Named:
+        return _settle_named(value)
+    if kind is list:
+        return [settle(item) for item in value]
+    if kind is dict:
+        return {settle(key): settle(item) for key, item in value.items()}
+    if kind is tuple or kind is set or kind is frozenset:
+        return kind([settle(item) for item in value])
+    return value
+
+
+def _settle_named(value: Named) -> Any:
+    made = restore(value.kind, value.name, settle(value.value), settle(value.more))
+    if made is NotImplemented:
+        raise PayloadError(
+            f"the value holds an object of the class `{value.name}`, which is not found; keep the class where it was, "
+            "or name what it has become in an annotation"
+        )
+    return made
 
 
 def _same(value: Any) -> Any:

@@ -1,7 +1,11 @@
-"""Turns decoded values back into the classes that an annotation names: compiled once per annotation, then cheap.
+"""Turns decoded values back into objects: as the classes they went in as, or as what an annotation says they are.
 
-Scalars are never converted: an int under `float` stays an int. Only what went in as an object (`_core.Named`), or
-a dict with a class's field names, becomes an object. What does not fit its annotation comes back as it went in.
+    payload ─► every object as its own class, found by its recorded name ─► what the annotation says of the rest
+                   └─ some class is not found ─► the annotation names what it has become, or it is an error
+
+Plans are compiled once per annotation, then cheap. Scalars are never converted: an int under `float` stays an int.
+Only a dict with a class's field names, or the bare value of an enum, becomes an object for its annotation's sake. What
+does not fit its annotation comes back as it went in.
 """
 
 from __future__ import annotations
@@ -14,16 +18,15 @@ import typing
 from collections.abc import Callable
 from typing import Annotated, Any, ForwardRef, TypeVar, Union, get_args, get_origin
 
-from hydra._core import Named
+from hydra._core import Named, decode_named, decode_restored
 from hydra.errors import ConfigError, PayloadError
-from hydra.values.objects import ClassPlan, EnumPlan, NamedTuplePlan, is_object_class, resolve_hints, substitute
+from hydra.values.classes import is_object_class
+from hydra.values.objects import ClassPlan, EnumPlan, NamedTuplePlan, resolve_hints, restore, settle, substitute
 
 Rebuild = Callable[[Any], Any]
-PLAN_COUNT_MAX = 4096
+MAX_PLAN_COUNT = 4096
 
 _SEQUENCES = (list, tuple, set, frozenset)
-# The types a `Named` can be in or be; everything else is a scalar.
-_HOLDERS = frozenset({Named, list, dict, tuple, set, frozenset})
 _SEQUENCE_ORIGINS = {
     list,
     set,
@@ -49,47 +52,68 @@ def plan_of(annotation: Any) -> Rebuild | None:
         return _compile(annotation)
 
 
-def rebuild(value: Any, plan: Rebuild | None) -> Any:
-    """Applies a plan to a whole value with `Named` in it."""
+def decode_planned(payload: bytes, plan: Rebuild | None) -> Any:
+    """The value of a payload, each object of the class it went in as, and the rest as the plan says."""
+    value, is_partial = decode_restored(payload, restore)
+    if plan is None and not is_partial:
+        return value
+    return _guarded(lambda: settle(apply(decode_named(payload), plan)) if is_partial else apply(value, plan))
+
+
+def decode_objects(payload: bytes, plan: Rebuild | None) -> Any:
+    """The value of a payload, each object of its class; the plan is for those alone whose class is not found."""
+    return decode_parts(payload, lambda value: rebuilt_object(value, plan))
+
+
+def decode_parts(payload: bytes, plan: Rebuild | None) -> Any:
+    """Likewise, the plan saying what its parts are."""
+    value, is_partial = decode_restored(payload, restore)
+    return _guarded(lambda: settle(apply(decode_named(payload), plan))) if is_partial else value
+
+
+def rebuilt_object(value: Any, plan: Rebuild | None) -> Any:
+    return apply(value, plan) if holds_object(value) else value
+
+
+def _guarded(build: Callable[[], Any]) -> Any:
     try:
-        return apply(value, plan)
+        return build()
     except RecursionError:
         raise PayloadError("the value is nested too deep for Python to rebuild") from None
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        raise PayloadError(f"a set's element or dict's key cannot be made again: {error}") from error
+
+
+def rebuild(value: Any, plan: Rebuild | None) -> Any:
+    """A part of a value that `decode_named` gave, likewise."""
+    return settle(apply(value, plan))
+
+
+def prove(payload: bytes) -> None:
+    """Called by `_core` before it hands out a payload of which only this shows that it decodes."""
+    try:
+        decode_planned(payload, None)
+    except PayloadError:
+        raise
+    except Exception as error:  # the user's classes take part
+        raise PayloadError(f"the value cannot be made again from its fields: {error!r:.200}") from error
 
 
 def apply(value: Any, plan: Rebuild | None) -> Any:
-    """Applies a plan to a part of a value."""
-    if plan is not None:
-        return plan(value)
-    return plain(value) if type(value) in _HOLDERS else value
+    return value if plan is None else plan(value)
 
 
-def plain(value: Any) -> Any:
-    """The value without classes: an enum as its value, a dataclass as a dict, a namedtuple as a tuple."""
+def holds_object(value: Any) -> bool:
+    """Whether any part of it went in as an object of a class."""
     kind = type(value)
-    if kind is Named:
-        return plain(value.value)
-    if kind is list:
-        return [plain(item) for item in value]
     if kind is dict:
-        return _hashable(lambda: {plain(key): plain(item) for key, item in value.items()})
-    if kind is tuple:
-        return tuple([plain(item) for item in value])
-    if kind is set or kind is frozenset:
-        return _hashable(lambda: kind(plain(item) for item in value))
-    return value
+        return any(map(holds_object, value.values())) or any(map(holds_object, value))
+    return kind is Named or (kind in _SEQUENCES and any(map(holds_object, value)))
 
 
-def _hashable(build: Callable[[], Any]) -> Any:
-    try:
-        return build()
-    except TypeError as error:
-        raise PayloadError(
-            "a set's element or dict's key is an object of a class; an annotation must name that class to read it"
-        ) from error
-
-
-@functools.lru_cache(maxsize=PLAN_COUNT_MAX)
+@functools.lru_cache(maxsize=MAX_PLAN_COUNT)
 def _cached_plan(annotation: Any) -> Rebuild | None:
     return _compile(annotation)
 
@@ -128,11 +152,11 @@ def _compile_class(cls: type, variables: dict[Any, Any]) -> Rebuild | None:
     if issubclass(cls, enum.Enum):
         return EnumPlan(cls)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return NamedTuplePlan(cls, variables, plan_of, apply)
+        return NamedTuplePlan(cls, variables, plan_of)
     if typing.is_typeddict(cls):
         return TypedDictPlan(cls, variables)
     if is_object_class(cls):
-        return ClassPlan(cls, variables, plan_of, apply)
+        return ClassPlan(cls, variables, plan_of)
     return None
 
 
@@ -180,8 +204,8 @@ class SequencePlan:
         if kind is list:
             return [self.element(item) for item in value]
         if kind in _SEQUENCES:
-            return _hashable(lambda: kind([self.element(item) for item in value]))
-        return plain(value)
+            return kind([self.element(item) for item in value])
+        return value
 
     def fits(self, value: Any) -> bool:
         return type(value) in _SEQUENCES
@@ -193,7 +217,7 @@ class TuplePlan:
 
     def __call__(self, value: Any) -> Any:
         if not self.fits(value):
-            return plain(value)
+            return value
         return type(value)([apply(item, plan) for item, plan in zip(value, self.elements, strict=True)])
 
     def fits(self, value: Any) -> bool:
@@ -202,13 +226,13 @@ class TuplePlan:
 
 class MappingPlan:
     def __init__(self, key: Rebuild | None, value: Rebuild | None) -> None:
-        self.key = key or plain
-        self.value = value or plain
+        self.key = key
+        self.value = value
 
     def __call__(self, value: Any) -> Any:
         if type(value) is not dict:
-            return plain(value)
-        return _hashable(lambda: {self.key(key): self.value(item) for key, item in value.items()})
+            return value
+        return {apply(key, self.key): apply(item, self.value) for key, item in value.items()}
 
     def fits(self, value: Any) -> bool:
         return type(value) is dict
@@ -226,7 +250,7 @@ class TypedDictPlan:
 
     def __call__(self, value: Any) -> Any:
         if type(value) is not dict:
-            return plain(value)
+            return value
         return {key: apply(item, self.fields.get(key)) for key, item in value.items()}
 
     def fits(self, value: Any) -> bool:
@@ -256,7 +280,7 @@ class UnionPlan:
                 continue
             if not hasattr(plan, "fits") or plan.fits(value):
                 return plan(value)
-        return plain(value)
+        return value
 
     def _rebuild_named(self, value: Named) -> Any:
         candidates = [plan for plan in self.flat if getattr(plan, "kind", None) == value.kind]
@@ -264,4 +288,4 @@ class UnionPlan:
             for plan in candidates:
                 if getattr(plan, matches)(value):
                     return plan(value)
-        return plain(value)
+        return value

@@ -5,12 +5,15 @@ msgspec gives a `datetime` or `time` a format only where it must have a zone. He
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 import msgspec
 from msgspec import inspect as described
 
-from hydra.values.objects import is_pydantic
+from hydra.values.classes import is_pydantic
+from hydra.values.jsonschema import BY_CLASS, BY_MODEL, MADE
+from hydra.values.models import schema_of_model
 
 Schema = dict[str, Any]
 
@@ -31,12 +34,13 @@ def schema_of(annotation: Any) -> Schema:
 
 
 def _schema_hook(cls: type) -> Schema:
-    # A model's own definitions would clash with msgspec's; that it is an object can still be checked.
-    return {"type": "object"} if is_pydantic(cls) else {}
+    return dict(schema_of_model(cls)) if is_pydantic(cls) else {}
 
 
 def _mark_times(kind: described.Type, schema: Schema, definitions: Schema, seen: set[str]) -> None:
-    """Walks the type and its schema together."""
+    """Walks the type and its schema together, down to models."""
+    if schema.get(MADE) == BY_MODEL:
+        return
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         if name in seen:
@@ -50,6 +54,11 @@ def _mark_times(kind: described.Type, schema: Schema, definitions: Schema, seen:
             schema["format"] = "date-time"
         case described.TimeType():
             schema["format"] = "time"
+        case described.EnumType() if issubclass(kind.cls, enum.Flag):
+            schema.pop("enum", None)  # its members may be joined
+            schema["type"] = "integer"
+        case described.StructType() | described.DataclassType():
+            schema[MADE] = BY_CLASS
 
 
 def _parts(kind: described.Type, schema: Schema) -> list[tuple[described.Type, Schema]]:
@@ -60,7 +69,10 @@ def _parts(kind: described.Type, schema: Schema) -> list[tuple[described.Type, S
             # Structs come last in the schema, and together where there are several; null stands anywhere.
             members = [member for member in kind.types if not isinstance(member, described.NoneType)]
             members.sort(key=lambda member: isinstance(member, described.StructType))
-            options = [each for option in schema.get("anyOf", ()) for each in option.get("anyOf", [option])]
+            groups = schema.get("anyOf", ())
+            options = [
+                each for group in groups for each in (group.get("anyOf", [group]) if MADE not in group else [group])
+            ]
             return list(zip(members, [each for each in options if each != {"type": "null"}], strict=False))
         case described.DictType() if isinstance(schema.get("additionalProperties"), dict):
             return [(kind.value_type, schema["additionalProperties"])]

@@ -8,19 +8,20 @@ from __future__ import annotations
 import base64
 import inspect
 import math
-import types
-import typing
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_origin
 
 import msgspec
 
 from hydra import _core
 from hydra._core import Named
 from hydra.errors import PayloadError
+from hydra.values.apart import is_left_to_msgspec, made_apart, made_known
+from hydra.values.classes import is_pydantic
 from hydra.values.jsonschema import mismatch
-from hydra.values.objects import is_pydantic, resolve_hints
+from hydra.values.objects import resolve_hints
 from hydra.values.schemas import schema_of
 
 _KINDS = {
@@ -51,40 +52,37 @@ def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
 
 def check_json_against(signature: dict[str, Any], value: Any) -> None:
     """Raises PayloadError, in one sentence, when plain JSON cannot be a call of the described function."""
-    parameters = signature["parameters"]
-    taken = _match_parameters(parameters, value)
-    for parameter, argument, where in taken:
-        problem = mismatch(argument, parameter["schema"], where)
+    if isinstance(value, list):
+        check_call_against(signature, value, {})
+    elif isinstance(value, dict):
+        check_call_against(signature, [], value)
+    else:
+        raise PayloadError("the arguments must be a JSON object (by name) or array (by position)")
+
+
+def check_call_against(signature: dict[str, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """The same of arguments by position and by name, in their JSON form."""
+    for parameter, argument, where in _match_parameters(signature["parameters"], args, kwargs):
+        problem = mismatch(argument, parameter.get("schema", {}), where)
         if problem is not None:
             raise PayloadError(problem)
-
-
-def call_from_json(function: Callable[..., Any], value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Typed arguments from plain JSON: an object is keyword arguments, an array positional."""
-    description = json_schema(function)["parameters"]
-    hints = resolve_hints(inspect.unwrap(function))
-    typed = [
-        from_json(argument, hints.get(parameter["name"], Any), where)
-        for parameter, argument, where in _match_parameters(description, value)
-    ]
-    if isinstance(value, dict):
-        return (), dict(zip(value, typed, strict=True))
-    return tuple(typed), {}
 
 
 def from_json(value: Any, annotation: Any, where: str = "$") -> Any:
     """A typed value from plain JSON, in which Decimals, dates, UUIDs and bytes are strings."""
     if annotation is Any or annotation is inspect.Parameter.empty:
         return value
+    if not is_left_to_msgspec(annotation):
+        return made_apart(value, annotation, where, from_json)
     last_error: Exception | None = None
-    for strict in (True, False):
+    for str_keys in (False, True):  # JSON has no keys but texts
         try:
-            return msgspec.convert(value, annotation, strict=strict, dec_hook=_from_json_hook)
+            return msgspec.convert(value, annotation, strict=True, str_keys=str_keys, dec_hook=_from_json_hook)
         except msgspec.ValidationError as error:
             last_error = error
         except TypeError:
             # msgspec has no rule for the annotation (a union of two dataclasses, a class of the user's own).
-            return _from_json_apart(value, annotation, where)
+            return made_apart(value, annotation, where, from_json)
     raise PayloadError(f"`{where}` does not fit `{_name_of(annotation)}`: {_lower_first(str(last_error))}")
 
 
@@ -100,7 +98,7 @@ def to_jsonable(value: Any) -> Any:
         return to_jsonable(value.value)
     if isinstance(value, dict):
         return {_key_text(key): to_jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return [to_jsonable(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((to_jsonable(item) for item in value), key=repr)
@@ -127,42 +125,42 @@ def _key_text(key: Any) -> str:
     return shown if isinstance(shown, str) else msgspec.json.encode(shown).decode()
 
 
-def _match_parameters(parameters: list[dict[str, Any]], value: Any) -> list[tuple[dict[str, Any], Any, str]]:
+def _match_parameters(
+    parameters: list[dict[str, Any]], args: Sequence[Any], kwargs: dict[str, Any]
+) -> list[tuple[dict[str, Any], Any, str]]:
     """Each argument with its parameter and the name to complain under."""
-    if isinstance(value, dict):
-        return _match_names(parameters, value)
-    if isinstance(value, list):
-        return _match_positions(parameters, value)
-    raise PayloadError("the arguments must be a JSON object (by name) or array (by position)")
+    positional = [p for p in parameters if p["kind"] in ("positional", "any")]
+    rest = next((p for p in parameters if p["kind"] == "more_positional"), None)
+    if len(args) > len(positional) and rest is None:
+        raise PayloadError(f"{len(args)} arguments given, and the workflow takes at most {len(positional)}")
+    given = positional[: len(args)]
+    matched = [(parameter, argument, parameter["name"]) for parameter, argument in zip(given, args, strict=False)]
+    if rest is not None:
+        matched += [(rest, argument, rest["name"]) for argument in args[len(positional) :]]
+    return matched + _match_names(parameters, [p["name"] for p in given], kwargs)
 
 
-def _match_names(parameters: list[dict[str, Any]], value: dict[str, Any]) -> list[tuple[dict[str, Any], Any, str]]:
+def _match_names(
+    parameters: list[dict[str, Any]], given: list[str], kwargs: dict[str, Any]
+) -> list[tuple[dict[str, Any], Any, str]]:
+    """Those by name; `given` are the parameters that have theirs by position."""
     by_name = {p["name"]: p for p in parameters if p["kind"] in ("any", "keyword")}
     more = next((p for p in parameters if p["kind"] == "more_keyword"), None)
-    for parameter in parameters:
-        if parameter["kind"] == "positional" and parameter["required"]:
+    left = [p for p in parameters if p["name"] not in given]
+    for parameter in left:
+        if parameter["kind"] == "positional" and parameter["required"] and kwargs and not given:
             raise PayloadError(f"the argument `{parameter['name']}` is positional only: give the arguments as an array")
-    missing = [name for name, parameter in by_name.items() if parameter["required"] and name not in value]
+    has_own = ("positional", "any", "keyword")
+    missing = [p["name"] for p in left if p["required"] and p["kind"] in has_own and p["name"] not in kwargs]
     if missing:
         raise PayloadError(f"{_listed('argument', missing)} missing")
-    unknown = [name for name in value if name not in by_name]
+    if twice := [name for name in kwargs if name in given and name in by_name]:
+        raise PayloadError(f"{_listed('argument', twice)} given twice, by position and by name")
+    unknown = [name for name in kwargs if name not in by_name]
     if unknown and more is None:
         takes = ", ".join(f"`{name}`" for name in by_name) or "no arguments"
         raise PayloadError(f"{_listed('argument', unknown)} unknown; the workflow takes {takes}")
-    return [(by_name.get(name) or more or {}, item, name) for name, item in value.items()]
-
-
-def _match_positions(parameters: list[dict[str, Any]], value: list[Any]) -> list[tuple[dict[str, Any], Any, str]]:
-    positional = [p for p in parameters if p["kind"] in ("positional", "any")]
-    more = next((p for p in parameters if p["kind"] == "more_positional"), None)
-    if len(value) > len(positional) and more is None:
-        raise PayloadError(f"{len(value)} arguments given, and the workflow takes at most {len(positional)}")
-    left = [*positional[len(value) :], *(p for p in parameters if p["kind"] == "keyword")]
-    missing = [parameter["name"] for parameter in left if parameter["required"]]
-    if missing:
-        raise PayloadError(f"{_listed('argument', missing)} missing")
-    matched = [*positional, *([more] * (len(value) - len(positional)) if more else ())]
-    return [(parameter, item, parameter["name"]) for parameter, item in zip(matched, value, strict=False)]
+    return [(by_name.get(name) or more or {}, item, name) for name, item in kwargs.items()]
 
 
 def _listed(noun: str, names: list[str]) -> str:
@@ -170,28 +168,11 @@ def _listed(noun: str, names: list[str]) -> str:
     return f"{noun} {shown} is" if len(names) == 1 else f"{noun}s {shown} are"
 
 
-def _from_json_hook(cls: type, value: Any) -> Any:
+def _from_json_hook(cls: Any, value: Any) -> Any:
     origin = get_origin(cls) or cls
     if isinstance(origin, type) and is_pydantic(origin):
-        return typing.cast(Any, cls).model_validate(value)
-    raise TypeError(f"no rule for {cls}")
-
-
-def _from_json_apart(value: Any, annotation: Any, where: str) -> Any:
-    """Members of a union one after the other, elements of a container one by one, anything else as it is."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Union or origin is types.UnionType:
-        for member in arguments:
-            try:
-                return from_json(value, member, where)
-            except PayloadError:
-                continue
-        raise PayloadError(f"`{where}` does not fit `{_name_of(annotation)}`")
-    if origin is list and isinstance(value, list):
-        return [from_json(item, arguments[0], f"{where}[{index}]") for index, item in enumerate(value)]
-    if origin is dict and isinstance(value, dict):
-        return {key: from_json(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    return value
+        return cls.model_validate(value)
+    return made_known(value, cls, from_json)
 
 
 def _name_of(annotation: Any) -> str:

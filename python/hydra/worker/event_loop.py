@@ -1,23 +1,41 @@
-"""Async bodies and steps: one event loop in a thread of its own, started when first needed.
+"""Async steps: one event loop in a thread of its own, started when first needed, with sockets, threads and all.
 
-The hub owns every execution, those of async bodies too: what a body asks for goes to the hub as a message, runs there
-in a strand like any call, and its outcome comes back as a message. The loop's thread never waits for the hub.
+Async bodies are elsewhere, on the hub's thread (`hydra.body.loop`). The loop's thread never waits for the hub.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
+from contextvars import Context
 from functools import partial
-from typing import Any
+from typing import Protocol
 
-from hydra.body.executor import Execution
+from hydra.body.fork_guard import Forked, end_child
 from hydra.body.step_call import StepCall
 from hydra.definitions import caller
 from hydra.errors import StepTimeout
-from hydra.worker.async_body import AsyncBody, RunnerOfLoop, make_task
 
-QUIET_ROUNDS = 3  # of the loop, in which a body asks for nothing, before it counts as waiting
+
+class LoopLost(SystemExit):
+    """Raised in the loop's thread, which ends where it stands, as if its process had died (`hydra.testing`)."""
+
+
+HELD_SECONDS = 1.0  # for a thread that is held to end; longer only if a step blocks it
+QUIET_ROUNDS = 3  # of the loop, after which what was ready has run
+
+
+class RunnerOfLoop(Protocol):
+    """What the loop needs of the runner; all of it is safe from this thread."""
+
+    def now(self) -> int: ...
+    def context_of(self, call: StepCall) -> Context: ...
+    def may_run(self, call: StepCall) -> bool: ...
+    def start_limits(self, call: StepCall) -> None: ...
+    def enter_page(self, call: StepCall) -> int: ...
+    def leave_page(self, place: int) -> None: ...
+    def finished(self, call: StepCall) -> None: ...
 
 
 class EventLoop:
@@ -25,50 +43,63 @@ class EventLoop:
 
     def __init__(self, runner: RunnerOfLoop) -> None:
         self.runner = runner
-        self._bodies: dict[Execution, AsyncBody] = {}
         self._started_loop: asyncio.AbstractEventLoop | None = None
-
-    def start_body(self, execution: Execution) -> None:
-        self._loop().call_soon_threadsafe(self._start_body, execution)
-
-    def close_body(self, execution: Execution) -> None:
-        """End the body where it stands; its end is reported like any other."""
-        self._loop().call_soon_threadsafe(
-            lambda: self._bodies[execution].close() if execution in self._bodies else None
-        )
-
-    def ask_quiet(self, execution: Execution) -> None:
-        """Have `Requests.fell_quiet` called if the body asks for nothing more."""
-        self._loop().call_soon_threadsafe(self._ask_quiet, execution, QUIET_ROUNDS)
+        self._starting: deque[StepCall] = deque()
+        self._is_asked = False  # to start them
+        self._thread: threading.Thread | None = None
+        self._is_quiet = threading.Event()
+        self._may_go_on: threading.Event | None = None
+        self._is_left = False  # nothing on it runs again
 
     def run_step(self, call: StepCall) -> None:
-        self._loop().call_soon_threadsafe(self._start_step, call)
+        self._starting.append(call)
+        if not self._is_asked:
+            self._is_asked = True
+            self._loop().call_soon_threadsafe(self._start_steps)
 
     def wait_quiet(self, timeout_seconds: float) -> bool:
         """Until the loop has gone some rounds, in which what was ready has run; False when it does not come to that."""
         if self._started_loop is None:
             return True
-        is_quiet = threading.Event()
+        is_quiet = self._is_quiet = threading.Event()
         self._started_loop.call_soon_threadsafe(self._count_rounds, is_quiet, QUIET_ROUNDS)
+        if self._may_go_on is not None:
+            self._may_go_on.set()
         return is_quiet.wait(timeout_seconds)
 
+    def hold(self) -> None:
+        """Run within `wait_quiet` only, so that the order of things does not depend on threads (`hydra.testing`)."""
+        self._may_go_on = threading.Event()
+
     def close(self) -> None:
-        if self._started_loop is not None:
+        if self._started_loop is None:
+            return
+        if self._may_go_on is None:
             self._started_loop.call_soon_threadsafe(self._started_loop.stop)
+            return
+        self._is_left = True
+        self._may_go_on.set()
+        assert self._thread is not None
+        self._thread.join(HELD_SECONDS)
+        if not self._thread.is_alive():
+            self._started_loop.close()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         if self._started_loop is None:
             loop = self._started_loop = asyncio.new_event_loop()
-            loop.set_exception_handler(report)
-            loop.set_task_factory(make_task)  # type: ignore[arg-type]  # its options differ between Python's versions
-            threading.Thread(target=self._run, args=(loop,), name="hydra-loop", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, args=(loop,), name="hydra-loop", daemon=True)
+            self._thread.start()
         return self._started_loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
+        loop.call_soon(self._pause)
         while True:
             try:
                 loop.run_forever()
+            except LoopLost:
+                self._is_quiet.set()
+                return
             except (SystemExit, KeyboardInterrupt):
                 # asyncio raises these of any task here; the task is over, and no other shall be.
                 continue
@@ -77,24 +108,24 @@ class EventLoop:
 
     # in the loop's thread
 
-    def _start_body(self, execution: Execution) -> None:
-        body = self._bodies[execution] = AsyncBody(self.runner, execution, partial(self._bodies.pop, execution))
-        body.start()
-
-    def _ask_quiet(self, execution: Execution, rounds_left: int) -> None:
-        body = self._bodies.get(execution)
-        if body is None:
-            return
-        if rounds_left:
-            asyncio.get_running_loop().call_soon(self._ask_quiet, execution, rounds_left - 1)
-        else:
-            self.runner.post(body.requests.fell_quiet, body.request_count)
-
     def _count_rounds(self, is_quiet: threading.Event, rounds_left: int) -> None:
         if rounds_left:
             asyncio.get_running_loop().call_soon(self._count_rounds, is_quiet, rounds_left - 1)
         else:
             is_quiet.set()
+            self._pause()
+
+    def _pause(self) -> None:
+        if self._may_go_on is not None:
+            self._may_go_on.wait()
+            self._may_go_on.clear()
+            if self._is_left:
+                raise LoopLost
+
+    def _start_steps(self) -> None:
+        self._is_asked = False
+        while self._starting:
+            self._start_step(self._starting.popleft())
 
     def _start_step(self, call: StepCall) -> None:
         if not self.runner.may_run(call):
@@ -102,7 +133,7 @@ class EventLoop:
             return
         self.runner.start_limits(call)
         call.started_at = self.runner.now()
-        context = self.runner.new_context()
+        context = self.runner.context_of(call)
         context.run(caller.set, call)
         loop = asyncio.get_running_loop()
         place = self.runner.enter_page(call)
@@ -128,6 +159,8 @@ async def run_step(call: StepCall) -> None:
         call.result = await call.function(*args, **kwargs)
     except BaseException as error:
         call.error = error
+    if Forked.is_child:
+        end_child(call.error)
 
 
 class RunningTask:
@@ -144,10 +177,3 @@ class RunningTask:
     def interrupt(self) -> None:
         self.is_interrupted = True
         self._loop.call_soon_threadsafe(self._task.cancel)
-
-
-def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Like asyncio's own handler, but silent on tasks which were woken after their body had been closed."""
-    error = context.get("exception")
-    if not (isinstance(error, RuntimeError) and str(error) == "cannot reuse already awaited coroutine"):
-        loop.default_exception_handler(context)

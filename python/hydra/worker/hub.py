@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import heapq
-import logging
 import os
 import random
 import select
@@ -19,11 +17,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from greenlet import getcurrent, greenlet
-
-from hydra.body.executor import Execution
-from hydra.body.host import Strand
-from hydra.body.step_call import NEVER_NS, StepCall
+from hydra.body.executor import Executor
+from hydra.body.protocol import RunningExecution
+from hydra.body.replay import Key
+from hydra.body.step_call import NEVER_NS, StepCall, StepOwner
+from hydra.body.strand import Strand
 from hydra.body.transactions import TransactionCall, Transactions
 from hydra.errors import StepTimeout
 from hydra.execution import Claimed, End, Ending, Progress
@@ -35,24 +33,23 @@ from hydra.frames import (
     Ended,
     FromWorker,
     Halt,
+    Listening,
     Progressed,
-    Recorded,
     Recycle,
     Run,
     ToWorker,
 )
 from hydra.worker.page import Page
-from hydra.worker.runner import Lease, Runner
+from hydra.worker.run_queue import RunQueue
+from hydra.worker.runner import LeaseView, Runner
+from hydra.worker.sender import Sender
+from hydra.worker.timers import Timers
 from hydra.workflow import Registry
 
-BUSY_STAMP_STRANDS = 32  # this many strands are resumed under one reading of the clock
-UNSENT_MAXIMUM = 64  # executions with news, before frames leave although more is ready: it is committed meanwhile
 LEASE_RECHECK_US = 20_000
 REPORT_NS = 1_000_000_000  # from one word on a step's progress to the next
 RECYCLE_NS = 10_000_000_000  # for the other steps to end, once a step could not be ended
-WAIT_MAXIMUM_MS = 60_000
-
-log = logging.getLogger("hydra.worker")
+MAX_WAIT_MS = 60_000
 
 
 class Source(Protocol):
@@ -71,7 +68,7 @@ class Hub:
         self,
         registry: Registry,
         send: Callable[[list[FromWorker]], None],
-        lease: Lease,
+        lease: LeaseView,
         page: Page | None = None,
         concurrency: int = 64,
         namespace: str = "default",
@@ -83,25 +80,30 @@ class Hub:
         self.boottime_ns = lease.boottime_ns
         self.random = random.Random().random
         self._registry = registry
-        self._send = send
         self._lease = lease
         self._page = page
-        self._executions: dict[int, Execution] = {}
-        self._ready: deque[Strand] = deque()
-        self._unsent: list[Execution] = []
-        self._outgoing: list[FromWorker] = []
-        self._timers: list[tuple[int, int, Callable[[], None]]] = []
-        self._timer_count = 0
+        self._executions: dict[int, Executor] = {}
+        self._timers = Timers()
         self._runner = Runner(lease, page, concurrency, self.post, self._finished_call)
+        self._queue = RunQueue(self._runner.new_context)
+        self._sender = Sender(send)
         self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._close_eventfd = weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
         self._is_asleep = False
         self._is_draining = False
         self._is_recycling = False
-        self._stuck: dict[Execution, int] = {}  # how many of its steps run on although they were given up
-        self._abandoned: list[Strand] = []
-        self._greenlet: greenlet = getcurrent()
+        self._stuck: dict[StepOwner, int] = {}  # how many of its steps run on although they were given up
+        # what executions ask for, and one part alone sees to
+        self.may_start = lease.may_start
+        self.start = self._queue.start
+        self.resume = self._queue.resume
+        self.resume_next = self._queue.resume_next
+        self.abandon = self._queue.abandon
+        self.has_unsent = self._sender.has_unsent
+        self.perform = self._runner.perform
+        self.ask_to_stop = self._runner.ask_to_stop
+        self.beaten = self._runner.beaten
 
     # from any thread
 
@@ -119,13 +121,13 @@ class Hub:
 
     def run(self, source: Source | None = None) -> None:
         """Until drained, or until the source ends."""
-        self._greenlet = getcurrent()
+        self._queue.adopt()
         poll = select.poll()
         poll.register(self._eventfd, select.POLLIN)
         if source is not None:
             poll.register(source.fileno(), select.POLLIN)
         try:
-            while not (self._is_draining and not self._executions and not self._outgoing):
+            while not (self._is_draining and not self._executions and self._sender.is_empty):
                 for fd in self._wait(poll):
                     if fd == self._eventfd:
                         os.eventfd_read(fd)
@@ -144,21 +146,30 @@ class Hub:
         while self._inbox:
             function, argument = self._inbox.popleft()
             function(argument)
-        self._run_ready()
-        self._flush()
+        self._queue.run(self._pause)
+        self._sender.flush()
 
     @property
     def has_news(self) -> bool:
         """Whether a turn would do something, timers aside."""
-        return bool(self._inbox or self._ready)
+        return bool(self._inbox or self._queue.ready)
 
     @property
     def next_timer_ns(self) -> int:
-        return self._timers[0][0] if self._timers else NEVER_NS
+        return self._timers.next_ns
+
+    @property
+    def next_limit_ns(self) -> int:
+        """When the next step under way is looked at, since it may be over its time."""
+        return self._runner.limits.next_ns
 
     def wait_quiet(self, timeout_seconds: float) -> bool:
         """Until the event loop, if there is one, has nothing to do but wait; False when it did not come to rest."""
         return self._runner.loop.wait_quiet(timeout_seconds)
+
+    def hold_loop(self) -> None:
+        """Let the event loop run within `wait_quiet` only."""
+        self._runner.loop.hold()
 
     def close(self) -> None:
         """Threads end after what they do now."""
@@ -171,14 +182,14 @@ class Hub:
         self._close_eventfd()
 
     def _wait(self, poll: select.poll) -> list[int]:
-        timeout_ms = WAIT_MAXIMUM_MS
-        next_ns = min(self._timers[0][0] if self._timers else NEVER_NS, self._runner.limits.next_ns)
+        timeout_ms = MAX_WAIT_MS
+        next_ns = min(self._timers.next_ns, self._runner.limits.next_ns)
         if next_ns != NEVER_NS:
             timeout_ms = min(timeout_ms, max(0, (next_ns - self._lease.boottime_ns()) // 1_000_000 + 1))
         if self._page is not None:
             self._page.set_busy(0)
         self._is_asleep = True
-        if self._inbox or self._ready:
+        if self._inbox or self._queue.ready:
             timeout_ms = 0
         events = poll.poll(timeout_ms)
         self._is_asleep = False
@@ -186,36 +197,19 @@ class Hub:
             self._page.set_busy(self._lease.boottime_ns())
         return [fd for fd, _ in events]
 
-    def _run_ready(self) -> None:
-        ready = self._ready
-        count = 0
-        while ready:
-            ready.popleft().switch()
-            count += 1
-            if count % BUSY_STAMP_STRANDS == 0:
-                if self._page is not None:
-                    self._page.set_busy(self._lease.boottime_ns())
-                if len(self._unsent) + len(self._outgoing) >= UNSENT_MAXIMUM:
-                    self._flush()
-
-    def _flush(self) -> None:
-        outgoing = self._outgoing
-        for execution in self._unsent:
-            if execution.unsent and not execution.reserved:
-                outgoing.append(Recorded(execution.token, execution.unsent))
-                execution.unsent = []
-        self._unsent.clear()
-        if outgoing:
-            self._outgoing = []
-            self._send(outgoing)
+    def _pause(self) -> None:
+        """Between strands, where many are ready: the supervisor sees this process alive, and gets what there is."""
+        if self._page is not None:
+            self._page.set_busy(self._lease.boottime_ns())
+        if self._sender.is_full:
+            self._sender.flush()
 
     def _run_timers(self) -> None:
-        timers = self._timers
-        if timers or self._runner.limits.next_ns != NEVER_NS:
+        limits = self._runner.limits
+        if self._timers.next_ns != NEVER_NS or limits.next_ns != NEVER_NS:
             now_ns = self._lease.boottime_ns()
-            while timers and timers[0][0] <= now_ns:
-                heapq.heappop(timers)[2]()
-            for call in self._runner.limits.check(now_ns) if self._runner.limits.next_ns <= now_ns else ():
+            self._timers.run(now_ns)
+            for call in limits.check(now_ns) if limits.next_ns <= now_ns else ():
                 self._give_up(call)
 
     def clock_moved(self) -> None:
@@ -225,17 +219,27 @@ class Hub:
             if call.step.is_async:
                 self._give_up(call)
 
-    def _call_at(self, at_ns: int, function: Callable[[], None]) -> None:
-        self._timer_count += 1
-        heapq.heappush(self._timers, (at_ns, self._timer_count, function))
+    @property
+    def is_asleep(self) -> bool:
+        return self._is_asleep
+
+    @property
+    def resumed_count(self) -> int:
+        """Strands so far: while it stands, one of them runs, or the hub sleeps."""
+        return self._queue.resumed_count
 
     # frames
 
     def _receive(self, frames: Sequence[ToWorker]) -> None:
-        executions = self._executions
+        executions, window = self._executions, self._sender.window
         for frame in frames:
             if isinstance(frame, Durable):
+                for token, record in frame.arrived:
+                    if (execution := executions.get(token)) is not None:
+                        execution.mailbox.arrived[record.seq] = record
                 for token, seq in zip(frame.tokens, frame.seqs, strict=True):
+                    if window.byte_count:
+                        window.confirm(token, seq)
                     execution = executions.get(token)
                     if execution is not None:
                         execution.became_durable(seq)
@@ -248,7 +252,7 @@ class Hub:
             elif isinstance(frame, Deliver):
                 execution = executions.get(frame.token)
                 if execution is not None:
-                    execution.deliver(frame.messages)
+                    execution.deliver(frame.messages, has_more=frame.has_more)
             elif isinstance(frame, Drain):
                 self._is_draining = True
                 self._halt_all()
@@ -256,9 +260,9 @@ class Hub:
     def _begin(self, token: int, claimed: Claimed) -> None:
         workflow = self._registry.workflows.get(claimed.workflow)
         if workflow is None or self._is_draining or self._is_recycling:
-            self._outgoing.append(Ended(token, [], End(Ending.RELEASED)))
+            self._sender.add(Ended(token, [], End(Ending.RELEASED)))
             return
-        execution = self._executions[token] = Execution(token, claimed, workflow, self)
+        execution = self._executions[token] = Executor(token, claimed, workflow, self)
         execution.start()
 
     def _halt_all(self) -> None:
@@ -267,35 +271,15 @@ class Hub:
 
     # what executions ask for
 
-    def may_start(self) -> bool:
-        return self._lease.may_start()
-
-    def start(self, run: Callable[[], None]) -> Strand:
-        strand = Strand(run, self._greenlet)
-        strand.gr_context = self._runner.new_context()
-        self._ready.append(strand)
-        return strand
-
-    def start_body(self, execution: Execution) -> None:
-        self._runner.loop.start_body(execution)
-
-    def close_body(self, execution: Execution) -> None:
-        self._runner.loop.close_body(execution)
-
-    def ask_quiet(self, execution: Execution) -> None:
-        self._runner.loop.ask_quiet(execution)
-
-    def resume(self, strand: Strand) -> None:
-        if strand.is_waiting:
-            strand.is_waiting = False
-            self._ready.append(strand)
-
     def resume_at(self, strand: Strand, due_at: int) -> None:
         at_ns = self._lease.boottime_ns() + (due_at - self.now()) * 1_000
-        self._call_at(at_ns, lambda: self.resume(strand))
+        self._timers.call_at(at_ns, lambda: self.resume(strand))
 
     def resume_when_leased(self, strand: Strand) -> None:
         self.resume_at(strand, self.now() + LEASE_RECHECK_US)
+
+    def listen(self, execution: RunningExecution) -> None:
+        self._sender.add(Listening(execution.token))
 
     def yield_turn(self, strand: Strand) -> None:
         strand.is_waiting = True
@@ -305,34 +289,24 @@ class Hub:
     def left_transaction(self, call: TransactionCall) -> None:
         """The frame is in the socket when the page no longer shows the step: a death in between loses nothing (R22)."""
         if call.record is not None:
-            self._outgoing.append(Committed(call.execution.token, call.record))
-            self._flush()
+            self._sender.add(Committed(call.execution.token, call.record))
+            self._sender.flush()
         self._runner.leave_page(call.place)
         call.place = -1
 
-    def has_unsent(self, execution: Execution) -> None:
-        self._unsent.append(execution)
-
-    def ended(self, execution: Execution, end: End) -> None:
+    def ended(self, execution: RunningExecution, end: End) -> None:
         if execution in self._stuck:
             return  # its step still runs: the kill, or the step's end, gives it back
         del self._executions[execution.token]
-        if end.kind != Ending.LOST:
-            self._outgoing.append(Ended(execution.token, execution.unsent, end))
-        execution.unsent = []
+        if end.kind == Ending.LOST:
+            self._sender.forget(execution)
+        else:
+            self._sender.end(execution, end)
 
-    def abandon(self, strand: Strand) -> None:
-        """Kept for ever: collecting a greenlet would resume its code once more."""
-        self._abandoned.append(strand)
-        log.warning("a workflow's body catches hydra.Interrupt and goes on; it is set aside until this worker ends")
+    def gave_up(self, execution: RunningExecution, line: str, key: Key) -> None:
+        """Whoever tests bodies wants to know."""
 
     # steps
-
-    def perform(self, call: StepCall) -> None:
-        self._runner.perform(call)
-
-    def ask_to_stop(self, call: StepCall) -> None:
-        self._runner.ask_to_stop(call)
 
     def report(self, call: StepCall) -> None:
         self.post(self._report, call)
@@ -343,8 +317,8 @@ class Hub:
         progress = Progress(
             "", call.branch, call.step.name, call.ordinal, call.attempt, payload, call.started_at, call.reported_at
         )
-        self._outgoing.append(Progressed(call.execution.token, progress))
-        self._call_at(self._lease.boottime_ns() + REPORT_NS, lambda: self._report_again(call, payload))
+        self._sender.add(Progressed(call.execution.token, progress))
+        self._timers.call_at(self._lease.boottime_ns() + REPORT_NS, lambda: self._report_again(call, payload))
 
     def _report_again(self, call: StepCall, reported: bytes) -> None:
         """What it said meanwhile. It may say more at this very moment, so it is allowed to first, then looked at."""
@@ -358,7 +332,7 @@ class Hub:
             self._came_back(call.execution)
         else:
             assert call.strand is not None
-            self._ready.append(call.strand)
+            self._queue.ready.append(call.strand)
 
     def _give_up(self, call: StepCall) -> None:
         """The step does not end. Its time-out is recorded now; its execution stays here until the step is dead, and is
@@ -371,16 +345,18 @@ class Hub:
         call.execution.calls.discard(call)
         call.execution.hold()
         reason = f"{call.overdue_reason}, and could not be stopped"
-        self._outgoing.append(Recycle(reason, self._lease.boottime_ns() + RECYCLE_NS))
+        # guard R23: a step that will not end is given up, and its worker goes
+        self._sender.add(Recycle(reason, self._lease.boottime_ns() + RECYCLE_NS))
         self._halt_all()
         assert call.strand is not None
-        self._ready.append(call.strand)
+        self._queue.ready.append(call.strand)
 
-    def _came_back(self, execution: Execution) -> None:
+    def _came_back(self, owner: StepOwner) -> None:
         """A step that was given up ended after all, before anything killed it."""
-        self._stuck[execution] -= 1
-        if not self._stuck[execution]:
-            del self._stuck[execution]
+        self._stuck[owner] -= 1
+        if not self._stuck[owner]:
+            del self._stuck[owner]
+            execution = self._executions[owner.token]
             execution.is_held = False
             if execution.live_count == 0 and execution.stopping is not None:
                 self.ended(execution, execution.stopping)

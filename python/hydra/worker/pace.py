@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SAMPLES_MINIMUM = 1_000
 QUICK_US = 1_000
-SLOW_PERCENT_MAXIMUM = 1
+MAX_SLOW_PERCENT = 1
 
 
 class Pace:
@@ -29,5 +29,5 @@ class Pace:
         self._sample_count += 1
         self._slow_count += is_slow
         if self._sample_count >= SAMPLES_MINIMUM:
-            self.is_inline = self._slow_count * 100 < self._sample_count * SLOW_PERCENT_MAXIMUM
+            self.is_inline = self._slow_count * 100 < self._sample_count * MAX_SLOW_PERCENT
             self._sample_count = self._slow_count = 0

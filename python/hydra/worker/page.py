@@ -1,35 +1,49 @@
 """A worker's page: shared memory that tells the supervisor, alive or dead, which steps the worker is in.
 
-The worker writes it, one slot per running step; `_core.Heartbeat` and the supervisor read it. The layout is drawn
-in rust/core/src/heartbeat/page.rs. It survives any death of the worker short of the machine's.
+    slot:  token u64 (0: free), started_ns u64, deadline_ns u64 (0: none), ordinal u32, attempt u32,
+           branch_length u16, name_length u16, is_transaction u16, more u16, execution 16 bytes, epoch u32,
+           durable u32, digest of the arguments 16 bytes, 176 bytes: branch, then name
+           what does not fit stands in slot number `more - 1` (0: none):
+    more:  0 u64, the next one u16, 246 bytes
+
+The worker writes it, one slot per running step, and lets it grow when all are taken; `_core.Watchdog` and the
+supervisor read it. Where it is a file, it survives every process of its node: a peer reads what had been under way.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import threading
 import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
 from typing import Self
+from uuid import UUID
 
 from hydra import _core
 
 MAGIC = 0x68796472
 HEADER_BYTES = 128
 SLOT_BYTES = 256
-SLOT_COUNT = 64
-_NAMES_BYTES = 216
-_BRANCH_BYTES_MAX = 100
-_NAME_CACHE_COUNT = 4096
+SLOT_COUNT = 64  # to begin with
+MAX_SLOT_COUNT = _core.Watchdog.MAX_SLOTS_PER_WORKER - 1
+DIGEST_BYTES = 16
+_NAMES_BYTES = 176
+_MORE_BYTES = 246
+_NAME_BYTES_MAX = 0xFFFF
+_CACHE_COUNT = 4096
 
 _WORD = Struct("<Q")
 # Everything of a slot but its token, which is written last.
-_STEP = Struct("<QQIIHHI216s")
-_SLOT = Struct("<QQQIIHHI216s")
+_STEP = Struct(f"<QQIIHHHH16sII16s{_NAMES_BYTES}s")
+_MORE = Struct(f"<H{_MORE_BYTES}s")
 _BEAT_AT = 8
 _BUSY_AT = 16
+_ACCUSED_AT = 24
+_WORK_AT = 32
+_DEADLINE_AT = 16  # in a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +57,39 @@ class RunningStep:
     started_ns: int
     deadline_ns: int
     is_transaction: bool
+    digest: bytes = b""  # of the arguments, where it is known
+    execution: str = str(UUID(int=0))
+    epoch: int = 0
+    durable_seq: int = 0  # the last record that the database had confirmed when it began
 
 
 class Page:
-    """A page and its descriptor, which is handed to the worker and to `Heartbeat.watch`."""
+    """A page and its descriptor, which is handed to the worker and to `Watchdog.watch`."""
 
     def __init__(self, fd: int, memory: mmap.mmap) -> None:
         self.fd = fd
         self._memory = memory
-        self._offsets = range(HEADER_BYTES, len(memory), SLOT_BYTES)
+        self._free = list(range((len(memory) - HEADER_BYTES) // SLOT_BYTES))
+        self._more: dict[int, list[int]] = {}  # the further slots of a step with long names
+        self._growing = threading.Lock()
         self._close_fd = weakref.finalize(self, os.close, fd) if fd >= 0 else None
 
     @classmethod
-    def create(cls, slot_count: int = SLOT_COUNT) -> Self:
-        fd, size = os.memfd_create("hydra-page", os.MFD_CLOEXEC), HEADER_BYTES + slot_count * SLOT_BYTES
-        os.ftruncate(fd, size)
+    def create(cls, slot_count: int = SLOT_COUNT, path: str | None = None) -> Self:
+        """Of no name, or a new file."""
+        if path is None:
+            fd = os.memfd_create("hydra-page", os.MFD_CLOEXEC)
+        else:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        size = HEADER_BYTES + slot_count * SLOT_BYTES
+        os.posix_fallocate(fd, 0, size)  # a disk that fills up later must not kill who writes here
         return cls._begin(fd, mmap.mmap(fd, size))
 
     @classmethod
     def create_private(cls, slot_count: int = SLOT_COUNT) -> Self:
         """One that no other process can read: it takes no descriptor."""
-        return cls._begin(-1, mmap.mmap(-1, HEADER_BYTES + slot_count * SLOT_BYTES))
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        return cls._begin(-1, mmap.mmap(-1, HEADER_BYTES + slot_count * SLOT_BYTES, flags=private))
 
     @classmethod
     def _begin(cls, fd: int, memory: mmap.mmap) -> Self:
@@ -74,14 +100,13 @@ class Page:
     @classmethod
     def attach(cls, fd: int) -> Self:
         """The page behind a descriptor, which belongs to it from now on."""
-        page = cls(fd, mmap.mmap(fd, os.fstat(fd).st_size))
+        size = os.fstat(fd).st_size
+        if size < HEADER_BYTES:
+            raise ValueError(f"descriptor {fd} is not a worker's page")
+        page = cls(fd, mmap.mmap(fd, size))
         if _WORD.unpack_from(page._memory, 0)[0] != MAGIC:
             raise ValueError(f"descriptor {fd} is not a worker's page")
         return page
-
-    @property
-    def slot_count(self) -> int:
-        return len(self._offsets)
 
     def fileno(self) -> int:
         return self.fd
@@ -93,7 +118,6 @@ class Page:
 
     def enter(
         self,
-        slot: int,
         token: int,
         deadline_ns: int,
         branch: str,
@@ -101,10 +125,34 @@ class Page:
         ordinal: int,
         attempt: int,
         is_transaction: bool = False,
-    ) -> None:
-        """A step begins; `deadline_ns` is an instant of `boottime_ns`, 0 for none."""
-        at = self._offsets[slot]
-        branch_length, name_length, names = _names(branch, name)
+        digest: bytes = b"",
+        execution: str = "",
+        epoch: int = 0,
+        durable_seq: int = 0,
+    ) -> int:
+        """A step begins; `deadline_ns` is an instant of `boottime_ns`, 0 for none. Returns its slot, -1 without room.
+
+        Any thread may call it."""
+        branch_length, name_length, names, rest = _names(branch, name)
+        more: list[int] = []
+        if rest or not self._free:
+            slots = self._take(1 + len(rest))
+            if not slots:
+                return -1
+            slot, *more = slots
+        else:
+            try:
+                slot = self._free.pop()
+            except IndexError:  # another thread was first
+                return self.enter(
+                    token, deadline_ns, branch, name, ordinal, attempt, is_transaction, digest, execution, epoch,
+                    durable_seq,
+                )  # fmt: skip
+        if more:
+            self._more[slot] = more
+            for at, text, following in zip(more, rest, [*more[1:], -1], strict=True):
+                _MORE.pack_into(self._memory, HEADER_BYTES + at * SLOT_BYTES + 8, following + 1, text)
+        at = HEADER_BYTES + slot * SLOT_BYTES
         _STEP.pack_into(
             self._memory,
             at + 8,
@@ -115,14 +163,27 @@ class Page:
             branch_length,
             name_length,
             is_transaction,
+            more[0] + 1 if more else 0,
+            _id_bytes(execution),
+            epoch,
+            durable_seq,
+            digest,
             names,
         )
         # Last, so that a token is never seen beside another step's name.
         _WORD.pack_into(self._memory, at, token)
+        return slot
 
     def leave(self, slot: int) -> None:
         """The slot's step ended."""
-        _WORD.pack_into(self._memory, self._offsets[slot], 0)
+        _WORD.pack_into(self._memory, HEADER_BYTES + slot * SLOT_BYTES, 0)
+        if self._more and slot in self._more:
+            self._free += self._more.pop(slot)
+        self._free.append(slot)
+
+    def set_deadline(self, slot: int, deadline_ns: int) -> None:
+        """The step there has said that it goes on."""
+        _WORD.pack_into(self._memory, HEADER_BYTES + slot * SLOT_BYTES + _DEADLINE_AT, deadline_ns)
 
     def set_busy(self, since_ns: int) -> None:
         """Since when the hub has been busy with one thing; 0 when idle."""
@@ -132,6 +193,20 @@ class Page:
         since_ns: int = _WORD.unpack_from(self._memory, _BUSY_AT)[0]
         return since_ns
 
+    def mark_overdue_body(self, token: int) -> None:
+        """Of this dispatch the body holds up the hub for longer than it may."""
+        _WORD.pack_into(self._memory, _ACCUSED_AT, token)
+
+    def overdue_body(self) -> int:
+        """The token of that; 0 for none."""
+        token: int = _WORD.unpack_from(self._memory, _ACCUSED_AT)[0]
+        return token
+
+    def standing(self) -> tuple[int, int]:
+        """What stays the same while the worker is busy with one thing: the hub's word, and the payload under way."""
+        work: int = _WORD.unpack_from(self._memory, _WORK_AT)[0]
+        return self.busy_since_ns(), work
+
     def beats(self) -> int:
         """How often the worker's native thread has beaten."""
         count: int = _WORD.unpack_from(self._memory, _BEAT_AT)[0]
@@ -139,26 +214,107 @@ class Page:
 
     def running(self) -> list[RunningStep]:
         """The steps that the worker is in, or was in when it died."""
-        found = []
-        for slot, at in enumerate(self._offsets):
-            fields = _SLOT.unpack_from(self._memory, at)
-            token, started_ns, deadline_ns, ordinal, attempt, branch_length, name_length, flag, names = fields
-            if token:
-                branch = names[:branch_length].decode(errors="ignore")
-                name = names[branch_length : branch_length + name_length].decode(errors="ignore")
-                found.append(
-                    RunningStep(slot, token, branch, name, ordinal, attempt, started_ns, deadline_ns, bool(flag))
-                )
-        return found
+        memory = bytes(self._memory) if self.fd < 0 else os.pread(self.fd, os.fstat(self.fd).st_size, 0)
+        return running_in(memory)
+
+    def _take(self, count: int) -> list[int]:
+        """So many free slots; none where the page cannot grow."""
+        slots: list[int] = []
+        while len(slots) < count:
+            try:
+                slots.append(self._free.pop())
+            except IndexError:
+                if not self._grow():
+                    self._free += slots
+                    return []
+        return slots
+
+    def _grow(self) -> bool:
+        """Twice as many slots; whether there are free ones now."""
+        with self._growing:
+            if self._free:
+                return True  # another thread was first
+            slot_count = (len(self._memory) - HEADER_BYTES) // SLOT_BYTES
+            new_count = min(max(2 * slot_count, 1), MAX_SLOT_COUNT)
+            if new_count == slot_count:
+                return False
+            size = HEADER_BYTES + new_count * SLOT_BYTES
+            try:
+                if self.fd >= 0:
+                    os.posix_fallocate(self.fd, 0, size)
+                self._memory.resize(size)
+            except OSError:  # no memory is left
+                return False
+            self._free += range(slot_count, new_count)
+            return True
 
 
-@lru_cache(maxsize=_NAME_CACHE_COUNT)
-def _names(branch: str, name: str) -> tuple[int, int, bytes]:
-    """The lengths and the bytes of both, cut to fit between characters."""
-    branch_bytes = _cut(branch, _BRANCH_BYTES_MAX)
-    name_bytes = _cut(name, _NAMES_BYTES - len(branch_bytes))
-    return len(branch_bytes), len(name_bytes), branch_bytes + name_bytes
+def read_page(path: str) -> list[RunningStep]:
+    """Which steps a worker was in that left its page behind; none where the file is no page."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        memory = os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
+    is_page = len(memory) >= HEADER_BYTES and _WORD.unpack_from(memory, 0)[0] == MAGIC
+    return running_in(memory) if is_page else []
 
 
-def _cut(text: str, size: int) -> bytes:
-    return text.encode(errors="replace")[:size].decode(errors="ignore").encode()
+def running_in(memory: bytes) -> list[RunningStep]:
+    found = []
+    for slot, at in enumerate(range(HEADER_BYTES, len(memory) - SLOT_BYTES + 1, SLOT_BYTES)):
+        (token,) = _WORD.unpack_from(memory, at)
+        if not token:
+            continue
+        fields = _STEP.unpack_from(memory, at + 8)
+        started_ns, deadline_ns, ordinal, attempt, branch_length, name_length, flag, more, *others = fields
+        id, epoch, durable_seq, digest, names = others
+        names += _rest(memory, more, branch_length + name_length - len(names))
+        found.append(
+            RunningStep(
+                slot,
+                token,
+                names[:branch_length].decode(errors="ignore"),
+                names[branch_length : branch_length + name_length].decode(errors="ignore"),
+                ordinal,
+                attempt,
+                started_ns,
+                deadline_ns,
+                bool(flag),
+                digest if any(digest) else b"",
+                str(UUID(bytes=id)),
+                epoch,
+                durable_seq,
+            )
+        )
+    return found
+
+
+def _rest(memory: bytes, more: int, size: int) -> bytes:
+    """The names' bytes from further slots on."""
+    text = b""
+    while more and size > len(text):
+        at = HEADER_BYTES + (more - 1) * SLOT_BYTES
+        if at + SLOT_BYTES > len(memory):
+            break
+        more, part = _MORE.unpack_from(memory, at + 8)
+        text += part
+    return text
+
+
+@lru_cache(maxsize=_CACHE_COUNT)
+def _id_bytes(execution: str) -> bytes:
+    return bytes.fromhex(execution.replace("-", ""))
+
+
+@lru_cache(maxsize=_CACHE_COUNT)
+def _names(branch: str, name: str) -> tuple[int, int, bytes, list[bytes]]:
+    """The lengths and the bytes of both, and those that go into further slots."""
+    branch_bytes, name_bytes = _cut(branch), _cut(name)
+    text = branch_bytes + name_bytes
+    rest = [text[at : at + _MORE_BYTES] for at in range(_NAMES_BYTES, len(text), _MORE_BYTES)]
+    return len(branch_bytes), len(name_bytes), text[:_NAMES_BYTES], rest
+
+
+def _cut(text: str) -> bytes:
+    return text.encode(errors="replace")[:_NAME_BYTES_MAX].decode(errors="ignore").encode()

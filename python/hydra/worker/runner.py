@@ -9,24 +9,36 @@ from __future__ import annotations
 import decimal
 import resource
 from collections.abc import Callable
-from contextvars import Context, copy_context
-from typing import Any, Protocol
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Protocol, cast
 
-from hydra.body.host import running
-from hydra.body.limits import Limits, RunningInThread
+from hydra.body.fork_guard import Forked, end_child
+from hydra.body.protocol import Host
 from hydra.body.step_call import StepCall
+from hydra.body.step_limits import Limits, RunningInThread
+from hydra.body.strand import running
 from hydra.body.transactions import TransactionCall, refuse_without
 from hydra.definitions import Step, caller
 from hydra.errors import StepTimeout
+from hydra.worker import hooks
 from hydra.worker.event_loop import EventLoop
 from hydra.worker.pace import Pace
 from hydra.worker.page import Page
 from hydra.worker.pool import Pool
 
+
+def decimal_variable() -> ContextVar[decimal.Context]:
+    context = Context()
+    context.run(decimal.getcontext)
+    (variable,) = context
+    return variable
+
+
+DECIMAL = decimal_variable()  # holds an object that copies of a context would share
 SUPERVISOR_GRACE_NS = 2_000_000_000  # past a step's time-out, for the hub to end it, before the supervisor steps in
 
 
-class Lease(Protocol):
+class LeaseView(Protocol):
     """The node's shared page (`clock.LeasePage`), or a clock in its place."""
 
     def may_start(self) -> bool: ...
@@ -39,7 +51,7 @@ class Runner:
 
     def __init__(
         self,
-        lease: Lease,
+        lease: LeaseView,
         page: Page | None,
         thread_count: int,
         post: Callable[[Callable[[Any], None], Any], None],
@@ -52,12 +64,11 @@ class Runner:
         self.loop = EventLoop(self)
         self._lease = lease
         self._page = page
-        self._places = [] if page is None else list(range(page.slot_count))
         self._finished_call = finished_call
         self._pool = Pool(thread_count, self._run_in_thread)
         self._paces: dict[Step[..., Any], Pace] = {}
         self._base = copy_context()
-        self._decimal = self._base.run(decimal.getcontext) if sets_decimal(self._base) else None
+        self._decimal = self._base.get(DECIMAL)
 
     def close(self) -> None:
         self._pool.close()
@@ -66,6 +77,8 @@ class Runner:
     # on the hub's thread
 
     def perform(self, call: StepCall) -> None:
+        if Forked.is_child:  # a body has forked
+            end_child()
         step = call.step
         pace = self._paces.get(step)
         if pace is None:
@@ -73,6 +86,7 @@ class Runner:
         if pace.is_inline:
             self._run_inline(call, pace)
             return
+        call.context = copy_context()
         strand = call.strand = running()
         if step.is_limited:
             self.limits.add(call, self._lease.boottime_ns())
@@ -86,18 +100,27 @@ class Runner:
     def ask_to_stop(self, call: StepCall) -> None:
         """Its execution was cancelled, or ran out of time."""
         if isinstance(call, TransactionCall):
-            refuse_without(call.execution.host.transactions).interrupt(call)
+            refuse_without(cast(Host, call.execution.host).transactions).interrupt(call)
         else:
             self.limits.stop(call, self._lease.boottime_ns())
 
     def _run_inline(self, call: StepCall, pace: Pace) -> None:
         if pace.is_declared:
-            self._run(call, run_unlimited)
+            self._run_here(call)
             return
         switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-        self._run(call, run_unlimited)
+        self._run_here(call)
         has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
         pace.observe(call.finished_at - call.started_at, has_switched)
+
+    def _run_here(self, call: StepCall) -> None:
+        """`_run` of a step that is no transaction, in the strand that calls it."""
+        now = self.now
+        call.started_at = now()
+        place = self.enter_page(call)
+        run_unlimited(call, with_own_decimal(copy_context()))
+        self.leave_page(place)
+        call.finished_at = now()
 
     def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:
         """The step itself, between its entry in the worker's page and the end of that."""
@@ -108,7 +131,7 @@ class Runner:
             if place < 0 and self._page is not None:  # the supervisor must see it; it waits for a place
                 call.started_at = 0
                 return
-        run(call, self.new_context())
+        run(call, self.context_of(call))
         if not isinstance(call, TransactionCall):
             self.leave_page(place)
         call.finished_at = self.now()
@@ -117,7 +140,8 @@ class Runner:
 
     def may_run(self, call: StepCall) -> bool:
         """R5, looked at once more where the step really begins: it may have waited for its thread."""
-        return self.may_start() and not call.execution.is_to_stop
+        # guard R5: nor does a further try
+        return self.may_start() and not call.execution.is_to_stop and not call.stop_at_ns
 
     def start_limits(self, call: StepCall) -> None:
         if call.step.is_limited:
@@ -126,30 +150,40 @@ class Runner:
                 call.deadline_ns = now_ns + call.timeout_ns
 
     def enter_page(self, call: StepCall) -> int:
-        """Show the supervisor that this step runs; returns its place, or -1 without a page or a free place."""
-        page = self._page
+        """Show the supervisor that this step runs; returns its place, or -1 without a page or room in it."""
+        page, execution = self._page, call.execution
         if page is None:
             return -1
-        try:
-            place = self._places.pop()
-        except IndexError:
-            return -1
-        deadline_ns = call.deadline_ns + SUPERVISOR_GRACE_NS if call.deadline_ns else 0
-        page.enter(
-            place, call.execution.token, deadline_ns, call.branch, call.step.name, call.ordinal, call.attempt,
-            call.step.is_transaction,
+        step, claimed = call.step, execution.claimed
+        name, attempt = call.recorded_as
+        place = page.enter(
+            execution.token, watched_until_ns(call) if step.is_limited else 0, call.branch, name, call.ordinal, attempt,
+            step.is_transaction, call.digest, claimed.id, claimed.epoch, execution.log.durable,
         )  # fmt: skip
+        if step.heartbeat_timeout_ns:
+            call.place = place
         return place
 
     def leave_page(self, place: int) -> None:
         if place >= 0 and self._page is not None:
             self._page.leave(place)
-            self._places.append(place)
+
+    def beaten(self, call: StepCall) -> None:
+        """It says that it goes on: its supervisor, which steps in where the hub cannot, is to know."""
+        if call.place >= 0 and self._page is not None:
+            self._page.set_deadline(call.place, watched_until_ns(call))
 
     def finished(self, call: StepCall) -> None:
         self.post(self._finished, call)
 
+    def context_of(self, call: StepCall) -> Context:
+        """What a step sees is the body's context at the call; what it sets there, the body does not see."""
+        context, call.context = call.context, None  # which will hold the call: together they would be a cycle
+        assert context is not None
+        return with_own_decimal(context)
+
     def new_context(self) -> Context:
+        """Of a body."""
         context = self._base.copy()
         if self._decimal is not None:
             context.run(decimal.setcontext, self._decimal.copy())
@@ -179,7 +213,7 @@ class Runner:
         call.execution.calls.discard(call)
         if call.step.is_limited or call.stop_at_ns:
             self.limits.remove(call)
-            if call.running is not None and call.running.is_interrupted and isinstance(call.error, StepTimeout):
+            if call.running is not None and call.running.is_interrupted and type(call.error) is StepTimeout:
                 call.error = StepTimeout(call.overdue_reason).with_traceback(call.error.__traceback__)
         elif call.started_at:
             pace = self._paces[call.step]
@@ -188,11 +222,35 @@ class Runner:
         self._finished_call(call)
 
 
+def with_own_decimal(context: Context) -> Context:
+    if DECIMAL in context:
+        context.run(decimal.setcontext, context[DECIMAL].copy())
+    return context
+
+
+def watched_until_ns(call: StepCall) -> int:
+    """From when on the supervisor ends it; 0: never."""
+    if not (call.deadline_ns or call.step.heartbeat_timeout_ns):
+        return 0
+    return call.overdue_at_ns() + SUPERVISOR_GRACE_NS
+
+
 def enter_step(call: StepCall) -> Any:
     caller.set(call)
     args, kwargs = call.own_arguments()
+    if not (hooks.step_hooks or call.step.is_transaction):
+        return call.function(*args, **kwargs)
+    for hook in hooks.step_hooks:
+        hook()
+    try:
+        return _call(call, args, kwargs)
+    finally:
+        hooks.run_after_step()
+
+
+def _call(call: StepCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if isinstance(call, TransactionCall):
-        return refuse_without(call.execution.host.transactions).perform(call, args, kwargs)
+        return refuse_without(cast(Host, call.execution.host).transactions).perform(call, args, kwargs)
     return call.function(*args, **kwargs)
 
 
@@ -201,6 +259,8 @@ def run_unlimited(call: StepCall, context: Context) -> None:
         call.result = context.run(enter_step, call)
     except BaseException as error:
         call.error = error
+    if Forked.is_child:
+        end_child(call.error)
 
 
 def run_limited(call: StepCall, context: Context) -> None:
@@ -212,14 +272,11 @@ def run_limited(call: StepCall, context: Context) -> None:
             call.result = context.run(enter_step, call)
         except BaseException as error:
             call.error = error
+        if Forked.is_child:
+            end_child(call.error)
         has_ended = True
         running.close()
     except StepTimeout as error:
         running.close()
         if not has_ended and call.error is None:
             call.error = error
-
-
-def sets_decimal(context: Context) -> bool:
-    """Whether the context holds a decimal context, which copies of it would share."""
-    return any(variable.name == "decimal_context" for variable in context)

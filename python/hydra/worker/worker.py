@@ -7,15 +7,23 @@ It ends by Drain (exit 0), with its supervisor (end of file, or the lifeline), o
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from contextlib import suppress
+from contextvars import Context
+from types import FrameType
+from typing import Any
 
 from hydra._core import Lifeline
+from hydra.body import fork_guard
 from hydra.body.transactions import Transactions
 from hydra.clock import LeasePage
+from hydra.definitions import Process
 from hydra.frames import FromWorker, Hello, ToWorker, Unpacker, decode_to_worker, encode_from_worker, pack
 from hydra.identity import NODE_VARIABLE
+from hydra.observability.logs import after_app
 from hydra.stores import open_store
+from hydra.worker.body_watch import BodyWatch
 from hydra.worker.hooks import run_start_hooks, run_stop_hooks
 from hydra.worker.hub import Hub
 from hydra.worker.page import Page
@@ -56,10 +64,15 @@ def worker_main(
     namespace: str,
     url: str,
     transaction_connections: int,
+    log_format: str,
 ) -> None:
     """Serve until drained or until the supervisor is gone. The zygote has set up signals, streams and logging."""
     lifeline = Lifeline(lifeline_fd, page_fd)
+    fork_guard.watch()
     run_start_hooks()
+    after_app(log_format)
+    Process.is_worker = True
+    set_handlers_apart()
     supervisor = SupervisorSocket(sock)
     lease = LeasePage(lease_fd)
     transactions = Transactions(
@@ -70,9 +83,30 @@ def worker_main(
         transaction_connections,
         may_kill=True,
     )
-    hub = Hub(registry, supervisor.send, lease, Page.attach(page_fd), concurrency, namespace, transactions)
+    page = Page.attach(page_fd)
+    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions)
+    BodyWatch(hub, page).start()
     with suppress(BrokenPipeError, ConnectionResetError):
         supervisor.send([Hello(os.getpid())])
         hub.run(supervisor)
+    page.set_busy(0)  # the hub has ended; hooks that take long are no stall
     run_stop_hooks()
     del lifeline
+
+
+def set_handlers_apart() -> None:
+    """The app's signal handlers run in whatever body the signal finds on this thread; they shall not call as it."""
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler) and handler is not signal.default_int_handler:
+            signal.signal(number, Apart(handler))
+
+
+class Apart:
+    """A signal handler in a context of its own."""
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        Context().run(self._handler, number, frame)

@@ -8,6 +8,8 @@ It stays single-threaded, since a fork copies only the thread that forks. It end
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import faulthandler
 import gc
 import hashlib
@@ -19,26 +21,31 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from hydra import _core
 from hydra.codec import json_schema
+from hydra.definitions import Workflow
 from hydra.errors import HydraError
 from hydra.frames import Unpacker, pack
-from hydra.observability.logs import configure_logging
+from hydra.limits import LIMITS, specs_of
+from hydra.observability.logs import before_app
 from hydra.schedules import ScheduleSpec
 from hydra.stores.store import WorkflowInfo
 from hydra.worker.worker import worker_main
 from hydra.workflow import Registry, registry
 
 FORK_DESCRIPTORS = 5  # socket, worker page, lease page, lifeline, node lock
-REQUEST_BYTES_MAXIMUM = 4096
+MAX_IMPORT_TRIES = 5  # of an app whose files change while it is imported
+EXIT_HOOKS_SECONDS = 5.0  # for `atexit`, once a worker has done its work
+MAX_REQUEST_BYTES = 4096
 COLLECT_AFTER_COUNT = 10_000  # hundreds of executions come and go between two of the interpreter's usual 700
 
 log = logging.getLogger("hydra.zygote")
@@ -51,15 +58,17 @@ class Order(msgspec.Struct, frozen=True):
     supervisor_pid: int
     module: str
     log_format: str
+    try_number: int = 1
 
 
 class Manifest(msgspec.Struct, tag=True, frozen=True):
-    """What the app defines. `threads` are those it started while it was imported."""
+    """What the app defines. `threads` are those it started while it was imported, `sockets` what it opened."""
 
     workflows: list[WorkflowInfo]
     code_version: str
     files: list[str]
     threads: list[str]
+    sockets: list[str] = []
 
 
 class ImportFailed(msgspec.Struct, tag=True, frozen=True):
@@ -72,12 +81,13 @@ class Forked(msgspec.Struct, tag=True, frozen=True):
     pid: int
 
 
-class Fork(msgspec.Struct, frozen=True):
+class ForkRequest(msgspec.Struct, frozen=True):
     """Make a worker; `become` spends this zygote on it instead of forking."""
 
     slot: int
     concurrency: int
     namespace: str
+    log_format: str
     url: str  # with its password, so it travels here and not in the arguments, which everybody may read
     transaction_connections: int
     become: bool
@@ -98,19 +108,54 @@ def main() -> None:
         sys.exit(1)
     name_process("hydra-zygote")
     prepare_process(order.log_format)
+    before = set(open_sockets())
+    started_ns = time.time_ns()
     try:
         importlib.import_module(order.module)
     except BaseException as error:
         send(supervisor, import_failure(order.module, error))
-        sys.exit(2)
+        leave(2)
     try:
-        send(supervisor, describe_app(order.module))
+        manifest = describe_app(order.module, before)
     except HydraError as error:
         send(supervisor, ImportFailed(str(error), ""))
-        sys.exit(2)
+        leave(2)
+    if order.try_number < MAX_IMPORT_TRIES and has_changed_since(manifest.files, started_ns):
+        import_again(supervisor, order)
+    send(supervisor, manifest)
     gc.collect()
     gc.freeze()  # the collector of a worker must not touch, and so copy, what all of them share
-    serve(supervisor)
+    try:
+        serve(supervisor)
+    except BaseException:
+        traceback.print_exc()
+        leave(1)
+    leave(0)
+
+
+def has_changed_since(files: list[str], instant_ns: int) -> bool:
+    """Then what was imported may be neither what lay there before nor what lies there now, and has no name."""
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(file).st_ctime_ns >= instant_ns:
+                return True
+    return False
+
+
+def import_again(supervisor: socket.socket, order: Order) -> NoReturn:
+    """In a fresh interpreter, under the same pid."""
+    log.warning("the app's files were changed while it was imported: importing it once more")
+    supervisor.set_inheritable(True)
+    again = msgspec.structs.replace(order, try_number=order.try_number + 1)
+    arguments = ["-m", "hydra.worker.zygote", msgspec.json.encode(again).decode()]
+    flush_streams()
+    os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def leave(code: int) -> NoReturn:
+    """What the app registered with `atexit` is for its workers."""
+    flush_streams()
+    os._exit(code)
 
 
 def prepare_process(log_format: str) -> None:
@@ -126,35 +171,53 @@ def prepare_process(log_format: str) -> None:
     here = os.getcwd()
     if sys.path[:1] != [here]:
         sys.path.insert(0, here)
-    configure_logging(log_format)
+    before_app(log_format)
 
 
 def leave_to_supervisor(number: int, frame: FrameType | None) -> None:
     """A terminal or service manager signals every process; only the supervisor decides what it means."""
 
 
-def describe_app(module: str) -> Manifest:
+def describe_app(module: str, sockets_before: set[int]) -> Manifest:
     files = app_files(module)
     version = hashlib.sha256()
     for path in files:
         version.update(path.read_bytes())
     code_version = version.hexdigest()[:16]
-    workflows = describe_workflows(registry, code_version)
-    return Manifest(workflows, code_version, [str(path) for path in files], sorted(thread_names()))
+    workflows = describe_workflows(registry, code_version, module)
+    opened = [place for fd, place in open_sockets().items() if fd not in sockets_before]
+    return Manifest(workflows, code_version, [str(path) for path in files], sorted(thread_names()), sorted(opened))
 
 
-def describe_workflows(app: Registry, code_version: str) -> list[WorkflowInfo]:
+def describe_workflows(app: Registry, code_version: str, module: str) -> list[WorkflowInfo]:
     """What programs without the app's code may know of it."""
     return [
         WorkflowInfo(
             name,
-            msgspec.json.encode(json_schema(workflow.function)),
-            workflow.timeout_us,
+            msgspec.json.encode(describe_call(workflow)),
+            workflow.limit_us,
             code_version,
-            None if workflow.schedule is None else ScheduleSpec.of(workflow.schedule, workflow.timeout_us),
+            schedule_of(workflow, module),
+            module,
+            workflow.labels,
+            limits=specs_of(workflow.limits, name, workflow.signature),
         )
         for name, workflow in app.workflows.items()
     ]
+
+
+def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
+    """Its parameters, and what a program must know of its limits to submit it."""
+    schema = json_schema(workflow.function)
+    if workflow.limits:
+        schema[LIMITS] = msgspec.to_builtins(specs_of(workflow.limits, workflow.name, workflow.signature))
+    return schema
+
+
+def schedule_of(workflow: Workflow[..., Any], module: str) -> ScheduleSpec | None:
+    if workflow.schedule is None:
+        return None
+    return ScheduleSpec.of(workflow.schedule, workflow.limit_us, module, workflow.limit_keys((), {}))
 
 
 def app_files(module: str) -> list[Path]:
@@ -177,6 +240,30 @@ def thread_names() -> Iterator[str]:
         number = int(entry.name)
         if number != os.getpid():
             yield named.get(number) or Path(entry.path, "comm").read_text().strip()
+
+
+def open_sockets() -> dict[int, str]:
+    """The connections of this process, by descriptor: with whom. Datagrams may be sent by many, and are left out."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as copy:
+                if copy.type == socket.SOCK_STREAM:
+                    found[int(name)] = place_of(copy)
+    return found
+
+
+def place_of(connection: socket.socket) -> str:
+    try:
+        peer = connection.getpeername()
+    except OSError:
+        own = connection.getsockname()
+        return f"listening on {f'{own[0]}:{own[1]}' if isinstance(own, tuple) else own or 'nothing'}"
+    if isinstance(peer, tuple):
+        return f"{peer[0]}:{peer[1]}"
+    return str(peer) or "another end in this process"
 
 
 def import_failure(module: str, error: BaseException) -> ImportFailed:
@@ -203,11 +290,11 @@ def app_frames(frames: TracebackType | None) -> TracebackType | None:
 def serve(supervisor: socket.socket) -> None:
     """Fork on request until the supervisor is gone."""
     while True:
-        data, descriptors, _, _ = socket.recv_fds(supervisor, REQUEST_BYTES_MAXIMUM, FORK_DESCRIPTORS)
+        data, descriptors, _, _ = socket.recv_fds(supervisor, MAX_REQUEST_BYTES, FORK_DESCRIPTORS)
         if not data:
             return
         (batch,) = Unpacker().feed(data)
-        request = msgspec.msgpack.decode(batch, type=Fork)
+        request = msgspec.msgpack.decode(batch, type=ForkRequest)
         if request.become:
             os.setpgid(0, 0)
             send(supervisor, Forked(request.slot, os.getpid()))
@@ -221,7 +308,7 @@ def serve(supervisor: socket.socket) -> None:
             os.close(descriptor)
 
 
-def fork_worker(supervisor: socket.socket, request: Fork, descriptors: list[int]) -> int:
+def fork_worker(supervisor: socket.socket, request: ForkRequest, descriptors: list[int]) -> int:
     """Fork twice: the middle process ends at once, so that the supervisor (a subreaper) becomes the worker's parent."""
     reader, writer = os.pipe()
     middle = os.fork()
@@ -244,7 +331,7 @@ def fork_worker(supervisor: socket.socket, request: Fork, descriptors: list[int]
     return pid
 
 
-def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[int]) -> NoReturn:
+def become_worker(supervisor: socket.socket, request: ForkRequest, descriptors: list[int]) -> NoReturn:
     """Never returns into the zygote's frames."""
     code = 1
     try:
@@ -261,14 +348,37 @@ def become_worker(supervisor: socket.socket, request: Fork, descriptors: list[in
             request.namespace,
             request.url,
             request.transaction_connections,
+            request.log_format,
         )
         code = 0
+        run_exit_hooks()
     except BaseException:
         traceback.print_exc()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        flush_streams()
         os._exit(code)
+
+
+def run_exit_hooks() -> None:
+    """What the app and its libraries registered with `atexit`, `logging.shutdown` among it; within bounds."""
+    late = threading.Timer(EXIT_HOOKS_SECONDS, give_up_exit_hooks)
+    late.daemon = True
+    late.start()
+    atexit._run_exitfuncs()
+    logging.shutdown()
+    late.cancel()
+
+
+def give_up_exit_hooks() -> None:
+    with contextlib.suppress(Exception):
+        print(f"what is registered with `atexit` took longer than {EXIT_HOOKS_SECONDS:g} s", file=sys.stderr)
+    os._exit(0)
+
+
+def flush_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the app may have closed them
+            stream.flush()
 
 
 def name_process(name: str) -> None:

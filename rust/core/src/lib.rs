@@ -3,7 +3,8 @@
 //! Everything here is testable with `cargo test`; `rust/python` only converts to and from it.
 
 pub mod bell;
-pub mod heartbeat;
 pub mod payload;
 pub mod selection;
 pub mod uuid7;
+pub mod watchdog;
+pub mod work;

@@ -9,6 +9,13 @@
 //! ```
 //!
 //! The body keeps a dict's order. Its digest does not see that order, nor compression, nor class names.
+//!
+//! ```text
+//! {"$enum":["module:Class",value]}         with the member's name behind the value where that may not find it again
+//! {"$object":["module:Class",{fields}]}    with a dict behind the fields of what else the object carries
+//! {"$namedtuple":["module:Class",[items]]}
+//! {"$known":["collections:deque",parts]}   a class of Python's own, made again from plain parts
+//! ```
 
 pub mod canonical;
 pub mod envelope;
@@ -19,12 +26,15 @@ use thiserror::Error;
 
 /// How deep values may nest. Deeper is refused, which also ends cycles before the stack does.
 pub const MAX_DEPTH: usize = 512;
+/// How deep objects of users' classes may nest: making them again takes several frames of Python's each.
+pub const MAX_OBJECT_DEPTH: usize = 100;
 /// No body may be larger than this, whatever limit a caller sets; it bounds what decoding can allocate.
 pub const MAX_BODY_BYTES: usize = 1 << 30;
 
 /// What stands in a tagged object. The names are the format: never change one.
 pub mod tag {
     pub const BYTES: &str = "$bytes";
+    pub const BYTEARRAY: &str = "$bytearray";
     pub const DATE: &str = "$date";
     pub const DATETIME: &str = "$datetime";
     pub const DECIMAL: &str = "$decimal";
@@ -33,6 +43,7 @@ pub mod tag {
     pub const FLOAT: &str = "$float";
     pub const FROZENSET: &str = "$frozenset";
     pub const INT: &str = "$int";
+    pub const KNOWN: &str = "$known";
     pub const NAMEDTUPLE: &str = "$namedtuple";
     pub const OBJECT: &str = "$object";
     pub const SET: &str = "$set";
@@ -50,4 +61,6 @@ pub enum PayloadError {
     UnknownVersion(u8),
     #[error("payload of {size} bytes exceeds the limit of {limit} bytes")]
     TooLarge { size: usize, limit: usize },
+    #[error("payload exceeds the limit of {limit} bytes")]
+    Unbounded { limit: usize },
 }

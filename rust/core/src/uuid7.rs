@@ -31,7 +31,7 @@ pub fn generate(count: usize) -> Result<Vec<u128>, NoRandomness> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64);
     let mut generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     if generator.pid != pid {
-        // A forked child inherits the parent's pool and counter; both must be drawn anew.
+        // A forked child inherits the parent's pool and counter; both must be drawn again.
         *generator = Generator { pid, millisecond: 0, tail: 0, pool: [0; POOL_BYTES], pool_used: POOL_BYTES };
     }
     (0..count).map(|_| generator.next(now)).collect()

@@ -3,10 +3,11 @@
 use hydra_core::payload::reader::{Number, Reader, Text};
 use hydra_core::payload::{self, MAX_DEPTH, envelope, tag};
 use hydra_core::uuid7;
-use pyo3::exceptions::PyException;
+use hydra_core::work;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyType};
 
 use crate::errors::{PayloadError, payload_error};
 use crate::types::{Types, types};
@@ -14,7 +15,8 @@ use crate::types::{Types, types};
 /// Below this, letting other threads in costs more than it gives them.
 const DETACH_FROM_BYTES: usize = 64 << 10;
 
-/// A value that went in as an object of a class: `kind` is `enum`, `namedtuple` or `object`, `name` is `module:Class`.
+/// A value that went in as an object of a class: `kind` is `enum`, `namedtuple`, `object` or `known`, `name` is
+/// `module:Class`; `more` is what an object carried beside its fields, or the name of an enum's member.
 #[pyclass(frozen, module = "hydra._core")]
 pub struct Named {
     #[pyo3(get)]
@@ -23,21 +25,42 @@ pub struct Named {
     name: Py<PyString>,
     #[pyo3(get)]
     value: Py<PyAny>,
+    #[pyo3(get)]
+    more: Py<PyAny>,
 }
 
-/// Objects come back as their plain values (an enum as its value, a dataclass as a dict).
+/// Objects come back as their plain values (an enum as its value, a dataclass as a dict). Needs nobody's classes: a set
+/// or key that cannot be made without them comes back as a list or as text.
 #[pyfunction]
 pub fn decode<'py>(payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    decode_as(payload, false)
+    Ok(decode_as(payload, &Objects::Plain)?.0)
 }
 
 /// Objects come back as `Named`, for whoever knows their classes.
 #[pyfunction]
 pub fn decode_named<'py>(payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    decode_as(payload, true)
+    Ok(decode_as(payload, &Objects::Named)?.0)
 }
 
-fn decode_as<'py>(payload: &Bound<'py, PyAny>, keep_names: bool) -> PyResult<Bound<'py, PyAny>> {
+/// Objects come back as what `restore(kind, name, value, more)` makes of them, innermost first. The second answer is
+/// whether it gave NotImplemented for some: those come back as `Named`.
+#[pyfunction]
+pub fn decode_restored<'py>(
+    payload: &Bound<'py, PyAny>,
+    restore: Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyAny>, bool)> {
+    decode_as(payload, &Objects::Restored(restore))
+}
+
+/// What objects come back as.
+enum Objects<'py> {
+    Plain,
+    Named,
+    Restored(Bound<'py, PyAny>),
+}
+
+fn decode_as<'py>(payload: &Bound<'py, PyAny>, objects: &Objects<'py>) -> PyResult<(Bound<'py, PyAny>, bool)> {
+    let _work = work::begin();
     let py = payload.py();
     let owned;
     let payload = match payload.cast::<PyBytes>() {
@@ -52,10 +75,10 @@ fn decode_as<'py>(payload: &Bound<'py, PyAny>, keep_names: bool) -> PyResult<Bou
         if sealed.len() < DETACH_FROM_BYTES { envelope::open(sealed) } else { py.detach(|| envelope::open(sealed)) };
     let body = body.map_err(payload_error)?;
     let reader = Reader::new(&body).map_err(payload_error)?;
-    let mut decoder = Decoder { py, types: types(py)?, reader, keep_names, depth: 0 };
+    let mut decoder = Decoder { py, types: types(py)?, reader, objects, is_partial: false, depth: 0 };
     let value = decoder.value().map_err(|error| explained(py, error))?;
     decoder.reader.end().map_err(payload_error)?;
-    Ok(value)
+    Ok((value, decoder.is_partial))
 }
 
 /// What a constructor of Python's refused (a date in a calendar that has none) is a damaged payload too.
@@ -72,7 +95,9 @@ struct Decoder<'py, 'a> {
     py: Python<'py>,
     types: &'py Types,
     reader: Reader<'a>,
-    keep_names: bool,
+    objects: &'a Objects<'py>,
+    /// Whether some object's class was not found.
+    is_partial: bool,
     depth: usize,
 }
 
@@ -207,17 +232,21 @@ impl<'py> Decoder<'py, '_> {
             tag::DICT => self.pairs(),
             tag::SET => {
                 let items = self.list()?;
-                Ok(PySet::new(py, items.iter()).map_err(|error| self.unhashable(error))?.into_any())
+                let set = PySet::new(py, items.iter()).map(Bound::into_any);
+                self.or_plain(set, || Ok(items.into_any()))
             }
             tag::FROZENSET => {
                 let items = self.list()?;
-                Ok(PyFrozenSet::new(py, items.iter()).map_err(|error| self.unhashable(error))?.into_any())
+                let set = PyFrozenSet::new(py, items.iter()).map(Bound::into_any);
+                self.or_plain(set, || Ok(items.into_any()))
             }
+            tag::BYTEARRAY => self.bytearray(),
             tag::ENUM => self.named(intern!(py, "enum"), Self::value),
             tag::NAMEDTUPLE => {
                 self.named(intern!(py, "namedtuple"), |decoder| Ok(decoder.list()?.to_tuple().into_any()))
             }
             tag::OBJECT => self.named(intern!(py, "object"), Self::braces),
+            tag::KNOWN => self.named(intern!(py, "known"), Self::value),
             _ => Err(damaged("an unknown tag; a newer hydra may have written it")),
         }
     }
@@ -227,8 +256,10 @@ impl<'py> Decoder<'py, '_> {
         let name = self.reader.string().map_err(payload_error)?;
         self.expect(b',')?;
         let value = read(self)?;
+        let more = if self.reader.take(b',') { self.value()? } else { self.py.None().into_bound(self.py) };
         self.expect(b']')?;
-        if !self.keep_names {
+        let is_known = kind.to_str()? == "known";
+        if matches!(self.objects, Objects::Plain) && !is_known {
             return Ok(value);
         }
         let name = match &name {
@@ -236,7 +267,22 @@ impl<'py> Decoder<'py, '_> {
             Text::Unescaped(name) => PyString::intern(self.py, name),
             Text::Surrogates(_) => return Err(damaged("a class name is not text")),
         };
-        let named = Named { kind: kind.clone().unbind(), name: name.unbind(), value: value.unbind() };
+        match self.objects {
+            Objects::Plain => {
+                let made = self.types.make_known.bind(self.py).call1((name, &value));
+                return self.or_plain(made, || Ok(value));
+            }
+            Objects::Restored(restore) => {
+                let made = restore.call1((kind, &name, &value, &more))?;
+                if !made.is(self.py.NotImplemented()) {
+                    return Ok(made);
+                }
+                self.is_partial = true;
+            }
+            Objects::Named => {}
+        }
+        let named =
+            Named { kind: kind.clone().unbind(), name: name.unbind(), value: value.unbind(), more: more.unbind() };
         Ok(Bound::new(self.py, named)?.into_any())
     }
 
@@ -247,21 +293,21 @@ impl<'py> Decoder<'py, '_> {
             let key = decoder.value()?;
             decoder.expect(b',')?;
             let value = decoder.value()?;
-            dict.set_item(key, value).map_err(|error| decoder.unhashable(error))?;
+            let put = dict.set_item(&key, &value);
+            decoder.or_plain(put, || dict.set_item(key.repr()?, value))?;
             decoder.expect(b']')
         })?;
         Ok(dict.into_any())
     }
 
-    fn unhashable(&self, error: PyErr) -> PyErr {
-        if self.keep_names {
-            return error;
+    /// What was made; or, where plain values are wanted and do not fit together as the objects did, what is close.
+    fn or_plain<T>(&self, made: PyResult<T>, plain: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+        match made {
+            Err(error) if matches!(self.objects, Objects::Plain) && error.is_instance_of::<PyTypeError>(self.py) => {
+                plain()
+            }
+            other => other,
         }
-        let clear = PayloadError::new_err(
-            "a set's element or dict's key is an object of a class; an annotation must name that class to read it",
-        );
-        clear.set_cause(self.py, Some(error));
-        clear
     }
 
     fn moment(&mut self, from_text: &Bound<'py, PyAny>) -> Decoded<'py> {
@@ -293,11 +339,16 @@ impl<'py> Decoder<'py, '_> {
     }
 
     fn bytes(&mut self) -> Decoded<'py> {
+        Ok(PyBytes::new(self.py, &self.raw_bytes()?).into_any())
+    }
+
+    fn bytearray(&mut self) -> Decoded<'py> {
+        Ok(PyByteArray::new(self.py, &self.raw_bytes()?).into_any())
+    }
+
+    fn raw_bytes(&mut self) -> PyResult<Vec<u8>> {
         match self.reader.string().map_err(payload_error)? {
-            Text::Plain(text) => {
-                let bytes = payload::reader::bytes_from_text(text).map_err(payload_error)?;
-                Ok(PyBytes::new(self.py, &bytes).into_any())
-            }
+            Text::Plain(text) => payload::reader::bytes_from_text(text).map_err(payload_error),
             _ => Err(damaged("malformed bytes")),
         }
     }

@@ -1,47 +1,83 @@
 //! Payloads of Python values: walk them with the GIL, finish them without it when they are large.
 
-use hydra_core::payload::{self, canonical, envelope, writer::Writer};
+use hydra_core::payload::{self, MAX_BODY_BYTES, canonical, envelope, writer::Writer};
+use hydra_core::work;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::errors::payload_error;
 use crate::types::types;
-use crate::walk::Encoder;
+use crate::walk::{Encoder, Limits};
 
-const DEFAULT_MAX_BYTES: usize = 16 << 20;
+const MAX_DEFAULT_BYTES: usize = 16 << 20;
 /// Below this, letting other threads in costs more than it gives them.
 const DETACH_FROM_BYTES: usize = 64 << 10;
 
 #[pyfunction]
-#[pyo3(signature = (value, max_bytes = DEFAULT_MAX_BYTES))]
-pub fn encode<'py>(value: &Bound<'py, PyAny>, max_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
+#[pyo3(signature = (value, max_bytes = MAX_DEFAULT_BYTES, takes_local_classes = false))]
+pub fn encode<'py>(
+    value: &Bound<'py, PyAny>,
+    max_bytes: usize,
+    takes_local_classes: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let _work = work::begin();
     let py = value.py();
-    let body = body_of(value)?.buffer;
+    let (body, is_to_prove) = body_of(value, Limits { body_bytes: max_bytes, takes_local_classes })?;
+    let body = body.buffer;
     let sealed = apart(py, body.len(), || envelope::seal(body, max_bytes)).map_err(payload_error)?;
-    Ok(PyBytes::new(py, &sealed))
+    proven(PyBytes::new(py, &sealed), is_to_prove)
 }
 
 #[pyfunction]
-#[pyo3(signature = (value, max_bytes = DEFAULT_MAX_BYTES))]
-pub fn encode_with_digest<'py>(value: &Bound<'py, PyAny>, max_bytes: usize) -> PyResult<Encoded<'py>> {
+#[pyo3(signature = (value, max_bytes = MAX_DEFAULT_BYTES, takes_local_classes = false))]
+pub fn encode_with_digest<'py>(
+    value: &Bound<'py, PyAny>,
+    max_bytes: usize,
+    takes_local_classes: bool,
+) -> PyResult<Encoded<'py>> {
+    let _work = work::begin();
     let py = value.py();
-    let body = body_of(value)?;
+    let (body, is_to_prove) = body_of(value, Limits { body_bytes: max_bytes, takes_local_classes })?;
     let (sealed, digest) = apart(py, body.buffer.len(), || finish(body, max_bytes)).map_err(payload_error)?;
-    Ok((PyBytes::new(py, &sealed), PyBytes::new(py, &digest)))
+    Ok((proven(PyBytes::new(py, &sealed), is_to_prove)?, PyBytes::new(py, &digest)))
 }
 
 #[pyfunction]
-#[pyo3(signature = (values, max_bytes = DEFAULT_MAX_BYTES))]
-pub fn encode_many<'py>(values: &Bound<'py, PyAny>, max_bytes: usize) -> PyResult<Vec<Encoded<'py>>> {
+#[pyo3(signature = (values, max_bytes = MAX_DEFAULT_BYTES, takes_local_classes = false))]
+pub fn encode_many<'py>(
+    values: &Bound<'py, PyAny>,
+    max_bytes: usize,
+    takes_local_classes: bool,
+) -> PyResult<Vec<Encoded<'py>>> {
     let py = values.py();
-    let bodies: Vec<Writer> = values.try_iter()?.map(|value| body_of(&value?)).collect::<PyResult<_>>()?;
+    let limits = Limits { body_bytes: max_bytes, takes_local_classes };
+    let mut are_to_prove = Vec::new();
+    let mut bodies = Vec::new();
+    for value in values.try_iter()? {
+        let _work = work::begin();
+        let (body, is_to_prove) = body_of(&value?, limits)?;
+        bodies.push(body);
+        are_to_prove.push(is_to_prove);
+    }
     let finished: Result<Vec<_>, _> = py.detach(|| bodies.into_iter().map(|body| finish(body, max_bytes)).collect());
-    let finished = finished.map_err(payload_error)?;
-    Ok(finished.iter().map(|(sealed, digest)| (PyBytes::new(py, sealed), PyBytes::new(py, digest))).collect())
+    let finished = finished.map_err(payload_error)?.into_iter().zip(are_to_prove);
+    finished
+        .map(|((sealed, digest), is_to_prove)| {
+            Ok((proven(PyBytes::new(py, &sealed), is_to_prove)?, PyBytes::new(py, &digest)))
+        })
+        .collect()
 }
 
 type Encoded<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 type Finished = Result<(Vec<u8>, [u8; canonical::DIGEST_BYTES]), payload::PayloadError>;
+
+/// The payload, once it was seen to decode, where only that can show it.
+fn proven(payload: Bound<'_, PyBytes>, is_to_prove: bool) -> PyResult<Bound<'_, PyBytes>> {
+    if is_to_prove {
+        types(payload.py())?.prove.bind(payload.py()).call1((&payload,))?;
+    }
+    Ok(payload)
+}
 
 fn finish(body: Writer, max_bytes: usize) -> Finished {
     let digest = canonical::digest(&body.buffer[envelope::HEADER_BYTES..], body.needs_canonical);
@@ -52,8 +88,10 @@ fn apart<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Send) 
     if size < DETACH_FROM_BYTES { work() } else { py.detach(work) }
 }
 
-fn body_of(value: &Bound<'_, PyAny>) -> PyResult<Writer> {
+fn body_of(value: &Bound<'_, PyAny>, mut limits: Limits) -> PyResult<(Writer, bool)> {
     let mut writer = Writer::with_capacity(512);
     writer.raw(&[0; envelope::HEADER_BYTES]);
-    Encoder::new(types(value.py())?, writer).write(value).map_err(|refusal| refusal.into_error(value.py()))
+    limits.body_bytes = limits.body_bytes.min(MAX_BODY_BYTES).saturating_add(envelope::HEADER_BYTES);
+    let encoder = Encoder::new(types(value.py())?, writer, limits);
+    encoder.write(value).map_err(|refusal| refusal.into_error(value.py()))
 }

@@ -4,13 +4,13 @@ mod bell;
 mod decode;
 mod encode;
 mod errors;
-mod heartbeat;
 mod ids;
 mod plan;
 mod refusal;
 mod selection;
 mod types;
 mod walk;
+mod watchdog;
 
 use pyo3::prelude::*;
 
@@ -27,13 +27,13 @@ mod _core {
     #[pymodule_export]
     use super::build_profile;
     #[pymodule_export]
-    use super::decode::{Named, decode, decode_named};
+    use super::decode::{Named, decode, decode_named, decode_restored};
     #[pymodule_export]
     use super::encode::{encode, encode_many, encode_with_digest};
-    #[pymodule_export]
-    use super::heartbeat::{Heartbeat, Lifeline, boottime_ns, set_child_subreaper, set_parent_death_signal};
     #[pymodule_export]
     use super::ids::{uuid7, uuid7_many};
     #[pymodule_export]
     use super::selection::{assign, select};
+    #[pymodule_export]
+    use super::watchdog::{Lifeline, Watchdog, boottime_ns, set_child_subreaper, set_parent_death_signal};
 }

@@ -3,24 +3,38 @@
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::errors::{PayloadError, PayloadTooLarge};
+use crate::errors::{LocalClass, PayloadError, PayloadTooLarge};
 
 /// A longer path to a value is shown without its middle.
-const PATH_STEPS_MAX: usize = 20;
+const MAX_PATH_STEPS: usize = 20;
 
 /// Why a value cannot be encoded, and the way to it, innermost step first.
 pub struct Refusal {
     error: PyErr,
     path: Vec<String>,
+    /// No refusal: a key came that makes pairs of a dict whose deep values are written already.
+    pub is_late_key: bool,
 }
 
 impl Refusal {
     pub fn because(message: String) -> Box<Self> {
-        Box::new(Self { error: PayloadError::new_err(message), path: Vec::new() })
+        Box::new(Self { error: PayloadError::new_err(message), path: Vec::new(), is_late_key: false })
+    }
+
+    /// A class that only an annotation can find again.
+    pub fn local_class(message: String) -> Box<Self> {
+        Box::new(Self { error: LocalClass::new_err(message), path: Vec::new(), is_late_key: false })
+    }
+
+    pub fn late_key() -> Box<Self> {
+        let message = "the dict's keys changed while it was being encoded".to_owned();
+        Box::new(Self { is_late_key: true, ..*Self::because(message) })
     }
 
     pub fn under(mut self: Box<Self>, step: impl FnOnce() -> String) -> Box<Self> {
-        self.path.push(step());
+        if !self.is_late_key {
+            self.path.push(step());
+        }
         self
     }
 
@@ -30,11 +44,15 @@ impl Refusal {
             return self.error;
         }
         let mut steps: Vec<&str> = self.path.iter().rev().map(String::as_str).collect();
-        if steps.len() > PATH_STEPS_MAX {
-            steps.splice(PATH_STEPS_MAX / 2..steps.len() - PATH_STEPS_MAX / 2, ["…"]);
+        if steps.len() > MAX_PATH_STEPS {
+            steps.splice(MAX_PATH_STEPS / 2..steps.len() - MAX_PATH_STEPS / 2, ["…"]);
         }
         let path = steps.concat();
-        let error = PayloadError::new_err(format!("at ${path}: {}", self.error.value(py)));
+        let message = format!("at ${path}: {}", self.error.value(py));
+        if self.error.is_instance_of::<LocalClass>(py) {
+            return LocalClass::new_err(message);
+        }
+        let error = PayloadError::new_err(message);
         if !self.error.is_instance_of::<PayloadError>(py) {
             error.set_cause(py, Some(self.error));
         }
@@ -44,7 +62,7 @@ impl Refusal {
 
 impl From<PyErr> for Box<Refusal> {
     fn from(error: PyErr) -> Self {
-        Box::new(Refusal { error, path: Vec::new() })
+        Box::new(Refusal { error, path: Vec::new(), is_late_key: false })
     }
 }
 
@@ -58,12 +76,4 @@ pub fn path_step(key: &Bound<'_, PyAny>) -> String {
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
     let class = value.get_type();
     class.fully_qualified_name().map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-pub fn unsupported(value: &Bound<'_, PyAny>) -> Box<Refusal> {
-    Refusal::because(format!(
-        "object of type `{}` cannot be encoded; hydra takes None, bool, int, float, Decimal, str, bytes, datetime, date, \
-         time, timedelta, UUID, list, tuple, set, frozenset, dict, Enum, dataclasses, msgspec Structs and pydantic models",
-        type_name(value)
-    ))
 }

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMemoryView, PySet};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet};
 use pyo3::types::{PyString, PyTuple, PyType};
 
 pub struct Types {
@@ -11,11 +11,13 @@ pub struct Types {
     pub timezone: Py<PyType>,
     pub zoneinfo: Py<PyType>,
     pub uuid: Py<PyType>,
-    pub enumeration: Py<PyType>,
     pub date_from_text: Py<PyAny>,
     pub datetime_from_text: Py<PyAny>,
     pub time_from_text: Py<PyAny>,
-    pub dataclass_fields: Py<PyAny>,
+    /// What Python knows of a class (`hydra.values.classes`), and what makes objects of its own kinds again.
+    pub describe_class: Py<PyAny>,
+    pub make_known: Py<PyAny>,
+    pub prove: Py<PyAny>,
     pub unset: Py<PyAny>,
     pub addresses: Addresses,
     /// An address stays its type's own only while the type lives.
@@ -35,7 +37,6 @@ pub struct Addresses {
     pub frozenset: usize,
     pub bytes: usize,
     pub bytearray: usize,
-    pub memoryview: usize,
     pub decimal: usize,
     pub date: usize,
     pub datetime: usize,
@@ -75,7 +76,6 @@ impl Types {
             frozenset: py.get_type::<PyFrozenSet>().as_ptr() as usize,
             bytes: py.get_type::<PyBytes>().as_ptr() as usize,
             bytearray: py.get_type::<PyByteArray>().as_ptr() as usize,
-            memoryview: py.get_type::<PyMemoryView>().as_ptr() as usize,
             decimal: decimal.as_ptr() as usize,
             date: date.as_ptr() as usize,
             datetime: datetime.as_ptr() as usize,
@@ -86,11 +86,12 @@ impl Types {
         Ok(Self {
             timezone: import_type(py, "datetime", "timezone")?,
             zoneinfo: import_type(py, "zoneinfo", "ZoneInfo")?,
-            enumeration: import_type(py, "enum", "Enum")?,
             date_from_text: from_text(&date)?,
             datetime_from_text: from_text(&datetime)?,
             time_from_text: from_text(&time)?,
-            dataclass_fields: py.import("dataclasses")?.getattr("fields")?.unbind(),
+            describe_class: py.import("hydra.values.classes")?.getattr("describe")?.unbind(),
+            make_known: py.import("hydra.values.known")?.getattr("make")?.unbind(),
+            prove: py.import("hydra.values.rebuild")?.getattr("prove")?.unbind(),
             unset: py.import("msgspec")?.getattr("UNSET")?.unbind(),
             decimal,
             timedelta,

@@ -1,36 +1,69 @@
-//! Walks a Python value and hands it, in document order, to the core's writer.
+//! Walks a Python value and hands it, in document order, to the core's writer. Each part is written once, so that the
+//! time is linear in the size of what is written, whatever the value's shape.
 
-use hydra_core::payload::{self, MAX_BODY_BYTES, MAX_DEPTH, tag, writer::Writer};
+use hydra_core::payload::{self, MAX_DEPTH, MAX_OBJECT_DEPTH, tag, writer::Writer};
 use hydra_core::uuid7;
 use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple};
 
 use crate::errors::{PayloadError, payload_error};
-use crate::plan::{ClassPlan, Shape, extra_fields, plan_of};
-use crate::refusal::{Refusal, path_step, type_name, unsupported};
+use crate::plan::{ClassPlan, Shape, is_plain_model, plan_of};
+use crate::refusal::{Refusal, path_step, type_name};
 use crate::types::Types;
 
 /// Ints with more bits are written in hexadecimal, where Python's limit on digits does not apply.
-const DECIMAL_INT_BITS_MAX: usize = 2000;
+const MAX_DECIMAL_INT_BITS: usize = 2000;
+/// Sets within more sets than this are written in the order they come in: sorting copies them once for each set around.
+const MAX_SORTED_SET_DEPTH: usize = 8;
 
 type Outcome = Result<(), Box<Refusal>>;
+
+/// What a value may hold and cost.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub body_bytes: usize,
+    /// Whether classes may be written that only an annotation can find again.
+    pub takes_local_classes: bool,
+}
 
 pub struct Encoder<'t> {
     types: &'t Types,
     writer: Writer,
+    limits: Limits,
     depth: usize,
+    object_depth: usize,
+    set_depth: usize,
+    /// How many values that may hold others were begun.
+    nested_count: usize,
+    /// Whether a dict's keys are looked at before its values are written.
+    looks_ahead: bool,
+    /// True once an object was written that comes back only if its own code lets it.
+    pub is_to_prove: bool,
 }
 
 impl<'t> Encoder<'t> {
-    pub fn new(types: &'t Types, writer: Writer) -> Self {
-        Self { types, writer, depth: 0 }
+    pub fn new(types: &'t Types, writer: Writer, limits: Limits) -> Self {
+        let (nested_count, looks_ahead) = (0, false);
+        let (depth, object_depth, set_depth) = (0, 0, 0);
+        let is_to_prove = false;
+        Self { types, writer, limits, depth, object_depth, set_depth, nested_count, looks_ahead, is_to_prove }
     }
 
-    pub fn write(mut self, value: &Bound<'_, PyAny>) -> Result<Writer, Box<Refusal>> {
-        self.value(value)?;
-        Ok(self.writer)
+    pub fn write(mut self, value: &Bound<'_, PyAny>) -> Result<(Writer, bool), Box<Refusal>> {
+        let start = self.writer.buffer.len();
+        match self.value(value) {
+            Err(refusal) if refusal.is_late_key => {
+                // Once more from the start, looking ahead: each part is written twice at most.
+                self.writer.buffer.truncate(start);
+                (self.depth, self.object_depth, self.set_depth) = (0, 0, 0);
+                self.looks_ahead = true;
+                self.value(value)?;
+            }
+            outcome => outcome?,
+        }
+        Ok((self.writer, self.is_to_prove))
     }
 }
 
@@ -83,22 +116,21 @@ impl Encoder<'_> {
             let number: u128 = value.getattr(intern!(py, "int"))?.extract()?;
             self.writer.tagged_plain(tag::UUID, &uuid7::format(number));
         } else if class == known.bytes {
-            self.writer.bytes(value.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes());
+            self.writer.bytes(tag::BYTES, value.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes());
         } else if class == known.timedelta {
             self.timedelta(value)?;
         } else if class == known.time {
             self.moment(tag::TIME, value)?;
         } else if class == known.set {
             let set = value.cast::<PySet>().map_err(PyErr::from)?;
-            self.tagged(tag::SET, |encoder| encoder.unordered(set.iter()))?;
+            self.tagged(tag::SET, |encoder| encoder.set(set.iter()))?;
         } else if class == known.frozenset {
             let set = value.cast::<PyFrozenSet>().map_err(PyErr::from)?;
-            self.tagged(tag::FROZENSET, |encoder| encoder.unordered(set.iter()))?;
+            self.tagged(tag::FROZENSET, |encoder| encoder.set(set.iter()))?;
         } else if class == known.bytearray {
-            self.writer.bytes(&value.cast::<PyByteArray>().map_err(PyErr::from)?.to_vec());
-        } else if class == known.memoryview {
-            let bytes = value.call_method0(intern!(py, "tobytes"))?;
-            self.writer.bytes(bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes());
+            // Its digest is that of bytes, which it was written as once.
+            self.writer.needs_canonical = true;
+            self.writer.bytes(tag::BYTEARRAY, &value.cast::<PyByteArray>().map_err(PyErr::from)?.to_vec());
         } else {
             let plan = plan_of(&value.get_type(), self.types)?;
             self.nested(|encoder| encoder.object(value, &plan))?;
@@ -111,11 +143,11 @@ impl Encoder<'_> {
             let message = format!("the value is nested more than {MAX_DEPTH} deep, or contains itself");
             return Err(Refusal::because(message));
         }
-        if self.writer.buffer.len() > MAX_BODY_BYTES {
-            let (size, limit) = (self.writer.buffer.len(), MAX_BODY_BYTES);
-            return Err(payload_error(payload::PayloadError::TooLarge { size, limit }).into());
+        if self.writer.buffer.len() > self.limits.body_bytes {
+            return Err(payload_error(payload::PayloadError::Unbounded { limit: self.limits.body_bytes }).into());
         }
         self.depth += 1;
+        self.nested_count += 1;
         write(self)?;
         self.depth -= 1;
         Ok(())
@@ -148,7 +180,7 @@ impl Encoder<'_> {
         }
         let py = value.py();
         let bits: usize = value.call_method0(intern!(py, "bit_length"))?.extract()?;
-        if bits <= DECIMAL_INT_BITS_MAX {
+        if bits <= MAX_DECIMAL_INT_BITS {
             self.writer.raw(value.str()?.to_str()?.as_bytes());
         } else {
             let digits = value.call_method1(intern!(py, "__format__"), ("x",))?;
@@ -169,8 +201,20 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    fn set<'py>(&mut self, items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>) -> Outcome {
+        self.set_depth += 1;
+        if items.len() < 2 || self.set_depth > MAX_SORTED_SET_DEPTH {
+            self.writer.needs_canonical |= items.len() > 1;
+            self.sequence(items)?;
+        } else {
+            self.sorted(items)?;
+        }
+        self.set_depth -= 1;
+        Ok(())
+    }
+
     /// A set's elements in the order of their text, so that equal sets have equal bodies.
-    fn unordered<'py>(&mut self, items: impl Iterator<Item = Bound<'py, PyAny>>) -> Outcome {
+    fn sorted<'py>(&mut self, items: impl Iterator<Item = Bound<'py, PyAny>>) -> Outcome {
         let mut texts = Vec::with_capacity(items.size_hint().0);
         let start = self.writer.buffer.len();
         for item in items {
@@ -186,24 +230,33 @@ impl Encoder<'_> {
 
     /// A JSON object if every key is a string without a leading `$`, else a list of pairs.
     fn dict(&mut self, dict: &Bound<'_, PyDict>) -> Outcome {
-        let start = self.writer.buffer.len();
+        if self.looks_ahead && !has_plain_keys(dict) {
+            return self.pairs(dict, self.writer.buffer.len());
+        }
+        let (start, nested_count) = (self.writer.buffer.len(), self.nested_count);
         let mut last_key = 0..0;
         self.writer.byte(b'{');
         for entry in entries(dict) {
             let (key, value) = entry?;
             let key_start = self.writer.buffer.len() + usize::from(!last_key.is_empty());
-            match key.cast_exact::<PyString>() {
-                Ok(name) if !last_key.is_empty() => {
-                    self.writer.byte(b',');
+            let is_plain = match key.cast_exact::<PyString>() {
+                Ok(name) => {
+                    if !last_key.is_empty() {
+                        self.writer.byte(b',');
+                    }
                     self.string(name)?;
+                    self.writer.buffer[key_start + 1] != b'$'
                 }
-                Ok(name) => self.string(name)?,
-                Err(_) => return self.pairs(dict, start),
-            }
-            let key_text = key_start..self.writer.buffer.len();
-            if self.writer.buffer[key_start + 1] == b'$' {
+                Err(_) => false,
+            };
+            if !is_plain {
+                if nested_count != self.nested_count {
+                    // Writing what is deep once more, at each level of what is around it, would never end.
+                    return Err(Refusal::late_key());
+                }
                 return self.pairs(dict, start);
             }
+            let key_text = key_start..self.writer.buffer.len();
             if !self.writer.needs_canonical {
                 let buffer = &self.writer.buffer;
                 self.writer.needs_canonical = buffer[last_key] > buffer[key_text.clone()];
@@ -234,30 +287,82 @@ impl Encoder<'_> {
     }
 
     fn object(&mut self, value: &Bound<'_, PyAny>, plan: &ClassPlan) -> Outcome {
-        let py = value.py();
-        if matches!(plan.shape, Shape::Unknown) {
-            return Err(unsupported(value));
+        if let Some(sentence) = &plan.refusal {
+            return Err(Refusal::because(sentence.clone()));
         }
+        if let Some(sentence) = &plan.is_local
+            && !self.limits.takes_local_classes
+        {
+            return Err(Refusal::local_class(sentence.clone()));
+        }
+        if self.object_depth == MAX_OBJECT_DEPTH {
+            let message = format!(
+                "objects of classes are nested more than {MAX_OBJECT_DEPTH} deep, or contain themselves; \
+                 keep the deep part as lists and dicts, or flat with ids"
+            );
+            return Err(Refusal::because(message));
+        }
+        self.object_depth += 1;
+        self.is_to_prove |= plan.is_to_prove;
         self.writer.needs_canonical = true;
         self.writer.raw(&plan.opening);
         match &plan.shape {
-            Shape::Enumeration => self.value(&value.getattr(intern!(py, "_value_"))?)?,
+            Shape::Enumeration => self.member(value)?,
             Shape::NamedTuple => self.sequence(value.cast::<PyTuple>().map_err(PyErr::from)?.iter())?,
-            Shape::Fields(names) => self.fields(value, names)?,
-            Shape::Model(names) => match extra_fields(value)? {
-                None => self.fields(value, names)?,
-                Some(extra) => {
-                    let all = PyDict::new(py);
-                    for (name, _) in names {
-                        all.set_item(name, value.getattr(name)?)?;
-                    }
-                    all.update(extra.as_mapping())?;
-                    self.dict(&all)?;
+            Shape::Fields { names, state } => {
+                self.fields(value, names)?;
+                if let Some(state) = state
+                    && has_more_than(value, names.len())?
+                {
+                    self.state(value, state.bind(value.py()))?;
                 }
-            },
-            Shape::Unknown => {}
+            }
+            Shape::Model { names, .. } if is_plain_model(value, names.len())? => self.fields(value, names)?,
+            Shape::Model { fields_of, state, .. } => {
+                let fields = fields_of.bind(value.py()).call1((value,))?.cast_into::<PyDict>();
+                self.dict(&fields.map_err(PyErr::from)?)?;
+                self.state(value, state.bind(value.py()))?;
+            }
+            Shape::Known(to_plain) => self.value(&to_plain.bind(value.py()).call1((value,))?)?,
         }
         self.writer.raw(b"]}");
+        self.object_depth -= 1;
+        Ok(())
+    }
+
+    /// An enum's member: its value, and its name where the value alone may not find it again. What cannot be written
+    /// of a value is not needed then.
+    fn member(&mut self, value: &Bound<'_, PyAny>) -> Outcome {
+        let py = value.py();
+        let inner = value.getattr(intern!(py, "_value_"))?;
+        if inner.cast_exact::<PyString>().is_ok() || inner.cast_exact::<PyInt>().is_ok() {
+            return self.value(&inner);
+        }
+        let name = value.getattr(intern!(py, "_name_"))?;
+        let (start, depths) = (self.writer.buffer.len(), (self.depth, self.object_depth, self.set_depth));
+        if let Err(refusal) = self.value(&inner) {
+            if name.is_none() || refusal.is_late_key {
+                return Err(refusal);
+            }
+            self.writer.buffer.truncate(start);
+            (self.depth, self.object_depth, self.set_depth) = depths;
+            self.value(&name)?;
+        }
+        if !name.is_none() {
+            self.writer.byte(b',');
+            self.value(&name)?;
+        }
+        Ok(())
+    }
+
+    /// What an object carries beside its fields, if anything: a third entry, which the digest does not see.
+    fn state(&mut self, value: &Bound<'_, PyAny>, state_of: &Bound<'_, PyAny>) -> Outcome {
+        let state = state_of.call1((value,))?;
+        if !state.is_none() {
+            self.writer.byte(b',');
+            let state = state.cast::<PyDict>().map_err(PyErr::from)?;
+            self.dict(state).map_err(|refusal| refusal.under(|| ".(beside its fields)".to_owned()))?;
+        }
         Ok(())
     }
 
@@ -304,7 +409,7 @@ impl Encoder<'_> {
                     return Err(Refusal::because("a ZoneInfo without a key cannot be encoded".to_owned()));
                 }
                 key = Some(zone_key);
-            } else {
+            } else if !is_of_fixed_offset(value, &zone)? {
                 return Err(Refusal::because(format!(
                     "a time zone of type `{}` cannot be encoded; use datetime.timezone or zoneinfo.ZoneInfo",
                     type_name(&zone)
@@ -359,6 +464,47 @@ fn entries<'py>(dict: &Bound<'py, PyDict>) -> impl Iterator<Item = Entry<'py>> {
         }
         rest.next().map(Ok)
     })
+}
+
+/// Whether an object's `__dict__` holds more than so many attributes.
+fn has_more_than(value: &Bound<'_, PyAny>, count: usize) -> PyResult<bool> {
+    let attributes = value.getattr(intern!(value.py(), "__dict__"))?;
+    Ok(attributes.len()? > count)
+}
+
+/// Whether the dict can be a JSON object.
+fn has_plain_keys(dict: &Bound<'_, PyDict>) -> bool {
+    dict.iter().all(|(key, _)| match key.cast_exact::<PyString>() {
+        // A text with lone surrogates has no UTF-8 of its own; its first character then tells.
+        Ok(name) => name.to_str().map_or_else(|_| !starts_with_dollar(name), |text| !text.starts_with('$')),
+        Err(_) => false,
+    })
+}
+
+fn starts_with_dollar(text: &Bound<'_, PyString>) -> bool {
+    text.call_method1(intern!(text.py(), "startswith"), ("$",)).and_then(|said| said.extract()).unwrap_or(true)
+}
+
+/// Whether a time zone of an unknown class has one offset, whatever the moment: then the text, which has it, says all.
+fn is_of_fixed_offset(value: &Bound<'_, PyAny>, zone: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    let offset = zone.call_method1(intern!(py, "utcoffset"), (py.None(),))?;
+    if offset.is_none() || !value.call_method0(intern!(py, "utcoffset"))?.eq(&offset)? {
+        return Ok(false);
+    }
+    if !value.hasattr(intern!(py, "month"))? {
+        return Ok(true);
+    }
+    for month in [1, 7] {
+        let changes = PyDict::new(py);
+        changes.set_item(intern!(py, "month"), month)?;
+        changes.set_item(intern!(py, "day"), 1)?;
+        let moment = value.call_method(intern!(py, "replace"), (), Some(&changes))?;
+        if !moment.call_method0(intern!(py, "utcoffset"))?.eq(&offset)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn iso_text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {

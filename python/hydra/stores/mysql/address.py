@@ -1,6 +1,7 @@
 """Where a MySQL or MariaDB database is, read from its URL. Opens nothing.
 
 mysql://user[:password]@host[:port]/database[?unix_socket=…&ssl_ca=…&ssl_cert=…&ssl_key=…]        (or mariadb://…)
+&writer=single     the server is one of several that could all write, and a proxy sends everybody to the same one
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Address(msgspec.Struct, frozen=True):
     password: str
     database: str
     options: dict[str, str]
+    has_one_writer: bool = False
 
     @property
     def place(self) -> str:
@@ -60,9 +62,14 @@ def read_address(url: str) -> Address:
             f"`{without_password(url)}` names no database; write `mysql://user:password@host:3306/database`"
         )
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    writer = options.pop("writer", None)
+    if writer not in (None, "single"):
+        raise ConfigError(f"`writer={writer}` is not known; write `writer=single` or leave it out")
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
-        raise ConfigError(f"`{unknown[0]}` is not an option of a MySQL URL; there are {', '.join(_OPTIONS)}")
+        raise ConfigError(
+            f"`{unknown[0]}` is not an option of a MySQL URL; there are {', '.join((*_OPTIONS, 'writer'))}"
+        )
     return Address(
         host=parts.hostname or "localhost",
         port=port,
@@ -70,4 +77,5 @@ def read_address(url: str) -> Address:
         password=unquote(parts.password or ""),
         database=database,
         options=options,
+        has_one_writer=writer is not None,
     )

@@ -11,22 +11,30 @@ from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages
+from hydra.stores.mysql.parking import park
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import to_claimed
+from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.rows import DECODING, TOO_LARGE, damaged, first_part, fitting, never_so_far, to_claimed, too_large
 
 
 def claim(
-    transaction: Transaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
+    transaction: WriteTransaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
 ) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's. What others hold now is left to them."""
     if heads.is_idle and _is_nothing_ready(transaction, workflows):
         return []
-    transaction.check_fence(node)
+    transaction.check_fence(node)  # guard R6: a claim takes the fence
     chosen = _lock_ready(transaction, heads, workflows, slots)
     heads.is_idle = not chosen
     if not chosen:
         return []
+    sizes = {id_text(id): int(size) for id, size in transaction.select("claim_sizes", ids=id_list(chosen))}
+    chosen, oversized = fitting(chosen, sizes)
+    for id, size in oversized.items():
+        park(transaction, node.id, [never_so_far(id)], TOO_LARGE, too_large(size), now)
+    if not chosen:
+        return []
+    # guard R12: the records are read after the lock
     rows = transaction.select("claim_executions", ids=id_list(chosen), now=now)
     ids = [id_text(row[0]) for row in rows]
     if not ids:
@@ -35,20 +43,22 @@ def claim(
     transaction.queue("remove_ready", ids=id_list(ids))
     claimed = {execution.id: execution for execution in _to_claimed(transaction, rows)}
     for execution in claimed.values():
-        transaction.move(execution.workflow, "pending", "running")
+        transaction.move(execution.workflow, "pending", "running")  # guard R12: what is claimed has those records
     return [claimed[id] for id in chosen if id in claimed]
 
 
-def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
-    """What the node owns of these, as `claim` would give it."""
-    transaction.check_fence(node)
+def recover(transaction: WriteTransaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    """What the node owns of the first of these, as `claim` would give it, and as many."""
+    transaction.check_fence(node)  # guard R6: reading back takes the fence
     if not ids:
         return []
-    rows = transaction.select("claimed_executions", ids=id_list(ids), node=id_literal(node.id))
+    sizes = {id_text(id): int(size) for id, size in transaction.select("claim_sizes", ids=id_list(ids))}
+    part = first_part(ids, sizes)
+    rows = transaction.select("claimed_executions", ids=id_list(part), node=id_literal(node.id))
     return _to_claimed(transaction, rows)
 
 
-def read_records(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Record]]:
+def read_records(transaction: WriteTransaction, ids: Sequence[str]) -> dict[str, list[Record]]:
     """By execution, in order."""
     if not ids:
         return {}
@@ -65,7 +75,19 @@ def to_record(row: Sequence[Any]) -> Record:
     )
 
 
-def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
+def _to_claimed(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
+    """In halves where something of one is damaged."""
+    try:
+        return _decode(transaction, rows)
+    except DECODING as error:
+        if len(rows) == 1:
+            id, epoch, workflow = rows[0][:3]
+            return [damaged(id_text(id), epoch, error, workflow.decode())]
+        middle = len(rows) // 2
+        return _to_claimed(transaction, rows[:middle]) + _to_claimed(transaction, rows[middle:])
+
+
+def _decode(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
     """With the records and messages of those that have any; a fresh execution costs nothing."""
     records = read_records(transaction, [id_text(row[0]) for row in rows if row[-1]])
     messages = read_messages(transaction, [id_text(row[0]) for row in rows if row[11]])
@@ -74,17 +96,19 @@ def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list
         id = id_text(key)
         name = None if idempotency_key is None else idempotency_key.decode()
         start = (id, epoch, workflow.decode(), name, *values)
+        page, has_more = messages.get(id, ((), False))
         found.append(
             to_claimed(
                 (*start, timeout_at or None, wake_seq, attention, deaths, alone, tags),
                 records.get(id, []),
-                messages.get(id, ()),
+                page,
+                has_more=has_more,
             )
         )
     return found
 
 
-def _is_nothing_ready(transaction: Transaction, workflows: Sequence[str]) -> bool:
+def _is_nothing_ready(transaction: WriteTransaction, workflows: Sequence[str]) -> bool:
     """What an idle node asks once a second costs one statement, and neither a lock nor a transaction."""
     if not workflows:
         return False
@@ -92,7 +116,7 @@ def _is_nothing_ready(transaction: Transaction, workflows: Sequence[str]) -> boo
     return found is not None and not found[0][0]
 
 
-def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
+def _lock_ready(transaction: WriteTransaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The chosen executions, in the order to run them."""
     if transaction.has_writes:
         transaction.flush()  # so that a look is timed alone
@@ -107,7 +131,7 @@ def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str]
     return chosen
 
 
-def _look_past(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
+def _look_past(transaction: WriteTransaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The same past the heads."""
     started = time.monotonic()
     chosen, _ = _look(transaction, heads, {name: heads.bounds(name) for name in workflows}, slots)
@@ -115,7 +139,7 @@ def _look_past(transaction: Transaction, heads: Heads, workflows: Sequence[str],
     return chosen
 
 
-def _look(transaction: Transaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:
+def _look(transaction: WriteTransaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:
     """What is chosen and locked of each workflow within its bounds, and how long that took."""
     started = time.monotonic()
     shares = _shares(transaction, bounds, slots) if len(bounds) > 1 else dict.fromkeys(bounds, slots)
@@ -135,7 +159,7 @@ def _look(transaction: Transaction, heads: Heads, bounds: dict[str, str], slots:
     return [ids[index] for index in choose(priorities, run_ats, groups, slots)] if ids else [], seconds
 
 
-def _shares(transaction: Transaction, bounds: dict[str, str], slots: int) -> dict[str, int]:
+def _shares(transaction: WriteTransaction, bounds: dict[str, str], slots: int) -> dict[str, int]:
     """How many to lock of each workflow, chosen from the heads of their queues without locking any."""
     workflows = list(bounds)
     looks = [

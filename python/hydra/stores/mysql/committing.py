@@ -6,197 +6,107 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-import msgspec
-
-from hydra import family
 from hydra.errors import LeaseLost
-from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef, Record, RecordKind, Status
+from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
+from hydra.records import child_records
+from hydra.stores.mysql.admitting import give_up, hold_back
 from hydra.stores.mysql.cancelling import request_cancel
-from hydra.stores.mysql.family import spawn, tell_parents
-from hydra.stores.mysql.mailbox import consume
+from hydra.stores.mysql.child_executions import spawn, tell_parents
+from hydra.stores.mysql.mailbox import consume, read_arrivals
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import consumed_id
+from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.rows import Arrivals, consumed_id
+from hydra.stores.transitions import Change, Owned, apply
 
 
-def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
-    """True where it was written."""
-    transaction.check_fence(node)
-    heirs = _living(transaction, commits)
+def commit(
+    transaction: WriteTransaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
+) -> list[CommitAnswer]:
+    """In their order."""
+    transaction.check_fence(node)  # guard R6: a commit takes the fence
+    return write(transaction, node, commits, now)
+
+
+def write(
+    transaction: WriteTransaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
+) -> list[CommitAnswer]:
+    """For the node itself, or for a reaper that holds it for dead."""
+    successors = _living(transaction, commits)
     owned = _read(transaction, node, commits)
-    writes = _Writes(node, now)
-    answers: list[bool] = []
+    writes = _Writes(node, now, read_arrivals(transaction, commits))
+    answers: list[CommitAnswer] = []
     for item in commits:
         execution = owned.get(item.id)
-        accepted = execution is not None and _accepts(execution, item)
-        if execution is not None and accepted:
-            if item.heir in heirs:
-                _hand_over(execution, item, writes, now)
-            else:
-                _apply(execution, item, writes, now)
-        answers.append(accepted)
-    writes.queue(transaction, [execution for execution in owned.values() if execution.touched])
+        change = None if execution is None else apply(execution, item, successors, now)
+        if change is not None:
+            writes.add(item, change)
+        answers.append(CommitAnswer.REFUSED if change is None else change.answer)
+    writes.queue(transaction, [execution for execution in owned.values() if execution.is_touched])
     _see_to_families(transaction, owned, writes.spawns, now)
     return answers
 
 
 def _see_to_families(
-    transaction: Transaction, owned: dict[str, _Owned], spawns: Sequence[family.Spawn], now: int
+    transaction: WriteTransaction, owned: dict[str, _Owned], spawns: Sequence[child_records.Spawn], now: int
 ) -> None:
-    """Children begin; parents learn of ends; what was cancelled takes its children along."""
+    """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along."""
     if spawns:
         spawn(transaction, spawns, now)
-    tell_parents(transaction, [e.id for e in owned.values() if e.is_child and e.finished_at], now)
-    cancelled = [e.id for e in owned.values() if e.status == Status.CANCELLED]
+    tell_parents(transaction, [e.id for e in owned.values() if e.tells_parent()], now)
+    cancelled = [e.id for e in owned.values() if e.stops_children()]
     if cancelled:
         request_cancel(transaction, cancelled, now)
 
 
-@dataclass(slots=True)
-class _Owned:
-    """An execution as this node owns it; the fields after `record_count` are what the commit makes of it.
+class _Owned(Owned, array_like=True, gc=False):
+    """With what the queues of this store are ordered by."""
 
-    `in_full`: more than its end and its record count has changed in its row.
-    """
-
-    id: str
-    epoch: int
-    workflow: str
-    attempt: int
-    priority: int
-    timeout_at: int
-    claimed_at: int
-    wake_seq: int
-    attention: str
-    death_count: int
-    alone_death_count: int
-    run_at: int
-    record_count: int
-    is_child: int
+    priority: int = 0
+    timeout_at: int = 0  # 0: never
     first_record_count: int = 0
-    first_attention: str = ""
-    touched: bool = False
-    ended: bool = False
-    in_full: bool = False
-    status: Status = Status.RUNNING
-    wake_at: int = 0
-    finished_at: int = 0
-    cause: str = ""
-    cause_seq: int = 0
-    heir: str | None = None  # who has it from now on, under its new epoch
+    first_attention: str | None = None
+    gate: bytes = b""  # the key of a limit
+    first_gate: bytes = b""
+    limit_keys: bytes | None = None
+
+    def is_in_full(self) -> bool:
+        """Whether more than its end and its record count has changed in its row."""
+        return self.epoch != self.first_epoch or self.has_new_deaths
 
 
-def _read(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit]) -> dict[str, _Owned]:
+def _read(transaction: WriteTransaction, node: NodeRef, commits: Sequence[ExecutionCommit]) -> dict[str, _Owned]:
     if not commits:
         return {}
     ids = id_list(item.id for item in commits)
-    rows = transaction.select("commit_read", ids=ids, node=id_literal(node.id))
     owned = {}
-    for key, epoch, workflow, *values in rows:
+    for row in transaction.select("commit_read", ids=ids, node=id_literal(node.id)):
+        key, epoch, workflow, attempt, priority, timeout_at, claimed_at, wake_seq, attention = row[:9]
+        deaths, alone_deaths, run_at, record_count, is_child, gate, first_gate, limit_keys = row[9:]
         id = id_text(key)
-        execution = owned[id] = _Owned(id, epoch, workflow.decode(), *values)
-        execution.first_record_count, execution.first_attention = execution.record_count, execution.attention
+        place = (id, epoch, workflow.decode(), record_count, attempt, claimed_at, wake_seq)
+        execution = _Owned(*place, attention or None, deaths, alone_deaths, epoch, is_child)
+        execution.run_at = run_at
+        execution.priority, execution.timeout_at = priority, timeout_at
+        execution.gate, execution.first_gate, execution.limit_keys = gate, first_gate, limit_keys
+        execution.first_record_count, execution.first_attention = record_count, execution.attention
+        owned[id] = execution
     return owned
 
 
-def _living(transaction: Transaction, commits: Sequence[ExecutionCommit]) -> set[str]:
-    """The heirs that are alive, and stay so until COMMIT: each is fenced like a writer (R8, R27)."""
-    named = sorted({item.heir for item in commits if item.heir})
+def _living(transaction: WriteTransaction, commits: Sequence[ExecutionCommit]) -> set[str]:
+    """The successors that are alive, and stay so until COMMIT: each is fenced like a writer (R8, R27)."""
+    named = sorted({item.successor for item in commits if item.successor})
     if not named:
         return set()
     living = set()
     for key, session in transaction.select("living_nodes", ids=id_list(named)):
         with suppress(LeaseLost):
+            # guard R8: a successor's row is locked until the commit
             transaction.check_fence(NodeRef(id_text(key), session))
             transaction.flush_fence()
             living.add(id_text(key))
     return living
-
-
-def _hand_over(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) -> None:
-    """Its claim ends as released, and the heir has it under the next epoch."""
-    assert item.end is not None
-    attention = execution.attention
-    end = msgspec.structs.replace(item.end, kind=Ending.RELEASED)
-    _apply(execution, msgspec.structs.replace(item, end=end), writes, now)
-    execution.status, execution.epoch, execution.claimed_at = Status.RUNNING, execution.epoch + 1, now
-    execution.attention, execution.heir, execution.in_full = attention, item.heir, True
-
-
-def _accepts(execution: _Owned, item: ExecutionCommit) -> bool:
-    """Still this claim's, and its records are the next ones (R13)."""
-    if execution.status != Status.RUNNING or execution.epoch != item.epoch or execution.heir:
-        return False
-    return all(record.seq == execution.record_count + place for place, record in enumerate(item.records, 1))
-
-
-def _apply(execution: _Owned, item: ExecutionCommit, writes: _Writes, now: int) -> None:
-    execution.touched = True
-    for record in item.records:
-        writes.add_record(execution.id, record)
-    execution.record_count += len(item.records)
-    for name, count in (("death_count", item.death_count), ("alone_death_count", item.alone_death_count)):
-        if count is not None and count != getattr(execution, name):
-            setattr(execution, name, count)
-            execution.in_full = True
-    if item.end is not None:
-        end = item.end
-        if end.kind == Ending.CONTINUED:
-            end = writes.begin_anew(execution, end)
-        writes.add_claim(execution, item.worker, end)
-        _end(execution, item.end, writes, now)
-
-
-def _end(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
-    execution.ended = True
-    kind = Ending(end.kind)
-    if kind is Ending.CRASHED:
-        execution.epoch += 1
-        execution.claimed_at = now
-        execution.in_full = True
-        return
-    execution.status = _status_after(execution, kind, end.wake_seq)
-    if execution.attention == "timeout" and kind is not Ending.RELEASED:
-        execution.attention = ""  # what is handed back is to end, whatever the clock says next
-    if execution.status in FINAL:
-        execution.finished_at = now
-    elif execution.status == Status.PENDING:
-        execution.run_at = now
-    if execution.status == Status.FAILED:
-        execution.cause, execution.cause_seq = end.cause, end.cause_seq
-    elif execution.status in (Status.SLEEPING, Status.WAITING):
-        execution.wake_at = end.wake_at
-    elif kind is Ending.RETRY:
-        _retry(execution, end, writes, now)
-    elif kind is Ending.CONTINUED:
-        execution.record_count, execution.attempt = 0, 1
-
-
-def _status_after(execution: _Owned, kind: Ending, seen_wake_seq: int) -> Status:
-    """A suspended execution that was meanwhile woken or cancelled is due again at once (R14)."""
-    if kind in (Ending.RETRY, Ending.RELEASED, Ending.CONTINUED):
-        return Status.PENDING
-    if kind in (Ending.SLEEPING, Ending.WAITING) and (
-        execution.wake_seq != seen_wake_seq or execution.attention == "cancel"
-    ):
-        return Status.PENDING
-    return Status(kind.value)
-
-
-def _retry(execution: _Owned, end: End, writes: _Writes, now: int) -> None:
-    execution.attempt += 1
-    if end.wake_at > now and not execution.attention:
-        execution.run_at = execution.wake_at = end.wake_at
-    if end.cause_seq:
-        execution.record_count += 1
-        writes.add_record(execution.id, supersede(execution.record_count, end.cause_seq, execution.attempt, now))
-
-
-def supersede(seq: int, cause_seq: int, attempt: int, now: int) -> Record:
-    """The record by which a new attempt forgets the failure that left the body."""
-    return Record(seq, RecordKind.SUPERSEDE, "", "", cause_seq, attempt, b"", None, now, now)
 
 
 def record_row(execution_id: str, record: Record) -> str:
@@ -210,36 +120,40 @@ def record_row(execution_id: str, record: Record) -> str:
 class _Writes:
     """Rows on their way into the tables."""
 
-    def __init__(self, node: NodeRef, now: int) -> None:
+    def __init__(self, node: NodeRef, now: int, arrivals: Arrivals) -> None:
+        self.arrivals = arrivals
         self._node = id_literal(node.id)
         self._now = now
         self._records: list[str] = []
         self._claims: list[str] = []
         self._consumed: list[tuple[str, str]] = []
         self._inputs: dict[str, bytes | None] = {}
-        self.spawns: list[family.Spawn] = []
+        self.spawns: list[child_records.Spawn] = []
 
-    def begin_anew(self, execution: _Owned, end: End) -> End:
-        """The end as the audit trail has it, which keeps no input of a generation."""
-        self._inputs[execution.id] = end.payload
-        return msgspec.structs.replace(end, payload=None)
+    def add(self, item: ExecutionCommit, change: Change) -> None:
+        """What an accepted item writes beside its execution's own row."""
+        for record in self.arrivals.decide(item):  # guard R14: an expiry gives way to a message that is there
+            self._add_record(item.id, record)
+        if change.supersede is not None:
+            self._add_record(item.id, change.supersede)
+        if change.claim is not None:
+            c = change.claim
+            self._claims.append(
+                f"({id_literal(item.id)}, {c.epoch}, {c.attempt}, {self._node}, {item.worker}, {c.claimed_at}, "
+                f"{self._now}, '{Word(c.ending)}', {literal(c.cause)}, {literal(c.payload)})"
+            )
+        if change.next_input is not None:
+            (self._inputs[item.id],) = change.next_input
 
-    def add_record(self, execution_id: str, record: Record) -> None:
+    def _add_record(self, execution_id: str, record: Record) -> None:
         if record.kind == RecordKind.SPAWN:
-            record, asked = family.take_apart(execution_id, record)
+            record, asked = child_records.take_apart(execution_id, record)
             self.spawns.append(asked)
         self._records.append(record_row(execution_id, record))
         if record.kind == RecordKind.EVENT:
             self._consumed.append((execution_id, consumed_id(record)))
 
-    def add_claim(self, execution: _Owned, worker: int, end: End) -> None:
-        e = execution
-        self._claims.append(
-            f"({id_literal(e.id)}, {e.epoch}, {e.attempt}, {self._node}, {worker}, {e.claimed_at}, {self._now}, "
-            f"'{Word(end.kind)}', {literal(end.cause)}, {literal(end.payload)})"
-        )
-
-    def queue(self, transaction: Transaction, executions: Sequence[_Owned]) -> None:
+    def queue(self, transaction: WriteTransaction, executions: Sequence[_Owned]) -> None:
         """Every table in turn; the executions' own rows are locked already."""
         transaction.queue_rows("add_records", self._records)
         transaction.queue_rows("add_claims", self._claims)
@@ -254,16 +168,17 @@ class _Writes:
         going_on: dict[int, list[str]] = {}
         alike: dict[tuple[Status, int], list[str]] = {}
         ready, timers, lost_deadlines, kept_deadlines, finished = [], [], [], [], []
+        left, limited = [], []
         for e in executions:
             id = id_literal(e.id)
             added = e.record_count - e.first_record_count
-            if not e.ended:
-                if e.in_full:
+            if not e.is_ended():
+                if e.is_in_full():
                     self._queue_progress(transaction, e)
                 elif added:
                     going_on.setdefault(added, []).append(e.id)
                 continue
-            if e.finished_at and not e.cause and not e.cause_seq and not e.in_full:
+            if e.finished_at and not e.cause and not e.cause_seq and not e.is_in_full():
                 alike.setdefault((e.status, added), []).append(e.id)
             else:
                 self._queue_end(transaction, e)
@@ -271,10 +186,16 @@ class _Writes:
                 finished.append(f"({transaction.namespace}, {e.finished_at}, {id})")
             elif e.wake_at:
                 timers.append(f"({transaction.namespace}, {e.wake_at}, {id})")
+            elif e.status == Status.PENDING and e.gate and e.id in self._inputs:  # a new generation waits again
+                assert e.run_at is not None
+                limited.append((e.id, e.priority, e.first_gate.decode(), e.run_at))
+                left.append(e.limit_keys)
             elif e.status == Status.PENDING:
                 ready.append(f"({transaction.namespace}, {literal(e.workflow)}, {-e.priority}, {e.run_at}, {id})")
             if e.status == Status.RUNNING:
                 continue
+            if e.gate and (e.status != Status.PENDING or e.wake_at):
+                left.append(e.limit_keys)
             transaction.move(e.workflow, Status.RUNNING, e.status)
             if e.timeout_at and (e.finished_at or e.status == Status.PARKED):
                 lost_deadlines.append(e.id)
@@ -293,13 +214,15 @@ class _Writes:
                 ids=id_list(ids),
             )
         transaction.queue_rows("add_ready", ready)
+        hold_back(transaction, limited)
+        give_up(transaction, left)
         transaction.queue_rows("add_timers", timers)
         transaction.queue_rows("add_finished", finished)
         if lost_deadlines:
             transaction.queue("remove_deadlines", ids=id_list(lost_deadlines))
         transaction.queue_rows("keep_deadlines", kept_deadlines)
 
-    def _queue_progress(self, transaction: Transaction, execution: _Owned) -> None:
+    def _queue_progress(self, transaction: WriteTransaction, execution: _Owned) -> None:
         transaction.queue(
             "commit_progress",
             id=id_literal(execution.id),
@@ -312,9 +235,9 @@ class _Writes:
     def _owner_of(self, execution: _Owned) -> str:
         if execution.status != Status.RUNNING:
             return NO_NODE
-        return self._node if execution.heir is None else id_literal(execution.heir)
+        return self._node if execution.successor is None else id_literal(execution.successor)
 
-    def _queue_end(self, transaction: Transaction, execution: _Owned) -> None:
+    def _queue_end(self, transaction: WriteTransaction, execution: _Owned) -> None:
         e = execution
         transaction.queue(
             "commit_end",
@@ -326,10 +249,10 @@ class _Writes:
             attempt=e.attempt,
             record_count=e.record_count,
             run_at=e.run_at,
-            wake_at=e.wake_at,
+            wake_at=e.wake_at or 0,
             claimed_at=e.claimed_at,
-            finished_at=e.finished_at,
-            attention=literal(Word(e.attention)),
+            finished_at=e.finished_at or 0,
+            attention=literal(Word(e.attention or "")),
             death_count=e.death_count,
             alone_death_count=e.alone_death_count,
             cause=literal(e.cause),

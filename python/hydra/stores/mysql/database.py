@@ -21,9 +21,9 @@ import pymysql
 from hydra.errors import StoreUnavailable
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
-from hydra.stores.mysql.session import READ_WAIT_SECONDS, Session
+from hydra.stores.mysql.session import READ_WAIT_SECONDS, MySQLSession
 from hydra.stores.mysql.tallies import own_slot, tally_rows
-from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.mysql.watch import Bells
 
 IDLE_READER_COUNT = 4
@@ -45,7 +45,7 @@ class Database:
         self._bells = bells
         self._slot = own_slot()
         self._write_wait_seconds = WRITE_WAIT_SECONDS
-        self.read_wait_seconds = READ_WAIT_SECONDS  # of readers opened from now on
+        self._read_wait_seconds = READ_WAIT_SECONDS
         self.share_locks_block = True
         self._start()
         _databases.add(self)
@@ -53,11 +53,11 @@ class Database:
     def _start(self) -> None:
         """Also in the child of a fork, which must not use what its parent had open."""
         self._mutex = threading.RLock()
-        self._writer: Session | None = None
+        self._writer: MySQLSession | None = None
         self._writer_number = 0
         self._written_at = 0.0
-        self._current: Transaction | None = None
-        self._readers: list[Session] = []
+        self._current: WriteTransaction | None = None
+        self._readers: list[MySQLSession] = []
 
     @property
     def writer_number(self) -> int:
@@ -75,7 +75,16 @@ class Database:
             self._write_wait_seconds = seconds
             self._written_at = 0.0  # a new writer obeys
 
-    def write(self, function: Callable[[Transaction], Answer]) -> Answer:
+    @property
+    def read_wait_seconds(self) -> float:
+        return self._read_wait_seconds
+
+    @read_wait_seconds.setter
+    def read_wait_seconds(self, seconds: float) -> None:
+        self._read_wait_seconds = seconds
+        self._forget_readers()  # each keeps the limit that it was opened with
+
+    def write(self, function: Callable[[WriteTransaction], Answer]) -> Answer:
         """The function in a transaction; again when the server rolled it back, except inside an outer one."""
         started = time.monotonic()
         reconnected = False
@@ -103,14 +112,14 @@ class Database:
         return self._commit(self._current, reads)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[WriteTransaction]:
         with self._own_turn():
             if self._current is not None:
                 with self._joined(self._current):
                     yield self._current
                 return
             session = self._writing()
-            transaction = Transaction(session, self._namespace, self.share_locks_block)
+            transaction = WriteTransaction(session, self._namespace, self.share_locks_block)
             self._current = transaction
             try:
                 with self.explained():
@@ -145,13 +154,14 @@ class Database:
         except StoreUnavailable:
             if session.is_usable():
                 raise
+        self._forget_readers()
         # The server had closed an idle connection; reading again is safe.
         return self._answer(self.connect(), statement)
 
-    def connect(self, *, writing: bool = False) -> Session:
+    def connect(self, *, writing: bool = False) -> MySQLSession:
         """A session of one's own."""
         with self.explained():
-            return Session(self.address, self._write_wait_seconds if writing else None, self.read_wait_seconds)
+            return MySQLSession(self.address, self._write_wait_seconds if writing else None, self.read_wait_seconds)
 
     def close(self) -> None:
         with self._mutex:
@@ -171,7 +181,7 @@ class Database:
                 raise
             raise clear from error
 
-    def _answer(self, session: Session, statement: str) -> Sequence[tuple[Any, ...]]:
+    def _answer(self, session: MySQLSession, statement: str) -> Sequence[tuple[Any, ...]]:
         try:
             with self.explained():
                 rows: Sequence[tuple[Any, ...]] = session.send([statement])[0]
@@ -182,11 +192,17 @@ class Database:
             else:
                 session.discard()
 
-    def _take_reader(self) -> Session:
+    def _take_reader(self) -> MySQLSession:
         try:
             return self._readers.pop()
         except IndexError:
             return self.connect()
+
+    def _forget_readers(self) -> None:
+        """Where one was lost the others lead to the same server, and waiting for each would add up."""
+        while self._readers:
+            with suppress(IndexError):
+                self._readers.pop().discard()
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:
@@ -199,24 +215,25 @@ class Database:
             self._mutex.release()
 
     @contextmanager
-    def _joined(self, transaction: Transaction) -> Iterator[None]:
+    def _joined(self, transaction: WriteTransaction) -> Iterator[None]:
         try:
             yield
         except BaseException:
             transaction.failed = True
             raise
 
-    def _writing(self) -> Session:
+    def _writing(self) -> MySQLSession:
         """The writer; the server ends idle writers, so one that rested is replaced before it fails half-way."""
         session = self._writer
-        if session is not None and time.monotonic() - self._written_at > self._write_wait_seconds:
+        rested = time.monotonic() - self._written_at > self._write_wait_seconds
+        if session is not None and (rested or session.was_ended()):
             session.discard()
         if session is None or not session.is_usable():
             self._writer = session = self.connect(writing=True)
             self._writer_number += 1
         return session
 
-    def _commit(self, transaction: Transaction, reads: Sequence[str] = ()) -> list[Any]:
+    def _commit(self, transaction: WriteTransaction, reads: Sequence[str] = ()) -> list[Any]:
         """COMMIT, in one flush with the tallies and what is to be read."""
         if transaction.is_empty:
             return []
@@ -232,7 +249,7 @@ class Database:
         transaction.has_changed = bool(rows)
         return answers
 
-    def _roll_back(self, session: Session) -> None:
+    def _roll_back(self, session: MySQLSession) -> None:
         if session.is_usable():
             with suppress(pymysql.MySQLError, OSError):
                 session.send(["rollback"])

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hydra.stores.mysql.database import Database
+from hydra.stores.mysql.probing import several_writers
 from hydra.stores.mysql.statements import STATEMENTS
 from hydra.stores.store import Finding, Severity
 
 PACKET_BYTES_MINIMUM = 34 << 20  # a payload of 16 MiB in hexadecimal, and what goes with it
-CONNECTIONS_SHARE_MAXIMUM = 0.8
+MAX_CONNECTIONS_SHARE = 0.8
 READ_ONLY_SETTINGS = ("read_only", "super_read_only", "innodb_read_only", "tx_read_only", "transaction_read_only")
 
 
 def examine(database: Database) -> list[Finding]:
     state = {name.lower(): int(value) for name, value in database.read(STATEMENTS["server_state"])}
-    return judge(_settings(database), state)
+    modes = dict(database.read(STATEMENTS["cluster_mode"]))
+    has_one_writer = database.address.has_one_writer
+    return [*judge(_settings(database), state), *judge_writers(modes, has_one_writer=has_one_writer)]
 
 
 def durability(database: Database) -> Finding:
@@ -35,6 +38,20 @@ def judge(settings: Mapping[str, str], state: Mapping[str, int]) -> list[Finding
         _judge_packet(int(settings["max_allowed_packet"])),
         _judge_connections(int(settings["max_connections"]), state.get("threads_connected", 0)),
     ]
+
+
+def judge_writers(modes: Mapping[str, str], *, has_one_writer: bool) -> list[Finding]:
+    """Of a cluster whose members can all write."""
+    kind = several_writers(modes)
+    if not kind:
+        return []
+    if has_one_writer:
+        return [Finding(Severity.OK, "writers", f"{kind}; the URL says that a proxy sends everybody to one member")]
+    sentence = (
+        f"{kind}: with several members written to, a commit that was confirmed may be lost (G1, G3, G5), and hydra "
+        "does not start; send everybody to one member by a proxy, and add `?writer=single` to the URL"
+    )
+    return [Finding(Severity.DANGER, "writers", sentence)]
 
 
 def _judge_durability(settings: Mapping[str, str]) -> Finding:
@@ -79,6 +96,6 @@ def _judge_packet(bytes_maximum: int) -> Finding:
 
 def _judge_connections(maximum: int, count: int) -> Finding:
     told = f"{count} of {maximum} connections are in use"
-    if count > maximum * CONNECTIONS_SHARE_MAXIMUM:
+    if count > maximum * MAX_CONNECTIONS_SHARE:
         return Finding(Severity.WARNING, "connections", f"{told}; a node needs five, raise `max_connections`")
     return Finding(Severity.OK, "connections", told)

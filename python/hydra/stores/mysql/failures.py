@@ -14,6 +14,7 @@ TOO_LARGE = (1153, 1301)  # past max_allowed_packet
 _UNAVAILABLE = {
     1021: "cannot grow: the disk is full; make room and try again",
     1040: "has no connection left; raise `max_connections` or run fewer programs",
+    1047: "is a member of a cluster that has lost its quorum or is not synchronized; try again, or name another member",
     1114: "cannot grow: a table is full; make room and try again",
     1203: "grants this user no more connections; raise `max_user_connections`",
     1226: "grants this user no more of what it asked for; raise the limit",
@@ -58,7 +59,7 @@ def is_session_lost(error: Exception) -> bool:
         return True
     code = error_code(error)
     return isinstance(error, pymysql.MySQLError) and (
-        2000 <= code < 3000 or code in (0, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, *READ_ONLY, 1927, 4031)
+        2000 <= code < 3000 or code in (0, 1047, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, *READ_ONLY, 1927, 4031)
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hydra.errors import NotFound
 from hydra.execution import Ending, Submitted
-from hydra.forking import Fork
+from hydra.records.forks import Fork
 from hydra.stores.mysql.statements import NO_NODE, Word, id_literal, literal
 from hydra.stores.mysql.submission import submit
-from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.mysql.transaction import WriteTransaction
 
 
-def fork(transaction: Transaction, fork: Fork, now: int) -> Submitted:
+def fork(transaction: WriteTransaction, fork: Fork, now: int) -> Submitted:
     """All of it or nothing: NotFound voids the transaction."""
     (answer,) = submit(transaction, [fork.submission], now)
     if not answer.created:

@@ -8,13 +8,13 @@ from typing import Any
 from hydra.execution import NodeRef, Progress
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_literal, id_text, literal
-from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.rows import place_of
 
 
-def report_progress(transaction: Transaction, node: NodeRef, reports: Sequence[Progress]) -> None:
-    """What another transaction holds at this moment is passed over, so that a chore never waits."""
-    transaction.check_fence(node)
+def report_progress(transaction: WriteTransaction, node: NodeRef, reports: Sequence[Progress]) -> None:
+    """What another transaction holds at this moment is passed over, so that maintenance never waits."""
+    transaction.check_fence(node)  # guard R6: reporting progress takes the fence
     held = lock_executions(transaction, {p.execution_id for p in reports}, skip_held=True)
     own = {e.id for e in held if id_text(e.owner) == node.id}
     transaction.queue_rows("report_progress", [_row(p) for p in reports if p.execution_id in own])

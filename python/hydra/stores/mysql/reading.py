@@ -9,10 +9,17 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Progress, Record, Snapshot, Status
+from hydra.limits import keys_of_limit
 from hydra.schedules import ScheduleState
+from hydra.stores.acts import Act
+from hydra.stores.admission import NEVER
+from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
+from hydra.stores.mysql.acts import to_acts
+from hydra.stores.mysql.admitting import to_use
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.nodes import to_node
+from hydra.stores.mysql.pausing import to_pauses
 from hydra.stores.mysql.progress import to_progress
 from hydra.stores.mysql.statements import (
     NO_NODE,
@@ -24,11 +31,16 @@ from hydra.stores.mysql.statements import (
     key_hash,
     literal,
 )
-from hydra.stores.mysql.timers import NEVER
-from hydra.stores.rows import to_schedule, to_snapshot
-from hydra.stores.store import Filter, NodeState, Stats, WorkflowInfo
-
-UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
+from hydra.stores.rows import (
+    WAITS_LOOKED_THROUGH,
+    to_key_use,
+    to_labels,
+    to_schedule,
+    to_servers,
+    to_snapshot,
+    to_workflow,
+)
+from hydra.stores.store import Filter, KeyUse, LimitState, LimitUse, NodeState, Pause, Stats, WorkflowInfo
 
 BEFORE_ANY_PRIORITY = -(1 << 40)
 
@@ -76,7 +88,7 @@ class Reader:
         for id in ids:
             if id not in found:
                 raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
-        return [found[id] if found[id][0] in FINAL else None for id in ids]
+        return [found[id] if found[id][0] in (*FINAL, Status.PARKED) else None for id in ids]
 
     def input(self, id: str) -> bytes:
         rows = self._by_ids("inputs", [id])
@@ -100,6 +112,9 @@ class Reader:
     def messages(self, id: str) -> list[Message]:
         return [to_message(row) for row in self._select("messages", id=id_literal(id))]
 
+    def waits(self, id: str) -> list[Record]:
+        return [to_record(row) for row in self._select("waits", id=id_literal(id), limit=WAITS_LOOKED_THROUGH)]
+
     def claims(self, id: str) -> list[Claim]:
         rows = self._select("claims", id=id_literal(id))
         return [
@@ -115,16 +130,21 @@ class Reader:
         for workflow, status, count in self._select("counts"):
             counts.setdefault(workflow.decode(), {})[status] = count
         waiting = [workflow for workflow, by_status in counts.items() if by_status.get(Status.PENDING)]
-        heads = [run_at for workflow in waiting for run_at in self._heads(workflow)]
-        nodes_alive = self._select("nodes_alive")[0][0]
-        served = {name.decode() for (name,) in self._select("served")}
-        unclaimed = {}
-        for workflow, by_status in counts.items():
-            if by_status.get(Status.PENDING) and workflow not in served:
-                rows = self._select("due_count", workflow=literal(workflow), limit=UNCLAIMED_COUNT_LIMIT)
-                unclaimed[workflow] = rows[0][0]
-        unclaimed = {workflow: count for workflow, count in unclaimed.items() if count}
-        return Stats(counts, min(heads, default=None), nodes_alive, unclaimed)
+        return stats_of(
+            Read(
+                counts,
+                {workflow: self._due_count(workflow) for workflow in waiting},
+                [(workflow, run_at) for workflow in waiting for run_at in self._heads(workflow)],
+                self.nodes(),
+                self.servers(),
+                to_labels((name.decode(), labels) for name, labels in self._select("labels")),
+                self.pauses(),
+            )
+        )
+
+    def _due_count(self, workflow: str) -> int:
+        count: int = self._select("due_count", workflow=literal(workflow), limit=COUNT_LIMIT)[0][0]
+        return count
 
     def _heads(self, workflow: str) -> Iterator[int]:
         """When the first of each priority in its queue became due."""
@@ -139,9 +159,15 @@ class Reader:
 
     def workflows(self) -> list[WorkflowInfo]:
         return [
-            WorkflowInfo(name.decode(), signature, timeout_us, code_version.decode())
-            for name, signature, timeout_us, code_version in self._select("workflows")
+            to_workflow((name.decode(), signature, timeout_us, code_version.decode(), labels))
+            for name, signature, timeout_us, code_version, labels in self._select("workflows")
         ]
+
+    def pauses(self) -> list[Pause]:
+        return to_pauses(self._select("pauses"))
+
+    def acts(self, id: str) -> list[Act]:
+        return to_acts(self._select("acts", id=id_literal(id)))
 
     def schedules(self) -> list[ScheduleState]:
         return [to_schedule((name.decode(), *rest)) for name, *rest in self._select("schedules")]
@@ -149,10 +175,24 @@ class Reader:
     def nodes(self) -> list[NodeState]:
         return [to_node(row) for row in self._select("nodes")]
 
+    def servers(self) -> dict[str, list[str]]:
+        return to_servers((name.decode(), id_text(node)) for name, node in self._select("servers"))
+
     def changes(self, kind: str) -> tuple[object, int]:
         """What is another after every transaction of the kind (of `tallies`), and how many nodes are alive."""
         *counters, node_count = self._select("tally_changes", kind=literal(Word(kind)))[0]
         return counters, node_count
+
+    def limits(self) -> list[LimitState]:
+        return [LimitState(kind.decode(), name.decode(), *rest) for kind, name, *rest in self._select("limits")]
+
+    def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> list[LimitUse]:
+        first, last = map(literal, keys_of_limit(kind, name))
+        return [to_use(row, waiting) for row in self._select("limit_use", first=first, last=last, limit=keys)]
+
+    def key_use(self, key: str, holders: int) -> KeyUse:
+        rows = self._select("key_use", key=literal(key), most=holders)
+        return to_key_use((look_at or None, None if id is None else id_text(id)) for look_at, id in rows)
 
     def due(self) -> tuple[bool, int]:
         """Whether something is ready to be claimed, and when the next timer is due."""
@@ -188,7 +228,7 @@ def _conditions(status: Status, filter: Filter) -> list[str]:
 
 def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
     id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, *payload_and_tags = row[:12]
-    submitted_at, run_at, *instants, record_count, death_count = row[12:]
+    submitted_at, run_at, *instants, record_count, death_count, limit_keys, gate = row[12:]
     return to_snapshot(
         (
             id_text(id),
@@ -201,7 +241,7 @@ def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
             *payload_and_tags,
             *(submitted_at, run_at),
             *(instant or None for instant in instants),
-            *(record_count, death_count),
+            *(record_count, death_count, limit_keys, gate.decode() if gate else None),
         )
     )
 

@@ -9,12 +9,12 @@ from hydra.schedules import ScheduleChange, ScheduleEntry
 from hydra.stores.mysql.cancelling import request_cancel
 from hydra.stores.mysql.statements import id_literal, literal, row
 from hydra.stores.mysql.submission import submit
-from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.rows import encode_progress, encode_spec
 
 
-def upsert_schedules(transaction: Transaction, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:
-    transaction.check_fence(node)
+def upsert_schedules(transaction: WriteTransaction, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:
+    transaction.check_fence(node)  # guard R6: registering schedules takes the fence
     id = id_literal(node.id)
     transaction.queue("forget_node_schedules", node=id)
     entries = sorted(entries, key=lambda entry: entry.name.encode())
@@ -34,12 +34,14 @@ def upsert_schedules(transaction: Transaction, node: NodeRef, entries: Sequence[
     transaction.flush()
 
 
-def fire_schedules(transaction: Transaction, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
-    transaction.check_fence(node)
+def fire_schedules(
+    transaction: WriteTransaction, node: NodeRef, changes: Sequence[ScheduleChange], now: int
+) -> list[bool]:
+    transaction.check_fence(node)  # guard R6: firing schedules takes the fence
     return change_schedules(transaction, changes, now)
 
 
-def change_schedules(transaction: Transaction, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
+def change_schedules(transaction: WriteTransaction, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
     """A key that is known is a tick that was fired: it stays the one execution (R24)."""
     ordered = sorted(changes, key=lambda change: change.name.encode())
     done = [change for change in ordered if _change(transaction, change)]
@@ -50,7 +52,7 @@ def change_schedules(transaction: Transaction, changes: Sequence[ScheduleChange]
     return [change in done for change in changes]
 
 
-def _change(transaction: Transaction, change: ScheduleChange) -> bool:
+def _change(transaction: WriteTransaction, change: ScheduleChange) -> bool:
     changed = transaction.execute(
         "change_schedule",
         schedule=literal(change.name),

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import pymysql
+
 from hydra.errors import StoreUnavailable
 from hydra.stores import upgrades
 from hydra.stores.mysql.database import Database
-from hydra.stores.mysql.session import Session
+from hydra.stores.mysql.failures import error_code
+from hydra.stores.mysql.session import MySQLSession
 from hydra.stores.mysql.statements import STATEMENTS, strip_comments
 from hydra.stores.upgrades import NO_TABLES, TablesVersion, refuse_newer, refuse_unasked
+
+_ADDED_BEFORE = (1060, 1061)  # that column or key, by a migration that died half-way
 
 LOCK_SECONDS = 30
 
@@ -58,13 +63,13 @@ def is_current(database: Database) -> bool:
     return upgrades.is_current(tables, newest_version())
 
 
-def read_version(session: Session) -> TablesVersion:
+def read_version(session: MySQLSession) -> TablesVersion:
     if not session.send([STATEMENTS["schema_exists"]])[0][0][0]:
         return NO_TABLES
     return TablesVersion(*map(int, session.send([STATEMENTS["schema_version"]])[0][0]))
 
 
-def _migrate(session: Session, is_asked: bool) -> tuple[int, int]:
+def _migrate(session: MySQLSession, is_asked: bool) -> tuple[int, int]:
     if session.send([STATEMENTS["schema_lock"].format(seconds=LOCK_SECONDS)])[0][0][0] != 1:
         message = f"another program has been migrating the database `{session.place}` for {LOCK_SECONDS} s"
         raise StoreUnavailable(f"{message}; try again when it is done")
@@ -79,10 +84,19 @@ def _migrate(session: Session, is_asked: bool) -> tuple[int, int]:
         for version, statements in migrations():
             if version > before.newest:
                 for statement in statements:
-                    session.send([statement])
+                    _apply(session, statement)
                 additive = int(upgrades.is_additive(scripts()[version]))
                 session.send([STATEMENTS["schema_applied"].format(version=version, is_additive=additive)])
         return before.newest, max(before.newest, newest_version())
     finally:
         if session.is_usable():
             session.send([STATEMENTS["schema_unlock"]])
+
+
+def _apply(session: MySQLSession, statement: str) -> None:
+    """DDL cannot be rolled back, so each statement may run again."""
+    try:
+        session.send([statement])
+    except pymysql.MySQLError as error:
+        if error_code(error) not in _ADDED_BEFORE:
+            raise

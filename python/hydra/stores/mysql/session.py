@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,19 +18,21 @@ from pymysql.constants import CLIENT
 from hydra.errors import ConfigError
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import explain, is_session_lost, too_large
+from hydra.stores.mysql.statements import STATEMENTS
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_WAIT_SECONDS = 60.0
 MAX_FLUSH_BYTES = 4 * 1024 * 1024
 
 SETTINGS = (
+    # guard R28: a session is READ COMMITTED whatever the server defaults to
     "set session transaction isolation level read committed",
     "set session time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', "
     "sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
 )
 
 
-class Session:
+class MySQLSession:
     """`write_wait_seconds` of a writer: how long it waits for an answer; None for a reader.
 
     The server gives up a wait for a lock before that, so a long wait is an answer and not a lost connection, and ends
@@ -48,7 +51,7 @@ class Session:
                 **address.arguments(),
                 charset="utf8mb4",
                 autocommit=True,
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                connect_timeout=max(1, min(CONNECT_TIMEOUT_SECONDS, int(timeout))),
                 read_timeout=timeout,
                 write_timeout=timeout,
                 # Counts are of the rows that matched, not of those that changed.
@@ -68,15 +71,23 @@ class Session:
             idle = "idle_transaction_timeout" if self.is_mariadb else "wait_timeout"
             settings += [
                 f"set session innodb_lock_wait_timeout = {max(1, int(write_wait_seconds * 2 / 3))}",
+                # guard R20: the server ends a transaction whose client fell silent
                 f"set session {idle} = {max(1, int(write_wait_seconds * 3 / 2))}",
             ]
         self._max_packet_bytes = MAX_FLUSH_BYTES
-        *_, limit = self.send([*settings, "select @@max_allowed_packet"])
+        self._is_one_by_one = False
+        *_, limit, modes = self.send([*settings, "select @@max_allowed_packet", STATEMENTS["cluster_mode"]])
         self._max_packet_bytes = int(limit[0][0])
+        self._is_one_by_one = dict(modes).get("wsrep_on", "OFF").upper() in ("ON", "1")
         self.max_flush_bytes = min(MAX_FLUSH_BYTES, self._max_packet_bytes // 2)
 
     def send(self, statements: Sequence[str]) -> list[Any]:
-        """Run all in one flush. For each its rows, or how many rows it matched. Stops at the first that fails."""
+        """Run all in one flush. For each its rows, or how many rows it matched. Stops at the first that fails.
+
+        On Galera each by itself: an abort in the middle of a packet may be swallowed there, and COMMIT then says OK.
+        """
+        if self._is_one_by_one and len(statements) > 1:
+            return [self.send([statement])[0] for statement in statements]
         cursor = self._cursor
         text = "; ".join(statements)
         if len(text) >= self._max_packet_bytes:  # the server would only hang up
@@ -93,6 +104,15 @@ class Session:
         if len(answers) != len(statements):
             raise AssertionError(f"{len(statements)} statements got {len(answers)} answers")
         return answers
+
+    def was_ended(self) -> bool:
+        """Whether the server has closed it while it stood idle: between two statements it has nothing else to say."""
+        poll = select.poll()
+        try:
+            poll.register(self._connection._sock, select.POLLIN)
+        except (TypeError, ValueError, AttributeError):
+            return True  # it is closed here
+        return bool(poll.poll(0))
 
     def is_usable(self) -> bool:
         return not self.lost and self.pid == os.getpid()

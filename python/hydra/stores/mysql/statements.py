@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from importlib.resources import files
 
 from hydra.errors import HydraError, PayloadError
+from hydra.stores.sql_files import read_folder
 
 NO_NODE = "x'00000000000000000000000000000000'"
 
@@ -21,11 +21,7 @@ class Word(str):
 
 def read_statements(folder: str) -> dict[str, str]:
     """Every statement of a folder by its file's name, without its comments."""
-    found = {}
-    for file in files(__package__).joinpath(folder).iterdir():
-        if file.name.endswith(".sql"):
-            found[file.name[:-4]] = strip_comments(file.read_text("utf-8"))
-    return found
+    return {name: strip_comments(text) for name, text in read_folder(__package__, folder).items()}
 
 
 def strip_comments(text: str) -> str:

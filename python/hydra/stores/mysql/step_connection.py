@@ -9,7 +9,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from hydra.errors import NonRetryable, StoreUnavailable
-from hydra.execution import ExecutionCommit, NodeRef
+from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef
 from hydra.stores import lent
 from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
@@ -17,7 +17,7 @@ from hydra.stores.mysql.callers import CallerSession
 from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_code, explain, is_session_lost, too_large
 from hydra.stores.mysql.lent_connection import LentConnection
 from hydra.stores.mysql.session import SETTINGS
-from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.store import Passing
 
 CONNECT_SECONDS = 5
@@ -28,6 +28,11 @@ _SAVEPOINT_GONE = 1305
 _NO_SUCH_THREAD = 1094
 _ENDED = f"{lent.SENTENCE} (MySQL ends it at `create`, `alter` and `drop`, too)"
 _OPTION_FORBIDS, _READ_ONLY_TRANSACTION = 1290, 1792
+_OWN_SETTINGS = (  # for hydra's own statements, whatever the function has set; its session is another's afterwards
+    *SETTINGS,
+    "set session autocommit = 0, foreign_key_checks = 1, unique_checks = 1, character_set_client = utf8mb4, "
+    "character_set_results = utf8mb4, character_set_connection = utf8mb4",
+)
 _CLOSED = """show global variables where variable_name in
 ('read_only', 'super_read_only', 'innodb_read_only', 'tx_read_only', 'transaction_read_only')"""
 
@@ -47,28 +52,28 @@ class StepConnection:
             with Cursor(self.connection) as cursor:
                 cursor.execute("select @@max_allowed_packet")
                 self._max_packet_bytes = int(cursor.fetchone()[0])
+            self.connection.remember()
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self._place) or error from error
 
     def begin(self) -> None:
         self.connection.failure = None
         self._is_open = True
-        self.connection.cursorclass = Cursor
-        self.connection.select_db(self._address.database)
-        for statement in SETTINGS:  # each time: another function may have set something else
-            self._execute(statement)
+        self._settle()
         self._execute("begin")
-        self._execute(f"savepoint {lent.SAVEPOINT}")
+        self._execute(f"savepoint {lent.SAVEPOINT}")  # guard R21: the fence is taken after the function
         self.connection.is_lent = True
 
-    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> CommitAnswer:
         self.connection.is_lent = False
         failure = self.connection.failure
         if 2 * sum(len(each.payload or b"") for each in item.records) + STATEMENT_BYTES > self._max_packet_bytes:
             raise too_large(self._place)  # the server would only hang up, and be taken for lost
         try:
+            # guard G6: the function's writes and the record are one transaction
             self._execute(f"release savepoint {lent.SAVEPOINT}")
-            transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
+            self._settle()
+            transaction = WriteTransaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
             transaction.begun = True
             (written,) = committing.commit(transaction, node, [item], now)
             transaction.flush()
@@ -76,16 +81,16 @@ class StepConnection:
             self._note(error)
             self.roll_back()
             if error_code(error) == DUPLICATE:
-                return False
+                return CommitAnswer.REFUSED
             if error_code(error) == _SAVEPOINT_GONE:
                 if failure is not None and error_code(failure) in DEADLOCK:  # the function swallowed it
                     self.connection.failure = failure
                     raise failure from None
                 raise NonRetryable(_ENDED) from error
             raise
-        if not written:
+        if not written:  # guard R21: a record that is there already rolls the function back
             self.roll_back()
-            return False
+            return CommitAnswer.REFUSED
         try:
             self._execute("commit")
         except (pymysql.MySQLError, OSError) as error:
@@ -96,15 +101,26 @@ class StepConnection:
             self.roll_back()
             raise
         self._is_open = False
-        return True
+        self._forget_session()
+        return written
 
     def roll_back(self) -> None:
         self.connection.is_lent = False
-        if not self._is_open:
-            return
-        self._is_open = False
+        if self._is_open:
+            self._is_open = False
+            self._forget_session()
+
+    def _settle(self) -> None:
+        self.connection.restore()
+        self.connection.select_db(self._address.database)
+        for statement in _OWN_SETTINGS:
+            self._execute(statement)
+
+    def _forget_session(self) -> None:
+        """What the function has set ends with it: variables, locks, temporary tables; an open transaction, too."""
+        self.connection.restore()
         try:
-            self._execute("rollback")
+            self.connection.reset()
         except (pymysql.MySQLError, OSError):
             self._is_lost = True
 

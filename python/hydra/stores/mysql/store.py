@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
     Claimed,
+    CommitAnswer,
     ExecutionCommit,
     Message,
     NodeInfo,
@@ -21,9 +22,14 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
-from hydra.forking import Fork
+from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
+from hydra.stores.acts import Act
+from hydra.stores.admission import NEVER
+from hydra.stores.deleting import Deleted
 from hydra.stores.mysql import (
+    acts,
+    admitting,
     auditing,
     callers,
     cancelling,
@@ -35,6 +41,7 @@ from hydra.stores.mysql import (
     nodes,
     orders,
     parking,
+    pausing,
     probing,
     progress,
     purging,
@@ -49,8 +56,27 @@ from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
+from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.mysql.watch import Bells, Watch
-from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.rescheduling import Reschedule, Rescheduled
+from hydra.stores.store import (
+    NOBODY,
+    Advanced,
+    Beat,
+    Clash,
+    Filter,
+    Finding,
+    KeyUse,
+    LimitState,
+    LimitUse,
+    NodeState,
+    Owned,
+    Pause,
+    PauseKind,
+    Stats,
+    Violation,
+    WorkflowInfo,
+)
 from hydra.stores.urls import without_password
 
 
@@ -127,6 +153,18 @@ class MysqlStore:
         with callers.joined(connection, self.namespace, self._database) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
+    def signal_in(
+        self, connection: object, messages: Sequence[Message], now: int
+    ) -> builtins.list[Status | Clash | None]:
+        with callers.joined(connection, self.namespace, self._database) as transaction:
+            return mailbox.signal(transaction, messages, now)
+
+    def request_cancel_in(
+        self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
+    ) -> builtins.list[Status | None]:
+        with callers.joined(connection, self.namespace, self._database) as transaction:
+            return cancelling.request_cancel(transaction, ids, now, undo=undo)
+
     def fork(self, fork: Fork, now: int) -> Submitted:
         return self._database.write(lambda t: forking.fork(t, fork, now))
 
@@ -142,7 +180,7 @@ class MysqlStore:
     def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
         return self._database.write(lambda t: orders.resolve(t, resolutions, now))
 
-    def signal(self, messages: Sequence[Message], now: int) -> list[Status | None]:
+    def signal(self, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
         return self._database.write(lambda t: mailbox.signal(t, messages, now))
 
     def get(self, ids: Sequence[str]) -> list[Snapshot | None]:
@@ -169,6 +207,9 @@ class MysqlStore:
     def messages(self, id: str) -> builtins.list[Message]:
         return self._reader.messages(id)
 
+    def waits(self, id: str) -> builtins.list[Record]:
+        return self._reader.waits(id)
+
     def claims(self, id: str) -> builtins.list[Claim]:
         return self._reader.claims(id)
 
@@ -190,8 +231,40 @@ class MysqlStore:
     def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
         return self._database.write(lambda t: schedules.change_schedules(t, changes, now))
 
+    def pauses(self) -> builtins.list[Pause]:
+        return self._reader.pauses()
+
+    def pause(self, pause: Pause) -> None:
+        self._database.write(lambda t: pausing.pause(t, pause))
+        living = [node.info.id for node in self.nodes() if node.state == "alive"]
+        pausing.bar_claims(self._database.write, living)
+
+    def unpause(self, kind: PauseKind, name: str) -> bool:
+        return self._database.write(lambda t: pausing.unpause(t, kind, name))
+
+    def limits(self) -> builtins.list[LimitState]:
+        return self._reader.limits()
+
+    def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
+        return self._database.write(lambda t: admitting.set_limit(t, kind, name, numbers))
+
+    def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
+        return self._reader.limit_use(kind, name, keys, waiting)
+
+    def key_use(self, key: str, holders: int) -> KeyUse:
+        return self._reader.key_use(key, holders)
+
     def purge(self, older_than: int, limit: int) -> int:
         return self._database.write(lambda t: purging.purge(t, older_than, limit))
+
+    def acts(self, id: str) -> builtins.list[Act]:
+        return self._reader.acts(id)
+
+    def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
+        return self._database.write(lambda t: acts.reschedule(t, order, now))
+
+    def delete(self, act: Act, limit: int) -> Deleted | None:
+        return self._database.write(lambda t: purging.delete(t, act, limit))
 
     def audit(self) -> builtins.list[Violation]:
         return auditing.audit(self._database, self.namespace)
@@ -214,9 +287,12 @@ class MysqlStore:
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
         self._database.write(lambda t: nodes.register_workflows(t, node, workflows))
 
-    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
+    def heartbeat_node(
+        self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
+    ) -> Beat:
+        self._watch.is_listening = bool(listening)
         finish = self._database.finish if is_last and not self._has_deltas else None
-        beat, self._has_deltas = self._database.write(lambda t: nodes.heartbeat_node(t, node, now, finish))
+        beat, self._has_deltas = self._database.write(lambda t: nodes.heartbeat_node(t, node, now, listening, finish))
         return beat
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
@@ -232,15 +308,19 @@ class MysqlStore:
 
     def commit(
         self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
-    ) -> builtins.list[bool]:
+    ) -> builtins.list[CommitAnswer]:
         return self._database.write(lambda t: committing.commit(t, node, commits, now))
 
-    def promote(self, now: int, limit: int) -> int:
-        return self._database.write(lambda t: timers.promote(t, now, limit))
+    def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
+        moved, ended = self._database.write(lambda t: timers.promote(t, now, limit))
+        if failed is not None:
+            failed += ended
+        return moved
 
     def next_due_at(self) -> int | None:
-        due_at: int = self._database.read(timers.next_due_statement(self.namespace))[0][0]
-        return None if due_at == timers.NEVER else due_at
+        rows = self._database.read(timers.next_due_statement(self.namespace))
+        due_at: int = min(at for (at,) in rows)
+        return None if due_at == NEVER else due_at
 
     def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
         self._database.write(lambda t: schedules.upsert_schedules(t, node, entries))
@@ -267,15 +347,30 @@ class MysqlStore:
     def nodes(self) -> builtins.list[NodeState]:
         return self._reader.nodes()
 
+    def servers(self) -> dict[str, builtins.list[str]]:
+        return self._reader.servers()
+
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
         return self._database.write(lambda t: nodes.mark_dead(t, node_id, counter))
 
-    def return_executions(self, now: int, limit: int) -> int:
-        return self._database.write(lambda t: nodes.return_executions(t, now, limit))
+    def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+        def record(transaction: WriteTransaction) -> builtins.list[bool]:
+            if not nodes.is_dead(transaction, node_id):
+                return [False] * len(commits)
+            written = committing.write(transaction, NodeRef(node_id, 0), commits, now)
+            transaction.flush()
+            return [bool(answer) for answer in written]
+
+        return self._database.write(record)
+
+    def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
+        return self._database.write(lambda t: nodes.return_executions(t, now, limit, sparing))
 
     def _check_version(self) -> None:
         session = self._database.connect()
         try:
             probing.check_version(session)
+            with self._database.explained():
+                probing.check_writers(session, has_one_writer=self._database.address.has_one_writer)
         finally:
             session.discard()

@@ -7,15 +7,46 @@ from collections.abc import Sequence
 import msgspec
 
 from hydra.errors import HydraError, StoreUnavailable
-from hydra.execution import Submission, Submitted
+from hydra.execution import FINAL, Submission, Submitted, is_refused
+from hydra.stores.mysql.admitting import hold_back
 from hydra.stores.mysql.failures import DUPLICATE, error_code
-from hydra.stores.mysql.statements import NO_NODE, id_list, id_text, key_hash, literal, new_id_literal
-from hydra.stores.mysql.transaction import MAX_ROWS, Transaction
+from hydra.stores.mysql.locking import lock_executions
+from hydra.stores.mysql.statements import NO_NODE, id_list, id_literal, id_text, key_hash, literal, new_id_literal
+from hydra.stores.mysql.transaction import MAX_ROWS, WriteTransaction
+from hydra.stores.reuse import submit_in_turn
 
 MAX_RACES = 10  # times others may make a key or id between our look and our insert
 
 
-def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def submit(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """The answer to each, in their order."""
+    return submit_in_turn(
+        submissions, lambda part: _submit(transaction, part, now), lambda reusing: _free_keys(transaction, reusing)
+    )
+
+
+def _free_keys(transaction: WriteTransaction, submissions: Sequence[Submission]) -> None:
+    """What has ended, or was purged, gives its key up; not to a submission that was made before (R17)."""
+    rows = transaction.select("submit_known_ids", ids=id_list(s.id for s in submissions))
+    made = {id_text(row[0]) for row in rows}
+    hashes = {
+        key_hash(transaction.namespace_name, s.workflow, s.key or ""): s.id for s in submissions if s.id not in made
+    }
+    if not hashes:
+        return
+    holders = {
+        literal(hash): id_text(id) for hash, id in transaction.select("lock_keys", hashes=", ".join(sorted(hashes)))
+    }
+    held = {e.id: e for e in lock_executions(transaction, holders.values())}
+    free = [hash for hash, id in holders.items() if id not in held or held[id].status in FINAL]
+    if free:
+        former = sorted(id_literal(holders[hash]) for hash in free if holders[hash] in held)
+        transaction.queue_rows("add_former_keys", [f"({id})" for id in former])
+        transaction.queue("free_keys", hashes=", ".join(sorted(free)))
+        transaction.flush()
+
+
+def _submit(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """First as if all were new; when one is not, again without those that are known."""
     answers: list[Submitted] = []
     for start in range(0, len(submissions), MAX_ROWS):
@@ -27,11 +58,11 @@ def submit(transaction: Transaction, submissions: Sequence[Submission], now: int
     return answers
 
 
-def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def submit_all_or_none(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """Nothing is created when one conflicts."""
     transaction.savepoint("hydra_submit_all")
     answers = submit(transaction, submissions, now)
-    if any(answer.conflict for answer in answers):
+    if any(map(is_refused, submissions, answers)):
         transaction.roll_back_to("hydra_submit_all")
         transaction.changes.clear()
     else:
@@ -39,7 +70,7 @@ def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submissio
     return answers
 
 
-def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def _submit_unknown(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     for _ in range(MAX_RACES):
         answers, unknown = _sort_out(transaction, submissions)
         if not unknown or _insert(transaction, unknown, now):
@@ -47,7 +78,9 @@ def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission],
     raise StoreUnavailable("other programs kept submitting the same keys or ids; try again")
 
 
-def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tuple[list[Submitted], list[Submission]]:
+def _sort_out(
+    transaction: WriteTransaction, submissions: Sequence[Submission]
+) -> tuple[list[Submitted], list[Submission]]:
     """The answer to each, and which of them are to be inserted for it to be true."""
     keys = _known_keys(transaction, submissions)
     ids = {
@@ -62,22 +95,26 @@ def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tu
     for submission in submissions:
         fact = (submission.digest, own_namespace, submission.workflow)
         known = None if submission.key is None else keys.get((submission.workflow, submission.key))
-        if known is not None:
-            answers.append(Submitted(known[0], False, conflict=known[1] != submission.digest))
+        if ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
+            answers.append(Submitted(submission.id, False))
+        elif known is not None:
+            id, digest, is_purged = known
+            is_other = digest != submission.digest
+            answers.append(Submitted(id, False, is_other, digest if is_other else b"", is_purged))
         elif submission.id in ids:
             answers.append(Submitted(submission.id, False, conflict=ids[submission.id] != fact))
         else:
             ids[submission.id] = fact
             if submission.key is not None:
-                keys[submission.workflow, submission.key] = (submission.id, submission.digest)
+                keys[submission.workflow, submission.key] = (submission.id, submission.digest, False)
             unknown.append(submission)
             answers.append(Submitted(submission.id, True))
     return answers, unknown
 
 
 def _known_keys(
-    transaction: Transaction, submissions: Sequence[Submission]
-) -> dict[tuple[str, str], tuple[str, bytes]]:
+    transaction: WriteTransaction, submissions: Sequence[Submission]
+) -> dict[tuple[str, str], tuple[str, bytes, bool]]:
     hashes = {
         key_hash(transaction.namespace_name, s.workflow, s.key): (s.workflow, s.key)
         for s in submissions
@@ -86,29 +123,39 @@ def _known_keys(
     if not hashes:
         return {}
     rows = transaction.select("submit_known_keys", hashes=", ".join(sorted(hashes)))
-    return {hashes[literal(hash)]: (id_text(id), digest) for hash, id, digest in rows}
+    there = transaction.select("existing_ids", ids=id_list(id_text(id) for _, id, _ in rows)) if rows else ()
+    ids = {id for (id,) in there}
+    return {hashes[literal(hash)]: (id_text(id), digest, id not in ids) for hash, id, digest in rows}
 
 
-def _insert(transaction: Transaction, submissions: Sequence[Submission], now: int) -> bool:
+def _insert(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> bool:
     """Whether all were new; otherwise nothing was done."""
     namespace = transaction.namespace
     keys, executions, ready, timers, deadlines = [], [], [], [], []
+    limited: list[tuple[str, int, str, int]] = []
     for s in submissions:
         id, workflow, digest = new_id_literal(s.id), literal(s.workflow), literal(s.digest)
         key = literal(s.key)
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else 0
-        timeout_at = 0 if s.timeout_us is None else now + s.timeout_us
+        gate, limit_keys = "''", "null"
+        if s.limit_keys:
+            gate, limit_keys = literal(s.limit_keys[0]), literal(msgspec.json.encode(s.limit_keys))
+        timeout_at = s.timeout_at(now) or 0
+        timeout_us = timeout_at and timeout_at - max(run_at, now)
         tags = _tags_literal(s.tags) if s.tags else "null"
         if s.key is not None:
             hash = key_hash(transaction.namespace_name, s.workflow, s.key)
             keys.append(f"({hash}, {namespace}, {workflow}, {key}, {id}, {digest}, {now})")
         executions.append(
             f"({id}, {namespace}, {workflow}, {key}, 'pending', {NO_NODE}, 0, 1, {s.priority}, {now}, {run_at}, "
-            f"{wake_at}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)})"
+            f"{wake_at}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)}, "
+            f"{timeout_us}, {gate}, {gate}, {limit_keys})"
         )
         if wake_at:
             timers.append(f"({namespace}, {wake_at}, {id})")
+        elif s.limit_keys:
+            limited.append((s.id, s.priority, s.limit_keys[0], run_at))
         else:
             ready.append(f"({namespace}, {workflow}, {-s.priority}, {run_at}, {id})")
         if timeout_at:
@@ -118,6 +165,7 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         transaction.queue_rows("submit_keys", sorted(keys))
         transaction.queue_rows("submit_executions", executions)
         transaction.queue_rows("add_ready", ready)
+        hold_back(transaction, limited)
         transaction.queue_rows("add_timers", timers)
         transaction.queue_rows("keep_deadlines", deadlines)
         transaction.release_savepoint("hydra_submit")

@@ -28,7 +28,7 @@ def own_slot() -> int:
 
 def tally_rows(namespace: str, changes: Changes, slot: int, *, made_due: bool) -> list[str]:
     """Rows for `add_tallies`, the transaction counter first: who holds it has the slot. `namespace` is a literal."""
-    if not changes:
+    if not changes and not made_due:
         return []
     counters = (ANYTHING, NEW_WORK) if made_due else (ANYTHING,)
     rows = [

@@ -21,7 +21,7 @@ class Sender(Protocol):
     def send(self, statements: Sequence[str]) -> list[Any]: ...
 
 
-class Transaction:
+class WriteTransaction:
     """`namespace` is a literal, ready for a statement."""
 
     def __init__(self, session: Sender, namespace: str, share_locks_block: bool) -> None:

@@ -12,13 +12,14 @@ import hashlib
 import os
 import random
 import select
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from hydra import _core
+from hydra.identity import user_folder
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.tallies import ANYTHING, NEW_WORK
 
@@ -29,28 +30,32 @@ JITTER = 0.25
 PAUSE_SECONDS = 0.002  # at least so long between two looks, however often it rings
 NEWS_BYTES = 4096
 CALLED_COUNT = 4  # nodes of this host that look at once for one execution: some are busy
+OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 MUCH_WORK = "much"  # the bell for more than one; all look
 
 
 class Bells:
-    """Files of this host for one database and namespace: who commits opens them, who waits is told so by the kernel.
+    """Files of this user on this host for one database and namespace: who commits opens them, who waits is told so by
+    the kernel. They lie where nobody else can put anything in their place.
 
-    Not everybody rings and not everybody may listen; servers with databases of one name share bells. Both cost a look.
+    Other users do not ring, and not everybody may listen; servers with databases of one name share bells. Both cost a
+    look.
     """
 
     def __init__(self, database: str, namespace: str) -> None:
         name = hashlib.sha256(f"{database}/{namespace}".encode()).hexdigest()[:16]
-        self._path = os.path.join(tempfile.gettempdir(), f"hydra-bell-{name}")
-        for kind in (ANYTHING, NEW_WORK, MUCH_WORK):
-            with suppress(OSError):
-                os.close(os.open(self._path + kind, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        self._path = ""
+        with suppress(OSError):
+            self._path = os.path.join(user_folder(), f"bell-{name}")
+            for kind in (ANYTHING, NEW_WORK, MUCH_WORK):
+                os.close(os.open(self._path + kind, OPENING | os.O_CREAT, 0o600))
 
     def ring(self, due_count: int) -> None:
         """After a commit that made so many due. Must not fail what was committed."""
         work = () if not due_count else (NEW_WORK,) if due_count == 1 else (MUCH_WORK,)
         for kind in (ANYTHING, *work):
             with suppress(OSError):
-                os.close(os.open(self._path + kind, os.O_RDONLY | os.O_CLOEXEC))
+                os.close(os.open(self._path + kind, OPENING))
 
     def listen(self, kind: str) -> int:
         """A descriptor that is readable when it rang; -1 where there is no listening."""
@@ -72,6 +77,7 @@ class Watch:
         read_due: Callable[[], tuple[bool, int]],
     ) -> None:
         self.kind = ANYTHING
+        self.is_listening = False  # something that this node runs waits for a message, and is told of none by itself
         self._bells = bells
         self._heads = heads
         self._read = read
@@ -92,7 +98,7 @@ class Watch:
             if now >= deadline:
                 return False
             seconds = min(watcher.look_at, deadline) - now
-            if watcher.ear.listen(seconds if again is None else min(seconds, again), watcher.is_called):
+            if watcher.ear.listen(seconds if again is None else min(seconds, again), partial(self._is_called, watcher)):
                 watcher.look_at = 0.0
 
     def _look(self, watcher: Watcher) -> bool:
@@ -102,7 +108,7 @@ class Watch:
         watcher.look_at = time.monotonic() + pause * random.uniform(1 - JITTER, 1 + JITTER)
         if state == watcher.state:
             return False
-        is_told = watcher.state is None or self.kind == ANYTHING or self._is_work(watcher)
+        is_told = watcher.state is None or self.kind == ANYTHING or self.is_listening or self._is_work(watcher)
         watcher.state = state  # only now: a look that failed has told nobody
         return is_told
 
@@ -110,6 +116,9 @@ class Watch:
         due_before = watcher.due_at
         is_ready, watcher.due_at = self._read_due()
         return is_ready or (watcher.due_at != due_before and watcher.is_called())
+
+    def _is_called(self, watcher: Watcher) -> bool:
+        return self.is_listening or watcher.is_called()
 
     def _watcher(self) -> Watcher:
         """This thread's and this process's own: an ear carried over a fork would hear for its parent, too."""

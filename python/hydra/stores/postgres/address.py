@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from hydra.errors import ConfigError
-from hydra.stores.urls import refuse_ambiguous, without_password
+from hydra.stores.urls import refuse_ambiguous, without_driver, without_password
 
 CONNECT_SECONDS = 5
 USER_TIMEOUT_MILLISECONDS = 5_000
@@ -54,7 +54,7 @@ def parse_address(url: str) -> Address:
     if listen == "off":
         target = None
     elif direct:
-        target = _complete(direct, direct)
+        target = _complete(without_driver(direct), direct)
     else:
         target = None if pooler == "transaction" else conninfo
     return Address(without_password(url), conninfo, pooler == "transaction", target)

@@ -9,11 +9,22 @@ from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.postgres.arrays import bigints, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.heads import Heads
-from hydra.stores.postgres.mailbox import by_execution
+from hydra.stores.postgres.mailbox import FIRST_PAGE, pages
+from hydra.stores.postgres.parking import park
 from hydra.stores.postgres.session import Result
-from hydra.stores.rows import to_claimed
+from hydra.stores.rows import (
+    CLAIM_BYTES,
+    MAX_EXECUTION_BYTES,
+    TOO_LARGE,
+    first_part,
+    never_so_far,
+    to_claimed,
+    too_large,
+)
 
 Write = Callable[..., list[Result]]
+
+LIMITS = {"bytes": CLAIM_BYTES, "bytes_max": MAX_EXECUTION_BYTES}
 
 
 def claim(
@@ -28,12 +39,16 @@ def claim(
         "ranks": bigints([rank for rank, _ in places]),
         "run_ats": bigints([run_at for _, run_at in places]),
     }
+    # guard R12: the records are read by a later statement than the claim
     marked, recorded, messages = write(
-        ("claim", {**fence(namespace, node), **queues, "slots": slots, "now": now}),
+        ("claim", {**fence(namespace, node), **queues, "slots": slots, "now": now, **LIMITS}),
         ("claimed_records", {"node": node.id, "now": now}),
-        ("claimed_messages", {"node": node.id, "now": now}),
+        ("claimed_messages", {"node": node.id, "now": now, **FIRST_PAGE}),
     )
     claimed = _claimed(node, marked, recorded, messages)
+    for row in marked.rows:
+        if row[0] is not None and (size := row[-1]) is not None:
+            park(write, namespace, node.id, [never_so_far(row[0])], TOO_LARGE, too_large(int(size)), now)
     ended = time.monotonic()
     heads.learn(places, ((each.workflow, each.priority, each.run_at) for each in claimed), ended - began, ended)
     claimed.sort(key=lambda execution: (-execution.priority, execution.run_at, execution.id))
@@ -41,12 +56,14 @@ def claim(
 
 
 def recover(write: Write, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
-    """What a claim took whose reply was lost (R16)."""
-    wanted = uuids([id for id in ids if is_uuid(id)])
+    """The first of what a claim took whose reply was lost (R16), as many as a claim may bring."""
+    asked = [id for id in ids if is_uuid(id)]
+    (sized,) = write(("recovered_sizes", {"ids": uuids(asked)}))
+    wanted = uuids(first_part(asked, {id: int(size) for id, size in sized.rows}))
     owned, recorded, messages = write(
         ("recovered_executions", {**fence(namespace, node), "ids": wanted}),
         ("recovered_records", {"ids": wanted}),
-        ("recovered_messages", {"ids": wanted}),
+        ("recovered_messages", {"ids": wanted, **FIRST_PAGE}),
     )
     return _claimed(node, owned, recorded, messages)
 
@@ -56,9 +73,10 @@ def _claimed(node: NodeRef, executions: Result, recorded: Result, arrived: Resul
     records: dict[str, list[Record]] = {}
     for id, *values in recorded.rows:
         records.setdefault(id, []).append(Record(*values))
-    messages = by_execution(arrived)
-    return [
-        to_claimed(row, records.get(row[0], []), messages.get(row[0], ()))
-        for row in executions.rows
-        if row[0] is not None
-    ]
+    arrivals = pages(arrived)
+    claimed = []
+    for row in executions.rows:
+        if row[0] is not None and row[1] is not None:
+            messages, has_more = arrivals.get(row[0], ((), False))
+            claimed.append(to_claimed(row, records.get(row[0], []), messages, has_more=has_more))
+    return claimed

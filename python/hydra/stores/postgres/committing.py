@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from hydra.execution import FINAL, End, Ending, ExecutionCommit, NodeRef
+from hydra.execution import CANCELLED_MEANWHILE, FINAL, CommitAnswer, End, Ending, ExecutionCommit, NodeRef
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.mailbox import consuming
@@ -21,6 +21,7 @@ from hydra.stores.postgres.session import Result, Step
 Write = Callable[..., list[Result]]
 Items = Sequence[ExecutionCommit]
 
+ANSWERS = {False: CommitAnswer.WRITTEN, True: CommitAnswer.CANCELLING}
 _FINAL_KINDS = frozenset(status.value for status in FINAL)
 
 
@@ -31,8 +32,26 @@ def commit(
     commits: Items,
     now: int,
     parents_woken: Callable[[], None] = lambda: None,
-) -> list[bool]:
-    """True where it was written. Calls `parents_woken` when a child has ended."""
+) -> list[CommitAnswer]:
+    """In their order. Calls `parents_woken` when something has become due."""
+    answers = _commit(write, namespace, node, commits, now, parents_woken)
+    overruled = [
+        place
+        for place, (item, answer) in enumerate(zip(commits, answers, strict=True))
+        if not answer and item.end is not None and item.end.is_overruled(True)
+    ]
+    if overruled:  # or it is not this node's any more, and is refused again
+        end = End(Ending.RELEASED, cause=CANCELLED_MEANWHILE)
+        items = [msgspec.structs.replace(commits[place], end=end) for place in overruled]
+        for place, answer in zip(overruled, _commit(write, namespace, node, items, now, parents_woken), strict=True):
+            answers[place] = CommitAnswer.CANCELLING if answer else CommitAnswer.REFUSED
+        parents_woken()  # and whoever may claim them
+    return answers
+
+
+def _commit(
+    write: Write, namespace: str, node: NodeRef, commits: Items, now: int, parents_woken: Callable[[], None]
+) -> list[CommitAnswer]:
     common = {**fence(namespace, node), "now": now}
     steps: list[Step] = []
     decided_by: dict[int, int] = {}  # the item (by identity): the last statement it is in accepts or refuses it
@@ -43,10 +62,26 @@ def commit(
             decided_by.update((id(item), len(steps)) for item in chosen)
             steps.append((name, {**common, **parameters}))
     results = write(*steps, *consuming(possible))[: len(steps)]
-    accepted = [_accepted(node, result) for result in results]
-    if any(row[1] for result in results for row in result.rows if len(row) > 1):
-        parents_woken()
-    return [id(item) in decided_by and item.id in accepted[decided_by[id(item)]] for item in commits]
+    accepted: list[dict[str, CommitAnswer]] = []
+    for (name, _), result in zip(steps, results, strict=True):
+        check_fence(node, result.rows)
+        says_cancel = name in ("commit_records", "commit_deaths")
+        accepted.append({row[0]: ANSWERS[says_cancel and bool(row[1])] for row in result.rows})
+        if name == "commit_finals" and any(row[1] for row in result.rows):
+            parents_woken()
+    refused: dict[str, CommitAnswer] = {}
+    decisions = [accepted[decided_by[id(item)]] if id(item) in decided_by else refused for item in commits]
+    return [decision.get(item.id, CommitAnswer.REFUSED) for item, decision in zip(commits, decisions, strict=True)]
+
+
+def record_crashes(write: Write, namespace: str, node_id: str, commits: Items) -> list[bool]:
+    """True where it was written: of a dead node, what it still owns."""
+    known = sorted((item for item in commits if is_uuid(item.id) and item.records and _is_gapless(item)), key=_id)
+    if not known or not is_uuid(node_id):
+        return [False] * len(commits)
+    (result,) = write(("record_crashes", {"namespace": namespace, "node": node_id, **_records(known)}))
+    written = {row[0] for row in result.rows}
+    return [item.id in written for item in commits]
 
 
 def without_input(item: ExecutionCommit) -> ExecutionCommit:
@@ -63,20 +98,22 @@ def begin_anew(write: Write, written: Items) -> None:
     write(("continue_executions", {"ids": uuids(ids), "inputs": byteas([inputs[id] for id in ids])}))
 
 
-def _accepted(node: NodeRef, result: Result) -> set[str]:
-    check_fence(node, result.rows)
-    return {row[0] for row in result.rows}
-
-
 def _is_gapless(item: ExecutionCommit) -> bool:
     return all(record.seq == item.records[0].seq + place for place, record in enumerate(item.records))
 
 
 def _rounds(commits: Items) -> list[list[ExecutionCommit]]:
-    """Each execution at most once in a round, its items in order; sorted by id, the order in which rows are locked."""
+    """Each execution at most once in a round, its items in order; sorted by id, the order in which rows are locked.
+
+    Nothing follows the end of a claim that a cancel may overrule: it is decided again, after all rounds."""
     rounds: list[list[ExecutionCommit]] = []
     seen: dict[str, int] = {}
+    ended: set[tuple[str, int]] = set()
     for item in commits:
+        if (item.id, item.epoch) in ended:
+            continue
+        if item.end is not None and item.end.is_overruled(True):
+            ended.add((item.id, item.epoch))
         place = seen.get(item.id, 0)
         seen[item.id] = place + 1
         if place == len(rounds):
@@ -103,8 +140,8 @@ def _statements(items: Items) -> list[tuple[str, Items, dict[str, object]]]:
         ends = [item.end for item in other if item.end is not None]
         wake_ats, wake_seqs = bigints([end.wake_at for end in ends]), integers([end.wake_seq for end in ends])
         parameters = {**_ends(other), **_records(other), "wake_ats": wake_ats, "wake_seqs": wake_seqs}
-        parameters["item_heirs"] = texts([item.heir for item in other])
-        parameters["heirs"] = uuids(sorted({item.heir for item in other if item.heir}))
+        parameters["item_heirs"] = texts([item.successor for item in other])
+        parameters["heirs"] = uuids(sorted({item.successor for item in other if item.successor}))
         found.append(("commit_ends", other, parameters))
     return found
 
@@ -151,6 +188,7 @@ def _ends(items: Items) -> dict[str, object]:
         "payloads": byteas([end.payload for end in ends]),
         "cause_seqs": integers([end.cause_seq for end in ends]),
         "causes": texts([end.cause for end in ends]),
+        "stands": integers([not end.is_overruled(True) for end in ends]),
     }
 
 

@@ -19,17 +19,18 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from hydra.errors import StoreUnavailable
-from hydra.stores.postgres.address import Address
-from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain
-from hydra.stores.postgres.session import Result, Session, Step
+from hydra.stores.postgres.address import CONNECT_SECONDS, Address
+from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain, pooler_between
+from hydra.stores.postgres.session import PostgresSession, Result, Step
 
 IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
+CONNECT_SECONDS_MIN = 2  # libpq waits for no less
 WRITE_WAIT_SECONDS = 15.0  # for a server that accepts but never answers; a node waits a part of its lease
 READ_WAIT_SECONDS = 65.0
 ISOLATION = {"default_transaction_isolation": "read committed"}  # R28; behind a pooler nothing short of BEGIN says so
 WRITE_SETTINGS = {
-    **ISOLATION,
+    **ISOLATION,  # guard R28: a session is READ COMMITTED whatever the database defaults to
     # The same plan whatever the statistics say: each statement has one index, named in its file. Where a table that
     # grows is joined, the files write `x = any(array[y])`: only a look-up in x's index serves that, never a walk
     # through all of it.
@@ -54,7 +55,7 @@ class Database:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._write_wait_seconds = WRITE_WAIT_SECONDS
-        self.read_wait_seconds = READ_WAIT_SECONDS  # of readers opened from now on
+        self._read_wait_seconds = READ_WAIT_SECONDS
         self._start()
         os.register_at_fork(after_in_child=_Forked(self))
 
@@ -63,9 +64,9 @@ class Database:
         self._depth = 0
         self._begun = False
         self._failed = False
-        self._writer: Session | None = None
+        self._writer: PostgresSession | None = None
         self._writer_number = 0
-        self._readers: list[Session] = []
+        self._readers: list[PostgresSession] = []
         self._committed: list[Callable[[], None]] = []
 
     @property
@@ -86,6 +87,15 @@ class Database:
             self._write_wait_seconds = seconds
             if self._writer is not None:
                 self._writer.close()
+
+    @property
+    def read_wait_seconds(self) -> float:
+        return self._read_wait_seconds
+
+    @read_wait_seconds.setter
+    def read_wait_seconds(self, seconds: float) -> None:
+        self._read_wait_seconds = seconds
+        self._forget_readers()  # each keeps the limit that it was opened with
 
     def write(self, *steps: Step) -> list[Result]:
         """Run the statements as one transaction, or as part of the one that is open; all or nothing."""
@@ -124,6 +134,20 @@ class Database:
                     self._begun = self._failed = False
                     self._committed.clear()
 
+    def write_together(self, work: Callable[[], T]) -> T:
+        """One transaction of several flushes, begun again when it lost a deadlock; or a part of the one that is open,
+        whose owner begins again."""
+        for remaining in reversed(range(TRY_COUNT)):
+            try:
+                with self.transaction():
+                    return work()
+            except StoreUnavailable as error:
+                lost = isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate in RETRIED
+                if self._depth or not lost or not remaining:
+                    raise
+            time.sleep(_pause_seconds())
+        raise AssertionError("the last try returns or raises")
+
     @contextmanager
     def part(self) -> Iterator[None]:
         """A verb: when it fails within an open transaction, that one cannot commit, whoever swallows the error."""
@@ -152,12 +176,14 @@ class Database:
             return [result.rows for result in session.run(steps, self._prelude(self._read_settings()))]
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> Iterator[PostgresSession]:
         """A reader of one's own for a moment."""
         session = self._take_reader()
         try:
             yield session
         except psycopg.Error as error:
+            if not session.is_usable:
+                self._forget_readers()
             raise self.explained(error) from error
         finally:
             if session.is_usable and len(self._readers) < IDLE_READER_COUNT:
@@ -177,12 +203,21 @@ class Database:
         """
         first = {name: value for name, value in settings.items() if name != MODE}
         try:
-            connection = kind.connect(self._conninfo(first), autocommit=True, prepare_threshold=None)
+            conninfo = make_conninfo(self._conninfo(first), connect_timeout=self._connect_seconds())
+            connection = kind.connect(conninfo, autocommit=True, prepare_threshold=None)
             if MODE in settings and not self.address.is_pooled:
                 connection.execute(f"set {MODE} = {settings[MODE]}")
             return connection
         except psycopg.Error as error:
             raise self.explained(error) from error
+
+    def check_sessions(self) -> None:
+        """A session has the settings that it asked for, unless a pooler that the URL does not name swallowed them."""
+        if not self.address.is_pooled:
+            with self.reading() as session:
+                [[(has_settings,)]] = [result.rows for result in session.run([("has_settings", {})])]
+            if not has_settings:
+                raise pooler_between(self.address.url)
 
     def close(self) -> None:
         with self._mutex:
@@ -203,7 +238,7 @@ class Database:
             except psycopg.Error as error:
                 if error.sqlstate not in RETRIED or not remaining:
                     raise self._lost(error, outcome="unknown") from error
-            time.sleep(random.uniform(0.001, 0.02))
+            time.sleep(_pause_seconds())
         raise AssertionError("the last try returns or raises")
 
     def _send(self, steps: Sequence[Step]) -> list[Result]:
@@ -253,13 +288,16 @@ class Database:
             self._writer.close()
         return self.explained(error, outcome=outcome if failed else None)
 
-    def _writing(self) -> Session:
+    def _writing(self) -> PostgresSession:
+        # What the server ended while it stood idle is replaced before anything is sent, so nothing is in doubt.
+        if self._writer is not None and not self._begun and self._writer.is_usable and self._writer.is_stale():
+            self._writer.close()
         if self._writer is None or not self._writer.is_usable:
             if self._begun:
                 message = f"the connection to the database `{self.address.url}` was lost in a transaction"
                 raise StoreUnavailable(f"{message}; nothing of it happened")
             connection = self.connect(self._write_settings())
-            self._writer = Session(connection, self._write_wait_seconds, prepares=not self.address.is_pooled)
+            self._writer = PostgresSession(connection, self._write_wait_seconds, prepares=not self.address.is_pooled)
             self._writer_number += 1
         return self._writer
 
@@ -272,17 +310,24 @@ class Database:
             **DURABLE,
             "lock_timeout": f"{max(1, milliseconds * 0.7):.0f}ms",
             "statement_timeout": f"{max(1, milliseconds * 0.9):.0f}ms",
+            # guard R20: the server ends a session that stands still in a transaction
             "idle_in_transaction_session_timeout": f"{max(1, milliseconds * 1.3):.0f}ms",
         }
 
-    def _take_reader(self) -> Session:
+    def _take_reader(self) -> PostgresSession:
         while self._readers:
             with suppress(IndexError):
                 session = self._readers.pop()
                 if not session.is_stale():
                     return session
                 session.close()
-        return Session(self.connect(self._read_settings()), self.read_wait_seconds, prepares=False)
+        return PostgresSession(self.connect(self._read_settings()), self.read_wait_seconds, prepares=False)
+
+    def _forget_readers(self) -> None:
+        """Where one was lost the others lead to the same server, and waiting for each would add up."""
+        while self._readers:
+            with suppress(IndexError):
+                self._readers.pop().close()
 
     def _read_settings(self) -> dict[str, str]:
         return {**READ_SETTINGS, "statement_timeout": f"{max(1, 920 * self.read_wait_seconds):.0f}ms"}
@@ -293,6 +338,12 @@ class Database:
             return ()
         values = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         return (b"set transaction isolation level read committed", f"select {values}".encode())
+
+    def _connect_seconds(self) -> int:
+        """As the URL says or by default; a server that is stopped takes a node no more of its lease than a write."""
+        given = int(conninfo_to_dict(self.address.conninfo).get("connect_timeout") or CONNECT_SECONDS)
+        longest = max(CONNECT_SECONDS_MIN, int(self._write_wait_seconds))
+        return min(given, longest) if given > 0 else longest
 
     def _conninfo(self, settings: Mapping[str, str]) -> str:
         if self.address.is_pooled:
@@ -315,3 +366,8 @@ class _Forked:
         database = self._database()
         if database is not None:
             database._start()  # psycopg closes no connection that another process opened
+
+
+def _pause_seconds() -> float:
+    """Before a transaction that lost a deadlock is tried again."""
+    return random.uniform(0.001, 0.02)

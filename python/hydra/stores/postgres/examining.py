@@ -13,8 +13,8 @@ from hydra.stores.postgres.database import DURABLE, Database
 from hydra.stores.postgres.statements import statements
 from hydra.stores.store import Finding, Severity
 
-OPEN_SECONDS_MAXIMUM = 300
-CONNECTIONS_SHARE_MAXIMUM = 0.8
+MAX_OPEN_SECONDS = 300
+MAX_CONNECTIONS_SHARE = 0.8
 WEAK_COMMITS = frozenset({"off", "false"})
 COMMIT = "synchronous_commit"
 CALLERS_COMMIT = "synchronous_commit of callers"  # of sessions that are not hydra's own
@@ -136,7 +136,7 @@ def _judge_isolation(settings: Mapping[str, str]) -> Finding:
 
 def _judge_connections(maximum: int, count: int) -> Finding:
     told = f"{count} of {maximum} connections are in use"
-    if count > maximum * CONNECTIONS_SHARE_MAXIMUM:
+    if count > maximum * MAX_CONNECTIONS_SHARE:
         return Finding(Severity.WARNING, "connections", f"{told}; a node needs five, raise `max_connections`")
     return Finding(Severity.OK, "connections", told)
 
@@ -146,7 +146,7 @@ def _judge_open_transactions(state: ServerState) -> Finding:
     if state.prepared_count:
         sentence = f"{state.prepared_count} prepared transactions keep dead rows alive; commit them or roll them back"
         return Finding(Severity.WARNING, subject, sentence)
-    if state.oldest_transaction_seconds > OPEN_SECONDS_MAXIMUM:
+    if state.oldest_transaction_seconds > MAX_OPEN_SECONDS:
         sentence = f"one has been open for {state.oldest_transaction_seconds} s and keeps dead rows alive; end it"
         return Finding(Severity.WARNING, subject, sentence)
     return Finding(Severity.OK, subject, "none is old")

@@ -62,6 +62,8 @@ def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> Hy
         return PayloadError(f"a value is larger than the database `{url}` can hold")
     if code == _CROWDED or (not code and any(words in str(error) for words in _CROWDED_WORDS)):
         return ConnectionsUsedUp(f"the database `{url}` {_UNAVAILABLE[_CROWDED]} ({_first_line(error)})")
+    if "unsupported startup parameter" in str(error):
+        return pooler_between(url)
     if not code and _is_refused(str(error)):
         return ConfigError(f"the database `{url}` cannot be entered: {_first_line(error)}")
     meaning = _UNAVAILABLE.get(code) or _CLASSES.get(code[:2])
@@ -69,6 +71,11 @@ def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> Hy
         return None
     message = f"the database `{url}` {meaning or 'does not answer'} ({_first_line(error)})"
     return StoreUnavailable(message, outcome=outcome)
+
+
+def pooler_between(url: str) -> ConfigError:
+    remedy = "add `pooler=transaction` to the query of the URL, and leave PgBouncer in its transaction mode"
+    return ConfigError(f"PgBouncer, or a pooler like it, stands before the database `{url}`: {remedy}")
 
 
 def _is_refused(words: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hydra.errors import NotFound
 from hydra.execution import Submitted
-from hydra.forking import Fork
+from hydra.records.forks import Fork
 from hydra.stores.postgres.arrays import uuids
 from hydra.stores.postgres.session import Result
 from hydra.stores.postgres.submission import submit

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NoReturn
 
 import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.sql import Composable
 
 from hydra.errors import NonRetryable
@@ -29,6 +30,24 @@ class LentConnection(psycopg.Connection[Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.cursor_factory = LentCursor
+
+    def lend(self) -> LentConnection:
+        """Another object of the same session, for a function: what it makes of it (converters, factories, handlers,
+        prepared statements, a lock that is held) is no other's."""
+        lent_one = LentConnection(self.pgconn)
+        lent_one.autocommit, lent_one.prepare_threshold = True, None
+        lent_one.is_under_way = self.is_under_way
+        lent_one.is_lent = True
+        return lent_one
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a query is still under way in the session, or a pipeline open."""
+        is_active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
+        return is_active or self.pgconn.pipeline_status != PipelineStatus.OFF
+
+    def __del__(self, *arguments: Any) -> None:
+        """The session is its owner's to close; the driver would warn of each object that was lent."""
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         try:

@@ -2,43 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from hydra.execution import ExecutionCommit, Message, RecordKind, Status
+from hydra.execution import FINAL, ExecutionCommit, Message, NodeRef, RecordKind, Status
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
+from hydra.stores.postgres.fence import fence
 from hydra.stores.postgres.session import Result, Step
+from hydra.stores.rows import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, cut_page, expiring
+from hydra.stores.store import Clash
 
 Write = Callable[..., list[Result]]
 
+PAGE = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
+FIRST_PAGE = {**PAGE, "number": BEFORE_ALL}
 
-def signal(write: Write, namespace: str, messages: Sequence[Message], now: int) -> list[Status | None]:
-    """The status before."""
+
+TRIES = 3  # of a signal whose execution was not there, and is open again when that is looked at
+
+
+def signal(write: Write, namespace: str, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
+    """The status before; of what is final, the status after the statement that found it so."""
+    for _ in range(TRIES):
+        answers, is_sure = _signal(write, namespace, messages, now)
+        if is_sure:
+            break
+    return answers
+
+
+def _signal(
+    write: Write, namespace: str, messages: Sequence[Message], now: int
+) -> tuple[list[Status | Clash | None], bool]:
     known = [message for message in messages if is_uuid(message.execution_id)]
-    ids = {"namespace": namespace, "ids": uuids(sorted({message.execution_id for message in known}))}
+    counts = Counter(message.execution_id for message in known)
+    sorted_ids = sorted(counts)
+    ids = {"namespace": namespace, "ids": uuids(sorted_ids)}
     places = {
         "execution_ids": uuids([message.execution_id for message in known]),
         "message_ids": uuids([message.id for message in known]),
     }
     contents = {
         "sent_ats": bigints([message.sent_at for message in known]),
+        "places": integers(range(len(known))),
+        "message_counts": integers([counts[id] for id in sorted_ids]),
         "names": texts([message.name for message in known]),
         "payloads": byteas([message.payload for message in known]),
     }
-    states, woken, _ = write(
-        ("states", ids), ("signal", {**ids, **places, **contents, "now": now}), ("forget_consumed", places)
+    woken, _, clashing, states = write(
+        ("signal", {**ids, **places, **contents, "now": now}),
+        ("forget_consumed", places),  # guard R17: a message that was consumed is not put again
+        ("clashing_messages", {**places, **contents}),
+        ("states", ids),
     )
+    took = {id for id, _ in woken.rows}
     before = {id: Status(status) for id, status in (*states.rows, *woken.rows)}
-    return [before.get(message.execution_id) for message in messages]
+    clashes = {id(known[place]) for (place,) in clashing.rows}
+    is_sure = all(id in took or status in FINAL for id, status in before.items())
+    return [Clash.MESSAGE if id(m) in clashes else before.get(m.execution_id) for m in messages], is_sure
 
 
-def by_execution(result: Result) -> dict[str, list[Message]]:
-    """In the order of arrival."""
+def pages(result: Result) -> dict[str, tuple[list[Message], bool]]:
+    """By execution its first messages, in the order of arrival; whether there are more."""
     found: dict[str, list[Message]] = {}
     for row in result.rows:
         message = Message(*row)
         found.setdefault(message.execution_id, []).append(message)
-    return found
+    return {id: cut_page(messages) for id, messages in found.items()}
+
+
+def owned_messages(node_id: str, listening: Mapping[str, int]) -> Step:
+    """The next page of each execution that listens."""
+    known = {id: number for id, number in listening.items() if is_uuid(id)}
+    numbers = {"ids": uuids(list(known)), "numbers": bigints(list(known.values()))}
+    return "owned_messages", {"node": node_id, **numbers, **PAGE}
+
+
+def read_arrivals(write: Write, namespace: str, node: NodeRef, commits: Sequence[ExecutionCommit]) -> Arrivals:
+    """What is there for the waits that these say are over; all their executions are locked from now on."""
+    expected = [(id, name) for id, names in expiring(commits).items() if is_uuid(id) for name in sorted(set(names))]
+    ids = uuids(sorted({commit.id for commit in commits if is_uuid(commit.id)}))
+    waits = {"execution_ids": uuids([id for id, _ in expected]), "names": texts([name for _, name in expected])}
+    locked, found = write(("lock_commit", {**fence(namespace, node), "ids": ids}), ("expected_messages", waits))
+    return Arrivals((Message(*row) for row in found.rows), dict(locked.rows))
 
 
 def consuming(commits: Sequence[ExecutionCommit]) -> list[Step]:

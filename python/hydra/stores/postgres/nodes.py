@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from hydra.errors import ConfigError, LeaseLost
-from hydra.execution import Message, NodeInfo, NodeRef
-from hydra.family import PURGED
-from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts
+from hydra.execution import NodeInfo, NodeRef
+from hydra.records.child_records import PURGED
+from hydra.stores.postgres.admitting import register_limits
+from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
+from hydra.stores.postgres.mailbox import owned_messages, pages
 from hydra.stores.postgres.session import Result, Step
-from hydra.stores.rows import MESSAGES_PER_BEAT
-from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
+from hydra.stores.rows import encode_labels, to_attention
+from hydra.stores.store import Beat, Owned, WorkflowInfo
 
 PEER_TRY_COUNT = 40
 PEER_PAUSE_SECONDS = 0.005
@@ -32,6 +33,8 @@ def register_node(write: Write, namespace: str, info: NodeInfo, now: int) -> Nod
         "code_version": info.code_version,
         "workers": info.workers,
         "lock_path": info.lock_path,
+        "labels": encode_labels(info.labels),
+        "places": info.places,
         "now": now,
     }
     if not is_uuid(info.id):
@@ -53,27 +56,35 @@ def register_workflows(write: Write, namespace: str, node: NodeRef, workflows: S
                 "signatures": byteas([workflow.signature for workflow in workflows]),
                 "timeouts_us": bigints([workflow.timeout_us for workflow in workflows]),
                 "code_versions": texts([workflow.code_version for workflow in workflows]),
+                "labels": texts([encode_labels(workflow.labels) for workflow in workflows]),
+                "served": texts([workflow.name for workflow in workflows if workflow.is_served]),
             },
         )
     )
     check_fence(node, registered.rows)
+    register_limits(write, namespace, [limit for workflow in workflows for limit in workflow.limits])
 
 
-def heartbeat_node(write: Write, namespace: str, node: NodeRef, now: int, *more: Step) -> Beat:
+def heartbeat_node(
+    write: Write, namespace: str, node: NodeRef, now: int, listening: Mapping[str, int], *more: Step
+) -> Beat:
     """`more` is done in the same flush."""
     beaten, attention, _, messages, clock, *_ = write(
         ("heartbeat", {**fence(namespace, node), "now": now}),
-        ("attention", {"node": node.id}),
-        ("tell_adopters", {"now": now, "purged": PURGED}),
-        ("owned_messages", {"node": node.id, "limit": MESSAGES_PER_BEAT}),
+        ("attention", {"namespace": namespace, "node": node.id}),
+        ("tell_late", {"now": now, "purged": PURGED}),
+        owned_messages(node.id, listening),
         ("now", {}),
         *more,
     )
     rows = beaten.rows
     check_fence(node, rows)
     running_count, counter = rows[0]
-    asked = [Attention(*row) for row in sorted(attention.rows)]
-    return Beat(running_count, asked, [Message(*row) for row in messages.rows], counter, clock.rows[0][0])
+    asked, must_drain = to_attention(sorted(attention.rows))
+    pages_of = pages(messages)
+    found = [message for page, _ in pages_of.values() for message in page]
+    unread = [id for id, (_, has_more) in pages_of.items() if has_more]
+    return Beat(running_count, asked, found, unread, counter, clock.rows[0][0], must_drain)
 
 
 def resync(write: Write, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
@@ -90,10 +101,6 @@ def unregister_node(write: Write, namespace: str, node: NodeRef) -> None:
     _, ended = write(("lock_node", fence(namespace, node)), ("unregister_node", fence(namespace, node)))
     if not ended.row_count:
         raise LeaseLost(f"node `{node.id}` is not registered any more")
-
-
-def to_node(row: tuple[Any, ...]) -> NodeState:
-    return NodeState(NodeInfo(*row[:8]), *row[8:])
 
 
 def mark_dead(write: Write, namespace: str, node_id: str, counter: int | None) -> bool:
@@ -113,8 +120,10 @@ def mark_dead(write: Write, namespace: str, node_id: str, counter: int | None) -
     return marked.row_count == 1
 
 
-def return_executions(write: Write, namespace: str, now: int, limit: int) -> int:
+def return_executions(write: Write, namespace: str, now: int, limit: int, sparing: Sequence[str]) -> int:
     """Nodes are found empty before a batch is returned, so no scan trusts its own return (R8)."""
     own = {"namespace": namespace}
-    _, returned = write(("empty_nodes", own), ("return_executions", {**own, "now": now, "limit": limit}))
+    values = {**own, "now": now, "limit": limit, "sparing": uuids([id for id in sparing if is_uuid(id)])}
+    # guard R8: a batch that was returned does not prove a node empty
+    _, returned = write(("empty_nodes", own), ("return_executions", values))
     return returned.row_count

@@ -1,4 +1,5 @@
-"""Parks what a failover has set back behind what a node knows (R19). Never touches what runs or is final."""
+"""Parks what a failover has set back behind what a node knows (R19). Never touches what is final or runs on a living
+node."""
 
 from __future__ import annotations
 
@@ -25,5 +26,6 @@ def park(
         "reason": reason,
         "now": now,
     }
-    (parked,) = write(("park", values))
+    of_dead = {name: values[name] for name in ("namespace", "ids", "now")}
+    _, parked = write(("return_known", of_dead), ("park", values))
     return [id for (id,) in parked.rows]

@@ -9,11 +9,10 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import Claim, Message, Record, Snapshot, Status
+from hydra.stores import loads
 from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
-from hydra.stores.rows import to_snapshot
+from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot
 from hydra.stores.store import Filter, Stats
-
-UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
 
 _LISTS: dict[Status | None, str] = {
     None: "list_newest",
@@ -76,6 +75,10 @@ def read_records(read: Read, namespace: str, id: str) -> list[Record]:
     return [Record(*values) for _, *values in read(("records", _those(namespace, [id])))[0]]
 
 
+def read_waits(read: Read, namespace: str, id: str) -> list[Record]:
+    return [Record(*row) for row in read(("waits", {**_those(namespace, [id]), "limit": WAITS_LOOKED_THROUGH}))[0]]
+
+
 def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
     inputs, recorded = read(("inputs", _those(namespace, ids)), ("records", _those(namespace, ids)))
     found: dict[str, tuple[bytes, list[Record]]] = {id: (content, []) for id, content in inputs}
@@ -95,16 +98,29 @@ def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:
 
 def read_stats(read: Read, namespace: str) -> Stats:
     own = {"namespace": namespace}
-    counted, oldest, alive, unclaimed = read(
+    counted, due, oldest, nodes, servers, labels, paused = read(
         ("counts", own),
+        ("due_counts", {**own, "limit": loads.COUNT_LIMIT}),
         ("oldest_due", own),
-        ("nodes_alive", own),
-        ("unclaimed", {**own, "limit": UNCLAIMED_COUNT_LIMIT}),
+        ("nodes", own),
+        ("servers", own),
+        ("labels", own),
+        ("pauses", own),
     )
     counts: dict[str, dict[str, int]] = {}
     for workflow, status, count in counted:
         counts.setdefault(workflow, {})[status] = count
-    return Stats(counts, oldest[0][0], alive[0][0], dict(unclaimed))
+    return loads.stats_of(
+        loads.Read(
+            counts,
+            dict(due),
+            [(workflow, at) for workflow, at in oldest],
+            list(map(to_node, nodes)),
+            to_servers(servers),
+            to_labels(labels),
+            list(map(to_pause, paused)),
+        )
+    )
 
 
 def read_pending_count(read: Read, namespace: str, limit: int) -> int:

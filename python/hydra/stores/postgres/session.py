@@ -38,7 +38,7 @@ class Result(NamedTuple):
     row_count: int  # written or read
 
 
-class Session:
+class PostgresSession:
     """For one thread at a time."""
 
     def __init__(self, connection: psycopg.Connection[TupleRow], reply_seconds: float, prepares: bool) -> None:

@@ -1,20 +1,25 @@
-"""The SQL files beside this module, each one statement, loaded once. Never builds SQL."""
+"""The SQL files beside this module, each one statement, loaded once. What several share is one of `clauses/*.sql`,
+which is put where they name it. Never builds SQL otherwise.
+"""
 
 from __future__ import annotations
 
 import functools
-from importlib import resources
+
+from hydra.stores.postgres.splicing import splice
+from hydra.stores.sql_files import read_folder
 
 
 def _load(folder: str) -> dict[str, bytes]:
-    files = resources.files(__package__).joinpath(folder).iterdir()
-    return {file.name.removesuffix(".sql"): file.read_bytes() for file in files if file.name.endswith(".sql")}
+    return {name: text.encode() for name, text in read_folder(__package__, folder).items()}
 
 
 @functools.cache
 def statements() -> dict[str, bytes]:
-    """Name to SQL."""
-    return _load("sql")
+    """Name to SQL, as it is sent."""
+    clauses = read_folder(__package__, "clauses")
+    texts = read_folder(__package__, "sql")
+    return {name: splice(name, text, clauses).encode() for name, text in texts.items()}
 
 
 @functools.cache

@@ -5,13 +5,18 @@ from __future__ import annotations
 import builtins
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+
+import msgspec
 
 from hydra.errors import SchemaError
 from hydra.execution import (
+    TIMED_OUT,
     Claim,
     Claimed,
+    CommitAnswer,
+    End,
     Ending,
     ExecutionCommit,
     Message,
@@ -23,21 +28,30 @@ from hydra.execution import (
     Status,
     Submission,
     Submitted,
+    as_answered,
+    is_refused,
 )
-from hydra.forking import Fork
+from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
+from hydra.stores import reuse
+from hydra.stores.acts import Act
+from hydra.stores.deleting import Deleted
 from hydra.stores.postgres import (
+    acts,
+    admitting,
     auditing,
     callers,
+    cancelling,
+    child_executions,
     claiming,
     committing,
     examining,
-    family,
     forking,
     mailbox,
     nodes,
     orders,
     parking,
+    pausing,
     progress,
     purging,
     reading,
@@ -53,7 +67,26 @@ from hydra.stores.postgres.news import DONE, READY, Announcer
 from hydra.stores.postgres.session import Result
 from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
-from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.rescheduling import Reschedule, Rescheduled
+from hydra.stores.rows import expiring, to_node, to_servers, to_workflow
+from hydra.stores.store import (
+    NOBODY,
+    Advanced,
+    Beat,
+    Clash,
+    Filter,
+    Finding,
+    KeyUse,
+    LimitState,
+    LimitUse,
+    NodeState,
+    Owned,
+    Pause,
+    PauseKind,
+    Stats,
+    Violation,
+    WorkflowInfo,
+)
 
 FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
 FOLD_ROWS = 50_000
@@ -63,7 +96,7 @@ _DONE_ENDINGS = frozenset({Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED})
 
 
 class PostgresStore:
-    """See `hydra.stores.store.Store`. Opens lazily, and anew after a fork."""
+    """See `hydra.stores.store.Store`. Opens lazily, and again after a fork."""
 
     def __init__(self, url: str, namespace: str) -> None:
         address = parse_address(url)
@@ -104,14 +137,16 @@ class PostgresStore:
     # life
 
     def open(self, *, migrate: bool = True) -> None:
+        self._database.check_sessions()
         if not schema.is_current(self._database):
             if not migrate:
                 message = f"the database `{self.url}` has no tables of this hydra's version"
                 raise SchemaError(f"{message}; run `hydra migrate`")
             schema.migrate(self._database, is_asked=False)
-        schema.check_locks(self._database)
+        schema.check_locks(self._database)  # guard R9: opening proves that share locks block
 
     def migrate(self) -> tuple[int, int]:
+        self._database.check_sessions()
         return schema.migrate(self._database)
 
     def close(self) -> None:
@@ -131,7 +166,9 @@ class PostgresStore:
     # programs
 
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        with self._database.part():
+        # A key that is freed stays locked until its successor is there: that takes a transaction of several flushes.
+        is_reusing = any(map(reuse.is_reusing, submissions))
+        with self._database.transaction() if is_reusing else self._database.part():
             answers = submission.submit(self._database.write, self.namespace, submissions, now)
             self._announce(READY, len(submissions))
             return answers
@@ -139,9 +176,21 @@ class PostgresStore:
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
         with callers.joined(connection, self._database) as run:
             answers = submission.submit(run, self.namespace, submissions, now)
-            if any(answer.conflict for answer in answers):
+            if any(map(is_refused, submissions, answers)):
                 run(callers.UNDO)
             return answers
+
+    def signal_in(
+        self, connection: object, messages: Sequence[Message], now: int
+    ) -> builtins.list[Status | Clash | None]:
+        with callers.joined(connection, self._database) as run:
+            return mailbox.signal(run, self.namespace, messages, now)
+
+    def request_cancel_in(
+        self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
+    ) -> builtins.list[Status | None]:
+        with callers.joined(connection, self._database) as run:
+            return cancelling.request_cancel(run, self.namespace, ids, now, [] if undo else ids)
 
     def fork(self, fork: Fork, now: int) -> Submitted:
         with self._database.transaction():
@@ -150,20 +199,21 @@ class PostgresStore:
             return answer
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
-        with self._database.part():
-            families = orders.with_descendants(self._database.read, ids)
-            forced = [] if undo else ids
-            statuses = orders.request_cancel(self._database.write, self.namespace, families, now, forced)
+        def cancel() -> builtins.list[Status | None]:
+            statuses = cancelling.request_cancel(self._database.write, self.namespace, ids, now, [] if undo else ids)
             self._announce(DONE)
             self._announce(READY)
-            found = dict(zip(families, statuses, strict=True))
-            return [found.get(id) for id in ids]
+            return statuses
+
+        return self._database.write_together(cancel)
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        with self._database.part():
+        def retry() -> builtins.list[Status | None]:
             statuses = orders.retry(self._database.write, self.namespace, ids, now)
             self._announce(READY)
             return statuses
+
+        return self._database.write_together(retry)
 
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.part():
@@ -177,7 +227,7 @@ class PostgresStore:
             self._announce(READY)
             return statuses
 
-    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
+    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | Clash | None]:
         with self._database.part():
             statuses = mailbox.signal(self._database.write, self.namespace, messages, now)
             self._announce(READY)
@@ -208,6 +258,9 @@ class PostgresStore:
     def messages(self, id: str) -> builtins.list[Message]:
         return reading.read_messages(self._database.read, self.namespace, id)
 
+    def waits(self, id: str) -> builtins.list[Record]:
+        return reading.read_waits(self._database.read, self.namespace, id)
+
     def claims(self, id: str) -> builtins.list[Claim]:
         return reading.read_claims(self._database.read, self.namespace, id)
 
@@ -222,7 +275,7 @@ class PostgresStore:
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
         (rows,) = self._database.read(("workflows", {"namespace": self.namespace}))
-        return [WorkflowInfo(*row) for row in rows]
+        return [to_workflow(row) for row in rows]
 
     def schedules(self) -> builtins.list[ScheduleState]:
         return schedules.read_schedules(self._database.read, self.namespace)
@@ -233,9 +286,53 @@ class PostgresStore:
             self._do_scheduled(list(itertools.compress(changes, written)), now)
             return written
 
+    def pauses(self) -> builtins.list[Pause]:
+        return pausing.read_pauses(self._database.read, self.namespace)
+
+    def pause(self, pause: Pause) -> None:
+        with self._database.part():
+            pausing.pause(self._database.write, self.namespace, pause)
+        living = [node.info.id for node in self.nodes() if node.state == "alive"]
+        pausing.bar_claims(self._database.write, self.namespace, living)
+
+    def unpause(self, kind: PauseKind, name: str) -> bool:
+        with self._database.part():
+            is_gone = pausing.unpause(self._database.write, self.namespace, kind, name)
+            if is_gone and kind != PauseKind.NODE:
+                self._announce(READY, pausing.EVERYBODY)
+            return is_gone
+
+    def limits(self) -> builtins.list[LimitState]:
+        return admitting.read_limits(self._database.read, self.namespace)
+
+    def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
+        with self._database.part():
+            is_set = admitting.set_limit(self._database.write, self.namespace, kind, name, numbers)
+            self._announce(READY)
+            return is_set
+
+    def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
+        return admitting.read_use(self._database.read, self.namespace, kind, name, keys, waiting)
+
+    def key_use(self, key: str, holders: int) -> KeyUse:
+        return admitting.read_key(self._database.read, self.namespace, key, holders)
+
     def purge(self, older_than: int, limit: int) -> int:
         with self._database.part():
             return purging.purge(self._database.read, self._database.write, self.namespace, older_than, limit)
+
+    def acts(self, id: str) -> builtins.list[Act]:
+        return acts.read_acts(self._database.read, self.namespace, id)
+
+    def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
+        with self._database.transaction():
+            answer = acts.reschedule(self._database.write, self.namespace, order, now)
+            self._announce(READY)
+            return answer
+
+    def delete(self, act: Act, limit: int) -> Deleted | None:
+        with self._database.transaction():
+            return purging.delete(self._database.write, self.namespace, act, limit)
 
     def audit(self) -> builtins.list[Violation]:
         return auditing.audit(self._database, self.namespace)
@@ -257,15 +354,19 @@ class PostgresStore:
             return nodes.register_node(self._database.write, self.namespace, info, now)
 
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
-        with self._database.part():
+        has_limits = any(workflow.limits for workflow in workflows)
+        with self._database.transaction() if has_limits else self._database.part():
             nodes.register_workflows(self._database.write, self.namespace, node, workflows)
 
-    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
+    def heartbeat_node(
+        self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
+    ) -> Beat:
         with self._database.part():
             self._beat_count += 1
+            self._watch.is_listening = bool(listening)
             fold = ("fold_counts", {"namespace": self.namespace, "limit": FOLD_ROWS})
             more = () if self._beat_count % FOLD_BEATS else (fold,)
-            return nodes.heartbeat_node(self._writing(is_last), self.namespace, node, now, *more)
+            return nodes.heartbeat_node(self._writing(is_last), self.namespace, node, now, listening, *more)
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         with self._database.part():
@@ -283,19 +384,29 @@ class PostgresStore:
 
     def commit(
         self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
-    ) -> builtins.list[bool]:
+    ) -> builtins.list[CommitAnswer]:
         with self._database.part():
             endings = {item.end.kind for item in commits if item.end is not None}
-            parts = [family.take_apart(item) for item in commits]
+            parts = [child_executions.take_apart(item) for item in commits]
             begins_anew = Ending.CONTINUED in endings
             items = [committing.without_input(item) if begins_anew else item for item, _ in parts]
+            is_expiring = bool(expiring(commits))
             told = functools.partial(self._announce, READY)
-            if Ending.CANCELLED not in endings and not begins_anew and not any(spawns for _, spawns in parts):
+            is_one_flush = not begins_anew and not is_expiring and not any(spawns for _, spawns in parts)
+            stops_children = any(item.end is not None and has_stopped(item.end) for item in commits)
+            if not stops_children and is_one_flush:
                 written = committing.commit(self._writing(is_last), self.namespace, node, items, now, told)
             else:
                 with self._database.transaction():
+                    if is_expiring:
+                        items = self._decided(node, commits, items)
                     written = committing.commit(self._database.write, self.namespace, node, items, now, told)
-                    self._see_to_families(list(itertools.compress(parts, written)), now)
+                    said = [
+                        (as_answered(item, answer), spawns)
+                        for (item, spawns), answer in zip(parts, written, strict=True)
+                        if answer
+                    ]
+                    self._write_children(said, now)
                     if begins_anew:
                         committing.begin_anew(self._database.write, list(itertools.compress(commits, written)))
             if endings & _READY_ENDINGS:
@@ -304,26 +415,44 @@ class PostgresStore:
                 self._announce(DONE)
             return written
 
-    def _see_to_families(self, parts: Sequence[tuple[ExecutionCommit, builtins.list[family.Spawn]]], now: int) -> None:
-        """Children begin; what was cancelled takes its own along."""
+    def _decided(
+        self, node: NodeRef, commits: Sequence[ExecutionCommit], items: Sequence[ExecutionCommit]
+    ) -> builtins.list[ExecutionCommit]:
+        """With events in the place of expiries for which a message had come first; each commit is told of its own."""
+        arrivals = mailbox.read_arrivals(self._database.write, self.namespace, node, items)
+        decided = []
+        for commit, item in zip(commits, items, strict=True):
+            # guard R14: an expiry gives way to a message that is there
+            decided.append(msgspec.structs.replace(item, records=arrivals.decide(item)))
+            commit.arrived = item.arrived
+        return decided
+
+    def _write_children(self, parts: Sequence[child_executions.CommitParts], now: int) -> None:
+        """Children begin; what was cancelled, or ran out of time, takes its own along."""
         if spawns := [spawn for _, spawns in parts for spawn in spawns]:
-            family.spawn(self._database.write, self.namespace, spawns, now)
-        cancelled = [item.id for item, _ in parts if item.end is not None and item.end.kind == Ending.CANCELLED]
+            child_executions.spawn(self._database.write, self.namespace, spawns, now)
+        cancelled = [item.id for item, _ in parts if item.end is not None and has_stopped(item.end)]
         if cancelled:
             self.request_cancel(cancelled, now)
         self._announce(READY)
 
-    def promote(self, now: int, limit: int) -> int:
+    def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
         with self._database.part():
-            moved = timers.promote(self._database.write, self.namespace, now, limit)
+            with self._database.transaction():
+                moved, ended = timers.promote(self._database.write, self.namespace, now, limit)
+                if ended:
+                    self.request_cancel(ended, now)  # of their children; they have ended themselves
             if moved:
                 self._announce(READY, moved)
                 self._announce(DONE)
-            return moved
+        if failed is not None:
+            failed += ended
+        return moved
 
     def next_due_at(self) -> int | None:
-        due_at: int | None = self._database.read(("next_due", {"namespace": self.namespace}))[0][0][0]
-        return due_at
+        own = {"namespace": self.namespace}
+        answers = self._database.read(("next_due", own), ("next_gate_call", own))
+        return min((rows[0][0] for rows in answers if rows[0][0] is not None), default=None)
 
     def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
         with self._database.part():
@@ -363,9 +492,13 @@ class PostgresStore:
 
     def nodes(self) -> builtins.list[NodeState]:
         (rows,) = self._database.read(("nodes", {"namespace": self.namespace}))
-        found = [nodes.to_node(row) for row in rows]
+        found = [to_node(row) for row in rows]
         self._watch.node_count = sum(node.state == "alive" for node in found)
         return found
+
+    def servers(self) -> dict[str, builtins.list[str]]:
+        (rows,) = self._database.read(("servers", {"namespace": self.namespace}))
+        return to_servers(rows)
 
     def _writing(self, is_last: bool) -> Callable[..., builtins.list[Result]]:
         return self._database.write_last if is_last else self._database.write
@@ -374,12 +507,20 @@ class PostgresStore:
         with self._database.transaction():
             return nodes.mark_dead(self._database.write, self.namespace, node_id, counter)
 
-    def return_executions(self, now: int, limit: int) -> int:
+    def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
+        return committing.record_crashes(self._database.write, self.namespace, node_id, commits)
+
+    def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
         with self._database.part():
-            returned = nodes.return_executions(self._database.write, self.namespace, now, limit)
+            returned = nodes.return_executions(self._database.write, self.namespace, now, limit, sparing)
             if returned:
                 self._announce(READY, returned)
             return returned
 
     def _announce(self, kind: str, count: int = 1) -> None:
         self._database.after_commit(lambda: self._announcer.announce(kind, count))
+
+
+def has_stopped(end: End) -> bool:
+    """It was cancelled, or ran out of time: its children go the same way."""
+    return end.kind == Ending.CANCELLED or (end.kind == Ending.FAILED and end.cause == TIMED_OUT)

@@ -9,6 +9,7 @@ import msgspec
 from hydra.execution import Submission, Submitted
 from hydra.stores.postgres.arrays import bigints, byteas, integers, key_hash, text, texts, uuid, uuids
 from hydra.stores.postgres.session import Result, Step
+from hydra.stores.reuse import submit_in_turn
 
 ROWS_PER_STATEMENT = 1_000
 BYTES_PER_STATEMENT = 16 * 1024 * 1024
@@ -17,7 +18,22 @@ Run = Callable[..., list[Result]]
 
 
 def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int) -> list[Submitted]:
-    """`run` executes statements in one transaction. One statement where all is new."""
+    """`run` executes statements, in one transaction where keys are to be freed (`is_reusing`)."""
+
+    def free(reusing: Sequence[Submission]) -> None:
+        keys = sorted((s.workflow, key_hash(s.key or ""), s.id) for s in reusing)
+        columns = {
+            "workflows": texts([workflow for workflow, _, _ in keys]),
+            "key_hashes": byteas([hash for _, hash, _ in keys]),
+            "ids": uuids([id for _, _, id in keys]),
+        }
+        run(("free_keys", {"namespace": namespace, **columns}))
+
+    return submit_in_turn(submissions, lambda part: _submit(run, namespace, part, now), free)
+
+
+def _submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """One statement where all is new."""
     unique = list({submission.id: submission for submission in reversed(submissions)}.values())[::-1]
     steps: list[Step]
     if len(unique) == 1 and unique[0].key is None:
@@ -41,18 +57,23 @@ def _answers(run: Run, namespace: str, submissions: Sequence[Submission], create
         ("submit_known_keys", {"namespace": namespace, **pairs}),
         ("submit_known_ids", {"ids": uuids(sorted({s.id for s in submissions}))}),
     )
-    known_keys = {(workflow, key): (id, digest) for workflow, key, id, digest in by_key.rows}
+    # guard R18: a key that is taken is answered with what it stands for
+    known_keys = {(workflow, key): fact for workflow, key, *fact in by_key.rows}
     known_ids = {id: fact for id, *fact in by_id.rows}
     answers: list[Submitted] = []
     for submission in submissions:
         known = None if submission.key is None else known_keys.get((submission.workflow, submission.key))
+        fact = [submission.digest, namespace, submission.workflow]
         if submission.id in created:
             created.remove(submission.id)
             answers.append(Submitted(submission.id, True))
+        elif known_ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
+            answers.append(Submitted(submission.id, False))
         elif known is not None:
-            answers.append(Submitted(known[0], False, conflict=known[1] != submission.digest))
+            id, digest, is_purged = known
+            is_other = digest != submission.digest
+            answers.append(Submitted(id, False, is_other, digest if is_other else b"", is_purged))
         else:
-            fact = [submission.digest, namespace, submission.workflow]
             answers.append(Submitted(submission.id, False, conflict=known_ids.get(submission.id, fact) != fact))
     return answers
 
@@ -64,12 +85,13 @@ def _execution(namespace: str, submission: Submission, now: int) -> dict[str, ob
         "now": now,
         "id": uuid(s.id),
         "due_at": now if s.run_at is None else s.run_at,
-        "timeout_at": None if s.timeout_us is None else now + s.timeout_us,
+        "timeout_at": s.timeout_at(now),
         "priority": s.priority,
         "workflow": text(s.workflow),
         "digest": s.digest,
         "input": s.input,
         "tags": text(_json(s.tags)),
+        "limit_keys": text(_json(s.limit_keys)),
     }
 
 
@@ -79,7 +101,7 @@ def _executions(namespace: str, submissions: Sequence[Submission], now: int) -> 
         "now": now,
         "ids": uuids([s.id for s in submissions]),
         "due_ats": bigints([now if s.run_at is None else s.run_at for s in submissions]),
-        "timeout_ats": bigints([None if s.timeout_us is None else now + s.timeout_us for s in submissions]),
+        "timeout_ats": bigints([s.timeout_at(now) for s in submissions]),
         "priorities": integers([s.priority for s in submissions]),
         "workflows": texts([s.workflow for s in submissions]),
         "keys": texts([s.key for s in submissions]),
@@ -87,11 +109,12 @@ def _executions(namespace: str, submissions: Sequence[Submission], now: int) -> 
         "digests": byteas([s.digest for s in submissions]),
         "inputs": byteas([s.input for s in submissions]),
         "tags": texts([_json(s.tags) for s in submissions]),
+        "limit_keys": texts([_json(s.limit_keys) for s in submissions]),
     }
 
 
-def _json(tags: dict[str, str] | None) -> str | None:
-    return msgspec.json.encode(tags).decode() if tags else None
+def _json(value: dict[str, str] | tuple[str, ...] | None) -> str | None:
+    return msgspec.json.encode(value).decode() if value else None
 
 
 def _parts(submissions: Sequence[Submission]) -> list[Sequence[Submission]]:

@@ -32,6 +32,7 @@ class Watch:
         self._seen = threading.local()
         self._interests: set[str] = set()
         self.node_count = 1  # alive, as last seen
+        self.is_listening = False  # something that this node runs waits for a message, and is told of none by itself
         self._looking = False
         self._change_count = 0
         self._connection: psycopg.Connection[TupleRow] | None = None
@@ -111,7 +112,7 @@ class Watch:
         """Not one's own news. Work for a few calls a few of many nodes: the polls of the others are near."""
         if notification.pid == self._own_pid():
             return False
-        if notification.channel != channel(self._namespace, READY):
+        if self.is_listening or notification.channel != channel(self._namespace, READY):
             return True
         called_count = CALLED_COUNT + int(notification.payload)
         return random.random() * self.node_count < called_count
@@ -135,6 +136,8 @@ class Watch:
 
     def _read_answer(self) -> tuple[object, ...]:
         name: Sequence[str] = ["has_ready", "last_transaction"]
-        chosen = [n for n, kind in zip(name, ("ready", "done"), strict=True) if kind in self._interests] or name
+        chosen = [
+            n for n, kind in zip(name, ("ready", "done"), strict=True) if kind in self._interests or self.is_listening
+        ] or name
         rows = self._database.read(*((statement, {"namespace": self._namespace}) for statement in chosen))
         return tuple(found[0][0] for found in rows)

@@ -35,6 +35,20 @@ def joined(connection: object, path: str) -> Iterator[sqlite3.Connection]:
             connection.row_factory, connection.text_factory = row_factory, text_factory
 
 
+@contextmanager
+def all_or_nothing(own: sqlite3.Connection) -> Iterator[None]:
+    """The caller's transaction stays usable when what is done in it fails."""
+    own.execute("savepoint hydra_joined")
+    try:
+        yield
+    except BaseException:
+        if own.in_transaction:
+            own.execute("rollback to hydra_joined")
+            own.execute("release hydra_joined")
+        raise
+    own.execute("release hydra_joined")
+
+
 def _check_file(connection: sqlite3.Connection, path: str) -> None:
     for _, schema, file in connection.execute("pragma database_list").fetchall():
         if schema == "main" and file and os.path.exists(file) and os.path.samefile(file, path):

@@ -8,26 +8,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra._core import select as choose
-from hydra.errors import LeaseLost
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores.rows import to_claimed
+from hydra.stores.rows import (
+    BEFORE_ALL,
+    DECODING,
+    TOO_LARGE,
+    damaged,
+    first_part,
+    fitting,
+    never_so_far,
+    to_claimed,
+    too_large,
+)
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.failures import primary_code
+from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import read_messages
+from hydra.stores.sqlite.parking import park
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
-
-def check_fence(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> None:
-    """Refuse whatever follows unless the node is alive in this session (R6)."""
-    if not select(connection, "fence", namespace=namespace, node=node.id, session=node.session):
-        raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
+NOT_TEXT = "Could not decode to UTF-8"  # sqlite3 has no class and no code of its own for it
 
 
 def claim(
     connection: sqlite3.Connection, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int
 ) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's."""
-    check_fence(connection, namespace, node)
+    check_fence(connection, namespace, node)  # guard R6: a claim takes the fence
     ids: list[str] = []
     groups: list[int] = []
     priorities: list[int] = []
@@ -41,7 +48,11 @@ def claim(
             run_ats.append(run_at)
     if not ids:
         return []
-    chosen = [ids[index] for index in choose(priorities, run_ats, groups, slots)]
+    best = [ids[index] for index in choose(priorities, run_ats, groups, slots)]
+    sizes: dict[str, int] = dict(select_json(connection, "claim_sizes", ids=to_json(best)))
+    chosen, oversized = fitting(best, sizes)
+    for id, size in oversized.items():
+        park(connection, namespace, node.id, [never_so_far(id)], TOO_LARGE, too_large(size), now)
     marked = execute(connection, "claim_mark", namespace=namespace, node=node.id, now=now, ids=to_json(sorted(chosen)))
     if marked != len(chosen):
         raise AssertionError(f"{len(chosen)} executions were ready under the write lock, {marked} were marked")
@@ -53,13 +64,27 @@ def claim(
     return claimed
 
 
+def recover(connection: sqlite3.Connection, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    """The first of what a claim took whose reply was lost (R16), as many as a claim may bring."""
+    check_fence(connection, namespace, node)  # guard R6: reading back takes the fence
+    sizes: dict[str, int] = dict(select_json(connection, "claim_sizes", ids=to_json(list(ids))))
+    return read_claimed(connection, node, first_part(ids, sizes))
+
+
 def read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
-    """What a node owns of these, with the records; in halves when it is too much for one answer."""
+    """What a node owns of these, with the records; in halves when it is too much for one answer, or one is damaged."""
     try:
         return _read_claimed(connection, node, ids)
-    except sqlite3.DataError as error:
-        if primary_code(error) != sqlite3.SQLITE_TOOBIG or len(ids) == 1:
+    except (sqlite3.DataError, sqlite3.OperationalError, *DECODING) as error:
+        is_too_big = isinstance(error, sqlite3.DataError) and primary_code(error) == sqlite3.SQLITE_TOOBIG
+        is_damaged = isinstance(error, DECODING) or NOT_TEXT in str(error)
+        if not is_too_big and not is_damaged:
             raise
+        if len(ids) == 1:
+            if not is_damaged:
+                raise
+            found = select(connection, "claimed_epochs", node=node.id, id=ids[0])
+            return [damaged(id, epoch, error, workflow) for id, epoch, workflow in found]
         middle = len(ids) // 2
         return read_claimed(connection, node, ids[:middle]) + read_claimed(connection, node, ids[middle:])
 
@@ -72,12 +97,14 @@ def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[s
             records[id].append(_to_record(values))
     for recorded_ones in records.values():
         recorded_ones.sort(key=_seq_of)
-    woken = [row[0] for row in rows if row[11]]
-    messages = read_messages(connection, woken) if woken else {}
-    return [
-        to_claimed([*row[:4], bytes.fromhex(row[4]), *row[5:]], records[row[0]], messages.get(row[0], ()))
-        for row in rows
-    ]
+    woken = {row[0]: BEFORE_ALL for row in rows if row[11]}
+    pages = read_messages(connection, woken) if woken else {}
+    claimed = []
+    for row in rows:
+        messages, has_more = pages.get(row[0], ((), False))
+        whole = [*row[:4], bytes.fromhex(row[4]), *row[5:]]
+        claimed.append(to_claimed(whole, records[row[0]], messages, has_more=has_more))
+    return claimed
 
 
 def _seq_of(record: Record) -> int:

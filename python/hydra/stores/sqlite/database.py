@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from hydra.errors import ConfigError, StoreUnavailable
-from hydra.stores.sqlite import forks
+from hydra.stores.sqlite import at_fork
 from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
 from hydra.stores.sqlite.lock import WriteQueue
 
@@ -30,7 +30,7 @@ class Database:
         self.synchronous = synchronous
         self._file: tuple[int, int] | None = None  # device and inode, since it was first opened
         self.start_anew()
-        forks.register(self)
+        at_fork.register(self)
 
     def start_anew(self) -> None:
         self._mutex = threading.RLock()
@@ -216,6 +216,7 @@ class Database:
         queue.acquire(deadline)
         try:
             with explained(self.path):
+                # guard R7: a write transaction has the write lock from its first statement
                 self._retry_busy(deadline, "begin immediate", connection)
                 self._require_in_place()
                 self._look_for_others(connection)
@@ -229,7 +230,7 @@ class Database:
         """A file that was deleted or replaced takes with it what is still written to it (G1)."""
         if self._file is not None and _identity(self.path) != self._file:
             message = f"the database `{self.path}` was deleted or replaced while it was open"
-            raise ConfigError(f"{message}; end every program that uses it, and start them anew")
+            raise ConfigError(f"{message}; end every program that uses it, and start them again")
 
     def _retry_busy(self, deadline: float, statement: str, connection: sqlite3.Connection) -> None:
         while True:
@@ -256,7 +257,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         """A connection for reading."""
-        forks.refuse_carried(self.path)
+        at_fork.refuse_carried(self.path)
         with explained(self.path):
             connection = sqlite3.connect(
                 self.path,

@@ -6,7 +6,7 @@ import sqlite3
 
 from hydra.errors import NotFound
 from hydra.execution import Submitted
-from hydra.forking import Fork
+from hydra.records.forks import Fork
 from hydra.stores.sqlite.statements import execute
 from hydra.stores.sqlite.submission import submit
 

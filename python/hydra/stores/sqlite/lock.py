@@ -23,7 +23,7 @@ TURN_PATIENCE_SECONDS = 0.5
 WRITE_PATIENCE_SECONDS = 2.0
 NEXT_POLL_SECONDS = 0.00005
 QUEUED_POLL_SECONDS = 0.0005
-QUEUED_POLL_SECONDS_MAXIMUM = 0.01
+MAX_QUEUED_POLL_SECONDS = 0.01
 QUEUED_POLLS = 20  # in as long as one has to wait of late: a hundred who wait ask no more often together than ten
 STOPPED_LOOK_SECONDS = 0.05  # from one look at the holder to the next
 
@@ -78,7 +78,7 @@ class WriteQueue:
     def _learn(self, waited_seconds: float) -> None:
         """How long it took to be the next tells how many wait, and so how often each of them has to ask."""
         learned = (self._queued_poll_seconds + waited_seconds / QUEUED_POLLS) / 2
-        self._queued_poll_seconds = min(QUEUED_POLL_SECONDS_MAXIMUM, max(QUEUED_POLL_SECONDS, learned))
+        self._queued_poll_seconds = min(MAX_QUEUED_POLL_SECONDS, max(QUEUED_POLL_SECONDS, learned))
 
     def close(self) -> None:
         """Also right after a fork, in the child: the parent's locks live on in the parent's descriptors."""

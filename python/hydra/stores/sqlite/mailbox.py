@@ -4,57 +4,85 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from hydra.execution import FINAL, Message, Status
-from hydra.stores.rows import MESSAGES_PER_BEAT, by_arrival
+from hydra.execution import FINAL, ExecutionCommit, Message, Status
+from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES, Arrivals, Known, by_arrival, cut_page, expiring
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute, execute_rows, select, select_json, to_json
+from hydra.stores.sqlite.statements import RowStatement, execute, execute_rows, select, select_json, to_json
+from hydra.stores.store import Clash
+
+_PUT_MESSAGES = RowStatement("put_messages")
 
 
 def signal(
     connection: sqlite3.Connection, namespace: str, messages: Sequence[Message], now: int
-) -> list[Status | None]:
+) -> list[Status | Clash | None]:
     """The status before. Under the write lock, so nothing suspends in between (R14)."""
     ids = to_json(sorted({message.execution_id for message in messages}))
-    found = {id: (workflow, Status(status)) for id, workflow, status in select_states(connection, namespace, ids)}
-    open_ones = {id for id, (_, status) in found.items() if status not in FINAL}
-    rows = [
-        (m.execution_id, m.id, m.name, m.payload, m.sent_at, uuid.UUID(m.id).bytes)
-        for m in messages
-        if m.execution_id in open_ones
-    ]
-    execute_rows(connection, "put_messages", rows)
-    execute(connection, "wake", namespace=namespace, ids=to_json(sorted(open_ones)), now=now)
+    rows = select_json(connection, "wake_states", namespace=namespace, ids=ids)
+    found = {id: (workflow, Status(status), wake_seq) for id, workflow, status, wake_seq in rows}
+    wake_seqs = {id: wake_seq for id, (_, status, wake_seq) in found.items() if status not in FINAL}
+    open_ones = [message for message in messages if message.execution_id in wake_seqs]
+    known = Known(_read_known(connection, open_ones))
+    new = known.number(open_ones, wake_seqs)
+    contents = [(m.execution_id, m.id, m.name, m.payload, m.sent_at, m.number) for m in new]
+    execute_rows(connection, _PUT_MESSAGES, contents)
+    execute(connection, "wake", namespace=namespace, woken=to_json(sorted(known.woken.items())), now=now)
     changes = Changes()
-    for workflow, status in found.values():
+    for id in known.woken:
+        workflow, status, _ = found[id]
         if status is Status.WAITING:
             changes.move(workflow, status, Status.PENDING)
     changes.write(connection, namespace)
-    return [found[m.execution_id][1] if m.execution_id in found else None for m in messages]
+    before = {id: status for id, (_, status, _) in found.items()}
+    return known.answers(messages, before)
 
 
 def select_states(connection: sqlite3.Connection, namespace: str, ids: str) -> list[list[str]]:
     return select_json(connection, "states", namespace=namespace, ids=ids)
 
 
-def read_messages(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[Message]]:
-    """By execution, in the order of arrival."""
-    found: dict[str, list[Message]] = {}
-    for id, execution_id, name, payload, sent_at in select_json(connection, "claimed_messages", ids=to_json(list(ids))):
-        message = Message(id, execution_id, name, bytes.fromhex(payload), sent_at)
-        found.setdefault(execution_id, []).append(message)
-    for each in found.values():
-        each.sort(key=by_arrival)
+def read_messages(connection: sqlite3.Connection, wanted: Mapping[str, int]) -> dict[str, tuple[list[Message], bool]]:
+    """By execution its first messages after a number, in the order of arrival; whether there are more."""
+    found: dict[str, tuple[list[Message], bool]] = {}
+    limits = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
+    for execution_id, number in wanted.items():
+        rows = select_json(connection, "claimed_messages", execution_id=execution_id, number=number, **limits)
+        page = [Message(id, at, name, bytes.fromhex(payload), *times) for id, at, name, payload, *times in rows]
+        found[execution_id] = cut_page(sorted(page, key=by_arrival))
     return found
 
 
-def owned_messages(connection: sqlite3.Connection, node_id: str) -> list[Message]:
-    rows = select(connection, "owned_messages", node=node_id, limit=MESSAGES_PER_BEAT)
-    return sorted((Message(*row) for row in rows), key=by_arrival)
+def read_owned(
+    connection: sqlite3.Connection, node_id: str, listening: Mapping[str, int]
+) -> tuple[list[Message], list[str]]:
+    """The next page of each execution that this node runs and that was told something; which of them have more."""
+    if not listening:
+        return [], []
+    woken = select(connection, "owned_wakes", node=node_id, listening=to_json(list(listening.items())))
+    pages = read_messages(connection, dict(woken)) if woken else {}
+    return [message for page, _ in pages.values() for message in page], [id for id, (_, more) in pages.items() if more]
+
+
+def read_arrivals(connection: sqlite3.Connection, commits: Sequence[ExecutionCommit]) -> Arrivals:
+    """What is there for the waits that these say are over."""
+    expected = [(id, name) for id, names in expiring(commits).items() for name in sorted(set(names))]
+    rows = select(connection, "expected_messages", rows=to_json(expected)) if expected else []
+    return Arrivals(Message(*row) for row in rows)
 
 
 def consume(connection: sqlite3.Connection, consumed: Sequence[tuple[str, str]]) -> None:
     """Pairs of execution and message."""
     if consumed:
         execute(connection, "consume_messages", rows=to_json(list(consumed)))
+
+
+def _read_known(
+    connection: sqlite3.Connection, messages: Sequence[Message]
+) -> list[tuple[str, str, str | None, bytes]]:
+    if not messages:
+        return []
+    rows = [(m.execution_id, m.id, uuid.UUID(m.id).hex.upper()) for m in messages]
+    known = select_json(connection, "known_messages", rows=to_json(rows))
+    return [(id, message_id, name, bytes.fromhex(payload or "")) for id, message_id, name, payload in known]

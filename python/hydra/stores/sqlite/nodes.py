@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import NodeInfo, NodeRef
-from hydra.stores.sqlite.claiming import check_fence
+from hydra.stores.rows import encode_labels, to_attention, to_node
+from hydra.stores.sqlite.admitting import register_limits
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.mailbox import owned_messages
+from hydra.stores.sqlite.fence import check_fence
+from hydra.stores.sqlite.mailbox import read_owned
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
-from hydra.stores.store import Attention, Beat, NodeState, Owned, WorkflowInfo
+from hydra.stores.store import Beat, NodeState, Owned, WorkflowInfo
 
 
 def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo, now: int) -> NodeRef:
@@ -27,6 +29,8 @@ def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo
         code_version=info.code_version,
         workers=info.workers,
         lock_path=info.lock_path,
+        labels=encode_labels(info.labels),
+        places=info.places,
         now=now,
     )
     if not registered:
@@ -38,7 +42,7 @@ def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo
 def register_workflows(
     connection: sqlite3.Connection, namespace: str, node: NodeRef, workflows: Sequence[WorkflowInfo]
 ) -> None:
-    check_fence(connection, namespace, node)
+    check_fence(connection, namespace, node)  # guard R6: registering workflows takes the fence
     for workflow in workflows:
         execute(
             connection,
@@ -48,23 +52,34 @@ def register_workflows(
             signature=workflow.signature,
             timeout_us=workflow.timeout_us,
             code_version=workflow.code_version,
+            labels=encode_labels(workflow.labels),
         )
-        execute(connection, "register_node_workflow", node=node.id, name=workflow.name)
+        if workflow.is_served:
+            execute(connection, "register_node_workflow", node=node.id, name=workflow.name)
+        register_limits(connection, namespace, workflow.limits)
     if workflows:
         execute(connection, "register_code", node=node.id, code_version=workflows[0].code_version)
 
 
-def heartbeat_node(connection: sqlite3.Connection, namespace: str, node: NodeRef, now: int, database_now: int) -> Beat:
-    check_fence(connection, namespace, node)
+def heartbeat_node(
+    connection: sqlite3.Connection,
+    namespace: str,
+    node: NodeRef,
+    now: int,
+    database_now: int,
+    listening: Mapping[str, int],
+) -> Beat:
+    check_fence(connection, namespace, node)  # guard R6: a heartbeat takes the fence
     execute(connection, "heartbeat", node=node.id, now=now)
     running_count, counter = select(connection, "running_count", node=node.id)[0]
-    attention = [Attention(*row) for row in select(connection, "attention", node=node.id)]
-    return Beat(running_count, attention, owned_messages(connection, node.id), counter, database_now)
+    attention, must_drain = to_attention(select(connection, "attention", namespace=namespace, node=node.id))
+    messages, unread = read_owned(connection, node.id, listening)
+    return Beat(running_count, attention, messages, unread, counter, database_now, must_drain)
 
 
 def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
     """The write lock stands for the row's exclusive lock; safe to repeat when its own reply was lost."""
-    sessions = select(connection, "resync", node=node.id, namespace=namespace)
+    sessions = select(connection, "resync", node=node.id, session=node.session, namespace=namespace)
     if not sessions:
         raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead")
     return NodeRef(node.id, sessions[0][0]), [Owned(*row) for row in select(connection, "owned", node=node.id)]
@@ -76,16 +91,29 @@ def unregister_node(connection: sqlite3.Connection, namespace: str, node: NodeRe
 
 
 def read_nodes(connection: sqlite3.Connection, namespace: str) -> list[NodeState]:
-    return [NodeState(NodeInfo(*row[:8]), *row[8:]) for row in select(connection, "nodes", namespace=namespace)]
+    return [to_node(row) for row in select(connection, "nodes", namespace=namespace)]
 
 
 def mark_dead(connection: sqlite3.Connection, namespace: str, node_id: str, counter: int | None) -> bool:
     return execute(connection, "mark_dead", node=node_id, namespace=namespace, counter=counter) == 1
 
 
-def return_executions(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
+def is_dead(connection: sqlite3.Connection, namespace: str, node_id: str) -> bool:
+    return bool(select(connection, "dead_node", node=node_id, namespace=namespace))
+
+
+def return_executions(
+    connection: sqlite3.Connection, namespace: str, now: int, limit: int, sparing: Sequence[str]
+) -> int:
+    # guard R8: a batch that was returned does not prove a node empty
     execute(connection, "empty_nodes", namespace=namespace)
-    rows = select_json(connection, "dead_owned", namespace=namespace, limit=limit)
+    rows = select_json(connection, "dead_owned", namespace=namespace, limit=limit, sparing=to_json(sorted(sparing)))
+    # guard R8: what is found empty was looked for before anything is returned
+    return give_back(connection, namespace, rows, now)
+
+
+def give_back(connection: sqlite3.Connection, namespace: str, rows: Sequence[Sequence[str]], now: int) -> int:
+    """(execution, workflow) of each, all of them running on dead nodes."""
     if not rows:
         return 0
     ids = to_json(sorted(row[0] for row in rows))

@@ -1,4 +1,4 @@
-"""Parks what has come less far than a node knows (R19). A file does not fail over, but the verb means the same."""
+"""Parks what has come less far than a node knows (R19). A file is set back by a restore in its place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hydra.execution import Status
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.nodes import give_back
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 from hydra.stores.store import Advanced
 
@@ -22,7 +23,9 @@ def park(
 ) -> list[str]:
     """An epoch of its own for each, since the one before may have ended already."""
     known = to_json(sorted((each.id, each.record_count, each.epoch) for each in advanced))
-    before = select_json(connection, "states", namespace=namespace, ids=to_json([each.id for each in advanced]))
+    ids = to_json(sorted(each.id for each in advanced))
+    give_back(connection, namespace, select_json(connection, "known_dead_owned", namespace=namespace, ids=ids), now)
+    before = select_json(connection, "states", namespace=namespace, ids=ids)
     parked = [id for (id,) in select(connection, "park", namespace=namespace, known=known, cause=cause, now=now)]
     execute(connection, "park_claims", ids=to_json(parked), node=node_id, cause=cause, reason=reason, now=now)
     changes = Changes()

@@ -9,14 +9,16 @@ import msgspec
 
 from hydra.execution import NodeRef, Progress
 from hydra.stores.rows import place_of
-from hydra.stores.sqlite.claiming import check_fence
-from hydra.stores.sqlite.statements import execute_rows, select
+from hydra.stores.sqlite.fence import check_fence
+from hydra.stores.sqlite.statements import RowStatement, execute_rows, select
+
+_REPORT_PROGRESS = RowStatement("report_progress")
 
 
 def report_progress(connection: sqlite3.Connection, namespace: str, node: NodeRef, reports: Sequence[Progress]) -> None:
-    check_fence(connection, namespace, node)
+    check_fence(connection, namespace, node)  # guard R6: reporting progress takes the fence
     rows = [(each.execution_id, node.id, place_of(each), *msgspec.structs.astuple(each)[1:]) for each in reports]
-    execute_rows(connection, "report_progress", rows)
+    execute_rows(connection, _REPORT_PROGRESS, rows)
 
 
 def read_progress(connection: sqlite3.Connection, namespace: str, id: str) -> list[Progress]:

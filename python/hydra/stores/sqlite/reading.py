@@ -10,11 +10,12 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
-from hydra.stores.rows import by_arrival, to_snapshot
+from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
+from hydra.stores.rows import WAITS_LOOKED_THROUGH, by_arrival, to_labels, to_servers, to_snapshot, to_workflow
+from hydra.stores.sqlite.nodes import read_nodes
+from hydra.stores.sqlite.pausing import read_pauses
 from hydra.stores.sqlite.statements import select, to_json
 from hydra.stores.store import Filter, Stats, WorkflowInfo
-
-UNCLAIMED_COUNT_LIMIT = 10_000  # counted no further for each workflow that no live node serves
 
 _NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, Status.PARKED)
 
@@ -61,7 +62,7 @@ def outcomes(
     for id in ids:
         if id not in found:
             raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
-    return [found[id] if found[id][0] in FINAL else None for id in ids]
+    return [found[id] if found[id][0] in (*FINAL, Status.PARKED) else None for id in ids]
 
 
 def read_input(connection: sqlite3.Connection, namespace: str, id: str) -> bytes:
@@ -74,6 +75,10 @@ def read_input(connection: sqlite3.Connection, namespace: str, id: str) -> bytes
 
 def read_records(connection: sqlite3.Connection, namespace: str, id: str) -> list[Record]:
     return _records(connection, namespace, [id]).get(id, [])
+
+
+def read_waits(connection: sqlite3.Connection, namespace: str, id: str) -> list[Record]:
+    return [Record(*row) for row in select(connection, "waits", namespace=namespace, id=id, limit=WAITS_LOOKED_THROUGH)]
 
 
 def read_histories(
@@ -105,10 +110,17 @@ def read_stats(connection: sqlite3.Connection, namespace: str) -> Stats:
     counts: dict[str, dict[str, int]] = {}
     for workflow, status, count in select(connection, "counts", namespace=namespace):
         counts.setdefault(workflow, {})[status] = count
-    oldest_due_at = select(connection, "oldest_due", namespace=namespace)[0][0]
-    nodes_alive = select(connection, "nodes_alive", namespace=namespace)[0][0]
-    unclaimed = dict(select(connection, "unclaimed", namespace=namespace, limit=UNCLAIMED_COUNT_LIMIT))
-    return Stats(counts, oldest_due_at, nodes_alive, unclaimed)
+    return stats_of(
+        Read(
+            counts,
+            dict(select(connection, "due_counts", namespace=namespace, limit=COUNT_LIMIT)),
+            [(workflow, at) for workflow, at in select(connection, "oldest_due", namespace=namespace)],
+            read_nodes(connection, namespace),
+            read_servers(connection, namespace),
+            to_labels(select(connection, "labels", namespace=namespace)),
+            read_pauses(connection, namespace),
+        )
+    )
 
 
 def read_pending_count(connection: sqlite3.Connection, namespace: str, limit: int) -> int:
@@ -118,4 +130,8 @@ def read_pending_count(connection: sqlite3.Connection, namespace: str, limit: in
 
 
 def read_workflows(connection: sqlite3.Connection, namespace: str) -> list[WorkflowInfo]:
-    return [WorkflowInfo(*row) for row in select(connection, "workflows", namespace=namespace)]
+    return [to_workflow(row) for row in select(connection, "workflows", namespace=namespace)]
+
+
+def read_servers(connection: sqlite3.Connection, namespace: str) -> dict[str, list[str]]:
+    return to_servers(select(connection, "servers", namespace=namespace))

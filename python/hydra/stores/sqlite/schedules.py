@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from hydra.execution import NodeRef
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.rows import encode_progress, encode_spec, to_schedule
-from hydra.stores.sqlite.claiming import check_fence
-from hydra.stores.sqlite.orders import request_cancel
+from hydra.stores.sqlite.cancelling import request_cancel
+from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.statements import execute, select
 from hydra.stores.sqlite.submission import submit
 
@@ -24,7 +24,7 @@ def read_schedules(connection: sqlite3.Connection, namespace: str) -> list[Sched
 def upsert_schedules(
     connection: sqlite3.Connection, namespace: str, node: NodeRef, entries: Sequence[ScheduleEntry]
 ) -> None:
-    check_fence(connection, namespace, node)
+    check_fence(connection, namespace, node)  # guard R6: registering schedules takes the fence
     execute(connection, "forget_node_schedules", node=node.id)
     for entry in entries:
         execute(connection, "register_node_schedule", node=node.id, name=entry.name)
@@ -44,7 +44,7 @@ def upsert_schedules(
 def fire_schedules(
     connection: sqlite3.Connection, namespace: str, node: NodeRef, changes: Sequence[ScheduleChange], now: int
 ) -> list[bool]:
-    check_fence(connection, namespace, node)
+    check_fence(connection, namespace, node)  # guard R6: firing schedules takes the fence
     return change_schedules(connection, namespace, changes, now)
 
 

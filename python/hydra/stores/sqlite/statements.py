@@ -8,40 +8,37 @@ import json
 import re
 import sqlite3
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import msgspec
 
-from hydra.errors import PayloadError
+from hydra.errors import ConfigError, PayloadError
+from hydra.stores.sql_files import read_folder
 
 ROW_COUNTS = (1024, 256, 64, 16, 4, 1)  # rows that one statement writes; each size is prepared once
 
 _VALUES = re.compile(r"values (\([^()]*\))")
+_NAMED = re.compile(r"[^:]:\w")
 _ESCAPED_NUL = "\\u0000"
-
-
-def _load(folder: str) -> dict[str, str]:
-    files = resources.files(__package__).joinpath(folder).iterdir()
-    return {file.name.removesuffix(".sql"): file.read_text("utf-8") for file in files if file.name.endswith(".sql")}
 
 
 @functools.cache
 def statements() -> dict[str, str]:
     """Name to SQL."""
-    return _load("sql")
+    return read_folder(__package__, "sql")
 
 
 @functools.cache
 def audits() -> dict[str, str]:
     """Each selects what breaks a promise: (promise, execution id, detail)."""
-    return _load("audits")
+    return read_folder(__package__, "audits")
 
 
 @functools.cache
 def migrations() -> list[tuple[int, list[str]]]:
     """(version, its statements), in order. Which of them are additive the text of the first says."""
-    return [(int(name.split("_")[0]), _split(text)) for name, text in sorted(_load("migrations").items())]
+    scripts = sorted(read_folder(__package__, "migrations").items())
+    return [(int(name.split("_")[0]), _split(text)) for name, text in scripts]
 
 
 def execute(connection: sqlite3.Connection, name: str, /, **parameters: object) -> int:
@@ -49,8 +46,26 @@ def execute(connection: sqlite3.Connection, name: str, /, **parameters: object) 
     return connection.execute(statements()[name], parameters).rowcount
 
 
-def execute_rows(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> int:
-    """Run a statement over `values (…)` for many rows; how many it wrote.
+class RowStatement:
+    """The name of a statement over `values (?, …)`, to be written for many rows. It is made when its module is
+    imported: a statement that cannot be widened never meets its second row."""
+
+    def __init__(self, name: str) -> None:
+        check_widens(name, statements()[name])
+        self.name = name
+
+
+def check_widens(name: str, sql: str) -> None:
+    """A ConfigError unless all parameters stand in one `values (…)`."""
+    code = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
+    found = _VALUES.findall(code)
+    if len(found) != 1 or found[0].count("?") != code.count("?") or _NAMED.search(code):
+        message = "its parameters are not those of one `values (…)`"
+        raise ConfigError(f"the statement `{name}` cannot be written for many rows: {message}")
+
+
+def execute_rows(connection: sqlite3.Connection, statement: RowStatement, rows: Sequence[tuple[object, ...]]) -> int:
+    """Run it for many rows; how many it wrote.
 
     Not executemany: sqlite3 gives up the GIL for each step, and beside a busy thread waits up to 5 ms to have it back.
     A thousand rows in one step cost one such wait. (JSON into json_each would do too, at four times the CPU per field.)
@@ -59,7 +74,7 @@ def execute_rows(connection: sqlite3.Connection, name: str, rows: Sequence[tuple
     for row_count in ROW_COUNTS:
         while len(rows) - start >= row_count:
             values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
-            written += connection.execute(widened(name, row_count), values).rowcount
+            written += connection.execute(widened(statement.name, row_count), values).rowcount
             start += row_count
     return written
 

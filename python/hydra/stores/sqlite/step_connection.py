@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 
 from hydra.errors import ConfigError, NonRetryable, StoreUnavailable
-from hydra.execution import ExecutionCommit, NodeRef
+from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef
 from hydra.stores import lent
-from hydra.stores.sqlite import committing, forks
+from hydra.stores.sqlite import at_fork, committing
 from hydra.stores.sqlite.failures import explain, is_busy, primary_code
 from hydra.stores.sqlite.lent_connection import LentConnection
 from hydra.stores.sqlite.lock import WriteQueue
@@ -25,7 +25,7 @@ class StepConnection:
     """See `hydra.stores.store.StepConnection`."""
 
     def __init__(self, path: str, namespace: str, synchronous: str) -> None:
-        forks.refuse_carried(path)
+        at_fork.refuse_carried(path)
         self._path = path
         self._namespace = namespace
         self._holds_turn = False
@@ -34,25 +34,28 @@ class StepConnection:
         except OSError as error:
             message = f"the lock files beside the database `{path}` cannot be written: {error.strerror}"
             raise ConfigError(message) from error
-        self.connection = LentConnection(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-        self.connection.execute(f"pragma synchronous = {synchronous}")
-        self.connection.execute("pragma foreign_keys = on")
+        self._synchronous = synchronous
+        self.connection = self._connect()
+
+    def _connect(self) -> LentConnection:
+        own = LentConnection(self._path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+        own.execute(f"pragma synchronous = {self._synchronous}")
+        own.execute("pragma foreign_keys = on")
+        return own
 
     def begin(self) -> None:
         self._queue.acquire(time.monotonic() + WAIT_SECONDS)
         self._holds_turn = True
-        # Another function may have left these otherwise.
-        self.connection.row_factory, self.connection.text_factory, self.connection.isolation_level = None, str, None
-        self.connection.execute("pragma query_only = off")
         self.connection.execute("begin immediate")
         self.connection.execute(f"savepoint {lent.SAVEPOINT}")
         self.connection.is_lent = True
 
-    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> bool:
+    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> CommitAnswer:
         own = self.connection
         own.is_lent = False
-        own.row_factory, own.text_factory = None, str
         try:
+            own.take_back()
+            # guard G6: the function's writes and the record are one transaction
             own.execute(f"release savepoint {lent.SAVEPOINT}")
         except sqlite3.OperationalError as error:
             self.roll_back()
@@ -60,9 +63,9 @@ class StepConnection:
                 raise NonRetryable(lent.SENTENCE) from error
             raise
         (written,) = committing.commit(own, self._namespace, node, [item], now)
-        if not written:
+        if not written:  # guard R21: what is not written is rolled back
             self.roll_back()
-            return False
+            return CommitAnswer.REFUSED
         try:
             own.execute("commit")
         except sqlite3.Error as error:
@@ -70,15 +73,18 @@ class StepConnection:
                 message = f"the disk reported an error while the database `{self._path}` committed"
                 raise StoreUnavailable(f"{message}; it may or may not have happened", outcome="unknown") from error
             raise
+        self._forget_changes()
         self._let_go()
         self._queue.ring()
-        return True
+        return written
 
     def roll_back(self) -> None:
         self.connection.is_lent = False
         with suppress(sqlite3.Error):
             if self.connection.in_transaction:
                 self.connection.execute("rollback")
+            self.connection.take_back()
+        self._forget_changes()
         self._let_go()
 
     def passing(self, error: BaseException) -> Passing | None:
@@ -107,6 +113,13 @@ class StepConnection:
         self.connection.is_lent = False
         self.connection.close()
         self._queue.close()
+
+    def _forget_changes(self) -> None:
+        """What the function has set ends with it, a lock that it keeps on the file, too: with another connection."""
+        if self.connection.is_changed:
+            with suppress(sqlite3.Error):  # then it is closed, and replaced by whoever wants it next
+                self.connection.close()
+                self.connection = self._connect()
 
     def _let_go(self) -> None:
         if self._holds_turn:

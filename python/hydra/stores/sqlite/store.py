@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
     Claimed,
+    CommitAnswer,
     ExecutionCommit,
     Message,
     NodeInfo,
@@ -22,12 +23,19 @@ from hydra.execution import (
     Status,
     Submission,
     Submitted,
+    is_refused,
 )
-from hydra.forking import Fork
+from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
+from hydra.stores.acts import Act
+from hydra.stores.deleting import Deleted
+from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.sqlite import (
+    acts,
+    admitting,
     auditing,
     callers,
+    cancelling,
     claiming,
     committing,
     examining,
@@ -36,6 +44,7 @@ from hydra.stores.sqlite import (
     nodes,
     orders,
     parking,
+    pausing,
     progress,
     purging,
     reading,
@@ -47,7 +56,24 @@ from hydra.stores.sqlite import (
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.step_connection import StepConnection
 from hydra.stores.sqlite.watch import Watch
-from hydra.stores.store import Advanced, Beat, Filter, Finding, NodeState, Owned, Stats, Violation, WorkflowInfo
+from hydra.stores.store import (
+    NOBODY,
+    Advanced,
+    Beat,
+    Clash,
+    Filter,
+    Finding,
+    KeyUse,
+    LimitState,
+    LimitUse,
+    NodeState,
+    Owned,
+    Pause,
+    PauseKind,
+    Stats,
+    Violation,
+    WorkflowInfo,
+)
 
 
 class SqliteStore:
@@ -114,10 +140,22 @@ class SqliteStore:
         with callers.joined(connection, self.path) as own:
             own.execute("savepoint hydra_submit_in")
             answers = submission.submit(own, self.namespace, submissions, now)
-            if any(answer.conflict for answer in answers):
+            if any(map(is_refused, submissions, answers)):
                 own.execute("rollback to hydra_submit_in")
             own.execute("release hydra_submit_in")
             return answers
+
+    def signal_in(
+        self, connection: object, messages: Sequence[Message], now: int
+    ) -> builtins.list[Status | Clash | None]:
+        with callers.joined(connection, self.path) as own, callers.all_or_nothing(own):
+            return mailbox.signal(own, self.namespace, messages, now)
+
+    def request_cancel_in(
+        self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
+    ) -> builtins.list[Status | None]:
+        with callers.joined(connection, self.path) as own, callers.all_or_nothing(own):
+            return cancelling.request_cancel(own, self.namespace, ids, now, undo=undo)
 
     def fork(self, fork: Fork, now: int) -> Submitted:
         with self._database.transaction() as connection:
@@ -125,7 +163,7 @@ class SqliteStore:
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
-            return orders.request_cancel(connection, self.namespace, ids, now, undo=undo)
+            return cancelling.request_cancel(connection, self.namespace, ids, now, undo=undo)
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         with self._database.transaction() as connection:
@@ -139,7 +177,7 @@ class SqliteStore:
         with self._database.transaction() as connection:
             return orders.resolve(connection, self.namespace, resolutions, now)
 
-    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | None]:
+    def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | Clash | None]:
         with self._database.transaction() as connection:
             return mailbox.signal(connection, self.namespace, messages, now)
 
@@ -175,6 +213,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_messages(connection, self.namespace, id)
 
+    def waits(self, id: str) -> builtins.list[Record]:
+        with self._database.reading() as connection:
+            return reading.read_waits(connection, self.namespace, id)
+
     def claims(self, id: str) -> builtins.list[Claim]:
         with self._database.reading() as connection:
             return reading.read_claims(connection, self.namespace, id)
@@ -203,9 +245,49 @@ class SqliteStore:
         with self._database.transaction() as connection:
             return schedules.change_schedules(connection, self.namespace, changes, now)
 
+    def pauses(self) -> builtins.list[Pause]:
+        with self._database.reading() as connection:
+            return pausing.read_pauses(connection, self.namespace)
+
+    def pause(self, pause: Pause) -> None:
+        with self._database.transaction() as connection:
+            pausing.pause(connection, self.namespace, pause)
+
+    def unpause(self, kind: PauseKind, name: str) -> bool:
+        with self._database.transaction() as connection:
+            return pausing.unpause(connection, self.namespace, kind, name)
+
+    def limits(self) -> builtins.list[LimitState]:
+        with self._database.reading() as connection:
+            return admitting.read_limits(connection, self.namespace)
+
+    def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
+        with self._database.transaction() as connection:
+            return admitting.set_limit(connection, self.namespace, kind, name, numbers)
+
+    def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
+        with self._database.reading() as connection:
+            return admitting.read_use(connection, self.namespace, kind, name, keys, waiting)
+
+    def key_use(self, key: str, holders: int) -> KeyUse:
+        with self._database.reading() as connection:
+            return admitting.read_key(connection, self.namespace, key, holders)
+
     def purge(self, older_than: int, limit: int) -> int:
         with self._database.transaction() as connection:
             return purging.purge(connection, self.namespace, older_than, limit)
+
+    def acts(self, id: str) -> builtins.list[Act]:
+        with self._database.reading() as connection:
+            return acts.read_acts(connection, self.namespace, id)
+
+    def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
+        with self._database.transaction() as connection:
+            return acts.reschedule(connection, self.namespace, order, now)
+
+    def delete(self, act: Act, limit: int) -> Deleted | None:
+        with self._database.transaction() as connection:
+            return purging.delete(connection, self.namespace, act, limit)
 
     def audit(self) -> builtins.list[Violation]:
         with self._database.reading() as connection:
@@ -231,9 +313,12 @@ class SqliteStore:
         with self._database.transaction() as connection:
             nodes.register_workflows(connection, self.namespace, node, workflows)
 
-    def heartbeat_node(self, node: NodeRef, now: int, *, is_last: bool = False) -> Beat:
+    def heartbeat_node(
+        self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
+    ) -> Beat:
         with self._database.transaction() as connection:
-            return nodes.heartbeat_node(connection, self.namespace, node, now, self.now())
+            self._watch.is_listening = bool(listening)
+            return nodes.heartbeat_node(connection, self.namespace, node, now, self.now(), listening)
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
         with self._database.transaction() as connection:
@@ -247,21 +332,23 @@ class SqliteStore:
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
         with self._database.transaction() as connection:
-            claiming.check_fence(connection, self.namespace, node)
-            return claiming.read_claimed(connection, node, ids)
+            return claiming.recover(connection, self.namespace, node, ids)
 
     def commit(
         self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
-    ) -> builtins.list[bool]:
+    ) -> builtins.list[CommitAnswer]:
         with self._database.transaction() as connection:
             return committing.commit(connection, self.namespace, node, commits, now)
 
-    def promote(self, now: int, limit: int) -> int:
+    def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
         due_at = self.next_due_at()
         if due_at is None or due_at > now:
             return 0
         with self._database.transaction() as connection:
-            return timers.promote(connection, self.namespace, now, limit)
+            moved, ended = timers.promote(connection, self.namespace, now, limit)
+        if failed is not None:
+            failed += ended
+        return moved
 
     def next_due_at(self) -> int | None:
         with self._database.reading() as connection:
@@ -304,10 +391,22 @@ class SqliteStore:
         self._watch.node_count = sum(node.state == "alive" for node in found)
         return found
 
+    def servers(self) -> dict[str, builtins.list[str]]:
+        with self._database.reading() as connection:
+            return reading.read_servers(connection, self.namespace)
+
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
         with self._database.transaction() as connection:
             return nodes.mark_dead(connection, self.namespace, node_id, counter)
 
-    def return_executions(self, now: int, limit: int) -> int:
+    def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
         with self._database.transaction() as connection:
-            return nodes.return_executions(connection, self.namespace, now, limit)
+            if not nodes.is_dead(connection, self.namespace, node_id):
+                return [False] * len(commits)
+            return [
+                bool(each) for each in committing.write(connection, self.namespace, NodeRef(node_id, 0), commits, now)
+            ]
+
+    def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
+        with self._database.transaction() as connection:
+            return nodes.return_executions(connection, self.namespace, now, limit, sparing)

@@ -10,11 +10,29 @@ import msgspec
 
 from hydra.errors import PayloadError
 from hydra.execution import Submission, Submitted
+from hydra.stores.reuse import submit_in_turn
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute_rows, select_json, to_json
+from hydra.stores.sqlite.statements import RowStatement, execute, execute_rows, select_json, to_json
+
+_SUBMIT_KEYS = RowStatement("submit_keys")
+_SUBMIT_EXECUTIONS = RowStatement("submit_executions")
+_SUBMIT_INPUTS = RowStatement("submit_inputs")
 
 
 def submit(
+    connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
+) -> list[Submitted]:
+    """The answer to each, in their order."""
+
+    def free(reusing: Sequence[Submission]) -> None:
+        rows = to_json([(s.workflow, s.key, s.id) for s in reusing])
+        execute(connection, "add_former_keys", namespace=namespace, rows=rows)
+        execute(connection, "free_keys", namespace=namespace, rows=rows)
+
+    return submit_in_turn(submissions, lambda part: _submit(connection, namespace, part, now), free)
+
+
+def _submit(
     connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
 ) -> list[Submitted]:
     """First as if all were new; when one is not, again without those that are known."""
@@ -39,8 +57,10 @@ def _submit_unknown(
 ) -> list[Submitted]:
     pairs = to_json([(s.workflow, s.key) for s in submissions if s.key is not None])
     keys = {
-        (workflow, key): (id, bytes.fromhex(digest))
-        for workflow, key, id, digest in select_json(connection, "submit_known_keys", namespace=namespace, rows=pairs)
+        (workflow, key): (id, bytes.fromhex(digest), bool(is_purged))
+        for workflow, key, id, digest, is_purged in select_json(
+            connection, "submit_known_keys", namespace=namespace, rows=pairs
+        )
     }
     ids = {
         id: (bytes.fromhex(digest), known_namespace, workflow)
@@ -53,14 +73,17 @@ def _submit_unknown(
     for submission in submissions:
         fact = (submission.digest, namespace, submission.workflow)
         known = None if submission.key is None else keys.get((submission.workflow, submission.key))
-        if known is not None:
-            answers.append(Submitted(known[0], False, conflict=known[1] != submission.digest))
+        if ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
+            answers.append(Submitted(submission.id, False))
+        elif known is not None:
+            is_other = known[1] != submission.digest
+            answers.append(Submitted(known[0], False, is_other, known[1] if is_other else b"", known[2]))
         elif submission.id in ids:
             answers.append(Submitted(submission.id, False, conflict=ids[submission.id] != fact))
         else:
             ids[submission.id] = fact
             if submission.key is not None:
-                keys[submission.workflow, submission.key] = (submission.id, submission.digest)
+                keys[submission.workflow, submission.key] = (submission.id, submission.digest, False)
             unknown.append(submission)
             answers.append(Submitted(submission.id, True))
     if unknown and not _insert(connection, namespace, unknown, now):
@@ -76,20 +99,22 @@ def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequenc
     for s in submissions:
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else None
-        timeout_at = None if s.timeout_us is None else now + s.timeout_us
-        executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, timeout_at))
+        timeout_at = s.timeout_at(now)
+        gate, limit_keys = (s.limit_keys[0], to_json(s.limit_keys)) if s.limit_keys else (None, None)
+        executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
         tags = msgspec.json.encode(s.tags).decode() if s.tags else None
-        inputs.append((s.id, s.key, s.digest, s.input, tags, now))
+        timeout_us = None if timeout_at is None else timeout_at - max(run_at, now)
+        inputs.append((s.id, s.key, s.digest, s.input, tags, now, timeout_us, limit_keys))
         if s.key is not None:
             if "\0" in s.key:
                 raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
             keys.append((namespace, s.workflow, s.key, s.id, s.digest, now))
     try:
-        if keys and execute_rows(connection, "submit_keys", keys) != len(keys):
+        if keys and execute_rows(connection, _SUBMIT_KEYS, keys) != len(keys):
             return False
-        if execute_rows(connection, "submit_executions", executions) != len(executions):
+        if execute_rows(connection, _SUBMIT_EXECUTIONS, executions) != len(executions):
             return False
-        execute_rows(connection, "submit_inputs", inputs)
+        execute_rows(connection, _SUBMIT_INPUTS, inputs)
     except UnicodeEncodeError as error:
         raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
     changes = Changes()

@@ -5,33 +5,39 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from hydra.stores.admitting import admit_called
+from hydra.stores.sqlite.admitting import Keys
+from hydra.stores.sqlite.cancelling import find_undoable, request_cancel, unwind
+from hydra.stores.sqlite.child_executions import tell_parents
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.family import tell_parents
-from hydra.stores.sqlite.orders import find_undoable, unwind
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
 
 
-def promote(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
-    """Time-outs first: what is both late and due to wake has failed. How many moved, at most `limit` of a kind."""
+def promote(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> tuple[int, list[str]]:
+    """Time-outs first: what is both late and due to wake has failed. How many moved, at most `limit` of a kind; and
+    which have failed."""
     flagged = execute(connection, "flag_timeouts", namespace=namespace, now=now, limit=limit)
-    return flagged + _time_out(connection, namespace, now, limit) + _wake(connection, namespace, now, limit)
+    late_count, failed = _time_out(connection, namespace, now, limit)
+    woken = _wake(connection, namespace, now, limit)
+    admitted = admit_called(Keys(connection, namespace), now)
+    return flagged + late_count + woken + admitted, failed
 
 
 def next_due_at(connection: sqlite3.Connection, namespace: str) -> int | None:
-    due_at: int | None = select(connection, "next_due", namespace=namespace)[0][0]
-    return due_at
+    instants = [select(connection, name, namespace=namespace)[0][0] for name in ("next_due", "next_gate_call")]
+    return min((at for at in instants if at is not None), default=None)
 
 
 def has_ready(connection: sqlite3.Connection, namespace: str) -> bool:
-    """Something may be claimed."""
+    """Something may be claimed, or let go by a limit."""
     return bool(select(connection, "has_ready", namespace=namespace)[0][0])
 
 
-def _time_out(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
+def _time_out(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> tuple[int, list[str]]:
     """What does not run fails; what has registered undo steps is due, and fails once they have run."""
     rows = select_json(connection, "idle_timeouts", namespace=namespace, now=now, limit=limit)
     if not rows:
-        return 0
+        return 0, []
     undoable = find_undoable(connection, [row[0] for row in rows])
     failed = sorted(row[0] for row in rows if row[0] not in undoable)
     moved = unwind(connection, namespace, undoable, "timeout", now)
@@ -42,7 +48,8 @@ def _time_out(connection: sqlite3.Connection, namespace: str, now: int, limit: i
         changes.move(workflow, before, "pending" if id in undoable else "failed")
     changes.write(connection, namespace)
     tell_parents(connection, namespace, failed, now)
-    return moved
+    request_cancel(connection, namespace, failed, now)  # of their children; they have ended themselves
+    return moved, failed
 
 
 def _wake(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:

@@ -33,6 +33,7 @@ class Watch:
         self._database = database
         self._read_due = read_due
         self.is_node = False
+        self.is_listening = False  # something that this node runs waits for a message, and is told of none by itself
         self.node_count = 1  # alive, as last seen
         self._start()
 
@@ -101,14 +102,14 @@ class Watch:
 
     def _is_news(self) -> bool:
         """For a node what others took already is none, nor is a timer for most of many nodes."""
-        if not self.is_node:
+        if not self.is_node or self.is_listening:
             return True
         before = self._due_at
         is_ready, self._due_at = self._read_due()
         return is_ready or (self._due_at != before and self._is_called())
 
     def _is_called(self) -> bool:
-        return not self.is_node or random.random() * self.node_count < CALLED_COUNT
+        return not self.is_node or self.is_listening or random.random() * self.node_count < CALLED_COUNT
 
     def _listen(self, seconds: float) -> bool:
         """Until it rings; whether it did. Not everybody rings, and not all may listen: time passing will do."""

@@ -91,8 +91,8 @@ impl Writer {
         self.byte(b'"');
     }
 
-    pub fn bytes(&mut self, value: &[u8]) {
-        self.tagged_plain(super::tag::BYTES, &STANDARD.encode(value));
+    pub fn bytes(&mut self, tag: &str, value: &[u8]) {
+        self.tagged_plain(tag, &STANDARD.encode(value));
     }
 
     /// Escapes `"`, `\` and control characters; everything else stays UTF-8.

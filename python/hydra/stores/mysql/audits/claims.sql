@@ -1,4 +1,5 @@
--- Scans hydra_execution with hydra_claim in primary key order. One line for each ended epoch, none for one that goes on.
+-- Scans hydra_execution with hydra_claim in primary key order. One line for each ended epoch, none for one that goes
+-- on.
 select 'G4', e.id, concat('epoch is ', e.epoch, if(e.status = 'running', ' (held)', ''), ', the audit trail has ',
     count(c.epoch), ' claims up to number ', coalesce(max(c.epoch), 0))
 from hydra_execution as e

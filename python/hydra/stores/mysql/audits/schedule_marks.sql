@@ -1,5 +1,6 @@
 -- Scans hydra_schedule, which is small, and hydra_key. No tick that was fired lies behind the mark.
-select 'R25', k.execution_id, concat('schedule `', s.name, '` has not come to tick `', k.idempotency_key, '`, which was fired')
+select 'R25', k.execution_id, concat('schedule `', s.name, '` has not come to tick `', k.idempotency_key,
+    '`, which was fired')
 from hydra_schedule as s
 join hydra_key as k on k.namespace = s.namespace and k.workflow = s.name and k.idempotency_key like 'hydra.tick:%'
 where s.namespace = {namespace}

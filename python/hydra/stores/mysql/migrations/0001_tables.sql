@@ -1,5 +1,6 @@
 -- Names and keys are VARBINARY (UTF-8 bytes): they compare exactly, whatever the server's collation or padding rule.
--- Ids are the 16 bytes of a UUIDv7: rows append. Every column an UPDATE touches has a fixed width: rows change in place.
+-- Ids are the 16 bytes of a UUIDv7: rows append. Every column an UPDATE touches has a fixed width: rows change in
+-- place.
 
 create table if not exists hydra_execution (
     id binary(16) not null,

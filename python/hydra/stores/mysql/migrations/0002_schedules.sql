@@ -1,5 +1,6 @@
 -- additive
--- Schedules: one row each, kept for ever, as are the keys of their ticks in hydra_key: a purge makes no tick run twice (R24).
+-- Schedules: one row each, kept for ever, as are the keys of their ticks in hydra_key: a purge makes no tick run twice
+-- (R24).
 
 create table if not exists hydra_schedule (
     namespace varbinary(200) not null,

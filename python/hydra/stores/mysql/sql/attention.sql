@@ -5,3 +5,9 @@ where namespace = {namespace}
     and status = 'running'
     and owner = {node}
     and attention <> ''
+union all
+select {node}, 0, 'drain'
+from hydra_pause
+where namespace = {namespace}
+    and kind = 'node'
+    and name = {node_name}

@@ -5,4 +5,4 @@ set status = 'cancelled',
     wake_at = 0,
     finished_at = {now}
 where id in ({ids})
-    and status in ('pending', 'sleeping', 'waiting', 'parked')
+    and status in ('pending', 'sleeping', 'waiting', 'parked')  -- guard R10: the statement asks, too

@@ -1,8 +1,10 @@
 -- Index: primary key of hydra_execution. Skips what a canceller holds: it wants the ready row that we hold (R14).
 select
-    id, epoch + 1, workflow, idempotency_key, input, attempt, priority, run_at, {now}, submitted_at, timeout_at, wake_seq,
+    -- guard R10: and what is claimed knows it
+    id, epoch + 1, workflow, idempotency_key, input, attempt, priority, run_at, {now}, submitted_at, timeout_at,
+    wake_seq,
     attention, death_count, alone_death_count, tags, record_count
 from hydra_execution force index (primary)
 where id in ({ids})
     and status = 'pending'
-for update skip locked
+for update skip locked  -- guard R14: claims skip executions that are locked

@@ -5,6 +5,12 @@
     where namespace = {namespace}
         and workflow = {workflow}
         and {bounds}
+        and not exists (
+            select 1
+            from hydra_pause as p force index (primary)
+            where p.namespace = {namespace}
+                and (p.kind = 'namespace' or p.kind = 'workflow' and p.name = {workflow})
+        )
     order by negated_priority, run_at, id
     limit {slots}
 )

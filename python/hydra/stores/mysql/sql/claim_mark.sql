@@ -2,7 +2,7 @@
 update hydra_execution force index (primary)
 set status = 'running',
     owner = {node},
-    epoch = epoch + 1,
+    epoch = epoch + 1,  -- guard R10: each claim raises the epoch
     claimed_at = {now},
     started_at = if(started_at = 0, {now}, started_at)
 where id in ({ids})

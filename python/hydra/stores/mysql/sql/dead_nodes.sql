@@ -2,5 +2,5 @@
 select id
 from hydra_node
 where namespace = {namespace}
-    and state = 'dead'
+    and state = 'dead'  -- guard R8: only a dead node's executions are returned
 order by id

@@ -1,4 +1,5 @@
--- Index: primary key of hydra_deadline, its first entries. Only says where to look: the executions are locked and read next.
+-- Index: primary key of hydra_deadline, its first entries. Only says where to look: the executions are locked and read
+-- next.
 select timeout_at, id
 from hydra_deadline
 where namespace = {namespace}

@@ -1,4 +1,5 @@
--- Index: primary key of hydra_timer, its first entries. Only says where to look: the executions are locked and read next.
+-- Index: primary key of hydra_timer, its first entries. Only says where to look: the executions are locked and read
+-- next.
 select due_at, id
 from hydra_timer
 where namespace = {namespace}

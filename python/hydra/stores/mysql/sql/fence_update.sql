@@ -4,4 +4,4 @@ set fence = fence + 1
 where id = {node}
     and session = {session}
     and namespace = {namespace}
-    and state = 'alive'
+    and state = 'alive'  -- guard R9: the fence that is an update must find one row

@@ -1,5 +1,5 @@
--- Index: primary key of hydra_node_beat, the one row a heartbeat writes (R2). The fence is taken by then, or refused in the
--- same flush, which this must then not pass (R6).
+-- Index: primary key of hydra_node_beat, the one row a heartbeat writes (R2). The fence is taken by then, or refused in
+-- the same flush, which this must then not pass (R6).
 update hydra_node_beat force index (primary)
 set counter = counter + 1,
     beat_at = {now}

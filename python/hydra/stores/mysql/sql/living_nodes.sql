@@ -3,5 +3,5 @@ select id, session
 from hydra_node force index (primary)
 where id in ({ids})
     and namespace = {namespace}
-    and state = 'alive'
+    and state = 'alive'  -- guard R27: a successor is alive at the commit
 order by id

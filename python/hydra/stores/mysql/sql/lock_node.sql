@@ -5,4 +5,4 @@ from hydra_node force index (primary)
 where id = {node}
     and namespace = {namespace}
     and state = 'alive'
-for update skip locked
+for update skip locked  -- guard R7: the reaper locks the node's row before it updates it

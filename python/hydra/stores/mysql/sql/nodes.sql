@@ -9,7 +9,7 @@ select
             and e.status = 'running'
             and e.owner = n.id
     ),
-    b.code_version
+    b.code_version, n.labels, n.places
 from hydra_node as n
 join hydra_node_beat as b on b.node_id = n.id
 where n.namespace = {namespace}

@@ -1,5 +1,5 @@
--- Index: the first entry of one workflow and of the priorities past one, in hydra_ready's primary key. Asked for one after the
--- other: a `group by` reads the whole queue.
+-- Index: the first entry of one workflow and of the priorities past one, in hydra_ready's primary key. Asked for one
+-- after the other: a `group by` reads the whole queue.
 select negated_priority, run_at
 from hydra_ready force index (primary)
 where namespace = {namespace}

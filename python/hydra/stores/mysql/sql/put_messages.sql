@@ -1,4 +1,3 @@
 -- Index: primary key of hydra_message; the executions are locked.
-insert into hydra_message (execution_id, id, name, payload, sent_at)
+insert into hydra_message (execution_id, id, name, payload, sent_at, number, size)
 values {rows}
-on duplicate key update id = hydra_message.id

@@ -6,6 +6,6 @@ set spec = {spec},
     next_at = {next_at}
 where namespace = {namespace}
     and name = {schedule}
-    and revision = {revision}
+    and revision = {revision}  -- guard R25: an upsert compares the revision
     and spec <> {spec}
-    and mark_at <= {mark_at}
+    and mark_at <= {mark_at}  -- guard R25: an upsert never takes the mark back

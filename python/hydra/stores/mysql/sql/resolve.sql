@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution, locked by lock_executions. A time-out that has passed starts anew.
+-- Index: primary key of hydra_execution, locked by lock_executions. A time-out that has passed starts again.
 update hydra_execution force index (primary)
 set status = 'pending',
     run_at = {now},

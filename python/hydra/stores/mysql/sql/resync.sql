@@ -3,5 +3,5 @@ select session
 from hydra_node force index (primary)
 where id = {node}
     and namespace = {namespace}
-    and state = 'alive'
-for update
+    and state = 'alive'  -- guard R16: a dead node's resync is refused
+for update  -- guard R16: a resync waits for what is under way

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution, locked by lock_executions. A time-out that has passed starts anew.
+-- Index: primary key of hydra_execution, locked by lock_executions. A time-out that has passed starts again.
 update hydra_execution force index (primary)
 set status = 'pending',
     run_at = {now},
@@ -10,6 +10,10 @@ set status = 'pending',
     cause_seq = 0,
     death_count = 0,
     alone_death_count = 0,
-    timeout_at = if(timeout_at = 0 or timeout_at > {now}, timeout_at, {now} + timeout_at - submitted_at)
+    timeout_at = if(
+        timeout_at = 0 or timeout_at > {now},
+        timeout_at,
+        {now} + if(timeout_us > 0, timeout_us, timeout_at - submitted_at)
+    )
 where id in ({ids})
     and status = 'failed'

@@ -4,8 +4,9 @@ select
     if(e.status in ('failed', 'parked'), (
         select c.payload from hydra_claim as c where c.execution_id = e.id and c.epoch = e.epoch and c.ending = e.status
     ), null),
-    e.tags, e.submitted_at, e.run_at, e.started_at, e.finished_at, e.wake_at, e.timeout_at,
-    e.record_count, e.death_count
+    e.tags, e.submitted_at, e.run_at, e.started_at, e.finished_at,
+    if(e.wake_at = 9223372036854775807, 0, e.wake_at), e.timeout_at,
+    e.record_count, e.death_count, e.limit_keys, if(e.wake_at = 9223372036854775807, e.gate, null)
 from hydra_execution as e force index (primary)
 where e.id in ({ids})
     and e.namespace = {namespace}

@@ -3,6 +3,6 @@ update hydra_execution force index (primary)
 set status = 'pending',
     run_at = {now},
     wake_at = 0,
-    wake_seq = wake_seq + 1
+    wake_seq = wake_seq + {added}
 where id in ({ids})
     and status = 'waiting'

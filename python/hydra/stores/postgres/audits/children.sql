@@ -1,4 +1,5 @@
--- Scans hydra_child; primary keys of hydra_execution and hydra_submission. An adopted one is told of with the next heartbeat.
+-- Scans hydra_child; primary keys of hydra_execution and hydra_submission. An adopted one is told of with the next
+-- heartbeat.
 select 'R14', c.parent_id::text, format('its child `%%s` has ended and it was not told', c.child_id)
 from hydra_child as c
 join hydra_submission as s on s.execution_id = c.parent_id and s.namespace = %(namespace)s

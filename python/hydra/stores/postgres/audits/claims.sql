@@ -1,6 +1,7 @@
 -- Scans hydra_execution, hydra_outcome and hydra_claim. One line for each ended epoch, none for one that goes on.
 with execution as (
-    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at, '' as cause
+    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at,
+        '' as cause
     from hydra_execution as e
     where e.namespace = %(namespace)s
     union all

@@ -1,6 +1,8 @@
--- Scans hydra_execution, hydra_outcome and hydra_record. What runs may have more records than when its last claim ended.
+-- Scans hydra_execution, hydra_outcome and hydra_record. What runs may have more records than when its last claim
+-- ended.
 with execution as (
-    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at, '' as cause
+    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at,
+        '' as cause
     from hydra_execution as e
     where e.namespace = %(namespace)s
     union all
@@ -11,7 +13,8 @@ with execution as (
 select
     'R13',
     e.id::text,
-    format('record_count is %%s, the log has %%s records up to number %%s', e.record_count, coalesce(r.count, 0), coalesce(r.last, 0))
+    format('record_count is %%s, the log has %%s records up to number %%s', e.record_count, coalesce(r.count, 0),
+        coalesce(r.last, 0))
 from execution as e
 left join (
     select execution_id, count(*) as count, max(seq) as last

@@ -1,6 +1,8 @@
--- Scans hydra_claim, hydra_execution and hydra_outcome. What completed or was cancelled stays so, and nothing is claimed after it.
+-- Scans hydra_claim, hydra_execution and hydra_outcome. What completed or was cancelled stays so, and nothing is
+-- claimed after it.
 with execution as (
-    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at, '' as cause
+    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at,
+        '' as cause
     from hydra_execution as e
     where e.namespace = %(namespace)s
     union all

@@ -1,4 +1,4 @@
--- Scans hydra_submission; primary key of hydra_key. A key leads to the one execution that has it.
+-- Scans hydra_submission; primary keys of hydra_key and hydra_former_key. A key leads to the one execution that has it.
 select
     'R24',
     s.execution_id::text,
@@ -8,6 +8,7 @@ select
         else 'has the digest of another input'
     end
 from hydra_submission as s
+left join hydra_former_key as f on f.execution_id = s.execution_id
 left join hydra_key as k
     on k.namespace = s.namespace
     and k.workflow = s.workflow
@@ -15,4 +16,5 @@ left join hydra_key as k
     and k.key = s.key
 where s.namespace = %(namespace)s
     and s.key is not null
+    and f.execution_id is null
     and (k.key is null or k.execution_id <> s.execution_id or k.digest <> s.digest)

@@ -1,4 +1,5 @@
--- Scans hydra_record in primary key order. Two outcomes of one step are one run too many, unless a new attempt forgot the first.
+-- Scans hydra_record in primary key order. Two outcomes of one step are one run too many, unless a new attempt forgot
+-- the first.
 select
     'G3',
     r.execution_id::text,

@@ -1,6 +1,8 @@
--- Scans hydra_execution and hydra_outcome; primary key of hydra_claim. A result or failure is where the last claim ended with it.
+-- Scans hydra_execution and hydra_outcome; primary key of hydra_claim. A result or failure is where the last claim
+-- ended with it.
 with execution as (
-    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at, '' as cause
+    select e.id, e.namespace, e.workflow, e.status, e.epoch, e.owner, e.record_count, e.wake_at, e.claimed_at,
+        '' as cause
     from hydra_execution as e
     where e.namespace = %(namespace)s
     union all

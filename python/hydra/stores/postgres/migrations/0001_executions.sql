@@ -6,7 +6,8 @@ create table hydra_schema (
     is_additive boolean not null default false  -- code that does not know this step may work on
 );
 
--- What was asked for: written once, in the transaction that made the execution. Only `continue_as_new` replaces an input.
+-- What was asked for: written once, in the transaction that made the execution. Only `continue_as_new` replaces an
+-- input.
 create table hydra_submission (
     execution_id uuid primary key,
     submitted_at bigint not null,
@@ -87,7 +88,8 @@ create table hydra_outcome (
     cause text not null
 );
 
-create index hydra_outcome_finished on hydra_outcome using brin (finished_at) with (pages_per_range = 16, autosummarize = on);
+create index hydra_outcome_finished on hydra_outcome using brin (finished_at) with (pages_per_range = 16,
+    autosummarize = on);
 create index hydra_outcome_notable on hydra_outcome (namespace, status, execution_id)
     where status <> 'completed';
 
@@ -123,7 +125,8 @@ create table hydra_record (
     kind text collate "C" not null
         check (
             kind in (
-                'step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry', 'spawn', 'start',
+                'step', 'failure', 'try', 'crash', 'sleep', 'value', 'supersede', 'wait', 'event', 'expiry', 'spawn',
+                'start',
                 'resolution'
             )
         ),

@@ -1,5 +1,6 @@
 -- additive
--- What long steps say of how far they are: only the last word of each, no part of the record log. `place` stands for branch, name and ordinal.
+-- What long steps say of how far they are: only the last word of each, no part of the record log. `place` stands for
+-- branch, name and ordinal.
 
 create table hydra_progress (
     execution_id uuid not null,

@@ -1,5 +1,6 @@
--- Index: hydra_execution_owner, primary key of hydra_message. A later statement than the mark, like claimed_records (R12).
-select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at
+-- Index: hydra_execution_owner, hydra_message_number. A later statement than the mark, like claimed_records (R12). Of
+-- each execution the first messages, whose sizes are summed up before any is read.
+select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at, m.number
 from (
     select e.id
     from hydra_execution as e
@@ -9,10 +10,4 @@ from (
         and e.wake_seq > 0
     offset 0
 ) as e
-cross join lateral (
-    select m.*
-    from hydra_message as m
-    where m.execution_id = e.id
-    offset 0
-) as m
-order by m.sent_at, m.id
+{message_page after=%(number)s}

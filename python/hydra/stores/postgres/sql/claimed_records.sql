@@ -1,5 +1,5 @@
--- Index: hydra_execution_owner, primary key of hydra_record. A later statement than the mark, so it sees every record (R12).
--- What runs under its first epoch has no records.
+-- Index: hydra_execution_owner, primary key of hydra_record. A later statement than the mark, so it sees every record
+-- (R12). What runs under its first epoch has no records.
 select
     r.execution_id::text, r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt, r.digest, r.payload, r.started_at,
     r.finished_at, r.due_at

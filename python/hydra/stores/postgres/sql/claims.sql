@@ -1,4 +1,5 @@
--- Index: primary keys of hydra_submission, hydra_claim and hydra_execution. The last line is the claim that goes on, if one does.
+-- Index: primary keys of hydra_submission, hydra_claim and hydra_execution. The last line is the claim that goes on, if
+-- one does.
 select c.execution_id::text, c.epoch, c.attempt, c.node::text, c.worker, c.claimed_at, c.ended_at, c.ending, c.detail
 from hydra_submission as s
 join hydra_claim as c on c.execution_id = s.execution_id

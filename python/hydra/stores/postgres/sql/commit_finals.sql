@@ -1,24 +1,29 @@
--- Index: primary keys of hydra_execution and hydra_record. Takes the execution off the hot table. The records that come with an end
--- are taken on the same condition, read from the same snapshot: both or neither. Lock order: the node's row, then executions in the order of the ids, which are
--- sorted, then the parents of those that are children, in the order of theirs; a deadlock with another family is retried.
+-- Index: primary keys of hydra_execution and hydra_record. Takes the execution off the hot table. The records that come
+-- with an end are taken where it is: both or neither. One that was cancelled before does not complete or fail any more.
+-- Lock order: the node's row, then executions in the order of the ids, which are sorted, then the parents of those that
+-- are children, in the order of theirs; a deadlock with another family is retried.
 with fence as materialized (
     select n.id
     from hydra_node as n
     where n.id = %(node)s
-        and n.session = %(session)s
+        and n.session = %(session)s  -- guard R16: the fence compares the session
         and n.namespace = %(namespace)s
-        and n.state = 'alive'
-    for share
+        and n.state = 'alive'  -- guard R6: the fence asks whether the node is alive
+    for share  -- guard R6: a share lock on the node's row
 ), ended as (
     delete from hydra_execution as e
     using fence
     cross join unnest(
-        %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s, %(causes)s
-    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause)
+        %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s,
+        %(causes)s, %(stands)s
+    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause, stands)
     where e.id = any(array[i.id])
-        and e.epoch = i.epoch
-        and e.owner = fence.id
-        and (i.before is null or i.before = (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id))
+        and e.epoch = i.epoch  -- guard R10: a commit compares the epoch
+        and e.owner = fence.id  -- guard R10: a commit compares the owner
+        and (i.stands = 1 or e.attention is distinct from 'cancel')
+        -- guard R13: an end whose records are not the next is refused
+        and (i.before is null or i.before = (select coalesce(max(r.seq), 0) from hydra_record as r
+            where r.execution_id = i.id))
     returning
         e.*,
         (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = i.id) + i.record_count as records,
@@ -28,14 +33,16 @@ with fence as materialized (
         execution_id, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload
     )
     select
-        r.id, r.started_at, r.finished_at, r.due_at, r.seq, r.ordinal, r.attempt, r.kind, r.branch, r.name, r.digest, r.payload
-    from fence
-    cross join unnest(
+        r.id, r.started_at, r.finished_at, r.due_at, r.seq, r.ordinal, r.attempt, r.kind, r.branch, r.name, r.digest,
+        r.payload
+    from ended
+    join unnest(
         %(record_ids)s, %(record_epochs)s, %(record_befores)s, %(started_ats)s, %(finished_ats)s, %(due_ats)s, %(seqs)s,
         %(ordinals)s, %(attempts)s, %(record_kinds)s, %(branches)s, %(names)s, %(digests)s, %(record_payloads)s
-    ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest, payload)
-    where fence.id = (select e.owner from hydra_execution as e where e.id = r.id and e.epoch = r.epoch)
-        and r.before = (select coalesce(max(l.seq), 0) from hydra_record as l where l.execution_id = r.id)
+    ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest,
+        payload)
+        on r.id = ended.id
+        and r.epoch = ended.epoch
 ), outcome as (
     insert into hydra_outcome (
         execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, record_count,
@@ -43,7 +50,8 @@ with fence as materialized (
     )
     select
         e.id, %(now)s, e.run_at, e.started_at, e.claimed_at, e.timeout_at, e.epoch, e.attempt, e.wake_seq,
-        e.records, e.death_count, e.alone_death_count, e.cause_seq, e.kind, nullif(e.attention, 'timeout'), e.namespace, e.workflow, e.cause
+        e.records, e.death_count, e.alone_death_count, e.cause_seq, e.kind, nullif(e.attention, 'timeout'), e.namespace,
+        e.workflow, e.cause
     from ended as e
 ), claim as (
     insert into hydra_claim (
@@ -52,35 +60,13 @@ with fence as materialized (
     select e.id, e.claimed_at, %(now)s, e.owner, e.epoch, e.attempt, e.worker, e.kind, e.cause, e.payload
     from ended as e
 ), link as (
-    delete from hydra_child as c
-    using ended
-    where ended.is_child
-        and c.child_id = any(array[ended.id])
-    returning c.child_id, c.request_id, c.parent_id
+    {links_of_ended}
 ), parent as materialized (
-    select e.id
-    from hydra_execution as e
-    where e.id = any(array(select link.parent_id from link))
-    order by e.id
-    for update
+    {parents}
 ), woken as (
-    update hydra_execution as e
-    set status = case when e.status = 'waiting' then 'pending' else e.status end,
-        run_at = case when e.status = 'waiting' then %(now)s else e.run_at end,
-        wake_at = case when e.status = 'waiting' then null else e.wake_at end,
-        wake_seq = e.wake_seq + 1
-    from parent
-    where e.id = any(array[parent.id])
-    returning e.id
+    {woken}
 ), told as (
-    insert into hydra_message (execution_id, id, sent_at, name, payload)
-    select
-        link.parent_id,
-        link.request_id,
-        %(now)s,
-        'hydra.child:' || link.request_id,
-        convert_to(ended.kind, 'UTF8') || decode('00', 'hex') || convert_to(ended.cause, 'UTF8') || decode('00', 'hex') || coalesce(ended.payload, ''::bytea)
-    from link
+    {told of=woken status=ended.kind cause=ended.cause payload=ended.payload}
     join woken on woken.id = link.parent_id
     join ended on ended.id = link.child_id
     on conflict (execution_id, id) do nothing

@@ -1,5 +1,6 @@
--- Index: primary keys of all six tables. A later statement of the transaction in which commit_ends took the executions and their
--- last records: it locks no row that is not locked already. The digest stays: it is the key's, and says what was first asked for.
+-- Index: primary keys of all six tables. A later statement of the transaction in which commit_ends took the executions
+-- and their last records: it locks no row that is not locked already. The digest stays: it is the key's, and says what
+-- was first asked for.
 with continued as materialized (
     select i.id, i.input
     from unnest(%(ids)s, %(inputs)s) as i (id, input)
@@ -29,7 +30,7 @@ with continued as materialized (
     delete from hydra_message as m
     using continued
     where m.execution_id = any(array[continued.id])
-        and (m.name like 'hydra.child:%%' or m.name like 'hydra.spawned:%%')
+        and (m.name like 'hydra.child:%%' or m.name like 'hydra.spawned:%%' or m.name like 'hydra.callback:%%')
 )
 update hydra_submission as s
 set input = continued.input

@@ -1,7 +1,8 @@
--- Index: hydra_execution_timeout, primary key of hydra_record. What runs is flagged for its owner (R10), what does not is failed, unless it
--- has registered what undoes it: that is due at once, and fails once it was undone. Records are read as they were before the lock: a row that
--- says there are more of them may have registered something, so it is due, too.
--- One statement changes a row once: a parent that is late along with its child hears of both by its own change.
+-- Index: hydra_execution_timeout, primary key of hydra_record. What runs is flagged for its owner (R10), what does not
+-- is failed, unless it has registered what undoes it: that is due at once, and fails once it was undone. Records are
+-- read as they were before the lock: a row that says there are more of them may have registered something, so it is
+-- due, too. One statement changes a row once: a parent that is late along with its child hears of both by its own
+-- change.
 with due as materialized (
     select
         e.id,
@@ -9,7 +10,8 @@ with due as materialized (
         exists (
             select 1 from hydra_record as r where r.execution_id = any(array[e.id]) and r.name = 'hydra.on_failure'
         )
-        or e.record_count <> (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id) as is_undoable
+        or e.record_count <> (select coalesce(max(r.seq), 0) from hydra_record as r
+            where r.execution_id = e.id) as is_undoable
     from hydra_execution as e
     where e.namespace = %(namespace)s
         and e.timeout_at <= %(now)s
@@ -17,7 +19,7 @@ with due as materialized (
         and e.status <> 'parked'
     order by e.timeout_at
     limit %(limit)s
-    for update skip locked
+    for update skip locked  -- guard R15: a time-out passes over what is being ended
 ), ended as (
     delete from hydra_execution as e
     using due
@@ -35,64 +37,18 @@ with due as materialized (
         e.record_count, e.death_count, e.alone_death_count, 0, 'failed', e.attention, e.namespace, e.workflow, 'timeout'
     from ended as e
 ), link as (
-    delete from hydra_child as c
-    using ended
-    where ended.is_child
-        and c.child_id = any(array[ended.id])
-    returning c.child_id, c.request_id, c.parent_id
+    {links_of_ended}
 ), flagged as (
-    update hydra_execution as e
-    set attention = 'timeout',
-        wake_seq = e.wake_seq + case when e.id = any(array(select link.parent_id from link)) then 1 else 0 end
-    from due
-    where e.id = any(array[due.id])
-        and due.status = 'running'
-    returning e.id
+    {flagged chosen=due attention='timeout'}
 ), unwound as (
-    update hydra_execution as e
-    set status = 'pending',
-        owner = null,  -- it is: but the row is checked as the snapshot has it, before it is looked at once more
-        attention = 'timeout',
-        run_at = %(now)s,
-        wake_at = null,
-        wake_seq = e.wake_seq + case when e.id = any(array(select link.parent_id from link)) then 1 else 0 end
-    from due
-    where e.id = any(array[due.id])
-        and due.status <> 'running'
-        and due.is_undoable
-    returning e.id
+    {unwound chosen=due attention='timeout'}
 ), parent as materialized (
-    select e.id
-    from hydra_execution as e
-    where e.id = any(array(select link.parent_id from link))
-        and not e.id = any(array(select due.id from due))
-    order by e.id
-    for update
+    {other_parents chosen=due}
 ), woken as (
-    update hydra_execution as e
-    set status = case when e.status = 'waiting' then 'pending' else e.status end,
-        run_at = case when e.status = 'waiting' then %(now)s else e.run_at end,
-        wake_at = case when e.status = 'waiting' then null else e.wake_at end,
-        wake_seq = e.wake_seq + 1
-    from parent
-    where e.id = any(array[parent.id])
-    returning e.id
+    {woken}
 ), told as (
-    insert into hydra_message (execution_id, id, sent_at, name, payload)
-    select
-        link.parent_id,
-        link.request_id,
-        %(now)s,
-        'hydra.child:' || link.request_id,
-        convert_to('failed', 'UTF8') || decode('00', 'hex') || convert_to('timeout', 'UTF8') || decode('00', 'hex') || coalesce(null::bytea, ''::bytea)
-    from link
-    join (
-        select id from woken
-        union all
-        select id from flagged
-        union all
-        select id from unwound
-    ) as hearing on hearing.id = link.parent_id
+    {told of=hearing status='failed' cause='timeout' payload=null::bytea}
+    {hearing}
     join ended on ended.id = link.child_id
     on conflict (execution_id, id) do nothing
 ), counted as (
@@ -101,4 +57,6 @@ with due as materialized (
     from ended as e
     group by e.namespace, e.workflow
 )
-select (select count(*) from flagged) + (select count(*) from unwound) + (select count(*) from ended)
+select
+    (select count(*) from flagged) + (select count(*) from unwound) + (select count(*) from ended),
+    array(select ended.id::text from ended order by ended.id)

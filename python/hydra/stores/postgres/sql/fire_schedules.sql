@@ -1,14 +1,14 @@
--- Index: primary keys of hydra_node and hydra_schedule. For an open transaction: the fence's lock is held to its end (R6), and so are the
--- rows', which everybody locks in the order of their names and before keys and executions. The revision is the one the decision was
--- made on, read again under the lock; the mark only grows (R25).
+-- Index: primary keys of hydra_node and hydra_schedule. For an open transaction: the fence's lock is held to its end
+-- (R6), and so are the rows', which everybody locks in the order of their names and before keys and executions. The
+-- revision is the one the decision was made on, read again under the lock; the mark only grows (R25).
 with fence as materialized (
     select n.id
     from hydra_node as n
     where n.id = %(node)s
-        and n.session = %(session)s
+        and n.session = %(session)s  -- guard R16: the fence compares the session
         and n.namespace = %(namespace)s
-        and n.state = 'alive'
-    for share
+        and n.state = 'alive'  -- guard R6: the fence asks whether the node is alive
+    for share  -- guard R6: a share lock on the node's row
 ), locked as materialized (
     select s.name, s.revision, s.mark_at
     from hydra_schedule as s
@@ -18,18 +18,7 @@ with fence as materialized (
     order by s.name
     for update
 ), changed as (
-    update hydra_schedule as s
-    set revision = s.revision + 1,
-        mark_at = i.mark_at,
-        next_at = i.next_at,
-        paused_at = i.paused_at,
-        progress = i.progress
-    from unnest(%(names)s, %(revisions)s, %(mark_ats)s, %(next_ats)s, %(paused_ats)s, %(progresses)s)
-        as i (name, revision, mark_at, next_at, paused_at, progress)
-    join locked on locked.name = i.name and locked.revision = i.revision and locked.mark_at <= i.mark_at
-    where s.namespace = %(namespace)s
-        and s.name = any(array[locked.name])
-    returning s.name
+    {changed_schedules}
 )
 select changed.name
 from fence

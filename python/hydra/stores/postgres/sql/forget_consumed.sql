@@ -1,5 +1,6 @@
--- Index: primary keys of hydra_message, hydra_record and hydra_consumed. A message that a record has consumed, of this generation or
--- one before it, is not put again (R17). A later statement than the insert, which has waited for whoever was consuming it.
+-- Index: primary keys of hydra_message, hydra_record and hydra_consumed. A message that a record has consumed, of this
+-- generation or one before it, is not put again (R17). A later statement than the insert, which has waited for whoever
+-- was consuming it.
 delete from hydra_message as m
 using unnest(%(execution_ids)s, %(message_ids)s) as i (execution_id, id)
 where m.execution_id = any(array[i.execution_id])

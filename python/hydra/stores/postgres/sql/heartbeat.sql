@@ -3,9 +3,11 @@ with fence as materialized (
     select n.id
     from hydra_node as n
     where n.id = %(node)s
-        and n.session = %(session)s
+        and n.session = %(session)s  -- guard R16: the fence compares the session
         and n.namespace = %(namespace)s
-        and n.state = 'alive'
+        and n.state = 'alive'  -- guard R6: the fence asks whether the node is alive
+    -- guard R2: a heartbeat shares its node's row
+    -- guard R6: a share lock on the node's row
     for share
 )
 update hydra_node_beat as b

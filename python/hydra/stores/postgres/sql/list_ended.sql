@@ -1,4 +1,5 @@
--- Index: primary key of hydra_outcome from its newest end (completed), hydra_outcome_notable (failed, cancelled); hydra_submission's.
+-- Index: primary key of hydra_outcome from its newest end (completed), hydra_outcome_notable (failed, cancelled);
+-- hydra_submission's.
 select o.execution_id::text
 from hydra_outcome as o
 join hydra_submission as s on s.execution_id = o.execution_id

@@ -1,5 +1,5 @@
--- Index: primary keys of hydra_execution, from its newest end, and of hydra_submission. The `case` hides the columns from the
--- planner: without statistics it takes rows of one status for few, and would sort all of them for each page.
+-- Index: primary keys of hydra_execution, from its newest end, and of hydra_submission. The `case` hides the columns
+-- from the planner: without statistics it takes rows of one status for few, and would sort all of them for each page.
 select e.id::text
 from hydra_execution as e
 join hydra_submission as s on s.execution_id = any(array[e.id])

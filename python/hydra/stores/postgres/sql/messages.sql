@@ -1,7 +1,7 @@
 -- Index: primary keys of hydra_submission and hydra_message.
-select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at
+select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at, m.number
 from hydra_submission as s
 join hydra_message as m on m.execution_id = s.execution_id
 where s.execution_id = any(%(ids)s)
     and s.namespace = %(namespace)s
-order by m.sent_at, m.id
+order by m.number, m.sent_at, m.id

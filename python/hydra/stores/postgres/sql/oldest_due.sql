@@ -38,5 +38,5 @@ with recursive head as (
         limit 1
     ) as n
 )
-select min(run_at)
+select head.workflow, head.run_at
 from head

@@ -1,4 +1,5 @@
--- Index: hydra_execution_owner, primary key of hydra_record. Under the node's exclusive lock, so nothing of it is still in flight.
+-- Index: hydra_execution_owner, primary key of hydra_record. Under the node's exclusive lock, so nothing of it is still
+-- in flight.
 select
     e.id::text,
     e.epoch,

@@ -1,6 +1,5 @@
--- Index: primary keys of hydra_execution, hydra_record and hydra_claim. An epoch of its own, since the one before may have ended
--- already. What began anew since has rightly fewer records.
--- Lock order: executions by id, nothing else.
+-- Index: primary keys of hydra_execution, hydra_record and hydra_claim. An epoch of its own, since the one before may
+-- have ended already. What began again since has rightly fewer records. Lock order: executions by id, nothing else.
 with locked as materialized (
     select e.id, k.record_count, k.epoch
     from unnest(%(ids)s, %(record_counts)s, %(epochs)s) as k (id, record_count, epoch)
@@ -17,7 +16,8 @@ with locked as materialized (
         claimed_at = %(now)s
     from locked
     where e.id = any(array[locked.id])
-        and (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = locked.id) < locked.record_count
+        and (select coalesce(max(r.seq), 0) from hydra_record as r
+            where r.execution_id = locked.id) < locked.record_count
         and not exists (
             select 1
             from hydra_claim as c

@@ -6,10 +6,10 @@ from (
     select n.id
     from hydra_node as n
     where n.id = %(node)s
-        and n.session = %(session)s
+        and n.session = %(session)s  -- guard R16: the fence compares the session
         and n.namespace = %(namespace)s
-        and n.state = 'alive'
-    for share
+        and n.state = 'alive'  -- guard R6: the fence asks whether the node is alive
+    for share  -- guard R6: a share lock on the node's row
 ) as fence
 left join hydra_execution as e on e.id = any(%(ids)s) and e.owner = fence.id
 left join hydra_submission as s on s.execution_id = any(array[e.id])

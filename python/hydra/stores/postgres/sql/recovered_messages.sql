@@ -1,5 +1,4 @@
--- Index: primary key of hydra_message.
-select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at
-from hydra_message as m
-where m.execution_id = any(%(ids)s)
-order by m.sent_at, m.id
+-- Index: hydra_message_number. The first messages of each, like claimed_messages.
+select m.id::text, m.execution_id::text, m.name, m.payload, m.sent_at, m.number
+from unnest(%(ids)s) as e (id)
+{message_page after=%(number)s}

@@ -1,5 +1,5 @@
--- Index: primary keys of hydra_execution and hydra_submission. The record is the next one (R13), or nothing happens. A time-out that has
--- passed starts anew.
+-- Index: primary keys of hydra_execution and hydra_submission. The record is the next one (R13), or nothing happens. A
+-- time-out that has passed starts again.
 with locked as materialized (
     select e.id, e.record_count
     from hydra_execution as e
@@ -14,7 +14,8 @@ with locked as materialized (
         record_count = locked.record_count + 1,
         death_count = 0,
         alone_death_count = 0,
-        timeout_at = case when e.timeout_at > %(now)s then e.timeout_at else %(now)s + s.timeout_at - s.submitted_at end
+        timeout_at = case when e.timeout_at > %(now)s then e.timeout_at
+            else %(now)s + s.timeout_at - greatest(s.due_at, s.submitted_at) end
     from locked
     join hydra_submission as s on s.execution_id = any(array[locked.id])
     where e.id = any(array[locked.id])

@@ -1,11 +1,13 @@
--- Index: primary keys of hydra_outcome and hydra_submission. The outcome is taken away under its row's lock, so two people
--- retry once. The new attempt forgets the failure that left the body; a time-out that has passed starts anew.
+-- Index: primary keys of hydra_outcome, hydra_former_key and hydra_submission. After lock_outcomes, so it sees whose
+-- key went over. The outcome is taken away under its row's lock, so two people retry once. The new attempt forgets the
+-- failure that left the body; a time-out that has passed starts again.
 with locked as materialized (
     select o.execution_id
     from hydra_outcome as o
     where o.execution_id = any(%(ids)s)
         and o.namespace = %(namespace)s
         and o.status = 'failed'
+        and (select f.execution_id from hydra_former_key as f where f.execution_id = o.execution_id) is null
     order by o.execution_id
     for update
 ), taken as (
@@ -39,12 +41,13 @@ with locked as materialized (
 )
 insert into hydra_execution (
     id, run_at, timeout_at, started_at, claimed_at, epoch, attempt, priority, wake_seq, record_count,
-    status, namespace, workflow
+    status, namespace, workflow, gate
 )
 select
     o.execution_id,
     %(now)s,
-    case when o.timeout_at > %(now)s then o.timeout_at else %(now)s + s.timeout_at - s.submitted_at end,
+    case when o.timeout_at > %(now)s then o.timeout_at
+        else %(now)s + s.timeout_at - greatest(s.due_at, s.submitted_at) end,
     o.started_at,
     o.claimed_at,
     o.epoch,
@@ -54,7 +57,8 @@ select
     o.record_count + case when o.cause_seq > 0 then 1 else 0 end,
     'pending',
     o.namespace,
-    o.workflow
+    o.workflow,
+    s.limit_keys ->> 0
 from taken as o
 join hydra_submission as s on s.execution_id = any(array[o.execution_id])
 returning id::text

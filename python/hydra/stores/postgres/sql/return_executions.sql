@@ -1,13 +1,15 @@
--- Index: hydra_node_present, hydra_execution_owner, primary key of hydra_record. A later transaction than the one that marked the node dead (R8), and conditional on
--- the owner being dead, so whoever sees a dead node may run it, as often as they like. Waits for nobody: rows locked elsewhere come next time.
--- A time-out that was decided stays so, whatever the clock says next: the next claim ends it.
+-- Index: hydra_node_present, hydra_execution_owner, primary key of hydra_record. A later transaction than the one that
+-- marked the node dead (R8), and conditional on the owner being dead, so whoever sees a dead node may run it, as often
+-- as they like. Waits for nobody: rows locked elsewhere come next time. A time-out that was decided stays so, whatever
+-- the clock says next: the next claim ends it.
 with lost as materialized (
     select e.id, e.owner, e.epoch
     from (
         select n.id
         from hydra_node as n
         where n.namespace = %(namespace)s
-            and n.state = 'dead'
+            and n.state = 'dead'  -- guard R8: only a dead node's executions are returned
+            and not n.id = any(%(sparing)s)
         offset 0
     ) as n
     cross join lateral (

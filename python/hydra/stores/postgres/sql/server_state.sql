@@ -1,5 +1,5 @@
--- Index: none. Replicas (all, those a commit waits for, those this role may know nothing of), connections, and the age in seconds
--- of the oldest open transaction.
+-- Index: none. Replicas (all, those a commit waits for, those this role may know nothing of), connections, and the age
+-- in seconds of the oldest open transaction.
 select
     (select count(*) from pg_catalog.pg_stat_replication),
     (select count(*) from pg_catalog.pg_stat_replication where sync_state in ('sync', 'quorum')),

@@ -9,10 +9,12 @@ select
             and c.epoch = coalesce(e.epoch, o.epoch)
             and c.ending = coalesce(e.status, o.status)
     ) end,
-    s.tags::text, s.submitted_at, coalesce(e.run_at, o.run_at), coalesce(e.started_at, o.started_at), o.finished_at, e.wake_at,
+    s.tags::text, s.submitted_at, coalesce(e.run_at, o.run_at), coalesce(e.started_at, o.started_at), o.finished_at,
+    nullif(e.wake_at, 9223372036854775807),
     coalesce(e.timeout_at, o.timeout_at),
     (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = s.execution_id),
-    coalesce(e.death_count, o.death_count)
+    coalesce(e.death_count, o.death_count), s.limit_keys::text,
+    case when e.wake_at = 9223372036854775807 then e.gate end
 from hydra_submission as s
 left join hydra_execution as e on e.id = any(array[s.execution_id])
 left join hydra_outcome as o on o.execution_id = any(array[s.execution_id])

@@ -1,5 +1,7 @@
--- Scans hydra_claim; primary key of hydra_execution. What completed or was cancelled stays so, and nothing is claimed after it.
-select 'G3', e.id, 'claim ' || c.epoch || ' ended `' || c.ending || '`, yet it is `' || e.status || '` at claim ' || e.epoch
+-- Scans hydra_claim; primary key of hydra_execution. What completed or was cancelled stays so, and nothing is claimed
+-- after it.
+select 'G3', e.id, 'claim ' || c.epoch || ' ended `' || c.ending || '`, yet it is `' || e.status || '` at claim '
+    || e.epoch
 from hydra_claim as c
 join hydra_execution as e on e.id = c.execution_id
 where e.namespace = :namespace

@@ -44,7 +44,8 @@ create index hydra_execution_ready on hydra_execution (namespace, workflow, prio
     where status = 'pending' and wake_at is null;
 create index hydra_execution_timer on hydra_execution (namespace, wake_at) where wake_at is not null;
 create index hydra_execution_idle_timeout on hydra_execution (namespace, timeout_at)
-    where timeout_at is not null and attention is null and (status = 'pending' or status = 'sleeping' or status = 'waiting');
+    where timeout_at is not null and attention is null
+        and (status = 'pending' or status = 'sleeping' or status = 'waiting');
 create index hydra_execution_running_timeout on hydra_execution (namespace, timeout_at)
     where timeout_at is not null and status = 'running' and attention is null;
 create index hydra_execution_owner on hydra_execution (owner) where owner is not null;
@@ -79,7 +80,8 @@ create table hydra_record (
     kind text not null
         check (
             kind = 'step' or kind = 'value' or kind = 'sleep' or kind = 'failure'
-            or kind = 'try' or kind = 'crash' or kind = 'supersede' or kind = 'wait' or kind = 'event' or kind = 'expiry'
+            or kind = 'try' or kind = 'crash' or kind = 'supersede' or kind = 'wait' or kind = 'event'
+                or kind = 'expiry'
             or kind = 'spawn' or kind = 'start' or kind = 'resolution'
         ),
     branch text not null,

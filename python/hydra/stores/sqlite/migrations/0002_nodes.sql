@@ -1,4 +1,5 @@
--- Nodes hold the leases. hydra_node changes at registration, session bump and death only; a heartbeat has its own row (R2).
+-- Nodes hold the leases. hydra_node changes at registration, session bump and death only; a heartbeat has its own row
+-- (R2).
 
 create table hydra_node (
     id text not null primary key,

@@ -1,5 +1,6 @@
 -- additive
--- Schedules: one row each, kept for ever, as are the keys of their ticks in hydra_key: a purge makes no tick run twice (R24).
+-- Schedules: one row each, kept for ever, as are the keys of their ticks in hydra_key: a purge makes no tick run twice
+-- (R24).
 
 create table hydra_schedule (
     namespace text not null,

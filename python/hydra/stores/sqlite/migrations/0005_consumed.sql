@@ -1,6 +1,7 @@
 -- additive
--- Ids of signals that generations past have consumed: with `continue_as_new` their records go, and a signal that is repeated under the
--- same id must still not arrive twice (R17). Kept as long as the execution; nothing is in it for executions that never begin anew.
+-- Ids of signals that generations past have consumed: with `continue_as_new` their records go, and a signal that is
+-- repeated under the same id must still not arrive twice (R17). Kept as long as the execution; nothing is in it for
+-- executions that never begin again.
 
 create table hydra_consumed (
     execution_id text not null,

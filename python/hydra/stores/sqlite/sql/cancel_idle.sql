@@ -6,4 +6,4 @@ set status = 'cancelled',
     finished_at = :now
 where id in (select value from json_each(:ids))
     and namespace = :namespace
-    and status in ('pending', 'sleeping', 'waiting', 'parked')
+    and status in ('pending', 'sleeping', 'waiting', 'parked')  -- guard R15: a finish that committed first stands

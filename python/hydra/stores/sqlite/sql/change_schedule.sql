@@ -7,5 +7,5 @@ set revision = revision + 1,
     progress = :progress
 where namespace = :namespace
     and name = :name
-    and revision = :revision
-    and mark_at <= :mark_at
+    and revision = :revision  -- guard R25: a tick compares the revision
+    and mark_at <= :mark_at  -- guard R25: the mark only grows

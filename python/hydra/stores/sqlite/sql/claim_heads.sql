@@ -1,4 +1,5 @@
--- Index: hydra_execution_ready, its first :slots entries for each workflow and nothing else.
+-- Index: hydra_execution_ready, its first :slots entries for each workflow and nothing else; primary key of
+-- hydra_pause, of which nothing is taken.
 select json_group_array(json((
     select json_group_array(json_array(id, priority, run_at))
     from (
@@ -13,3 +14,16 @@ select json_group_array(json((
     )
 )))
 from json_each(:workflows) as w
+where not exists (
+    select 1
+    from hydra_pause
+    where namespace = :namespace
+        and kind = 'namespace'
+)
+    and not exists (
+        select 1
+        from hydra_pause
+        where namespace = :namespace
+            and kind = 'workflow'
+            and name = w.value
+    )

@@ -2,7 +2,7 @@
 update hydra_execution
 set status = 'running',
     owner = :node,
-    epoch = epoch + 1,
+    epoch = epoch + 1,  -- guard R10: each claim raises the epoch
     claimed_at = :now,
     started_at = coalesce(started_at, :now)
 where id in (select value from json_each(:ids))

@@ -1,4 +1,5 @@
--- Index: primary key of hydra_execution. The common end, which touches no column but these: the fewer indexes, the quicker.
+-- Index: primary key of hydra_execution. The common end, which touches no column but these: the fewer indexes, the
+-- quicker.
 update hydra_execution
 set status = row.column4,
     owner = null,

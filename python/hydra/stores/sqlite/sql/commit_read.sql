@@ -5,5 +5,5 @@ select json_group_array(json_array(
 ))
 from json_each(:ids) as i
 cross join hydra_execution as e on e.id = i.value
-where e.owner = :node
+where e.owner = :node  -- guard R10: a commit compares the owner
     and e.status = 'running'

@@ -5,6 +5,7 @@ from (
     from hydra_node as n
     cross join hydra_execution as e indexed by hydra_execution_owner on e.owner = n.id
     where n.namespace = :namespace
-        and n.state = 'dead'
+        and n.state = 'dead'  -- guard R8: only a dead node's executions are returned
+        and n.id not in (select value from json_each(:sparing))
     limit :limit
 )

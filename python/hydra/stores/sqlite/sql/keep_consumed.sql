@@ -1,4 +1,5 @@
--- Index: primary key of hydra_record, whose rows are deleted next. Which signals a generation consumed, so that none arrives again.
+-- Index: primary key of hydra_record, whose rows are deleted next. Which signals a generation consumed, so that none
+-- arrives again.
 insert into hydra_consumed (execution_id, message_id)
 select execution_id, digest
 from hydra_record

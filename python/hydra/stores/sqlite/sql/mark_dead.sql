@@ -4,4 +4,5 @@ set state = 'dead'
 where id = :node
     and namespace = :namespace
     and state = 'alive'
+    -- guard R3: a node that beat after it was looked at lives
     and (:counter is null or :counter = (select counter from hydra_node_beat where node_id = :node))

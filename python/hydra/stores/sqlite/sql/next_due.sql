@@ -5,6 +5,7 @@ from (
     from hydra_execution indexed by hydra_execution_timer
     where namespace = :namespace
         and wake_at is not null
+        and wake_at < 9223372036854775807  -- what a limit holds back is no timer
     union all
     select min(timeout_at)
     from hydra_execution indexed by hydra_execution_idle_timeout

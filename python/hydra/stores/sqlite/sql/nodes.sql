@@ -3,7 +3,7 @@ select
     n.id, n.host, n.boot_id, n.pid, n.pid_started, n.code_version, n.workers, n.lock_path, n.state, n.session,
     b.counter, n.registered_at, b.beat_at,
     (select count(*) from hydra_execution as e where e.owner = n.id),
-    b.code_version
+    b.code_version, n.labels, n.places
 from hydra_node as n
 join hydra_node_beat as b on b.node_id = n.id
 where n.namespace = :namespace

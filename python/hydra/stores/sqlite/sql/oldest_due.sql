@@ -37,5 +37,5 @@ with recursive head (workflow, priority, run_at) as (
         )
     )
 )
-select min(run_at)
+select workflow, run_at
 from head

@@ -1,4 +1,4 @@
--- Index: primary keys of hydra_execution and hydra_claim. What began anew since has rightly fewer records.
+-- Index: primary keys of hydra_execution and hydra_claim. What began again since has rightly fewer records.
 update hydra_execution
 set status = 'parked',
     wake_at = null,

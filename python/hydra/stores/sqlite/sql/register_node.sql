@@ -1,8 +1,10 @@
 -- Index: primary key of hydra_node. An id is of one registration and never reused (R1).
 insert into hydra_node (
-    id, namespace, host, boot_id, pid, pid_started, code_version, workers, lock_path, state, session, registered_at
+    id, namespace, host, boot_id, pid, pid_started, code_version, workers, lock_path, labels, places, state, session,
+    registered_at
 )
 values (
-    :id, :namespace, :host, :boot_id, :pid, :pid_started, :code_version, :workers, :lock_path, 'alive', 1, :now
+    :id, :namespace, :host, :boot_id, :pid, :pid_started, :code_version, :workers, :lock_path, :labels, :places,
+    'alive', 1, :now
 )
-on conflict (id) do nothing
+on conflict (id) do nothing  -- guard R1: an id registers once

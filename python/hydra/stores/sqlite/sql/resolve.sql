@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution. A time-out that has passed starts anew.
+-- Index: primary key of hydra_execution. A time-out that has passed starts again.
 update hydra_execution
 set status = 'pending',
     run_at = :now,
@@ -8,7 +8,8 @@ set status = 'pending',
     alone_death_count = 0,
     timeout_at = case
         when timeout_at > :now then timeout_at
-        else :now + timeout_at - (select submitted_at from hydra_submission as s where s.execution_id = hydra_execution.id)
+        else :now + timeout_at - (select submitted_at from hydra_submission as s
+            where s.execution_id = hydra_execution.id)
     end
 where id = :id
     and namespace = :namespace

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_execution. After supersede.sql; a time-out that has passed starts anew.
+-- Index: primary key of hydra_execution. After supersede.sql; a time-out that has passed starts again.
 update hydra_execution
 set status = 'pending',
     run_at = :now,
@@ -12,8 +12,13 @@ set status = 'pending',
     alone_death_count = 0,
     timeout_at = case
         when timeout_at > :now then timeout_at
-        else :now + timeout_at - (select submitted_at from hydra_submission as s where s.execution_id = hydra_execution.id)
+        else :now + (
+            select coalesce(s.timeout_us, hydra_execution.timeout_at - s.submitted_at)
+            from hydra_submission as s
+            where s.execution_id = hydra_execution.id
+        )
     end
 where id in (select value from json_each(:ids))
     and namespace = :namespace
     and status = 'failed'
+    and id not in (select execution_id from hydra_former_key)

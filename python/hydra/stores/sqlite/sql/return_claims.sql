@@ -1,4 +1,5 @@
--- Index: primary keys of hydra_execution and hydra_claim. Before the rows are returned, while they still name their owner.
+-- Index: primary keys of hydra_execution and hydra_claim. Before the rows are returned, while they still name their
+-- owner.
 insert into hydra_claim (
     execution_id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail, payload
 )

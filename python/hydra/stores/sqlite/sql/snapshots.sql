@@ -4,7 +4,9 @@ select
     case when e.status in ('failed', 'parked') then (
         select c.payload from hydra_claim as c where c.execution_id = e.id and c.epoch = e.epoch and c.ending = e.status
     ) end,
-    s.tags, s.submitted_at, e.run_at, e.started_at, e.finished_at, e.wake_at, e.timeout_at, e.record_count, e.death_count
+    s.tags, s.submitted_at, e.run_at, e.started_at, e.finished_at,
+    nullif(e.wake_at, 9223372036854775807), e.timeout_at, e.record_count,
+    e.death_count, s.limit_keys, case when e.wake_at = 9223372036854775807 then e.gate end
 from json_each(:ids) as i
 cross join hydra_execution as e on e.id = i.value
 cross join hydra_submission as s on s.execution_id = e.id

@@ -7,4 +7,5 @@ from hydra_execution
 where id in (select value from json_each(:ids))
     and namespace = :namespace
     and status = 'failed'
+    and id not in (select execution_id from hydra_former_key)
     and cause_seq > 0

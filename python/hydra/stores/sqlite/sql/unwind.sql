@@ -1,4 +1,5 @@
--- Index: primary key of hydra_execution. Due at once: whoever claims it sees why it is to end, undoes what was done and ends it.
+-- Index: primary key of hydra_execution. Due at once: whoever claims it sees why it is to end, undoes what was done and
+-- ends it.
 update hydra_execution
 set status = 'pending',
     attention = :attention,

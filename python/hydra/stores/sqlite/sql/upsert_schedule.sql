@@ -6,6 +6,6 @@ set spec = excluded.spec,
     revision = hydra_schedule.revision + 1,
     mark_at = excluded.mark_at,
     next_at = excluded.next_at
-where hydra_schedule.revision = :revision
+where hydra_schedule.revision = :revision  -- guard R25: an upsert compares the revision
     and hydra_schedule.spec <> excluded.spec
-    and hydra_schedule.mark_at <= excluded.mark_at
+    and hydra_schedule.mark_at <= excluded.mark_at  -- guard R25: an upsert never takes the mark back

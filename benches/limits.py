@@ -1,0 +1,121 @@
+"""What limits cost, and whether they hold.
+
+    python benches/limits.py [--url sqlite|postgres|mysql|URL] [--blocked 1000000] [--keys 100000] [--rounds 30]
+        [--seconds 60] [--json FILE]
+
+Claims of executions without limits, beside so many that one key holds back, and beside so many keys. Then a rate of
+100 a second over three nodes, one of which is killed half-way: the most that began in any second by the provider's own
+log, and how much of the rate was used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+import hydra
+from claim import claims, show
+from hydra import _core
+from hydra.codec import encode_call
+from hydra.execution import Submission
+from hydra.limits import LimitSpec
+from hydra.node.supervisor import SupervisorSettings
+from hydra.stores.store import Store, WorkflowInfo
+from machine import Report
+from server import add_options, database, durability, opened, register
+
+from tests.processes import bounded_app
+from tests.processes.scene import Node
+
+SUBMITTED_AT_ONCE = 10_000
+RATE, BURST = 100, 20
+LIMIT = LimitSpec("concurrency", "held", 1)
+
+
+def block(store: Store, count: int, keys: int) -> None:
+    """So many executions of another workflow, spread over the keys; their calls are answered."""
+    payload, digest = encode_call(("x" * 200,), {})
+    for start in range(0, count, SUBMITTED_AT_ONCE):
+        ids = _core.uuid7_many(min(SUBMITTED_AT_ONCE, count - start))
+        store.submit(
+            [
+                Submission(id, "held", payload, digest, limit_keys=(f"concurrency:held:{(start + place) % keys}",))
+                for place, id in enumerate(ids)
+            ],
+            store.now(),
+        )
+    while (due_at := store.next_due_at()) is not None and due_at <= store.now():
+        store.promote(store.now(), 1000)
+
+
+def measure_claims(url: str, options: argparse.Namespace, report: Report) -> None:
+    with opened(url) as store:
+        node = register(store)
+        store.register_workflows(node, [WorkflowInfo("held", b"{}", None, "code", limits=[LIMIT])], store.now())
+        base = claims(store, node, options.batch, options.rounds)
+        report.row("claim, empty database", base[0], "ms median", cpu_ms=round(base[1], 3))
+        block(store, options.blocked, 1)
+        beside = claims(store, node, options.batch, options.rounds)
+        show(report, f"claim, {options.blocked:,} blocked behind one key", beside, base)
+        block(store, 2 * options.keys, options.keys)
+        show(report, f"claim, {options.keys:,} keys beside", claims(store, node, options.batch, options.rounds), base)
+
+
+def measure_rate(url: str, seconds: float, report: Report) -> None:
+    with tempfile.TemporaryDirectory() as folder, hydra.Engine(url) as engine:
+        file = Path(folder) / "calls"
+        environment = {bounded_app.FILE: str(file), "PYTHONPATH": str(Path(__file__).parents[1])}
+        settings = SupervisorSettings(
+            module="tests.processes.bounded_app", url=url, workers=1, concurrency=16, lease_ttl_seconds=2.0
+        )
+        root = Path(__file__).parents[1]
+        nodes = [Node(settings, Path(folder) / f"{number}.log", environment, root) for number in range(3)]
+        try:
+            engine.submit_many([bounded_app.rated.bind("psp", n) for n in range(round(RATE * (seconds + 30)))])
+            while not file.exists():
+                time.sleep(0.05)
+            began = time.monotonic()
+            time.sleep(seconds / 2)
+            nodes[0].kill(signal.SIGKILL)
+            time.sleep(max(0.0, seconds / 2 - (time.monotonic() - began - seconds / 2)))
+        finally:
+            for node in nodes:
+                node.kill(signal.SIGKILL)
+                node.wait()
+        instants = sorted(float(line.split()[2]) for line in file.read_text().splitlines())
+    first = instants[0]
+    most = last = 0
+    for place, at in enumerate(instants):
+        while at - instants[last] >= 1.0:
+            last += 1
+        most = max(most, place - last + 1)
+    within = [at for at in instants if at - first <= seconds]
+    report.row("began in any second, at most", most, "executions", rate=RATE, burst=BURST)
+    report.row("of the rate was used", 100 * len(within) / (RATE * seconds), "%", began=len(within))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--blocked", type=int, default=20_000)
+    options.add_argument("--keys", type=int, default=2_000)
+    options.add_argument("--rounds", type=int, default=30)
+    options.add_argument("--batch", type=int, default=64)
+    options.add_argument("--seconds", type=float, default=10.0, help="of the rate; 0: not")
+    add_options(options)
+    chosen = options.parse_args()
+    with database(chosen.url) as url:
+        report = Report("what do limits cost, and do they hold?", durability(chosen.url))
+        measure_claims(url, chosen, report)
+        if chosen.seconds:
+            measure_rate(url, chosen.seconds, report)
+        report.save(chosen.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Children of an execution: begun by a record, waited for by a message, without a thread. Never writes a database."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Generic, TypeVar, cast
+
+from hydra import _core, codec
+from hydra.body.protocol import RunningExecution
+from hydra.body.replay import Key
+from hydra.body.waits import wait_message
+from hydra.context import inside
+from hydra.definitions import BoundWorkflow, calling
+from hydra.errors import HydraError, IdempotencyConflict, KeyTaken, WorkflowCancelled, WorkflowFailed
+from hydra.execution import RESERVED_PREFIX, ChildKey, KeyReuse, RecordKind, Submission
+from hydra.inputs import encode_bound
+from hydra.keys import check_key, check_key_reuse
+from hydra.records import child_records
+from hydra.records.ends import read_outcome
+from hydra.workflow import registry
+
+R = TypeVar("R")
+
+SPAWN = str(RecordKind.SPAWN)
+SPAWN_PREFIX = f"{RESERVED_PREFIX}spawn:"  # of the keys of spawns
+SPAWN_AGAIN_PREFIX = f"{RESERVED_PREFIX}spawn_again:"  # of those that repeat one by the digest which its key knows
+
+
+def begin(bound: BoundWorkflow[R], key: str | None = None, *, key_reuse: str = KeyReuse.FIRST) -> Child[R]:
+    """Begin a child execution; `child.result()` waits for its end without a thread.
+
+        child = hydra.spawn(ship.bind(card), key=f"ship-{card}")
+        tracking = child.result()
+
+    This execution's end leaves its children alone; its cancel cancels those it made, and theirs, that have not ended.
+
+    Args:
+        bound: a workflow with its arguments.
+        key: an idempotency key: the execution that has it already is the child.
+        key_reuse: for a key that was used before: `"first"`, `"reject"` (raises KeyTaken) or `"after_end"` (begins
+            another where the last has ended), as of `Engine.submit`.
+
+    Raises:
+        IdempotencyConflict: the key was used with other arguments.
+        KeyTaken: `key_reuse` lets nobody use the key again.
+    """
+    here = inside("hydra.spawn")
+    child: Child[R] = here.spawn(check_bound(bound), check_child_key(key, key_reuse))
+    return child
+
+
+def check_child_key(key: str | None, key_reuse: str) -> ChildKey | None:
+    reuse = check_key_reuse(key_reuse)
+    return None if key is None else ChildKey(check_key(key), reuse)
+
+
+def check_bound(bound: BoundWorkflow[R]) -> BoundWorkflow[R]:
+    if not isinstance(bound, BoundWorkflow):
+        raise HydraError(f"`hydra.spawn` takes a bound workflow such as `settle.bind(invoice)`, not {bound!r}")
+    return bound
+
+
+class Child(Generic[R]):
+    """A child execution, as its parent's body holds it. `R` is what its workflow returns."""
+
+    __slots__ = ("id", "request_id", "workflow")
+
+    def __init__(self, id: str, workflow: str, request_id: str) -> None:
+        self.id = id
+        self.workflow = workflow
+        self.request_id = request_id
+
+    def result(self) -> R:
+        """Wait for its end; its result, or WorkflowFailed from what left its body, or WorkflowCancelled."""
+        here = calling("`child.result()`")
+        return cast(R, cast(Any, here).child_result(self))
+
+    def wait(self, execution: RunningExecution) -> R:
+        """`result`, in a strand of the parent."""
+        name = child_records.CHILD_PREFIX + self.request_id
+        payload = wait_message(execution, ("", name, 0), name, None)
+        assert payload is not None
+        end = child_records.decode_end(payload)
+        outcome = end.status, end.payload, end.cause
+        try:
+            return cast(R, read_outcome(self.id, self.workflow, outcome, registry.function_of(self.workflow)))
+        except (WorkflowFailed, WorkflowCancelled) as error:
+            execution.note_failure(error, execution.mailbox.child_seqs[name])
+            raise
+
+    def __repr__(self) -> str:
+        return f"<hydra.Child `{self.workflow}` {self.id}>"
+
+
+class AsyncChild(Child[R]):
+    """A child of an async body."""
+
+    __slots__ = ()
+
+    def result(self) -> Coroutine[Any, Any, R]:  # type: ignore[override]
+        """Wait for its end; see `Child.result`."""
+        return cast(Any, super().result())  # type: ignore[no-any-return]
+
+
+def spawn(
+    execution: RunningExecution,
+    branch: str,
+    ordinal: int,
+    bound: BoundWorkflow[R],
+    child_key: ChildKey | None,
+    child: type[Child[R]],
+) -> Child[R]:
+    """Begin a child, or find it in the records. With a key, what the key stands for already is the child."""
+    digest = codec.encode_call(bound.args, bound.kwargs)[1]
+    request_id = _ask_for_child(execution, (branch, SPAWN_PREFIX + bound.name, ordinal), bound, child_key, digest)
+    if child_key is None:
+        return child(request_id, bound.name, request_id)
+    answer = _wait_answer(execution, branch, request_id)
+    if answer.conflicting and codec.is_call_of(answer.conflicting, bound.args, bound.kwargs):
+        place = (branch, SPAWN_AGAIN_PREFIX + bound.name, ordinal)
+        request_id = _ask_for_child(execution, place, bound, child_key, digest, answer.conflicting)
+        answer = _wait_answer(execution, branch, request_id)
+    if answer.child_id is not None:
+        return child(answer.child_id, bound.name, request_id)
+    if answer.conflicting is not None:
+        message = f"key `{child_key.key}` of workflow `{bound.name}` was used before with other arguments"
+        raise IdempotencyConflict(f"{message}; use another one", conflicts=[child_key.key])
+    message = f"key `{child_key.key}` of workflow `{bound.name}` was used by execution `{answer.taken_by}`"
+    raise KeyTaken(f"{message}; use another one", conflicts=[child_key.key], execution_id=answer.taken_by)
+
+
+def _ask_for_child(
+    execution: RunningExecution,
+    place: Key,
+    bound: BoundWorkflow[Any],
+    child_key: ChildKey | None,
+    digest: bytes,
+    known_digest: bytes | None = None,
+) -> str:
+    """The id of the request, recorded or made now. `known_digest`: that of the same arguments when their classes
+    lacked fields, by which the key knows them."""
+    past = execution.ask(place, (SPAWN,), digest, (bound.args, bound.kwargs))
+    if past is not None and past.outcome is not None:
+        assert past.outcome.payload is not None
+        return child_records.decode_id(past.outcome.payload)
+    known = registry.workflows.get(bound.name)
+    if bound.workflow is None and known is not None:  # by name, and the code is here all the same
+        known.fit_call(bound.args, bound.kwargs)
+    input = encode_bound(bound)[0]
+    request_id = _core.uuid7()
+    timeout_us = None if bound.workflow is None else bound.workflow.limit_us
+    priority = execution.claimed.priority
+    key, reuse = child_key or (None, KeyReuse.FIRST)
+    limit_keys = None if bound.workflow is None else bound.workflow.limit_keys(bound.args, bound.kwargs)
+    rest = (key, priority, None, timeout_us, None, None, reuse, limit_keys)
+    asked = Submission(request_id, bound.name, input, known_digest or digest, *rest)
+    now = execution.host.now()
+    execution.log.append(SPAWN, place, 1, digest, child_records.encode_request(asked), now, now)
+    execution.log.hand_out()
+    return request_id
+
+
+def _wait_answer(execution: RunningExecution, branch: str, request_id: str) -> child_records.Answer:
+    name = child_records.SPAWNED_PREFIX + request_id
+    payload = wait_message(execution, (branch, name, 0), name, None)
+    assert payload is not None
+    return child_records.read_answer(payload)

@@ -1,0 +1,88 @@
+"""The records of one execution in one claim: what is sent, what is durable, what rests on it (G5). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from hydra.body.replay import Key
+from hydra.execution import Record
+
+
+class RecordLog:
+    """`durable`: the number of the last record that the database has. `handed`: of the last one that the body rests on.
+
+    `reserved`: the number kept for a transaction under way, which records itself; what follows is not sent before it.
+    `announce` is told when there is something to send, `recorded` of each record.
+    """
+
+    __slots__ = ("_announce", "_recorded", "durable", "handed", "reserved", "seq", "unsent")
+
+    def __init__(
+        self, count: int, announce: Callable[[], None], recorded: Callable[[str, int, int], None] | None
+    ) -> None:
+        self.seq = count
+        self.durable = count
+        self.handed = 0
+        self.reserved = 0
+        self.unsent: list[Record] = []
+        self._announce = announce
+        self._recorded = recorded
+
+    def append(
+        self,
+        kind: str,
+        key: Key,
+        attempt: int,
+        digest: bytes,
+        payload: bytes | None,
+        started_at: int,
+        finished_at: int,
+        due_at: int = 0,
+        reserved: int = 0,
+    ) -> None:
+        """`reserved`: a number kept free before, in front of all that is unsent."""
+        if not reserved:
+            self.seq += 1
+        unsent = self.unsent
+        if not unsent:
+            self._announce()
+        seq = reserved or self.seq
+        if self._recorded is not None:
+            self._recorded(kind, finished_at, seq)
+        branch, name, ordinal = key
+        record = Record(seq, kind, branch, name, ordinal, attempt, digest, payload, started_at, finished_at, due_at)
+        if reserved:
+            unsent.insert(0, record)
+        else:
+            unsent.append(record)
+
+    def hand_out(self, seq: int = 0) -> None:
+        """The body goes on with what all records so far say, or those up to `seq`: nothing starts before they are
+        durable (G5)."""
+        self.handed = max(self.handed, seq) if seq else self.seq
+
+    def is_durable(self, needed: int) -> bool:
+        """Whether the database has what the body rests on, and record `needed`."""
+        return self.durable >= self.handed and self.durable >= needed
+
+    # a transaction under way
+
+    def reserve(self) -> int:
+        """A number for what a transaction is going to record itself."""
+        self.seq += 1
+        self.reserved = self.seq
+        return self.seq
+
+    def release(self, *, is_written: bool) -> None:
+        """The transaction has ended: what waited behind its number may leave. It wrote its record, or nothing will."""
+        if is_written:
+            self.durable = self.reserved
+        self.reserved = 0
+
+    def unreserve(self) -> None:
+        """The transaction never began: what followed moves up, so that no number is missing."""
+        self.unsent = [msgspec.structs.replace(record, seq=record.seq - 1) for record in self.unsent]
+        self.seq -= 1
+        self.reserved = 0

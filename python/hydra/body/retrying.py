@@ -1,0 +1,93 @@
+"""What becomes of a try or an attempt that failed: the policy decides, and functions of the user's in it are called as
+if the step itself called them. Records nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
+from datetime import timedelta
+from typing import Any
+
+from hydra import codec
+from hydra.body.replay import Key, Used
+from hydra.body.step_call import StepCall, StepOwner
+from hydra.definitions import Step, Workflow, caller
+from hydra.execution import Record
+from hydra.retry import EVEN_CHANCE, Complaint, Verdict
+
+SHOWN = (bool, int, float, str, type(None), timedelta)  # what is safe to print of an answer
+
+log = logging.getLogger("hydra.worker")
+
+
+def judge(call: StepCall, error: BaseException, used: Used, random: float) -> Verdict:
+    """Of a try that has just failed; `used` is what those before it did."""
+    began_at = used.began_at or call.started_at
+    policy = call.step.retry
+    verdict = policy.decide(
+        error,
+        used.failed_count + 1,
+        random,
+        postponed_count=used.postponed_count,
+        elapsed=(call.finished_at - began_at) / 1e6,
+        call=as_caller(call),
+    )
+    _tell(f"step `{call.step.name}`", verdict.complaints)
+    return verdict
+
+
+def judge_record(
+    execution: StepOwner, key: Key, step: Step[..., Any], record: Record, used: Used
+) -> tuple[Verdict, int | None]:
+    """Of a try that was killed for its time-out, so that its policy was not asked; and when the next one may start.
+
+    `used` counts it already. It is asked at each replay, so there is no chance in it.
+    """
+    branch, _, ordinal = key
+    call = StepCall(execution, branch, step, ordinal, record.attempt, record.digest, (), {})
+    call.started_at, call.finished_at = record.started_at, record.finished_at
+    error = codec.rebuild_exception(codec.read_failure(record.payload or b""))
+    verdict = judge(call, error, used._replace(failed_count=used.failed_count - 1), EVEN_CHANCE)
+    seconds = verdict.seconds
+    return verdict, None if seconds is None else record.finished_at + round(seconds * 1e6)
+
+
+def due_of(verdict: Verdict, call: StepCall) -> int:
+    """The `due_at` of its record: negative where it is postponed, 0 where no other try follows."""
+    if verdict.seconds is None:
+        return 0
+    due_at = call.finished_at + round(verdict.seconds * 1e6)
+    return due_at if verdict.is_charged else -due_at
+
+
+def judge_attempt(workflow: Workflow[..., Any], error: BaseException, attempt: int, random: float) -> Verdict:
+    """Of what left the body in that attempt of those its policy counts."""
+    verdict = workflow.retry.decide(error, attempt, random, can_postpone=False, call=as_caller(None))
+    _tell(f"workflow `{workflow.name}`", verdict.complaints)
+    return verdict
+
+
+def as_caller(who: StepCall | None) -> Callable[..., Any]:
+    """How a function is called so that a step in it is a plain call, never one of the body's, which leaves a record."""
+
+    def call(function: Callable[..., Any], *args: Any) -> Any:
+        return copy_context().run(call_in_context, function, args)
+
+    def call_in_context(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        caller.set(who)
+        return function(*args)
+
+    return call
+
+
+def _tell(whose: str, complaints: tuple[Complaint, ...]) -> None:
+    for option, error, answer in complaints:
+        if error is not None:
+            what = f"raised {codec.told_error(error):.500}"
+        else:
+            what = f"gave {answer!r:.80}" if type(answer) in SHOWN else f"gave a `{type(answer).__name__}`"
+        with suppress(BaseException):  # handlers and filters of logging are the user's, too
+            log.warning("`%s` of %s %s; the rest of its policy decides", option, whose, what)

@@ -1,0 +1,75 @@
+"""Commands that change one execution by hand: when it is due, how urgent it is, that it is there at all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from hydra.cli.options import DURATION, MOMENT, database_options, end_refused, open_engine
+from hydra.errors import IllegalMove
+
+REASON = click.option("--reason", default="", help="Why, for those who ask later.")
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--now", "is_now", is_flag=True, help="Due at once.")
+@click.option("--delay", type=DURATION, help="Due this much later, such as 5m.")
+@click.option("--at", type=MOMENT, help="Due then, such as 2026-12-01T08:00+01:00.")
+@click.option("--priority", type=int, help="Higher ones are claimed first.")
+@REASON
+@database_options
+def reschedule(
+    ids: tuple[str, ...],
+    is_now: bool,
+    delay: float | None,
+    at: datetime | None,
+    priority: int | None,
+    reason: str,
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    """Change when pending executions are due, or their priority: delayed ones, due ones, pauses between attempts.
+
+    What a node has taken meanwhile is refused, with what it does now. What a limit holds back goes on waiting there.
+    Exit code 1 if any is refused; the others are changed.
+    """
+    if is_now + (delay is not None) + (at is not None) > 1:
+        raise click.UsageError("`--now`, `--delay` and `--at` cannot be given together")
+    if not is_now and delay is None and at is None and priority is None:
+        raise click.UsageError("say what to change: `--now`, `--delay`, `--at` or `--priority`")
+    refused_count = 0
+    with open_engine(db, namespace) as engine:
+        for handle in [engine.get(id) for id in ids]:
+            try:
+                handle.reschedule(delay=0 if is_now else delay, at=at, priority=priority, reason=reason)
+                click.echo(f"{handle.id} rescheduled")
+            except IllegalMove as error:
+                refused_count += 1
+                click.echo(f"{handle.id} refused: {error}", err=True)
+    end_refused(refused_count, len(ids))
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@REASON
+@database_options
+def delete(ids: tuple[str, ...], reason: str, db: str | None, namespace: str | None) -> None:
+    """Delete executions that have ended, for good, each with all that it has spawned.
+
+    Their keys stay taken, and who deleted them, when and why is kept. Exit code 1 if any is refused.
+    """
+    refused_count = 0
+    with open_engine(db, namespace) as engine:
+        for handle in [engine.get(id) for id in ids]:
+            try:
+                count = handle.delete(reason=reason)
+                click.echo(f"{handle.id} deleted" + (f", with {count - 1} of its tree" if count > 1 else ""))
+            except IllegalMove as error:
+                refused_count += 1
+                click.echo(f"{handle.id} refused: {error}", err=True)
+    end_refused(refused_count, len(ids))
+
+
+COMMANDS = (reschedule, delete)

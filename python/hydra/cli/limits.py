@@ -1,0 +1,103 @@
+"""Commands about limits: list them, look at the keys of one, change its numbers, go back to the code's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from hydra.cli.options import DURATION, database_options, engine_of, json_option, open_engine
+from hydra.cli.output import print_json, print_table
+from hydra.client.limit_orders import Limit, LimitKey
+
+
+@click.group("limits", invoke_without_command=True)
+@database_options
+@json_option
+@click.pass_context
+def limits(ctx: click.Context, db: str | None, namespace: str | None, as_json: bool) -> None:
+    """List limits with the numbers that hold; or change those of one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    with open_engine(db, namespace) as engine:
+        found = engine.limits()
+    if as_json:
+        print_json(found)
+        return
+    rows = [(one.name, one.kind, _numbers(one), _code(one)) for one in found]
+    print_table(
+        ("limit", "kind", "holds", "the code says"), rows, empty="no limits; `@hydra.workflow(limits=[…])` makes some"
+    )
+
+
+@limits.command()
+@click.argument("name")
+@json_option
+@database_options
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace: str | None) -> None:
+    """Show the keys of limit NAME: how many hold a place of each (of a rate: when its next token is due), and how
+    many wait."""
+    with engine_of(ctx, db, namespace) as engine:
+        found = engine.limit_keys(name)
+        is_rate = any(one.name == name and one.per is not None for one in engine.limits())
+    if as_json:
+        print_json(found)
+        return
+    if is_rate:
+        print_table(("key", "waiting", "next token"), [_rate_row(one) for one in found], empty="no keys yet")
+        return
+    print_table(("key", "held", "waiting"), [(one.value, one.held, one.waiting) for one in found], empty="no keys yet")
+
+
+@limits.command("set")
+@click.argument("name")
+@click.option("--max", "count", type=int, help="How many at once; of a rate, how many in each `--per`.")
+@click.option("--per", type=DURATION, help="Of a rate: in how long, such as 1s.")
+@click.option("--burst", type=int, help="Of a rate: how many may begin at once after a lull.")
+@database_options
+@click.pass_context
+def set_numbers(
+    ctx: click.Context,
+    name: str,
+    count: int | None,
+    per: timedelta | None,
+    burst: int | None,
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    """Have other numbers hold for limit NAME, whatever the code says, until it is reset."""
+    with engine_of(ctx, db, namespace) as engine:
+        engine.set_limit(name, count, per=per, burst=burst)
+
+
+@limits.command()
+@click.argument("name")
+@database_options
+@click.pass_context
+def reset(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
+    """Have the code's numbers hold for limit NAME again."""
+    with engine_of(ctx, db, namespace) as engine:
+        engine.reset_limit(name)
+
+
+def _rate_row(key: LimitKey) -> tuple[str, int, str | datetime | None]:
+    if key.next_at is None or key.next_at > datetime.now(UTC):
+        return key.value, key.waiting, key.next_at
+    return key.value, key.waiting, "at any moment"
+
+
+def _numbers(limit: Limit) -> str:
+    return _text(limit.count, limit.per, limit.burst)
+
+
+def _code(limit: Limit) -> str:
+    return _text(limit.code_count, limit.code_per, limit.code_burst)
+
+
+def _text(count: int, per: float | None, burst: int | None) -> str:
+    return f"{count} at once" if per is None else f"{count} in {per:g} s, burst {burst}"
+
+
+COMMANDS: list[Any] = [limits]

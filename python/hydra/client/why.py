@@ -1,0 +1,348 @@
+"""Why an execution does not go on, or what it does, in one sentence that says what to do next. Reads no database.
+
+`read_facts` asks a store; the rest is a function of what it said. Whatever can keep an execution waiting has one
+function here, which gives its sentence or None: the first of its status that says something is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from hydra.client.awaited import CALLBACK, awaited_of
+from hydra.client.views import error_line, to_datetime
+from hydra.execution import EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
+from hydra.limits import RATE, shown_key, split_key
+from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
+from hydra.stores.store import NodeState, Pause, PauseKind, Store
+
+MAX_NAMED = 3  # waits or children in one sentence
+MAX_HOLDERS = 10  # of a limit, looked at for one that does not go on
+
+
+class Why(msgspec.Struct, frozen=True):
+    """`reason` is a word for programs, such as "paused"; `sentence` says the same to people, and what to do next."""
+
+    id: str
+    status: Status
+    reason: str
+    sentence: str
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the database says of one execution and of those who could run it."""
+
+    snapshot: Snapshot
+    now: int
+    records: Sequence[Record] = ()
+    waits: Sequence[Record] = ()  # those that are not over
+    claims: Sequence[Claim] = ()
+    pauses: Sequence[Pause] = ()
+    labels: tuple[str, ...] | None = None  # of its workflow; None: no node has ever registered it
+    nodes: Sequence[NodeState] = ()  # that are alive
+    servers: Sequence[NodeState] = ()  # of these, those that run its workflow
+    holders: Sequence[Facts] = ()  # of the limit at which it waits; first those that do not run
+    token_at: int | None = None  # when the rate at which it waits has its next
+
+
+def read_facts(store: Store, snapshot: Snapshot) -> Facts:
+    """No more than its status asks for. Several reads: what changes between them is told by the next answer."""
+    now, id = store.now(), snapshot.id
+    if snapshot.status in FINAL or snapshot.status is Status.PARKED:
+        return Facts(snapshot, now)
+    nodes = [node for node in store.nodes() if node.state == "alive"]
+    pauses = store.pauses()
+    if snapshot.status is Status.RUNNING:
+        return Facts(snapshot, now, claims=store.claims(id), pauses=pauses, nodes=nodes)
+    served_by = store.servers()
+    labels = {workflow.name: workflow.labels for workflow in store.workflows()}
+
+    def facts_of(found: Snapshot) -> Facts:
+        servers = set(served_by.get(found.workflow, ()))
+        serving = [node for node in nodes if node.info.id in servers]
+        return Facts(found, now, (), (), (), pauses, labels.get(found.workflow), nodes, serving)
+
+    facts = msgspec.structs.replace(facts_of(snapshot), claims=store.claims(id))
+    if snapshot.status is not Status.PENDING:
+        return msgspec.structs.replace(facts, records=store.records(id), waits=store.waits(id))
+    if snapshot.gate is None:
+        return facts
+    use = store.key_use(snapshot.gate, MAX_HOLDERS)
+    if split_key(snapshot.gate)[0] == RATE:
+        return msgspec.structs.replace(facts, token_at=use.look_at)
+    holders = [facts_of(each) for each in store.get(use.holders) if each is not None]
+    return msgspec.structs.replace(facts, holders=holders)
+
+
+def why(facts: Facts) -> Why:
+    found = facts.snapshot
+    for reason, explain in REASONS[found.status]:
+        sentence = explain(facts)
+        if sentence is not None:
+            return Why(found.id, found.status, reason, sentence)
+    raise AssertionError(f"no reason is known for status `{found.status}`")
+
+
+# pending
+
+
+def backing_off(facts: Facts) -> str | None:
+    last = facts.claims[-1] if facts.claims else None
+    if not _is_later(facts) or last is None or last.ending != Ending.RETRY:
+        return None
+    order = f"`hydra show {facts.snapshot.id}` has the error"
+    return f"its body failed, and attempt {facts.snapshot.attempt} begins at {_time(facts.snapshot.wake_at)}; {order}"
+
+
+def delayed(facts: Facts) -> str | None:
+    if not _is_later(facts):
+        return None
+    return f"it is not due before {_time(facts.snapshot.wake_at)}; wait, or cancel it and submit another"
+
+
+def paused(facts: Facts) -> str | None:
+    for pause in facts.pauses:
+        why = f" ({pause.reason})" if pause.reason else ""
+        said = f"paused by {pause.paused_by} since {_time(pause.paused_at)}{why}"
+        if pause.kind is PauseKind.NAMESPACE:
+            return f"the whole namespace is {said}; `hydra resume-workflow --all` lets it go on"
+        if pause.kind is PauseKind.WORKFLOW and pause.name == facts.snapshot.workflow:
+            return f"workflow `{pause.name}` is {said}; `hydra resume-workflow {pause.name}` lets it go on"
+    return None
+
+
+def no_nodes(facts: Facts) -> str | None:
+    return None if facts.nodes else f"no node is alive; start one with `hydra start MODULE`{_due(facts)}"
+
+
+def unknown_workflow(facts: Facts) -> str | None:
+    if facts.servers or facts.labels is not None:
+        return None
+    name = facts.snapshot.workflow
+    return f"no node has ever had workflow `{name}`; start one with its code, or cancel this if the name is wrong"
+
+
+def lacking_labels(facts: Facts) -> str | None:
+    if facts.servers or not facts.labels:
+        return None
+    if any(set(facts.labels) <= set(node.info.labels) for node in facts.nodes):
+        return None
+    needed = ",".join(facts.labels)
+    told = ", ".join(f"`{label}`" for label in facts.labels)
+    return (
+        f"workflow `{facts.snapshot.workflow}` needs {_labels(facts.labels)} {told}, and no living node has "
+        + ("it" if len(facts.labels) == 1 else "them all")
+        + f"; start one with `--labels {needed}`"
+    )
+
+
+def unserved(facts: Facts) -> str | None:
+    if facts.servers:
+        return None
+    count = len(facts.nodes)
+    nodes = "the living node does not run" if count == 1 else f"none of the {count} living nodes runs"
+    return f"{nodes} workflow `{facts.snapshot.workflow}`; start one with its code, or look at `--only`"
+
+
+def full(facts: Facts) -> str | None:
+    places = sum(node.info.places for node in facts.servers)
+    taken = sum(node.running_count for node in facts.servers)
+    if not places or any(not node.info.places for node in facts.servers) or taken < places:
+        return None
+    who = "the node that runs" if len(facts.servers) == 1 else f"all {len(facts.servers)} nodes that run"
+    return f"{who} its workflow {_has(facts)} all {places} places taken{_due(facts)}; wait, or start more workers"
+
+
+def due(facts: Facts) -> str | None:
+    return f"nothing holds it up{_due(facts)}: a node starts it at any moment; if not, read the log of its nodes"
+
+
+# running, asleep, waiting
+
+
+def dead_node(facts: Facts) -> str | None:
+    owner = facts.snapshot.owner
+    if any(node.info.id == owner for node in facts.nodes):
+        return None
+    return f"its node `{owner}` is gone; another one gives it back and it starts again, as soon as one is alive"
+
+
+def running(facts: Facts) -> str | None:
+    owner = next(node for node in facts.nodes if node.info.id == facts.snapshot.owner)
+    since = next((line.claimed_at for line in reversed(facts.claims) if line.ended_at is None), None)
+    where = f"node `{owner.info.id}` ({owner.info.host}, pid {owner.info.pid})"
+    stops = ", and was asked to stop" if facts.snapshot.cancel_requested else ""
+    return f"it runs on {where}{_since(since)}{stops}; `hydra show {facts.snapshot.id}` has its steps"
+
+
+def retrying_step(facts: Facts) -> str | None:
+    last = next((record for record in reversed(facts.records) if record.kind == RecordKind.TRY), None)
+    if last is None or last.due_at <= facts.now or not _is_later(facts):
+        return None
+    error = f" ({error_line(last)})" if error_line(last) else ""
+    return f"step `{last.name}` failed{error} and is tried again at {_time(last.due_at)}; nothing to do until then"
+
+
+def asleep(facts: Facts) -> str | None:
+    if _is_later(facts):
+        return f"it sleeps until {_time(facts.snapshot.wake_at)}; nothing to do until then"
+    return f"it slept until {_time(facts.snapshot.wake_at)}, and any living node makes it due" + _if_none_lives(facts)
+
+
+def awaiting_message(facts: Facts) -> str | None:
+    waits = awaited_of(facts.waits)
+    if not waits:
+        return None
+    names = [wait.name if wait.name == CALLBACK else f"event `{wait.name}`" for wait in waits]
+    named = _and(list(dict.fromkeys(names)))
+    until = min((wait.until for wait in waits if wait.until is not None), default=None)
+    limit = f", until {until:%Y-%m-%d %H:%M:%S} UTC" if until is not None else ""
+    first = min(wait.since for wait in waits)
+    if waits[0].name == CALLBACK:
+        order = "whoever has its token completes it by `engine.complete`"
+    else:
+        order = f"`hydra signal {facts.snapshot.id} {waits[0].name} JSON` sends it"
+    return f"it waits for {named} since {first:%Y-%m-%d %H:%M:%S} UTC{limit}; {order}"
+
+
+def awaiting_child(facts: Facts) -> str | None:
+    over = {record.name.removeprefix(EVENT_PREFIX) for record in facts.records if record.kind in OUTCOMES}
+    spawns = [record for record in facts.records if record.kind == RecordKind.SPAWN and record.payload is not None]
+    requests = [(decode_id(record.payload or b""), record.started_at) for record in spawns]
+    asked = [(child_of(facts.records, id), at) for id, at in requests if CHILD_PREFIX + id not in over]
+    open_ones = [(child, at) for child, at in asked if child is not None]
+    if not open_ones:
+        return None
+    named = _and([f"`{id}`" for id, _ in open_ones])
+    word = "child" if len(open_ones) == 1 else f"{len(open_ones)} children:"
+    return f"it waits for {word} {named}{_since(open_ones[0][1])}; ask `hydra why {open_ones[0][0]}`"
+
+
+def waiting(facts: Facts) -> str | None:
+    until = f" until {_time(facts.snapshot.wake_at)}" if facts.snapshot.wake_at is not None else ""
+    return f"it waits for something that its records do not name{until}; `hydra show {facts.snapshot.id}` has them"
+
+
+# stopped and ended
+
+
+def parked(facts: Facts) -> str | None:
+    found = facts.snapshot
+    order = f"; find the cause, then `hydra resume {found.id}`"
+    return f"it is parked and waits for a person: {found.reason}{'' if 'hydra re' in found.reason else order}"
+
+
+def completed(facts: Facts) -> str | None:
+    order = f"`hydra result {facts.snapshot.id}` prints what it gave"
+    return f"it completed at {_time(facts.snapshot.finished_at)}; {order}"
+
+
+def limited(facts: Facts) -> str | None:
+    gate = facts.snapshot.gate
+    if gate is None:
+        return None
+    kind, name, _ = split_key(gate)
+    order = f"`hydra limits set {name}` changes it"
+    if kind == RATE:
+        is_later = facts.token_at is not None and facts.token_at > facts.now
+        when = f"is due at {_time(facts.token_at)}" if is_later else "may be there at any moment"
+        return f"it waits for a token of the rate `{shown_key(gate)}`, whose next one {when}; {order}"
+    waits = f"it waits for its place at the limit `{shown_key(gate)}`"
+    for holder in facts.holders:
+        stuck = _stuck(holder)
+        if stuck is not None:
+            return f"{waits}; `{holder.snapshot.id}` holds one, and does not run: {stuck}"
+    order = f"`hydra limits show {name}` says how many hold one, {order}"
+    if not facts.holders:
+        return f"{waits}; {order}"
+    return f"{waits}; {_holding(facts.holders[0].snapshot)}; {order}"
+
+
+def failed(facts: Facts) -> str | None:
+    found = facts.snapshot
+    return f"it failed at {_time(found.finished_at)}: {found.reason}; `hydra retry {found.id}` runs it again from there"
+
+
+def cancelled(facts: Facts) -> str | None:
+    return f"it was cancelled, and ended at {_time(facts.snapshot.finished_at)}; submit another to run it again"
+
+
+OUTCOMES = (RecordKind.EVENT, RecordKind.EXPIRY)
+Reasons = tuple[tuple[str, Callable[[Facts], str | None]], ...]
+REASONS: dict[Status, Reasons] = {
+    Status.PENDING: (
+        ("backing_off", backing_off),
+        ("delayed", delayed),
+        ("paused", paused),
+        ("no_nodes", no_nodes),
+        ("unknown_workflow", unknown_workflow),
+        ("lacking_labels", lacking_labels),
+        ("unserved", unserved),
+        ("limited", limited),
+        ("full", full),
+        ("due", due),
+    ),
+    Status.RUNNING: (("dead_node", dead_node), ("running", running)),
+    Status.SLEEPING: (("retrying_step", retrying_step), ("asleep", asleep)),
+    Status.WAITING: (
+        ("awaiting_message", awaiting_message),
+        ("awaiting_child", awaiting_child),
+        ("waiting", waiting),
+    ),
+    Status.PARKED: (("parked", parked),),
+    Status.COMPLETED: (("completed", completed),),
+    Status.FAILED: (("failed", failed),),
+    Status.CANCELLED: (("cancelled", cancelled),),
+}
+
+
+def _stuck(holder: Facts) -> str | None:
+    """Why one that has its place does not run, where somebody has to do something."""
+    found = holder.snapshot
+    if found.status is not Status.PENDING or found.gate is not None:
+        return None
+    sentences = (explain(holder) for explain in (paused, unknown_workflow, lacking_labels, unserved))
+    return next((sentence for sentence in sentences if sentence is not None), None)
+
+
+def _holding(found: Snapshot) -> str:
+    if found.gate is not None:
+        return f"`{found.id}` holds one and waits at `{shown_key(found.gate)}` itself"
+    return f"`{found.id}` holds one and {'runs' if found.status is Status.RUNNING else 'may run'}"
+
+
+def _is_later(facts: Facts) -> bool:
+    return facts.snapshot.wake_at is not None and facts.snapshot.wake_at > facts.now
+
+
+def _due(facts: Facts) -> str:
+    return f" (it is due since {_time(facts.snapshot.run_at)})"
+
+
+def _since(at: int | None) -> str:
+    return f" since {_time(at)}" if at is not None else ""
+
+
+def _if_none_lives(facts: Facts) -> str:
+    return "; nothing to do" if facts.nodes else ": none is; start one with `hydra start MODULE`"
+
+
+def _time(at: int | None) -> str:
+    return "a time that is not known" if at is None else f"{to_datetime(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _labels(labels: Sequence[str]) -> str:
+    return "label" if len(labels) == 1 else "labels"
+
+
+def _has(facts: Facts) -> str:
+    return "has" if len(facts.servers) == 1 else "have"
+
+
+def _and(names: list[str]) -> str:
+    """The first of them."""
+    shown = names[:MAX_NAMED]
+    if len(names) > MAX_NAMED:
+        return f"{', '.join(shown)} and {len(names) - MAX_NAMED} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -1,0 +1,221 @@
+"""Every execution this node owns, from its claim to the answer that says its end is written, or that it is not ours.
+
+The database has the last word: of what a commit wrote, of what came in the place of an expiry, and after a lost reply
+of what is owned at all (R16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hydra.dispatch.effects import Effects
+from hydra.dispatch.events import Beaten, ClaimDone, CommitDone, ExecutionEnded, OutcomeUnknown, Recovered, Resynced
+from hydra.dispatch.outbox import Pair
+from hydra.dispatch.owned import NOWHERE, OwnedExecution, poisoned
+from hydra.dispatch.registration import Phase, Registration
+from hydra.dispatch.workers import Workers
+from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, Record, RecordKind, as_answered
+from hydra.frames import Deliver, Durable
+
+TOLD_ENDS = (Ending.FAILED, Ending.PARKED)
+
+
+class OwnedExecutions:
+    def __init__(
+        self, concurrency: int, registration: Registration, workers: Workers, effects: Effects, *, can_rewind: bool
+    ) -> None:
+        self._concurrency = concurrency
+        self._can_rewind = can_rewind
+        self._registration = registration
+        self._workers = workers
+        self._effects = effects
+        self._owned: dict[str, OwnedExecution] = {}
+        self._disowned: list[OwnedExecution] = []  # whose commit the database refused, though it let this node write
+        self._elsewhere: frozenset[str] = frozenset()  # of the last ends: what differs here, and goes on elsewhere
+
+    def __len__(self) -> int:
+        return len(self._owned)
+
+    def give_up(self) -> Iterable[OwnedExecution]:
+        """Forget them all: nothing of them may be written any more. Returns what they were."""
+        given_up = list(self._owned.values())
+        self._owned.clear()
+        self._disowned.clear()
+        return given_up
+
+    def release(self, owned: OwnedExecution) -> None:
+        """Hand it back to the database, for whoever claims it next."""
+        self._registration.outbox.add(owned, [], End(Ending.RELEASED))
+
+    # claims
+
+    def claim_done(self, event: ClaimDone, now_ns: int) -> None:
+        if self._registration.claim_done(len(event.executions), now_ns):
+            self._take_over(event.executions, now_ns)
+
+    def _take_over(self, executions: list[Claimed], now_ns: int) -> None:
+        concurrency = self._concurrency
+        for execution in executions:
+            owned = OwnedExecution(execution, concurrency, now_ns)
+            self._owned[owned.id] = owned
+            if self._workers.is_draining:
+                self.release(owned)
+            elif execution.unreadable:
+                end = poisoned(owned.id, f"its row in the database is damaged: {execution.unreadable}")
+                self._registration.outbox.add(owned, [], end)
+            else:
+                self._workers.enqueue(owned)
+
+    # beats
+
+    def beaten(self, event: Beaten, now_ns: int) -> None:
+        if self._registration.phase is Phase.JOINING:
+            return
+        self._registration.beaten(event.sent_ns, event.beat, len(self._owned), now_ns)
+        for attention in event.beat.attention:
+            owned = self._owned.get(attention.id)
+            if owned is not None and owned.epoch == attention.epoch:
+                self._halt(owned, "timeout" if attention.kind == "timeout" else "cancelled")
+
+        for owned, messages, has_more in self._registration.listeners.hear(event.beat.messages, event.beat.unread):
+            if owned.slot != NOWHERE:
+                self._workers.send(owned.slot, Deliver(owned.token, messages, has_more))
+
+    # commits
+
+    def commit_done(self, event: CommitDone, now_ns: int) -> None:
+        pairs = self._registration.commit_done(event.batch, now_ns)
+        self._elsewhere = event.elsewhere
+        if pairs:
+            self._decided([(pairs[place][0], record) for place, record in event.arrived])
+            for (owned, commit), answer in zip(pairs, event.written, strict=True):
+                if answer == CommitAnswer.CANCELLING and commit.end is None:
+                    self._halt(owned, "cancelled")  # ahead of what lets it begin its next step
+            answered = zip(pairs, event.written, strict=True)
+            self._written(
+                [(owned, as_answered(commit, answer)) for (owned, commit), answer in answered if answer], now_ns
+            )
+            for (owned, _), is_written in zip(pairs, event.written, strict=True):
+                if is_written:
+                    continue
+                if owned.id in event.given_up:  # it is parked, which was told
+                    self._workers.withdraw(owned)
+                    self._forget(owned)
+                elif not self._can_rewind:  # guard R19: a commit refused by a living fence is asked about
+                    self._lose(owned)
+                else:
+                    self._disowned.append(owned)
+                    self._registration.resync_next()
+
+    def _decided(self, arrived: list[tuple[OwnedExecution, Record]]) -> None:
+        """Waits that were over got their message after all: their bodies learn it before it counts as durable."""
+        for owned, record in arrived:
+            owned.decide(record)
+            if owned.slot != NOWHERE:
+                self._workers.send(owned.slot, Durable([], [], [(owned.token, record)]))
+
+    def _written(self, pairs: list[Pair], now_ns: int) -> None:
+        self._registration.acknowledged.written(pairs)
+        if any(commit.may_tell() for _, commit in pairs):
+            self._registration.listeners.hint()
+        durable: dict[int, Durable] = {}
+        for owned, commit in pairs:
+            end = commit.end
+            if end is None:
+                if owned.slot != NOWHERE and not owned.is_undecided:
+                    frame = durable.get(owned.slot)
+                    if frame is None:
+                        frame = durable[owned.slot] = Durable([], [])
+                    frame.tokens.append(owned.token)
+                    frame.seqs.append(commit.records[-1].seq)
+            elif end.kind == Ending.CRASHED:
+                owned.reopen(now_ns)
+                if self._workers.is_draining:
+                    self.release(owned)
+                else:
+                    self._workers.enqueue(owned)
+            else:
+                if end.kind in TOLD_ENDS and owned.id not in self._elsewhere:
+                    self._effects.do(_ended(owned, commit, end))
+                self._forget(owned)
+        for slot, frame in durable.items():
+            self._workers.send(slot, frame)
+
+    # lost replies
+
+    def outcome_unknown(self, event: OutcomeUnknown, now_ns: int) -> None:
+        self._elsewhere = event.elsewhere
+        self._registration.outcome_unknown(event, now_ns)
+
+    def is_missing(self, event: Resynced) -> bool:
+        """Whether the database lost something that it had confirmed of them (R19)."""
+        rows = {item.id: item for item in event.owned}
+        found = {item.id: item for item in event.found}
+        under_way = self._registration.outbox.under_way
+        # guard R19: a session that went back is a rewind, no death
+        return event.is_behind or self._registration.acknowledged.is_missing(
+            self._owned, rows, event.counter, found, under_way
+        )
+
+    def resynced(self, event: Resynced, now_ns: int) -> None:
+        """Nothing of ours is under way in the database: what it says is the truth about every batch sent (R16)."""
+        rows = {item.id: item for item in event.owned}
+        outbox = self._registration.outbox
+        for owned in self._disowned:
+            self._lose(owned)
+        self._disowned.clear()
+        for owned, commit in outbox.under_way:
+            owned.is_undecided = owned.is_undecided or commit.has_expiry()
+        self._written(outbox.resolve(rows), now_ns)
+        for owned in list(self._owned.values()):
+            item = rows.get(owned.id)
+            if item is None or item.epoch != owned.epoch:  # guard R16: what is owned at another epoch is lost
+                self._lose(owned)
+        # guard R16: what the database knows besides is read back
+        unknown = [id for id in rows if id not in self._owned or self._owned[id].is_undecided]
+        self._registration.recover(unknown, now_ns)
+
+    def recovered(self, event: Recovered, now_ns: int) -> None:
+        if self._registration.phase is Phase.UNSURE:
+            for execution in event.executions:
+                owned = self._owned.get(execution.id)
+                if owned is not None and execution.unreadable:
+                    self._workers.withdraw(owned)
+                    self._forget(owned)
+                elif owned is not None and owned.is_undecided:
+                    owned.is_undecided = False
+                    self._decided([(owned, record) for record in execution.records if owned.stands_for_expiry(record)])
+                    if owned.slot != NOWHERE:
+                        self._workers.send(owned.slot, Durable([owned.token], [len(execution.records)]))
+            self._take_over([execution for execution in event.executions if execution.id not in self._owned], now_ns)
+            self._registration.rejoin(now_ns)
+            if event.has_more:
+                self._registration.resync_next()
+
+    # one of them
+
+    def _halt(self, owned: OwnedExecution, reason: str) -> None:
+        owned.halt_reason = reason
+        self._workers.halt(owned)
+
+    def _lose(self, owned: OwnedExecution) -> None:
+        """The database says it is not ours: its body stops, and nothing of it is written."""
+        self._effects.log("warning", f"lost execution `{owned.id}`: it is not this node's any more")
+        self._workers.withdraw(owned)
+        self._forget(owned)
+
+    def _forget(self, owned: OwnedExecution) -> None:
+        owned.commit = None
+        self._registration.listeners.forget(owned)
+        if self._owned.get(owned.id) is owned:
+            del self._owned[owned.id]
+
+
+def _ended(owned: OwnedExecution, commit: ExecutionCommit, end: End) -> ExecutionEnded:
+    """The step is the one whose failure left the body, or the last of those that killed a worker."""
+    records = [record for record in commit.records if record.kind == RecordKind.CRASH] if end.cause == "poison" else []
+    if end.cause_seq:
+        known = owned.execution.records + owned.new_records
+        records = [record for record in known if record.seq == end.cause_seq]
+    step = records[-1].name if records else ""
+    return ExecutionEnded(owned.id, owned.execution.workflow, owned.execution.key, end, step)

@@ -1,0 +1,56 @@
+"""What may be an execution's key or id, before any database is asked."""
+
+from __future__ import annotations
+
+import uuid
+
+from hydra.cron import KEY_PREFIX
+from hydra.errors import ConfigError
+from hydra.execution import KeyReuse
+
+MAX_KEY_LENGTH = 500
+SIGNAL_IDS = uuid.UUID("6e0a4b5a-1d4f-5c0e-9b0e-2f6f3c1d7a55")  # the namespace of ids of signals that are no UUIDs
+
+
+def check_key(key: object) -> str:
+    """A key to submit under."""
+    checked = check_known_key(key)
+    if checked.startswith(KEY_PREFIX):
+        raise ConfigError(f"the key `{checked:.80}` is a schedule's; give one that does not start with `{KEY_PREFIX}`")
+    return checked
+
+
+def check_known_key(key: object) -> str:
+    """A key to find an execution by."""
+    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_LENGTH or not is_unicode(key):
+        raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {MAX_KEY_LENGTH} characters")
+    return key
+
+
+def check_key_reuse(key_reuse: str) -> KeyReuse:
+    try:
+        return KeyReuse(key_reuse)
+    except ValueError:
+        raise ConfigError(f"`key_reuse` is one of {', '.join(KeyReuse)}, not `{key_reuse!r:.80}`") from None
+
+
+def is_id(id: object) -> bool:
+    """Whether this can be an execution's id at all."""
+    if not isinstance(id, str):
+        return False
+    try:
+        return str(uuid.UUID(id)) == id
+    except ValueError:
+        return False
+
+
+def signal_id(id: object) -> str:
+    """The UUID that a signal's id stands for: itself, or else the UUID5 of the text."""
+    if not isinstance(id, str) or not 0 < len(id) <= MAX_KEY_LENGTH or not is_unicode(id):
+        raise ConfigError(f"`{id!r:.80}` is not the id of a signal; give a text of 1 to {MAX_KEY_LENGTH} characters")
+    return id.lower() if is_id(id.lower()) else str(uuid.uuid5(SIGNAL_IDS, id))
+
+
+def is_unicode(text: str) -> bool:
+    """Half a surrogate pair is no text that a database could keep."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,375 @@
+"""Limits of workflows: how many of a key may run at once, or begin in a while. What users write; whose key a call is.
+
+    @hydra.workflow(limits=[hydra.Concurrency(4, key="tenant"), hydra.Rate(100, per=1.0, key="provider")])
+
+A call's keys are worked out once, at its submission, and kept with it: `concurrency:bill.tenant:acme`. Sorted, they are
+the order in which an execution takes its places: those of concurrency first, so that no token grows old while it waits
+for a slot. Reads no database.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hydra.clock import seconds_of
+from hydra.errors import ConfigError, PayloadError
+from hydra.values.classes import is_object_class
+from hydra.values.objects import Fields
+
+LIMITS = "limits"  # of what a node registers of a workflow's signature
+CONCURRENCY, RATE = "concurrency", "rate"  # sorted, concurrency comes first
+TAG_PREFIX = "tag:"
+MAX_COUNT = 1_000_000
+MAX_VALUE_LENGTH = 200
+MAX_NAME_LENGTH = 100
+MAX_LIMITS = 8  # of one workflow
+BURST_SHARE = 10  # a rate's burst is a tenth of its count where none is given
+_PLAIN = (str, int, UUID, Decimal, date, time)
+
+Key = str | Callable[..., Any] | None
+
+
+class LimitSpec(msgspec.Struct, frozen=True):
+    """A limit as the database knows it: enough to keep it without anybody's code.
+
+    `key` is what it is told apart by: a parameter, a dotted field or `tag:…`; "" for everything, None for a function.
+    """
+
+    kind: str
+    name: str
+    count: int
+    per_us: int = 0
+    burst: int = 0
+    key: str | None = ""
+    default: str | None = None  # the key's text where the parameter is left out
+
+    def is_same_limit(self, other: LimitSpec) -> bool:
+        """Whether both may stand under one name."""
+        return (self.kind, self.count, self.per_us, self.burst) == (other.kind, other.count, other.per_us, other.burst)
+
+
+class Limit:
+    """What Concurrency and Rate have in common. Workflows whose limits have one name share it."""
+
+    kind = ""
+
+    def __init__(self, count: int, key: Key, name: str | None) -> None:
+        what = f"`hydra.{type(self).__name__}`"
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_COUNT:
+            raise ConfigError(f"{what} needs a whole number from 1 to {MAX_COUNT}, not {count!r:.80}")
+        if key is not None and not callable(key) and (not isinstance(key, str) or not key):
+            raise ConfigError(f"`key` of {what} must name a parameter, or be a function of them, not {key!r:.80}")
+        self.count = count
+        self.key = key
+        self.name = None if name is None else check_limit_name(name)
+        self.per_us = 0
+        self.burst = 0
+
+    def name_at(self, workflow: str) -> str:
+        """Its own name, or else one made of the workflow's and the key's; a rate's ends in `.rate`."""
+        if self.name is not None:
+            return self.name
+        if self.key is None:
+            part = ""
+        else:
+            part = "." + (self.key if isinstance(self.key, str) else getattr(self.key, "__name__", "key"))
+        made = f"{workflow}{part}".replace(":", ".").replace("<lambda>", "key")
+        suffix = ".rate" if self.kind == RATE else ""
+        return made[: MAX_NAME_LENGTH - len(suffix)] + suffix
+
+    def spec_at(self, workflow: str, default: str | None = None) -> LimitSpec:
+        """As the database keeps it; `default` is the key's text where its parameter is left out."""
+        key = "" if self.key is None else self.key if isinstance(self.key, str) else None
+        return LimitSpec(self.kind, self.name_at(workflow), self.count, self.per_us, self.burst, key, default)
+
+
+class Concurrency(Limit):
+    """At most `count` executions of a key hold a place at once, over all nodes.
+
+        @hydra.workflow(limits=[hydra.Concurrency(4, key="tenant")])
+        def bill(tenant: str, invoice: str) -> str: ...
+
+    A place is held from the moment an execution may run until it ends, sleeps, waits or is parked. With a count of 1
+    they begin strictly by priority, and in the order of their submission within it.
+
+    Args:
+        count: how many.
+        key: what tells them apart: a parameter, a dotted field of one (`"invoice.customer"`), a tag (`"tag:region"`) or
+            a function of the workflow's arguments. None: all share the limit.
+        name: to share the limit with other workflows, and to change it by; None: made of the workflow's and the key.
+
+    Raises:
+        ConfigError: for a count that is not from 1 to 1,000,000.
+    """
+
+    kind = CONCURRENCY
+
+    def __init__(self, count: int, *, key: Key = None, name: str | None = None) -> None:
+        super().__init__(count, key, name)
+
+    def __repr__(self) -> str:
+        return f"hydra.Concurrency({self.count}, key={self.key!r}, name={self.name!r})"
+
+
+class Rate(Limit):
+    """At most `count` executions of a key begin in each `per`, and `burst` more at once after a lull.
+
+        @hydra.workflow(limits=[hydra.Rate(100, per=1.0, key="provider")])
+        def notify(provider: str, text: str) -> None: ...
+
+    An execution takes a token each time it begins, and again when it goes on after a sleep or a wait.
+
+    Args:
+        count: how many.
+        per: in how many seconds, or a timedelta.
+        burst: how many may begin at once when none did for a while; None: a tenth of `count`, and one at least. Within
+            any span of time no more than its share of `count` and `burst` begin.
+        key: what tells them apart, as of Concurrency.
+        name: as of Concurrency.
+
+    Raises:
+        ConfigError: for a count that is not from 1 to 1,000,000, or a `per` of 0 seconds.
+    """
+
+    kind = RATE
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        per: timedelta | float = 1.0,
+        burst: int | None = None,
+        key: Key = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(count, key, name)
+        self.per_us, self.burst = check_rate(count, per, burst)
+
+    def __repr__(self) -> str:
+        seconds = self.per_us / 1e6
+        return f"hydra.Rate({self.count}, per={seconds:g}, burst={self.burst}, key={self.key!r}, name={self.name!r})"
+
+
+def check_rate(count: int, per: timedelta | float, burst: int | None) -> tuple[int, int]:
+    """The span in microseconds, and the burst."""
+    per_us = round(seconds_of(per, "`per` of `hydra.Rate`") * 1e6)
+    if per_us < 1:
+        raise ConfigError("`per` of `hydra.Rate` must be more than 0 seconds")
+    if burst is None:
+        return per_us, max(1, count // BURST_SHARE)
+    if isinstance(burst, bool) or not isinstance(burst, int) or not 0 < burst <= MAX_COUNT:
+        raise ConfigError(f"`burst` of `hydra.Rate` must be a whole number from 1 to {MAX_COUNT}, not {burst!r:.80}")
+    return per_us, burst
+
+
+def check_limit_name(name: object) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or ":" in name:
+        raise ConfigError(
+            f"the name of a limit must be 1 to {MAX_NAME_LENGTH} printable characters without a colon, not {name!r:.80}"
+        )
+    return name
+
+
+def check_limits(limits: object, workflow: str, signature: inspect.Signature) -> tuple[Limit, ...]:
+    """The limits of a workflow, as its decorator was given them."""
+    if not isinstance(limits, Sequence) or not all(isinstance(each, Limit) for each in limits):
+        raise ConfigError(
+            f"`limits` of workflow `{workflow}` must be a list of `hydra.Concurrency` and `hydra.Rate`, "
+            f"not {limits!r:.80}"
+        )
+    if len(limits) > MAX_LIMITS:
+        raise ConfigError(f"workflow `{workflow}` has {len(limits)} limits, and may have {MAX_LIMITS}")
+    names = set()
+    for limit in limits:
+        name = limit.name_at(workflow)
+        if name in names:
+            message = f"two limits of workflow `{workflow}` are named `{name}`"
+            raise ConfigError(f"{message}; give one of them another name by `name=`")
+        names.add(name)
+        if limit.key == TAG_PREFIX:
+            raise ConfigError(f"the key `{TAG_PREFIX}` of a limit of workflow `{workflow}` names no tag")
+        if isinstance(limit.key, str) and not limit.key.startswith(TAG_PREFIX):
+            first, *path = limit.key.split(".")
+            parameter = signature.parameters.get(first)
+            if parameter is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ConfigError(
+                    f"the key `{limit.key}` of a limit is no parameter of workflow `{workflow}`; name one of them, "
+                    f"a tag (`{TAG_PREFIX}…`), or give a function"
+                )
+            if path and (not all(path) or lacks_field(parameter.annotation, path[0])):
+                raise ConfigError(
+                    f"the key `{limit.key}` of a limit of workflow `{workflow}` names no field of parameter `{first}`"
+                )
+    return tuple(limits)
+
+
+def lacks_field(annotation: object, name: str) -> bool:
+    """Whether the class is one whose fields are known, and this is none of them."""
+    if not isinstance(annotation, type) or hasattr(annotation, name):
+        return False
+    if issubclass(annotation, _PLAIN):
+        return True
+    fields = Fields(annotation).names if is_object_class(annotation) else getattr(annotation, "_fields", None)
+    return fields is not None and name not in fields
+
+
+class LimitNames:
+    """Every limit by its name: two that stand under one name are one, and must not differ."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[LimitSpec, str]] = {}
+
+    def add(self, workflow: str, limits: Sequence[Limit]) -> None:
+        for limit in limits:
+            spec = limit.spec_at(workflow)
+            known, owner = self._known.get(spec.name, (spec, workflow))
+            if owner != workflow and not known.is_same_limit(spec):
+                message = f"the limit `{spec.name}` of workflow `{workflow}` differs from that of workflow `{owner}`"
+                raise ConfigError(f"{message}; make them equal, or give one of them another name")
+            self._known[spec.name] = spec, owner
+
+
+def specs_of(limits: Sequence[Limit], workflow: str, signature: inspect.Signature) -> list[LimitSpec]:
+    """What programs without the code need to know of them."""
+    return [limit.spec_at(workflow, _default_text(limit, signature)) for limit in limits]
+
+
+def keys_of_call(
+    limits: Sequence[Limit],
+    workflow: str,
+    signature: inspect.Signature,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    tags: Mapping[str, str] | None,
+) -> tuple[str, ...] | None:
+    """The keys of a call by a program that has the code, in the order in which their places are taken."""
+    if not limits:
+        return None
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    found = []
+    for limit in limits:
+        name = limit.name_at(workflow)
+        if callable(limit.key):
+            try:
+                value = limit.key(*args, **kwargs)
+            except Exception as error:
+                message = f"the key of limit `{name}` could not be worked out: {type(error).__name__}: {error}"
+                raise PayloadError(
+                    f"{message}; its function is given the arguments of workflow `{workflow}`"
+                ) from error
+        elif limit.key is None:
+            value = ""
+        else:
+            value = _find(limit.key, bound.arguments, tags, name)
+        found.append(_key(limit.kind, name, value))
+    return tuple(sorted(found))
+
+
+def keys_of_specs(
+    specs: Sequence[LimitSpec],
+    workflow: str,
+    names: Sequence[str],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    tags: Mapping[str, str] | None,
+) -> tuple[str, ...] | None:
+    """`keys_of_call` by a program that knows only what a node has registered; `names` are the parameters, in order."""
+    if not specs:
+        return None
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    found = []
+    for spec in specs:
+        if spec.key is None:
+            message = f"the key of limit `{spec.name}` is a function, which this program does not have"
+            raise ConfigError(f"{message}; submit workflow `{workflow}` where its code is")
+        if not spec.key:
+            value: Any = ""
+        elif spec.key.startswith(TAG_PREFIX) or spec.key.partition(".")[0] in given:
+            value = _find(spec.key, given, tags, spec.name)
+        else:
+            value = spec.default
+        found.append(_key(spec.kind, spec.name, value))
+    return tuple(sorted(found))
+
+
+def split_key(key: str) -> tuple[str, str, str]:
+    """Kind, name and value."""
+    kind, name, value = key.split(":", 2)
+    return kind, name, value
+
+
+def keys_of_limit(kind: str, name: str) -> tuple[str, str]:
+    """Its keys are those from the first to before the second."""
+    return f"{kind}:{name}:", f"{kind}:{name};"
+
+
+def shown_key(key: str) -> str:
+    """As people read it."""
+    _, name, value = split_key(key)
+    return f"{name}={value}" if value else name
+
+
+def interval_us(count: int, per_us: int) -> int:
+    """From one token to the next, rounded up: never more than the rate."""
+    return math.ceil(per_us / count)
+
+
+def _default_text(limit: Limit, signature: inspect.Signature) -> str | None:
+    if not isinstance(limit.key, str) or limit.key.startswith(TAG_PREFIX):
+        return None
+    first = limit.key.partition(".")[0]
+    default = signature.parameters[first].default
+    if default is inspect.Parameter.empty:
+        return None
+    return _text(_find(limit.key, {first: default}, None, limit.key), limit.key)
+
+
+def _find(path: str, given: Mapping[str, Any], tags: Mapping[str, str] | None, limit: str) -> Any:
+    if path.startswith(TAG_PREFIX):
+        return (tags or {}).get(path.removeprefix(TAG_PREFIX))
+    first, *fields = path.split(".")
+    value = given.get(first)
+    for field in fields:
+        if value is None:
+            return None
+        try:
+            value = value[field] if isinstance(value, Mapping) else getattr(value, field)
+        except (KeyError, AttributeError) as error:
+            raise PayloadError(f"the key `{path}` of limit `{limit}` has no field `{field}` here") from error
+    return value
+
+
+def _key(kind: str, name: str, value: Any) -> str:
+    return f"{kind}:{name}:{_text(value, name)}"
+
+
+def _text(value: Any, limit: str) -> str:
+    """None is a value, too: what has no key shares one."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if value is None:
+        return ""
+    if not isinstance(value, _PLAIN):
+        raise PayloadError(
+            f"the key of limit `{limit}` is a `{type(value).__name__}`; it must be a text, a whole number, a UUID, a "
+            "Decimal or a date"
+        )
+    text = value.isoformat() if isinstance(value, date | time) else str(value)
+    if len(text) > MAX_VALUE_LENGTH:
+        message = f"the key {text!r:.80} of limit `{limit}` has {len(text):,} characters"
+        raise PayloadError(f"{message}, and may have {MAX_VALUE_LENGTH}")
+    odd = next((each for each in text if not each.isprintable()), None)
+    if odd is not None:
+        message = f"the key {text!r:.80} of limit `{limit}` has {odd!a} in it, which cannot be printed"
+        raise PayloadError(f"{message}; give a key without it")
+    return text

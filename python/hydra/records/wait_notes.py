@@ -1,0 +1,38 @@
+"""What the record of a wait says of its type, and the record of a message that did not fit it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from hydra import codec
+from hydra.values.schemas import schema_of
+
+MAX_NOTE_BYTES = 16 * 1024  # a schema that is larger is not recorded: what does not fit is then set aside
+MAX_NOTE_COUNT = 1024
+MAX_REASON_LENGTH = 500
+
+
+def note_of(annotation: Any) -> bytes | None:
+    """What the record of a wait says of its type; None where it takes anything."""
+    try:
+        return _cached_note(annotation)
+    except TypeError:  # an annotation that cannot be hashed
+        return _make_note(annotation)
+
+
+def set_aside_note(reason: str, payload: bytes) -> bytes:
+    return codec.encode([reason[:MAX_REASON_LENGTH], payload])
+
+
+@functools.lru_cache(maxsize=MAX_NOTE_COUNT)
+def _cached_note(annotation: Any) -> bytes | None:
+    return _make_note(annotation)
+
+
+def _make_note(annotation: Any) -> bytes | None:
+    if annotation is Any:
+        return None
+    name = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    note = codec.encode({"type": name, "schema": schema_of(annotation)})
+    return note if len(note) <= MAX_NOTE_BYTES else codec.encode({"type": name[:MAX_REASON_LENGTH]})

@@ -1,0 +1,93 @@
+"""Goes through the keys that were called: locks, reads, has `admission` decide, writes. The same on each database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from hydra.limits import split_key
+from hydra.stores.admission import Bound, KeyState, Moves, Slot, Waiting, admit, effective, keys_beside, most_moved
+
+MAX_KEYS = 200  # looked at in one transaction
+MAX_CALLS = 2000  # answered by it: one look at a key answers all that came for it
+MAX_MOVES = 1000  # executions that go on in one transaction, about
+
+
+class Tables(Protocol):
+    """What a store does of it, in one transaction."""
+
+    def take_calls(self, now: int, limit: int) -> set[str]:
+        """So many keys, or twice as many, that are to be looked at now; of the first MAX_CALLS calls those for them are
+        taken away with this transaction."""
+        ...
+
+    def lock_keys(self, keys: Sequence[str], *, is_waiting: bool) -> dict[str, tuple[int, int | None]]:
+        """`due_at` and `look_at` of each, locked in the order of the keys; without those that others hold, unless it
+        waits for them."""
+        ...
+
+    def limits(self, pairs: Collection[tuple[str, str]]) -> Iterable[Sequence[Any]]:
+        """Kind and name, then the arguments of `admission.effective`."""
+        ...
+
+    def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
+        """Key, then the fields of `admission.Slot`."""
+        ...
+
+    def queues(self, rooms: Mapping[str, int]) -> Iterable[tuple[str, Waiting]]:
+        """The first so many of each."""
+        ...
+
+    def write(self, moves: Moves) -> None: ...
+
+
+def admit_called(tables: Tables, now: int) -> int:
+    """One batch. How many executions may go on, or wait at another key from now on."""
+    called = tables.take_calls(now, MAX_KEYS)
+    if not called:
+        return 0
+    locked = tables.lock_keys(sorted(called), is_waiting=True)
+    bounds: dict[tuple[str, str], Bound] = {}
+    states = _read(tables, locked, bounds)
+    rooms = most_moved(list(states.values()), MAX_MOVES, now)
+    for key, waiting in tables.queues({key: room + 1 for key, room in rooms.items() if room}):
+        state = states[key]
+        if len(state.queue) < rooms[key]:
+            state.queue.append(waiting)
+        else:
+            state.is_all = False
+    beside = sorted(keys_beside(states.values()))
+    others = _read(tables, tables.lock_keys(beside, is_waiting=False), bounds) if beside else {}
+    moves = admit(states, others, now)
+    moves.calls |= called - set(states)  # a key that was purged in between
+    tables.write(moves)
+    return len(moves.ready) + len(moves.gates)
+
+
+def first_keys(calls: Iterable[tuple[int, str]], limit: int) -> tuple[list[int], set[str]]:
+    """Of calls in their order those for the first so many keys, and these."""
+    keys: set[str] = set()
+    ids: list[int] = []
+    for id, key in calls:
+        if key in keys or len(keys) < limit:
+            keys.add(key)
+            ids.append(id)
+    return ids, keys
+
+
+def _read(
+    tables: Tables, locked: Mapping[str, tuple[int, int | None]], bounds: dict[tuple[str, str], Bound]
+) -> dict[str, KeyState]:
+    """Keys that this transaction has locked, without their queues."""
+    pairs = {split_key(key)[:2] for key in locked} - bounds.keys()
+    if pairs:
+        for kind, name, *numbers in tables.limits(pairs):
+            bounds[kind, name] = effective(*numbers)
+    states = {
+        key: KeyState(key, bounds.get(split_key(key)[:2]), due_at, look_at)
+        for key, (due_at, look_at) in sorted(locked.items())
+    }
+    if states:
+        for key, *slot in tables.slots(list(states)):
+            states[key].slots.append(Slot(*slot))
+    return states

@@ -1,0 +1,69 @@
+"""What a person has done to one execution, and its change of time and priority."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from hydra.execution import Status
+from hydra.stores.acts import Act
+from hydra.stores.admission import NEVER
+from hydra.stores.mysql.admitting import become_due, enter_gated, give_up
+from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, leave_queues, lock_executions
+from hydra.stores.mysql.statements import id_literal, id_text, literal
+from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
+
+
+def to_acts(rows: Iterable[Sequence[Any]]) -> list[Act]:
+    """Rows of the SQL file `acts`."""
+    return [
+        Act(id_text(execution_id), id_text(id), kind, done_at, done_by.decode(), reason.decode(), detail.decode())
+        for execution_id, id, kind, done_at, done_by, reason, detail in rows
+    ]
+
+
+def add_act(transaction: WriteTransaction, act: Act) -> None:
+    ids = f"{id_literal(act.execution_id)}, {id_literal(act.id)}, {transaction.namespace}"
+    texts = ", ".join(map(literal, (act.done_by, act.reason, act.detail)))
+    transaction.queue("add_act", row=f"({ids}, {literal(str(act.kind))}, {act.done_at}, {texts})")
+
+
+def reschedule(transaction: WriteTransaction, order: Reschedule, now: int) -> Rescheduled | None:
+    found = lock_executions(transaction, [order.id])
+    if not found:
+        return None
+    execution, status = found[0], Status(found[0].status)
+    if any(act.id == order.act.id for act in to_acts(transaction.select("acts", id=id_literal(order.id)))):
+        return Rescheduled(status, True)
+    before = Place(execution.priority, execution.run_at, execution.wake_at or None, execution.timeout_at or None)
+    timeout_us = execution.timeout_us or max(0, execution.timeout_at - execution.submitted_at)
+    after = move(order, status, before, execution.attention, execution.epoch, timeout_us, now)
+    if after is None:
+        return Rescheduled(status, False)
+    _move(transaction, execution, after)
+    add_act(transaction, act_of(order, before, after, now))
+    transaction.due_count += 1  # whoever is idle looks
+    transaction.flush()
+    return Rescheduled(status, True)
+
+
+def _move(transaction: WriteTransaction, execution: Locked, after: Place) -> None:
+    leave_queues(transaction, [execution])
+    values = {"priority": after.priority, "run_at": after.run_at, "timeout_at": after.timeout_at or 0}
+    transaction.queue("reschedule", id=id_literal(execution.id), wake_at=after.wake_at or 0, **values)
+    keep_deadlines(transaction, [(after.timeout_at or 0, execution.id)])
+    moved = msgspec.structs.replace(execution, priority=after.priority, run_at=after.run_at)
+    was_held_up = bool(execution.wake_at)
+    if after.wake_at == NEVER:
+        enter_gated(transaction, [(moved, execution.gate.decode(), after.run_at)])
+    elif after.wake_at is not None:
+        transaction.queue_rows("add_timers", [f"({transaction.namespace}, {after.run_at}, {id_literal(execution.id)})"])
+        if execution.gate:
+            give_up(transaction, [execution.limit_keys])
+    elif was_held_up:
+        become_due(transaction, [(moved, after.run_at)])
+    else:
+        enter_ready(transaction, [(moved, after.run_at)])

@@ -1,0 +1,181 @@
+"""The keys of limits, each locked by its row of hydra_limit_key; how executions begin to wait at them, and leave them.
+
+No triggers here: they ask for a right that many users have not. So whoever makes an execution due calls `become_due`,
+and whoever ends or suspends one `give_up`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.execution import Status
+from hydra.limits import LimitSpec, keys_of_limit
+from hydra.stores.admission import NEVER, Moves, Waiting
+from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
+from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
+from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.rows import decode_texts
+from hydra.stores.store import LimitUse
+
+
+class Keys:
+    """See `hydra.stores.admitting.Tables`."""
+
+    def __init__(self, transaction: WriteTransaction) -> None:
+        self._transaction = transaction
+        self._locked: dict[str, Locked] = {}
+
+    def take_calls(self, now: int, limit: int) -> set[str]:
+        first = ", ".join(str(id) for (id,) in self._transaction.select("gate_calls", limit=MAX_CALLS))
+        rows = self._transaction.select("lock_gate_calls", ids=first) if first else ()
+        ids, called = first_keys(((id, key.decode()) for id, key in rows), limit)
+        due = self._transaction.select("due_limit_keys", now=now, limit=limit)
+        if ids:
+            self._transaction.queue("remove_gate_calls", ids=", ".join(map(str, ids)))
+        return called | {key.decode() for (key,) in due}
+
+    def lock_keys(self, keys: Sequence[str], *, is_waiting: bool) -> dict[str, tuple[int, int | None]]:
+        listed = ", ".join(literal(key) for key in keys)
+        known = {key.decode() for (key,) in self._transaction.select("known_limit_keys", keys=listed)}
+        if new := [key for key in keys if key not in known]:
+            rows = [f"({self._transaction.namespace}, {literal(key)}, 0, 0)" for key in new]
+            self._transaction.queue_rows("add_limit_keys", rows)
+        name = "lock_limit_keys" if is_waiting else "try_limit_keys"
+        rows_locked = self._transaction.select(name, keys=listed)
+        return {key.decode(): (due_at, look_at or None) for key, due_at, look_at in rows_locked}
+
+    def limits(self, pairs: Collection[tuple[str, str]]) -> Iterable[Sequence[Any]]:
+        listed = ", ".join(f"({literal(kind)}, {literal(name)})" for kind, name in sorted(pairs))
+        rows = self._transaction.select("limit_bounds", pairs=listed)
+        return [(kind.decode(), name.decode(), *numbers) for kind, name, *numbers in rows]
+
+    def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
+        rows = self._transaction.select("slots", keys=", ".join(literal(key) for key in keys))
+        return [
+            (key.decode(), id_text(id), status, wake_at or None, gate.decode() if gate else None, claimed_at or None)
+            for key, id, status, wake_at, gate, claimed_at in rows
+        ]
+
+    def queues(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        if not rooms:
+            return
+        selects = [
+            self._transaction.render("gate_queue", key=literal(key), room=room) for key, room in sorted(rooms.items())
+        ]
+        rows = self._transaction.rows_of(" union all ".join(selects))
+        waiting = [(key.decode(), id_text(id)) for key, id in rows]
+        free = lock_executions(self._transaction, [id for _, id in waiting], skip_held=True)
+        self._locked = {e.id: e for e in free if e.status == Status.PENDING and e.wake_at == NEVER}
+        for key, id in waiting:
+            execution = self._locked.get(id)
+            if execution is None or execution.gate.decode() != key:
+                yield key, Waiting(id, [key], False)
+            else:
+                yield key, Waiting(id, decode_texts(execution.limit_keys or b"[]"))
+
+    def write(self, moves: Moves) -> None:
+        transaction = self._transaction
+        own = transaction.namespace
+        if moves.dropped:
+            pairs = ", ".join(f"({literal(key)}, {id_literal(id)})" for key, id in sorted(moves.dropped))
+            for key, id in transaction.select("lock_slots", pairs=pairs):
+                transaction.queue("drop_slot", key=literal(key), id=literal(id))
+        rows = [f"({own}, {literal(key)}, {id_literal(id)}, {bound})" for key, id, bound in sorted(moves.taken)]
+        transaction.queue_rows("take_slots", rows)
+        clocks = [f"({own}, {literal(key)}, {due_at}, {look_at or 0})" for key, due_at, look_at in moves.clocks]
+        transaction.queue_rows("set_limit_keys", clocks)
+        call(transaction, moves.calls)
+        moving: dict[str, list[str]] = {}
+        for id, gate in moves.gates:
+            moving.setdefault(gate, []).append(id)
+        opened = [self._locked[id] for id, _ in moves.ready]
+        leave(transaction, "remove_gated", [*opened, *(self._locked[id] for id, _ in moves.gates)])
+        for gate, ids in sorted(moving.items()):
+            transaction.queue("move_gates", gate=literal(gate), ids=id_list(ids))
+            enter_gated(transaction, [(self._locked[id], gate, self._locked[id].run_at) for id in ids])
+        if opened:
+            transaction.queue("open_gates", ids=id_list(e.id for e in opened))
+            enter_ready(transaction, [(e, e.run_at) for e in opened])
+            transaction.due_count += len(opened)
+
+
+def become_due(transaction: WriteTransaction, due: Iterable[tuple[Locked, int]]) -> None:
+    """Each since its instant: ready where it has no limits, else it waits at the first of its keys. After its row has
+    changed."""
+    ready: list[tuple[Locked, int]] = []
+    limited: list[tuple[Locked, int]] = []
+    for execution, run_at in due:
+        (limited if execution.gate else ready).append((execution, run_at))
+    enter_ready(transaction, ready)
+    give_up(transaction, [e.limit_keys for e, _ in limited])
+    hold_back(transaction, [(e.id, e.priority, e.first_gate.decode(), run_at) for e, run_at in limited])
+
+
+def hold_back(transaction: WriteTransaction, waiting: Sequence[tuple[str, int, str, int]]) -> None:
+    """Execution, its priority, the first of its keys, and since when it is due."""
+    if not waiting:
+        return
+    transaction.queue("hold_back", ids=id_list(id for id, _, _, _ in waiting))
+    _add_gated(transaction, [(gate, -priority, run_at, id) for id, priority, gate, run_at in waiting])
+    call(transaction, {gate for _, _, gate, _ in waiting})
+
+
+def call(transaction: WriteTransaction, keys: Collection[str]) -> None:
+    """Somebody is to look at these keys."""
+    transaction.queue_rows("call_gates", [f"({transaction.namespace}, {literal(key)})" for key in sorted(keys)])
+    transaction.due_count += bool(keys)
+
+
+def give_up(transaction: WriteTransaction, limit_keys: Iterable[bytes | None]) -> None:
+    """What executions with these keys held is free. (To read which of them they hold would lock what others write.)"""
+    call(transaction, {key for keys in limit_keys if keys for key in decode_texts(keys)})
+
+
+def register_limits(transaction: WriteTransaction, limits: Iterable[LimitSpec]) -> None:
+    """What waits at a limit that is new, or another, is looked at."""
+    wanted = {(each.kind, each.name): (each.count, each.per_us, each.burst) for each in limits}
+    if not wanted:
+        return
+    known = {(row[0].decode(), row[1].decode()): tuple(row[2:5]) for row in transaction.select("limits")}
+    for (kind, name), numbers in sorted(wanted.items()):
+        if known.get((kind, name)) != numbers:
+            row = ", ".join((transaction.namespace, literal(kind), literal(name), *map(literal, numbers)))
+            transaction.queue("register_limits", rows=f"({row})")
+            _call_limit(transaction, kind, name)
+
+
+def set_limit(transaction: WriteTransaction, kind: str, name: str, numbers: tuple[int | None, ...]) -> bool:
+    count, per_us, burst = map(literal, numbers)
+    own = {"kind": literal(kind), "limit_name": literal(name)}
+    known = {(k.decode(), n.decode()) for k, n, *_ in transaction.select("limits")}
+    if (kind, name) not in known:
+        return False
+    transaction.queue("set_limit", **own, count=count, per_us=per_us, burst=burst)
+    _call_limit(transaction, kind, name)
+    return True
+
+
+def to_use(row: Sequence[Any], waiting: int) -> LimitUse:
+    key, held_count, waiting_count, look_at = row
+    return LimitUse(key.decode(), held_count, min(waiting, waiting_count), look_at or None)
+
+
+def _call_limit(transaction: WriteTransaction, kind: str, name: str) -> None:
+    first, last = map(literal, keys_of_limit(kind, name))
+    transaction.queue("call_limit", first=first, last=last)
+    transaction.due_count += 1
+    transaction.flush()
+
+
+def enter_gated(transaction: WriteTransaction, waiting: Iterable[tuple[Locked, str, int]]) -> None:
+    _add_gated(transaction, [(gate, -e.priority, run_at, e.id) for e, gate, run_at in waiting])
+
+
+def _add_gated(transaction: WriteTransaction, places: Iterable[tuple[str, int, int, str]]) -> None:
+    rows = [
+        f"({transaction.namespace}, {literal(gate)}, {negated_priority}, {run_at}, {id_literal(id)})"
+        for gate, negated_priority, run_at, id in places
+    ]
+    transaction.queue_rows("add_gated", rows)

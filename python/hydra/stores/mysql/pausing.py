@@ -1,0 +1,47 @@
+"""What a person stops, and lets go on.
+
+A claim takes its node's row before it looks, and each of its statements reads what was committed by then. So a pause is
+committed, and then each living node's row is taken, by itself: who had it before is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from hydra.stores.mysql.statements import Word, id_literal, literal, row
+from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.rows import to_pause
+from hydra.stores.store import Pause, PauseKind
+
+EVERYBODY = 1 << 16  # a hint of so much work is for every node
+
+
+def to_pauses(rows: Iterable[Sequence[Any]]) -> list[Pause]:
+    return [
+        to_pause((kind, name.decode(), paused_at, paused_by.decode(), reason.decode()))
+        for kind, name, paused_at, paused_by, reason in rows
+    ]
+
+
+def pause(transaction: WriteTransaction, pause: Pause) -> None:
+    values = row(str(pause.kind), pause.name, pause.paused_at, pause.paused_by, pause.reason)[1:-1]
+    transaction.execute("pause", row=f"({transaction.namespace}, {values})")
+
+
+def bar_claims(write: Callable[[Callable[[WriteTransaction], Any]], Any], node_ids: Iterable[str]) -> None:
+    """Outside of any transaction: each row is held by itself, since a node may share several."""
+    for node_id in node_ids:
+        write(partial(_bar, node_id))
+
+
+def _bar(node_id: str, transaction: WriteTransaction) -> None:
+    transaction.select("bar_claims", node=id_literal(node_id))
+
+
+def unpause(transaction: WriteTransaction, kind: PauseKind, name: str) -> bool:
+    is_gone = transaction.execute("unpause", kind=f"'{Word(kind)}'", paused=literal(name)) > 0
+    if is_gone and kind != PauseKind.NODE:
+        transaction.due_count += EVERYBODY
+    return is_gone

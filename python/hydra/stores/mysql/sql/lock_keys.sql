@@ -1,0 +1,7 @@
+-- Index: primary key of hydra_key, in its order: keys before executions. Of many who want a key that is free again, one
+-- gets it.
+select key_hash, execution_id
+from hydra_key force index (primary)
+where key_hash in ({hashes})
+order by key_hash
+for update

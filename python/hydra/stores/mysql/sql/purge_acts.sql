@@ -1,0 +1,8 @@
+-- Index: primary keys of hydra_execution and hydra_act. The execution, which the caller has locked, leads to its
+-- rows: a list of ids could become a scan that waits for the rows of others. That it was deleted stays.
+delete t
+from hydra_execution as e force index (primary)
+straight_join hydra_act as t force index (primary) on t.execution_id = e.id
+where e.id in ({ids})
+    and e.namespace = {namespace}
+    and t.kind <> 'delete'

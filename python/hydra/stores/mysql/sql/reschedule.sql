@@ -1,0 +1,8 @@
+-- Index: primary key of hydra_execution, locked by lock_executions.
+update hydra_execution force index (primary)
+set priority = {priority},
+    run_at = {run_at},
+    wake_at = {wake_at},
+    timeout_at = {timeout_at}
+where id = {id}
+    and status = 'pending'

@@ -1,0 +1,55 @@
+"""What a person has done to one execution, and its change of time and priority."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from hydra.execution import Status
+from hydra.stores.acts import Act
+from hydra.stores.postgres.arrays import bigints, is_uuid, uuids
+from hydra.stores.postgres.session import Result
+from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
+
+Write = Callable[..., list[Result]]
+Read = Callable[..., list[list[tuple[Any, ...]]]]
+
+
+def read_acts(read: Read, namespace: str, id: str) -> list[Act]:
+    if not is_uuid(id):
+        return []
+    (rows,) = read(("acts", {"namespace": namespace, "id": id}))
+    return [Act(*row) for row in rows]
+
+
+def add_act(namespace: str, act: Act) -> tuple[str, dict[str, Any]]:
+    """The statement that writes it."""
+    return "add_act", {"namespace": namespace, **msgspec.structs.asdict(act), "kind": str(act.kind)}
+
+
+def reschedule(write: Write, namespace: str, order: Reschedule, now: int) -> Rescheduled | None:
+    """Within a transaction: what is read under the lock is what is changed."""
+    if not is_uuid(order.id):
+        return None
+    own = {"namespace": namespace, "id": order.id}
+    values = {"namespace": namespace, "ids": uuids([order.id])}
+    waiting, states, acts = write(("lock_waiting", own), ("states", values), ("acts", own))
+    if not states.rows:
+        return None
+    status = Status(states.rows[0][1])
+    if any(row[1] == order.act.id for row in acts.rows):
+        return Rescheduled(status, True)
+    if not waiting.rows:
+        return Rescheduled(status, False)
+    _, priority, run_at, wake_at, timeout_at, attention, epoch, timeout_us = waiting.rows[0]
+    before = Place(priority, run_at, wake_at, timeout_at)
+    after = move(order, status, before, attention, epoch, timeout_us, now)
+    if after is None:
+        return Rescheduled(status, False)
+    place = {"priority": after.priority, "run_at": after.run_at}
+    times = {"wake_at": bigints([after.wake_at]), "timeout_at": bigints([after.timeout_at])}
+    moved = ("reschedule", {"id": order.id, **place, **times})
+    write(moved, add_act(namespace, act_of(order, before, after, now)))
+    return Rescheduled(status, True)

@@ -1,0 +1,80 @@
+-- What a limit holds, against what it may: no more than were allowed when the last was let go, nobody without a place,
+-- and nobody who waits while a place is free and nobody is called. Scans what has limits.
+with held as (
+    select s.limit_key, s.execution_id, s.bound
+    from hydra_slot as s
+    join hydra_execution as e on e.id = s.execution_id
+    where s.namespace = %(namespace)s
+        and (
+            (e.status = 'pending' and e.wake_at is null)
+            or (
+                s.limit_key like 'concurrency:%%'
+                and (
+                    e.status = 'running'
+                    or (e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key)
+                )
+            )
+        )
+), waiting as (
+    select e.gate, min(e.id::text) as id
+    from hydra_execution as e
+    where e.namespace = %(namespace)s
+        and e.gate is not null
+        and e.status = 'pending'
+        and e.wake_at = 9223372036854775807
+    group by e.gate
+), known as (
+    select
+        w.gate,
+        w.id,
+        coalesce(l.set_count, l.count) as count,
+        l.kind,
+        (select count(*) from held as h where h.limit_key = w.gate) as held_count,
+        exists (select 1 from hydra_gate_call as c where c.namespace = %(namespace)s and c.limit_key = w.gate)
+            or exists (
+                select 1
+                from hydra_limit_key as k
+                where k.namespace = %(namespace)s and k.limit_key = w.gate and k.look_at is not null
+            ) as is_called
+    from waiting as w
+    join hydra_limit as l
+        on l.namespace = %(namespace)s
+        and starts_with(w.gate, l.kind || ':' || l.name || ':')
+), key as (
+    select e.id, e.status, e.wake_at, e.gate, k.limit_key
+    from hydra_execution as e
+    join hydra_submission as s on s.execution_id = e.id
+    cross join lateral jsonb_array_elements_text(s.limit_keys) as k (limit_key)
+    where e.namespace = %(namespace)s
+        and e.gate is not null
+)
+select
+    'R29',
+    min(h.execution_id::text),
+    format('%%s hold the limit `%%s`, where %%s may', count(*), h.limit_key, max(h.bound))
+from held as h
+group by h.limit_key
+having count(*) > max(h.bound)
+union all
+select 'R29', k.id::text, format('it is %%s without a place of `%%s`', k.status, k.limit_key)
+from key as k
+where (k.status = 'running' or (k.status = 'pending' and k.wake_at is null))
+    and k.limit_key like 'concurrency:%%'
+    and not exists (
+        select 1
+        from hydra_slot as o
+        where o.namespace = %(namespace)s and o.limit_key = k.limit_key and o.execution_id = k.id
+    )
+union all
+select
+    'R29',
+    w.id,
+    format('it waits at `%%s`, of which %%s of %%s are taken, and nobody is called', w.gate, w.held_count, w.count)
+from known as w
+where not w.is_called
+    and (w.kind = 'rate' or w.held_count < w.count)
+union all
+select 'R29', k.id::text, format('it waits at `%%s`, which is none of its keys', k.gate)
+from key as k
+group by k.id, k.gate
+having not bool_or(k.limit_key = k.gate)

@@ -1,0 +1,10 @@
+-- additive
+-- Which tree an execution is part of: the root is an execution that nobody spawned. A tree is purged whole, and not
+-- before its root has ended (R26). Executions that were spawned before this table was there are purged by themselves.
+
+create table hydra_descendant (
+    execution_id uuid primary key,
+    root_id uuid not null
+);
+
+create index hydra_descendant_root on hydra_descendant (root_id);

@@ -1,0 +1,7 @@
+-- Index: primary key of hydra_execution, locked by gate_queues. Waits at another key.
+update hydra_execution as e
+set gate = i.gate
+from unnest(%(ids)s, %(gates)s) as i (id, gate)
+where e.id = any(array[i.id])
+    and e.status = 'pending'
+    and e.wake_at = 9223372036854775807

@@ -1,0 +1,9 @@
+-- Index: primary key of hydra_execution, locked by gate_queues. May run; where it waits the next time is the first of
+-- its keys.
+update hydra_execution as e
+set wake_at = null,
+    gate = i.gate
+from unnest(%(ids)s, %(gates)s) as i (id, gate)
+where e.id = any(array[i.id])
+    and e.status = 'pending'
+    and e.wake_at = 9223372036854775807

@@ -1,0 +1,80 @@
+"""When what waits is due, and how urgent it is, once a person has changed it. Pure: every store asks this, and writes.
+
+ready ──────(later)─────► delayed        a key of a limit is given back
+delayed ────(at once)───► ready          at a limit: held back there, like whatever becomes due
+held back ──(at once)───► held back      the limit decides; only its place in the queue changes
+any other: it does not wait, or ends already: nothing is changed
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hydra.execution import Status
+from hydra.stores.acts import Act
+from hydra.stores.admission import NEVER
+from hydra.tick_queue import to_datetime
+
+
+class Reschedule(msgspec.Struct, frozen=True):
+    """None: as it is. An `at` that has passed means at once."""
+
+    id: str
+    act: Act
+    at: int | None = None
+    priority: int | None = None
+
+
+class Rescheduled(msgspec.Struct, frozen=True):
+    """The status before, and whether this order has changed it, now or in an earlier try."""
+
+    status: Status
+    is_changed: bool
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a pending execution waits. `wake_at` is None where it is ready, NEVER where a limit holds it back."""
+
+    priority: int
+    run_at: int
+    wake_at: int | None
+    timeout_at: int | None
+
+
+def move(
+    order: Reschedule, status: Status, place: Place, attention: str | None, epoch: int, timeout_us: int, now: int
+) -> Place | None:
+    """None: it is not one that waits. `timeout_us` is how long its time-out is from when it is due."""
+    if status is not Status.PENDING or attention:  # guard R10: what runs, or is to be undone, keeps its time
+        return None
+    priority = place.priority if order.priority is None else order.priority
+    run_at, wake_at = place.run_at, place.wake_at
+    if order.at is not None and order.at > now:
+        run_at = wake_at = order.at
+    elif order.at is not None:
+        run_at, wake_at = min(run_at, now), NEVER if wake_at == NEVER else None
+    return Place(priority, run_at, wake_at, _timeout_at(place.timeout_at, run_at, epoch, timeout_us))
+
+
+def act_of(order: Reschedule, before: Place, after: Place, now: int) -> Act:
+    """The line that says what was changed."""
+    changes = []
+    if (before.run_at, before.wake_at) != (after.run_at, after.wake_at):
+        changes.append(f"due {_when(before, now)}, now {_when(after, now)}")
+    if before.priority != after.priority:
+        changes.append(f"priority {before.priority}, now {after.priority}")
+    return msgspec.structs.replace(order.act, detail="; ".join(changes) or "nothing was changed")
+
+
+def _timeout_at(timeout_at: int | None, run_at: int, epoch: int, timeout_us: int) -> int | None:
+    """A time-out counts from when it is due: with what never ran it moves, and one that would have passed by then
+    starts again."""
+    if timeout_at is None or (epoch > 0 and timeout_at > run_at):
+        return timeout_at
+    return run_at + timeout_us
+
+
+def _when(place: Place, now: int) -> str:
+    if place.wake_at in (None, NEVER) or place.run_at <= now:
+        return "at once"
+    return f"{to_datetime(place.run_at):%Y-%m-%d %H:%M:%S} UTC"

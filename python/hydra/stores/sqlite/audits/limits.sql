@@ -1,0 +1,74 @@
+-- What a limit holds, against what it may: no more than were allowed when the last was let go, nobody without a place,
+-- and nobody who waits while a place is free and nobody is called.
+with held as (
+    select s.limit_key, s.execution_id, s.bound
+    from hydra_slot as s
+    join hydra_execution as e on e.id = s.execution_id
+    where s.namespace = :namespace
+        and (
+            (e.status = 'pending' and e.wake_at is null)
+            or (
+                s.limit_key like 'concurrency:%'
+                and (
+                    e.status = 'running'
+                    or (e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key)
+                )
+            )
+        )
+), waiting as (
+    select gate, min(id) as id
+    from hydra_execution
+    where namespace = :namespace
+        and gate is not null
+        and status = 'pending'
+        and wake_at = 9223372036854775807
+    group by gate
+), known as (
+    select
+        w.gate,
+        w.id,
+        coalesce(l.set_count, l.count) as count,
+        l.kind,
+        (select count(*) from held as h where h.limit_key = w.gate) as held_count,
+        exists (select 1 from hydra_gate_call as c where c.namespace = :namespace and c.limit_key = w.gate)
+            or exists (
+                select 1
+                from hydra_limit_key as k
+                where k.namespace = :namespace and k.limit_key = w.gate and k.look_at is not null
+            ) as is_called
+    from waiting as w
+    join hydra_limit as l
+        on l.namespace = :namespace
+        and substr(w.gate, 1, length(l.kind) + length(l.name) + 2) = l.kind || ':' || l.name || ':'
+)
+select 'R29', min(execution_id), count(*) || ' hold the limit `' || limit_key || '`, where ' || max(bound) || ' may'
+from held
+group by limit_key
+having count(*) > max(bound)
+union all
+select 'R29', e.id, 'it is ' || e.status || ' without a place of `' || k.value || '`'
+from hydra_execution as e
+join hydra_submission as s on s.execution_id = e.id
+join json_each(s.limit_keys) as k
+where e.namespace = :namespace
+    and e.gate is not null
+    and (e.status = 'running' or (e.status = 'pending' and e.wake_at is null))
+    and k.value like 'concurrency:%'
+    and not exists (
+        select 1
+        from hydra_slot as o
+        where o.namespace = :namespace and o.limit_key = k.value and o.execution_id = e.id
+    )
+union all
+select 'R29', id, 'it waits at `' || gate || '`, of which ' || held_count || ' of ' || count
+    || ' are taken, and nobody is called'
+from known
+where not is_called
+    and (kind = 'rate' or held_count < count)
+union all
+select 'R29', e.id, 'it waits at `' || e.gate || '`, which is none of its keys'
+from hydra_execution as e
+join hydra_submission as s on s.execution_id = e.id
+where e.namespace = :namespace
+    and e.gate is not null
+    and not exists (select 1 from json_each(s.limit_keys) as k where k.value = e.gate)

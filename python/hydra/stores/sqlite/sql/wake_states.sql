@@ -1,0 +1,5 @@
+-- Index: primary key of hydra_execution.
+select json_group_array(json_array(e.id, e.workflow, e.status, e.wake_seq))
+from json_each(:ids) as i
+cross join hydra_execution as e on e.id = i.value
+where e.namespace = :namespace

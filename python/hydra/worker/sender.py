@@ -1,0 +1,91 @@
+"""What a worker has to say, on its way to the supervisor: frames, and behind them what executions have recorded.
+
+recorded ──► unsent, until the next flush ──► held back while too much is on its way (send_window) ──► sent
+ended    ──► with its last records, in one frame (G5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hydra.body.fork_guard import Forked, end_child
+from hydra.body.protocol import RunningExecution
+from hydra.execution import End
+from hydra.frames import Ended, FromWorker, Recorded
+from hydra.worker.send_window import Window
+
+MAX_UNSENT = 64  # executions with news, before frames leave although more is ready: it is committed meanwhile
+
+
+class Sender:
+    """`send` is called on the hub's thread only, one call per batch."""
+
+    def __init__(self, send: Callable[[list[FromWorker]], None]) -> None:
+        self.window = Window()
+        self._send = send
+        self._frames: list[FromWorker] = []
+        self._unsent: list[RunningExecution] = []
+        self._ending: dict[RunningExecution, End] = {}  # what they recorded is still to leave
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything has left, records that are not handed out yet aside."""
+        return not (self._frames or self._ending)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._unsent) + len(self._frames) >= MAX_UNSENT
+
+    def add(self, frame: FromWorker) -> None:
+        self._frames.append(frame)
+
+    def has_unsent(self, execution: RunningExecution) -> None:
+        self._unsent.append(execution)
+
+    def end(self, execution: RunningExecution, end: End) -> None:
+        """The execution's last frame, with what it still has to say."""
+        if self.window.has_room(execution.log.unsent):
+            # guard G5: an end carries the last records
+            self._frames.append(Ended(execution.token, execution.log.unsent, end))
+            self.forget(execution)
+            return
+        self._ending[execution] = end
+        if execution not in self._unsent:
+            self._unsent.append(execution)
+
+    def forget(self, execution: RunningExecution) -> None:
+        """Nothing more leaves of it, and nothing is heard of what has."""
+        execution.log.unsent = []
+        self.window.forget(execution.token)
+
+    def flush(self) -> None:
+        frames = self._frames
+        held_back = []
+        for execution in self._unsent:
+            may_leave = execution.log.unsent and (not execution.log.reserved or execution in self._ending)
+            if may_leave and not self._send_records(execution):
+                held_back.append(execution)
+        self._unsent = held_back
+        if frames:
+            if Forked.is_child:
+                end_child()
+            self._frames = []
+            self._send(frames)
+
+    def _send_records(self, execution: RunningExecution) -> bool:
+        """As far as the window has room; True when nothing is left. Then its end follows, if it waited for that."""
+        records, token = execution.log.unsent, execution.token
+        count = self.window.admit(token, records)
+        if count < len(records):
+            execution.log.unsent = records[count:]
+            if count:
+                self._frames.append(Recorded(token, records[:count]))
+            return False
+        execution.log.unsent = []
+        end = self._ending.pop(execution, None) if self._ending else None
+        if end is None:
+            self._frames.append(Recorded(token, records))
+        else:
+            self.window.forget(token)
+            self._frames.append(Ended(token, records, end))
+        return True

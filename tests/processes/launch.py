@@ -1,0 +1,27 @@
+"""Runs a supervisor for a test: `python -m tests.processes.launch '<settings as JSON>'`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+import msgspec
+from hydra.node.supervisor import Supervisor, SupervisorSettings
+
+from tests.processes import kills, store_faults
+
+
+def sleep(seconds: float) -> None:
+    """libfaketime takes the monotonic instant up to which `time.sleep` sleeps for one of its wrong wall clock."""
+    threading.Event().wait(seconds)
+
+
+if __name__ == "__main__":
+    if "FAKETIME_DONT_FAKE_MONOTONIC" in os.environ:
+        time.sleep = sleep
+    os.environ[kills.SUPERVISOR] = str(os.getpid())
+    kills.install_in_supervisor()
+    store_faults.install()
+    sys.exit(Supervisor(msgspec.json.decode(sys.argv[1], type=SupervisorSettings)).run())

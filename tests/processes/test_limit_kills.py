@@ -1,0 +1,36 @@
+"""Limits while nodes are killed (R29): no place is lost, none is had twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.processes import bounded_app
+from tests.processes.scene import Scene, until
+
+COUNT = 40
+
+
+def lines(file: Path) -> list[tuple[str, int]]:
+    if not file.exists():
+        return []
+    return [(line.split()[0], int(line.split()[1])) for line in file.read_text().splitlines()]
+
+
+def test_r29_a_killed_node_loses_no_place_and_lets_no_more_run(scene: Scene, tmp_path: Path) -> None:
+    file = tmp_path / "bounded"
+    environment = {bounded_app.FILE: str(file)}
+    nodes = [scene.start("bounded_app", environment=environment, workers=2) for _ in range(2)]
+    handles = scene.engine.submit_many([bounded_app.bounded.bind("acme", number) for number in range(COUNT)])
+    until(lambda: len(lines(file)) >= COUNT // 2)
+    nodes[0].kill()
+    assert [handle.result(timeout=60) for handle in handles] == list(range(COUNT))
+    running: set[int] = set()
+    for word, number in lines(file):
+        if word == "begin":
+            running.add(number)  # once more, where its node died
+        else:
+            running.discard(number)
+        assert len(running) <= 2
+    assert running == set()
+    (use,) = scene.engine.limit_keys("bounded.tenant")
+    assert (use.held, use.waiting) == (0, 0)

@@ -1,0 +1,67 @@
+"""Random programs on hydra are what they are in plain asyncio, whatever is lost on the way (G2-G5, R13).
+
+`make nightly` has all faults of each; `python -m tests.programs.programs --count 10000 --seed N` runs more of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hydra import identity
+from hydra.body import async_body
+from hydra.testing import harness_node
+
+from tests.programs.generating import ADDED
+from tests.programs.mutations import MUTATIONS, SEEDS, taken_out, without
+from tests.programs.mutations import PLANS as MUTATION_PLANS
+from tests.programs.programs import explain, fails, program_of, quieten, run_seeds
+
+COUNT = int(os.environ.get("HYDRA_PROGRAMS", "500"))
+CHUNKS = 25
+FAILED_ONCE = (165, 10_063, 10_203, 10_578, 100_686)  # the last: messages in the order of waits, not of arrival
+PLANS = 1  # runs with faults for each program
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As other tests do not like it: the constants that a run of programs sets, too, are put back."""
+    monkeypatch.setattr(identity, "kill_processes", identity.kill_processes)
+    monkeypatch.setattr(harness_node, "QUIET_ROUNDS", harness_node.QUIET_ROUNDS)
+    monkeypatch.setattr(async_body, "UNRECORDED_US", async_body.UNRECORDED_US)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    levels = {name: logging.getLogger(name).level for name in ("hydra", "asyncio")}
+    quieten()
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_a_random_program_is_what_it_is_without_faults(chunk: int) -> None:
+    seeds = range(chunk * COUNT // CHUNKS, (chunk + 1) * COUNT // CHUNKS)
+    for seed, failure in run_seeds(seeds, PLANS):
+        pytest.fail(explain(seed, failure, PLANS), pytrace=False)
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_a_program_that_failed_once_is_right(seed: int) -> None:
+    assert fails(program_of(seed, ADDED), seed, MUTATION_PLANS) is None
+
+
+def test_a_program_is_its_seed_s_alone() -> None:
+    assert program_of(7).source() == program_of(7).source()
+    assert program_of(7).source() != program_of(8).source()
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_what_keeps_a_decided_race_decided_is_missed(mutation: str) -> None:
+    """If this program does not show it any more, `python -m tests.programs.mutations` looks for one that does."""
+    seed, kinds = SEEDS[mutation], without(mutation)
+    program = program_of(seed, kinds)
+    assert fails(program, seed, MUTATION_PLANS) is None
+    with taken_out(mutation):
+        assert fails(program, seed, MUTATION_PLANS) is not None

@@ -1,0 +1,13 @@
+"""Random worlds of nodes, outages, clocks, jitters and lost replies keep the promises of `hydra.Cron`: `worlds`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.schedules.worlds import World
+
+
+@pytest.mark.parametrize("first", range(0, 100, 20))
+def test_r25_no_tick_is_lost_doubled_or_out_of_order_while_nodes_are_up(first: int) -> None:
+    for seed in range(first, first + 20):
+        World(seed).run()

@@ -1,0 +1,324 @@
+"""Random lives of executions with limits, on a store: who holds a place is kept by hand beside it, and compared.
+
+python -m tests.stores.limit_worlds --seeds 1000            # on SQLite; a failure prints its seed
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import tempfile
+import uuid
+from collections import defaultdict
+
+import msgspec
+from hydra import _core
+from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Record, Status, Submission
+from hydra.limits import LimitSpec, split_key
+from hydra.records.forks import Fork
+from hydra.stores import open_store
+from hydra.stores.store import Store, WorkflowInfo
+
+from tests.stores.store_values import NOW, SECOND, WORKFLOW, register
+
+RATE_COUNT, RATE_BURST = 20, 3
+LIMITS = [
+    LimitSpec("concurrency", "one", 1),
+    LimitSpec("concurrency", "three", 3),
+    LimitSpec("concurrency", "two", 2),
+    LimitSpec("rate", "provider", RATE_COUNT, SECOND, RATE_BURST),
+    LimitSpec("rate", "slow", 5, SECOND, 1),
+]
+ENDINGS = [
+    *[Ending.COMPLETED] * 6,
+    Ending.FAILED,
+    Ending.RETRY,
+    Ending.SLEEPING,
+    Ending.WAITING,
+    Ending.CANCELLED,
+    Ending.PARKED,
+    Ending.CONTINUED,
+    Ending.RELEASED,
+    Ending.CRASHED,
+]
+KEEPING = {Ending.RELEASED, Ending.CRASHED}
+
+
+class World:
+    """`store` holds what happens, and this beside it who has been claimed and not ended."""
+
+    def __init__(self, store: Store, seed: int, *, audit_each: int = 1) -> None:
+        self.store = store
+        self.audit_each = audit_each  # steps: an audit asks thirty questions
+        self.step_count = 0
+        self.chance = random.Random(seed)
+        self.now = NOW
+        self.keys: dict[str, tuple[str, ...]] = {}
+        self.order: list[str] = []  # of submission
+        self.begun: set[str] = set()
+        self.retried: set[str] = set()
+        self.held: dict[str, Claimed] = {}  # running, by execution
+        self.owner: dict[str, NodeRef] = {}
+        self.kept: set[str] = set()  # handed back, and still holding their places
+        self.bounds = {(each.kind, each.name): each.count for each in LIMITS}
+        self.most = dict(self.bounds)  # the highest of late, as long as more may hold
+        self.starts: dict[str, list[int]] = defaultdict(list)
+        self.nodes = [register(store, now=self.now) for _ in range(2)]
+        for node in self.nodes:
+            self._register(node)
+
+    def _register(self, node: NodeRef) -> None:
+        self.store.register_workflows(node, [WorkflowInfo(WORKFLOW, b"{}", None, "code", limits=LIMITS)], self.now)
+
+    # what happens
+
+    def submit(self) -> None:
+        submissions = []
+        for _ in range(self.chance.choice((1, 1, 2, 5))):
+            value = self.chance.choice("ab")
+            chosen = self.chance.sample(LIMITS, self.chance.choice((0, 1, 1, 1, 2, 3)))
+            keys = tuple(sorted(f"{each.kind}:{each.name}:{value}" for each in chosen)) or None
+            delay = self.chance.choice((None,) * 5 + (300_000,))
+            run_at = None if delay is None else self.now + delay
+            timeout_us = self.chance.choice((None,) * 6 + (2 * SECOND,))
+            submissions.append(
+                Submission(
+                    _core.uuid7(),
+                    WORKFLOW,
+                    b"input",
+                    b"d" * 16,
+                    run_at=run_at,
+                    timeout_us=timeout_us,
+                    limit_keys=keys,
+                )
+            )
+        answers = self.store.submit(submissions, self.now)
+        assert all(answer.created for answer in answers)
+        for each in submissions:
+            self.keys[each.id] = each.limit_keys or ()
+            self.order.append(each.id)
+            if each.run_at is not None:
+                self.retried.add(each.id)  # its place in the queue is that of its instant
+
+    def pass_time(self) -> None:
+        self.now += self.chance.choice((1_000, 20_000, 60_000, 400_000))
+
+    def promote(self) -> None:
+        self.store.promote(self.now, 100)
+
+    def claim(self) -> None:
+        node = self.chance.choice(self.nodes)
+        for claimed in self.store.claim(node, [WORKFLOW], self.chance.choice((1, 2, 10)), self.now):
+            assert claimed.id not in self.held
+            if claimed.id not in self.kept:
+                for key in self.keys[claimed.id]:
+                    if split_key(key)[0] == "rate":
+                        self.starts[key].append(self.now)
+            self._check_order(claimed.id)
+            self.kept.discard(claimed.id)
+            self.held[claimed.id], self.owner[claimed.id] = claimed, node
+            self.begun.add(claimed.id)
+
+    def end(self) -> None:
+        if not self.held:
+            return
+        id = self.chance.choice(sorted(self.held))
+        claimed, kind = self.held[id], self.chance.choice(ENDINGS)
+        seq = len(claimed.records) + 1
+        records = []
+        if self.chance.random() < 0.4:
+            name = "hydra.on_failure" if self.chance.random() < 0.2 else "step"
+            records = [Record(seq, "value", "", name, seq, 1, b"", b"", self.now, self.now)]
+        wake_at = {
+            Ending.SLEEPING: self.now + 50_000,
+            Ending.WAITING: self.chance.choice((0, self.now + 80_000)),
+            Ending.RETRY: self.chance.choice((0, self.now + 50_000)),
+        }.get(kind, 0)
+        payload = b"next" if kind == Ending.CONTINUED else None
+        if kind in (Ending.FAILED, Ending.PARKED):
+            payload = _core.encode("because")
+        outcome = End(kind, payload, wake_at, claimed.wake_seq)
+        commit = ExecutionCommit(id, claimed.epoch, records, outcome)
+        node = self.owner[id]
+        (answer,) = self.store.commit(node, [commit], self.now)
+        assert answer
+        self.retried.add(id)
+        if kind == Ending.CRASHED:
+            self.held[id] = msgspec.structs.replace(
+                claimed, epoch=claimed.epoch + 1, records=[*claimed.records, *records]
+            )
+            return
+        del self.held[id], self.owner[id]
+        (after,) = self.store.get([id])
+        assert after is not None
+        if after.status == Status.PENDING and after.gate is None and after.wake_at is None:
+            self.kept.add(id)
+
+    def signal(self) -> None:
+        if self.order:
+            id = self.chance.choice(self.order)
+            self.store.signal([Message(_core.uuid7(), id, "news", b"", self.now)], self.now)
+
+    def cancel(self) -> None:
+        if self.order and self.chance.random() < 0.3:
+            id = self.chance.choice(self.order)
+            self.store.request_cancel([id], self.now, undo=self.chance.random() < 0.8)
+            self._look_again(id)
+
+    def order_again(self) -> None:
+        if self.order:
+            id = self.chance.choice(self.order)
+            self.retried.add(id)
+            self.store.retry([id], self.now)
+            self.store.resume([id], self.now)
+
+    def lose_node(self) -> None:
+        if self.chance.random() > 0.1:
+            return
+        place = self.chance.randrange(2)
+        dead = self.nodes[place]
+        state = next(each for each in self.store.nodes() if each.info.id == dead.id)
+        assert self.store.mark_dead(dead.id, state.counter, self.now)
+        while self.store.return_executions(self.now, 10):
+            pass
+        for id in [id for id, node in self.owner.items() if node == dead]:
+            del self.held[id], self.owner[id]
+            self.kept.add(id)
+            self.retried.add(id)
+        self.nodes[place] = register(self.store, str(uuid.uuid4()), self.now)
+        self._register(self.nodes[place])
+
+    def set_limit(self) -> None:
+        kind, name = "concurrency", self.chance.choice(("one", "two", "three"))
+        count = self.chance.choice((None, 1, 2, 4))
+        assert self.store.set_limit(kind, name, (count, None, None), self.now)
+        default = next(each.count for each in LIMITS if each.name == name)
+        self.bounds[kind, name] = default if count is None else count
+        self.most[kind, name] = max(self.most[kind, name], self.bounds[kind, name])
+
+    def fork(self) -> None:
+        if self.order and self.chance.random() < 0.3:
+            source = self.chance.choice(self.order)
+            id = _core.uuid7()
+            copied = Submission(id, WORKFLOW, b"input", b"d" * 16, limit_keys=self.keys[source] or None)
+            self.store.fork(Fork(copied, source, 0, "forked"), self.now)
+            self.keys[id] = self.keys[source]
+            self.order.append(id)
+
+    # what must hold
+
+    def check(self) -> None:
+        holders: dict[str, int] = defaultdict(int)
+        for id in [*self.held, *self.kept]:
+            for key in self.keys[id]:
+                holders[key] += 1
+        for key, count in holders.items():
+            kind, name, _ = split_key(key)
+            if kind == "concurrency":
+                assert count <= self.most[kind, name], f"{count} hold `{key}`"
+        for kind, name in self.bounds:  # what was let go before an operator lowered it goes on
+            if self.most[kind, name] > self.bounds[kind, name]:
+                uses = self.store.limit_use(kind, name, 10, 10)
+                self.most[kind, name] = max(self.bounds[kind, name], *(each.held_count for each in uses), 0)
+        self.step_count += 1
+        if not self.step_count % self.audit_each:
+            assert self.store.audit() == []
+
+    def check_rates(self) -> None:
+        """No span of time sees more than its share of the rate and the burst."""
+        for key, starts in self.starts.items():
+            spec = next(each for each in LIMITS if each.name == split_key(key)[1])
+            interval = spec.per_us / spec.count
+            for first, begin in enumerate(starts):
+                for last in range(first, len(starts)):
+                    share = (starts[last] - begin) / interval + spec.burst
+                    assert last - first + 1 <= share + 1e-6, f"`{key}`: {last - first + 1} in {starts[last] - begin} µs"
+
+    def _check_order(self, id: str) -> None:
+        """With one limit of 1, who has never begun begins in the order of submission."""
+        if id in self.begun or id in self.retried or len(self.keys[id]) != 1:
+            return
+        key = self.keys[id][0]
+        if split_key(key)[:2] != ("concurrency", "one") or self.most["concurrency", "one"] > 1:
+            return
+        for before in self.order[: self.order.index(id)]:
+            if self.keys[before] == (key,) and before not in self.begun and before not in self.retried:
+                (snapshot,) = self.store.get([before])
+                assert snapshot is None or snapshot.status != Status.PENDING, f"`{id}` overtook `{before}`"
+
+    def _look_again(self, id: str) -> None:
+        for each in [each for each in self.kept if self.store.get([each])[0].status != Status.PENDING]:  # type: ignore[union-attr]
+            self.kept.discard(each)
+        (after,) = self.store.get([id])
+        if after is not None and after.gate is not None:
+            self.kept.discard(id)
+
+    def run(self, steps: int) -> None:
+        actions = [
+            *[self.submit] * 4,
+            *[self.pass_time] * 4,
+            *[self.promote] * 8,
+            *[self.claim] * 8,
+            *[self.end] * 8,
+            self.signal,
+            self.cancel,
+            self.order_again,
+            self.lose_node,
+            self.set_limit,
+            self.fork,
+        ]
+        for _ in range(steps):
+            self.chance.choice(actions)()
+            self._forget_ended()
+            self.check()
+        self.drain()
+        self.check_rates()
+
+    def _forget_ended(self) -> None:
+        """What was handed back may have run out of time since, or gone to wait to be undone."""
+        kept = sorted(self.kept)
+        for id, found in zip(kept, self.store.get(kept), strict=True):
+            if found is None or found.status != Status.PENDING or found.gate is not None:
+                self.kept.discard(id)
+
+    def drain(self) -> None:
+        """Nobody waits for ever: with calls answered and time passing, everything ends."""
+        for _ in range(400):
+            self.now += 100_000
+            self.promote()
+            self._forget_ended()
+            self.claim()
+            for id in sorted(self.held):
+                claimed = self.held.pop(id)
+                commit = ExecutionCommit(id, claimed.epoch, [], End(Ending.CANCELLED))
+                assert self.store.commit(self.owner.pop(id), [commit], self.now)[0]
+            self.check()
+            snapshots = self.store.get(self.order)
+            waiting = [s for s in snapshots if s is not None and s.status == Status.PENDING]
+            if not waiting and not self.held:
+                return
+        raise AssertionError(f"{len(waiting)} still wait, the first `{waiting[0]}`")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=150)
+    options = parser.parse_args()
+    for seed in range(options.first, options.first + options.seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            store = open_store(f"sqlite:///{folder}/hydra.db?synchronous=normal", "default")
+            store.open()
+            with contextlib.closing(store):
+                try:
+                    World(store, seed).run(options.steps)
+                except BaseException:
+                    print(f"seed {seed}")
+                    raise
+    print(f"{options.seeds} worlds, every promise kept")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Every statement of a node takes the index its file names, whatever the statistics say.
+
+A node's session plans each statement once, for any parameters, when the tables may be empty; the plan must still serve
+when there are a million rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hydra import _core
+from hydra.execution import Message, Status
+from hydra.stores.postgres import session
+from hydra.stores.postgres.session import Step
+from hydra.stores.postgres.statements import statements
+from hydra.stores.store import Filter
+
+from tests.stores.postgres_stage import PostgresStage
+from tests.stores.racing import NOW, ended, record, recorded, submission
+
+pytestmark = pytest.mark.fresh_database
+
+SMALL = {
+    "hydra_child_late",
+    "hydra_count",
+    "hydra_node",
+    "hydra_node_beat",
+    "hydra_workflow",
+    "hydra_node_workflow",
+    "hydra_schema",
+}
+TYPES = {0: "unknown", 17: "bytea", 20: "bigint", 2951: "uuid[]", 1016: "bigint[]", 1007: "integer[]"}
+TYPES |= {1009: "text[]", 1001: "bytea[]"}
+SITUATIONS = ["new", "analyzed while empty", "analyzed with a few rows"]
+
+
+def live_a_life(stage: PostgresStage) -> None:
+    """Every verb of a node and of programs that writes."""
+    store, node = stage.a, stage.node_a
+    store.submit(
+        [submission(key=_core.uuid7()), submission(), submission(timeout_us=5), submission(run_at=NOW + 5)], NOW
+    )
+    first, second, third, *_ = store.claim(node, ["bill", "dun"], 10, NOW)
+    store.commit(node, [recorded(first, record(1)), recorded(second)], NOW)
+    store.commit(node, [ended(first, "completed", record(2)), ended(second, "released", record(1))], NOW)
+    store.signal([Message(_core.uuid7(), third.id, "approved", b"", NOW)], NOW)
+    store.heartbeat_node(node, NOW)
+    store.promote(NOW + 10, 10)
+    store.request_cancel([third.id], NOW)
+    store.recover(node, [third.id])
+    store.retry([third.id], NOW)
+    store.resume([third.id], NOW)
+    store.resync(node)
+    store.mark_dead(stage.node_b.id, None, NOW)
+    store.return_executions(NOW, 10)
+
+
+@pytest.fixture
+def sent(stage: PostgresStage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
+    """The statements that node a sends, by name."""
+    found: dict[str, Step] = {}
+    database = stage.a._database
+    write = database.write
+
+    def noted(*steps: Step) -> object:
+        found.update({step[0]: step for step in steps})
+        return write(*steps)
+
+    monkeypatch.setattr(database, "write", noted)
+    return found
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_no_statement_of_a_node_reads_a_table_from_end_to_end(
+    stage: PostgresStage, sent: dict[str, Step], situation: str
+) -> None:
+    if situation == "analyzed with a few rows":
+        live_a_life(stage)
+        stage = PostgresStage(stage.a, stage.b, stage.raw)
+    if situation != "new":
+        stage.raw.execute("vacuum analyze")
+    live_a_life(stage)
+    assert {"claim", "commit_records", "commit_finals", "commit_ends", "heartbeat", "promote"} <= sent.keys()
+    whole = {name: found for name, step in sent.items() if (found := list(whole_reads(generic_plan(stage, step))))}
+    assert whole == {}
+
+
+def test_a_claim_walks_its_queues_in_order(stage: PostgresStage, sent: dict[str, Step]) -> None:
+    stage.claim_a()
+    plan = json.dumps(generic_plan(stage, sent["claim"]))
+    assert plan.count('"hydra_execution_ready"') == 2
+    assert plan.count('"Sort"') == 2, "only the heads of several queues, against each other, and what is to be taken"
+
+
+def test_a_page_of_what_is_pending_sorts_nothing_even_without_statistics(stage: PostgresStage) -> None:
+    stage.a.submit([submission() for _ in range(2_000)], NOW)
+    plan = plan_of_a_page(stage, "list_pending")
+    assert "Sort" not in plan and "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("situation", SITUATIONS[:2])
+@pytest.mark.parametrize("status", ["running", "sleeping", "waiting", "parked"])
+def test_a_page_of_what_does_not_wait_in_the_queue_passes_the_queue_by(
+    stage: PostgresStage, status: str, situation: str
+) -> None:
+    if situation != "new":
+        stage.raw.execute("vacuum analyze")
+    stage.a.submit([submission() for _ in range(2_000)], NOW)
+    one, other = stage.claim_a(2)
+    if status != "running":
+        stage.a.commit(stage.node_a, [ended(each, status, wake_at=NOW + 5, payload=b"") for each in (one, other)], NOW)
+    name = "list_running" if status == "running" else "list_suspended"
+    plan = plan_of_a_page(stage, name, status)
+    index = "hydra_execution_owner" if status == "running" else "hydra_execution_notable"
+    assert index in plan and "Seq Scan on hydra_execution" not in plan, plan
+    assert "hydra_execution_pkey" not in plan, plan
+    assert [each.id for each in stage.a.list(Filter(Status(status)))] == sorted([one.id, other.id], reverse=True)
+
+
+def test_the_depth_of_the_queue_is_counted_past_what_sleeps(stage: PostgresStage) -> None:
+    stage.a.submit([submission() for _ in range(2_000)], NOW)
+    claimed = stage.claim_a(1_900)
+    stage.a.commit(stage.node_a, [ended(each, "sleeping", wake_at=NOW + 5) for each in claimed], NOW)
+    stage.a.submit([submission(run_at=NOW + 9) for _ in range(3)], NOW)
+    for _ in range(2):
+        values = {"namespace": "default", "limit": 50}
+        row = stage.raw.execute(b"explain (analyze, format json) " + statements()["pending_count"], values).fetchone()
+        assert row is not None
+        assert sorted(rows_read(row[0][0]["Plan"])) == [3, 50]
+        stage.raw.execute("vacuum analyze")
+
+
+def rows_read(plan: Any) -> Iterator[int]:
+    """By each way that leads to the table, those included that it does not let through."""
+    if "Scan" in plan["Node Type"] and "Relation Name" in plan:
+        yield round(plan["Actual Rows"]) + plan.get("Rows Removed by Filter", 0)
+    for each in plan.get("Plans", []):
+        yield from rows_read(each)
+
+
+def plan_of_a_page(stage: PostgresStage, name: str, status: str = "pending") -> str:
+    values = {"namespace": "default", "status": status, "before": _core.uuid7(), "limit": 10}
+    values |= {"workflow": None, "key": None, "tags": None}
+    rows = stage.raw.execute(b"explain " + statements()[name], values).fetchall()
+    return "\n".join(row[0] for row in rows)
+
+
+def generic_plan(stage: PostgresStage, step: Step) -> object:
+    """As a session of node a plans it."""
+    name, parameters = step
+    sql, names = session._numbered(statements()[name])
+    types = [TYPES[oid] for oid in session._encode([parameters[each] for each in names])[2]]
+    with stage.a._database.connect(stage.a._database._write_settings()) as connection:
+        declared = f"({', '.join(types)})" if types else ""
+        connection.execute(f"prepare explained {declared} as {sql.decode()}".encode())
+        nothing = f"({', '.join(['null'] * len(types))})" if types else ""
+        row = connection.execute(f"explain (format json) execute explained {nothing}".encode()).fetchone()
+        assert row is not None
+        return row[0][0]["Plan"]
+
+
+def whole_reads(plan: object) -> Iterator[str]:
+    """Tables that grow and are read without a condition on an index."""
+    if isinstance(plan, list):
+        for each in plan:
+            yield from whole_reads(each)
+    elif isinstance(plan, dict):
+        reads = re.search("Scan", plan["Node Type"]) and plan.get("Relation Name", "hydra_node") not in SMALL
+        if reads and not {"Index Cond", "TID Cond"} & plan.keys() and plan.get("Index Name") not in SMALL:
+            yield f"{plan['Node Type']} of {plan['Relation Name']}"
+        yield from whole_reads(plan.get("Plans", []))

@@ -1,0 +1,118 @@
+"""What leaves together is one transaction in one order (R11), over a connection that was proven (R19)."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import pytest
+from hydra.clock import DatabaseClock
+from hydra.dispatch.events import (
+    Beaten,
+    ClaimDone,
+    CommitDone,
+    Reconnected,
+    Register,
+    Resynced,
+    SendBeat,
+    SendClaim,
+    SendCommit,
+    SendResync,
+)
+from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeInfo
+from hydra.node.reaper import Reaper
+from hydra.node.requests import Promote, RegisterWorkflows, Report
+from hydra.node.store_thread import StoreThread
+from hydra.stores.store import Store, WorkflowInfo
+
+from tests.stores.store_values import WORKFLOW, record, submit
+
+TTL_NS = 10 * 10**9
+
+
+class Registered:
+    """A store thread that is not started: `posted` is what it said since it was last asked."""
+
+    def __init__(self, store: Store) -> None:
+        self.posted: list[Report] = []
+        self.clock = DatabaseClock()
+        reaper = Reaper(store, TTL_NS, store.path)
+        self.thread = StoreThread(store, self.clock, reaper, self.posted.append, lease_ttl_ns=TTL_NS)
+        self.thread.membership.info = NodeInfo(str(uuid.uuid4()), "host", "boot", os.getpid(), 1, "code", 2)
+        self.thread.perform([RegisterWorkflows([WorkflowInfo(WORKFLOW, b"{}", None, "code")]), Register()])
+
+    def do(self, *actions: object) -> list[Report]:
+        self.posted.clear()
+        self.thread.perform(list(actions))  # type: ignore[arg-type]
+        return [report for report in self.posted if isinstance(report, ANSWERS)]
+
+    def claim(self) -> list[Claimed]:
+        (answer,) = self.do(SendClaim(10))
+        assert isinstance(answer, ClaimDone)
+        return answer.executions
+
+
+ANSWERS = (CommitDone, ClaimDone, Beaten, Reconnected, Resynced)
+
+
+def test_r11_a_commit_goes_before_the_claim_and_the_beat_that_leave_with_it(store: Store) -> None:
+    node = Registered(store)
+    (id,) = submit(store, now=node.clock.now())
+    (claimed,) = node.claim()
+    release = ExecutionCommit(claimed.id, claimed.epoch, [record(1)], End(Ending.RELEASED))
+    committed, answer, beaten = node.do(SendBeat([]), SendClaim(10), SendCommit(1, [release]))
+    assert isinstance(committed, CommitDone) and committed.written == [True]
+    assert isinstance(answer, ClaimDone)
+    assert [(one.id, len(one.records)) for one in answer.executions] == [(id, 1)]
+    assert isinstance(beaten, Beaten) and beaten.beat.running_count == 1
+
+
+@pytest.mark.parametrize("url", ["postgres", "mysql"], indirect=True)
+def test_r19_nothing_is_written_over_another_connection_before_it_was_proven(store: Store) -> None:
+    node = Registered(store)
+    submit(store, now=node.clock.now())
+    (claimed,) = node.claim()
+    store.close()  # it opens again when it is used again
+    commit = SendCommit(1, [ExecutionCommit(claimed.id, claimed.epoch, [record(1)])])
+    assert node.do(commit) == [Reconnected()]
+    assert store.records(claimed.id) == []
+    (resynced,) = node.do(SendResync([]))
+    assert isinstance(resynced, Resynced) and [each.id for each in resynced.owned] == [claimed.id]
+    assert [type(answer) for answer in node.do(commit)] == [CommitDone]
+    assert [line.seq for line in store.records(claimed.id)] == [1]
+
+
+def test_g7_what_hydra_cannot_write_of_one_execution_parks_it_and_ends_no_node(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Registered(store)
+    ids = submit(store, 3, now=node.clock.now())
+    commit = store.commit
+
+    def commit_but_one(at: object, items: list[ExecutionCommit], *others: object, **more: object) -> list[bool]:
+        if any(item.id == ids[1] and len(item.records) > 1 for item in items):
+            raise RuntimeError("uses 2, and there are 8 supplied")
+        return commit(at, items, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "commit", commit_but_one)
+    items = [ExecutionCommit(each.id, each.epoch, [record(1), record(2)]) for each in node.claim()]
+    answers = node.do(SendCommit(1, items), SendClaim(10), SendBeat([]))
+    assert [type(answer) for answer in answers] == []
+    for number, item in enumerate(items):
+        (answer,) = node.do(SendCommit(number, [item]))
+        assert isinstance(answer, CommitDone) and answer.written == [item.id != ids[1]]
+    assert [each and each.status for each in store.get(ids)] == ["running", "parked", "running"]
+    assert "please report this" in (store.get([ids[1]])[0] or pytest.fail()).reason
+    assert len(store.records(ids[1])) == 1
+    (beaten,) = node.do(SendBeat([]))
+    assert isinstance(beaten, Beaten)
+
+
+def test_g7_a_chore_that_fails_ends_no_node(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Registered(store)
+    submit(store, now=node.clock.now(), timeout_us=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "promote", lambda *_: 1 / 0)
+        node.do(Promote())
+    while store.stats(node.clock.now()).counts != {WORKFLOW: {"failed": 1}}:
+        node.do(Promote())

@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FAILED := .pytest_cache/v/cache/lastfailed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
 .PHONY: demo test nightly races bench lint docs clean
@@ -12,7 +13,9 @@ demo: $(VENV)/installed
 
 test: lint docs
 	cargo test --workspace --release --quiet
-	$(BIN)/pytest -n 3 --dist worksteal --durations=25 $(TEST_OPTIONS)
+	rm -f $(FAILED)
+	$(BIN)/pytest -n 3 --dist worksteal --durations=25 $(TEST_OPTIONS) || \
+		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }
 
 # What is too long for every change: random programs with a fault at each of their boundaries.
 nightly: $(VENV)/tools

@@ -26,7 +26,8 @@ from hydra.codec import encode_call
 from hydra.execution import Submission
 from hydra.limits import LimitSpec
 from hydra.node.supervisor import SupervisorSettings
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 from machine import Report
 from server import add_options, database, durability, opened, register
 

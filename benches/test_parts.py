@@ -51,7 +51,8 @@ from hydra.frames import (
 from hydra.journal import Journal
 from hydra.node.metrics import NodeMetrics
 from hydra.observability.metrics import Metrics
-from hydra.stores.store import Beat, Store
+from hydra.stores.node_states import Beat
+from hydra.stores.store import Store
 from hydra.worker.hub import Hub
 from hydra.worker.page import Page
 from hydra.workflow import Registry

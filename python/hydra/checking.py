@@ -31,7 +31,8 @@ from hydra.execution import (
     Status,
 )
 from hydra.frames import Halt, Run
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 from hydra.worker.hub import Hub
 from hydra.workflow import Registry
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hydra.cli.doctor import judge_build, judge_clock, judge_packages
 from hydra.stores import open_store
+from hydra.stores.findings import Finding, Severity
 from hydra.stores.mysql import examining as mysql
 from hydra.stores.postgres import examining as postgres
 from hydra.stores.sqlite import examining as sqlite
-from hydra.stores.store import Finding, Severity
 
 from tests.cli.terminal import Terminal
 

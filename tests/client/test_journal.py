@@ -16,7 +16,8 @@ from hydra.errors import HydraError, StoreUnavailable
 from hydra.execution import Submission, Submitted
 from hydra.journal import Journal
 from hydra.stores import open_store
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 
 class Gate:

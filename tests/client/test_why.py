@@ -15,7 +15,8 @@ from hydra.client.why import REASONS, Facts, why
 from hydra.errors import NotFound
 from hydra.execution import Claim, NodeInfo, Record, RecordKind, Snapshot, Status
 from hydra.records.wait_notes import note_of
-from hydra.stores.store import NodeState, Pause, PauseKind
+from hydra.stores.node_states import NodeState
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.testing import Harness
 from hydra.values.failures import encode_failure
 from hypothesis import given

@@ -10,7 +10,7 @@ from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
 from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, Record
 from hydra.frames import Drain, Durable, Ended, FromWorker, Halt, Recorded, Run
-from hydra.stores.store import Attention, Beat, Owned
+from hydra.stores.node_states import Attention, Beat, Owned
 
 KILLED = WorkerEnd.of_signal(9)
 LEFT = WorkerEnd.of_exit_code(0)

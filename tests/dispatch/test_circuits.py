@@ -5,7 +5,7 @@ from __future__ import annotations
 from hydra.circuit_breaker import CircuitState
 from hydra.dispatch import events
 from hydra.execution import CommitAnswer
-from hydra.stores.store import Beat
+from hydra.stores.node_states import Beat
 
 from tests.dispatch.driver import MS, SECOND, TTL, Driver, ended, recorded
 

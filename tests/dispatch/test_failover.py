@@ -9,7 +9,7 @@ from hydra.dispatch.failover import MAX_ENDS, Acknowledged
 from hydra.dispatch.owned import OwnedExecution
 from hydra.execution import CommitAnswer, End, Ending, ExecutionCommit
 from hydra.frames import Committed, Durable, Halt
-from hydra.stores.store import Advanced, Beat, Owned
+from hydra.stores.node_states import Advanced, Beat, Owned
 
 from tests.dispatch.driver import KILLED, SECOND, TTL, Driver, claimed, ended, record, recorded
 

@@ -13,7 +13,7 @@ from hydra.dispatch.events import CommitDone, SendCommit
 from hydra.dispatch.handover import FULL_PAUSE_US, MAX_HELD_PER_WORKER, Handover
 from hydra.execution import DIVERGED, Claim, End, Ending, ExecutionCommit, NodeInfo, NodeRef
 from hydra.node.store_thread import StoreThread
-from hydra.stores.store import NodeState
+from hydra.stores.node_states import NodeState
 
 
 def node(id: str, code: str, *, running: int = 0, state: str = "alive") -> NodeState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hydra.dispatch import events
 from hydra.execution import Message
 from hydra.frames import Deliver, Halt, Listening
-from hydra.stores.store import Attention, Beat
+from hydra.stores.node_states import Attention, Beat
 
 from tests.dispatch.driver import MS, SECOND, TTL, Driver, claimed, ended, recorded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hydra.dispatch.serving import Serving
 from hydra.errors import ConfigError
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 APP = [
     WorkflowInfo("bill", b"", None, "", labels=("eu",)),

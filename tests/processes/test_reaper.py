@@ -15,7 +15,9 @@ from hydra import identity
 from hydra.execution import NodeInfo, NodeRef, Submission
 from hydra.node.reaper import Reaper
 from hydra.stores import open_store
-from hydra.stores.store import NodeState, Store, WorkflowInfo
+from hydra.stores.node_states import NodeState
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 NOW = 1_800_000_000_000_000
 TTL_NS = 3_000

@@ -21,7 +21,7 @@ from hydra.errors import StoreUnavailable
 from hydra.execution import FINAL, NodeRef, Status, Submission
 from hydra.node.schedule_ticker import Ticker
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleSpec, ScheduleState
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 from hydra.tick_queue import take_ticks, to_datetime, to_instant
 
 SECOND = 1_000_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hydra.dispatch.events import Reached
 from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Record
-from hydra.stores.store import Attention, Beat, Owned
+from hydra.stores.node_states import Attention, Beat, Owned
 
 FINAL = ("completed", "failed", "cancelled", "parked")
 

@@ -18,7 +18,8 @@ from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, Node
 from hydra.limits import LimitSpec, split_key
 from hydra.records.forks import Fork
 from hydra.stores import open_store
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, register
 

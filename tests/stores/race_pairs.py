@@ -36,7 +36,8 @@ from hydra.execution import (
 from hydra.records import child_records
 from hydra.records.callbacks import TOKEN, Callback, completion
 from hydra.records.forks import Fork
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, register, submission
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from hydra.errors import ConfigError
 from hydra.stores import open_store
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.servers import mysql
 from tests.servers.roles import Roles, make_mysql_roles, make_postgres_roles

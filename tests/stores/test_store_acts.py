@@ -11,8 +11,9 @@ from hydra.execution import FINAL, Message, Status
 from hydra.stores.acts import Act, ActKind
 from hydra.stores.admission import NEVER
 from hydra.stores.deleting import Deleted, Tree
+from hydra.stores.filter import Filter
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, move
-from hydra.stores.store import Filter, Store
+from hydra.stores.store import Store
 
 from tests.stores.store_values import (
     NOW,

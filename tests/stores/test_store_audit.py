@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 from hydra.execution import End, ExecutionCommit
-from hydra.stores.store import Store, Violation
+from hydra.stores.findings import Violation
+from hydra.stores.store import Store
 
 from tests.stores.breakers import STORES, Breaker, breaker_of
 from tests.stores.breaks import BREAKS

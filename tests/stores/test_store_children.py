@@ -6,7 +6,8 @@ import pytest
 from hydra import _core
 from hydra.execution import Claimed, End, ExecutionCommit, NodeRef, Record, Status, Submission
 from hydra.records import child_records
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 from tests.stores.store_values import (
     NOW,

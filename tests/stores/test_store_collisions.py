@@ -11,7 +11,7 @@ import uuid
 import msgspec
 import pytest
 from hydra.execution import Claimed, CommitAnswer, ExecutionCommit, Message, Status
-from hydra.stores.store import Filter
+from hydra.stores.filter import Filter
 
 from tests.stores.racing import NOW, ServerStage, Stage, ended, record, recorded, spawning, submission
 

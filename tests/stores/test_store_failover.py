@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hydra._core import encode
-from hydra.stores.store import Advanced, Store
+from hydra.stores.node_states import Advanced
+from hydra.stores.store import Store
 
 from tests.stores.store_values import (
     NOW,

@@ -15,7 +15,7 @@ from hydra.cron import Cron
 from hydra.errors import LeaseLost
 from hydra.execution import DIVERGED, Claimed, Progress, Status
 from hydra.schedules import ScheduleSpec
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.racing import NOW, ServerStage, Stage, ended, node_info, record, recorded
 

@@ -14,7 +14,8 @@ from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, Nod
 from hydra.node.reaper import Reaper
 from hydra.node.requests import RegisterWorkflows, Report
 from hydra.node.store_thread import StoreThread
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, record, running, status, submit, write
 

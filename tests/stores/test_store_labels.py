@@ -13,7 +13,8 @@ from hydra.node.handover import with_recipients
 from hydra.node.reaper import Reaper
 from hydra.node.requests import RegisterWorkflows, Report
 from hydra.node.store_thread import StoreThread
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import NOW, WORKFLOW, claim, end, record, running, submit
 

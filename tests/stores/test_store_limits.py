@@ -9,7 +9,9 @@ import pytest
 from hydra import _core
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Status, Submission
 from hydra.limits import LimitSpec
-from hydra.stores.store import KeyUse, Store, WorkflowInfo
+from hydra.stores.limit_states import KeyUse
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.limit_worlds import World
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, register, status

@@ -8,7 +8,9 @@ import uuid
 from hydra.execution import Ending, NodeInfo
 from hydra.stores import loads
 from hydra.stores.loads import Demand, demands
-from hydra.stores.store import Load, Loads, Stats, Store, WorkflowInfo
+from hydra.stores.stats import Load, Loads, Stats
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, submit
 

@@ -10,7 +10,9 @@ from hydra import _core
 from hydra.execution import Claimed, End, ExecutionCommit, Message, NodeRef, Progress, Record
 from hydra.records import child_records
 from hydra.schedules import ScheduleChange
-from hydra.stores.store import Advanced, Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.node_states import Advanced
+from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, record, register, submission, submit, take
 

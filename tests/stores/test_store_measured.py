@@ -12,7 +12,8 @@ from hydra.node import queue_watch
 from hydra.node.measured_store import TIMED, MeasuredStore
 from hydra.node.schedule_ticker import Ticker
 from hydra.observability.metrics import Metrics
-from hydra.stores.store import Stats, Store
+from hydra.stores.stats import Stats
+from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, SECOND, claim, end, register, submission
 from tests.stores.test_store_ticker import MINUTE, START, app, ticks

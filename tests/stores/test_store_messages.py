@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from hydra import _core
 from hydra.execution import End, ExecutionCommit, Message, NodeRef, Record
+from hydra.stores.clash import Clash
 from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES
-from hydra.stores.store import Clash, Store
+from hydra.stores.store import Store
 
 from tests.stores.store_values import (
     NOW,

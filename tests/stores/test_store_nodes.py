@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from hydra.errors import LeaseLost
 from hydra.execution import NodeInfo
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import (
     NOW,

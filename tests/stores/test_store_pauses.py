@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from hydra.execution import Ending
-from hydra.stores.store import Filter, Pause, PauseKind, Store
+from hydra.stores.filter import Filter
+from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.store import Store
 
 from tests.stores.racing import ServerStage
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, register, running, submit, take

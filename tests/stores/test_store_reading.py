@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from hydra.errors import NotFound
 from hydra.execution import ExecutionCommit, Status
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 from tests.stores.store_values import (
     NOW,

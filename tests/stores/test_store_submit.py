@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from hydra.errors import PayloadError
 from hydra.execution import Submitted
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, register, submission, submit, take
 

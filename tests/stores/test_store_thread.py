@@ -23,7 +23,8 @@ from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeInfo
 from hydra.node.reaper import Reaper
 from hydra.node.requests import Promote, RegisterWorkflows, Report
 from hydra.node.store_thread import StoreThread
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import WORKFLOW, record, submit
 

@@ -13,7 +13,9 @@ from hydra.errors import StoreUnavailable
 from hydra.execution import NodeRef
 from hydra.node.schedule_ticker import BLOCKED_LOOK_US, RETIRE_LOOK_US, Ticker
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleSpec
-from hydra.stores.store import Filter, Store, WorkflowInfo
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, register
 from tests.stores.test_store_races import race

@@ -9,7 +9,8 @@ import pytest
 from hydra.errors import LeaseLost
 from hydra.execution import Claimed, ExecutionCommit
 from hydra.stores.postgres import committing
-from hydra.stores.store import StepConnection, Store
+from hydra.stores.step_connection import StepConnection
+from hydra.stores.store import Store
 
 from tests.stores.racing import NOW, ServerStage, Stage
 from tests.stores.store_values import record, register, running

@@ -16,7 +16,7 @@ from typing import Any
 
 from hydra.body.step_limits import YIELD_GRACE_NS, RunningInThread
 from hydra.errors import StepTimeout
-from hydra.stores.store import StepConnection
+from hydra.stores.step_connection import StepConnection
 
 FILE_LOCK_SECONDS = 5.0
 

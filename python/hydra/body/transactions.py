@@ -23,7 +23,8 @@ from hydra.body.step_call import StepCall, StepOwner
 from hydra.definitions import Step
 from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind
-from hydra.stores.store import Passing, StepConnection, Store
+from hydra.stores.step_connection import Passing, StepConnection
+from hydra.stores.store import Store
 
 MAX_TRIES = 20  # of a function whose transaction lost a lock, or its connection, each time
 PAUSE_SECONDS = 0.01  # before it runs again, doubled each time, jittered

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from hydra.codec import check_json_against
 from hydra.errors import PayloadError
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 from hydra.values.jsonschema import BY_MODEL, MADE, read_text
 from hydra.values.numbers import as_wanted, read_number
 

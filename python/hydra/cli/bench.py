@@ -16,7 +16,8 @@ from hydra.cli.output import print_json, print_table, progress_bar
 from hydra.config import database_url
 from hydra.errors import ConfigError, HydraError, SchemaError
 from hydra.stores import open_store
-from hydra.stores.store import Severity, Store
+from hydra.stores.findings import Severity
+from hydra.stores.store import Store
 
 
 @click.command()

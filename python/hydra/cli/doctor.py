@@ -15,7 +15,9 @@ from hydra.cli.output import print_json, print_table
 from hydra.config import database_url, namespace_name
 from hydra.errors import HydraError, SchemaError
 from hydra.stores import open_store
-from hydra.stores.store import Finding, Severity, Stats, Store
+from hydra.stores.findings import Finding, Severity
+from hydra.stores.stats import Stats
+from hydra.stores.store import Store
 
 DISTRIBUTION = "hydra-engine"
 MAX_CLOCK_SECONDS = 5

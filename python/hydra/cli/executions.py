@@ -17,7 +17,7 @@ from hydra.client.handle import Handle
 from hydra.codec import to_jsonable
 from hydra.errors import HydraError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed, WorkflowParked
 from hydra.execution import FINAL, KeyReuse, Status
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 from hydra.workflow import named, registry
 
 RESULT_TIMEOUT = 60.0

@@ -14,7 +14,7 @@ from hydra.cli.timeline import timeline
 from hydra.client.awaited import Awaited, set_aside_of
 from hydra.client.views import Execution, bulk_views, to_datetime
 from hydra.execution import FINAL, Status
-from hydra.stores.store import PauseKind
+from hydra.stores.pauses import PauseKind
 
 
 @click.command("list")

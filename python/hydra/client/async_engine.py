@@ -31,8 +31,11 @@ from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.definitions import BoundWorkflow, Workflow
 from hydra.execution import KeyReuse, Record, Status
 from hydra.stores.awaiting import run_awaiting
+from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands
-from hydra.stores.store import NodeState, Stats, Violation, WorkflowInfo
+from hydra.stores.node_states import NodeState
+from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -17,7 +17,7 @@ from hydra import codec
 from hydra.errors import IllegalMove, NotFound, PayloadError, StoreUnavailable
 from hydra.execution import FINAL, SET_ASIDE_PREFIX, Message, Record, RecordKind
 from hydra.records.callbacks import TOKEN, Callback
-from hydra.stores.store import Clash
+from hydra.stores.clash import Clash
 
 if TYPE_CHECKING:
     from hydra.stores.store import Store

@@ -53,8 +53,14 @@ from hydra.keys import check_key, check_known_key, is_id
 from hydra.records import callbacks
 from hydra.records.forks import count_before, prepare_fork
 from hydra.stores import absolute, open_store, without_password
+from hydra.stores.filter import Filter
+from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands, demands
-from hydra.stores.store import Filter, NodeState, PauseKind, Stats, Store, Violation, WorkflowInfo
+from hydra.stores.node_states import NodeState
+from hydra.stores.pauses import PauseKind
+from hydra.stores.stats import Stats
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -40,7 +40,8 @@ from hydra.errors import (
 from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.keys import signal_id
 from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
-from hydra.stores.store import Clash, Store
+from hydra.stores.clash import Clash
+from hydra.stores.store import Store
 from hydra.workflow import registry
 
 if TYPE_CHECKING:

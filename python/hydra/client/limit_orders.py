@@ -13,7 +13,7 @@ from hydra.config import count_of
 from hydra.errors import ConfigError, NotFound
 from hydra.limits import CONCURRENCY, MAX_COUNT, RATE, check_rate, split_key
 from hydra.stores.admission import Bound, effective
-from hydra.stores.store import LimitState, LimitUse
+from hydra.stores.limit_states import LimitState, LimitUse
 
 SHOWN_KEYS = 100
 COUNTED_WAITING = 10_000  # of each key; counted no further

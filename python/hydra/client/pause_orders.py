@@ -11,7 +11,8 @@ import msgspec
 from hydra import identity
 from hydra.client.views import to_datetime
 from hydra.errors import ConfigError, NotFound
-from hydra.stores.store import Pause, PauseKind, Store
+from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.store import Store
 
 MAX_REASON_LENGTH = 1000
 

@@ -15,7 +15,9 @@ from hydra.client.views import error_line, to_datetime
 from hydra.execution import EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
 from hydra.limits import RATE, shown_key, split_key
 from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
-from hydra.stores.store import NodeState, Pause, PauseKind, Store
+from hydra.stores.node_states import NodeState
+from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.store import Store
 
 MAX_NAMED = 3  # waits or children in one sentence
 MAX_HOLDERS = 10  # of a limit, looked at for one that does not go on

@@ -10,7 +10,7 @@ import msgspec
 from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.execution import Claimed, CommitAnswer, End, ExecutionCommit, Progress, Record
 from hydra.frames import FromWorker, ToWorker
-from hydra.stores.store import Advanced, Beat, Owned
+from hydra.stores.node_states import Advanced, Beat, Owned
 
 
 class Event(msgspec.Struct, gc=False):

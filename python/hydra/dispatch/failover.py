@@ -17,7 +17,7 @@ from hydra.dispatch.events import Reached
 from hydra.dispatch.outbox import Pair
 from hydra.dispatch.owned import OwnedExecution
 from hydra.execution import Ending
-from hydra.stores.store import Advanced, Owned
+from hydra.stores.node_states import Advanced, Owned
 
 MAX_ENDS = 20_000  # executions that ended here most recently; of older ones only the database knows
 MAX_PARK = 1_000  # executions looked at in one transaction

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from zlib import crc32
 
 from hydra.execution import DIVERGED, Claim, Ending
-from hydra.stores.store import NodeState
+from hydra.stores.node_states import NodeState
 
 MAX_HELD_PER_WORKER = 256  # a node that runs so many for each of its workers is given no more
 FULL_PAUSE_US = 2_000_000  # before what nobody has room for is looked at again

@@ -13,7 +13,7 @@ import msgspec
 
 from hydra.dispatch.owned import OwnedExecution
 from hydra.execution import End, ExecutionCommit, Record
-from hydra.stores.store import Owned
+from hydra.stores.node_states import Owned
 
 MAX_BATCH_ROWS = 1000
 MAX_BATCH_BYTES = 1 << 20

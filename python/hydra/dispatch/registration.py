@@ -45,7 +45,7 @@ from hydra.dispatch.outbox import Outbox, Pair
 from hydra.dispatch.owned import OwnedExecution
 from hydra.dispatch.reports import Reports
 from hydra.dispatch.slots import NEVER_NS
-from hydra.stores.store import Beat
+from hydra.stores.node_states import Beat
 
 PROBE_COUNT = 1  # executions that a claim asks for while it is unsure whether claims work
 

@@ -13,7 +13,7 @@ import msgspec
 
 from hydra.errors import ConfigError
 from hydra.execution import RESERVED_PREFIX
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 PATTERN_CHARACTERS = "*?["
 

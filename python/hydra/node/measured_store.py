@@ -15,7 +15,8 @@ from hydra.execution import NodeRef
 from hydra.node.membership import NO_ANSWER
 from hydra.observability.metrics import Metrics
 from hydra.schedules import ScheduleChange, ScheduleState
-from hydra.stores.store import NOBODY, Beat, Store
+from hydra.stores.node_states import NOBODY, Beat
+from hydra.stores.store import Store
 
 TIMED = (
     "claim",

@@ -36,7 +36,9 @@ from hydra.frames import Committed, FromWorker
 from hydra.node.damaged_rows import read_back
 from hydra.node.outcome_log import tell_found
 from hydra.node.requests import Report, Settle, SettleFailed
-from hydra.stores.store import Advanced, NodeState, Store, WorkflowInfo
+from hydra.stores.node_states import Advanced, NodeState
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 MAX_REGISTRATIONS = 1000
 NO_ANSWER = (StoreUnavailable, ConfigError)  # the latter: a file that was there cannot be opened or written any more

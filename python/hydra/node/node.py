@@ -53,7 +53,8 @@ from hydra.node.outcome_log import tell_end
 from hydra.node.reaper import Reaper
 from hydra.node.requests import Crashed, NextDue, Promote, RegisterWorkflows, Report, Settle, SettleFailed
 from hydra.node.store_thread import StoreThread
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 WATCH_SECONDS = 0.2  # how long the watcher may take to notice that the node ends
 POLL_SECONDS = 1.0  # how long a change may go unnoticed when no hint arrives; jittered

@@ -18,7 +18,9 @@ from hydra.execution import Status
 from hydra.observability.metrics import Metrics
 from hydra.stores import open_store
 from hydra.stores.loads import demands
-from hydra.stores.store import PauseKind, Stats, Store
+from hydra.stores.pauses import PauseKind
+from hydra.stores.stats import Stats
+from hydra.stores.store import Store
 
 FRESH_SECONDS = 1.0
 READ_SHARE = (

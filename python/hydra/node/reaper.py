@@ -18,7 +18,8 @@ from hydra import identity
 from hydra.codec import encode
 from hydra.dispatch.owned import ENDS_OF_TRIES
 from hydra.execution import ExecutionCommit, Record, RecordKind
-from hydra.stores.store import NodeState, Store
+from hydra.stores.node_states import NodeState
+from hydra.stores.store import Store
 from hydra.worker.page import RunningStep, read_page
 
 RECORDING_PER_TTL = 6  # the part of a lease for which crashes are recorded between two beats

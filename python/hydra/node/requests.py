@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hydra.dispatch.events import Action, Event, WorkerGone
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 
 class Promote(Action):

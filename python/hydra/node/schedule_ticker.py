@@ -15,7 +15,8 @@ from hydra import schedules
 from hydra.errors import ConfigError
 from hydra.execution import FINAL, NodeRef
 from hydra.schedules import ScheduleChange, ScheduleState
-from hydra.stores.store import Store, WorkflowInfo
+from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 REGISTER_TRIES = 5  # against other nodes that register at the same moment
 BLOCKED_LOOK_US = 500_000  # between two looks whether an execution that ticks wait for has ended

@@ -37,7 +37,8 @@ from hydra.node.node import Node
 from hydra.node.processes import AppSettings
 from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
-from hydra.stores.store import Severity, Store
+from hydra.stores.findings import Severity
+from hydra.stores.store import Store
 from hydra.worker.zygote import ImportFailed, Manifest
 
 if TYPE_CHECKING:

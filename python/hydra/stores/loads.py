@@ -13,7 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from hydra.execution import FINAL, Status
-from hydra.stores.store import Load, Loads, NodeState, Pause, Stats
+from hydra.stores.node_states import NodeState
+from hydra.stores.pauses import Pause
+from hydra.stores.stats import Load, Loads, Stats
 
 COUNT_LIMIT = 1_000  # due executions of a workflow are counted no further; past it all that are pending stand for them
 

@@ -27,7 +27,11 @@ from hydra.execution import (
     Status,
 )
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
-from hydra.stores.store import Advanced, Attention, Clash, KeyUse, NodeState, Pause, PauseKind, WorkflowInfo
+from hydra.stores.clash import Clash
+from hydra.stores.limit_states import KeyUse
+from hydra.stores.node_states import Advanced, Attention, NodeState
+from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.workflow_info import WorkflowInfo
 from hydra.values.failures import decode_failure
 
 T = TypeVar("T")

@@ -14,11 +14,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from enum import Enum, StrEnum
-from types import MappingProxyType
-from typing import Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from hydra.execution import (
     Claim,
@@ -35,248 +31,20 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
-from hydra.limits import LimitSpec
 from hydra.records.forks import Fork
-from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleSpec, ScheduleState
+from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
+from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.filter import Filter
+from hydra.stores.findings import Finding, Violation
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rescheduling import Reschedule, Rescheduled
-
-NOBODY: Mapping[str, int] = MappingProxyType({})
-
-
-class Attention(msgspec.Struct, frozen=True):
-    """A running execution of this node that somebody asked to stop: kind is "cancel" or "timeout"."""
-
-    id: str
-    epoch: int
-    kind: str
-
-
-class Beat(msgspec.Struct, frozen=True):
-    """The answer to a heartbeat: how many executions the node runs in the database (R16), and what wants attention."""
-
-    running_count: int
-    attention: list[Attention]
-    messages: list[Message] = []  # for what listens, the next page of each
-    unread: list[str] = []  # of these, the executions that have more
-    counter: int = 0  # after this beat
-    now: int = 0  # the database's clock, read with it
-    must_drain: bool = False  # somebody asked this node to end what it has, and itself
-
-
-class Clash(Enum):
-    """What `signal` answers where nothing is put, because the message's id stands for something else already."""
-
-    MESSAGE = "another message of this execution has that id"
-
-
-class Owned(msgspec.Struct, frozen=True):
-    """What the database knows of one execution the node owns (R16)."""
-
-    id: str
-    epoch: int
-    record_count: int
-
-
-class Advanced(msgspec.Struct, frozen=True):
-    """How many records an execution is known to have at least; its final end counts as one more (R19).
-
-    That was so in the claim of `epoch`: where a generation ended in it or since, they are rightly forgotten.
-    """
-
-    id: str
-    record_count: int
-    epoch: int
-
-
-class NodeState(msgspec.Struct, frozen=True):
-    """A node as its peers see it; `counter` is its heartbeat (R3)."""
-
-    info: NodeInfo
-    state: str  # alive, dead, empty
-    session: int
-    counter: int
-    registered_at: int
-    beat_at: int
-    running_count: int = 0
-    code_version: str = ""  # of the workflows it registered last; a reload changes it within a registration
-
-
-class WorkflowInfo(msgspec.Struct, frozen=True):
-    """A registered workflow as programs without its code see it: `signature` is codec.describe_signature's JSON."""
-
-    name: str
-    signature: bytes
-    timeout_us: int | None
-    code_version: str
-    schedule: ScheduleSpec | None = None  # as its code says; `workflows` leaves it out, `schedules` has it
-    app: str = ""  # as `ScheduleSpec.app`; `workflows` leaves it out
-    labels: tuple[str, ...] = ()  # a node runs it only if it has all of them
-    is_served: bool = True  # by the node that registers it; `workflows` leaves it out
-    limits: list[LimitSpec] = []  # `workflows` leaves it out, the signature and `limits` have it
-
-
-class PauseKind(StrEnum):
-    """What a person can stop."""
-
-    NAMESPACE = "namespace"
-    WORKFLOW = "workflow"
-    NODE = "node"  # it drains
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """What a person has stopped: the name of a workflow, the id of a node, or "" for the whole namespace."""
-
-    kind: PauseKind
-    name: str
-    paused_at: int
-    paused_by: str
-    reason: str
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """Which executions `list` returns, newest first; `before` is the last id of the previous page."""
-
-    status: Status | None = None
-    workflow: str | None = None
-    key: str | None = None
-    tags: dict[str, str] | None = None
-    limit: int = 100
-    before: str | None = None
-
-    def admits(self, found: Snapshot) -> bool:
-        """Whether that execution, which has the key and is of the workflow, is in the list."""
-        has_tags = (self.tags or {}).items() <= found.tags.items()
-        return has_tags and self.status in (None, found.status) and (self.before is None or found.id < self.before)
-
-
-class Load(msgspec.Struct, frozen=True):
-    """What is due and waits, and the places of the living nodes that could run it."""
-
-    backlog: int
-    oldest_due_at: int | None
-    places: int
-    places_taken: int
-
-
-NO_LOAD = Load(0, None, 0, 0)
-
-
-class Loads(msgspec.Struct, frozen=True):
-    """Of all, of each workflow that waits or is served, of each label that a living node has or a workflow needs."""
-
-    total: Load = NO_LOAD
-    workflows: dict[str, Load] = {}
-    labels: dict[str, Load] = {}
-
-
-class Stats(msgspec.Struct, frozen=True):
-    """Counts by (workflow, status) of this namespace; `unclaimed` names workflows with due work no live node serves."""
-
-    counts: dict[str, dict[str, int]]
-    oldest_due_at: int | None
-    nodes_alive: int
-    unclaimed: dict[str, int]
-    unserved_labels: dict[str, int] = {}  # by label that no living node has: how many due executions wait for one
-    pauses: list[Pause] = []
-    loads: Loads = Loads()
-    labels: dict[str, tuple[str, ...]] = {}  # of workflows that need some
-
-
-class LimitState(msgspec.Struct, frozen=True):
-    """A limit: its code's numbers, and what an operator has set in their place."""
-
-    kind: str
-    name: str
-    count: int
-    per_us: int
-    burst: int
-    set_count: int | None = None
-    set_per_us: int | None = None
-    set_burst: int | None = None
-
-
-class LimitUse(msgspec.Struct, frozen=True):
-    """One key of a limit; `waiting_count` is counted no further than asked for."""
-
-    key: str
-    held_count: int
-    waiting_count: int
-    look_at: int | None = None
-
-
-class KeyUse(msgspec.Struct, frozen=True):
-    """One key of a limit: who holds a place, first those that do not run; and when it is looked at next, which for a
-    rate is when its next token is due."""
-
-    holders: Sequence[str]
-    look_at: int | None = None
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """A promise that the database shows to be broken: which, where, and the rows in words."""
-
-    promise: str
-    execution_id: str
-    detail: str
-
-
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    OK = "ok"
-    WARNING = "warning"  # it works, and may surprise
-    DANGER = "danger"  # a promise does not hold
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing `hydra doctor` looked at."""
-
-    severity: Severity
-    subject: str
-    sentence: str
-
-
-class Passing(Enum):
-    """What befell a transaction that another try may not meet."""
-
-    CONTENDED = "it lost a lock"
-    LOST = "its connection was lost"
-    CLOSED = "the database takes no writes at the moment"
-
-
-class StepConnection(Protocol):
-    """A connection of its own for `@hydra.transaction` steps, one at a time (R21). Errors are the driver's own."""
-
-    @property
-    def connection(self) -> Any:
-        """The driver's connection, as the user's function gets it."""
-        ...
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether another transaction may begin on it."""
-        ...
-
-    def begin(self) -> None: ...
-    def commit(self, node: NodeRef, item: ExecutionCommit, now: int) -> CommitAnswer:
-        """The fence, the record, COMMIT. REFUSED, and rolled back, where `Store.commit` would say so or the record
-        exists; LeaseLost where the fence refuses; StoreUnavailable (`outcome="unknown"`) where COMMIT got no answer."""
-        ...
-
-    def roll_back(self) -> None: ...
-    def passing(self, error: BaseException) -> Passing | None:
-        """Why the same function may well succeed when it is run again, as far as this connection is at fault. None for
-        what the function did itself, such as a read-only transaction, and for errors of other connections."""
-        ...
-
-    def interrupt(self) -> None:
-        """End the statement under way, from any thread; what comes of it the transaction's own thread hears. Never
-        raises, and may be in vain; whoever called it does not use the connection for another transaction."""
-        ...
-
-    def close(self) -> None: ...
+from hydra.stores.stats import Stats
+from hydra.stores.step_connection import StepConnection
+from hydra.stores.workflow_info import WorkflowInfo
 
 
 class Store(Protocol):

@@ -38,7 +38,7 @@ from hydra.frames import Unpacker, pack
 from hydra.limits import LIMITS, specs_of
 from hydra.observability.logs import before_app
 from hydra.schedules import ScheduleSpec
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 from hydra.worker.worker import worker_main
 from hydra.workflow import Registry, registry
 

@@ -10,8 +10,8 @@ import pymysql
 import pytest
 from hydra import _core
 from hydra.errors import ConfigError
+from hydra.stores.filter import Filter
 from hydra.stores.mysql import MysqlStore
-from hydra.stores.store import Filter
 
 from tests.stores.mysql_stage import Behind
 from tests.stores.racing import NOW, node_info, submission

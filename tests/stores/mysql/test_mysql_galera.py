@@ -12,8 +12,8 @@ import pymysql
 import pytest
 from hydra.cli.doctor import examine_database
 from hydra.errors import ConfigError, StoreUnavailable
+from hydra.stores.findings import Severity
 from hydra.stores.mysql import MysqlStore
-from hydra.stores.store import Severity
 
 from tests.servers.mysql import MysqlServer, connect, create_database
 from tests.stores.store_values import NOW, end, record, register, running

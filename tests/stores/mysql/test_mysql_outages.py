@@ -13,8 +13,8 @@ from hydra import _core
 from hydra.errors import ConfigError, PayloadTooLarge, SchemaError, StoreUnavailable
 from hydra.execution import Submission
 from hydra.stores import open_store as open_url
+from hydra.stores.filter import Filter
 from hydra.stores.mysql import MysqlStore
-from hydra.stores.store import Filter
 
 from tests.servers.mysql import MysqlServer, connect, create_database
 from tests.servers.mysql_proxy import MysqlProxy

@@ -12,7 +12,7 @@ import pytest
 from hydra.execution import ExecutionCommit, Message
 from hydra.stores.loads import COUNT_LIMIT
 from hydra.stores.mysql import MysqlStore
-from hydra.stores.store import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 from tests.servers.mysql import connect
 from tests.stores.mysql_stage import Behind

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from hydra.errors import ConfigError, SchemaError, StoreUnavailable
 from hydra.stores import open_store
+from hydra.stores.filter import Filter
 from hydra.stores.postgres import PostgresStore
-from hydra.stores.store import Filter
 
 from tests.servers.postgres import PostgresServer, create_database
 from tests.stores.racing import NOW, node_info, record, recorded, submission

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from hydra import _core
 from hydra.execution import Message, Status
+from hydra.stores.filter import Filter
 from hydra.stores.postgres import session
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.statements import statements
-from hydra.stores.store import Filter
 
 from tests.stores.postgres_stage import PostgresStage
 from tests.stores.racing import NOW, ended, record, recorded, submission

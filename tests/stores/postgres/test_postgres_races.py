@@ -8,9 +8,9 @@ import msgspec
 import psycopg
 import pytest
 from hydra.execution import Status
+from hydra.stores.filter import Filter
 from hydra.stores.postgres import PostgresStore
 from hydra.stores.postgres.session import Result, Step
-from hydra.stores.store import Filter
 
 from tests.stores.postgres_stage import PostgresStage
 from tests.stores.racing import NOW, ended, record, recorded, spawning

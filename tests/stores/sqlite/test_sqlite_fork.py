@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hydra.errors import StoreUnavailable
 from hydra.stores import open_store
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 from tests.stores.store_values import submit
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hydra.errors import ConfigError
 from hydra.stores import open_store
-from hydra.stores.store import Filter, Store
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, submission
 

@@ -17,8 +17,9 @@ import pytest
 from hydra.errors import StoreUnavailable
 from hydra.identity import write_lock_holder
 from hydra.stores import open_store
+from hydra.stores.filter import Filter
 from hydra.stores.sqlite import lock
-from hydra.stores.store import Filter, Store
+from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, WORKFLOW, claim, end, register, submit
 

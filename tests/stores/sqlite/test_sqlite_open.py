@@ -13,9 +13,9 @@ import pytest
 from hydra.errors import ConfigError, HydraError, SchemaError, StoreUnavailable
 from hydra.execution import Submission
 from hydra.stores import open_store
+from hydra.stores.filter import Filter
 from hydra.stores.sqlite import schema
 from hydra.stores.sqlite.statements import migrations
-from hydra.stores.store import Filter
 
 from tests.stores.store_values import NOW, claim, register, submit
 

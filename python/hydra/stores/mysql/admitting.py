@@ -13,11 +13,11 @@ from hydra.execution import Status
 from hydra.limits import LimitSpec, keys_of_limit
 from hydra.stores.admission import NEVER, Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.limit_states import LimitUse
 from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.rows import decode_texts
-from hydra.stores.store import LimitUse
 
 
 class Keys:

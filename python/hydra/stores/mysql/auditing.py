@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hydra.stores.findings import Violation
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.statements import NO_NODE, id_text, literal, read_statements
-from hydra.stores.store import Violation
 
 ROW_LIMIT = 100  # rows shown for each question
 

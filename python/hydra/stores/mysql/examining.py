@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hydra.stores.findings import Finding, Severity
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.probing import several_writers
 from hydra.stores.mysql.statements import STATEMENTS
-from hydra.stores.store import Finding, Severity
 
 PACKET_BYTES_MINIMUM = 34 << 20  # a payload of 16 MiB in hexadecimal, and what goes with it
 MAX_CONNECTIONS_SHARE = 0.8

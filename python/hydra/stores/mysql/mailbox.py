@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.execution import FINAL, ExecutionCommit, Message, Status
+from hydra.stores.clash import Clash
 from hydra.stores.mysql.admitting import become_due
 from hydra.stores.mysql.locking import Locked, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal, new_id_literal
@@ -20,7 +21,6 @@ from hydra.stores.rows import (
     cut_page,
     expiring,
 )
-from hydra.stores.store import Clash
 
 
 def signal(transaction: WriteTransaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:

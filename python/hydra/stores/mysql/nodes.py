@@ -15,8 +15,9 @@ from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock
 from hydra.stores.mysql.mailbox import pages, select_pages
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, new_id_literal, row
 from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.node_states import Beat, NodeState, Owned
 from hydra.stores.rows import decode_texts, encode_labels, to_attention
-from hydra.stores.store import Beat, NodeState, Owned, WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 
 def register_node(transaction: WriteTransaction, info: NodeInfo, now: int) -> NodeRef:

@@ -11,7 +11,7 @@ from hydra.stores.mysql.locking import IDLE, leave_queues, lock_executions
 from hydra.stores.mysql.nodes import give_back
 from hydra.stores.mysql.statements import Word, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.store import Advanced
+from hydra.stores.node_states import Advanced
 
 
 def park(

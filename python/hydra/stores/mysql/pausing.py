@@ -12,8 +12,8 @@ from typing import Any
 
 from hydra.stores.mysql.statements import Word, id_literal, literal, row
 from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rows import to_pause
-from hydra.stores.store import Pause, PauseKind
 
 EVERYBODY = 1 << 16  # a hint of so much work is for every node
 

@@ -13,6 +13,8 @@ from hydra.limits import keys_of_limit
 from hydra.schedules import ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
+from hydra.stores.filter import Filter
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.mysql.acts import to_acts
 from hydra.stores.mysql.admitting import to_use
@@ -31,6 +33,8 @@ from hydra.stores.mysql.statements import (
     key_hash,
     literal,
 )
+from hydra.stores.node_states import NodeState
+from hydra.stores.pauses import Pause
 from hydra.stores.rows import (
     WAITS_LOOKED_THROUGH,
     to_key_use,
@@ -40,7 +44,8 @@ from hydra.stores.rows import (
     to_snapshot,
     to_workflow,
 )
-from hydra.stores.store import Filter, KeyUse, LimitState, LimitUse, NodeState, Pause, Stats, WorkflowInfo
+from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
 
 BEFORE_ANY_PRIORITY = -(1 << 40)
 

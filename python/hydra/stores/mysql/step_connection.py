@@ -18,7 +18,7 @@ from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_co
 from hydra.stores.mysql.lent_connection import LentConnection
 from hydra.stores.mysql.session import SETTINGS
 from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.store import Passing
+from hydra.stores.step_connection import Passing
 
 CONNECT_SECONDS = 5
 REPLY_SECONDS = 60

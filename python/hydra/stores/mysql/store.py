@@ -26,7 +26,11 @@ from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
+from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.filter import Filter
+from hydra.stores.findings import Finding, Violation
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
 from hydra.stores.mysql import (
     acts,
     admitting,
@@ -58,26 +62,12 @@ from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
 from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.mysql.watch import Bells, Watch
+from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rescheduling import Reschedule, Rescheduled
-from hydra.stores.store import (
-    NOBODY,
-    Advanced,
-    Beat,
-    Clash,
-    Filter,
-    Finding,
-    KeyUse,
-    LimitState,
-    LimitUse,
-    NodeState,
-    Owned,
-    Pause,
-    PauseKind,
-    Stats,
-    Violation,
-    WorkflowInfo,
-)
+from hydra.stores.stats import Stats
 from hydra.stores.urls import without_password
+from hydra.stores.workflow_info import WorkflowInfo
 
 
 class MysqlStore:

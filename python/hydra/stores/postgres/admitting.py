@@ -8,10 +8,10 @@ from typing import Any
 from hydra.limits import LimitSpec, keys_of_limit
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
 from hydra.stores.postgres.arrays import bigints, texts, uuids
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.rows import decode_texts, to_key_use
-from hydra.stores.store import KeyUse, LimitState, LimitUse
 
 Write = Callable[..., list[Result]]
 Read = Callable[..., list[list[tuple[Any, ...]]]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 
+from hydra.stores.findings import Violation
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.statements import audits
-from hydra.stores.store import Violation
 
 SETTINGS = {"statement_timeout": "0", "jit": "off"}
 ROW_LIMIT = 100  # rows shown for each question

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
+from hydra.stores.findings import Finding, Severity
 from hydra.stores.postgres.database import DURABLE, Database
 from hydra.stores.postgres.statements import statements
-from hydra.stores.store import Finding, Severity
 
 MAX_OPEN_SECONDS = 300
 MAX_CONNECTIONS_SHARE = 0.8

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from hydra.execution import FINAL, ExecutionCommit, Message, NodeRef, RecordKind, Status
+from hydra.stores.clash import Clash
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import fence
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.rows import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, cut_page, expiring
-from hydra.stores.store import Clash
 
 Write = Callable[..., list[Result]]
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import NodeInfo, NodeRef
 from hydra.records.child_records import PURGED
+from hydra.stores.node_states import Beat, Owned
 from hydra.stores.postgres.admitting import register_limits
 from hydra.stores.postgres.arrays import bigints, byteas, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.mailbox import owned_messages, pages
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.rows import encode_labels, to_attention
-from hydra.stores.store import Beat, Owned, WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 PEER_TRY_COUNT = 40
 PEER_PAUSE_SECONDS = 0.005

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hydra.stores.node_states import Advanced
 from hydra.stores.postgres.arrays import integers, is_uuid, uuids
 from hydra.stores.postgres.session import Result
-from hydra.stores.store import Advanced
 
 Write = Callable[..., list[Result]]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.postgres.session import Result
 from hydra.stores.rows import to_pause
-from hydra.stores.store import Pause, PauseKind
 
 EVERYBODY = 1 << 16  # a hint of so much work is for every node
 

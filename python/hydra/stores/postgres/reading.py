@@ -10,9 +10,10 @@ import msgspec
 from hydra.errors import NotFound
 from hydra.execution import Claim, Message, Record, Snapshot, Status
 from hydra.stores import loads
+from hydra.stores.filter import Filter
 from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot
-from hydra.stores.store import Filter, Stats
+from hydra.stores.stats import Stats
 
 _LISTS: dict[Status | None, str] = {
     None: "list_newest",

@@ -18,7 +18,7 @@ from hydra.stores.postgres.failures import READ_ONLY, RETRIED
 from hydra.stores.postgres.lent_connection import FAILED, LentConnection
 from hydra.stores.postgres.session import PostgresSession, Result, Step
 from hydra.stores.postgres.statements import statements
-from hydra.stores.store import Passing
+from hydra.stores.step_connection import Passing
 
 LAST_STATEMENTS_SECONDS = 2  # a stopped process holds its node's row no longer than that (R20)
 SETTINGS = {**DURABLE, "idle_in_transaction_session_timeout": "60s"}

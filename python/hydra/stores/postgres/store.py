@@ -35,7 +35,13 @@ from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores import reuse
 from hydra.stores.acts import Act
+from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.filter import Filter
+from hydra.stores.findings import Finding, Violation
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.postgres import (
     acts,
     admitting,
@@ -69,24 +75,8 @@ from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.rows import expiring, to_node, to_servers, to_workflow
-from hydra.stores.store import (
-    NOBODY,
-    Advanced,
-    Beat,
-    Clash,
-    Filter,
-    Finding,
-    KeyUse,
-    LimitState,
-    LimitUse,
-    NodeState,
-    Owned,
-    Pause,
-    PauseKind,
-    Stats,
-    Violation,
-    WorkflowInfo,
-)
+from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
 
 FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
 FOLD_ROWS = 50_000

@@ -11,9 +11,9 @@ import msgspec
 from hydra.limits import LimitSpec, keys_of_limit
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
 from hydra.stores.rows import to_key_use
 from hydra.stores.sqlite.statements import execute, select, to_json
-from hydra.stores.store import KeyUse, LimitState, LimitUse
 
 _decode_waiting = msgspec.json.Decoder(list[tuple[str, tuple[str, ...]]]).decode
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from hydra.stores.findings import Violation
 from hydra.stores.sqlite.statements import audits
-from hydra.stores.store import Violation
 
 ROW_LIMIT = 100  # rows shown for each question
 

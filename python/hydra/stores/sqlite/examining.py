@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from hydra.stores.findings import Finding, Severity
 from hydra.stores.sqlite.database import Database
-from hydra.stores.store import Finding, Severity
 
 FREE_BYTES_MINIMUM = 1 << 30
 SHARED_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "glusterfs"})

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from hydra.errors import ConfigError, LeaseLost
 from hydra.execution import NodeInfo, NodeRef
+from hydra.stores.node_states import Beat, NodeState, Owned
 from hydra.stores.rows import encode_labels, to_attention, to_node
 from hydra.stores.sqlite.admitting import register_limits
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import read_owned
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
-from hydra.stores.store import Beat, NodeState, Owned, WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo
 
 
 def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo, now: int) -> NodeRef:

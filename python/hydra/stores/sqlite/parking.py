@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from hydra.execution import Status
+from hydra.stores.node_states import Advanced
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.nodes import give_back
 from hydra.stores.sqlite.statements import execute, select, select_json, to_json
-from hydra.stores.store import Advanced
 
 
 def park(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rows import to_pause
 from hydra.stores.sqlite.statements import execute, select
-from hydra.stores.store import Pause, PauseKind
 
 
 def read_pauses(connection: sqlite3.Connection, namespace: str) -> list[Pause]:

@@ -10,12 +10,14 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
+from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, by_arrival, to_labels, to_servers, to_snapshot, to_workflow
 from hydra.stores.sqlite.nodes import read_nodes
 from hydra.stores.sqlite.pausing import read_pauses
 from hydra.stores.sqlite.statements import select, to_json
-from hydra.stores.store import Filter, Stats, WorkflowInfo
+from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
 
 _NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, Status.PARKED)
 

@@ -16,7 +16,7 @@ from hydra.stores.sqlite import at_fork, committing
 from hydra.stores.sqlite.failures import explain, is_busy, primary_code
 from hydra.stores.sqlite.lent_connection import LentConnection
 from hydra.stores.sqlite.lock import WriteQueue
-from hydra.stores.store import Passing
+from hydra.stores.step_connection import Passing
 
 WAIT_SECONDS = 20.0
 

@@ -28,7 +28,13 @@ from hydra.execution import (
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
+from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.filter import Filter
+from hydra.stores.findings import Finding, Violation
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
+from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.sqlite import (
     acts,
@@ -56,24 +62,8 @@ from hydra.stores.sqlite import (
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.step_connection import StepConnection
 from hydra.stores.sqlite.watch import Watch
-from hydra.stores.store import (
-    NOBODY,
-    Advanced,
-    Beat,
-    Clash,
-    Filter,
-    Finding,
-    KeyUse,
-    LimitState,
-    LimitUse,
-    NodeState,
-    Owned,
-    Pause,
-    PauseKind,
-    Stats,
-    Violation,
-    WorkflowInfo,
-)
+from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
 
 
 class SqliteStore:

@@ -1,0 +1,22 @@
+"""A workflow as a node registers it, and as programs without its code see it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hydra.limits import LimitSpec
+from hydra.schedules import ScheduleSpec
+
+
+class WorkflowInfo(msgspec.Struct, frozen=True):
+    """A registered workflow as programs without its code see it: `signature` is codec.describe_signature's JSON."""
+
+    name: str
+    signature: bytes
+    timeout_us: int | None
+    code_version: str
+    schedule: ScheduleSpec | None = None  # as its code says; `workflows` leaves it out, `schedules` has it
+    app: str = ""  # as `ScheduleSpec.app`; `workflows` leaves it out
+    labels: tuple[str, ...] = ()  # a node runs it only if it has all of them
+    is_served: bool = True  # by the node that registers it; `workflows` leaves it out
+    limits: list[LimitSpec] = []  # `workflows` leaves it out, the signature and `limits` have it

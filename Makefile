@@ -6,16 +6,20 @@ BIN := $(VENV)/bin
 FAILED := .pytest_cache/v/cache/lastfailed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: demo test nightly races bench lint docs clean
+.PHONY: demo test debian nightly races bench lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/billing/run.py $(DEMO_OPTIONS)
 
-test: lint docs
+test: debian lint docs
 	cargo test --workspace --release --quiet
 	rm -f $(FAILED)
 	$(BIN)/pytest -n 3 --dist worksteal --durations=25 $(TEST_OPTIONS) || \
 		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }
+
+# What the tests need of Debian's packages; nothing where it is there.
+debian:
+	bash .ci/tools
 
 # What is too long for every change: random programs with a fault at each of their boundaries.
 nightly: $(VENV)/tools

@@ -23,7 +23,7 @@ def test_every_block_of_the_page_does_what_it_shows(page: Path, tmp_path: Path) 
         [sys.executable, str(Path(__file__).parent / "run_page.py"), str(page), str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=170,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from hydra.node.supervisor import SupervisorSettings
 from tests.processes import kills
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 T = TypeVar("T")
 

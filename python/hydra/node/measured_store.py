@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from hydra.clock import boottime_ns
-from hydra.execution import NodeRef
+from hydra.execution import Ending, NodeRef
 from hydra.node.membership import NO_ANSWER
 from hydra.observability.metrics import Metrics
 from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores.node_states import NOBODY, Beat
 from hydra.stores.store import Store
+from hydra.stores.workflow_info import WorkflowInfo
 
 TIMED = (
     "claim",
@@ -110,6 +111,7 @@ class MeasuredStore:
             "fire_schedules": self._fired,
             "next_due_at": self._heard_of_timer,
             "promote": self._promoted,
+            "register_workflows": self._registered,
             "return_executions": self._returned,
             "schedules": self._heard_of_schedules,
         }
@@ -134,6 +136,15 @@ class MeasuredStore:
             raise
         ended_ns = self.answered_at_ns = boottime_ns()
         self._metrics.store_operations.observe((ended_ns - began_ns) / 1e9, (operation,))
+
+    def _registered(self, _: None, __: NodeRef, workflows: Sequence[WorkflowInfo], *___: Any) -> None:
+        """Show its ends from the start, so that the first of a kind is seen as growth, which alerts look for."""
+        finished = self._metrics.executions_finished
+        no_tags = ("",) * (len(finished.labels) - 2)
+        for workflow in workflows:
+            self._metrics.nondeterminism.expect((workflow.name,))
+            for status in (Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED):
+                finished.add((workflow.name, status, *no_tags), 0)
 
     def _heard_of_timer(self, due_at: int | None) -> None:
         self._due_at = due_at

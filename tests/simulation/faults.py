@@ -9,6 +9,8 @@ from hydra.dispatch import events
 from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.frames import Hello, Recycle
 
+from tests.simulation.model_clock import LONGEST_GLITCH_NS, SECOND_NS
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -42,6 +44,8 @@ class Faults:
             self.drain,
             self.reload,
         ]
+        if self.world.plan.sleep_seconds:
+            kinds += [self.jump_clock, self.jump_clock, self.slew_clock, self.set_clock]
         if self.world.plan.kinds:
             kinds = [kind for kind in kinds if kind.__name__ in self.world.plan.kinds]
         kind = self.world.random.choice(kinds)
@@ -124,6 +128,35 @@ class Faults:
     def leap(self) -> bool:
         self.world.now_ns += int(self.world.random.random() * 2 * self.world.settings.lease_ttl_ns)
         self.world.note("FAULT time leaps")
+        return True
+
+    def jump_clock(self) -> bool:
+        """The database's clock is wrong for some seconds, either way. Who starts meanwhile could not know: it ends."""
+        if not self.world.can_change_clock():
+            return False
+        random = self.world.random
+        by_seconds = random.choice((-1, 1)) * random.choice((3, 60, 3600, 100_000)) * (0.8 + random.random())
+        for_ns = int((0.05 + 0.95 * random.random()) * LONGEST_GLITCH_NS)
+        self.world.note(f"FAULT the database's clock is wrong by {by_seconds:.1f} s for {for_ns / 1e9:.1f} s")
+        self.world.clock.glitch(int(by_seconds * 1e6), self.world.now_ns, for_ns)
+        return True
+
+    def slew_clock(self) -> bool:
+        """It goes faster or slower, by up to 2 %."""
+        if not self.world.can_change_clock():
+            return False
+        rate = 0.04 * (self.world.random.random() - 0.5)
+        self.world.note(f"FAULT the database's clock gains {rate:.4f} s in each")
+        self.world.clock.slew(rate, self.world.now_ns, int(self.world.random.random() * 30 * SECOND_NS))
+        return True
+
+    def set_clock(self) -> bool:
+        """It was wrong and is set right, for good; what was begun before goes by the one or the other."""
+        if not self.world.can_change_clock():
+            return False
+        by_seconds = self.world.random.choice((-60, -20, -5, 5, 60, 3600, 100_000)) * (0.8 + self.world.random.random())
+        self.world.note(f"FAULT the database's clock is set by {by_seconds:.1f} s")
+        self.world.set_clock(int(by_seconds * 1e6))
         return True
 
     def cancel(self) -> bool:

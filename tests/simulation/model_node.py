@@ -16,6 +16,7 @@ from hydra.execution import DIVERGED, ExecutionCommit, NodeRef
 from hydra.frames import Durable, Ended, Halt, Hello, Recorded, Run, ToWorker
 from hydra.node.frame_buffer import FrameBuffer
 
+from tests.simulation.model_clock import CarriedClock
 from tests.simulation.model_store import Broken, Transaction
 from tests.simulation.model_worker import Page, Worker
 
@@ -52,6 +53,7 @@ class Node:
         self.replies: deque[events.Event] = deque()
         self.under_way: list[Transaction] = []
         self.wake_at_ns = world.now_ns
+        self.clock = CarriedClock(world.wall_offset_us(), world.dropped)
         self.is_paused = False
         self.has_left = False
         self.told_silent: set[int] = set()
@@ -101,7 +103,10 @@ class Node:
             self._send(slot, frames)
 
     def hear(self) -> None:
-        self.handle(self.replies.popleft())
+        reply = self.replies.popleft()
+        if isinstance(reply, events.Beaten):
+            self.clock.read(reply.beat.now, self.world.now_ns)
+        self.handle(reply)
 
     def receive(self, worker: Worker) -> None:
         """Some of what its socket holds, in order."""
@@ -150,6 +155,7 @@ class Node:
                 self.workers[slot].death_reason = reason
             case events.ExtendLease(deadline_ns):
                 self.page.deadline_ns = max(self.page.deadline_ns, deadline_ns)
+                self.page.offset_us = self.clock.offset_us
             case events.Renew():
                 raise Broken(f"R19 {self.name} takes a database that forgot nothing for one that did")
             case events.WakeAt(at_ns):
@@ -214,6 +220,7 @@ class Node:
         if self.world.store.is_down:
             self.replies.append(events.RegisterFailed("down"))
             return
+        self.clock.read(self.world.clock.read_us(self.world.now_ns), self.world.now_ns)
         self._registration_count += 1
         sent_ns = self.world.now_ns
         self.node_id = f"{self.name}.{self._registration_count}"
@@ -270,7 +277,14 @@ class Node:
             if part or is_last:
                 listener = self if is_last else None
                 transaction = Transaction(
-                    self.ref, batch, part, slots if is_last else None, beat and is_last, listener, self.world.now_ns
+                    self.ref,
+                    batch,
+                    part,
+                    slots if is_last else None,
+                    beat and is_last,
+                    listener,
+                    self.world.now_ns,
+                    self.clock.now_us(self.world.now_ns),
                 )
                 self.world.store.transactions.append(transaction)
                 if is_last:

@@ -62,6 +62,7 @@ class Transaction:
     beat: bool
     listener: object
     sent_ns: int
+    now_us: int = 0  # its node's idea of the database's clock when it was sent
     is_open: bool = False
     accepted: list[bool] = field(default_factory=list)
     snapshot: dict[str, list[Record]] = field(default_factory=dict)
@@ -172,11 +173,11 @@ class ModelStore:
     def commit(self, t: Transaction, now: int) -> tuple[list[Claimed], Beat | None]:
         for commit, is_accepted in zip(t.commits, t.accepted, strict=True):
             if is_accepted:
-                self._apply(t.node, commit, t.successors, now)
+                self._apply(t.node, commit, t.successors, t.now_us)
         claimed: list[Claimed] = []
         if t.slots is not None:
             for row in self.rows.values():
-                is_due = row.status == "pending" and row.wake_at * 1000 <= now
+                is_due = row.status == "pending" and row.wake_at <= t.now_us
                 if is_due and len(claimed) < t.slots:
                     claimed.append(self._claim(t, row, now))
         if not t.beat:
@@ -189,6 +190,10 @@ class ModelStore:
         attention = [Attention(r.id, r.epoch, "cancel") for r in running if r.cancel]
         messages = [message for row in running for message in row.messages]
         return claimed, Beat(len(running), attention, messages, counter=self.nodes[t.node.id].counter)
+
+    def submit(self, id: str, wake_at: int) -> None:
+        """One that is delayed."""
+        self.rows[id] = Row(id, "sleeping", wake_at=wake_at)
 
     def cancel(self, row: Row) -> None:
         if row.status == "running":
@@ -240,7 +245,7 @@ class ModelStore:
             *deaths, {}, list(records), list(row.messages),
         )  # fmt: skip
 
-    def _apply(self, node: NodeRef, commit: ExecutionCommit, successors: set[str], now: int) -> None:
+    def _apply(self, node: NodeRef, commit: ExecutionCommit, successors: set[str], now_us: int) -> None:
         row = self.rows[commit.id]
         if self.nodes[node.id].state != "alive":
             raise Broken(f"P1 a dead node wrote to {row.id}")
@@ -267,7 +272,7 @@ class ModelStore:
         if commit.alone_death_count is not None:
             row.alone_death_count = commit.alone_death_count
         if commit.end is not None:
-            self._end(row, commit.end, commit.successor or "", successors, now)
+            self._end(row, commit.end, commit.successor or "", successors, now_us)
 
     def _consume(self, row: Row, id: str) -> None:
         left = [message for message in row.messages if message.id != id]
@@ -289,12 +294,12 @@ class ModelStore:
         row.epoch += 1
         row.claims.append([row.epoch, successor, None])
 
-    def _end(self, row: Row, end: End, successor: str, successors: set[str], now: int) -> None:
+    def _end(self, row: Row, end: End, successor: str, successors: set[str], now_us: int) -> None:
         if end.cause == DIVERGED:
             if successor in successors:
                 self._hand_over(row, successor)
                 return
-            end = End(Ending.SLEEPING, wake_at=now // 1000 + 200_000)  # parked, and resumed by somebody
+            end = End(Ending.SLEEPING, wake_at=now_us + 200_000)  # parked, and resumed by somebody
         row.claims[-1][2] = end.kind
         if end.kind == Ending.CRASHED:
             row.epoch += 1

@@ -15,6 +15,8 @@ from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.execution import DIVERGED, Claimed, End, Ending, Message, Record
 from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Hello, Listening, Recorded, Run, ToWorker
 
+from tests.simulation.model_clock import carried
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -36,9 +38,10 @@ class Program:
 
 @dataclass(slots=True)
 class Page:
-    """The deadline word of one registration (R1, R5)."""
+    """The words of one registration: the deadline (R1, R5), and the database clock's offset as the node has it."""
 
     deadline_ns: int = 0
+    offset_us: int = 0
 
 
 @dataclass(slots=True)
@@ -85,11 +88,11 @@ class Body:
             return None
         return Ending.COMPLETED if self.program.is_last else Ending.CONTINUED
 
-    def end(self, now_us: int) -> tuple[list[Record], End]:
-        """The last records and the end."""
+    def end(self, now_us: int, sleep_us: int) -> tuple[list[Record], End]:
+        """The last records and the end; how long it sleeps, if it does."""
         kind = self.ending()
         if kind is Ending.SLEEPING:
-            return [self.record("sleep", f"pause{self.pause() - 1}")], End(kind, wake_at=now_us + 200_000)
+            return [self.record("sleep", f"pause{self.pause() - 1}")], End(kind, wake_at=now_us + sleep_us)
         if kind is Ending.WAITING:
             place = self.pause() - 1
             spawns = self.program.pauses[place] == "child" and f"spawn{place}" not in self.done
@@ -152,6 +155,7 @@ class Worker:
         self.inbox: deque[ToWorker] = deque()
         self.outbox: deque[FromWorker] = deque([Hello(1)])
         self.bodies: dict[int, Body] = {}
+        self._last_us = 0
         self.lost: list[Body] = []  # halted as lost: their running steps go on, what they return is discarded
 
     def choices(self) -> list[tuple[object, ...]]:
@@ -251,9 +255,17 @@ class Worker:
 
     def end(self, body: Body, records: list[Record] | None = None) -> None:
         """The last records may ride with the end."""
-        last, end = body.end(self.world.now_ns // 1000)
+        sleep_us = self.world.sleep_us()
+        last, end = body.end(self.now_us(), sleep_us)
+        if end.kind == Ending.SLEEPING:
+            self.world.sleeps(body.execution.id, body.execution.epoch, sleep_us)
         del self.bodies[body.token]
         self.outbox.append(Ended(body.token, (records or []) + last, end))
+
+    def now_us(self) -> int:
+        now_us = self.world.now_ns // 1000 + self.page.offset_us
+        self._last_us = carried(self._last_us, now_us, "clock_back" not in self.world.dropped)
+        return self._last_us
 
     def die(self, reason: WorkerEnd) -> None:
         """kill -9, or its own exit: what it ran is gone, what it sent is still in the socket."""

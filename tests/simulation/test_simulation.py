@@ -1,4 +1,4 @@
-"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22, R27).
+"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22, R27), and of clocks that jump.
 
 Some worlds have generations, messages, children and nodes of two codes. Schedules, keys and what bodies do are no
 business of the dispatcher's, and not in them.
@@ -38,6 +38,15 @@ PLANS = {
         faults=20,
         fault_share=0.1,
         kinds=("kill_worker", "lose", "roll_back", "kill_supervisor"),
+    ),
+    "clocks": Plan(
+        executions=4,
+        arrivals=8,
+        sleep_seconds=60,
+        ttl_ns=10_000_000_000,
+        faults=10,
+        fault_share=0.01,
+        kinds=("jump_clock", "slew_clock", "set_clock", "kill_worker", "pause", "lose", "toggle_store"),
     ),
     "deploy": Plan(nodes=3, codes=2, generations=2, pauses=("sleep", "wait"), faults=12),
 }
@@ -92,9 +101,23 @@ def test_all_kinds_of_faults_happen() -> None:
     }
 
 
+def test_the_databases_clock_jumps_both_ways_and_is_set_and_slews_while_work_arrives() -> None:
+    seen: set[str] = set()
+    for seed in range(20):
+        world = World(seed, PLANS["clocks"])
+        world.run()
+        seen |= world.faults.happened
+        assert world.arrived == 8
+    assert {"jump_clock", "slew_clock", "set_clock"} <= seen
+
+
 HOSTILE = PLANS["hostile"]
 REPLIES = PLANS["lost replies"]
 LIVES = PLANS["long lives, killed"]
+CLOCKS = PLANS["clocks"]
+SETTINGS = Plan(
+    executions=2, arrivals=20, sleep_seconds=20, ttl_ns=CLOCKS.ttl_ns, faults=4, fault_share=0.05, kinds=("set_clock",)
+)
 TALK = Plan(nodes=1, executions=10, generations=2, pauses=("wait",), faults=0)
 HEIRS = Plan(nodes=3, codes=2, pauses=("sleep", "wait"), faults=15, kinds=("pause", "leap", "kill_host"))
 MUTATIONS = {
@@ -139,6 +162,13 @@ MUTATIONS = {
     "R17 a generation's end forgets what it consumed": (LIVES, {"consumed"}, Dispatcher, "R17"),
     "R19 records that went with their generation count as lost": (LIVES, {"continued"}, Dispatcher, "R19"),
     "R27 a dead node is given what it has the code for": (HEIRS, {"successor"}, Dispatcher, "P5"),
+    "a clock that jumped is believed at once": (CLOCKS, {"clock_doubt"}, Dispatcher, "time:"),
+    "time never goes back, so it stands still where the clock was set back": (
+        SETTINGS,
+        {"clock_back"},
+        Dispatcher,
+        "time:",
+    ),
     "R1 a node registers before its old workers are dead": (HOSTILE, {"own_page"}, RegistersEarly, "P2|P3|P4|P6"),
 }
 

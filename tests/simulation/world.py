@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import msgspec
+from hydra.clock import CLOCK_TOLERANCE_US
 from hydra.dispatch import events
 from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
 from hydra.dispatch.worker_ends import WorkerEnd
@@ -18,6 +20,7 @@ from hydra.execution import Claimed, Ending, Message
 from hydra.frames import Durable, Run
 
 from tests.simulation.faults import Faults
+from tests.simulation.model_clock import CLIENT_READS_NS, EARLY_US, LATE_US, CarriedClock, ModelClock
 from tests.simulation.model_node import Node
 from tests.simulation.model_store import FINAL, Broken, ModelStore, Row, Transaction
 from tests.simulation.model_worker import Body, Program, Worker, child_of
@@ -42,6 +45,9 @@ class Plan:
     generations: int = 1  # at most
     pauses: tuple[str, ...] = ("sleep",)  # between groups
     codes: int = 1  # versions of the app, of which each node has one
+    ttl_ns: int = TTL_NS
+    sleep_seconds: int = 0  # the longest sleep, in worlds whose database's clock jumps and slews; 0: steady, short ones
+    arrivals: int = 0  # executions that are submitted with a delay while it runs
 
 
 class World:
@@ -58,6 +64,10 @@ class World:
         self.dropped = dropped
         self.trace = trace
         self.now_ns = 1_000_000_000
+        self.clock = ModelClock()
+        self.client = CarriedClock(self.wall_offset_us(), dropped)
+        self.due_us: dict[tuple[str, int], int] = {}  # by execution and epoch that ended: its timer, by the true clock
+        self.arrived = 0
         self.faults = Faults(self)
         self.programs = {f"e{number}": self._programs(number) for number in range(plan.executions)}
         self.words = {id: self._words(id) for id in self.programs}  # to be said to each, and said already
@@ -65,9 +75,9 @@ class World:
         self.settings = NodeSettings(
             slots=plan.slots,
             concurrency=plan.concurrency,
-            lease_ttl_ns=TTL_NS,
-            drain_grace_ns=TTL_NS,
-            can_rewind=dropped <= {"continued"},
+            lease_ttl_ns=plan.ttl_ns,
+            drain_grace_ns=plan.ttl_ns,
+            can_rewind=dropped <= {"continued", "clock_doubt", "clock_back"},
         )
         self.dispatcher = dispatcher
         self.node_count = 0
@@ -83,13 +93,16 @@ class World:
         for step in range(MAX_STEPS):
             if self.faults.left and self.random.random() < self.plan.fault_share:
                 self.faults.strike()
+            self.see_to_clock()
             if not self.faults.left:
                 self.heal()
-                if all(row.status in FINAL for row in self.store.rows.values()):
+                if self.arrived == self.plan.arrivals and all(row.status in FINAL for row in self.store.rows.values()):
                     self.audit()
                     return step
             if self.plan.pauses != ("sleep",) and self.random.random() < 0.05:
                 self.talk()
+            if self.arrived < self.plan.arrivals and self.random.random() < 0.01:
+                self.arrive()
             self.step()
         statuses = {row.id: row.status for row in self.store.rows.values()}
         raise Broken(f"P5 not over after {MAX_STEPS} steps: {statuses}")
@@ -137,8 +150,10 @@ class World:
             self.now_ns += int(self.random.random() * 20_000_000)
         else:
             wakes = [node.wake_at_ns for node in self.nodes if not node.is_paused]
-            wakes += [row.wake_at * 1000 for row in self.store.rows.values() if row.status == "sleeping"]
-            self.now_ns = max(self.now_ns + 1_000_000, min([*wakes, self.now_ns + TTL_NS]))
+            wakes += [self.wakes_ns(row) for row in self.store.rows.values() if row.status == "sleeping"]
+            if self.clock.glitch_us:
+                wakes.append(self.clock.glitch_end_ns)
+            self.now_ns = max(self.now_ns + 1_000_000, min([*wakes, self.now_ns + self.plan.ttl_ns]))
             if len(self.nodes) < self.plan.nodes and self.random.random() < 0.3:
                 self.boot()
         if self.nodes and self.random.random() < 0.2:
@@ -163,6 +178,8 @@ class World:
     def commit(self, t: Transaction) -> None:
         self.store.transactions.remove(t)
         claimed, beat = self.store.commit(t, self.now_ns)
+        for each in claimed:
+            self.check_not_early(each)
         node = t.listener
         self.note(f"committed {t}")
         if not isinstance(node, Node):
@@ -174,7 +191,8 @@ class World:
         if t.slots is not None:
             node.replies.append(events.ClaimDone(claimed))
         if beat is not None:
-            node.replies.append(events.Beaten(t.sent_ns, beat))
+            read_us = self.clock.read_us(self.now_ns)
+            node.replies.append(events.Beaten(t.sent_ns, msgspec.structs.replace(beat, now=read_us)))
 
     def abort(self, t: Transaction) -> None:
         self.note(f"rolled back {t}")
@@ -219,19 +237,111 @@ class World:
         """What a living node does after its beats: mark the overdue dead, give back their work, wake sleepers."""
         if self.store.is_down or not self.nodes:
             return
-        for node_row in self.store.overdue(self.now_ns, TTL_NS):
+        for node_row in self.store.overdue(self.now_ns, self.plan.ttl_ns):
             if self.random.random() < 0.5:
                 self.note(f"{node_row.id} is declared dead")
                 node_row.state = "dead"
-        for row in self.store.abandoned(self.now_ns, TTL_NS):
+        for row in self.store.abandoned(self.now_ns, self.plan.ttl_ns):
             if self.random.random() < 0.5:
                 self.note(f"{row.id} is given back")
                 self.store.give_back(row)
         if self.random.random() < 0.5:
             self.store.empty()
+        self.promote()
+
+    # the database's clock
+
+    def wall_offset_us(self) -> int:
+        """What a host takes for the time before it has read any: hours wrong, in worlds that look at clocks."""
+        if not self.plan.sleep_seconds:
+            return 0
+        return self.clock.true_us(0) + self.random.choice((-1, 1)) * self.random.randrange(90_000_000_000)
+
+    def sleep_us(self) -> int:
+        if not self.plan.sleep_seconds:
+            return 200_000
+        return self.random.choice((200_000, self.random.randrange(1_000_000 * self.plan.sleep_seconds)))
+
+    def sleeps(self, id: str, epoch: int, for_us: int) -> None:
+        """Its timer is set now; while a setting of the clock has not been heard by all, it goes by either."""
+        if self.clock.is_settled:
+            self.due_us[id, epoch] = self.clock.true_us(self.now_ns) + for_us
+
+    def arrive(self) -> None:
+        """A program submits something, with a delay."""
+        if self.store.is_down:
+            return
+        if not self.client.has_read or self.now_ns - self.client.read_at_ns > CLIENT_READS_NS:
+            self.client.read(self.clock.read_us(self.now_ns), self.now_ns)
+        self.arrived += 1
+        id, delay_us = f"a{self.arrived}", self.sleep_us()
+        self.note(f"{id} is submitted, to begin in {delay_us / 1e6:.1f} s")
+        self.store.submit(id, self.client.now_us(self.now_ns) + delay_us)
+        self.sleeps(id, 0, delay_us)
+
+    def promote(self) -> None:
+        """Each node that lives wakes what is due by its clock: so the one that is furthest ahead does."""
+        awake = [node for node in self.nodes if node.clock.has_read and not node.is_paused and node.ref is not None]
+        if not awake:
+            return
+        now_us = max(node.clock.now_us(self.now_ns) for node in awake)
         for row in self.store.rows.values():
-            if row.status == "sleeping" and row.wake_at * 1000 <= self.now_ns:
-                row.status = "pending"
+            if row.status == "sleeping":
+                if row.wake_at <= now_us:
+                    row.status = "pending"
+                else:
+                    self.check_not_late(row)
+
+    def can_change_clock(self) -> bool:
+        """One change at a time, while everybody knows the time; not twice in a glitch's length, nor without a beat."""
+        knowing = all(node.clock.has_read and not node.is_paused for node in self.nodes) and self.client.has_read
+        return knowing and not self.store.is_down and self.clock.is_steady(self.now_ns)
+
+    def set_clock(self, by_us: int) -> None:
+        self.clock.set_by(by_us)
+        self.due_us.clear()
+
+    def see_to_clock(self) -> None:
+        """A glitch ends; a setting has been heard of."""
+        if not self.plan.sleep_seconds:
+            return
+        clock = self.clock
+        if not self.client.has_read and not self.store.is_down:
+            self.client.read(clock.read_us(self.now_ns), self.now_ns)
+        if clock.glitch_us and self.now_ns >= clock.glitch_end_ns:
+            self.note("the database's clock is right again")
+            clock.end_glitch()
+        if not clock.is_settled:
+            if not self.store.is_down and self.now_ns - self.client.read_at_ns > CLIENT_READS_NS:
+                self.client.read(clock.read_us(self.now_ns), self.now_ns)
+            pages = [worker.page for worker in self.workers()]
+            offset_us = clock.true_us(self.now_ns) - self.now_ns // 1000
+            are_near = all(abs(page.offset_us - offset_us) <= CLOCK_TOLERANCE_US for page in pages)
+            clocks = [self.client, *(node.clock for node in self.nodes)]
+            if are_near and all(each.is_near(clock, self.now_ns) for each in clocks):
+                self.note("everybody has heard how the database's clock was set")
+                clock.is_settled = True
+
+    def wakes_ns(self, row: Row) -> int:
+        """When it may be woken, by the clock that is furthest ahead."""
+        ahead_us = max([node.clock.offset_us for node in self.nodes if node.clock.has_read], default=0)
+        at_ns = (row.wake_at - ahead_us) * 1000
+        return at_ns if at_ns > self.now_ns else self.now_ns + self.plan.ttl_ns
+
+    def check_not_early(self, execution: Claimed) -> None:
+        row = self.store.rows[execution.id]
+        ended = row.claims[-2] if len(row.claims) > 1 else [0, "", Ending.SLEEPING]
+        due_us = self.due_us.get((row.id, int(str(ended[0])))) if ended[2] == Ending.SLEEPING else None
+        early_us = 0 if due_us is None or row.cancel else due_us - self.clock.true_us(self.now_ns)
+        if early_us > EARLY_US:
+            raise Broken(f"time: {row.id} begins {early_us / 1e6:.1f} s early")
+
+    def check_not_late(self, row: Row) -> None:
+        epoch = int(str(row.claims[-1][0])) if row.claims else 0
+        due_us = self.due_us.get((row.id, epoch))
+        late_us = 0 if due_us is None else self.clock.true_us(self.now_ns) - due_us
+        if late_us > LATE_US:
+            raise Broken(f"time: {row.id} sleeps on although it is {late_us / 1e6:.1f} s late")
 
     # an end to the faults
 
@@ -266,6 +376,7 @@ class World:
     def boot(self, code: int | None = None) -> None:
         self.node_count += 1
         code = self.random.randrange(self.plan.codes) if code is None else code
+        self.clock.end_glitch()  # who starts in the middle of one has nothing to compare it with
         self.nodes.append(Node(self, f"n{self.node_count}", self.settings, self.dispatcher, code))
 
     def program(self, id: str, generation: int) -> Program:

@@ -30,6 +30,9 @@ MAX_REFERENCE_DEPTH = 100
 MADE = "x-made"
 BY_MODEL, BY_CLASS = "model", "class"
 IS = "x-is"  # what the value is called, where it has several forms
+BITS = "x-bits"  # those that a flag's members have, where it takes no others
+FINITE = "x-finite"
+DIGITS, PLACES = "x-digits", "x-places"  # of a decimal, at most
 
 
 def mismatch(value: Any, schema: Schema, where: str) -> str | None:
@@ -64,7 +67,7 @@ def _mismatch(value: Any, schema: Schema, where: str, scope: _Scope, depth: int)
         close = [problem for problem, each in zip(problems, kinds, strict=True) if _json_type(value) in each]
         return close[0] if close else f"`{where}` must be {_name_of(schema, scope)}, not {_shown(value)}"
     if "enum" in schema:
-        if value is ANYTHING or value in schema["enum"]:
+        if value is ANYTHING or any(_is_option(value, option, scope) for option in schema["enum"]):
             return None
         return f"`{where}` must be one of {', '.join(_shown(option) for option in schema['enum'])}, not {_shown(value)}"
     expected = schema.get("type")
@@ -72,6 +75,8 @@ def _mismatch(value: Any, schema: Schema, where: str, scope: _Scope, depth: int)
         return None
     if not _has_type(value, expected, schema):
         return f"`{where}` must be {_described(schema)}, not {_shown(value)}"
+    if BITS in schema and (value if value >= 0 else ~value) & ~schema[BITS]:
+        return f"`{where}` must have no bits but those of {schema[BITS]}, not {_shown(value)}"
     if scope.made and (limit := _passed_limit(value, schema)) is not None:
         return f"`{where}` must {limit}, not {_shown(value)}"
     if expected == "object":
@@ -79,6 +84,15 @@ def _mismatch(value: Any, schema: Schema, where: str, scope: _Scope, depth: int)
     if expected == "array":
         return _array_mismatch(value, schema, where, scope, depth)
     return None
+
+
+def _is_option(value: Any, option: Any, scope: _Scope) -> bool:
+    """Python takes True and 1.0 for 1; of hydra's readers, only a model does."""
+    if scope.made != BY_MODEL:
+        is_alike = isinstance(value, bool) == isinstance(option, bool)
+        if not is_alike or (isinstance(value, float) and isinstance(option, int)):
+            return False
+    return bool(value == option)
 
 
 def _has_type(value: Any, expected: str, schema: Schema) -> bool:
@@ -170,13 +184,15 @@ def _described(schema: Schema) -> str:
 
 def _passed_limit(value: Any, schema: Schema) -> str | None:
     """Which of its limits the value passes, of those that a number, a number's text, a text or a list may have."""
+    if FINITE in schema and isinstance(value, float | str) and not Decimal(str(value)).is_finite():
+        return "be finite"
     if isinstance(value, list | str) and not (isinstance(value, str) and _format_of(schema) in _NUMBERS):
         least, most = schema.get("minLength", schema.get("minItems")), schema.get("maxLength", schema.get("maxItems"))
         what = "elements" if isinstance(value, list) else "characters"
         if least is not None and len(value) < least:
             return f"have at least {least} {what}"
         return f"have at most {most} {what}" if most is not None and len(value) > most else None
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if not isinstance(value, int | float | str):
         return None
     number = Decimal(repr(value) if isinstance(value, float) else value)
     if number.is_nan():
@@ -184,7 +200,32 @@ def _passed_limit(value: Any, schema: Schema) -> str | None:
     for name, (passes, told) in _LIMITS.items():
         if name in schema and not passes(number, Decimal(repr(schema[name]))):
             return told.format(schema[name])
+    return _passed_size(number, schema.get(DIGITS), schema.get(PLACES)) if number.is_finite() else None
+
+
+def _passed_size(number: Decimal, most_digits: int | None, most_places: int | None) -> str | None:
+    """Zeros at its end may count or not, whichever fits."""
+    if most_digits is None and most_places is None:
+        return None
+    sizes = [_size_of(number), _size_of(number.normalize())]
+    if most_digits is not None and all(digits > most_digits for digits, _ in sizes):
+        return f"have at most {most_digits} digits"
+    if most_places is None:
+        return None
+    if all(places > most_places for _, places in sizes):
+        return f"have at most {most_places} decimal places"
+    if most_digits is not None and all(max(0, digits - places) > most_digits - most_places for digits, places in sizes):
+        return f"have at most {most_digits - most_places} digits before the point"
     return None
+
+
+def _size_of(number: Decimal) -> tuple[int, int]:
+    """How many digits it has, and how many of them behind the point."""
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    if exponent >= 0:
+        return len(digits) + exponent, 0
+    return max(len(digits), -exponent), -exponent
 
 
 def _shown(value: Any) -> str:
@@ -251,7 +292,7 @@ _LIMITS: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
     "exclusiveMinimum": (Decimal.__gt__, "be greater than {}"),
     "maximum": (Decimal.__le__, "be at most {}"),
     "exclusiveMaximum": (Decimal.__lt__, "be less than {}"),
-    "multipleOf": (lambda number, factor: factor != 1 or _is_whole(number), "be a whole number"),
+    "multipleOf": (lambda number, factor: _is_whole(number) and not int(number) % int(factor), "be a multiple of {}"),
 }
 _FORMATS: dict[str, Callable[[str], Any]] = {
     "decimal": Decimal,

@@ -14,19 +14,20 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, cast
 
-from hydra.values.jsonschema import BY_MODEL, MADE
+from hydra.values.jsonschema import BY_MODEL, DIGITS, FINITE, MADE, PLACES
 
 Schema = dict[str, Any]
 
 MAX_MODEL_COUNT = 1024
 _LIMITS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_SIZES_OF_DECIMALS = {"max_digits": DIGITS, "decimal_places": PLACES}
 _TEXT, _NULL, _TRUE_OR_FALSE = {"type": "string"}, {"type": "null"}, {"type": "boolean"}
 
 
 @functools.lru_cache(maxsize=MAX_MODEL_COUNT)
 def schema_of_model(cls: Any) -> Schema:
     """With definitions of its own. Empty where the model cannot be completed yet."""
-    if not cls.__pydantic_complete__ and not cls.model_rebuild(raise_errors=False):
+    if not cls.__pydantic_complete__ and not (hasattr(cls, "model_rebuild") and cls.model_rebuild(raise_errors=False)):
         return {}
     return _Outline().read_root(cls.__pydantic_core_schema__)
 
@@ -169,19 +170,30 @@ class _Outline:
 
     def read_int(self, core: Schema) -> Schema:
         limits = _limits(core)
+        if type(core.get("multiple_of")) is int:
+            limits["multipleOf"] = core["multiple_of"]
         text = {**_TEXT, "format": "integer", "x-is": "an integer", **limits}
         number = {"type": "number", "multipleOf": 1, "x-is": "an integer", **limits}
-        return {"x-is": "an integer", "anyOf": [{"type": "integer", **limits}, number, text, _TRUE_OR_FALSE]}
+        truth = {**_TRUE_OR_FALSE, **limits}
+        return {"x-is": "an integer", "anyOf": [{"type": "integer", **limits}, number, text, truth]}
 
     def read_float(self, core: Schema) -> Schema:
-        number = {"type": "number", **_limits(core)}
-        text = {**_TEXT, "format": "float", "x-is": "a number"}
+        finite = {} if self._takes_infinity(core, True) else {FINITE: True}
+        number = {"type": "number", **_limits(core), **finite}
+        text = {**_TEXT, "format": "float", "x-is": "a number", **finite}
         return {"x-is": "a number", "anyOf": [number, text, _TRUE_OR_FALSE]}
 
     def read_decimal(self, core: Schema) -> Schema:
         limits = _limits(core)
+        limits |= {name: core[each] for each, name in _SIZES_OF_DECIMALS.items() if core.get(each) is not None}
+        if not self._takes_infinity(core, False):
+            limits[FINITE] = True
         text = {**_TEXT, "format": "decimal", "x-is": "a decimal", **limits}
         return {"x-is": "a decimal", "anyOf": [{"type": "number", **limits}, text]}
+
+    def _takes_infinity(self, core: Schema, usually: bool) -> bool:
+        found = core.get("allow_inf_nan", self._configs[-1].get("allow_inf_nan"))
+        return usually if found is None else bool(found)
 
     def read_bool(self, core: Schema) -> Schema:
         text = {**_TEXT, "format": "boolean", "x-is": "a boolean"}

@@ -5,19 +5,25 @@ msgspec gives a `datetime` or `time` a format only where it must have a zone. He
 
 from __future__ import annotations
 
+import dataclasses
 import enum
-from typing import Any
+import functools
+import operator
+import types
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect as described
 
+from hydra.values.apart import is_pydantic_dataclass
 from hydra.values.classes import is_pydantic
-from hydra.values.jsonschema import BY_CLASS, BY_MODEL, MADE
+from hydra.values.jsonschema import BITS, BY_CLASS, BY_MODEL, MADE
 from hydra.values.models import schema_of_model
 
 Schema = dict[str, Any]
 
 _MANY = described.ListType | described.SetType | described.FrozenSetType | described.VarTupleType
+_MADE_AS = "__hydra_made_as__"  # of a class that stands for a pydantic dataclass
 _FIELDS = described.StructType | described.DataclassType | described.TypedDictType
 
 
@@ -26,15 +32,75 @@ def schema_of(annotation: Any) -> Schema:
     if annotation is Any:
         return {}
     try:
-        schema = msgspec.json.schema(annotation, schema_hook=_schema_hook)
-        _mark_times(described.type_info(annotation), schema, schema.get("$defs", {}), set())
+        return _schema_of(annotation)
+    except Exception:
+        pass
+    try:  # msgspec writes defaults into a schema, and fails at one that is no JSON, such as pydantic's `Field(…)`
+        return _schema_of(_without_defaults(annotation, frozenset()))
     except Exception:
         return {}
+
+
+def _schema_of(annotation: Any) -> Schema:
+    schema = msgspec.json.schema(annotation, schema_hook=_schema_hook)
+    _mark_times(described.type_info(annotation), schema, schema.get("$defs", {}), set())
     return schema
 
 
+def _without_defaults(annotation: Any, seen: frozenset[Any]) -> Any:
+    """The same with other dataclasses in it, whose fields have None for a default."""
+    if get_origin(annotation) is not None:
+        parts = tuple(_without_defaults(each, seen) for each in get_args(annotation))
+        is_union = get_origin(annotation) in (Union, types.UnionType)
+        return functools.reduce(operator.or_, parts) if is_union else _origin_of(annotation)[parts]
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return type(annotation.__name__, (), {_MADE_AS: annotation})
+    if not isinstance(annotation, type) or not dataclasses.is_dataclass(annotation):
+        return annotation
+    if is_pydantic_dataclass(annotation):
+        return type(annotation.__name__, (), {_MADE_AS: annotation})
+    if annotation in seen:
+        return Any
+    hints = get_type_hints(annotation, include_extras=True)
+    fields = [
+        (
+            each.name,
+            _without_defaults(hints[each.name], seen | {annotation}),
+            _field(each),
+        )
+        for each in dataclasses.fields(annotation)
+    ]
+    return dataclasses.make_dataclass(annotation.__name__, fields)
+
+
+def _origin_of(annotation: Any) -> Any:
+    """`get_origin` gives Annotated's as what stands in it."""
+    return Annotated if hasattr(annotation, "__metadata__") else get_origin(annotation)
+
+
+def _field(of: dataclasses.Field[Any]) -> Any:
+    is_required = of.default is dataclasses.MISSING and of.default_factory is dataclasses.MISSING
+    return dataclasses.field(init=of.init, kw_only=True, default=dataclasses.MISSING if is_required else None)
+
+
 def _schema_hook(cls: type) -> Schema:
+    cls = getattr(cls, _MADE_AS, cls)
+    if is_pydantic_dataclass(cls):
+        return dict(schema_of_model(cls))
+    if issubclass(cls, enum.Enum):
+        members: Any = cls
+        values = [each.value for each in members]
+        return {"enum": values} if all(map(_is_json, values)) and not _makes_missing(cls) else {}
     return dict(schema_of_model(cls)) if is_pydantic(cls) else {}
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or type(value) in (str, int, bool, float)
+
+
+def _makes_missing(cls: type[enum.Enum]) -> bool:
+    """Whether code of its own says what stands for a value that no member has."""
+    return not issubclass(cls, enum.Flag) and cls._missing_.__func__ is not enum.Enum._missing_.__func__  # type: ignore[attr-defined]
 
 
 def _mark_times(kind: described.Type, schema: Schema, definitions: Schema, seen: set[str]) -> None:
@@ -47,6 +113,11 @@ def _mark_times(kind: described.Type, schema: Schema, definitions: Schema, seen:
             return
         seen.add(name)
         schema = definitions[name]
+    if isinstance(kind, described.DataclassType) and is_pydantic_dataclass(kind.cls):
+        if by_model := schema_of_model(kind.cls):  # made by its own validators
+            schema.clear()
+            schema.update(by_model)
+        return
     for inner, its_schema in _parts(kind, schema):
         _mark_times(inner, its_schema, definitions, seen)
     match kind:
@@ -57,6 +128,11 @@ def _mark_times(kind: described.Type, schema: Schema, definitions: Schema, seen:
         case described.EnumType() if issubclass(kind.cls, enum.Flag):
             schema.pop("enum", None)  # its members may be joined
             schema["type"] = "integer"
+            flag: Any = kind.cls
+            if flag._boundary_ is enum.STRICT:
+                schema[BITS] = flag._flag_mask_
+        case described.EnumType() if _makes_missing(kind.cls):
+            schema.pop("enum", None)
         case described.StructType() | described.DataclassType():
             schema[MADE] = BY_CLASS
 

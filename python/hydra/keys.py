@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from hydra.cron import KEY_PREFIX
@@ -10,6 +11,8 @@ from hydra.execution import KeyReuse
 
 MAX_KEY_LENGTH = 500
 SIGNAL_IDS = uuid.UUID("6e0a4b5a-1d4f-5c0e-9b0e-2f6f3c1d7a55")  # the namespace of ids of signals that are no UUIDs
+_HEX = r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}"  # with all hyphens, or none
+_SPELLINGS = [re.compile(form, re.IGNORECASE) for form in (_HEX, f"urn:uuid:{_HEX}", rf"\{{{_HEX}\}}")]
 
 
 def check_key(key: object) -> str:
@@ -45,10 +48,11 @@ def is_id(id: object) -> bool:
 
 
 def signal_id(id: object) -> str:
-    """The UUID that a signal's id stands for: itself, or else the UUID5 of the text."""
+    """The UUID that a signal's id stands for: itself, in whichever of its spellings, or else the UUID5 of the text."""
     if not isinstance(id, str) or not 0 < len(id) <= MAX_KEY_LENGTH or not is_unicode(id):
         raise ConfigError(f"`{id!r:.80}` is not the id of a signal; give a text of 1 to {MAX_KEY_LENGTH} characters")
-    return id.lower() if is_id(id.lower()) else str(uuid.uuid5(SIGNAL_IDS, id))
+    is_uuid = any(form.fullmatch(id) for form in _SPELLINGS)
+    return str(uuid.UUID(id.lower()) if is_uuid else uuid.uuid5(SIGNAL_IDS, id))
 
 
 def is_unicode(text: str) -> bool:

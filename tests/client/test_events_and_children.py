@@ -71,12 +71,23 @@ def test_r17_a_signal_arrives_once_by_the_senders_own_id(working: hydra.Engine) 
     with pytest.raises(hydra.IdempotencyConflict, match=r"signal `evt_123` was sent .* before") as caught:
         handle.signal("approved", "1", id="evt_123")
     assert caught.value.conflicts == ["evt_123"]
-    for known in (one := str(uuid.uuid4()), one.upper()):
+    for known in spellings(uuid.uuid4()):
         other.signal("approved", "its own", id=known)
     other.signal("approved", "two", id="evt_123")
     handle.signal("approved", "two")
     assert handle.result(timeout=WAIT_SECONDS) == ("one", "two")
     assert other.result(timeout=WAIT_SECONDS) == ("its own", "two")
+
+
+def spellings(id: uuid.UUID) -> list[str]:
+    return [str(id), str(id).upper(), id.hex, id.hex.upper(), f"{{{id}}}", id.urn, id.urn.upper(), f"{{{id.hex}}}"]
+
+
+def test_a_uuid_is_one_id_of_a_signal_in_all_its_spellings_and_what_only_looks_like_one_is_a_text() -> None:
+    id = uuid.UUID("0123abcd-0123-4abc-8abc-0123456789ab")
+    assert {keys.signal_id(text) for text in spellings(id)} == {str(id)}
+    others = [f"{{{id}", f"{id}}}", f" {id}", str(id)[:-1], str(id).replace("-", "", 1), f"uuid:{id}", f"urn:{id}"]
+    assert len({keys.signal_id(text) for text in [*others, str(id)]}) == len(others) + 1
 
 
 @pytest.mark.parametrize("id", ["", "x" * 501, "\ud800", 7])

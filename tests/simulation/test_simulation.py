@@ -1,5 +1,6 @@
-"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22, R27), and of clocks that jump.
+"""The real dispatcher in a simulated world of crashes, pauses, lost replies and outages (G2-G5, G7, R1-R22, R27).
 
+In the worlds of "clocks" the database's clock jumps, is set and slews while work arrives: nothing is early or late.
 Some worlds have generations, messages, children and nodes of two codes. Schedules, keys and what bodies do are no
 business of the dispatcher's, and not in them.
 

@@ -52,7 +52,7 @@ def settle_in(
     callback = Callback.of(token)
     id = callback.execution_id
     snapshot = read(lambda store: store.get([id])[0])
-    records: Sequence[Record] = read(lambda store: store.records(id))
+    records: Sequence[Record] = read_records(read, callback)
     is_known = any(record.kind == RecordKind.VALUE and _keeps(record, callback.token) for record in records)
     if snapshot is None or not is_known:
         raise NotFound("this callback token is unknown or has expired; its execution may have begun again or be gone")
@@ -62,11 +62,18 @@ def settle_in(
         if answer in FINAL:
             raise IllegalMove(f"execution `{id}` is {answer}; its callback cannot be completed any more")
         # The execution's row is the caller's now, so what is recorded of the wait stays as it is read.
-        expired_or_read = _found(callback, None, read(lambda store: store.records(id)))
+        expired_or_read = _found(callback, None, read_records(read, callback))
         is_put = answer is not None and not isinstance(answer, Clash)
         found = expired_or_read if expired_or_read is not None else payload if is_put else b""
     if found != payload:
         raise IllegalMove(f"the callback of execution `{id}` was completed before, with something else")
+
+
+def read_records(read: Callable[[Callable[[Store], Any]], Any], callback: Callback) -> list[Record]:
+    """What the database knows of one callback, however long its execution's log is."""
+    token = codec.encode(callback.token)
+    found: list[Record] = read(lambda store: store.callback_records(callback.execution_id, callback.names, token))
+    return found
 
 
 def _try_to_settle(
@@ -78,7 +85,7 @@ def _try_to_settle(
     """False where another's completion was set aside meanwhile, and this one taken for it."""
     id = callback.execution_id
     snapshot = read(lambda store: store.get([id])[0])
-    records: Sequence[Record] = read(lambda store: store.records(id))
+    records: Sequence[Record] = read_records(read, callback)
     is_known = any(record.kind == RecordKind.VALUE and _keeps(record, callback.token) for record in records)
     if snapshot is None or not is_known:
         raise NotFound("this callback token is unknown or has expired; its execution may have begun again or be gone")
@@ -87,7 +94,7 @@ def _try_to_settle(
     if found is None and snapshot.status not in FINAL:
         write(lambda store, now: store.signal([msgspec.structs.replace(message, sent_at=now)], now))
         messages = read(lambda store: store.messages(id))
-        records = read(lambda store: store.records(id))
+        records = read_records(read, callback)
         found = _found(callback, messages, records)
         if not any(_is_of(callback, record) for record in records):
             raise NotFound(f"execution `{id}` has begun again or is gone; this callback token has expired")

@@ -58,6 +58,7 @@ from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands, demands
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import PauseKind
+from hydra.stores.rows import UNREADABLE
 from hydra.stores.stats import Stats
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
@@ -273,6 +274,8 @@ class Engine:
             payload = session.store.input(id)
             digest = hashlib.blake2b(payload, digest_size=16).digest()
             new_id, checked = _core.uuid7(), None if key is None else check_key(key)
+            if UNREADABLE in snapshot.limit_keys:
+                raise HydraError(f"execution `{id}` cannot be forked: the limits of its row cannot be read")
             limits = snapshot.limit_keys or None
             submission = Submission(new_id, snapshot.workflow, payload, digest, checked, limit_keys=limits)
         elif input.name != snapshot.workflow:
@@ -330,7 +333,7 @@ class Engine:
         callback = callbacks.Callback.of(token)
         id = callback.execution_id
         waits = [each for each in self.read(lambda store: store.waits(id)) if each.name == callback.name]
-        awaited = awaited_of(waits) or announced_by(callback, self.read(lambda store: store.records(id)))
+        awaited = awaited_of(waits) or announced_by(callback, completions.read_records(self.read, callback))
         refuse_unfit(id, "a callback", value, awaited)
         self._settle(token, callbacks.completion(value), connection)
 

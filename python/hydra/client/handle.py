@@ -158,8 +158,8 @@ class Handle(Generic[R]):
         Args:
             name: of the event.
             value: what it says.
-            id: a text or UUID of your own, such as the sender's `"evt_123"`: with it the signal may be repeated, and
-                arrives once.
+            id: a text of your own, such as the sender's `"evt_123"`: with it the signal may be repeated, and arrives
+                once. A UUID is one id in all its spellings (capitals, without hyphens, `{…}`, `urn:uuid:…`).
             connection: of your own open transaction, as of `Engine.submit`; it holds the execution until it ends.
 
         Raises:

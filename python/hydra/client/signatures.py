@@ -64,5 +64,15 @@ class KnownSignatures:
         return None
 
     def _refresh(self) -> None:
-        self._signatures = {info.name: json.loads(info.signature) for info in self._read()}
+        read = ((info.name, _read_signature(info)) for info in self._read())
+        self._signatures = {name: signature for name, signature in read if signature is not None}
         self._read_at_ns = boottime_ns()
+
+
+def _read_signature(info: WorkflowInfo) -> dict[str, Any] | None:
+    """None for one that cannot be read, so that its workers check the arguments; the others' stay known."""
+    try:
+        signature = json.loads(info.signature)
+    except ValueError:
+        return None
+    return signature if isinstance(signature, dict) and isinstance(signature.get("parameters"), list) else None

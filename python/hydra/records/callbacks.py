@@ -12,12 +12,20 @@ from uuid import UUID
 
 from hydra import codec
 from hydra.errors import HydraError, NotFound
-from hydra.execution import RESERVED_PREFIX, Message
+from hydra.execution import RESERVED_PREFIX, SET_ASIDE_PREFIX, Message
 from hydra.keys import is_id
 
 CALLBACK_PREFIX = f"{RESERVED_PREFIX}callback:"  # of the names of messages that complete a callback
 TOKEN = "hydra.callback_token"  # of the record that keeps a token
 TYPE = "hydra.callback_type"  # of the record that says as what its completion will be read
+
+
+class CallbackNames(NamedTuple):
+    """The names of the records that are about one token, beside the one that keeps it."""
+
+    wait: str
+    aside: str
+    type: str
 
 
 class Callback(NamedTuple):
@@ -34,6 +42,10 @@ class Callback(NamedTuple):
             raise NotFound(f"`{token!r:.80}` is not a callback token; give it as `hydra.callback_token` made it")
         digest = hashlib.blake2b(cast(str, token).encode(errors="replace"), digest_size=16).digest()
         return cls(cast(str, token), id, CALLBACK_PREFIX + digest.hex())
+
+    @property
+    def names(self) -> CallbackNames:
+        return CallbackNames(self.name, SET_ASIDE_PREFIX + self.name, f"{TYPE}:{self.name}")
 
     def message(self, set_aside_count: int, payload: bytes) -> Message:
         """The completion of the token, once it was completed so often with what was set aside."""

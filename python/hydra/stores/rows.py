@@ -6,7 +6,9 @@ Columns come in the order of the SQL files `claim`, `claimed_records` and `snaps
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -36,12 +38,13 @@ from hydra.values.failures import decode_failure
 
 T = TypeVar("T")
 
+log = logging.getLogger("hydra.store")
+
 _EVENT, _EXPIRY = str(RecordKind.EVENT), str(RecordKind.EXPIRY)
 
 decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 decode_spec = msgspec.json.Decoder(ScheduleSpec).decode
-decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_progress = msgspec.json.Decoder(ScheduleProgress).decode
 
 
@@ -51,6 +54,7 @@ CLAIM_BYTES = 16 << 20  # inputs and records that one claim brings; one executio
 MAX_EXECUTION_BYTES = 128 << 20  # of one; what has more is parked
 TOO_LARGE = "size"  # the cause of such a park
 DECODING = (ValueError, TypeError, LookupError, msgspec.MsgspecError)  # what content raises, and no connection
+UNREADABLE = "(cannot be read)"  # stands for what a row holds and nobody can decode, wherever it is shown
 DRAIN = "drain"  # the kind of an `attention` that is for the node itself
 NEVER = (1 << 31) - 1  # no record and no epoch has that number
 BEFORE_ALL = -(1 << 62)  # less than any message's number
@@ -259,6 +263,19 @@ def _read_tags(stored: Any) -> tuple[dict[str, str], str]:
         return {}, f"its tags cannot be read: {error}"
 
 
+def shown(text: str | bytes) -> str:
+    """A text for somebody to read: what is not UTF-8 in it hides no other row (G7)."""
+    return text if isinstance(text, str) else text.decode(errors="replace")
+
+
+def shown_texts(stored: str | bytes) -> tuple[str, ...]:
+    """The same of a JSON array of texts."""
+    try:
+        return decode_texts(stored)
+    except DECODING:
+        return (UNREADABLE,)
+
+
 def to_snapshot(row: Sequence[Any]) -> Snapshot:
     id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
     return Snapshot(
@@ -283,7 +300,7 @@ def encode_labels(labels: Sequence[str]) -> str:
 
 def _with_limits(columns: Sequence[Any]) -> tuple[Any, ...]:
     *times, limit_keys, gate = columns
-    return (*times, decode_texts(limit_keys) if limit_keys else (), gate)
+    return (*times, shown_texts(limit_keys) if limit_keys else (), gate)
 
 
 def encode_spec(spec: ScheduleSpec) -> str:
@@ -296,8 +313,28 @@ def encode_progress(progress: ScheduleProgress | None) -> str:
     return msgspec.json.encode(progress or ScheduleProgress()).decode()
 
 
-def to_schedule(row: Sequence[Any]) -> ScheduleState:
-    """A row of the SQL file `schedules`."""
+def to_schedules(rows: Iterable[Sequence[Any]]) -> list[ScheduleState]:
+    """Rows of the SQL file `schedules`. One that cannot be read is told of, once, and keeps no other from its ticks."""
+    found = []
+    for row in rows:
+        try:
+            found.append(_to_schedule(row))
+        except DECODING as error:
+            _tell_unreadable(shown(row[0]), f"{type(error).__name__}: {error}")
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _tell_unreadable(name: str, error: str) -> None:
+    log.error(
+        "schedule `%s` fires no more: its row in the database cannot be read (%s); put it right, or delete the row and "
+        "start a node that has its code",
+        name,
+        error,
+    )
+
+
+def _to_schedule(row: Sequence[Any]) -> ScheduleState:
     name, spec, revision, mark_at, next_at, paused_at, progress, is_served = row
     known = decode_spec(spec), revision, mark_at, next_at, paused_at
     return ScheduleState(name, *known, decode_progress(progress), bool(is_served))
@@ -308,13 +345,13 @@ def to_node(row: Sequence[Any]) -> NodeState:
     labels, places = row[15:]
     id, host, boot_id, pid, pid_started, code_version, workers, lock_path = row[:8]
     texts = id, host, boot_id, pid, pid_started, code_version, workers, lock_path
-    return NodeState(NodeInfo(*texts, decode_texts(labels), places), *row[8:15])
+    return NodeState(NodeInfo(*texts, shown_texts(labels), places), *row[8:15])
 
 
 def to_workflow(row: Sequence[Any]) -> WorkflowInfo:
     """A row of the SQL file `workflows`."""
     name, signature, timeout_us, code_version, labels = row
-    return WorkflowInfo(name, signature, timeout_us, code_version, labels=decode_texts(labels))
+    return WorkflowInfo(name, signature, timeout_us, code_version, labels=shown_texts(labels))
 
 
 def to_servers(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -339,7 +376,7 @@ def to_attention(rows: Iterable[tuple[str, int, str]]) -> tuple[list[Attention],
 
 def to_labels(rows: Iterable[tuple[str, str | bytes]]) -> dict[str, tuple[str, ...]]:
     """Rows of the SQL file `labels`: of each workflow that needs some."""
-    return {name: decode_texts(labels) for name, labels in rows}
+    return {name: shown_texts(labels) for name, labels in rows}
 
 
 def _reason(status: Status, cause: str, payload: bytes | None) -> str:

@@ -31,6 +31,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
@@ -147,6 +148,11 @@ class Store(Protocol):
 
     def waits(self, id: str) -> builtins.list[Record]:
         """Of the last WAITS_LOOKED_THROUGH records of an open execution, those of waits that have no outcome."""
+        ...
+
+    def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
+        """Of one execution's records those that a completion of one callback needs: its waits, its type, what was set
+        aside (without its payload), and the record whose payload is the encoded token. No other payload is read."""
         ...
 
     def claims(self, id: str) -> builtins.list[Claim]: ...

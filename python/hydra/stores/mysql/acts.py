@@ -15,12 +15,13 @@ from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, leav
 from hydra.stores.mysql.statements import id_literal, id_text, literal
 from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
+from hydra.stores.rows import shown
 
 
 def to_acts(rows: Iterable[Sequence[Any]]) -> list[Act]:
     """Rows of the SQL file `acts`."""
     return [
-        Act(id_text(execution_id), id_text(id), kind, done_at, done_by.decode(), reason.decode(), detail.decode())
+        Act(id_text(execution_id), id_text(id), kind, done_at, shown(done_by), shown(reason), shown(detail))
         for execution_id, id, kind, done_at, done_by, reason, detail in rows
     ]
 

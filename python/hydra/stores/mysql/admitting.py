@@ -17,7 +17,7 @@ from hydra.stores.limit_states import LimitUse
 from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.rows import decode_texts
+from hydra.stores.rows import decode_texts, shown
 
 
 class Keys:
@@ -159,7 +159,7 @@ def set_limit(transaction: WriteTransaction, kind: str, name: str, numbers: tupl
 
 def to_use(row: Sequence[Any], waiting: int) -> LimitUse:
     key, held_count, waiting_count, look_at = row
-    return LimitUse(key.decode(), held_count, min(waiting, waiting_count), look_at or None)
+    return LimitUse(shown(key), held_count, min(waiting, waiting_count), look_at or None)
 
 
 def _call_limit(transaction: WriteTransaction, kind: str, name: str) -> None:

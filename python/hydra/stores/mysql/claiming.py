@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra._core import select as choose
@@ -14,7 +14,17 @@ from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.parking import park
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.rows import DECODING, TOO_LARGE, damaged, first_part, fitting, never_so_far, to_claimed, too_large
+from hydra.stores.rows import (
+    DECODING,
+    TOO_LARGE,
+    damaged,
+    first_part,
+    fitting,
+    never_so_far,
+    shown,
+    to_claimed,
+    too_large,
+)
 
 
 def claim(
@@ -68,10 +78,10 @@ def read_records(transaction: WriteTransaction, ids: Sequence[str]) -> dict[str,
     return records
 
 
-def to_record(row: Sequence[Any]) -> Record:
+def to_record(row: Sequence[Any], text: Callable[[bytes], str] = bytes.decode) -> Record:
     seq, kind, branch, name, ordinal, attempt, digest, payload, started_at, finished_at, due_at = row
     return Record(
-        seq, kind, branch.decode(), name.decode(), ordinal, attempt, digest, payload, started_at, finished_at, due_at
+        seq, kind, text(branch), text(name), ordinal, attempt, digest, payload, started_at, finished_at, due_at
     )
 
 
@@ -82,7 +92,7 @@ def _to_claimed(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) ->
     except DECODING as error:
         if len(rows) == 1:
             id, epoch, workflow = rows[0][:3]
-            return [damaged(id_text(id), epoch, error, workflow.decode())]
+            return [damaged(id_text(id), epoch, error, shown(workflow))]
         middle = len(rows) // 2
         return _to_claimed(transaction, rows[:middle]) + _to_claimed(transaction, rows[middle:])
 

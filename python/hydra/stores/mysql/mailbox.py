@@ -20,6 +20,7 @@ from hydra.stores.rows import (
     by_arrival,
     cut_page,
     expiring,
+    shown,
 )
 
 
@@ -101,7 +102,7 @@ def _read_known(transaction: WriteTransaction, messages: Sequence[Message]) -> l
     ids, message_ids = id_list(m.execution_id for m in messages), id_list(m.id for m in messages)
     rows = transaction.select("known_messages", ids=ids, messages=message_ids)
     return [
-        (id_text(key), id_text(id), None if name is None else name.decode(), payload) for key, id, name, payload in rows
+        (id_text(key), id_text(id), None if name is None else shown(name), payload) for key, id, name, payload in rows
     ]
 
 
@@ -113,4 +114,4 @@ def _row(message: Message) -> str:
 
 def to_message(row: Sequence[Any]) -> Message:
     id, execution_id, name, payload, sent_at, number = row
-    return Message(id_text(id), id_text(execution_id), name.decode(), payload, sent_at, number)
+    return Message(id_text(id), id_text(execution_id), shown(name), payload, sent_at, number)

@@ -16,7 +16,7 @@ from hydra.stores.mysql.mailbox import pages, select_pages
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, new_id_literal, row
 from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.node_states import Beat, NodeState, Owned
-from hydra.stores.rows import decode_texts, encode_labels, to_attention
+from hydra.stores.rows import encode_labels, shown, shown_texts, to_attention
 from hydra.stores.workflow_info import WorkflowInfo
 
 
@@ -102,10 +102,10 @@ def unregister_node(transaction: WriteTransaction, node: NodeRef) -> None:
 
 def to_node(row: Sequence[Any]) -> NodeState:
     id, host, boot_id, pid, pid_started, code_version, workers, lock_path = row[:8]
-    texts = (host.decode(), boot_id.decode(), pid, pid_started, code_version.decode(), workers, lock_path.decode())
+    texts = (shown(host), shown(boot_id), pid, pid_started, shown(code_version), workers, shown(lock_path))
     state, session, counter, registered_at, beat_at, running_count, current_code, labels, places = row[8:]
-    info = NodeInfo(id_text(id), *texts, decode_texts(labels), places)
-    return NodeState(info, state, session, counter, registered_at, beat_at, running_count, current_code.decode())
+    info = NodeInfo(id_text(id), *texts, shown_texts(labels), places)
+    return NodeState(info, state, session, counter, registered_at, beat_at, running_count, shown(current_code))
 
 
 def mark_dead(transaction: WriteTransaction, node_id: str, counter: int | None) -> bool:

@@ -13,14 +13,14 @@ from typing import Any
 from hydra.stores.mysql.statements import Word, id_literal, literal, row
 from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.pauses import Pause, PauseKind
-from hydra.stores.rows import to_pause
+from hydra.stores.rows import shown, to_pause
 
 EVERYBODY = 1 << 16  # a hint of so much work is for every node
 
 
 def to_pauses(rows: Iterable[Sequence[Any]]) -> list[Pause]:
     return [
-        to_pause((kind, name.decode(), paused_at, paused_by.decode(), reason.decode()))
+        to_pause((kind, shown(name), paused_at, shown(paused_by), shown(reason)))
         for kind, name, paused_at, paused_by, reason in rows
     ]
 

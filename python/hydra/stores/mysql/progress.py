@@ -9,7 +9,7 @@ from hydra.execution import NodeRef, Progress
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_literal, id_text, literal
 from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.rows import place_of
+from hydra.stores.rows import place_of, shown
 
 
 def report_progress(transaction: WriteTransaction, node: NodeRef, reports: Sequence[Progress]) -> None:
@@ -23,7 +23,7 @@ def report_progress(transaction: WriteTransaction, node: NodeRef, reports: Seque
 
 def to_progress(row: Sequence[Any]) -> Progress:
     id, branch, name, ordinal, attempt, payload, started_at, reported_at = row
-    return Progress(id_text(id), branch.decode(), name.decode(), ordinal, attempt, payload, started_at, reported_at)
+    return Progress(id_text(id), shown(branch), shown(name), ordinal, attempt, payload, started_at, reported_at)
 
 
 def _row(p: Progress) -> str:

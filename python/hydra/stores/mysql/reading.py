@@ -10,6 +10,7 @@ import msgspec
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Progress, Record, Snapshot, Status
 from hydra.limits import keys_of_limit
+from hydra.records.callbacks import CallbackNames
 from hydra.schedules import ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
@@ -37,9 +38,10 @@ from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import Pause
 from hydra.stores.rows import (
     WAITS_LOOKED_THROUGH,
+    shown,
     to_key_use,
     to_labels,
-    to_schedule,
+    to_schedules,
     to_servers,
     to_snapshot,
     to_workflow,
@@ -87,7 +89,7 @@ class Reader:
 
     def outcomes(self, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
         found = {
-            id_text(id): (Status(status), payload, cause.decode())
+            id_text(id): (Status(status), payload, shown(cause))
             for id, status, payload, cause in self._by_ids("outcomes", ids)
         }
         for id in ids:
@@ -103,7 +105,7 @@ class Reader:
         return content
 
     def records(self, id: str) -> list[Record]:
-        return [to_record(row[1:]) for row in self._by_ids("records", [id])]
+        return [to_record(row[1:], shown) for row in self._by_ids("records", [id])]
 
     def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
         found: dict[str, tuple[bytes, list[Record]]] = {
@@ -111,19 +113,24 @@ class Reader:
         }
         for row in self._by_ids("records", ids):
             if history := found.get(id_text(row[0])):
-                history[1].append(to_record(row[1:]))
+                history[1].append(to_record(row[1:], shown))
         return found
 
     def messages(self, id: str) -> list[Message]:
         return [to_message(row) for row in self._select("messages", id=id_literal(id))]
 
     def waits(self, id: str) -> list[Record]:
-        return [to_record(row) for row in self._select("waits", id=id_literal(id), limit=WAITS_LOOKED_THROUGH)]
+        return [to_record(row, shown) for row in self._select("waits", id=id_literal(id), limit=WAITS_LOOKED_THROUGH)]
+
+    def callback_records(self, id: str, names: CallbackNames, token: bytes) -> list[Record]:
+        wanted = ", ".join(map(literal, names))
+        values = {"id": id_literal(id), "names": wanted, "aside": literal(names.aside), "token": literal(token)}
+        return [to_record(row, shown) for row in self._select("callback_records", **values)]
 
     def claims(self, id: str) -> list[Claim]:
         rows = self._select("claims", id=id_literal(id))
         return [
-            Claim(id_text(id), epoch, attempt, id_text(node), worker, claimed_at, ended_at, ending, _text(detail))
+            Claim(id_text(id), epoch, attempt, id_text(node), worker, claimed_at, ended_at, ending, shown(detail))
             for id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail in rows
         ]
 
@@ -133,7 +140,7 @@ class Reader:
     def stats(self) -> Stats:
         counts: dict[str, dict[str, int]] = {}
         for workflow, status, count in self._select("counts"):
-            counts.setdefault(workflow.decode(), {})[status] = count
+            counts.setdefault(shown(workflow), {})[status] = count
         waiting = [workflow for workflow, by_status in counts.items() if by_status.get(Status.PENDING)]
         return stats_of(
             Read(
@@ -142,7 +149,7 @@ class Reader:
                 [(workflow, run_at) for workflow in waiting for run_at in self._heads(workflow)],
                 self.nodes(),
                 self.servers(),
-                to_labels((name.decode(), labels) for name, labels in self._select("labels")),
+                to_labels((shown(name), labels) for name, labels in self._select("labels")),
                 self.pauses(),
             )
         )
@@ -164,7 +171,7 @@ class Reader:
 
     def workflows(self) -> list[WorkflowInfo]:
         return [
-            to_workflow((name.decode(), signature, timeout_us, code_version.decode(), labels))
+            to_workflow((shown(name), signature, timeout_us, shown(code_version), labels))
             for name, signature, timeout_us, code_version, labels in self._select("workflows")
         ]
 
@@ -175,13 +182,13 @@ class Reader:
         return to_acts(self._select("acts", id=id_literal(id)))
 
     def schedules(self) -> list[ScheduleState]:
-        return [to_schedule((name.decode(), *rest)) for name, *rest in self._select("schedules")]
+        return to_schedules((shown(name), *rest) for name, *rest in self._select("schedules"))
 
     def nodes(self) -> list[NodeState]:
         return [to_node(row) for row in self._select("nodes")]
 
     def servers(self) -> dict[str, list[str]]:
-        return to_servers((name.decode(), id_text(node)) for name, node in self._select("servers"))
+        return to_servers((shown(name), id_text(node)) for name, node in self._select("servers"))
 
     def changes(self, kind: str) -> tuple[object, int]:
         """What is another after every transaction of the kind (of `tallies`), and how many nodes are alive."""
@@ -189,7 +196,7 @@ class Reader:
         return counters, node_count
 
     def limits(self) -> list[LimitState]:
-        return [LimitState(kind.decode(), name.decode(), *rest) for kind, name, *rest in self._select("limits")]
+        return [LimitState(shown(kind), shown(name), *rest) for kind, name, *rest in self._select("limits")]
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> list[LimitUse]:
         first, last = map(literal, keys_of_limit(kind, name))
@@ -237,19 +244,15 @@ def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
     return to_snapshot(
         (
             id_text(id),
-            workflow.decode(),
-            None if key is None else key.decode(),
+            shown(workflow),
+            None if key is None else shown(key),
             *(status, priority, attempt, epoch),
             id_text(owner) if status == Status.RUNNING else None,
             attention,
-            cause.decode(),
+            shown(cause),
             *payload_and_tags,
             *(submitted_at, run_at),
             *(instant or None for instant in instants),
-            *(record_count, death_count, limit_keys, gate.decode() if gate else None),
+            *(record_count, death_count, limit_keys, shown(gate) if gate else None),
         )
     )
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

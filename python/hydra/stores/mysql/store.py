@@ -22,6 +22,7 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
+from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
@@ -199,6 +200,9 @@ class MysqlStore:
 
     def waits(self, id: str) -> builtins.list[Record]:
         return self._reader.waits(id)
+
+    def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
+        return self._reader.callback_records(id, names, token)
 
     def claims(self, id: str) -> builtins.list[Claim]:
         return self._reader.claims(id)

@@ -9,9 +9,10 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import Claim, Message, Record, Snapshot, Status
+from hydra.records.callbacks import CallbackNames
 from hydra.stores import loads
 from hydra.stores.filter import Filter
-from hydra.stores.postgres.arrays import is_uuid, key_hash, uuids
+from hydra.stores.postgres.arrays import is_uuid, key_hash, texts, uuids
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot
 from hydra.stores.stats import Stats
 
@@ -78,6 +79,11 @@ def read_records(read: Read, namespace: str, id: str) -> list[Record]:
 
 def read_waits(read: Read, namespace: str, id: str) -> list[Record]:
     return [Record(*row) for row in read(("waits", {**_those(namespace, [id]), "limit": WAITS_LOOKED_THROUGH}))[0]]
+
+
+def read_callback(read: Read, namespace: str, id: str, names: CallbackNames, token: bytes) -> list[Record]:
+    values = {**_those(namespace, [id]), "names": texts([*names]), "aside": names.aside, "token": token}
+    return [Record(*row) for row in read(("callback_records", values))[0]]
 
 
 def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:

@@ -10,7 +10,7 @@ from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.postgres.arrays import bigints, texts
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.session import Result
-from hydra.stores.rows import encode_progress, encode_spec, to_schedule
+from hydra.stores.rows import encode_progress, encode_spec, to_schedules
 
 Write = Callable[..., list[Result]]
 Read = Callable[..., list[list[tuple[Any, ...]]]]
@@ -18,7 +18,7 @@ Read = Callable[..., list[list[tuple[Any, ...]]]]
 
 def read_schedules(read: Read, namespace: str) -> list[ScheduleState]:
     (rows,) = read(("schedules", {"namespace": namespace}))
-    return [to_schedule(row) for row in rows]
+    return to_schedules(rows)
 
 
 def upsert_schedules(write: Write, namespace: str, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:

@@ -31,6 +31,7 @@ from hydra.execution import (
     as_answered,
     is_refused,
 )
+from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores import reuse
@@ -250,6 +251,9 @@ class PostgresStore:
 
     def waits(self, id: str) -> builtins.list[Record]:
         return reading.read_waits(self._database.read, self.namespace, id)
+
+    def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
+        return reading.read_callback(self._database.read, self.namespace, id, names, token)
 
     def claims(self, id: str) -> builtins.list[Claim]:
         return reading.read_claims(self._database.read, self.namespace, id)

@@ -9,11 +9,11 @@ import msgspec
 from hydra.execution import Status
 from hydra.stores.acts import Act
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
-from hydra.stores.sqlite.statements import execute, select
+from hydra.stores.sqlite.statements import execute, select, select_shown
 
 
 def read_acts(connection: sqlite3.Connection, namespace: str, id: str) -> list[Act]:
-    return [Act(*row) for row in select(connection, "acts", namespace=namespace, id=id)]
+    return [Act(*row) for row in select_shown(connection, "acts", namespace=namespace, id=id)]
 
 
 def add_act(connection: sqlite3.Connection, namespace: str, act: Act) -> None:

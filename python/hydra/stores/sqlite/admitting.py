@@ -13,7 +13,7 @@ from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
 from hydra.stores.rows import to_key_use
-from hydra.stores.sqlite.statements import execute, select, to_json
+from hydra.stores.sqlite.statements import execute, select, select_shown, to_json
 
 _decode_waiting = msgspec.json.Decoder(list[tuple[str, tuple[str, ...]]]).decode
 
@@ -84,7 +84,7 @@ def register_limits(connection: sqlite3.Connection, namespace: str, limits: Sequ
 
 
 def read_limits(connection: sqlite3.Connection, namespace: str) -> list[LimitState]:
-    return [LimitState(*row) for row in select(connection, "limits", namespace=namespace)]
+    return [LimitState(*row) for row in select_shown(connection, "limits", namespace=namespace)]
 
 
 def set_limit(
@@ -102,12 +102,12 @@ def read_use(
     connection: sqlite3.Connection, namespace: str, kind: str, name: str, keys: int, waiting: int
 ) -> list[LimitUse]:
     first, last = keys_of_limit(kind, name)
-    rows = select(connection, "limit_use", namespace=namespace, first=first, last=last, limit=keys, most=waiting)
+    rows = select_shown(connection, "limit_use", namespace=namespace, first=first, last=last, limit=keys, most=waiting)
     return [LimitUse(*row) for row in rows]
 
 
 def read_key(connection: sqlite3.Connection, namespace: str, key: str, holders: int) -> KeyUse:
-    return to_key_use(select(connection, "key_use", namespace=namespace, key=key, most=holders))
+    return to_key_use(select_shown(connection, "key_use", namespace=namespace, key=key, most=holders))
 
 
 def call_limit(connection: sqlite3.Connection, namespace: str, kind: str, name: str) -> None:

@@ -10,7 +10,15 @@ from hydra.execution import FINAL, ExecutionCommit, Message, Status
 from hydra.stores.clash import Clash
 from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES, Arrivals, Known, by_arrival, cut_page, expiring
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import RowStatement, execute, execute_rows, select, select_json, to_json
+from hydra.stores.sqlite.statements import (
+    RowStatement,
+    execute,
+    execute_rows,
+    select,
+    select_json,
+    select_json_shown,
+    to_json,
+)
 
 _PUT_MESSAGES = RowStatement("put_messages")
 
@@ -48,7 +56,7 @@ def read_messages(connection: sqlite3.Connection, wanted: Mapping[str, int]) -> 
     found: dict[str, tuple[list[Message], bool]] = {}
     limits = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
     for execution_id, number in wanted.items():
-        rows = select_json(connection, "claimed_messages", execution_id=execution_id, number=number, **limits)
+        rows = select_json_shown(connection, "claimed_messages", execution_id=execution_id, number=number, **limits)
         page = [Message(id, at, name, bytes.fromhex(payload), *times) for id, at, name, payload, *times in rows]
         found[execution_id] = cut_page(sorted(page, key=by_arrival))
     return found

@@ -13,7 +13,7 @@ from hydra.stores.sqlite.admitting import register_limits
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import read_owned
-from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.sqlite.statements import execute, select, select_json, select_shown, to_json
 from hydra.stores.workflow_info import WorkflowInfo
 
 
@@ -83,7 +83,7 @@ def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tup
     sessions = select(connection, "resync", node=node.id, session=node.session, namespace=namespace)
     if not sessions:
         raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead")
-    return NodeRef(node.id, sessions[0][0]), [Owned(*row) for row in select(connection, "owned", node=node.id)]
+    return NodeRef(node.id, sessions[0][0]), [Owned(*row) for row in select_shown(connection, "owned", node=node.id)]
 
 
 def unregister_node(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> None:
@@ -92,7 +92,7 @@ def unregister_node(connection: sqlite3.Connection, namespace: str, node: NodeRe
 
 
 def read_nodes(connection: sqlite3.Connection, namespace: str) -> list[NodeState]:
-    return [to_node(row) for row in select(connection, "nodes", namespace=namespace)]
+    return [to_node(row) for row in select_shown(connection, "nodes", namespace=namespace)]
 
 
 def mark_dead(connection: sqlite3.Connection, namespace: str, node_id: str, counter: int | None) -> bool:

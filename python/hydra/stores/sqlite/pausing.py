@@ -6,11 +6,11 @@ import sqlite3
 
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rows import to_pause
-from hydra.stores.sqlite.statements import execute, select
+from hydra.stores.sqlite.statements import execute, select_shown
 
 
 def read_pauses(connection: sqlite3.Connection, namespace: str) -> list[Pause]:
-    return [to_pause(row) for row in select(connection, "pauses", namespace=namespace)]
+    return [to_pause(row) for row in select_shown(connection, "pauses", namespace=namespace)]
 
 
 def pause(connection: sqlite3.Connection, namespace: str, pause: Pause) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from hydra.execution import NodeRef, Progress
 from hydra.stores.rows import place_of
 from hydra.stores.sqlite.fence import check_fence
-from hydra.stores.sqlite.statements import RowStatement, execute_rows, select
+from hydra.stores.sqlite.statements import RowStatement, execute_rows, select_shown
 
 _REPORT_PROGRESS = RowStatement("report_progress")
 
@@ -22,4 +22,4 @@ def report_progress(connection: sqlite3.Connection, namespace: str, node: NodeRe
 
 
 def read_progress(connection: sqlite3.Connection, namespace: str, id: str) -> list[Progress]:
-    return [Progress(*row) for row in select(connection, "progress", namespace=namespace, id=id)]
+    return [Progress(*row) for row in select_shown(connection, "progress", namespace=namespace, id=id)]

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 from hydra.execution import NodeRef
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
-from hydra.stores.rows import encode_progress, encode_spec, to_schedule
+from hydra.stores.rows import encode_progress, encode_spec, to_schedules
 from hydra.stores.sqlite.cancelling import request_cancel
 from hydra.stores.sqlite.fence import check_fence
-from hydra.stores.sqlite.statements import execute, select
+from hydra.stores.sqlite.statements import execute, select_shown
 from hydra.stores.sqlite.submission import submit
 
 
 def read_schedules(connection: sqlite3.Connection, namespace: str) -> list[ScheduleState]:
-    return [to_schedule(row) for row in select(connection, "schedules", namespace=namespace)]
+    return to_schedules(select_shown(connection, "schedules", namespace=namespace))
 
 
 def upsert_schedules(

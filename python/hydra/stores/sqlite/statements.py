@@ -7,12 +7,14 @@ import itertools
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from hydra.errors import ConfigError, PayloadError
+from hydra.stores.rows import shown
 from hydra.stores.sql_files import read_folder
 
 ROW_COUNTS = (1024, 256, 64, 16, 4, 1)  # rows that one statement writes; each size is prepared once
@@ -90,10 +92,32 @@ def select(connection: sqlite3.Connection, name: str, /, **parameters: object) -
     return connection.execute(statements()[name], parameters).fetchall()
 
 
+def select_shown(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[tuple[Any, ...]]:
+    """`select` for somebody to read: a text that is not UTF-8 is shown as far as it is, and hides no other row (G7)."""
+    with _showing_all(connection):
+        return select(connection, name, **parameters)
+
+
+@contextmanager
+def _showing_all(connection: sqlite3.Connection) -> Iterator[None]:
+    factory = connection.text_factory
+    connection.text_factory = shown
+    try:
+        yield
+    finally:
+        connection.text_factory = factory
+
+
 def select_json(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[list[Any]]:
     """The rows of a statement that aggregates them into one JSON array, for the same reason as `execute_rows`."""
     rows: list[list[Any]] = msgspec.json.decode(connection.execute(statements()[name], parameters).fetchone()[0])
     return rows
+
+
+def select_json_shown(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[list[Any]]:
+    """`select_json`, as `select_shown`."""
+    with _showing_all(connection):
+        return select_json(connection, name, **parameters)
 
 
 def to_json(rows: object) -> str:

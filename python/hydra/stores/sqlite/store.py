@@ -25,6 +25,7 @@ from hydra.execution import (
     Submitted,
     is_refused,
 )
+from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
@@ -206,6 +207,10 @@ class SqliteStore:
     def waits(self, id: str) -> builtins.list[Record]:
         with self._database.reading() as connection:
             return reading.read_waits(connection, self.namespace, id)
+
+    def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
+        with self._database.reading() as connection:
+            return reading.read_callback(connection, self.namespace, id, names, token)
 
     def claims(self, id: str) -> builtins.list[Claim]:
         with self._database.reading() as connection:

@@ -1,0 +1,15 @@
+-- Index: primary keys of hydra_execution and hydra_record. Walks over the execution's records, and of
+-- their payloads reads those of this one callback: not even of what was set aside.
+select
+    r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt, r.digest,
+    case when r.name = :aside then null else r.payload end,
+    r.started_at, r.finished_at, r.due_at
+from hydra_execution as e
+cross join hydra_record as r on r.execution_id = e.id
+where e.id = :id
+    and e.namespace = :namespace
+    and (
+        r.name in (select n.value from json_each(:names) as n)
+        or (r.kind = 'value' and length(r.payload) = length(:token) and r.payload = :token)
+    )
+order by r.seq

@@ -32,6 +32,7 @@ BY_MODEL, BY_CLASS = "model", "class"
 IS = "x-is"  # what the value is called, where it has several forms
 BITS = "x-bits"  # those that a flag's members have, where it takes no others
 FINITE = "x-finite"
+AMONG = "x-among"  # the numbers that a text may stand for
 DIGITS, PLACES = "x-digits", "x-places"  # of a decimal, at most
 
 
@@ -200,6 +201,8 @@ def _passed_limit(value: Any, schema: Schema) -> str | None:
     for name, (passes, told) in _LIMITS.items():
         if name in schema and not passes(number, Decimal(repr(schema[name]))):
             return told.format(schema[name])
+    if AMONG in schema and number not in schema[AMONG]:
+        return f"be one of {', '.join(map(str, schema[AMONG]))}"
     return _passed_size(number, schema.get(DIGITS), schema.get(PLACES)) if number.is_finite() else None
 
 

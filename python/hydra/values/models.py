@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, cast
 
-from hydra.values.jsonschema import BY_MODEL, DIGITS, FINITE, MADE, PLACES
+from hydra.values.jsonschema import AMONG, BY_MODEL, DIGITS, FINITE, MADE, PLACES
 
 Schema = dict[str, Any]
 
@@ -240,7 +240,7 @@ class _Outline:
         if core.get("missing") is not None or not all(map(_is_plain, values)):
             return {}
         if core.get("sub_type") == "int":  # read as a number first, so from a text, too
-            return {"anyOf": [{"enum": values}, {**_TEXT, "format": "integer", "x-is": "an integer"}]}
+            return {"anyOf": [{"enum": values}, {**_TEXT, "format": "integer", "x-is": "an integer", AMONG: values}]}
         return {"enum": values}
 
 

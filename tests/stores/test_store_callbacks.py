@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hydra import codec
+from hydra import _core, codec
 from hydra.client import completions
 from hydra.client.awaited import announced_by
 from hydra.errors import IllegalMove, NotFound
@@ -66,12 +66,14 @@ def test_a_completion_never_reads_the_whole_log(
     def fail(*_: object) -> None:
         raise AssertionError("it reads all records")
 
+    waiting = [Message(_core.uuid7(), callback.execution_id, "approved", bytes(1000), NOW) for _ in range(50)]
+    store.signal(waiting, NOW)
     monkeypatch.setattr(store, "records", fail)
     for _ in range(2):  # it may be repeated
         completions.settle(callback.token, completion(5), read_from(store), write_to(store))
     with pytest.raises(IllegalMove, match="completed before, with something else"):
         completions.settle(callback.token, completion(6), read_from(store), write_to(store))
-    (message,) = store.messages(callback.execution_id)
+    (message,) = store.messages(callback.execution_id, callback.name)
     assert message.payload == completion(5)
     assert message.id == callback.message(1, b"").id, "it is the completion after the one that was set aside"
 

@@ -239,6 +239,17 @@ def test_a_message_of_another_namespace_finds_nobody(store: Store, open_another:
     assert take(store, NodeRef(register(store).id, 1))[0].messages == []
 
 
+def test_the_messages_of_one_name_are_read_alone(store: Store) -> None:
+    (id,) = submit(store)
+    names = ["a", "b", "a", "c'\\"]
+    sent = [Message(_core.uuid7(), id, name, b"%d" % number, NOW) for number, name in enumerate(names)]
+    store.signal(sent, NOW)
+    assert [each.payload for each in store.messages(id, "a")] == [b"0", b"2"]
+    assert [each.payload for each in store.messages(id, "c'\\")] == [b"3"]
+    assert store.messages(id, "d") == []
+    assert len(store.messages(id)) == 4
+
+
 def test_what_is_not_consumed_can_be_read(store: Store) -> None:
     node = register(store)
     claimed = running(store, node)

@@ -93,7 +93,7 @@ def _try_to_settle(
     found = _found(callback, None, records)
     if found is None and snapshot.status not in FINAL:
         write(lambda store, now: store.signal([msgspec.structs.replace(message, sent_at=now)], now))
-        messages = read(lambda store: store.messages(id))
+        messages = read(lambda store: store.messages(id, callback.name))
         records = read_records(read, callback)
         found = _found(callback, messages, records)
         if not any(_is_of(callback, record) for record in records):

@@ -142,8 +142,8 @@ class Store(Protocol):
         """Input and records of each that is known: `input` and `records` for many at a time."""
         ...
 
-    def messages(self, id: str) -> builtins.list[Message]:
-        """What was put before an execution and is not consumed yet, in the order of arrival."""
+    def messages(self, id: str, name: str | None = None) -> builtins.list[Message]:
+        """What was put before an execution and is not consumed yet, of one name or all, in the order of arrival."""
         ...
 
     def waits(self, id: str) -> builtins.list[Record]:

@@ -116,8 +116,9 @@ class Reader:
                 history[1].append(to_record(row[1:], shown))
         return found
 
-    def messages(self, id: str) -> list[Message]:
-        return [to_message(row) for row in self._select("messages", id=id_literal(id))]
+    def messages(self, id: str, name: str | None) -> list[Message]:
+        rows = self._select("messages", id=id_literal(id), wanted="null" if name is None else literal(name))
+        return [to_message(row) for row in rows]
 
     def waits(self, id: str) -> list[Record]:
         return [to_record(row, shown) for row in self._select("waits", id=id_literal(id), limit=WAITS_LOOKED_THROUGH)]

@@ -195,8 +195,8 @@ class MysqlStore:
     def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
         return self._reader.histories(ids)
 
-    def messages(self, id: str) -> builtins.list[Message]:
-        return self._reader.messages(id)
+    def messages(self, id: str, name: str | None = None) -> builtins.list[Message]:
+        return self._reader.messages(id, name)
 
     def waits(self, id: str) -> builtins.list[Record]:
         return self._reader.waits(id)

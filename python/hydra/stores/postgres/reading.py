@@ -95,8 +95,8 @@ def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def read_messages(read: Read, namespace: str, id: str) -> list[Message]:
-    return [Message(*row) for row in read(("messages", _those(namespace, [id])))[0]]
+def read_messages(read: Read, namespace: str, id: str, name: str | None) -> list[Message]:
+    return [Message(*row) for row in read(("messages", {**_those(namespace, [id]), "name": name}))[0]]
 
 
 def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:

@@ -246,8 +246,8 @@ class PostgresStore:
     def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
         return reading.read_histories(self._database.read, self.namespace, ids)
 
-    def messages(self, id: str) -> builtins.list[Message]:
-        return reading.read_messages(self._database.read, self.namespace, id)
+    def messages(self, id: str, name: str | None = None) -> builtins.list[Message]:
+        return reading.read_messages(self._database.read, self.namespace, id, name)
 
     def waits(self, id: str) -> builtins.list[Record]:
         return reading.read_waits(self._database.read, self.namespace, id)

@@ -109,8 +109,8 @@ def _records(connection: sqlite3.Connection, namespace: str, ids: Sequence[str])
     return found
 
 
-def read_messages(connection: sqlite3.Connection, namespace: str, id: str) -> list[Message]:
-    rows = select_shown(connection, "messages", namespace=namespace, id=id)
+def read_messages(connection: sqlite3.Connection, namespace: str, id: str, name: str | None) -> list[Message]:
+    rows = select_shown(connection, "messages", namespace=namespace, id=id, name=name)
     return sorted((Message(*row) for row in rows), key=by_arrival)
 
 

@@ -200,9 +200,9 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.read_histories(connection, self.namespace, ids)
 
-    def messages(self, id: str) -> builtins.list[Message]:
+    def messages(self, id: str, name: str | None = None) -> builtins.list[Message]:
         with self._database.reading() as connection:
-            return reading.read_messages(connection, self.namespace, id)
+            return reading.read_messages(connection, self.namespace, id, name)
 
     def waits(self, id: str) -> builtins.list[Record]:
         with self._database.reading() as connection:

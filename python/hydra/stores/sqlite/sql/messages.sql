@@ -4,3 +4,4 @@ from hydra_execution as e
 join hydra_message as m on m.execution_id = e.id
 where e.id = :id
     and e.namespace = :namespace
+    and (:name is null or m.name = :name)

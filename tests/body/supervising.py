@@ -13,7 +13,18 @@ from uuid import UUID
 from hydra import _core, codec
 from hydra.clock import LeasePage, boottime_ns
 from hydra.definitions import BoundWorkflow
-from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind, Status, Submission, Submitted
+from hydra.execution import (
+    SET_ASIDE_PREFIX,
+    Claimed,
+    End,
+    Ending,
+    Message,
+    Record,
+    RecordKind,
+    Status,
+    Submission,
+    Submitted,
+)
 from hydra.frames import (
     Deliver,
     Drain,
@@ -91,6 +102,7 @@ class Supervisor:
         self.recycles: list[Recycle] = []
         self.on_send: Callable[[list[FromWorker]], None] = lambda frames: None
         self.holds_acks = False
+        self.given: set[bytes] = set()  # messages that the database has given to waits which were over
         self._held: list[ToWorker] = []
         self._numbers = itertools.count(1)
         self._tokens: dict[int, Stored] = {}
@@ -239,8 +251,15 @@ class Supervisor:
                 stored.records[-1] = self._spawn(stored, record)
             if record.kind == RecordKind.EVENT:
                 consumed = [each for each in stored.messages if UUID(each.id).bytes == record.digest]
-                assert len(consumed) == 1, "a message is consumed once, and only while it is there"
-                stored.messages.remove(consumed[0])
+                is_aside = any(
+                    each.kind == RecordKind.EVENT
+                    and each.digest == record.digest
+                    and each.name.startswith(SET_ASIDE_PREFIX)
+                    for each in stored.records[:-1]
+                )
+                is_free = is_aside or record.digest in self.given
+                assert len(consumed) + is_free == 1, "a message is consumed once, while it is there or set aside"
+                stored.messages = [each for each in stored.messages if each not in consumed]
         if self._records_left is not None:
             self._records_left -= len(records)
 

@@ -278,9 +278,11 @@ class AsyncBody:
                     break
                 if execution.unwinding is not None:
                     execution.stand_still()
-                if arrival is not None and (timer is None or arrival[0].sent_at <= timer.due_at or timer.due_at > now):
-                    arrival[1].may_take = True
-                    execution.host.resume_next(arrival[1])
+                sent_at = 0 if arrival is None else arrival.message.sent_at
+                if arrival is not None and (timer is None or sent_at <= timer.due_at or timer.due_at > now):
+                    strand = arrival.waiter.strand
+                    strand.may_take = True
+                    execution.host.resume_next(strand)
                     execution.go_last()
                 elif timer is not None and timer.due_at <= now:
                     if execution.is_early(execution.log.seq + 1):

@@ -220,8 +220,8 @@ class Executor:
             self.body.look()
             return
         for message in messages:
-            for strand in self.mailbox.waiting_for.get(message.name, [])[:1]:
-                self.host.resume(strand)  # in the order of arrival
+            if (taker := self.mailbox.taker_of(message)) is not None:
+                self.host.resume(taker)  # in the order of arrival
         for strand in self.waiting:
             self.host.resume(strand)
 

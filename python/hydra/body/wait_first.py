@@ -265,8 +265,10 @@ class Race:
                 return 0, past.outcome.seq
             return 1, past.outcome.due_at if past.outcome.due_at <= execution.host.now() else NEVER
         each = self._waits[index]
-        name = each.name if isinstance(each, BoundWait) and each.kind == "event" else key[1]
-        return 1, execution.mailbox.arrived_at(name) or NEVER
+        name, wanted = key[1], None
+        if isinstance(each, BoundWait) and each.kind == "event":
+            name, wanted = each.name, waits.Wanted(each.annotation)
+        return 1, execution.mailbox.arrived_at(name, wanted) or NEVER
 
 
 def digest_of(each: Awaited[Any]) -> bytes:

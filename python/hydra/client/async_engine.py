@@ -392,7 +392,7 @@ class AsyncHandle(Generic[R]):
         return await self._engine._run(self.handle.awaited)
 
     async def set_aside(self) -> list[SetAside]:
-        """The messages that did not fit the wait that took them; see `Handle.set_aside`."""
+        """The messages that fitted no wait so far; see `Handle.set_aside`."""
         return await self._engine._run(self.handle.set_aside)
 
     async def retry(self) -> None:

@@ -1,12 +1,12 @@
 """What an execution waits for, as the records of its waits say, and what a sender goes by. Reads no database.
 
 A wait records its type as a JSON Schema, so that whoever sends what does not fit is told, without the code. What
-does not fit and got past is set aside by the body, in a record, and the wait goes on.
+fits no open wait and got past is set aside by the body, in a record, and the waits go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ class Awaited(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True):
-    """A message that did not fit the wait that took it."""
+    """A message that fitted none of the waits for it, so far."""
 
     name: str
     value: Any
@@ -63,8 +63,11 @@ def announced_by(callback: Callback, records: Iterable[Record]) -> list[Awaited]
 
 def set_aside_of(records: Iterable[Record]) -> list[SetAside]:
     found = []
-    for record in records:
-        if record.kind == RecordKind.EVENT and record.name.startswith(SET_ASIDE_PREFIX) and record.payload is not None:
+    events = [record for record in records if record.kind == RecordKind.EVENT]
+    last_use = {record.digest: record.seq for record in events}  # a later wait may have taken it
+    for record in events:
+        is_aside = record.name.startswith(SET_ASIDE_PREFIX) and last_use[record.digest] == record.seq
+        if is_aside and record.payload is not None:
             reason, payload = codec.decode(record.payload)
             name = event_of(record.name.removeprefix(SET_ASIDE_PREFIX))
             said = (
@@ -79,12 +82,28 @@ def event_of(name: str) -> str:
     return CALLBACK if name.startswith(CALLBACK_PREFIX) else name.removeprefix(EVENT_PREFIX)
 
 
-def refuse_unfit(id: str, what: str, value: Any, awaited: Sequence[Awaited]) -> None:
-    """PayloadError where every wait for it is of a type that the value is not; a later wait may be of another."""
+def refuse_unfit(
+    id: str, what: str, value: Any, awaited: Sequence[Awaited], before: Callable[[], Sequence[Awaited]] = tuple
+) -> None:
+    """PayloadError where every wait for it is of a type that the value is not. `before`: the waits that are over, too,
+    of which it may have another."""
+    problem = _misfit(value, awaited)
+    if problem is None or ((earlier := before()) and _misfit(value, earlier) is None):
+        return
+    raise PayloadError(f"execution `{id}` waits for {what} as `{awaited[-1].type}`: {problem}; nothing was sent")
+
+
+def _misfit(value: Any, awaited: Sequence[Awaited]) -> str | None:
+    """Why none of these can read it."""
     problem = None
     for each in awaited:
         problem = mismatch(codec.outline(value), each.schema, "value") if each.schema else None
         if problem is None:
-            return
-    if problem is not None:
-        raise PayloadError(f"execution `{id}` waits for {what} as `{awaited[-1].type}`: {problem}; nothing was sent")
+            return None
+    return problem
+
+
+def ever_awaited(records: Iterable[Record], name: str) -> list[Awaited]:
+    """The waits for that event, those that are over, too."""
+    wanted = EVENT_PREFIX + name
+    return awaited_of(record for record in records if record.kind == RecordKind.WAIT and record.name == wanted)

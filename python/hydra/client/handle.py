@@ -13,7 +13,7 @@ import msgspec
 from hydra import _core, codec
 from hydra.client import act_orders, child_ends
 from hydra.client.act_orders import ActView
-from hydra.client.awaited import Awaited, SetAside, awaited_of, refuse_unfit, set_aside_of
+from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
 from hydra.client.exports import Export, export
 from hydra.client.views import (
     Attempt,
@@ -152,8 +152,8 @@ class Handle(Generic[R]):
 
             handle.signal("approved", {"by": "ops"})
 
-        Signals arrive in the order in which `signal` returned. What does not fit a later wait is set aside
-        (`set_aside()`).
+        Signals arrive in the order in which `signal` returned, and each is taken by the first wait that can read it.
+        What fits no wait is set aside (`set_aside()`), until one begins that it fits.
 
         Args:
             name: of the event.
@@ -164,14 +164,15 @@ class Handle(Generic[R]):
 
         Raises:
             IllegalMove: the execution has ended.
-            PayloadError: it waits for that event as a type that the value is not.
+            PayloadError: it waits for that event, and never did so as a type that the value is.
             IdempotencyConflict: the `id` was used before with another name or value.
             ConfigError: the `id` is empty, or longer than 500 characters.
         """
         payload = codec.encode(value)
         check_name(name, "event")
         message_id = _core.uuid7() if id is None else signal_id(id)
-        refuse_unfit(self.id, f"event `{name}`", value, [each for each in self.awaited() if each.name == name])
+        awaited = [each for each in self.awaited() if each.name == name]
+        refuse_unfit(self.id, f"event `{name}`", value, awaited, lambda: ever_awaited(self.records(), name))
 
         def put(store: Store, now: int) -> list[Status | Clash | None]:
             message = Message(message_id, self.id, name, payload, now)
@@ -193,7 +194,7 @@ class Handle(Generic[R]):
         return awaited_of(self._engine.read(lambda store: store.waits(self.id)))
 
     def set_aside(self) -> list[SetAside]:
-        """The messages that did not fit the wait that took them, with the reason."""
+        """The messages that fitted no wait so far, with the reason."""
         return set_aside_of(self.records())
 
     def retry(self) -> None:

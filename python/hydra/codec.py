@@ -22,7 +22,7 @@ from hydra.values.failures import (
     rebuild_exception,
 )
 from hydra.values.fitting import CallFitter, check_of, fit, fitter_of, outline
-from hydra.values.new_fields import lacks_new_fields
+from hydra.values.new_fields import gained_fields, lacks_new_fields
 from hydra.values.numbers import as_wanted
 from hydra.values.objects import resolve_hints
 from hydra.values.printed import message_of, told_error
@@ -80,8 +80,10 @@ __all__ = [
     "outline",
     "read_failure",
     "rebuild_exception",
+    "says_the_same",
     "to_jsonable",
     "told_error",
+    "why_other_call",
 ]
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
@@ -170,6 +172,27 @@ def is_call_of(digest: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
     call = {"args": list(args), "kwargs": kwargs}
     return digest_of(call) == digest or lacks_new_fields(digest, call, digest_of)
+
+
+def why_other_call(digest: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Why these arguments are not those of a recorded digest, as far as that tells."""
+
+    def digest_of(call: dict[str, Any]) -> bytes:
+        return _core.encode_with_digest(call, MAX_PAYLOAD_BYTES, True)[1]
+
+    gained = gained_fields(digest, {"args": list(args), "kwargs": kwargs}, digest_of)
+    if not gained:
+        return "a value differs, or a class has lost or renamed a field; of what was recorded only the digest is known"
+    fields = ", ".join(f"`{cls.__name__}.{name}`" for cls, name in gained)
+    return f"they are the same but for {fields}, which the record lacks and which is not at its default here"
+
+
+def says_the_same(known: bytes, payload: bytes) -> bool:
+    """Whether two payloads are of one value, but for fields with a default that its classes have gained since."""
+    try:
+        return known == payload or encode_with_digest(decode(known))[1] == encode_with_digest(decode(payload))[1]
+    except Exception:  # user classes take part in decoding
+        return False
 
 
 def encode_generation(

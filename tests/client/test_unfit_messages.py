@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -291,3 +291,98 @@ def test_the_command_line_says_that_nobody_waits_for_a_name_and_which_are_awaite
         done = hydra_command(url, "signal", handle.id, "approval", json.dumps(GOOD))
         assert (done.returncode, done.stderr) == (0, "")
         assert handle.result(timeout=WAIT_SECONDS) == "ops 2.50"
+
+
+@hydra.workflow
+def approve_when_told() -> str:
+    hydra.wait_event("begin")
+    approval = hydra.wait_event("approval", type=Any)
+    hydra.wait_event("end")
+    return f"{approval.amount}"
+
+
+@hydra.workflow
+def called_back_with_anything() -> str:
+    token = hydra.callback_token()
+    hand_over_token(token)
+    hydra.wait_event("begin")
+    return f"{hydra.wait_callback(token).amount}"
+
+
+def grown(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`Approval` with a field that a later release has added."""
+    fields = [("by", str), ("amount", Decimal), ("note", str, field(default=""))]
+    later = make_dataclass("Approval", fields, namespace={"__module__": __name__})
+    monkeypatch.setattr(sys.modules[__name__], "Approval", later)
+    return later
+
+
+def test_a_message_repeated_after_its_class_gained_a_field_arrives_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens.clear()
+    with hydra.Engine(url) as engine, engine.worker():
+        handle, called = engine.submit(approve_when_told.bind()), engine.submit(called_back_with_anything.bind())
+        handle.signal("approval", Approval("ops", Decimal(1)), id="evt_1")
+        until(lambda: bool(tokens))
+        engine.complete(tokens[0], Approval("ops", Decimal(1)))
+        later = grown(monkeypatch)
+        for is_taken in (False, True):
+            if is_taken:
+                handle.signal("begin")
+                until(lambda: [each.name for each in handle.awaited()] == ["end"])
+            handle.signal("approval", later("ops", Decimal(1)), id="evt_1")
+            engine.complete(tokens[0], later("ops", Decimal(1)))
+            for other in (later("ops", Decimal(1), "new"), later("ops", Decimal(2)), "yes"):
+                with pytest.raises(hydra.IdempotencyConflict, match=r"sent to execution .* before, with another"):
+                    handle.signal("approval", other, id="evt_1")
+                with pytest.raises(hydra.IllegalMove, match="completed before, with something else"):
+                    engine.complete(tokens[0], other)
+        handle.signal("end")
+        called.signal("begin")
+        assert (handle.result(timeout=WAIT_SECONDS), called.result(timeout=WAIT_SECONDS)) == ("1", "1")
+
+
+@hydra.workflow
+def approve_then_count() -> list[Any]:
+    approval = hydra.wait_event("said", type=Approval)
+    return [approval.by, hydra.wait_event("said", type=int)]
+
+
+def test_what_was_set_aside_may_be_repeated_and_goes_to_a_later_wait(url: str) -> None:
+    with hydra.Engine(url) as engine:
+        handle = engine.submit(approve_then_count.bind())
+        handle.signal("said", 7, id="evt_7")
+        with engine.worker():
+            until(lambda: [each.value for each in handle.set_aside()] == [7])
+            handle.signal("other", None)  # it runs again
+            with pytest.raises(hydra.PayloadError, match="waits for event `said` as `Approval`"):
+                handle.signal("said", 8)
+            handle.signal("said", GOOD)
+            assert handle.result(timeout=WAIT_SECONDS) == ["ops", 7]
+            assert handle.set_aside() == [] and engine.audit() == []
+
+
+@hydra.workflow
+async def approve_twice_beside_a_count() -> list[Any]:
+    count = asyncio.create_task(hydra.aio.wait_event("said", type=int))
+    first = await hydra.aio.wait_event("said", type=Approval)
+    await hydra.aio.wait_event("go on")
+    second = await hydra.aio.wait_event("said", type=Approval)
+    return [first.by, second.by, await count]
+
+
+def test_a_sender_is_not_refused_what_fits_a_wait_that_is_over(url: str) -> None:
+    """It may wait so again: here, in a moment."""
+    with hydra.Engine(url) as engine, engine.worker():
+        handle = engine.submit(approve_twice_beside_a_count.bind())
+        handle.signal("said", {**GOOD, "by": "one"})
+        until(lambda: {each.name for each in handle.awaited()} == {"said", "go on"})
+        until(lambda: any(record.kind == "event" for record in handle.records()))
+        handle.signal("said", {**GOOD, "by": "two"})
+        with pytest.raises(hydra.PayloadError, match="nothing was sent"):
+            handle.signal("said", "neither")
+        handle.signal("said", 3)
+        handle.signal("go on")
+        assert handle.result(timeout=WAIT_SECONDS) == ["one", "two", 3]
+        assert engine.audit() == []

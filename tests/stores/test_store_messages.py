@@ -7,7 +7,9 @@ import uuid
 import msgspec
 import pytest
 from hydra import _core
-from hydra.execution import End, ExecutionCommit, Message, NodeRef, Record
+from hydra.codec import encode
+from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX, End, ExecutionCommit, Message, NodeRef, Record
+from hydra.records.wait_notes import set_aside_note
 from hydra.stores.clash import Clash
 from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES
 from hydra.stores.store import Store
@@ -130,6 +132,37 @@ def test_r17_a_signal_that_is_repeated_with_another_value_or_name_is_a_clash(sto
     assert write(store, node, claimed, event(1, sent))
     assert store.signal([later, *clashing], NOW) == ["running", Clash.MESSAGE, Clash.MESSAGE]
     assert unnumbered(store.messages(id)) == [other]
+
+
+def test_r17_a_signal_that_was_set_aside_may_be_repeated_and_taken_by_a_later_wait(store: Store) -> None:
+    node = register(store)
+    (id,) = submit(store)
+    sent = message(id)
+    clashing = [msgspec.structs.replace(sent, payload=b"another"), msgspec.structs.replace(sent, name="another")]
+    store.signal([sent], NOW)
+    (claimed,) = take(store, node)
+    taken = event(1, sent)
+    name, note = SET_ASIDE_PREFIX + EVENT_PREFIX + sent.name, set_aside_note("it does not fit", sent.payload)
+    assert write(store, node, claimed, msgspec.structs.replace(taken, name=name, payload=note))
+    assert store.messages(id) == []
+    assert store.signal([sent, *clashing], NOW) == ["running", Clash.MESSAGE, Clash.MESSAGE]
+    assert store.messages(id) == []
+    assert write(store, node, claimed, msgspec.structs.replace(taken, seq=2))
+    assert store.signal([sent, *clashing], NOW) == ["running", Clash.MESSAGE, Clash.MESSAGE]
+    assert store.messages(id) == []
+
+
+def test_r17_what_a_generation_set_aside_does_not_arrive_at_the_next_again(store: Store) -> None:
+    node = register(store)
+    (id,) = submit(store)
+    sent = message(id)
+    store.signal([sent], NOW)
+    (claimed,) = take(store, node)
+    name, note = SET_ASIDE_PREFIX + EVENT_PREFIX + sent.name, set_aside_note("it does not fit", sent.payload)
+    assert write(store, node, claimed, msgspec.structs.replace(event(1, sent), name=name, payload=note))
+    assert end(store, node, claimed, "continued", payload=encode([1]))
+    store.signal([sent], NOW)
+    assert store.messages(id) == []
 
 
 def test_r14_of_an_expiry_and_a_message_the_first_to_commit_wins(store: Store) -> None:

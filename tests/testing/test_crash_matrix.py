@@ -267,3 +267,30 @@ def test_beside_a_race_a_step_that_only_some_runs_take_is_found_out() -> None:
 
     with pytest.raises(AssertionError, match=r"recorded .*'tell'.*completed"):
         crash_matrix(buy.bind(), setup=chance.begin_run)
+
+
+def test_a_workflow_that_is_cancelled_is_undone_after_a_crash_anywhere() -> None:
+    undone: set[str] = set()
+
+    @hydra.step(name="crash_matrix.give_back")
+    def give_back(room: str) -> None:
+        undone.add(room)
+
+    @hydra.step(name="crash_matrix.cancel_itself")
+    def cancel_itself() -> None:
+        handles[-1].cancel()
+
+    @hydra.workflow(name="crash_matrix.booking")
+    def booking() -> None:
+        hydra.on_failure(give_back.bind("sea view"))
+        cancel_itself()
+        hydra.sleep(60)
+
+    def clear(harness: Harness) -> None:
+        undone.clear()
+
+    handles: list[hydra.Handle[None]] = []
+    report = crash_matrix(booking.bind(), effects=lambda: set(undone), setup=clear, submitted=handles.append)
+    assert report.result == "execution `…` of `crash_matrix.booking` was cancelled"
+    assert report.crash_count > 4
+    assert undone == {"sea view"}

@@ -495,7 +495,7 @@ class Executor:
         if self.history is None:
             return None
         past = self.history.ask(key)
-        difference, remedy = None, ""
+        difference, remedy, code = None, "", told(key)
         if past is None or past.outcome is None:
             left = None if self.workflow.is_async else self.history.unasked(key[0])
             if left is not None:
@@ -503,15 +503,18 @@ class Executor:
         elif past.outcome.kind not in kinds:
             difference = f"{told(key)} is recorded as a `{past.outcome.kind}`", f"a `{past.outcome.kind}`"
         if past is not None and digest and past.digest not in (b"", digest) and not is_recorded(past.digest, call):
+            reason = "" if call is None else codec.why_other_call(past.digest, *call)
             sentence = (
                 f"{told(key)} is called with other arguments "
                 f"(digest {digest.hex()}) than the record has (digest {past.digest.hex()})"
             )
+            if reason:
+                sentence, code = f"{sentence}: {reason}", f"{code} with other arguments: {reason}"
             difference = sentence, f"{told(key)} with arguments of digest {past.digest.hex()}"
             if self.claimed.attempt > 1:
                 remedy = OTHER_PATH
         if difference is not None:
-            self.diverge(difference[0], told(key), difference[1], remedy)
+            self.diverge(difference[0], code, difference[1], remedy)
         if self.body is not None and self.compensation.end is None:
             if not self.body.order.is_live:
                 self.body.order.wait_turn(key, past)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from hydra import codec
 from hydra.body.replay import Key
 from hydra.body.strand import Strand
 from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX, Claimed, Message, Record, RecordKind
+from hydra.records.wait_notes import message_in
 
 EVENT = str(RecordKind.EVENT)
 BEFORE_ALL = -1  # the number of what a wait was given too late, and could not read
@@ -200,7 +200,6 @@ class Mailbox:
 
 def message_of(record: Record) -> Message:
     """The one that this event took, or set aside."""
-    name, payload = record.name, record.payload or b""
-    if name.startswith(SET_ASIDE_PREFIX):
-        name, payload = name.removeprefix(SET_ASIDE_PREFIX), codec.decode(payload)[1]
-    return Message(str(UUID(bytes=record.digest)), "", name.removeprefix(EVENT_PREFIX), payload, record.started_at)
+    return Message(
+        str(UUID(bytes=record.digest)), "", *message_in(record.name, record.payload or b""), record.started_at
+    )

@@ -7,6 +7,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 
@@ -40,6 +41,7 @@ from hydra.errors import (
 from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.keys import signal_id
 from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
+from hydra.records.wait_notes import message_in
 from hydra.stores.clash import Clash
 from hydra.stores.store import Store
 from hydra.workflow import registry
@@ -181,13 +183,24 @@ class Handle(Generic[R]):
             return store.signal([message], now)
 
         (answer,) = self._engine.write(put) if connection is None else self._engine.join(put)
-        if isinstance(answer, Clash):
+        if isinstance(answer, Clash) and not self._has_said(message_id, name, payload):
             known = id or message_id
             message = f"signal `{known}` was sent to execution `{self.id}` before, with another name or value"
             raise IdempotencyConflict(f"{message}; use another id", conflicts=[known])
-        status = self._known([answer])
+        status = self._known([self.status() if isinstance(answer, Clash) else answer])
         if status in FINAL:
             raise IllegalMove(f"execution `{self.id}` is {status}; it takes no event `{name}` any more")
+
+    def _has_said(self, message_id: str, name: str, payload: bytes) -> bool:
+        """Whether the message of that id is this one, sent before its value's class gained a field with a default."""
+        put = self._engine.read(lambda store: store.messages(self.id))
+        taken = [
+            message_in(record.name, record.payload or b"")
+            for record in self.records()
+            if record.kind == RecordKind.EVENT and str(UUID(bytes=record.digest)) == message_id
+        ]
+        known = [*((each.name, each.payload) for each in put if each.id == message_id), *taken]
+        return any(each == name and codec.says_the_same(before, payload) for each, before in known)
 
     def awaited(self) -> list[Awaited]:
         """What it waits for now, as far as it is recorded: the names of events, and the types they are read as."""

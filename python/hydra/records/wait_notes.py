@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from hydra import codec
+from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX
 from hydra.values.schemas import schema_of
 
 MAX_NOTE_BYTES = 16 * 1024  # a schema that is larger is not recorded: what does not fit is then set aside
@@ -23,6 +24,13 @@ def note_of(annotation: Any) -> bytes | None:
 
 def set_aside_note(reason: str, payload: bytes) -> bytes:
     return codec.encode([reason[:MAX_REASON_LENGTH], payload])
+
+
+def message_in(name: str, payload: bytes) -> tuple[str, bytes]:
+    """The name and payload of the message that an event's record, of this name and payload, took or set aside."""
+    if name.startswith(SET_ASIDE_PREFIX):
+        name, payload = name.removeprefix(SET_ASIDE_PREFIX), codec.decode(payload)[1]
+    return name.removeprefix(EVENT_PREFIX), payload
 
 
 @functools.lru_cache(maxsize=MAX_NOTE_COUNT)

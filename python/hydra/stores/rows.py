@@ -28,6 +28,7 @@ from hydra.execution import (
     Snapshot,
     Status,
 )
+from hydra.records.wait_notes import message_in
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
 from hydra.stores.clash import Clash
 from hydra.stores.limit_states import KeyUse
@@ -113,7 +114,7 @@ class Known:
             place = message.execution_id, message.id
             before = self._rows.get(place)
             name, payload = before or (None, b"")
-            if name is not None and (name.removeprefix(EVENT_PREFIX), payload) != (message.name, message.payload):
+            if name is not None and message_in(name, payload) != (message.name, message.payload):
                 self._clashing.add(id(message))
                 continue
             wake_seq = self.woken.get(message.execution_id, wake_seqs[message.execution_id])

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from hydra.body.replay import Key
 from hydra.client.handle import Handle
 from hydra.definitions import BoundWorkflow
-from hydra.errors import HydraError, WorkflowFailed
+from hydra.errors import HydraError, WorkflowCancelled, WorkflowFailed
+from hydra.execution import Status
 from hydra.testing.harness import Harness
 
 R = TypeVar("R")
@@ -31,7 +32,9 @@ class Crash(BaseException):
 
 @dataclass
 class CrashReport:
-    """What the matrix has shown. `repeated` counts the steps that ran again: their record was not durable."""
+    """What the matrix has shown. `result` is what the workflow returned, or how it failed or was cancelled, as a text;
+    `repeated` counts the steps that ran again: their record was not durable.
+    """
 
     result: Any
     boundaries: list[str] = field(default_factory=list)
@@ -93,6 +96,7 @@ class _Run:
     outcome: Any = None
     steps: dict[Key, str] = field(default_factory=dict)  # how each ended, as far as it has
     given_up: set[tuple[str, Key]] = field(default_factory=set)  # the line of calls, what it had asked for
+    is_cancelled: bool = False
     effects: Any = None
 
     @property
@@ -102,18 +106,21 @@ class _Run:
 
 @dataclass
 class Losers:
-    """What the body gave up in either of two runs: chance decides how far that came, and what its line did before."""
+    """What the body gave up in either of two runs: chance decides how far that came, and what its line did before.
+    Where the execution is cancelled, chance decides how far each step came.
+    """
 
     keys: set[Key]
     lines: set[str]
     names: set[str]  # of the steps of those lines
+    is_cancelled: bool
 
     @classmethod
     def of(cls, baseline: _Run, run: _Run) -> Losers:
         given_up = baseline.given_up | run.given_up
         keys = {key for _, key in given_up}
         lines = {line for line, _ in given_up} | {branch for branch, name, _ in keys if branch and not name}
-        losers = cls(keys, lines, set())
+        losers = cls(keys, lines, set(), baseline.is_cancelled)
         losers.names = {key[1] for key in {*keys, *baseline.steps, *run.steps} if key in keys or losers.has(key[0])}
         return losers
 
@@ -128,7 +135,8 @@ class Losers:
         if before == after or key in self.keys:
             return True
         is_missing = before in _WITHOUT_END or after in _WITHOUT_END
-        return is_missing and (self.has(key[0]) or (before in _WITHOUT_END and after in _WITHOUT_END))
+        is_chance = self.is_cancelled or self.has(key[0])
+        return is_missing and (is_chance or (before in _WITHOUT_END and after in _WITHOUT_END))
 
     def begin_alike(self, baseline: list[str], run: list[str]) -> bool:
         """Up to where `run` was ended; without what the losers came to, and the transactions it may be in."""
@@ -170,6 +178,7 @@ def _run(
             harness.crash()
             run.outcome = _outcome(harness, handle)
         harness.watch(None)
+        run.is_cancelled = handle.status() is Status.CANCELLED
         run.steps = {(step.branch, step.name, step.ordinal): step.status for step in handle.steps()}
         run.given_up = {(line, key) for id, line, key in harness.given_up if id == handle.id}
         broken = harness.engine.audit()
@@ -183,5 +192,5 @@ def _run(
 def _outcome(harness: Harness, handle: Any) -> Any:
     try:
         return harness.run_until_done(handle)
-    except WorkflowFailed as failure:
-        return str(failure).replace(handle.id, "…")
+    except (WorkflowFailed, WorkflowCancelled) as end:
+        return str(end).replace(handle.id, "…")

@@ -31,6 +31,16 @@ def lacks_new_fields(digest: bytes, value: Any, digest_of: Callable[[Any], bytes
     return any(digest_of(without(value, frozenset(choice))) == digest for choice in islice(choices, MAX_VARIANTS))
 
 
+def gained_fields(digest: bytes, value: Any, digest_of: Callable[[Any], bytes]) -> list[Field]:
+    """The fields without which the value has this digest, wherever they stand; none where that does not explain it."""
+    fields = list(dict.fromkeys((type(item), name) for item in objects_of(value) for name in field_names(type(item))))
+    choices = (choice for size in range(1, len(fields) + 1) for choice in combinations(fields, size))
+    found = (
+        choice for choice in islice(choices, MAX_VARIANTS) if digest_of(without(value, frozenset(choice))) == digest
+    )
+    return list(next(found, ()))
+
+
 def at_default(value: Any) -> list[Field]:
     """The fields that stand at their default in each object of the value that has them."""
     found: dict[Field, bool] = {}
@@ -44,6 +54,8 @@ def at_default(value: Any) -> list[Field]:
 
 def objects_of(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple | set | frozenset):
+        if is_named_tuple(value):
+            yield value
         for item in value:
             yield from objects_of(item)
     elif isinstance(value, dict):
@@ -58,6 +70,10 @@ def objects_of(value: Any) -> Iterator[Any]:
 
 def without(value: Any, left_out: frozenset[Field]) -> Any:
     """The value as it is digested, its objects without those fields."""
+    if is_named_tuple(value):
+        cls = type(value)
+        places = [place for place, name in enumerate(cls._fields) if (cls, name) not in left_out]
+        return tuple(without(value[place], left_out) for place in places)
     if isinstance(value, tuple):
         return tuple(without(item, left_out) for item in value)
     if isinstance(value, list | set | frozenset):
@@ -75,7 +91,13 @@ def without(value: Any, left_out: frozenset[Field]) -> Any:
     return stand_in
 
 
+def is_named_tuple(value: object) -> bool:
+    return isinstance(value, tuple) and hasattr(type(value), "_field_defaults")
+
+
 def field_names(cls: Any) -> tuple[str, ...]:
+    if hasattr(cls, "_field_defaults"):
+        return tuple(cls._fields)
     if issubclass(cls, msgspec.Struct):
         return tuple(cls.__struct_fields__)
     return tuple(cls.model_fields) if is_pydantic(cls) else tuple(field.name for field in dataclasses.fields(cls))
@@ -99,6 +121,8 @@ def is_default(cls: type, name: str, value: Any) -> bool:
 def default_of(cls: Any, name: str) -> Any:
     """MISSING where there is none, or where the user's function that makes it fails."""
     try:
+        if hasattr(cls, "_field_defaults"):
+            return cls._field_defaults.get(name, MISSING)
         if issubclass(cls, msgspec.Struct):
             struct_field = next(each for each in msgspec.structs.fields(cls) if each.name == name)
             if struct_field.default_factory is not msgspec.NODEFAULT:

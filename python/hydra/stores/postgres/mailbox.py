@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from hydra.execution import FINAL, ExecutionCommit, Message, NodeRef, RecordKind, Status
+from hydra.records.wait_notes import message_in
 from hydra.stores.clash import Clash
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import fence
@@ -57,7 +58,11 @@ def _signal(
     )
     took = {id for id, _ in woken.rows}
     before = {id: Status(status) for id, status in (*states.rows, *woken.rows)}
-    clashes = {id(known[place]) for (place,) in clashing.rows}
+    clashes = {
+        id(known[place])
+        for place, name, payload in clashing.rows
+        if name is None or message_in(name, payload) != (known[place].name, known[place].payload)
+    }
     is_sure = all(id in took or status in FINAL for id, status in before.items())
     return [Clash.MESSAGE if id(m) in clashes else before.get(m.execution_id) for m in messages], is_sure
 

@@ -5,5 +5,5 @@ select execution_id, digest
 from hydra_record force index (primary)
 where execution_id in ({ids})
     and kind = 'event'
-    and name like 'hydra.event:%'
+    and (name like 'hydra.event:%' or name like 'hydra.set_aside:hydra.event:%')
 on duplicate key update message_id = hydra_consumed.message_id

@@ -1,6 +1,6 @@
 -- Index: primary keys of hydra_message and hydra_record. A later statement than the insert: of these messages those
--- whose id stands for another name or payload, be it consumed or not.
-select i.place
+-- whose id stands for another name or payload, be it consumed or not. What was set aside is said with its record.
+select i.place, null::text, null::bytea
 from unnest(%(execution_ids)s, %(message_ids)s, %(places)s, %(names)s, %(payloads)s) as i (execution_id, id, place,
     name, payload)
 where exists (
@@ -16,5 +16,13 @@ or exists (
     where r.execution_id = any(array[i.execution_id])
         and r.kind = 'event'
         and r.digest = uuid_send(i.id)
+        and r.name not like 'hydra.set_aside:%%'
         and (r.name not in (i.name, 'hydra.event:' || i.name) or r.payload <> i.payload)
 )
+union all
+select i.place, r.name, r.payload
+from unnest(%(execution_ids)s, %(message_ids)s, %(places)s) as i (execution_id, id, place)
+join hydra_record as r on r.execution_id = any(array[i.execution_id])
+where r.kind = 'event'
+    and r.digest = uuid_send(i.id)
+    and r.name like 'hydra.set_aside:%%'

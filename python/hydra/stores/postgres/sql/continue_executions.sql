@@ -20,7 +20,7 @@ with continued as materialized (
     select f.execution_id, f.digest
     from forgotten as f
     where f.kind = 'event'
-        and f.name like 'hydra.event:%%'
+        and (f.name like 'hydra.event:%%' or f.name like 'hydra.set_aside:hydra.event:%%')
     on conflict (execution_id, message_id) do nothing
 ), unsaid as (
     delete from hydra_progress as p

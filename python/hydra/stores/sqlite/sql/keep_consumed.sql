@@ -5,5 +5,5 @@ select execution_id, digest
 from hydra_record
 where execution_id in (select value from json_each(:ids))
     and kind = 'event'
-    and name glob 'hydra.event:*'
+    and (name glob 'hydra.event:*' or name glob 'hydra.set_aside:hydra.event:*')
 on conflict (execution_id, message_id) do nothing

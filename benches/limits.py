@@ -1,17 +1,19 @@
 """What limits cost, and whether they hold.
 
     python benches/limits.py [--url sqlite|postgres|mysql|URL] [--blocked 1000000] [--keys 100000] [--rounds 30]
-        [--seconds 60] [--json FILE]
+        [--seconds 60] [--backlog 1000000] [--json FILE]
 
 Claims of executions without limits, beside so many that one key holds back, and beside so many keys. Then a rate of
 100 a second over three nodes, one of which is killed half-way: the most that began in any second by the provider's own
-log, and how much of the rate was used.
+log, and how much of the rate was used. Then how soon ten executions of one tenant begin on a node that is idle, and on
+one that has so many of another tenant before it, with turns between them (steps of 20 ms on 32 places).
 """
 
 from __future__ import annotations
 
 import argparse
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -101,6 +103,45 @@ def measure_rate(url: str, seconds: float, report: Report) -> None:
     report.row("of the rate was used", 100 * len(within) / (RATE * seconds), "%", began=len(within))
 
 
+def pickups(engine: hydra.Engine, file: Path, rounds: int) -> list[float]:
+    """Milliseconds from the submission of ten of a tenant to the first instruction of each one's step."""
+    submitted: dict[str, float] = {}
+    for number in range(rounds):
+        tenant = f"few{number}-{time.monotonic_ns()}"
+        submitted[tenant] = time.time()
+        handles = engine.submit_many([bounded_app.by_turns.bind(tenant, place) for place in range(10)])
+        for handle in handles:
+            handle.result(timeout=600)
+    begun = [line.split() for line in file.read_text().splitlines()]
+    return sorted(1000 * (float(at) - submitted[tenant]) for tenant, _, at in begun if tenant in submitted)
+
+
+def measure_turns(url: str, backlog: int, rounds: int, report: Report) -> None:
+    with tempfile.TemporaryDirectory() as folder, hydra.Engine(url) as engine:
+        file = Path(folder) / "turns"
+        environment = {bounded_app.FILE: str(file), "PYTHONPATH": str(Path(__file__).parents[1])}
+        settings = SupervisorSettings(module="tests.processes.bounded_app", url=url, workers=2, concurrency=16)
+        node = Node(settings, Path(folder) / "node.log", environment, Path(__file__).parents[1])
+        try:
+            engine.submit(bounded_app.by_turns.bind("first", 0)).result(timeout=60)
+            idle = pickups(engine, file, rounds)
+            for start in range(0, backlog, SUBMITTED_AT_ONCE):
+                count = min(SUBMITTED_AT_ONCE, backlog - start)
+                engine.submit_many([bounded_app.by_turns.bind("many", start + number) for number in range(count)])
+            busy = pickups(engine, file, rounds)
+            pending = engine.stats().counts["by_turns"]["pending"]
+        finally:
+            node.kill(signal.SIGKILL)
+            node.wait()
+    report.row("pickup of ten of a tenant, idle", statistics.median(idle), "ms median", p99=round(percentile(idle), 1))
+    what = f"pickup of ten of a tenant, beside {pending:,} of another"
+    report.row(what, statistics.median(busy), "ms median", p99=round(percentile(busy), 1))
+
+
+def percentile(values: list[float]) -> float:
+    return values[min(len(values) - 1, len(values) * 99 // 100)]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--blocked", type=int, default=20_000)
@@ -108,6 +149,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=30)
     options.add_argument("--batch", type=int, default=64)
     options.add_argument("--seconds", type=float, default=10.0, help="of the rate; 0: not")
+    options.add_argument("--backlog", type=int, default=2_000, help="of the other tenant; 0: not")
     add_options(options)
     chosen = options.parse_args()
     with database(chosen.url) as url:
@@ -115,6 +157,8 @@ def main() -> None:
         measure_claims(url, chosen, report)
         if chosen.seconds:
             measure_rate(url, chosen.seconds, report)
+        if chosen.backlog:
+            measure_turns(url, chosen.backlog, chosen.rounds, report)
         report.save(chosen.json)
 
 

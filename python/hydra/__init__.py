@@ -57,7 +57,7 @@ from hydra.errors import (
 )
 from hydra.execution import Status
 from hydra.http_retry import retry_after_header
-from hydra.limits import Concurrency, Rate
+from hydra.limits import Concurrency, Fair, Rate
 from hydra.records.map_outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
 from hydra.worker.hooks import on_worker_start, on_worker_stop
@@ -79,6 +79,7 @@ __all__ = [
     "Cron",
     "Engine",
     "EventTimeout",
+    "Fair",
     "First",
     "Found",
     "Handle",

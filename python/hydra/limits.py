@@ -3,8 +3,8 @@
     @hydra.workflow(limits=[hydra.Concurrency(4, key="tenant"), hydra.Rate(100, per=1.0, key="provider")])
 
 A call's keys are worked out once, at its submission, and kept with it: `concurrency:bill.tenant:acme`. Sorted, they are
-the order in which an execution takes its places: those of concurrency first, so that no token grows old while it waits
-for a slot. Reads no database.
+the order in which an execution takes its places: turns first, since they order what waits further on; then those of
+concurrency, so that no token grows old while it waits for a slot. Reads no database.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ from hydra.values.classes import is_object_class
 from hydra.values.objects import Fields
 
 LIMITS = "limits"  # of what a node registers of a workflow's signature
-CONCURRENCY, RATE = "concurrency", "rate"  # sorted, concurrency comes first
+FAIR, CONCURRENCY, RATE = "by_turns", "concurrency", "rate"  # sorted, in this order
+TURNS_AT = "turns_at"  # of the key that keeps the virtual time of a `Fair`; nobody waits at it
+WINDOW = 8  # of a Fair's value that are let go and have not begun, at least
+MIN_WEIGHT, MAX_WEIGHT = 0.01, 100
+WEIGHT_UNIT = 1000  # weights are whole thousandths
+MAX_WEIGHTS = 1000  # of one `Fair`
+MAX_PENDING = 1_000_000_000
 TAG_PREFIX = "tag:"
 MAX_COUNT = 1_000_000
 MAX_VALUE_LENGTH = 200
@@ -47,20 +53,23 @@ class LimitSpec(msgspec.Struct, frozen=True):
     kind: str
     name: str
     count: int
-    per_us: int = 0
+    per_us: int = 0  # of a Fair: how many of a value may wait for their turn; 0: any number
     burst: int = 0
     key: str | None = ""
     default: str | None = None  # the key's text where the parameter is left out
+    weights: dict[str, int] = {}  # of a Fair, by the key's text, in thousandths
 
     def is_same_limit(self, other: LimitSpec) -> bool:
         """Whether both may stand under one name."""
-        return (self.kind, self.count, self.per_us, self.burst) == (other.kind, other.count, other.per_us, other.burst)
+        numbers = (self.kind, self.count, self.per_us, self.burst, self.weights)
+        return numbers == (other.kind, other.count, other.per_us, other.burst, other.weights)
 
 
 class Limit:
-    """What Concurrency and Rate have in common. Workflows whose limits have one name share it."""
+    """What Concurrency, Rate and Fair have in common. Workflows whose limits have one name share it."""
 
     kind = ""
+    suffix = ""  # of its name
 
     def __init__(self, count: int, key: Key, name: str | None) -> None:
         what = f"`hydra.{type(self).__name__}`"
@@ -73,9 +82,11 @@ class Limit:
         self.name = None if name is None else check_limit_name(name)
         self.per_us = 0
         self.burst = 0
+        self.weights: dict[str, int] = {}
 
     def name_at(self, workflow: str) -> str:
-        """Its own name, or else one made of the workflow's and the key's; a rate's ends in `.rate`."""
+        """Its own name, or else one made of the workflow's and the key's; a rate's ends in `.rate`, a Fair's
+        in `.fair`."""
         if self.name is not None:
             return self.name
         if self.key is None:
@@ -83,13 +94,13 @@ class Limit:
         else:
             part = "." + (self.key if isinstance(self.key, str) else getattr(self.key, "__name__", "key"))
         made = f"{workflow}{part}".replace(":", ".").replace("<lambda>", "key")
-        suffix = ".rate" if self.kind == RATE else ""
-        return made[: MAX_NAME_LENGTH - len(suffix)] + suffix
+        return made[: MAX_NAME_LENGTH - len(self.suffix)] + self.suffix
 
     def spec_at(self, workflow: str, default: str | None = None) -> LimitSpec:
         """As the database keeps it; `default` is the key's text where its parameter is left out."""
         key = "" if self.key is None else self.key if isinstance(self.key, str) else None
-        return LimitSpec(self.kind, self.name_at(workflow), self.count, self.per_us, self.burst, key, default)
+        name = self.name_at(workflow)
+        return LimitSpec(self.kind, name, self.count, self.per_us, self.burst, key, default, self.weights)
 
 
 class Concurrency(Limit):
@@ -141,6 +152,7 @@ class Rate(Limit):
     """
 
     kind = RATE
+    suffix = ".rate"
 
     def __init__(
         self,
@@ -157,6 +169,80 @@ class Rate(Limit):
     def __repr__(self) -> str:
         seconds = self.per_us / 1e6
         return f"hydra.Rate({self.count}, per={seconds:g}, burst={self.burst}, key={self.key!r}, name={self.name!r})"
+
+
+class Fair(Limit):
+    """Turns between the values of a key: who has a million executions pending delays nobody by more than its share.
+
+        @hydra.workflow(limits=[hydra.Fair("tenant", weight={"acme": 3}), hydra.Concurrency(10)])
+        def bill(tenant: str, invoice: str) -> str: ...
+
+    Each value has a queue of its own, by priority; each eighth of its turns goes to who waits longest there, whatever
+    its priority. To other values, and to other workflows, it is of priority 0.
+
+    Args:
+        key: what tells them apart, as of Concurrency.
+        weight: how many turns a value gets beside others, by its text; 1 where it is not named. 0.01 to 100.
+        max_pending: how many of a value may wait for their turn before `submit` raises QueueFull; None: no limit.
+        name: as of Concurrency, to change weights by.
+
+    Raises:
+        ConfigError: without a key, or for a weight that is not from 0.01 to 100.
+    """
+
+    kind = FAIR
+    suffix = ".fair"
+
+    def __init__(
+        self,
+        key: str | Callable[..., Any],
+        *,
+        weight: Mapping[str, float] | None = None,
+        max_pending: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        if key is None:
+            raise ConfigError("`hydra.Fair` needs a key, whose values take turns; name a parameter, such as `tenant`")
+        super().__init__(WINDOW, key, name)
+        self.weights = check_weights({} if weight is None else weight)
+        self.per_us = 0 if max_pending is None else check_max_pending(max_pending)
+
+    def __repr__(self) -> str:
+        weight = {value: count / WEIGHT_UNIT for value, count in self.weights.items()}
+        most = self.per_us or None
+        return f"hydra.Fair({self.key!r}, weight={weight!r}, max_pending={most!r}, name={self.name!r})"
+
+
+def check_max_pending(count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_PENDING:
+        raise ConfigError(f"`max_pending` of a limit must be a whole number from 1 to {MAX_PENDING}, not {count!r:.80}")
+    return count
+
+
+def check_weights(weights: object) -> dict[str, int]:
+    """In thousandths, by the key's text."""
+    if not isinstance(weights, Mapping):
+        message = f"`weight` of `hydra.Fair` must give weights by the key's value, not {weights!r:.80}"
+        raise ConfigError(f'{message}; write `weight={{"acme": 3}}`')
+    if len(weights) > MAX_WEIGHTS:
+        raise ConfigError(f"`weight` of `hydra.Fair` names {len(weights)} values, and may name {MAX_WEIGHTS}")
+    return {check_value(value): check_weight(weight, value) for value, weight in weights.items()}
+
+
+def check_value(value: object) -> str:
+    """A value of a key, as its text."""
+    try:
+        return _text(value, "of weights")
+    except PayloadError as error:
+        raise ConfigError(f"the value {value!r:.80} cannot have a weight: {error}") from error
+
+
+def check_weight(weight: object, value: object) -> int:
+    """In thousandths."""
+    is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not is_number or not MIN_WEIGHT <= weight <= MAX_WEIGHT:  # type: ignore[operator]
+        raise ConfigError(f"the weight of {value!r:.80} must be from {MIN_WEIGHT} to {MAX_WEIGHT}, not {weight!r:.80}")
+    return round(weight * WEIGHT_UNIT)  # type: ignore[operator]
 
 
 def check_rate(count: int, per: timedelta | float, burst: int | None) -> tuple[int, int]:
@@ -183,11 +269,13 @@ def check_limits(limits: object, workflow: str, signature: inspect.Signature) ->
     """The limits of a workflow, as its decorator was given them."""
     if not isinstance(limits, Sequence) or not all(isinstance(each, Limit) for each in limits):
         raise ConfigError(
-            f"`limits` of workflow `{workflow}` must be a list of `hydra.Concurrency` and `hydra.Rate`, "
+            f"`limits` of workflow `{workflow}` must be a list of `hydra.Concurrency`, `hydra.Rate` and `hydra.Fair`, "
             f"not {limits!r:.80}"
         )
     if len(limits) > MAX_LIMITS:
         raise ConfigError(f"workflow `{workflow}` has {len(limits)} limits, and may have {MAX_LIMITS}")
+    if sum(limit.kind == FAIR for limit in limits) > 1:
+        raise ConfigError(f"workflow `{workflow}` has two `hydra.Fair`, and may have one; make one key of both")
     names = set()
     for limit in limits:
         name = limit.name_at(workflow)
@@ -311,6 +399,15 @@ def split_key(key: str) -> tuple[str, str, str]:
 def keys_of_limit(kind: str, name: str) -> tuple[str, str]:
     """Its keys are those from the first to before the second."""
     return f"{kind}:{name}:", f"{kind}:{name};"
+
+
+def is_of_turns(key: str) -> bool:
+    return key.startswith(f"{FAIR}:")
+
+
+def virtual_time_key(key: str) -> str:
+    """Of one of a Fair's keys: where the limit's virtual time is kept."""
+    return f"{TURNS_AT}:{split_key(key)[1]}:"
 
 
 def shown_key(key: str) -> str:

@@ -314,7 +314,8 @@ def workflow(
         schedule: when it runs by itself, without arguments.
         version: of its code, recorded with each execution; None: none.
         labels: of the nodes that run it, such as `["gpu"]`: those started with all of them.
-        limits: how many of it may run at once, or begin in a while: `hydra.Concurrency` and `hydra.Rate`; all hold.
+        limits: how many of it may run at once, or begin in a while, and who has turns: `hydra.Concurrency`,
+            `hydra.Rate` and `hydra.Fair`; all hold.
 
     `version` is recorded as the first thing of an execution, before its first step. Code that does not declare the
     version an execution began under does not run it: it goes to a node that does, or is parked. A sequence declares

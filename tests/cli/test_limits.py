@@ -46,7 +46,7 @@ def test_limits_are_listed_changed_and_reset(engine: hydra.Engine) -> None:
     assert "10 at once" in run(engine, "limits").stdout
     rate = "limited_by_order.tenant.rate"
     line = next(line for line in run(engine, "limits").stdout.splitlines() if line.startswith(rate))
-    assert line.split("  ")[-1].strip() == "1000 in 1 s, burst 1000"  # the code's, though nobody has set another
+    assert line.rstrip().split("  ")[-1].strip() == "1000 in 1 s, burst 1000"  # the code's, if nobody set one
     assert line.count("1000 in 1 s, burst 1000") == 2
     assert run(engine, "limits", "set", rate, "--max", "60", "--per", "1m").exit_code == 0
     assert holds(engine, rate) == "60 60.0 1000 True"
@@ -95,6 +95,47 @@ def test_of_a_rate_it_is_shown_when_its_next_token_is_due(engine: hydra.Engine) 
     assert shown.split()[:4] == ["key", "waiting", "next", "token"]
     assert f"{due_at:%Y-%m-%d %H:%M:%S}" in shown
     assert f"a token of the rate `hr`, whose next one is due at {due_at:%Y-%m-%d %H:%M:%S}" in why
+
+
+@hydra.workflow(name="by_turns_of_order", limits=[hydra.Fair("tenant", weight={"gold": 3})])
+def taking_turns(tenant: str) -> str:
+    return tenant
+
+
+def test_weights_are_shown_changed_and_reset(engine: hydra.Engine) -> None:
+    name = "by_turns_of_order.tenant.fair"
+    with engine.worker(2):
+        assert engine.submit(taking_turns.bind("acme")).result(60) == "acme"
+    line = next(line for line in run(engine, "limits").stdout.splitlines() if line.startswith(name))
+    assert line.count("turns by weight") == 2
+    shown = run(engine, "limits", "show", name).stdout.splitlines()
+    assert [line.split() for line in shown[-2:]] == [["acme", "0", "1", "1"], ["gold", "0", "3", "3"]]
+    assert run(engine, "limits", "set", name, "--key", "acme", "--weight", "0.5").exit_code == 0
+    assert [(key.value, key.weight, key.code_weight) for key in engine.limit_keys(name)] == [
+        ("acme", 0.5, 1.0),
+        ("gold", 3.0, 3.0),
+    ]
+    with engine.worker(2):  # an operator's weight survives the next start
+        engine.submit(taking_turns.bind("acme")).result(60)
+    assert [key.weight for key in engine.limit_keys(name)] == [0.5, 3.0]
+    assert run(engine, "limits", "reset", name).exit_code == 0
+    assert [key.weight for key in engine.limit_keys(name)] == [1.0, 3.0]
+
+
+def test_what_cannot_be_a_weight_is_refused_in_one_sentence(engine: hydra.Engine) -> None:
+    name = "by_turns_of_order.tenant.fair"
+    with engine.worker(2):
+        engine.submit(taking_turns.bind("acme")).result(60)
+    for arguments, sentence in (
+        ([name, "--max", "3"], f"limit `{name}` gives turns and has no numbers but `max_pending`"),
+        ([name, "--key", "acme"], "a weight is that of a key's value; give both `--key` and `--weight`"),
+        ([name, "--key", "acme", "--weight", "-1"], "the weight of 'acme' must be from 0.01 to 100, not -1.0"),
+        ([name, "--key", "acme", "--weight", "1", "--max", "3"], "a weight is changed alone"),
+        (["limited_by_order.tenant", "--key", "acme", "--weight", "1"], "is no `hydra.Fair`"),
+    ):
+        done = run(engine, "limits", "set", *arguments)
+        assert done.exit_code == 2
+        assert sentence in " ".join(done.stderr.split())
 
 
 def test_two_looks_at_once_are_refused_in_one_sentence(engine: hydra.Engine) -> None:

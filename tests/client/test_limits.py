@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hydra
 import pytest
+from hydra.client import submissions
 from hydra.errors import ConfigError, PayloadError
 
 WAIT_SECONDS = 60
@@ -200,3 +201,57 @@ def test_a_key_that_cannot_be_printed_is_refused_by_what_is_wrong(engine: hydra.
     assert f"has {text[1]!a} in it" in str(refused.value)
     with pytest.raises(PayloadError, match="has 201 characters, and may have 200"):
         engine.submit(limited.bind("x" * 201, 0))
+
+
+@hydra.workflow(limits=[hydra.Fair("key", weight={"gold": 3}, max_pending=5)])
+def limited_by_turns(key: str, number: int) -> int:
+    return limited_work(key, number)
+
+
+@hydra.workflow
+def parent_of_turns(count: int) -> list[int]:
+    return [child.result() for child in [hydra.spawn(limited_by_turns.bind("child", n)) for n in range(count)]]
+
+
+def test_turns_hold_for_whoever_submits(tmp_path: Path) -> None:
+    with hydra.Engine(f"sqlite:///{tmp_path}/hydra.db") as engine, engine.worker(2):
+        assert engine.submit(parent_of_turns.bind(20)).result(WAIT_SECONDS) == list(range(20))
+        named = engine.submit(hydra.named("limited_by_turns").bind("other", 3))
+        assert named.result(WAIT_SECONDS) == 3
+        assert named.execution().limits == ["limited_by_turns.key.fair=other"]
+        keys = engine.limit_keys("limited_by_turns.key.fair")
+        assert [(key.value, key.held, key.waiting, key.weight) for key in keys] == [
+            ("child", 0, 0, 1.0),
+            ("gold", 0, 0, 3.0),
+            ("other", 0, 0, 1.0),
+        ]
+
+
+def test_g7_past_the_depth_of_a_value_submissions_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "DEPTH_AGE_NS", 0)
+    monkeypatch.setattr(submissions, "DEPTH_SHARE", 1e9)
+    monkeypatch.setattr(submissions, "LIMITS_AGE_NS", 0)
+    with hydra.Engine(f"sqlite:///{tmp_path}/hydra.db") as engine:
+        with engine.worker(1):
+            engine.submit(limited_by_turns.bind("acme", 0)).result(WAIT_SECONDS)
+        first = engine.submit_many([limited_by_turns.bind("acme", number) for number in range(5)])
+        sentence = (
+            "5 executions of `limited_by_turns.key.fair=acme` are pending and the limit is 5; submit one more later"
+        )
+        with pytest.raises(hydra.QueueFull, match=sentence):
+            engine.submit(limited_by_turns.bind("acme", 6))
+        with pytest.raises(hydra.QueueFull, match="submit 2 more later"):
+            engine.submit_many([limited_by_turns.bind("other", 0), *[limited_by_turns.bind("acme", 1)] * 2])
+        assert len(engine.executions(status="pending")) == 5
+        engine.submit(limited_by_turns.bind("other", 6))
+        first[0].cancel()
+        engine.submit(limited_by_turns.bind("acme", 7))
+        engine.set_limit("limited_by_turns.key.fair", max_pending=6)
+        (limit,) = [each for each in engine.limits() if each.name == "limited_by_turns.key.fair"]
+        assert (limit.max_pending, limit.code_max_pending, limit.is_set) == (6, 5, True)
+        engine.submit(limited_by_turns.bind("acme", 8))
+        engine.reset_limit("limited_by_turns.key.fair")
+        with pytest.raises(hydra.QueueFull, match="are pending and the limit is 5"):
+            engine.submit(limited_by_turns.bind("acme", 9))

@@ -120,6 +120,15 @@ def test_a_burst_is_a_tenth_of_the_rate_where_none_is_given() -> None:
     assert hydra.Rate(100, per=60, burst=3).burst == 3
 
 
+def test_turns_are_taken_before_all_other_places() -> None:
+    flow = workflow(hydra.Rate(5), hydra.Concurrency(1, key="tenant"), hydra.Fair("tenant"), name="ordered")
+    assert keys(flow, "acme") == (
+        "by_turns:ordered.tenant.fair:acme",
+        "concurrency:ordered.tenant:acme",
+        "rate:ordered.rate:",
+    )
+
+
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "a maximum of 0": (lambda: hydra.Concurrency(0), "needs a whole number from 1 to 1000000, not 0"),
     "a boolean": (lambda: hydra.Concurrency(True), "needs a whole number"),
@@ -153,6 +162,39 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "two of one name": (
         lambda: workflow(hydra.Concurrency(1), hydra.Concurrency(2), name="bad4"),
         "two limits of workflow `bad4` are named `bad4`",
+    ),
+    "turns without a key": (lambda: hydra.Fair(None), "`hydra.Fair` needs a key, whose values take turns"),  # type: ignore[arg-type]
+    "a weight below 0": (
+        lambda: hydra.Fair("tenant", weight={"acme": -1}),
+        "the weight of 'acme' must be from 0.01 to 100, not -1",
+    ),
+    "a weight that is no number": (
+        lambda: hydra.Fair("tenant", weight={"acme": "much"}),  # type: ignore[dict-item]
+        "the weight of 'acme' must be from 0.01 to 100, not 'much'",
+    ),
+    "a weight of nobody": (
+        lambda: hydra.Fair("tenant", weight=3),  # type: ignore[arg-type]
+        "`weight` of `hydra.Fair` must give weights by the key's value, not 3",
+    ),
+    "a weight of no value": (
+        lambda: hydra.Fair("tenant", weight={1.5: 2}),  # type: ignore[dict-item]
+        "the value 1.5 cannot have a weight",
+    ),
+    "too many weights": (
+        lambda: hydra.Fair("tenant", weight={str(number): 1 for number in range(1001)}),
+        "`weight` of `hydra.Fair` names 1001 values, and may name 1000",
+    ),
+    "a queue of nobody": (
+        lambda: hydra.Fair("tenant", max_pending=0),
+        "`max_pending` of a limit must be a whole number from 1 to 1000000000, not 0",
+    ),
+    "turns by what is no parameter": (
+        lambda: workflow(hydra.Fair("tennant"), name="bad8"),
+        "the key `tennant` of a limit is no parameter of workflow `bad8`",
+    ),
+    "two kinds of turns": (
+        lambda: workflow(hydra.Fair("tenant"), hydra.Fair("region"), name="bad9"),
+        "workflow `bad9` has two `hydra.Fair`, and may have one",
     ),
     "too many": (
         lambda: workflow(*[hydra.Concurrency(1, name=str(n)) for n in range(9)], name="bad5"),

@@ -28,6 +28,18 @@ def bounded(tenant: str, number: int) -> int:
     return hold_place(number)
 
 
+@hydra.workflow(limits=[hydra.Fair("tenant")])
+def by_turns(tenant: str, number: int) -> int:
+    return begin_turn(tenant, number)
+
+
+@hydra.step
+def begin_turn(tenant: str, number: int) -> int:
+    say(tenant, number)
+    time.sleep(0.02)
+    return number
+
+
 @hydra.step
 def call(number: int) -> int:
     say("begin", number)

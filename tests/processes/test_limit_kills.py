@@ -8,6 +8,7 @@ from tests.processes import bounded_app
 from tests.processes.scene import Scene, until
 
 COUNT = 40
+BACKLOG, FEW = 600, 5
 
 
 def lines(file: Path) -> list[tuple[str, int]]:
@@ -34,3 +35,20 @@ def test_r29_a_killed_node_loses_no_place_and_lets_no_more_run(scene: Scene, tmp
     assert running == set()
     (use,) = scene.engine.limit_keys("bounded.tenant")
     assert (use.held, use.waiting) == (0, 0)
+
+
+def test_r29_a_killed_node_loses_no_turn_and_a_backlog_delays_nobody(scene: Scene, tmp_path: Path) -> None:
+    file = tmp_path / "turns"
+    backlog = scene.engine.submit_many([bounded_app.by_turns.bind("many", number) for number in range(BACKLOG)])
+    few = scene.engine.submit_many([bounded_app.by_turns.bind("few", number) for number in range(FEW)])
+    environment = {bounded_app.FILE: str(file)}
+    nodes = [scene.start("bounded_app", environment=environment, workers=2) for _ in range(2)]
+    until(lambda: len(lines(file)) >= BACKLOG // 10)
+    nodes[0].kill()
+    assert [handle.result(timeout=60) for handle in few] == list(range(FEW))
+    assert [handle.result(timeout=60) for handle in backlog] == list(range(BACKLOG))
+    first_starts = list(dict.fromkeys(lines(file)))
+    assert len(first_starts) == BACKLOG + FEW
+    places = [place for place, (tenant, _) in enumerate(first_starts) if tenant == "few"]
+    assert places[-1] < BACKLOG // 2
+    assert scene.engine.audit() == []

@@ -25,6 +25,7 @@ from tests.stores.store_values import NOW, SECOND, WORKFLOW, register
 
 RATE_COUNT, RATE_BURST = 20, 3
 LIMITS = [
+    LimitSpec("by_turns", "fair", 8),
     LimitSpec("concurrency", "one", 1),
     LimitSpec("concurrency", "three", 3),
     LimitSpec("concurrency", "two", 2),

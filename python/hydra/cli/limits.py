@@ -10,6 +10,7 @@ import click
 from hydra.cli.options import DURATION, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.limit_orders import Limit, LimitKey
+from hydra.limits import FAIR
 
 
 @click.group("limits", invoke_without_command=True)
@@ -37,13 +38,17 @@ def limits(ctx: click.Context, db: str | None, namespace: str | None, as_json: b
 @database_options
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace: str | None) -> None:
-    """Show the keys of limit NAME: how many hold a place of each (of a rate: when its next token is due), and how
-    many wait."""
+    """Show the keys of limit NAME: how many hold a place of each (of a rate: when its next token is due; of a Fair:
+    its weight), and how many wait."""
     with engine_of(ctx, db, namespace) as engine:
         found = engine.limit_keys(name)
         is_rate = any(one.name == name and one.per is not None for one in engine.limits())
     if as_json:
         print_json(found)
+        return
+    if any(one.weight is not None for one in found):
+        shown = [(one.value, one.waiting, f"{one.weight:g}", f"{one.code_weight:g}") for one in found]
+        print_table(("key", "waiting", "weight", "the code says"), shown, empty="no keys yet")
         return
     if is_rate:
         print_table(("key", "waiting", "next token"), [_rate_row(one) for one in found], empty="no keys yet")
@@ -56,6 +61,9 @@ def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace
 @click.option("--max", "count", type=int, help="How many at once; of a rate, how many in each `--per`.")
 @click.option("--per", type=DURATION, help="Of a rate: in how long, such as 1s.")
 @click.option("--burst", type=int, help="Of a rate: how many may begin at once after a lull.")
+@click.option("--max-pending", type=int, help="Of a Fair: how many of a value may wait for their turn.")
+@click.option("--key", "value", help="Of a Fair: the value that gets other turns.")
+@click.option("--weight", type=float, help="Of a Fair: how many turns `--key` gets beside others.")
 @database_options
 @click.pass_context
 def set_numbers(
@@ -64,12 +72,22 @@ def set_numbers(
     count: int | None,
     per: timedelta | None,
     burst: int | None,
+    max_pending: int | None,
+    value: str | None,
+    weight: float | None,
     db: str | None,
     namespace: str | None,
 ) -> None:
     """Have other numbers hold for limit NAME, whatever the code says, until it is reset."""
+    if (value is None) != (weight is None):
+        raise click.UsageError("a weight is that of a key's value; give both `--key` and `--weight`")
+    if value is not None and any(each is not None for each in (count, per, burst, max_pending)):
+        raise click.UsageError("a weight is changed alone; give `--key` and `--weight` without other numbers")
     with engine_of(ctx, db, namespace) as engine:
-        engine.set_limit(name, count, per=per, burst=burst)
+        if value is not None:
+            engine.set_weight(name, value, weight)
+            return
+        engine.set_limit(name, count, per=per, burst=burst, max_pending=max_pending)
 
 
 @limits.command()
@@ -77,7 +95,7 @@ def set_numbers(
 @database_options
 @click.pass_context
 def reset(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
-    """Have the code's numbers hold for limit NAME again."""
+    """Have the code's numbers, or weights, hold for limit NAME again."""
     with engine_of(ctx, db, namespace) as engine:
         engine.reset_limit(name)
 
@@ -89,11 +107,19 @@ def _rate_row(key: LimitKey) -> tuple[str, int, str | datetime | None]:
 
 
 def _numbers(limit: Limit) -> str:
-    return _text(limit.count, limit.per, limit.burst)
+    return _turns(limit.max_pending) if limit.kind == FAIR else _text(limit.count, limit.per, limit.burst)
 
 
 def _code(limit: Limit) -> str:
-    return _text(limit.code_count, limit.code_per, limit.code_burst)
+    return (
+        _turns(limit.code_max_pending)
+        if limit.kind == FAIR
+        else _text(limit.code_count, limit.code_per, limit.code_burst)
+    )
+
+
+def _turns(max_pending: int | None) -> str:
+    return "turns by weight" if max_pending is None else f"turns by weight, {max_pending} pending"
 
 
 def _text(count: int, per: float | None, burst: int | None) -> str:

@@ -210,9 +210,14 @@ class AsyncEngine:
         *,
         per: timedelta | float | None = None,
         burst: int | None = None,
+        max_pending: int | None = None,
     ) -> None:
         """Have other numbers hold than the code's; see `Engine.set_limit`."""
-        await self._run(partial(self.engine.set_limit, name, count, per=per, burst=burst))
+        await self._run(partial(self.engine.set_limit, name, count, per=per, burst=burst, max_pending=max_pending))
+
+    async def set_weight(self, name: str, value: str, weight: float | None) -> None:
+        """Have a value of a `Fair` get more or fewer turns; see `Engine.set_weight`."""
+        await self._run(partial(self.engine.set_weight, name, value, weight))
 
     async def reset_limit(self, name: str) -> None:
         """Have the code's numbers hold again; see `Engine.reset_limit`."""

@@ -29,6 +29,7 @@ from hydra.client.pause_orders import PauseView, pause_view
 from hydra.client.schedule_orders import Schedule, schedule_view
 from hydra.client.session import EngineSession
 from hydra.client.submissions import (
+    KeyDepths,
     QueueDepth,
     SubmitOptions,
     accepted_id,
@@ -108,6 +109,7 @@ class Engine:
         self._migrate = migrate
         self._max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
         self._timeout_seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
+        self._key_depths = KeyDepths()
         self._depth = None if max_pending is None else QueueDepth(config.count_of(max_pending, "`max_pending`"))
         self._opening = threading.Lock()
         self._session: EngineSession | None = None
@@ -154,7 +156,7 @@ class Engine:
             KeyTaken: `key_reuse` lets nobody use it again, or what had it was purged. (Keys outlive a purge.)
             PayloadError: the arguments do not fit the workflow, or cannot be encoded; PayloadTooLarge: they are too
                 large.
-            QueueFull: `max_pending` is reached.
+            QueueFull: `max_pending` is reached, of the engine or of a `hydra.Fair`.
             StoreUnavailable: the database did not answer; with `outcome="unknown"` it may have happened. Repeat it.
         """
         submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse)
@@ -224,7 +226,7 @@ class Engine:
             end = start + SUBMIT_CHUNK_SIZE
             part = None if keys is None else keys[start:end]
             submissions = prepare_many(bounds[start:end], request, part, session.signatures, self._max_payload_bytes)
-            self._require_room(session, len(submissions))
+            self._require_room(session, submissions)
             answers = readmitted(bounds[start:end], session.submit_many(submissions))
             handles += self._handles(submissions, answers)
             refused += [(s, answer) for s, answer in zip(submissions, answers, strict=True) if is_refused(s, answer)]
@@ -285,7 +287,7 @@ class Engine:
             submission = prepare(input, PLAIN, key, None, session.signatures, self._max_payload_bytes)
         if refuse is not None:
             refuse(snapshot, submission.input, list(records[:count]))
-        self._require_room(session, 1)
+        self._require_room(session, [submission])
         return self.accept(submission, session.fork(prepare_fork(snapshot, submission, count, from_step)))
 
     def get(self, id: str) -> Handle[Any]:
@@ -537,6 +539,7 @@ class Engine:
         *,
         per: timedelta | float | None = None,
         burst: int | None = None,
+        max_pending: int | None = None,
     ) -> None:
         """Have other numbers hold than the code's, at once and over restarts and deploys, until `reset_limit`.
 
@@ -549,15 +552,33 @@ class Engine:
             count: how many at once; of a rate, how many in each `per`.
             per: of a rate: seconds, or a timedelta.
             burst: of a rate: how many may begin at once after a lull.
+            max_pending: of a `Fair`: how many of a value may wait for their turn.
 
         Raises:
             NotFound: no node has registered a limit of that name.
             ConfigError: for numbers that cannot be.
         """
-        limit_orders.change(self.session(), name, count, per, burst)
+        limit_orders.change(self.session(), name, count, per, burst, max_pending)
+
+    def set_weight(self, name: str, value: str, weight: float | None) -> None:
+        """Have a value of a `Fair` get more or fewer turns than the code says, from its next turn on and over restarts
+        and deploys, until `reset_limit`.
+
+            engine.set_weight("bill.tenant.fair", "acme", 3)
+
+        Args:
+            name: of the limit, as `limits` has it.
+            value: of the key, as `limit_keys` has it.
+            weight: 0.01 to 100; None: the code's.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+            ConfigError: for a limit that is no `Fair`, or a weight that cannot be.
+        """
+        limit_orders.change_weight(self.session(), name, value, weight)
 
     def reset_limit(self, name: str) -> None:
-        """Have the code's numbers hold again.
+        """Have the code's numbers, or weights, hold again.
 
         Raises:
             NotFound: no node has registered a limit of that name.
@@ -656,7 +677,7 @@ class Engine:
         if delay is not None or run_at is not None or priority or tags is not None or key_reuse != KeyReuse.FIRST:
             request = check_request(delay, run_at, priority, tags, session.now(), key_reuse)
         submission = prepare(bound, request, key, id, session.signatures, self._max_payload_bytes)
-        self._require_room(session, 1)
+        self._require_room(session, [submission])
         return submission
 
     def accept(self, submission: Submission, answer: Submitted, bound: BoundWorkflow[Any] | None = None) -> Handle[Any]:
@@ -736,9 +757,10 @@ class Engine:
             check_bound(bound)
         session.signatures.check([bound for bound in bounds if bound.workflow is None])
 
-    def _require_room(self, session: EngineSession, count: int) -> None:
+    def _require_room(self, session: EngineSession, submissions: Sequence[Submission]) -> None:
         if self._depth is not None:
-            self._depth.require_room(session.store, count)
+            self._depth.require_room(session.store, len(submissions))
+        self._key_depths.require_room(session.store, submissions)
 
     def _open(self) -> EngineSession:
         with self._opening:

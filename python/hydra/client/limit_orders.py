@@ -11,9 +11,21 @@ from hydra.client.session import EngineSession
 from hydra.client.views import to_optional_datetime
 from hydra.config import count_of
 from hydra.errors import ConfigError, NotFound
-from hydra.limits import CONCURRENCY, MAX_COUNT, RATE, check_rate, split_key
+from hydra.limits import (
+    CONCURRENCY,
+    FAIR,
+    MAX_COUNT,
+    RATE,
+    WEIGHT_UNIT,
+    check_max_pending,
+    check_rate,
+    check_value,
+    check_weight,
+    keys_of_limit,
+    split_key,
+)
 from hydra.stores.admission import Bound, effective
-from hydra.stores.limit_states import LimitState, LimitUse
+from hydra.stores.limit_states import LimitState, LimitUse, Weight
 
 SHOWN_KEYS = 100
 COUNTED_WAITING = 10_000  # of each key; counted no further
@@ -23,17 +35,23 @@ class LimitKey(msgspec.Struct, frozen=True):
     """One value of a limit's key. `held` have a place; of those that wait at most 10,000 are counted.
 
     A rate has no places: there `held` is None, and `next_at` is when its next token is due, while somebody waits for
-    it; an instant that has passed: at any moment.
+    it; an instant that has passed: at any moment. Of a `Fair`, `held` were given their turn and have not begun, and
+    `weight` says how many turns the value gets; `code_weight` is the code's.
     """
 
     value: str
     held: int | None
     waiting: int
     next_at: datetime | None = None
+    weight: float | None = None
+    code_weight: float | None = None
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """A limit as it holds now. `kind` is "concurrency" or "rate"; `per` (in seconds) and `burst` are a rate's.
+    """A limit as it holds now. `kind` is "concurrency", "rate" or "by_turns".
+
+    `per` (in seconds) and `burst` are a rate's. "by_turns" is a `Fair`: its `count` is how many of a value are given
+    their turn ahead, of each value `max_pending` may wait for it, and `limit_keys` has the weights.
 
     `is_set`: an operator's numbers hold in place of the code's, which are `code_count`, `code_per` and `code_burst`.
     """
@@ -47,6 +65,8 @@ class Limit(msgspec.Struct, frozen=True):
     code_count: int
     code_per: float | None
     code_burst: int | None
+    max_pending: int | None = None
+    code_max_pending: int | None = None
 
 
 def limit_view(state: LimitState) -> Limit:
@@ -58,12 +78,15 @@ def limit_view(state: LimitState) -> Limit:
         return bound.count, bound.per_us / 1e6 if is_rate else None, bound.burst if is_rate else None
 
     is_set = any(each is not None for each in (state.set_count, state.set_per_us, state.set_burst))
-    return Limit(state.name, state.kind, *shown(now), is_set, *shown(Bound(*numbers)))
+    found = Limit(state.name, state.kind, *shown(now), is_set, *shown(Bound(*numbers)))
+    if state.kind != FAIR:
+        return found
+    return msgspec.structs.replace(found, max_pending=now.per_us or None, code_max_pending=state.per_us or None)
 
 
 def key_view(use: LimitUse) -> LimitKey:
     kind, _, value = split_key(use.key)
-    if kind == CONCURRENCY:
+    if kind in (CONCURRENCY, FAIR):
         return LimitKey(value, use.held_count, use.waiting_count)
     next_at = use.look_at if use.waiting_count else None
     return LimitKey(value, None, use.waiting_count, to_optional_datetime(next_at))
@@ -71,14 +94,28 @@ def key_view(use: LimitUse) -> LimitKey:
 
 def read_keys(session: EngineSession, name: str) -> list[LimitKey]:
     found = find(session, name)
-    return [key_view(use) for use in session.store.limit_use(found.kind, name, SHOWN_KEYS, COUNTED_WAITING)]
+    keys = [key_view(use) for use in session.store.limit_use(found.kind, name, SHOWN_KEYS, COUNTED_WAITING)]
+    return keys if found.kind != FAIR else _with_weights(keys, session.store.weights(name))
 
 
 def change(
-    session: EngineSession, name: str, count: int | None, per: timedelta | float | None, burst: int | None
+    session: EngineSession,
+    name: str,
+    count: int | None,
+    per: timedelta | float | None,
+    burst: int | None,
+    max_pending: int | None,
 ) -> None:
     """What is not given stays as it is now."""
     found = find(session, name)
+    if found.kind == FAIR:
+        if max_pending is not None and count is None and per is None and burst is None:
+            _write(session, found, (None, check_max_pending(max_pending), None))
+            return
+        message = f"limit `{name}` gives turns and has no numbers but `max_pending` and the weights of its values"
+        raise ConfigError(f"{message}; `hydra limits set {name} --key VALUE --weight W` changes one")
+    if max_pending is not None:
+        raise ConfigError(f"limit `{name}` is no `hydra.Fair`, and has no `max_pending`; give other numbers")
     if count is None and per is None and burst is None:
         raise ConfigError(f"nothing is to change of limit `{name}`; give a count, or of a rate `per` or `burst`")
     if found.kind == CONCURRENCY and (per is not None or burst is not None):
@@ -97,8 +134,25 @@ def change(
     _write(session, found, (new_count, per_us, new_burst))
 
 
+def change_weight(session: EngineSession, name: str, value: str, weight: float | None) -> None:
+    """None: the code's holds again."""
+    found = find(session, name)
+    if found.kind != FAIR:
+        raise ConfigError(f"limit `{name}` is no `hydra.Fair`, and its values have no weights; give other numbers")
+    thousandths = None if weight is None else check_weight(weight, value)
+    key = keys_of_limit(FAIR, name)[0] + check_value(value)
+    session.run_again(lambda: session.store.set_weight(key, thousandths, session.now()))
+
+
 def reset(session: EngineSession, name: str) -> None:
-    _write(session, find(session, name), (None, None, None))
+    found = find(session, name)
+    _write(session, found, (None, None, None))
+    if found.kind != FAIR:
+        return
+    for each in session.store.weights(name):
+        if each.set_weight is not None:
+            key = each.key
+            session.run_again(lambda key=key: session.store.set_weight(key, None, session.now()))  # type: ignore[misc]
 
 
 def find(session: EngineSession, name: str) -> LimitState:
@@ -107,6 +161,18 @@ def find(session: EngineSession, name: str) -> LimitState:
         if state.name == name:
             return state
     raise NotFound(f"no limit is named `{name}` in this namespace; {_known(limits)}")
+
+
+def _with_weights(keys: Sequence[LimitKey], weights: Sequence[Weight]) -> list[LimitKey]:
+    """Also values of which nothing was submitted yet."""
+    shown = {key.value: msgspec.structs.replace(key, weight=1.0, code_weight=1.0) for key in keys}
+    for each in weights:
+        value = split_key(each.key)[2]
+        known = shown.get(value, LimitKey(value, 0, 0))
+        code = (each.weight or WEIGHT_UNIT) / WEIGHT_UNIT
+        holds = code if each.set_weight is None else each.set_weight / WEIGHT_UNIT
+        shown[value] = msgspec.structs.replace(known, weight=holds, code_weight=code)
+    return sorted(shown.values(), key=lambda key: key.value)
 
 
 def _known(limits: Sequence[LimitState]) -> str:

@@ -6,7 +6,8 @@ Refuses here what no database shall see. Reads no database but for the queue's d
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,9 +23,12 @@ from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken, PayloadErro
 from hydra.execution import KeyReuse, Submission, Submitted, is_refused
 from hydra.inputs import encode_all_bound, encode_bound
 from hydra.keys import check_key, check_key_reuse, is_id, is_unicode
+from hydra.limits import FAIR, is_of_turns, shown_key, split_key
 from hydra.stores.store import Store
 
 DEPTH_AGE_NS = 250_000_000  # how old the known queue depth may be when `max_pending` is checked
+LIMITS_AGE_NS = 1_000_000_000  # how old a copy of the limits may be then
+MAX_KNOWN_DEPTHS = 10_000  # keys whose depth is remembered
 DEPTH_SHARE = 0.1  # of the time, at most, goes to reading it
 MAX_TAG_COUNT = 50
 MAX_TAG_LENGTH = 500
@@ -180,15 +184,47 @@ class QueueDepth:
 
     def require_room(self, store: Store, count: int) -> None:
         with self._lock:
-            if (began_ns := boottime_ns()) >= self._stale_at_ns:
-                self._count = store.pending_count(self._max_pending)
-                ended_ns = boottime_ns()
-                self._stale_at_ns = ended_ns + max(DEPTH_AGE_NS, round((ended_ns - began_ns) / DEPTH_SHARE))
-            if self._count + count > self._max_pending:
-                asked = f"{count} more" if count > 1 else "one more"
-                limit = f"the limit is {self._max_pending}"
-                raise QueueFull(f"{self._count} executions are pending and {limit}; submit {asked} later")
-            self._count += count
+            self.take(store.pending_count, count, self._max_pending)
+
+    def take(self, read: Callable[[int], int], count: int, most: int, of: str = "") -> None:
+        if (began_ns := boottime_ns()) >= self._stale_at_ns:
+            self._count = read(most)
+            ended_ns = boottime_ns()
+            self._stale_at_ns = ended_ns + max(DEPTH_AGE_NS, round((ended_ns - began_ns) / DEPTH_SHARE))
+        if self._count + count > most:
+            asked = f"{count} more" if count > 1 else "one more"
+            raise QueueFull(f"{self._count} executions{of} are pending and the limit is {most}; submit {asked} later")
+        self._count += count
+
+
+class KeyDepths:
+    """The same for each value of a `hydra.Fair`: how many wait for their turn, against what the database says of it."""
+
+    def __init__(self) -> None:
+        self._depths: dict[str, QueueDepth] = {}
+        self._most: dict[str, int] = {}  # of each limit that has one
+        self._stale_at_ns = 0
+        self._lock = threading.Lock()
+
+    def require_room(self, store: Store, submissions: Sequence[Submission]) -> None:
+        keys = Counter(s.limit_keys[0] for s in submissions if s.limit_keys and is_of_turns(s.limit_keys[0]))
+        if not keys:
+            return
+        with self._lock:
+            if boottime_ns() >= self._stale_at_ns:
+                limits = [each for each in store.limits() if each.kind == FAIR]
+                self._most = {each.name: each.per_us if each.set_per_us is None else each.set_per_us for each in limits}
+                self._stale_at_ns = boottime_ns() + LIMITS_AGE_NS
+            for key, count in keys.items():
+                if most := self._most.get(split_key(key)[1], 0):
+                    self._require(store, key, count, most)
+
+    def _require(self, store: Store, key: str, count: int, most: int) -> None:
+        depth = self._depths.pop(key, None) or QueueDepth(most)
+        self._depths[key] = depth  # the last ones asked for are last
+        if len(self._depths) > MAX_KNOWN_DEPTHS:
+            del self._depths[next(iter(self._depths))]
+        depth.take(lambda limit: store.waiting_count(key, limit), count, most, f" of `{shown_key(key)}`")
 
 
 def check_bound(bound: object) -> None:

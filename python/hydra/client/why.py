@@ -13,7 +13,7 @@ import msgspec
 from hydra.client.awaited import CALLBACK, awaited_of
 from hydra.client.views import error_line, to_datetime
 from hydra.execution import EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
-from hydra.limits import RATE, shown_key, split_key
+from hydra.limits import FAIR, RATE, shown_key, split_key
 from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import Pause, PauseKind
@@ -71,6 +71,8 @@ def read_facts(store: Store, snapshot: Snapshot) -> Facts:
     if snapshot.gate is None:
         return facts
     use = store.key_use(snapshot.gate, MAX_HOLDERS)
+    if split_key(snapshot.gate)[0] == FAIR:
+        return facts
     if split_key(snapshot.gate)[0] == RATE:
         return msgspec.structs.replace(facts, token_at=use.look_at)
     holders = [facts_of(each) for each in store.get(use.holders) if each is not None]
@@ -250,6 +252,9 @@ def limited(facts: Facts) -> str | None:
         is_later = facts.token_at is not None and facts.token_at > facts.now
         when = f"is due at {_time(facts.token_at)}" if is_later else "may be there at any moment"
         return f"it waits for a token of the rate `{shown_key(gate)}`, whose next one {when}; {order}"
+    if kind == FAIR:
+        order = f"`hydra limits show {name}` says how many wait, and with which weight"
+        return f"it waits for its turn beside the other values of `{shown_key(gate)}`; {order}"
     waits = f"it waits for its place at the limit `{shown_key(gate)}`"
     for holder in facts.holders:
         stuck = _stuck(holder)

@@ -33,6 +33,7 @@ from hydra.dispatch.failover import CAUSE, MAX_PARK, REASON, REASON_PAYLOAD, has
 from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
 from hydra.execution import FINAL, Ending, NodeInfo, NodeRef, Snapshot, Status
 from hydra.frames import Committed, FromWorker
+from hydra.limits import FAIR
 from hydra.node.damaged_rows import read_back
 from hydra.node.outcome_log import tell_found
 from hydra.node.requests import Report, Settle, SettleFailed
@@ -107,6 +108,11 @@ class Membership:
     def has_limits(self) -> bool:
         """Whether an end of one of its executions may let another begin."""
         return any(workflow.limits for workflow in self.workflows)
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether a claim of one of its executions may let another have its turn."""
+        return any(limit.kind == FAIR for workflow in self.workflows for limit in workflow.limits)
 
     def register_workflows(self, workflows: list[WorkflowInfo]) -> bool:
         """Whether the database knows them; where nobody is registered, the next registration brings them."""

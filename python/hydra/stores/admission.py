@@ -9,18 +9,23 @@ A slot is a row that says who holds it. It counts while its execution runs, may 
 ends, sleeps or is parked has given it back by doing so, and no other statement has to. What does not count any more is
 deleted by the next look at the key.
 
+A Fair's slot is one that was let go and has not begun; `turns` says when its turn is. Whatever else it waits for then
+is ordered by that instant alone, until a claim gives it back its own.
+
 Tokens are those of GCRA, charged when an execution is claimed. Until then they are reserved, as if it began at each
 look: so however late it begins, no span of time sees more than its share of the rate and the burst.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from hydra.execution import Status
-from hydra.limits import RATE, interval_us, split_key
+from hydra.limits import FAIR, RATE, WEIGHT_UNIT, interval_us, split_key, virtual_time_key
+from hydra.stores.turns import Turns, VirtualTime, window
 
 NEVER = (1 << 63) - 1  # the timer of what a limit holds back: no clock makes it due
 LOOK_AHEAD = 64  # past those who may begin by a rate, in case some lack another
@@ -46,13 +51,16 @@ class Slot(msgspec.Struct, array_like=True, frozen=True):
     wake_at: int | None
     gate: str | None
     claimed_at: int | None
+    bound: int = 0  # of a Fair: when its turn starts; 0 once it waits again
 
     def is_ready(self) -> bool:
         """It may run, and nobody has claimed it."""
         return self.status == Status.PENDING and self.wake_at is None
 
     def is_held(self, key: str) -> bool:
-        if self.status == Status.RUNNING or self.is_ready():
+        if self.status == Status.RUNNING:
+            return split_key(key)[0] != FAIR
+        if self.is_ready():
             return True
         waits_later = self.gate is not None and key < self.gate  # guard R29: a slot is held while waiting further on
         return self.status == Status.PENDING and self.wake_at == NEVER and waits_later
@@ -76,6 +84,20 @@ class KeyState(msgspec.Struct):
     slots: list[Slot] = []
     queue: list[Waiting] = []  # the first of it
     is_all: bool = True  # the queue is no longer than that
+    elders: list[Waiting] = []  # of a Fair: who waits longest, whatever its priority
+    weight: int = WEIGHT_UNIT  # of a Fair's value
+    is_busy: bool = True  # of a virtual time: something was let go and has not begun
+
+    @property
+    def is_fair(self) -> bool:
+        return split_key(self.key)[0] == FAIR
+
+    def held_count(self) -> int:
+        return sum(slot.is_held(self.key) for slot in self.slots)
+
+    def begun(self) -> list[Slot]:
+        """Of a Fair: whose turn was used since the look before."""
+        return [slot for slot in self.slots if slot.bound and slot.claimed_at and not slot.is_held(self.key)]
 
     @property
     def is_rate(self) -> bool:
@@ -90,6 +112,7 @@ class Moves(msgspec.Struct):
     taken: list[tuple[str, str, int]] = []  # key, execution, and how many might hold one
     dropped: list[tuple[str, str]] = []  # key, execution
     clocks: list[tuple[str, int, int | None]] = []  # key, its `due_at` and `look_at`
+    turns: list[tuple[str, int]] = []  # execution, and since when it is due by its turn; its priority counts no more
     calls: set[str] = set()  # keys to look at again as soon as this is written
     looks: dict[str, int] = {}
 
@@ -105,8 +128,9 @@ def room_of(state: KeyState, now: int) -> int:
     if state.is_rate:
         rate = _Rate(state, now)
         return rate.room() + LOOK_AHEAD if rate.room() else LOOK_AHEAD
-    free = state.bound.count - sum(slot.is_held(state.key) for slot in state.slots)
-    return 0 if free <= 0 else free + (SPARE if state.bound.count > 1 else 0)
+    most = window(len(state.begun())) if state.is_fair else state.bound.count
+    free = most - state.held_count()
+    return 0 if free <= 0 else free + (SPARE if most > 1 else 0)
 
 
 def keys_beside(states: Collection[KeyState]) -> set[str]:
@@ -122,22 +146,79 @@ def admit(states: Mapping[str, KeyState], beside: Mapping[str, KeyState], now: i
     rates = {state.key: _Rate(state, now) for state in (*states.values(), *beside.values()) if state.is_rate}
     for rate in rates.values():
         moves.dropped += [(rate.key, slot.execution_id) for slot in rate.settled]
+    times = _virtual_times(states, now)
+    due_ats = {key: time.at_ns for key, time in times.items() if key in states}
     for key in sorted(states):
         state = states[key]
         if state.bound is None:
             continue  # whoever registers the limit calls
         if state.is_rate:
             _let_begin(state, rates, moves, now)
+        elif state.is_fair:
+            due_ats[key] = _give_turns(state, times[virtual_time_key(key)], moves, now)
         else:
             _give_slots(state, moves, now)
     for state in (*states.values(), *beside.values()):
-        due_at = rates[state.key].due_at if state.key in rates else state.due_at
+        due_at = rates[state.key].due_at if state.key in rates else due_ats.get(state.key, state.due_at)
         look_at = moves.looks.get(state.key)
         if state.key in beside and state.look_at is not None:  # its queue was not read
             look_at = min(state.look_at, state.look_at if look_at is None else look_at)
         if (due_at, look_at) != (state.due_at, state.look_at):
             moves.clocks.append((state.key, due_at, look_at))
     return moves
+
+
+def virtual_times_behind(states: Mapping[str, KeyState], now: int) -> list[str]:
+    """The Fairs whose virtual time may be that of an idle key: whether it is, is to be read."""
+    return sorted(key for key, time in _virtual_times(states, now).items() if time.is_behind())
+
+
+def _virtual_times(states: Mapping[str, KeyState], now: int) -> dict[str, VirtualTime]:
+    """Of each Fair here, after the turns that were used."""
+    times: dict[str, VirtualTime] = {}
+    for state in states.values():
+        if state.is_fair:
+            key = virtual_time_key(state.key)
+            if key not in times:
+                known = states.get(key)
+                times[key] = VirtualTime(0 if known is None else known.due_at, now)
+            for slot in state.begun():
+                times[key].used(slot.bound)
+    for key, time in times.items():
+        if key in states and not states[key].is_busy:
+            time.skip_idle_time()
+    return times
+
+
+def _give_turns(state: KeyState, time: VirtualTime, moves: Moves, now: int) -> int:
+    """When the value's last turn finishes."""
+    assert state.bound is not None
+    moves.dropped += [(state.key, slot.execution_id) for slot in state.slots if not slot.is_held(state.key)]
+    free = window(len(state.begun())) - state.held_count()  # guard R29: a few of a value are let go before they begin
+    turns = Turns(state.due_at, state.weight, time)
+    urgent = deque(each for each in state.queue if each.is_free)
+    eldest = deque(each for each in state.elders if each.is_free)
+    if free > 0 and len(urgent) < len(state.queue):
+        moves.look(state.key, now + BUSY_US)
+    given: set[str] = set()
+    while free > 0 and (urgent or eldest):
+        waiting = (eldest if eldest and (turns.is_eldests() or not urgent) else urgent).popleft()
+        if waiting.execution_id in given:
+            continue
+        free -= 1
+        given.add(waiting.execution_id)
+        start_ns = turns.take()
+        moves.taken.append((state.key, waiting.execution_id, start_ns))
+        moves.turns.append((waiting.execution_id, start_ns // 1000))
+        later = [key for key in waiting.keys if key > state.key]
+        if later:
+            moves.gates.append((waiting.execution_id, later[0]))
+            moves.calls.add(later[0])
+        else:
+            moves.ready.append((waiting.execution_id, waiting.keys[0]))
+    if free > 0 and not state.is_all:
+        moves.calls.add(state.key)
+    return turns.finish_ns
 
 
 def _give_slots(state: KeyState, moves: Moves, now: int) -> None:

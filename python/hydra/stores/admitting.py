@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from hydra.limits import split_key
-from hydra.stores.admission import Bound, KeyState, Moves, Slot, Waiting, admit, effective, keys_beside, most_moved
+from hydra.limits import FAIR, split_key, virtual_time_key
+from hydra.stores.admission import (
+    Bound,
+    KeyState,
+    Moves,
+    Slot,
+    Waiting,
+    admit,
+    effective,
+    keys_beside,
+    most_moved,
+    virtual_times_behind,
+)
+from hydra.stores.turns import elder_count
 
 MAX_KEYS = 200  # looked at in one transaction
 MAX_CALLS = 2000  # answered by it: one look at a key answers all that came for it
@@ -38,6 +50,18 @@ class Tables(Protocol):
         """The first so many of each."""
         ...
 
+    def elders(self, rooms: Mapping[str, int]) -> Iterable[tuple[str, Waiting]]:
+        """The first so many of each by when they became due, whatever their priority."""
+        ...
+
+    def weights(self, keys: Sequence[str]) -> Iterable[tuple[str, int | None, int | None]]:
+        """Of Fairs: key, its weight by the code, and an operator's, in thousandths."""
+        ...
+
+    def is_busy(self, key: str) -> bool:
+        """Whether anything of the Fair with this virtual time was let go and has not begun."""
+        ...
+
     def write(self, moves: Moves) -> None: ...
 
 
@@ -46,7 +70,8 @@ def admit_called(tables: Tables, now: int) -> int:
     called = tables.take_calls(now, MAX_KEYS)
     if not called:
         return 0
-    locked = tables.lock_keys(sorted(called), is_waiting=True)
+    fair = [key for key in called if split_key(key)[0] == FAIR]
+    locked = tables.lock_keys(sorted({*called, *map(virtual_time_key, fair)}), is_waiting=True)
     bounds: dict[tuple[str, str], Bound] = {}
     states = _read(tables, locked, bounds)
     rooms = most_moved(list(states.values()), MAX_MOVES, now)
@@ -56,12 +81,24 @@ def admit_called(tables: Tables, now: int) -> int:
             state.queue.append(waiting)
         else:
             state.is_all = False
+    if fair:
+        _read_turns(tables, states, {key: rooms[key] for key in fair if rooms.get(key)}, now)
     beside = sorted(keys_beside(states.values()))
     others = _read(tables, tables.lock_keys(beside, is_waiting=False), bounds) if beside else {}
     moves = admit(states, others, now)
     moves.calls |= called - set(states)  # a key that was purged in between
     tables.write(moves)
     return len(moves.ready) + len(moves.gates)
+
+
+def _read_turns(tables: Tables, states: Mapping[str, KeyState], rooms: Mapping[str, int], now: int) -> None:
+    for key, weight, set_weight in tables.weights(sorted(rooms)):
+        states[key].weight = set_weight or weight or states[key].weight
+    for key, waiting in tables.elders({key: elder_count(room) for key, room in rooms.items()}):
+        states[key].elders.append(waiting)
+    for key in virtual_times_behind(states, now):
+        if key in states:
+            states[key].is_busy = tables.is_busy(key)
 
 
 def first_keys(calls: Iterable[tuple[int, str]], limit: int) -> tuple[list[int], set[str]]:

@@ -29,6 +29,14 @@ class LimitUse(msgspec.Struct, frozen=True):
     look_at: int | None = None
 
 
+class Weight(msgspec.Struct, frozen=True):
+    """Of one value of a Fair, in thousandths: by the code, and an operator's in its place."""
+
+    key: str
+    weight: int | None
+    set_weight: int | None
+
+
 class KeyUse(msgspec.Struct, frozen=True):
     """One key of a limit: who holds a place, first those that do not run; and when it is looked at next, which for a
     rate is when its next token is due."""

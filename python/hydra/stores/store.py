@@ -39,7 +39,7 @@ from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rescheduling import Reschedule, Rescheduled
@@ -195,6 +195,18 @@ class Store(Protocol):
     def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
         """An operator's count, span and burst, in place of the code's; None: the code's. False where there is none of
         that name."""
+        ...
+
+    def waiting_count(self, key: str, limit: int) -> int:
+        """How many executions wait at a key of a limit; counted no further than `limit`."""
+        ...
+
+    def weights(self, name: str) -> builtins.list[Weight]:
+        """Of every value of a Fair that has one by the code, or by an operator."""
+        ...
+
+    def set_weight(self, key: str, weight: int | None, now: int) -> None:
+        """An operator's weight of a key of a Fair, in thousandths; None: the code's holds again."""
         ...
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:

@@ -39,7 +39,9 @@ def reschedule(transaction: WriteTransaction, order: Reschedule, now: int) -> Re
     execution, status = found[0], Status(found[0].status)
     if any(act.id == order.act.id for act in to_acts(transaction.select("acts", id=id_literal(order.id)))):
         return Rescheduled(status, True)
-    before = Place(execution.priority, execution.run_at, execution.wake_at or None, execution.timeout_at or None)
+    priority = execution.priority if execution.own_priority is None else execution.own_priority
+    run_at = execution.own_run_at or execution.run_at
+    before = Place(priority, run_at, execution.wake_at or None, execution.timeout_at or None)
     timeout_us = execution.timeout_us or max(0, execution.timeout_at - execution.submitted_at)
     after = move(order, status, before, execution.attention, execution.epoch, timeout_us, now)
     if after is None:
@@ -56,7 +58,7 @@ def _move(transaction: WriteTransaction, execution: Locked, after: Place) -> Non
     values = {"priority": after.priority, "run_at": after.run_at, "timeout_at": after.timeout_at or 0}
     transaction.queue("reschedule", id=id_literal(execution.id), wake_at=after.wake_at or 0, **values)
     keep_deadlines(transaction, [(after.timeout_at or 0, execution.id)])
-    moved = msgspec.structs.replace(execution, priority=after.priority, run_at=after.run_at)
+    moved = msgspec.structs.replace(execution, priority=after.priority, run_at=after.run_at, own_priority=None)
     was_held_up = bool(execution.wake_at)
     if after.wake_at == NEVER:
         enter_gated(transaction, [(moved, execution.gate.decode(), after.run_at)])

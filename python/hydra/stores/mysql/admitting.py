@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from hydra.execution import Status
-from hydra.limits import LimitSpec, keys_of_limit
+from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import NEVER, Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
 from hydra.stores.limit_states import LimitUse
@@ -54,20 +56,32 @@ class Keys:
     def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
         rows = self._transaction.select("slots", keys=", ".join(literal(key) for key in keys))
         return [
-            (key.decode(), id_text(id), status, wake_at or None, gate.decode() if gate else None, claimed_at or None)
-            for key, id, status, wake_at, gate, claimed_at in rows
+            (key.decode(), id_text(id), status, wake_at or None, gate.decode() if gate else None, at or None, bound)
+            for key, id, status, wake_at, gate, at, bound in rows
         ]
 
     def queues(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        return self._first("gate_queue", rooms)
+
+    def elders(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        return self._first("gate_elders", rooms)
+
+    def weights(self, keys: Sequence[str]) -> Iterable[tuple[str, int | None, int | None]]:
+        rows = self._transaction.select("weights", keys=", ".join(map(literal, keys))) if keys else ()
+        return [(key.decode(), weight, set_weight) for key, weight, set_weight in rows]
+
+    def is_busy(self, key: str) -> bool:
+        first, last = map(literal, keys_of_limit(FAIR, split_key(key)[1]))
+        return bool(self._transaction.select("is_busy", first=first, last=last)[0][0])
+
+    def _first(self, name: str, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
         if not rooms:
             return
-        selects = [
-            self._transaction.render("gate_queue", key=literal(key), room=room) for key, room in sorted(rooms.items())
-        ]
+        selects = [self._transaction.render(name, key=literal(key), room=room) for key, room in sorted(rooms.items())]
         rows = self._transaction.rows_of(" union all ".join(selects))
         waiting = [(key.decode(), id_text(id)) for key, id in rows]
         free = lock_executions(self._transaction, [id for _, id in waiting], skip_held=True)
-        self._locked = {e.id: e for e in free if e.status == Status.PENDING and e.wake_at == NEVER}
+        self._locked |= {e.id: e for e in free if e.status == Status.PENDING and e.wake_at == NEVER}
         for key, id in waiting:
             execution = self._locked.get(id)
             if execution is None or execution.gate.decode() != key:
@@ -92,6 +106,10 @@ class Keys:
             moving.setdefault(gate, []).append(id)
         opened = [self._locked[id] for id, _ in moves.ready]
         leave(transaction, "remove_gated", [*opened, *(self._locked[id] for id, _ in moves.gates)])
+        for id, run_at in sorted(moves.turns):
+            transaction.queue("give_turn", id=id_literal(id), run_at=run_at)
+            self._locked[id] = msgspec.structs.replace(self._locked[id], priority=0, run_at=run_at)
+        opened = [self._locked[id] for id, _ in moves.ready]
         for gate, ids in sorted(moving.items()):
             transaction.queue("move_gates", gate=literal(gate), ids=id_list(ids))
             enter_gated(transaction, [(self._locked[id], gate, self._locked[id].run_at) for id in ids])
@@ -104,6 +122,10 @@ class Keys:
 def become_due(transaction: WriteTransaction, due: Iterable[tuple[Locked, int]]) -> None:
     """Each since its instant: ready where it has no limits, else it waits at the first of its keys. After its row has
     changed."""
+    due = list(due)
+    if turns := [e.id for e, _ in due if e.own_priority is not None]:
+        transaction.queue("end_turns", ids=id_list(turns))
+        due = [(_without_turn(e), run_at) for e, run_at in due]
     ready: list[tuple[Locked, int]] = []
     limited: list[tuple[Locked, int]] = []
     for execution, run_at in due:
@@ -111,6 +133,12 @@ def become_due(transaction: WriteTransaction, due: Iterable[tuple[Locked, int]])
     enter_ready(transaction, ready)
     give_up(transaction, [e.limit_keys for e, _ in limited])
     hold_back(transaction, [(e.id, e.priority, e.first_gate.decode(), run_at) for e, run_at in limited])
+
+
+def _without_turn(e: Locked) -> Locked:
+    if e.own_priority is None:
+        return e
+    return msgspec.structs.replace(e, priority=e.own_priority, own_priority=None, own_run_at=None)
 
 
 def hold_back(transaction: WriteTransaction, waiting: Sequence[tuple[str, int, str, int]]) -> None:
@@ -133,7 +161,7 @@ def give_up(transaction: WriteTransaction, limit_keys: Iterable[bytes | None]) -
     call(transaction, {key for keys in limit_keys if keys for key in decode_texts(keys)})
 
 
-def register_limits(transaction: WriteTransaction, limits: Iterable[LimitSpec]) -> None:
+def register_limits(transaction: WriteTransaction, limits: Sequence[LimitSpec]) -> None:
     """What waits at a limit that is new, or another, is looked at."""
     wanted = {(each.kind, each.name): (each.count, each.per_us, each.burst) for each in limits}
     if not wanted:
@@ -144,6 +172,24 @@ def register_limits(transaction: WriteTransaction, limits: Iterable[LimitSpec]) 
             row = ", ".join((transaction.namespace, literal(kind), literal(name), *map(literal, numbers)))
             transaction.queue("register_limits", rows=f"({row})")
             _call_limit(transaction, kind, name)
+    for limit in {each.name: each for each in limits if each.kind == FAIR}.values():
+        _register_weights(transaction, limit)
+
+
+def _register_weights(transaction: WriteTransaction, limit: LimitSpec) -> None:
+    """What the code names no more has its weight no more; what an operator has set stays."""
+    first, last = keys_of_limit(limit.kind, limit.name)
+    rows = transaction.select("limit_weights", first=literal(first), last=literal(last))
+    wanted: dict[str, int | None] = {f"{first}{value}": weight for value, weight in limit.weights.items()}
+    known = {key.decode(): weight for key, weight, _ in rows}
+    for key in sorted({*wanted, *known}):
+        if known.get(key) != wanted.get(key):
+            transaction.queue("register_weight", key=literal(key), weight=literal(wanted.get(key)))
+
+
+def set_weight(transaction: WriteTransaction, key: str, weight: int | None) -> None:
+    transaction.queue("set_weight", key=literal(key), weight=literal(weight))
+    transaction.flush()
 
 
 def set_limit(transaction: WriteTransaction, kind: str, name: str, numbers: tuple[int | None, ...]) -> bool:

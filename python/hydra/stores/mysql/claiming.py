@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
+from hydra.limits import FAIR
+from hydra.stores.mysql.admitting import call
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.parking import park
@@ -25,6 +27,8 @@ from hydra.stores.rows import (
     to_claimed,
     too_large,
 )
+
+FAIR_KEYS = f"{FAIR}:".encode()
 
 
 def claim(
@@ -49,9 +53,12 @@ def claim(
     ids = [id_text(row[0]) for row in rows]
     if not ids:
         return []
+    transaction.queue("remove_ready", ids=id_list(ids))  # before its priority is its own again
     transaction.queue("claim_mark", ids=id_list(ids), node=id_literal(node.id), now=now)
-    transaction.queue("remove_ready", ids=id_list(ids))
-    claimed = {execution.id: execution for execution in _to_claimed(transaction, rows)}
+    turns_used = {gate.decode() for *_, gate in rows if gate.startswith(FAIR_KEYS)}
+    if turns_used:
+        call(transaction, turns_used)
+    claimed = {execution.id: execution for execution in _to_claimed(transaction, [row[:-1] for row in rows])}
     for execution in claimed.values():
         transaction.move(execution.workflow, "pending", "running")  # guard R12: what is claimed has those records
     return [claimed[id] for id in chosen if id in claimed]

@@ -39,6 +39,8 @@ class Locked(msgspec.Struct, gc=False):
     gate: bytes = b""  # the key of a limit at which it waits, or will wait next time
     first_gate: bytes = b""
     limit_keys: bytes | None = None
+    own_priority: int | None = None  # while it is ordered by its turn
+    own_run_at: int | None = None
 
     def timeout_from(self, now: int) -> int:
         """When its time is up if it goes on now: a time-out that has passed starts again."""

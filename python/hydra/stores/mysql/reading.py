@@ -9,13 +9,13 @@ import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Progress, Record, Snapshot, Status
-from hydra.limits import keys_of_limit
+from hydra.limits import FAIR, keys_of_limit
 from hydra.records.callbacks import CallbackNames
 from hydra.schedules import ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
 from hydra.stores.filter import Filter
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.mysql.acts import to_acts
 from hydra.stores.mysql.admitting import to_use
@@ -198,6 +198,14 @@ class Reader:
 
     def limits(self) -> list[LimitState]:
         return [LimitState(shown(kind), shown(name), *rest) for kind, name, *rest in self._select("limits")]
+
+    def waiting_count(self, key: str, limit: int) -> int:
+        return int(self._select("waiting_count", key=literal(key), limit=limit)[0][0])
+
+    def weights(self, name: str) -> list[Weight]:
+        first, last = map(literal, keys_of_limit(FAIR, name))
+        rows = self._select("limit_weights", first=first, last=last)
+        return [Weight(shown(key), weight, set_weight) for key, weight, set_weight in rows]
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> list[LimitUse]:
         first, last = map(literal, keys_of_limit(kind, name))

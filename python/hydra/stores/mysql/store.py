@@ -31,7 +31,7 @@ from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.mysql import (
     acts,
     admitting,
@@ -241,6 +241,15 @@ class MysqlStore:
 
     def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
         return self._database.write(lambda t: admitting.set_limit(t, kind, name, numbers))
+
+    def waiting_count(self, key: str, limit: int) -> int:
+        return self._reader.waiting_count(key, limit)
+
+    def weights(self, name: str) -> builtins.list[Weight]:
+        return self._reader.weights(name)
+
+    def set_weight(self, key: str, weight: int | None, now: int) -> None:
+        self._database.write(lambda t: admitting.set_weight(t, key, weight))
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
         return self._reader.limit_use(kind, name, keys, waiting)

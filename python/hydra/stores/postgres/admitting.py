@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hydra.limits import LimitSpec, keys_of_limit
+from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.postgres.arrays import bigints, texts, uuids
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.rows import decode_texts, to_key_use
@@ -46,12 +46,28 @@ class Keys:
         return self._write(("slots", {"namespace": self._namespace, "keys": texts(keys)}))[0].rows
 
     def queues(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        return self._first("gate_queues", rooms)
+
+    def elders(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        return self._first("gate_elders", rooms)
+
+    def _first(self, name: str, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
         if not rooms:
             return
         keys, counts = zip(*sorted(rooms.items()), strict=True)
         values = {"namespace": self._namespace, "keys": texts(keys), "rooms": bigints(counts)}
-        for key, id, limit_keys, is_free in self._write(("gate_queues", values))[0].rows:
+        for key, id, limit_keys, is_free in self._write((name, values))[0].rows:
             yield key, Waiting(id, decode_texts(limit_keys), is_free)
+
+    def weights(self, keys: Sequence[str]) -> Iterable[tuple[str, int | None, int | None]]:
+        rows = self._write(("weights", {"namespace": self._namespace, "keys": texts(keys)}))[0].rows
+        return [(key, weight, set_weight) for key, weight, set_weight in rows]
+
+    def is_busy(self, key: str) -> bool:
+        first, last = keys_of_limit(FAIR, split_key(key)[1])
+        return bool(
+            self._write(("is_busy", {"namespace": self._namespace, "first": first, "last": last}))[0].rows[0][0]
+        )
 
     def write(self, moves: Moves) -> None:
         own = {"namespace": self._namespace}
@@ -68,6 +84,9 @@ class Keys:
             steps.append(("set_limit_keys", {**own, **clocks}))
         if moves.calls:
             steps.append(("call_gates", {**own, "keys": texts(sorted(moves.calls))}))
+        if moves.turns:
+            ids, run_ats = zip(*sorted(moves.turns), strict=True)
+            steps.append(("give_turns", {"ids": uuids(ids), "run_ats": bigints(run_ats)}))
         for name, moved in (("move_gates", moves.gates), ("open_gates", moves.ready)):
             if moved:
                 ids, gates = zip(*sorted(moved), strict=True)
@@ -90,6 +109,26 @@ def register_limits(write: Write, namespace: str, limits: Sequence[LimitSpec]) -
         "bursts": bigints([spec.burst for spec in specs]),
     }
     write(("register_limits", values))
+    for spec in specs:
+        if spec.kind == FAIR:
+            first, last = keys_of_limit(spec.kind, spec.name)
+            weights = sorted(spec.weights.items())
+            keys = {"keys": texts([f"{first}{value}" for value, _ in weights]), "first": first, "last": last}
+            own = {"namespace": namespace, "weights": bigints([weight for _, weight in weights])}
+            write(("register_weights", {**own, **keys}))
+
+
+def count_waiting(read: Read, namespace: str, key: str, limit: int) -> int:
+    return int(read(("waiting_count", {"namespace": namespace, "key": key, "limit": limit}))[0][0][0])
+
+
+def read_weights(read: Read, namespace: str, name: str) -> list[Weight]:
+    first, last = keys_of_limit(FAIR, name)
+    return [Weight(*row) for row in read(("limit_weights", {"namespace": namespace, "first": first, "last": last}))[0]]
+
+
+def set_weight(write: Write, namespace: str, key: str, weight: int | None) -> None:
+    write(("set_weight", {"namespace": namespace, "key": key, "weight": bigints([weight])}))
 
 
 def read_limits(read: Read, namespace: str) -> list[LimitState]:

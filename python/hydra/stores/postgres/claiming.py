@@ -46,12 +46,13 @@ def claim(
         ("claimed_messages", {"node": node.id, "now": now, **FIRST_PAGE}),
     )
     claimed = _claimed(node, marked, recorded, messages)
+    places_taken = {row[0]: (row[16], row[17]) for row in marked.rows}  # in the queue: those of a turn are not its own
     for row in marked.rows:
         if row[0] is not None and (size := row[-1]) is not None:
             park(write, namespace, node.id, [never_so_far(row[0])], TOO_LARGE, too_large(int(size)), now)
     ended = time.monotonic()
-    heads.learn(places, ((each.workflow, each.priority, each.run_at) for each in claimed), ended - began, ended)
-    claimed.sort(key=lambda execution: (-execution.priority, execution.run_at, execution.id))
+    heads.learn(places, ((each.workflow, *places_taken[each.id]) for each in claimed), ended - began, ended)
+    claimed.sort(key=lambda execution: (-places_taken[execution.id][0], places_taken[execution.id][1], execution.id))
     return claimed
 
 

@@ -40,7 +40,7 @@ from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.postgres import (
@@ -304,6 +304,16 @@ class PostgresStore:
             is_set = admitting.set_limit(self._database.write, self.namespace, kind, name, numbers)
             self._announce(READY)
             return is_set
+
+    def waiting_count(self, key: str, limit: int) -> int:
+        return admitting.count_waiting(self._database.read, self.namespace, key, limit)
+
+    def weights(self, name: str) -> builtins.list[Weight]:
+        return admitting.read_weights(self._database.read, self.namespace, name)
+
+    def set_weight(self, key: str, weight: int | None, now: int) -> None:
+        with self._database.part():
+            admitting.set_weight(self._database.write, self.namespace, key, weight)
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
         return admitting.read_use(self._database.read, self.namespace, kind, name, keys, waiting)

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from hydra.limits import LimitSpec, keys_of_limit
+from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.rows import to_key_use
 from hydra.stores.sqlite.statements import execute, select, select_shown, to_json
 
@@ -45,14 +45,28 @@ class Keys:
         return select(self._connection, "slots", namespace=self._namespace, keys=to_json(list(keys)))
 
     def queues(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        return self._first("gate_queues", rooms)
+
+    def elders(self, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        return self._first("gate_elders", rooms)
+
+    def _first(self, name: str, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
         alike: dict[int, list[str]] = {}
         for key, room in sorted(rooms.items()):
             alike.setdefault(room, []).append(key)
         for room, keys in alike.items():
             values = {"namespace": self._namespace, "keys": to_json(keys), "limit": room}
-            for key, waiting in select(self._connection, "gate_queues", **values):
+            for key, waiting in select(self._connection, name, **values):
                 for id, limit_keys in _decode_waiting(waiting):
                     yield key, Waiting(id, limit_keys)
+
+    def weights(self, keys: Sequence[str]) -> Iterable[tuple[str, int | None, int | None]]:
+        rows = select(self._connection, "weights", namespace=self._namespace, keys=to_json(list(keys)))
+        return [(key, weight, set_weight) for key, weight, set_weight in rows]
+
+    def is_busy(self, key: str) -> bool:
+        first, last = keys_of_limit(FAIR, split_key(key)[1])
+        return bool(select(self._connection, "is_busy", namespace=self._namespace, first=first, last=last)[0][0])
 
     def write(self, moves: Moves) -> None:
         own = {"namespace": self._namespace}
@@ -64,6 +78,8 @@ class Keys:
             execute(self._connection, "set_limit_keys", **own, clocks=to_json(moves.clocks))
         if moves.calls:
             execute(self._connection, "call_gates", **own, keys=to_json(sorted(moves.calls)))
+        if moves.turns:
+            execute(self._connection, "give_turns", turns=to_json(sorted(moves.turns)))
         if moves.gates:
             self._move("move_gates", moves.gates)
         if moves.ready:
@@ -81,6 +97,25 @@ def register_limits(connection: sqlite3.Connection, namespace: str, limits: Sequ
         own = {"namespace": namespace, "kind": limit.kind, "name": limit.name}
         if execute(connection, "register_limits", **own, **numbers):
             call_limit(connection, namespace, limit.kind, limit.name)
+        if limit.kind == FAIR:
+            first, last = keys_of_limit(limit.kind, limit.name)
+            rows = to_json([(f"{first}{value}", weight) for value, weight in sorted(limit.weights.items())])
+            execute(connection, "forget_weights", namespace=namespace, first=first, last=last, rows=rows)
+            execute(connection, "register_weights", namespace=namespace, rows=rows)
+
+
+def count_waiting(connection: sqlite3.Connection, namespace: str, key: str, limit: int) -> int:
+    return int(select(connection, "waiting_count", namespace=namespace, key=key, limit=limit)[0][0])
+
+
+def read_weights(connection: sqlite3.Connection, namespace: str, name: str) -> list[Weight]:
+    first, last = keys_of_limit(FAIR, name)
+    rows = select(connection, "limit_weights", namespace=namespace, first=first, last=last)
+    return [Weight(*row) for row in rows]
+
+
+def set_weight(connection: sqlite3.Connection, namespace: str, key: str, weight: int | None) -> None:
+    execute(connection, "set_weight", namespace=namespace, key=key, weight=weight)
 
 
 def read_limits(connection: sqlite3.Connection, namespace: str) -> list[LimitState]:

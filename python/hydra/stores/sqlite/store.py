@@ -33,7 +33,7 @@ from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rescheduling import Reschedule, Rescheduled
@@ -259,6 +259,18 @@ class SqliteStore:
     def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
         with self._database.transaction() as connection:
             return admitting.set_limit(connection, self.namespace, kind, name, numbers)
+
+    def waiting_count(self, key: str, limit: int) -> int:
+        with self._database.reading() as connection:
+            return admitting.count_waiting(connection, self.namespace, key, limit)
+
+    def weights(self, name: str) -> builtins.list[Weight]:
+        with self._database.reading() as connection:
+            return admitting.read_weights(connection, self.namespace, name)
+
+    def set_weight(self, key: str, weight: int | None, now: int) -> None:
+        with self._database.transaction() as connection:
+            admitting.set_weight(connection, self.namespace, key, weight)
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
         with self._database.reading() as connection:

@@ -46,7 +46,7 @@ from (
             where s.namespace = {namespace}
                 and s.limit_key = q.limit_key
                 and (
-                    e.status = 'running'
+                    (e.status = 'running' and s.limit_key not like 'by_turns:%')
                     or (e.status = 'pending' and e.wake_at = 0)
                     or (e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key)
                 )

@@ -9,7 +9,7 @@ select
         where s.namespace = k.namespace
             and s.limit_key = k.limit_key
             and (
-                e.status = 'running'
+                (e.status = 'running' and s.limit_key not like 'by_turns:%')
                 or (e.status = 'pending' and e.wake_at = 0)
                 or (e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key)
             )

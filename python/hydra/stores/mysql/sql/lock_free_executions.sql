@@ -2,7 +2,8 @@
 select
     id, workflow, status, owner, epoch, attempt, priority, run_at, wake_at, timeout_at, claimed_at, finished_at,
     attention,
-    cause_seq, submitted_at, record_count, wake_seq, timeout_us, gate, first_gate, limit_keys
+    cause_seq, submitted_at, record_count, wake_seq, timeout_us, gate, first_gate, limit_keys,
+    own_priority, own_run_at
 from hydra_execution force index (primary)
 where id in ({ids})
     and namespace = {namespace}

@@ -70,7 +70,7 @@ with fence as materialized (
         for update skip locked  -- guard R14: claims skip what is locked
     ) as h
 ), sized as materialized (
-    select s.id, s.size, sum(case when s.size > %(bytes_max)s then 0 else s.size end) over (
+    select s.id, s.priority, s.run_at, s.size, sum(case when s.size > %(bytes_max)s then 0 else s.size end) over (
         order by -s.priority::bigint, s.run_at, s.id
     ) as bytes_so_far
     from (
@@ -95,7 +95,11 @@ with fence as materialized (
         owner = %(node)s,
         epoch = e.epoch + 1,  -- guard R10: each claim raises the epoch
         claimed_at = %(now)s,
-        started_at = coalesce(e.started_at, %(now)s)
+        started_at = coalesce(e.started_at, %(now)s),
+        priority = coalesce(e.own_priority, e.priority),
+        run_at = coalesce(e.own_run_at, e.run_at),
+        own_priority = null,
+        own_run_at = null
     from sized
     where e.id = any(array[sized.id])
         and sized.size <= %(bytes_max)s
@@ -104,12 +108,15 @@ with fence as materialized (
 )
 select
     e.id::text, e.epoch, e.workflow, s.key, s.input, e.attempt, e.priority, e.run_at, e.claimed_at, s.submitted_at,
-    e.timeout_at, e.wake_seq, e.attention, e.death_count, e.alone_death_count, s.tags::text, null::bigint
+    e.timeout_at, e.wake_seq, e.attention, e.death_count, e.alone_death_count, s.tags::text,
+    q.priority, q.run_at, null::bigint
 from fence
 left join marked as e on true
+left join sized as q on q.id = e.id
 left join hydra_submission as s on s.execution_id = any(array[e.id])
 union all
 select
-    sized.id::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, sized.size
+    sized.id::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+    null, null, sized.size
 from sized
 where sized.size > %(bytes_max)s

@@ -4,7 +4,9 @@ with moved as (
     set priority = %(priority)s,
         run_at = %(run_at)s,
         wake_at = (%(wake_at)s)[1],
-        timeout_at = (%(timeout_at)s)[1]
+        timeout_at = (%(timeout_at)s)[1],
+        own_priority = null,
+        own_run_at = null
     where e.id = %(id)s
         and e.status = 'pending'
         and e.attention is null

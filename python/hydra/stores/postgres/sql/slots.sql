@@ -1,7 +1,7 @@
 -- Index: primary keys of hydra_slot, hydra_execution and hydra_outcome. A later statement than the locks, so it sees
 -- what the look before wrote (R12).
 select s.limit_key, s.execution_id::text, coalesce(e.status, o.status), e.wake_at, e.gate,
-    coalesce(e.claimed_at, o.claimed_at)
+    coalesce(e.claimed_at, o.claimed_at), s.bound
 from hydra_slot as s
 left join hydra_execution as e on e.id = any(array[s.execution_id])
 left join hydra_outcome as o on o.execution_id = any(array[s.execution_id])

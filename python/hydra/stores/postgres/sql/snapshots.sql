@@ -9,7 +9,8 @@ select
             and c.epoch = coalesce(e.epoch, o.epoch)
             and c.ending = coalesce(e.status, o.status)
     ) end,
-    s.tags::text, s.submitted_at, coalesce(e.run_at, o.run_at), coalesce(e.started_at, o.started_at), o.finished_at,
+    s.tags::text, s.submitted_at, coalesce(e.own_run_at, e.run_at, o.run_at),
+    coalesce(e.started_at, o.started_at), o.finished_at,
     nullif(e.wake_at, 9223372036854775807),
     coalesce(e.timeout_at, o.timeout_at),
     (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = s.execution_id),

@@ -14,6 +14,10 @@ with held as (
                     or (e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key)
                 )
             )
+            or (
+                s.limit_key like 'by_turns:%'
+                and e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key
+            )
         )
 ), waiting as (
     select gate, min(id) as id

@@ -4,7 +4,11 @@ set status = 'running',
     owner = :node,
     epoch = epoch + 1,  -- guard R10: each claim raises the epoch
     claimed_at = :now,
-    started_at = coalesce(started_at, :now)
+    started_at = coalesce(started_at, :now),
+    priority = coalesce(own_priority, priority),
+    run_at = coalesce(own_run_at, run_at),
+    own_priority = null,
+    own_run_at = null
 where id in (select value from json_each(:ids))
     and +namespace = :namespace
     and +status = 'pending'

@@ -1,10 +1,11 @@
 -- Index: primary keys of hydra_execution, hydra_submission and hydra_claim.
 select
-    e.id, e.workflow, s.key, e.status, e.priority, e.attempt, e.epoch, e.owner, e.attention, e.cause,
+    e.id, e.workflow, s.key, e.status, coalesce(e.own_priority, e.priority), e.attempt, e.epoch, e.owner,
+    e.attention, e.cause,
     case when e.status in ('failed', 'parked') then (
         select c.payload from hydra_claim as c where c.execution_id = e.id and c.epoch = e.epoch and c.ending = e.status
     ) end,
-    s.tags, s.submitted_at, e.run_at, e.started_at, e.finished_at,
+    s.tags, s.submitted_at, coalesce(e.own_run_at, e.run_at), e.started_at, e.finished_at,
     nullif(e.wake_at, 9223372036854775807), e.timeout_at, e.record_count,
     e.death_count, s.limit_keys, case when e.wake_at = 9223372036854775807 then e.gate end
 from json_each(:ids) as i

@@ -1,0 +1,16 @@
+-- Index: hydra_execution_eldest, the first entries of each value and nothing else; primary key of hydra_submission.
+select k.value, (
+    select json_group_array(json_array(id, json(limit_keys)))
+    from (
+        select e.id, (select s.limit_keys from hydra_submission as s where s.execution_id = e.id) as limit_keys
+        from hydra_execution as e indexed by hydra_execution_eldest
+        where e.namespace = :namespace
+            and e.gate = k.value
+            and substr(e.gate, 1, 9) = 'by_turns:'
+            and e.status = 'pending'
+            and e.wake_at = 9223372036854775807
+        order by e.run_at, e.id
+        limit :limit
+    )
+)
+from json_each(:keys) as k

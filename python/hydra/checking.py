@@ -208,10 +208,11 @@ def superseding(records: list[Record], attempt: int) -> list[Record]:
 def difference_of(execution: Executor, end: End) -> Divergence | None:
     claimed = execution.claimed
     if end.cause == DIVERGED and end.payload is not None:
-        difference = execution.difference or Difference("", "", "", "")
+        difference = execution.recorded.difference or Difference("", "", "", "")
         parts = (difference.code, difference.record, difference.place)
         return Divergence(claimed.id, claimed.workflow, *parts, str(codec.decode(end.payload)))
-    if end.kind == Ending.FAILED and isinstance(unfit := execution.arguments(), End) and unfit.payload is not None:
+    unfit = execution.body_call.arguments() if end.kind == Ending.FAILED else None
+    if isinstance(unfit, End) and unfit.payload is not None:
         reason = codec.read_failure(unfit.payload).message
         return Divergence(claimed.id, claimed.workflow, "its parameters", "its input", "", reason)
     return None

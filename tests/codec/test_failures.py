@@ -15,7 +15,7 @@ import pydantic
 import pydantic_core
 import pytest
 from hydra import codec
-from hydra.body import endings
+from hydra.body import causes
 from hydra.errors import NonRetryable, NotKept, PayloadError, StepFailed
 from hydra.retry import RetryPolicy
 
@@ -441,7 +441,7 @@ def test_g3_an_exception_gets_its_record_whatever_it_does_when_asked(
         assert type(again) is type(rebuilt)
         policy = RetryPolicy(max_attempts=2, retry_on=(BaseException,))
         assert policy.decide(exception, 1, 0.5).seconds is not None
-        endings.causes_of(exception, {}, {})
+        causes.causes_of(exception, {}, {})
 
 
 def test_g3_what_is_too_much_together_costs_an_exception_its_last_attributes_alone() -> None:

@@ -20,9 +20,11 @@ from typing import Any, Protocol
 from greenlet import getcurrent
 
 from hydra.body.async_branch import AsyncBranch
+from hydra.body.body_call import BodyCall
 from hydra.body.loop import BodyLoop, Task, Timer
+from hydra.body.protocol import RunningExecution
 from hydra.body.replay import FINAL_KINDS, Key
-from hydra.body.replay_order import SLEEP, TIMER, Order, SettledExecution
+from hydra.body.replay_order import SLEEP, TIMER, Order
 from hydra.body.source_places import place_of
 from hydra.body.strand import GivenUp, Request, Strand, running
 from hydra.definitions import caller
@@ -41,14 +43,12 @@ UNNAMED: Key = ("", "", 0)  # what is asked for is no step
 abandoned: list[Any] = []  # coroutines that cannot be closed; collecting one would resume its code without a context
 
 
-class OwnerOfBody(SettledExecution, Protocol):
+class OwnerOfBody(RunningExecution, Protocol):
     """What an async body needs of its execution beside what every call does."""
 
-    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]] | End: ...
-    def body_returned(self, value: Any) -> End | None: ...
-    def body_raised(self, error: BaseException) -> End | None: ...
+    body_call: BodyCall
+
     def body_is_over(self) -> None: ...
-    def start_request(self, run: Callable[[], None], context: Context | None = None) -> Strand: ...
     def is_early(self, seq: int) -> bool: ...
 
 
@@ -74,7 +74,7 @@ class AsyncBody:
         """In a strand."""
         execution = self.execution
         if execution.stopping is None:
-            arguments = execution.arguments()
+            arguments = execution.body_call.arguments()
             if isinstance(arguments, End):
                 execution.stop(arguments)
             else:
@@ -90,9 +90,9 @@ class AsyncBody:
         try:
             value = await execution.workflow.function(*args, **kwargs)
         except BaseException as error:
-            self._decide = partial(execution.body_raised, error)
+            self._decide = partial(execution.body_call.raised, error)
         else:
-            self._decide = partial(execution.body_returned, value)
+            self._decide = partial(execution.body_call.returned, value)
         self.loop.is_stopped = True
 
     def _enter(self, outcome: Callable[..., object] | None, *args: Any) -> None:
@@ -163,7 +163,7 @@ class AsyncBody:
         execution = self.execution
         request = Request()
         future = asyncio.Future[Any](loop=self.loop)
-        strand = execution.start_request(partial(self._serve, request, future, run), copy_context())
+        strand = execution.strands.start(partial(self._serve, request, future, run), copy_context())
         strand.request = request
         if execution.history is not None:
             strand.place = place_of(sys._getframe())
@@ -184,7 +184,7 @@ class AsyncBody:
         try:
             outcome = self._outcome_of(run)
             while execution.is_early(strand.outcome_seq):
-                execution.wait()
+                execution.strands.wait()
         except (GivenUp, Interrupt):
             outcome = None
         if outcome is not None and execution.stopping is None and not request.is_given_up:
@@ -265,34 +265,34 @@ class AsyncBody:
         if self._porter is not None:
             execution.host.resume(self._porter)
         elif self.loop.first_timer() is not None or execution.mailbox.first_arrival() is not None:
-            self._porter = execution.start_request(self._let_in)
+            self._porter = execution.strands.start(self._let_in)
 
     def _let_in(self) -> None:
         """A strand: timers and messages enter in the order of their times, also where many have gathered meanwhile."""
         execution, loop, mailbox = self.execution, self.loop, self.execution.mailbox
         try:
-            execution.go_last()  # what is asked for in the same moment waits by then, too
+            execution.strands.go_last()  # what is asked for in the same moment waits by then, too
             while execution.stopping is None:
                 now, timer, arrival = execution.host.now(), loop.first_timer(), mailbox.first_arrival()
                 if timer is None and arrival is None:
                     break
                 if execution.unwinding is not None:
-                    execution.stand_still()
+                    execution.strands.stand_still()
                 sent_at = 0 if arrival is None else arrival.message.sent_at
                 if arrival is not None and (timer is None or sent_at <= timer.due_at or timer.due_at > now):
                     strand = arrival.waiter.strand
                     strand.may_take = True
                     execution.host.resume_next(strand)
-                    execution.go_last()
+                    execution.strands.go_last()
                 elif timer is not None and timer.due_at <= now:
                     if execution.is_early(execution.log.seq + 1):
-                        execution.wait()
+                        execution.strands.wait()
                     else:
                         self._fire(timer, now)
                 elif timer is not None:
                     self._keep_starts(now)
-                    execution.wait_idle(now, timer.due_at)
-                    execution.go_last()
+                    execution.strands.wait_idle(now, timer.due_at)
+                    execution.strands.go_last()
         except Interrupt:
             pass
         self._porter = None

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, NoReturn, Protocol, cast
 
 from hydra import codec
-from hydra.body import callbacks, child_executions, recorded_values, steps, waits
-from hydra.body.calls import Branch, next_call
+from hydra.body import callbacks, child_executions, generations, recorded_values, steps, waits
+from hydra.body.calls import Branch
 from hydra.body.compensation import ON_FAILURE
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import PATCHED_PREFIX, Key
@@ -117,8 +117,8 @@ class AsyncBranch(Branch):
         raise HydraError("`hydra.continue_as_new` waits: in an async workflow, `await hydra.aio.continue_as_new(…)`")
 
     def continue_as_new_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, NoReturn]:
-        call = next_call(self.execution.workflow, args, kwargs)
-        return self.body.outcome(partial(self.execution.continue_as_new, *call))
+        call = generations.next_call(self.execution.workflow, args, kwargs)
+        return self.body.outcome(partial(generations.begin_next, self.execution, *call))
 
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any:
         self.body.check_open()

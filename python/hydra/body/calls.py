@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 from greenlet import getcurrent
 
 from hydra import codec
-from hydra.body import callbacks, child_executions, gather, maps, recorded_values, steps, waits
+from hydra.body import callbacks, child_executions, gather, generations, maps, recorded_values, steps, waits
 from hydra.body.compensation import ON_FAILURE
 from hydra.body.protocol import RunningExecution
 from hydra.body.strand import Strand
@@ -126,26 +126,10 @@ class Branch:
         return maps.Map(self.execution, branch, bound, chunk, concurrency).run
 
     def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-        execution = self.execution
-        execution.continue_as_new(*next_call(execution.workflow, args, kwargs))
+        generations.begin_next(self.execution, *generations.next_call(self.execution.workflow, args, kwargs))
 
     def current(self) -> Current:
         return self.execution.current(None, self.execution.claimed.attempt)
 
     def idempotency_key(self, label: str | None) -> str:
         raise HydraError("`hydra.idempotency_key` belongs in a step: it names that step's effect")
-
-
-def next_call(
-    workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of the next generation: given as such, or as a bound call of the same workflow."""
-    if len(args) == 1 and not kwargs and isinstance(args[0], BoundWorkflow):
-        bound: BoundWorkflow[Any] = args[0]
-        if bound.name != workflow.name:
-            raise HydraError(
-                f"workflow `{workflow.name}` cannot continue as workflow `{bound.name}`; begin that with `hydra.spawn`"
-            )
-        args, kwargs = bound.args, bound.kwargs
-    workflow.check_call(args, kwargs)
-    return workflow.fit_call(args, kwargs)

@@ -85,7 +85,7 @@ class Child(Generic[R]):
         try:
             return cast(R, read_outcome(self.id, self.workflow, outcome, registry.function_of(self.workflow)))
         except (WorkflowFailed, WorkflowCancelled) as error:
-            execution.note_failure(error, execution.mailbox.child_seqs[name])
+            execution.causes.note(error, execution.mailbox.child_seqs[name])
             raise
 
     def __repr__(self) -> str:
@@ -139,7 +139,7 @@ def _ask_for_child(
 ) -> str:
     """The id of the request, recorded or made now. `known_digest`: that of the same arguments when their classes
     lacked fields, by which the key knows them."""
-    past = execution.ask(place, (SPAWN,), digest, (bound.args, bound.kwargs))
+    past = execution.recorded.ask(place, (SPAWN,), digest, (bound.args, bound.kwargs))
     if past is not None and past.outcome is not None:
         assert past.outcome.payload is not None
         return child_records.decode_id(past.outcome.payload)

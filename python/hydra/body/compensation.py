@@ -62,7 +62,7 @@ class Compensation:
     def register(self, execution: RunningExecution, branch: str, ordinal: int, bound: BoundStep[object]) -> None:
         key = (branch, ON_FAILURE, ordinal)
         digest = codec.encode_call(bound.args, bound.kwargs)[1]
-        past = execution.ask(key, (RecordKind.VALUE,), digest, (bound.args, bound.kwargs))
+        past = execution.recorded.ask(key, (RecordKind.VALUE,), digest, (bound.args, bound.kwargs))
         if past is None or past.outcome is None:
             now = execution.host.now()
             execution.log.append(str(RecordKind.VALUE), key, 1, digest, codec.encode(bound.step.name), now, now)
@@ -72,13 +72,13 @@ class Compensation:
         if past.outcome.payload != (name := codec.encode(bound.step.name)):
             recorded = f"`{codec.decode(past.outcome.payload or name)}`"
             sentence = f"{told(key)} registers `{bound.step.name}`, and the record has {recorded}"
-            execution.diverge(sentence, f"`{bound.step.name}`", recorded)
+            execution.recorded.diverge(sentence, f"`{bound.step.name}`", recorded)
         self._steps[key] = past.outcome.seq, bound, copy_context()
 
     def recall(self, execution: RunningExecution, branch: str, ordinal: int, bound: BoundStep[object]) -> None:
         """What is recorded counts, also where its task was given up, and its strand may never come to it."""
         key = (branch, ON_FAILURE, ordinal)
-        past = execution.past(key) if self._recorded_count else None
+        past = execution.recorded.past(key) if self._recorded_count else None
         if past is not None and past.outcome is not None:
             self._steps[key] = past.outcome.seq, bound, copy_context()
 
@@ -108,7 +108,7 @@ class Compensation:
     def _seal(self, execution: RunningExecution, end: End) -> None:
         """Durable before the first undo step runs."""
         key = (UNDO_BRANCH, UNDOING, 0)
-        past = execution.ask(key, (RecordKind.VALUE,), b"")
+        past = execution.recorded.ask(key, (RecordKind.VALUE,), b"")
         if past is None or past.outcome is None:
             now = execution.host.now()
             payload = encode_seal(end, len(self._steps))

@@ -13,8 +13,6 @@ from hydra.execution import DIVERGED, Claimed, End, Ending
 from hydra.records.ends import undone_reason
 from hydra.retry import Verdict
 
-MAX_CHAIN_LENGTH = 1000  # exceptions looked through for a step's failure: causes, contexts, members of groups
-
 HALTS = {"cancelled": Ending.CANCELLED, "drain": Ending.RELEASED, "lost": Ending.LOST}
 
 
@@ -114,24 +112,3 @@ def told(key: Key) -> str:
     branch, name, ordinal = key
     place = f" in branch `{branch}`" if branch else ""
     return f"`{name}` number {ordinal + 1}{place}"
-
-
-def causes_of(
-    error: BaseException | None, known: dict[int, tuple[BaseException, int]], beside: dict[int, list[BaseException]]
-) -> list[int]:
-    """The records of what left the body, as itself or as what was raised from it: all of a group, all of one gather."""
-    found: list[int] = []
-    left = [error]
-    seen: set[int] = set()
-    while left and len(seen) < MAX_CHAIN_LENGTH:
-        one = left.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        if id(one) in known:
-            others = [known[id(other)][1] for other in beside.get(id(one), ()) if id(other) in known]
-            found += [known[id(one)][1], *others]
-            continue
-        members = codec.members_of(one)
-        left += reversed(members[:MAX_CHAIN_LENGTH]) if members else [codec.cause_of(one)]
-    return list(dict.fromkeys(found))

@@ -22,7 +22,7 @@ MAX_ERROR_LENGTH = 500
 
 def park_step(execution: RunningExecution, key: Key, seq: int, payload: bytes) -> NoReturn:
     """`seq` is the record of its last try, `payload` how that failed."""
-    execution.exhausted.append(seq)
+    execution.causes.exhausted.append(seq)
     execution.stop(_park(execution.claimed, f"step {told(key)}", payload, may_undo=key[0] != UNDO_BRANCH))
     execution.interrupt()
 

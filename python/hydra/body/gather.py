@@ -33,7 +33,7 @@ def gather(
             each = bound[index]
             try:
                 while execution.log.durable < needed:
-                    execution.wait()  # a cancel that its commit tells of comes first
+                    execution.strands.wait()  # a cancel that its commit tells of comes first
                 results[index] = steps.run_step(
                     execution, f"{prefix}.{index}", each.step, 0, digests[index], each.args, each.kwargs
                 )
@@ -48,12 +48,12 @@ def gather(
             execution.host.resume_next(parent)
 
     for _ in range(left_count):
-        execution.start_part(run)
+        execution.strands.start_part(run)
     while left_count:
-        execution.wait_idle(execution.host.now(), 0)
+        execution.strands.wait_idle(execution.host.now(), 0)
     execution.log.hand_out()
     failed = [error for error in errors if error is not None]
     if failed:
-        execution.note_beside(failed[0], failed[1:])
+        execution.causes.note_beside(failed[0], failed[1:])
         raise failed[0]
     return tuple(results)

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from hydra import codec
+from hydra.body.cut_off import leave_if_cut_off
 from hydra.body.endings import told
 from hydra.body.exhausted import park_step
 from hydra.body.protocol import RunningExecution
@@ -100,7 +101,7 @@ def run_step(
     needed = 0
     last = _last_try(execution, key, step, past)
     while True:
-        execution.wait_to_start(needed)
+        execution.strands.wait_to_start(needed)
         if not has_start:
             now = host.now()
             execution.log.append(START, key, attempt, digest, None, now, now)
@@ -116,7 +117,7 @@ def run_step(
                     park_step(execution, key, last.seq, last.failure)
                 now = host.now()
                 execution.log.append(FAILURE, key, attempt, digest, last.failure, now, now)
-                raise execution.rebuilt(key, last.failure, execution.log.seq)
+                raise execution.recorded.rebuilt(key, last.failure, execution.log.seq)
             continue
         call = StepCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
         host.perform(call)
@@ -131,7 +132,7 @@ def run_step(
             except BaseException as unfit:  # user classes take part in encoding
                 error = unfit
         else:
-            execution.cut_off(call, key)
+            leave_if_cut_off(execution, call, key)
             verdict = judge(call, error, used, host.random())
         payload = codec.encode_failure(error)
         is_last = verdict.seconds is None
@@ -139,7 +140,7 @@ def run_step(
         is_looked_up = codec.is_a(error, StepTimeout)
         if is_last and not is_looked_up and not is_parking:  # guard G4: a last try that timed out is looked up
             execution.log.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at)
-            raise execution.rebuilt(key, payload, execution.log.seq)
+            raise execution.recorded.rebuilt(key, payload, execution.log.seq)
         due_at = due_of(verdict, call)
         execution.log.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at)
         if call.is_abandoned:
@@ -151,7 +152,7 @@ def run_step(
         is_in_doubt = True
         attempt += 1
         used = used.after(verdict, call.started_at)
-        execution.wait_until(abs(due_at))
+        execution.strands.wait_until(abs(due_at))
 
 
 def _last_try(execution: RunningExecution, key: Key, step: Step[..., Any], past: Past) -> LastTry | None:
@@ -161,7 +162,7 @@ def _last_try(execution: RunningExecution, key: Key, step: Step[..., Any], past:
         return None
     verdict, at = judge_record(execution, key, step, record, past.used)
     if at is not None and record is past.timed_out:
-        execution.wait_until(at)
+        execution.strands.wait_until(at)
         return None
     assert record.payload is not None
     is_exhausted = verdict.is_exhausted or at is not None  # it was, by the policy of then
@@ -187,7 +188,7 @@ def _look_up(
     history, host = execution.history, execution.host
     past = (None if history is None else history.of(own_key)) or Past()
     try_count, used = past.try_count, past.used
-    execution.wait_until(past.due_at)
+    execution.strands.wait_until(past.due_at)
     if (timed_out := past.timed_out) is not None:
         _, at = judge_record(execution, own_key, step, timed_out, used._replace(began_at=0))
         if at is None:
@@ -197,10 +198,10 @@ def _look_up(
                 TRY, own_key, timed_out.attempt, digest, timed_out.payload, timed_out.started_at, ended_at, ended_at
             )
             _park(execution, in_doubt(execution, key, "its lookup ran past its time-out and was killed"))
-        execution.wait_until(at or 0)
+        execution.strands.wait_until(at or 0)
     needed = 0
     while True:
-        execution.wait_to_start(needed)
+        execution.strands.wait_to_start(needed)
         call = LookupCall(execution, key, step, attempt, digest, try_count + 1)
         host.perform(call)
         if not call.started_at:
@@ -223,7 +224,7 @@ def _look_up(
                 "return hydra.Found(result), hydra.NOT_FOUND or hydra.UNSURE"
             )
         else:
-            execution.cut_off(call, own_key)
+            leave_if_cut_off(execution, call, own_key)
         try_count += 1
         verdict = judge(call, error, used._replace(began_at=0), host.random())  # the deadline is the step's
         used = used.after(verdict, call.started_at)
@@ -236,7 +237,7 @@ def _look_up(
                 in_doubt(execution, key, f"its lookup failed ({codec.told_error(error)})"),
             )
         needed = execution.log.seq
-        execution.wait_until(abs(due_at))
+        execution.strands.wait_until(abs(due_at))
 
 
 def _keep(

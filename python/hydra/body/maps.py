@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from hydra import codec
+from hydra.body.cut_off import was_cut_off
 from hydra.body.plain_map import map_plainly
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key, Used
@@ -91,13 +92,13 @@ class Map(Generic[R]):
         execution, tally = self._execution, self._tally
         while tally.done_count < tally.count:
             if self._replay_chunk():
-                execution.yield_turn()
+                execution.strands.yield_turn()
                 continue
             indices = tally.next_indices(self._chunk, execution.host.now())
             if indices:
                 self._run_chunk(indices)
             else:
-                execution.wait_until(tally.first_due_at)
+                execution.strands.wait_until(tally.first_due_at)
         execution.log.hand_out()
         return Outcomes(tally, self._step.types)
 
@@ -105,7 +106,7 @@ class Map(Generic[R]):
         execution, step, count = self._execution, self._step, self._tally.count
         key = (self._branch, MAP, 0)
         digest = codec.encode_with_digest([step.name, count])[1]
-        past = execution.ask(key, (VALUE,), digest)
+        past = execution.recorded.ask(key, (VALUE,), digest)
         if past is None or past.outcome is None:
             self._digest = self._digest_slowly()
             now = execution.host.now()
@@ -123,7 +124,7 @@ class Map(Generic[R]):
         digests = []
         for start in range(0, self._tally.count, DIGEST_ITEMS):
             if start:
-                self._execution.yield_turn()
+                self._execution.strands.yield_turn()
             if self._execution.stopping is not None:
                 self._execution.interrupt()
             stop = min(start + DIGEST_ITEMS, self._tally.count)
@@ -137,7 +138,7 @@ class Map(Generic[R]):
 
     def _diverge(self) -> NoReturn:
         call = f"`hydra.map` of step `{self._step.name}`"
-        self._execution.diverge(f"{call} is called with other items than the record has", call, "other items")
+        self._execution.recorded.diverge(f"{call} is called with other items than the record has", call, "other items")
 
     def _key(self) -> tuple[str, str, int]:
         return self._branch, CHUNK_PREFIX + self._step.name, len(self._tally.chunks)
@@ -146,7 +147,7 @@ class Map(Generic[R]):
         """Take over what the records say of the next chunk; False where they end."""
         execution = self._execution
         key = self._key()
-        past = execution.ask(key, (VALUE,), b"")
+        past = execution.recorded.ask(key, (VALUE,), b"")
         if past is None or past.outcome is None:
             return False
         assert past.outcome.payload is not None
@@ -154,7 +155,7 @@ class Map(Generic[R]):
         if not self._digest and self._digest_of(self._items(chunk.indices())) != past.digest:
             self._diverge()
         for _, failure in chunk.failed:
-            execution.require_class(key, codec.read_failure(failure))
+            execution.recorded.require_class(key, codec.read_failure(failure))
         self._tally.add(past.outcome.payload, chunk)
         return True
 
@@ -171,7 +172,7 @@ class Map(Generic[R]):
         has_failed_before = indices[0] in tally.later
         items = self._items(indices)
         digest = self._digest_of(items)  # before anything runs: what cannot be recorded shall have had no effect
-        execution.wait_to_start(self._seqs[1 if has_failed_before else 0])
+        execution.strands.wait_to_start(self._seqs[1 if has_failed_before else 0])
         tries = Tries(execution, self._branch, self._bound, tally, dict(zip(indices, items, strict=True)), digest)
         started_at = execution.host.now()
         tries.run(self._concurrency)
@@ -255,7 +256,7 @@ class Tries(Generic[R]):
 
         self._left_count = min(concurrency, len(self._indices))
         for _ in range(self._left_count):
-            execution.start_part(strand)
+            execution.strands.start_part(strand)
         while self._left_count:
             parent.is_waiting = True
             parent.leave()
@@ -308,7 +309,7 @@ class Tries(Generic[R]):
             self._try(index)
             count += 1
             if count % TURN_ITEMS == 0:
-                execution.yield_turn()
+                execution.strands.yield_turn()
 
     def _must_wait(self, key: Key, used: Used, timed_out: Record) -> bool:
         """Of an item whose last try was killed for its time-out: whether it is not to be tried now, or never."""
@@ -327,25 +328,25 @@ class Tries(Generic[R]):
         key = (self._branch, step.name, index)
         so_far = self._tally.later.get(index, FRESH)
         used = Used(so_far.failed_count, so_far.postponed_count, so_far.began_at)
-        past = execution.past(key)
+        past = execution.recorded.past(key)
         if past is not None and past.spent_count > used.failed_count:
             used = used._replace(failed_count=past.spent_count, began_at=used.began_at or past.began_at)
             if past.timed_out is not None and self._must_wait(key, used, past.timed_out):
                 return
         args, kwargs = (self.items[index], *self._bound.args), self._bound.kwargs
-        attempt = used.failed_count + execution.crash_count(key) + 1
+        attempt = used.failed_count + execution.recorded.crash_count(key) + 1
         call = StepCall(execution, self._branch, step, index, attempt, self._digest, args, kwargs)
         execution.host.perform(call)
         while not call.started_at:
             if execution.stopping is not None or running().is_given_up:
                 return
-            execution.wait_for_lease()
+            execution.strands.wait_for_lease()
             call.error = None
             execution.host.perform(call)
         if call.error is None:
             self.results[index] = call.result
             return
-        if execution.was_cut_off(call, key):
+        if was_cut_off(execution, call, key):
             return
         verdict = judge(call, call.error, used, execution.host.random())
         if verdict.seconds is None:

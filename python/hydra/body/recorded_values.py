@@ -23,20 +23,20 @@ SLEEP, VALUE = str(RecordKind.SLEEP), str(RecordKind.VALUE)
 
 def sleep(execution: RunningExecution, branch: str, ordinal: int, seconds: float) -> None:
     key = (branch, "hydra.sleep", ordinal)
-    past = execution.ask(key, (SLEEP,), b"")
+    past = execution.recorded.ask(key, (SLEEP,), b"")
     if past is not None and past.outcome is not None:
-        execution.wait_until(past.outcome.due_at)
+        execution.strands.wait_until(past.outcome.due_at)
         return
     now = execution.host.now()
     due_at = now + round(seconds * 1e6)
     execution.log.append(SLEEP, key, 1, b"", None, now, now, due_at)
     execution.log.hand_out()
-    execution.wait_until(due_at)
+    execution.strands.wait_until(due_at)
 
 
 def value(execution: RunningExecution, branch: str, name: str, ordinal: int, make: Callable[[], Any]) -> Any:
     key = (branch, name, ordinal)
-    past = execution.ask(key, (VALUE,), b"")
+    past = execution.recorded.ask(key, (VALUE,), b"")
     if past is not None and past.outcome is not None:
         assert past.outcome.payload is not None
         return codec.decode(past.outcome.payload)
@@ -59,7 +59,7 @@ def value_at_once(execution: RunningExecution, order: Order, key: Key, make: Cal
         difference = None if left is None else told(left)
     if difference is not None:
         sentence = f"the code asks for {told(key)}, the record has {difference}"
-        execution.differ(sentence, told(key), difference, place_of(sys._getframe()))
+        execution.recorded.differ(sentence, told(key), difference, place_of(sys._getframe()))
         raise Interrupt(f"execution `{execution.claimed.id}` stops here; let this exception pass")
     payload = make_value(execution, key[1], make)
     if execution.unwinding is None:

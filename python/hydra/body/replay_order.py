@@ -39,17 +39,10 @@ class OwnerOfOrder(Protocol):
     loop: BodyLoop
 
     @property
-    def execution(self) -> SettledExecution: ...
+    def execution(self) -> RunningExecution: ...
     def fire(self, key: Key, at: int) -> None: ...
     def is_alone(self, timer: Timer) -> bool: ...
     def went_live(self) -> None: ...
-
-
-class SettledExecution(RunningExecution, Protocol):
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing of it goes on but waits."""
-        ...
 
 
 class Order:
@@ -97,7 +90,7 @@ class Order:
         strand.is_blocked = True
         try:
             while strand.is_blocked:
-                self._execution.wait(settle=True)
+                self._execution.strands.wait(settle=True)
         finally:
             self.blocked_count -= 1
             if strand.is_blocked:  # it stops, or was given up
@@ -109,7 +102,7 @@ class Order:
     def advance(self) -> None:
         """Everything is at rest: hand out what comes next."""
         execution = self._execution
-        while not self.is_live and execution.stopping is None and execution.is_settled:
+        while not self.is_live and execution.stopping is None and execution.strands.is_settled:
             if not self._left:
                 if not self._has_gone_further():
                     self._go_live()
@@ -178,7 +171,7 @@ class Order:
         place = next((strand.place for strand in waiting if strand.place), "")
         code = next(map(told, self._blocked), "something else")
         sentence = f"the code waits for {code}, and never asked for {told(key)}, which is recorded"
-        self._execution.differ(sentence, code, told(key), place)
+        self._execution.recorded.differ(sentence, code, told(key), place)
 
 
 def key_of(record: Record) -> Key:

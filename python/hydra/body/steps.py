@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from hydra import codec
 from hydra.body import lookups
+from hydra.body.cut_off import leave_if_cut_off
 from hydra.body.endings import told
 from hydra.body.exhausted import park_step
 from hydra.body.protocol import RunningExecution
@@ -42,21 +43,21 @@ def run_step(
     key = (branch, step.name, ordinal)
     # Where nothing is recorded there is nothing to ask, and the caller has looked who calls.
     is_first = execution.history is None and execution.stopping is None
-    past = None if is_first else execution.ask(key, STEP_KINDS, digest, (args, kwargs))
+    past = None if is_first else execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
     attempt, used, needed = 1, UNUSED, 0
     if past is not None:
         if past.outcome is not None:
             return _replayed(execution, key, step, past.outcome)
         attempt, used = past.try_count + 1, past.used
         digest = past.digest or digest  # what one key stands for keeps its digest, whatever its classes gain
-        execution.wait_until(past.due_at)
+        execution.strands.wait_until(past.due_at)
         if step.lookup is None:
             _judge(execution, step, key, digest, past)
     if step.lookup is not None:
         return lookups.run_step(execution, key, step, digest, args, kwargs)
     host = execution.host
     while True:
-        execution.wait_to_start(needed)
+        execution.strands.wait_to_start(needed)
         call: StepCall
         reserved = 0
         if step.is_transaction:
@@ -83,13 +84,13 @@ def run_step(
                 execution.log.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
                 return value
         else:
-            execution.cut_off(call, key)
+            leave_if_cut_off(execution, call, key)
             verdict = judge(call, error, used, host.random())
         payload = codec.encode_failure(error)
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         if verdict.seconds is None and not is_parking:
             execution.log.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
-            raise execution.rebuilt(key, payload, reserved or execution.log.seq)
+            raise execution.recorded.rebuilt(key, payload, reserved or execution.log.seq)
         due_at = due_of(verdict, call)
         execution.log.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
         if call.is_abandoned:
@@ -99,7 +100,7 @@ def run_step(
             park_step(execution, key, needed, payload)
         attempt += 1
         used = used.after(verdict, call.started_at)
-        execution.wait_until(abs(due_at))
+        execution.strands.wait_until(abs(due_at))
 
 
 def _judge(execution: RunningExecution, step: Step[..., Any], key: Key, digest: bytes, past: Past) -> None:
@@ -114,18 +115,18 @@ def _judge(execution: RunningExecution, step: Step[..., Any], key: Key, digest: 
     payload = last.payload
     assert payload is not None
     if at is not None:
-        execution.wait_until(at)
+        execution.strands.wait_until(at)
     elif is_exhausted and step.retry.parks:
         park_step(execution, key, last.seq, payload)
     else:
         execution.log.append(FAILURE, key, last.attempt, digest, payload, last.started_at, last.finished_at)
-        raise execution.rebuilt(key, payload, execution.log.seq)
+        raise execution.recorded.rebuilt(key, payload, execution.log.seq)
 
 
 def _transact(execution: RunningExecution, call: TransactionCall) -> None:
     """Run it when everything before it is durable; meanwhile its number is kept free, and nothing later is sent."""
     while execution.log.durable < execution.log.seq or execution.log.reserved:
-        execution.wait()
+        execution.strands.wait()
     call.seq = execution.log.reserve()
     execution.host.perform(call)
     while call.is_void or not call.started_at:
@@ -133,10 +134,10 @@ def _transact(execution: RunningExecution, call: TransactionCall) -> None:
         if execution.stopping is None and execution.is_to_stop:
             execution.log.unreserve()
             execution.go_on_sending()
-            execution.stand_still()
+            execution.strands.stand_still()
         execution.host.resume_when_leased(running())
         try:
-            execution.wait()
+            execution.strands.wait()
         except GivenUp:
             _leave(execution, call)
             raise
@@ -161,7 +162,7 @@ def _leave(execution: RunningExecution, call: TransactionCall) -> None:
 def _replayed(execution: RunningExecution, key: Key, step: Step[..., Any], record: Record) -> Any:
     assert record.payload is not None
     if record.kind == FAILURE:
-        raise execution.rebuilt(key, record.payload, record.seq)
+        raise execution.recorded.rebuilt(key, record.payload, record.seq)
     if record.kind == RESOLUTION:
         return lookups.resolved(execution, step, record.payload)
     try:
@@ -173,4 +174,4 @@ def _replayed(execution: RunningExecution, key: Key, step: Step[..., Any], recor
 def _unreadable(execution: RunningExecution, key: Key, error: BaseException) -> NoReturn:
     """It was read when it was recorded."""
     sentence = f"{told(key)} has a result that the code cannot read any more: {codec.message_of(error)}"
-    execution.diverge(sentence, "what it returns now", "another result")
+    execution.recorded.diverge(sentence, "what it returns now", "another result")

@@ -168,14 +168,14 @@ class Race:
         execution = self._execution
         told = codec.encode([describe(each) for each in self._waits])
         digest = codec.encode_with_digest([told, self._digests])[1]
-        past = execution.ask(self._key, (VALUE,), digest, has_parts=True)
+        past = execution.recorded.ask(self._key, (VALUE,), digest, has_parts=True)
         if past is not None and past.outcome is not None:
             assert past.outcome.payload is not None
             self._replay(codec.decode(past.outcome.payload))
         else:
             self._start(sorted(range(len(self._waits)), key=self._began_at), digest)
         while self._first is None:
-            execution.wait_idle(execution.host.now(), 0)
+            execution.strands.wait_idle(execution.host.now(), 0)
         execution.log.hand_out()
         return self._first
 
@@ -194,12 +194,12 @@ class Race:
 
     def _note(self, index: int) -> bool:
         """What is recorded of one that lost counts as asked for; whether it has ended."""
-        past = self._execution.past(self._outcome_key(index))
+        past = self._execution.recorded.past(self._outcome_key(index))
         return past is not None and past.outcome is not None
 
     def _start(self, indices: list[int], digest: bytes | None) -> None:
         for index in indices:
-            self._execution.start_part(partial(self._strand, index, digest)).request = self._requests[index]
+            self._execution.strands.start_part(partial(self._strand, index, digest)).request = self._requests[index]
 
     def _strand(self, index: int, digest: bytes | None) -> None:
         value, error = None, None
@@ -218,7 +218,7 @@ class Race:
         execution = self._execution
         if digest is not None:
             if execution.unwinding is not None:
-                execution.stand_still()
+                execution.strands.stand_still()
             now = execution.host.now()
             execution.log.append(VALUE, self._key, 1, digest, codec.encode(first.index), now, now)
         self._first = first

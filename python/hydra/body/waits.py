@@ -32,7 +32,7 @@ def expire(execution: RunningExecution, key: Key, name: str, now: int, wanted: W
     try:
         with mailbox.expiring(name):
             while execution.log.durable < seq:
-                execution.wait(to_the_end=True)
+                execution.strands.wait(to_the_end=True)
             arrived = mailbox.arrived.pop(seq, None)
             if arrived is not None:
                 mailbox.forget(arrived)
@@ -64,7 +64,7 @@ def wait_message(
     With `wanted` the wait itself is recorded, so that senders know of it. A message goes to the first wait of its name
     that can read it; one that none can is set aside, by a record of its own which replays pass over.
     """
-    past = execution.ask(key, (EVENT, EXPIRY), b"")
+    past = execution.recorded.ask(key, (EVENT, EXPIRY), b"")
     if past is not None and past.outcome is not None:
         if name.startswith(CHILD_PREFIX):
             execution.mailbox.child_seqs[name] = past.outcome.seq
@@ -102,8 +102,8 @@ def _wait_message(
         ):
             earlier.may_take = True
             host.resume(earlier)  # messages are taken in the order of arrival, whoever was woken first
-            execution.go_last()
-            execution.look_up()
+            execution.strands.go_last()
+            execution.strands.look_up()
             continue
         message = None if arrival is None else arrival.message
         if message is not None and name.startswith(CHILD_PREFIX) and is_purged(message.payload):
@@ -125,7 +125,7 @@ def _wait_message(
             if wanted is not None and not due_at and key not in mailbox.noted:
                 execution.log.append(WAIT, key, 1, b"", wanted.note(), now, now)
                 mailbox.noted.add(key)
-            execution.wait_for_message(now, due_at)
+            execution.strands.wait_for_message(now, due_at)
             continue
         if name.startswith(CHILD_PREFIX):
             mailbox.child_seqs[name] = execution.log.seq

@@ -358,5 +358,5 @@ class Hub:
             del self._stuck[owner]
             execution = self._executions[owner.token]
             execution.is_held = False
-            if execution.live_count == 0 and execution.stopping is not None:
+            if execution.strands.live_count == 0 and execution.stopping is not None:
                 self.ended(execution, execution.stopping)

@@ -1,0 +1,96 @@
+"""The call of a body: the arguments it gets, and the end that follows from what it returns or raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hydra import codec
+from hydra.body import endings
+from hydra.body.calls import Branch
+from hydra.body.endings import Difference
+from hydra.body.exhausted import park_attempt
+from hydra.body.protocol import RunningExecution
+from hydra.body.retrying import judge_attempt
+from hydra.body.source_places import place_of_error, place_of_function
+from hydra.definitions import caller
+from hydra.execution import End, Ending
+
+
+class BodyCall:
+    """Of one claim. Where the execution stops already, how its body ends decides nothing."""
+
+    def __init__(self, execution: RunningExecution) -> None:
+        self._execution = execution
+
+    def run(self) -> None:
+        """A sync body, in the running strand; an async one has an `AsyncBody`."""
+        execution = self._execution
+        end = None if execution.stopping is not None else self._run()
+        if end is not None:
+            execution.stop(end)
+
+    def _run(self) -> End | None:
+        arguments = self.arguments()
+        if isinstance(arguments, End):
+            return arguments
+        args, kwargs = arguments
+        caller.set(Branch(self._execution, ""))
+        try:
+            value = self._execution.workflow.function(*args, **kwargs)
+        except BaseException as error:
+            return self.raised(error)
+        return self.returned(value)
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]] | End:
+        """What the body is called with, or the end of an execution whose input does not fit."""
+        execution = self._execution
+        workflow = execution.workflow
+        try:
+            args, kwargs = workflow.types.decode_arguments(execution.claimed.input)
+            workflow.check_call(args, kwargs)
+        except BaseException as error:  # user classes take part in decoding
+            if execution.history is None:
+                return endings.unfit_input(execution.claimed, error)
+            # Other code began it, with this input: it must not end for what has changed since.
+            place = place_of_function(workflow.function)
+            sentence = f"its input does not fit the code's parameters: {codec.message_of(error)}"
+            return execution.recorded.diverged(Difference(sentence, "its parameters", "its input", place))
+        return args, kwargs
+
+    def returned(self, value: Any) -> End | None:
+        execution = self._execution
+        if execution.stopping is not None:
+            return execution.unwinding
+        if (end := execution.recorded.left_over("the code returned", "a return")) is not None:
+            return end
+        return execution.unwinding or endings.returned(value, codec.Signature.of(execution.workflow.function))
+
+    def raised(self, error: BaseException) -> End | None:
+        execution = self._execution
+        if execution.stopping is not None:
+            return execution.unwinding
+        raised = codec.told_error(error)
+        place = place_of_error(error)
+        if (end := execution.recorded.left_over(f"the code raised {raised:.500}", raised, place)) is not None:
+            return end
+        return execution.unwinding or self._failed(error)
+
+    def _failed(self, error: BaseException) -> End:
+        """Another attempt, the park of one that has none left, or the failure; with the records that caused it."""
+        execution = self._execution
+        workflow, claimed, history = execution.workflow, execution.claimed, execution.history
+        steps, children = execution.causes.of(error, set(execution.mailbox.child_seqs.values()))
+        payload = codec.encode_failure(error)
+        attempt = claimed.attempt - (0 if history is None else history.forgiven_count)
+        verdict = judge_attempt(workflow, error, attempt, execution.host.random())
+        end = endings.raised(payload, verdict, steps[0] if steps else 0, execution.host.now())
+        if verdict.is_exhausted and workflow.retry.parks and not children:
+            end = park_attempt(claimed, payload)
+        if end.kind == Ending.FAILED and children:
+            end = msgspec.structs.replace(end, cause_seq=(steps + children)[0])
+        elif end.kind == Ending.RETRY:
+            children = []  # what a child said stands, until a person has seen to the child
+        execution.causes.set(steps, children)
+        return end

@@ -76,7 +76,7 @@ def test_submit_many_submits_all_it_can_and_then_names_every_conflict(engine: hy
 def test_submit_many_keeps_order_over_chunks_and_tells_its_progress(
     engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hydra.client.engine.SUBMIT_CHUNK_SIZE", 10)
+    monkeypatch.setattr("hydra.client.submitting.SUBMIT_CHUNK_SIZE", 10)
     counts: list[int] = []
     handles = engine.submit_many(
         [shop.echo.bind(n) for n in range(25)], keys=[f"k{n}" for n in range(25)], progress=counts.append

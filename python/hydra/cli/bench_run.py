@@ -21,8 +21,9 @@ from typing import IO
 
 import msgspec
 
-from hydra.client.engine import SUBMIT_CHUNK_SIZE, Engine
+from hydra.client.engine import Engine
 from hydra.client.handle import Handle
+from hydra.client.submitting import SUBMIT_CHUNK_SIZE
 from hydra.definitions import BoundWorkflow
 from hydra.errors import HydraError
 from hydra.stores.store import Store

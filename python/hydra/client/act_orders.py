@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from hydra import _core, identity
+from hydra.client.database_access import DatabaseAccess
 from hydra.client.pause_orders import check_reason
 from hydra.client.submissions import check_request
 from hydra.client.views import to_datetime
+from hydra.client.why import explain
 from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Status
 from hydra.stores.acts import Act, ActKind
 from hydra.stores.deleting import Deleted, refusal
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.store import Store
-
-if TYPE_CHECKING:
-    from hydra.client.engine import Engine
 
 DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
 
@@ -34,13 +32,13 @@ class ActView(msgspec.Struct, frozen=True):
     detail: str
 
 
-def read_acts(engine: Engine, id: str) -> list[ActView]:
+def read_acts(engine: DatabaseAccess, id: str) -> list[ActView]:
     acts = engine.read(lambda store: store.acts(id))
     return [ActView(act.kind, to_datetime(act.done_at), act.done_by, act.reason, act.detail) for act in acts]
 
 
 def reschedule(
-    engine: Engine,
+    engine: DatabaseAccess,
     id: str,
     delay: timedelta | float | None,
     at: datetime | None,
@@ -63,13 +61,14 @@ def reschedule(
     if answer.status is Status.PENDING:
         doing = "it was cancelled or ran out of time, and is about to be undone"
     else:
-        doing = engine.why(id).sentence
+        snapshot = engine.snapshot(id)
+        doing = engine.read(lambda store: explain(store, snapshot)).sentence
     raise IllegalMove(
         f"execution `{id}` is {answer.status}; only one that is pending can be given another time or priority ({doing})"
     )
 
 
-def delete(engine: Engine, id: str, reason: str) -> int:
+def delete(engine: DatabaseAccess, id: str, reason: str) -> int:
     """How many executions went."""
     check_reason(reason)
     act = _act(engine, id, ActKind.DELETE, reason)
@@ -91,5 +90,5 @@ def delete(engine: Engine, id: str, reason: str) -> int:
     return max(1, count)  # a reply was lost: it is gone all the same
 
 
-def _act(engine: Engine, id: str, kind: ActKind, reason: str) -> Act:
+def _act(engine: DatabaseAccess, id: str, kind: ActKind, reason: str) -> Act:
     return Act(id, _core.uuid7(), kind, engine.session().now(), identity.person(), reason)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from hydra import _core, codec
 from hydra.client import act_orders, child_ends
 from hydra.client.act_orders import ActView
 from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
+from hydra.client.database_access import DatabaseAccess
 from hydra.client.exports import Export, export
 from hydra.client.views import (
     Attempt,
@@ -46,9 +47,6 @@ from hydra.stores.clash import Clash
 from hydra.stores.store import Store
 from hydra.workflow import registry
 
-if TYPE_CHECKING:
-    from hydra.client.engine import Engine
-
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -63,7 +61,7 @@ class Handle(Generic[R]):
 
     __slots__ = ("_engine", "id", "workflow")
 
-    def __init__(self, engine: Engine, id: str, workflow: str) -> None:
+    def __init__(self, engine: DatabaseAccess, id: str, workflow: str) -> None:
         self._engine = engine
         self.id = id
         self.workflow = workflow

@@ -44,6 +44,9 @@ class SubmitOptions(msgspec.Struct, frozen=True):
     key_reuse: KeyReuse = KeyReuse.FIRST
 
 
+PLAIN = SubmitOptions()
+
+
 def check_request(
     delay: timedelta | float | None,
     run_at: datetime | None,
@@ -230,6 +233,14 @@ class KeyDepths:
 def check_bound(bound: object) -> None:
     if not isinstance(bound, BoundWorkflow):
         raise ConfigError(f"`{bound!r}` cannot be submitted; give a bound workflow, such as `bill.bind(invoice)`")
+
+
+def workflow_name(workflow: object) -> str:
+    """Of a workflow that is given as itself or by its name."""
+    name = workflow if isinstance(workflow, str) else getattr(workflow, "name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"`{workflow!r:.80}` is not a workflow; give it or its name")
+    return name
 
 
 def _check_id(id: str) -> str:

@@ -79,6 +79,11 @@ def read_facts(store: Store, snapshot: Snapshot) -> Facts:
     return msgspec.structs.replace(facts, holders=holders)
 
 
+def explain(store: Store, snapshot: Snapshot) -> Why:
+    """Why this execution does not go on, or what it does, as the database has it."""
+    return why(read_facts(store, snapshot))
+
+
 def why(facts: Facts) -> Why:
     found = facts.snapshot
     for reason, explain in REASONS[found.status]:

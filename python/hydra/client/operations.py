@@ -1,0 +1,267 @@
+"""What an operator does with a database: schedules, pauses, limits, counts, nodes, audit, purge, migration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from hydra.client import limit_orders, pause_orders, schedule_orders
+from hydra.client.database_access import DatabaseAccess
+from hydra.client.handle import Handle
+from hydra.client.limit_orders import Limit, LimitKey, limit_view
+from hydra.client.pause_orders import PauseView, pause_view
+from hydra.client.schedule_orders import Schedule, schedule_view
+from hydra.client.submissions import workflow_name
+from hydra.clock import seconds_of
+from hydra.definitions import Workflow
+from hydra.errors import ConfigError
+from hydra.stores import open_store
+from hydra.stores.findings import Violation
+from hydra.stores.loads import Demands, demands
+from hydra.stores.node_states import NodeState
+from hydra.stores.pauses import PauseKind
+from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
+
+PURGE_CHUNK_SIZE = 1_000
+
+
+class Operations(DatabaseAccess):
+    """The part of `Engine` that operates what runs."""
+
+    # schedules, by the name of their workflow
+
+    def schedules(self) -> list[Schedule]:
+        """Every schedule that a node has registered, with its state, its next tick and its last one."""
+        return [schedule_view(state) for state in self.read(lambda store: store.schedules())]
+
+    def pause_schedule(self, name: str) -> None:
+        """Fire no more ticks of the workflow of that name until it is resumed; what runs goes on.
+
+        Raises:
+            NotFound: no node has registered a schedule of that name.
+        """
+        schedule_orders.pause(self.session(), name)
+
+    def resume_schedule(self, name: str) -> None:
+        """Go on with the next tick; those of the pause are passed over, and can be backfilled.
+
+        Raises:
+            NotFound: no node has registered a schedule of that name.
+        """
+        schedule_orders.resume(self.session(), name)
+
+    def trigger_schedule(self, name: str) -> Handle[Any]:
+        """Run its workflow now, whatever else runs; its handle. Later ticks treat it as they treat each other
+        (`overlap`).
+
+        Raises:
+            NotFound: no node has registered a schedule of that name.
+        """
+        return Handle(self, schedule_orders.trigger(self.session(), name), name)
+
+    def backfill_schedule(
+        self, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None = None
+    ) -> list[Handle[Any]]:
+        """Run each tick from `start` to `end`, both included, that has no execution, beside whatever runs; the handles
+        of what is new.
+
+        Args:
+            name: of the workflow.
+            start: the first instant; without a zone it is in the schedule's own.
+            end: the last one; only ticks that lie behind the schedule are run.
+            progress: called with how many ticks are done, and how many there are.
+
+        Raises:
+            NotFound: no node has registered a schedule of that name.
+            ConfigError: there are more than 10,000 ticks.
+        """
+        ids = schedule_orders.backfill(self.session(), name, start, end, progress)
+        return [Handle(self, id, name) for id in ids]
+
+    # stopping and going on
+
+    def pauses(self) -> list[PauseView]:
+        """What is paused, and which nodes were asked to drain; by whom, since when and why."""
+        return [pause_view(pause) for pause in self.read(lambda store: store.pauses())]
+
+    def pause_workflow(self, workflow: Workflow[..., Any] | str, *, reason: str = "") -> None:
+        """Start none of its executions, on any node, until it is resumed.
+
+            engine.pause_workflow("refund", reason="the bank is down")
+
+        When it returns, nothing more of it is claimed. What runs goes on until it next suspends; what is submitted
+        waits. It is kept in the database, so it outlasts every restart.
+
+        Args:
+            workflow: itself, or its name.
+            reason: for those who ask why nothing happens.
+
+        Raises:
+            NotFound: no node has registered a workflow of that name, and nothing was submitted of it.
+        """
+        pause_orders.pause_workflow(self.session().store, self.write, workflow_name(workflow), reason)
+
+    def resume_workflow(self, workflow: Workflow[..., Any] | str) -> bool:
+        """Go on with a workflow that was paused; whether it was. A pause of the whole namespace stays."""
+        name = workflow_name(workflow)
+        return self.write(lambda store, now: store.unpause(PauseKind.WORKFLOW, name))
+
+    def pause_namespace(self, *, reason: str = "") -> None:
+        """The same for everything in this namespace, workflows that come later included."""
+        pause_orders.pause(self.write, PauseKind.NAMESPACE, "", reason)
+
+    def resume_namespace(self) -> bool:
+        """Go on with the namespace; whether it was paused. Workflows that were paused by themselves stay so."""
+        return self.write(lambda store, now: store.unpause(PauseKind.NAMESPACE, ""))
+
+    def drain_node(self, id: str, *, reason: str = "") -> None:
+        """Have a node end as at SIGTERM: it takes no new work, and what runs gets its drain time. It learns of it with
+        its next heartbeat. Whatever started its process may start another, which takes work.
+
+        Raises:
+            NotFound: no living node has that id.
+        """
+        pause_orders.drain_node(self.session().store, self.write, id, reason)
+
+    # limits, by their name
+
+    def limits(self) -> list[Limit]:
+        """Every limit that a node has registered, with the numbers that hold now."""
+        return [limit_view(state) for state in self.read(lambda store: store.limits())]
+
+    def limit_keys(self, name: str) -> list[LimitKey]:
+        """The first hundred keys of a limit: how many hold a place of each (of a rate: when its next token is due), and
+        how many wait.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+        """
+        return limit_orders.read_keys(self.session(), name)
+
+    def set_limit(
+        self,
+        name: str,
+        count: int | None = None,
+        *,
+        per: timedelta | float | None = None,
+        burst: int | None = None,
+        max_pending: int | None = None,
+    ) -> None:
+        """Have other numbers hold than the code's, at once and over restarts and deploys, until `reset_limit`.
+
+            engine.set_limit("bill.tenant", 10)
+
+        What runs above a lower number goes on. What is not given stays as it is.
+
+        Args:
+            name: of the limit, as `limits` has it.
+            count: how many at once; of a rate, how many in each `per`.
+            per: of a rate: seconds, or a timedelta.
+            burst: of a rate: how many may begin at once after a lull.
+            max_pending: of a `Fair`: how many of a value may wait for their turn.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+            ConfigError: for numbers that cannot be.
+        """
+        limit_orders.change(self.session(), name, count, per, burst, max_pending)
+
+    def set_weight(self, name: str, value: str, weight: float | None) -> None:
+        """Have a value of a `Fair` get more or fewer turns than the code says, from its next turn on and over restarts
+        and deploys, until `reset_limit`.
+
+            engine.set_weight("bill.tenant.fair", "acme", 3)
+
+        Args:
+            name: of the limit, as `limits` has it.
+            value: of the key, as `limit_keys` has it.
+            weight: 0.01 to 100; None: the code's.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+            ConfigError: for a limit that is no `Fair`, or a weight that cannot be.
+        """
+        limit_orders.change_weight(self.session(), name, value, weight)
+
+    def reset_limit(self, name: str) -> None:
+        """Have the code's numbers, or weights, hold again.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+        """
+        limit_orders.reset(self.session(), name)
+
+    # the database as a whole
+
+    def stats(self) -> Stats:
+        """Counts by workflow and status, and due work that no living node serves."""
+        session = self.session()
+        return session.store.stats(session.now())
+
+    def demands(self, over: timedelta | float | None = None) -> Demands:
+        """The backlog, its age, and the places of living nodes, in all, by workflow and by label: what whoever adds or
+        removes nodes goes by.
+
+        Args:
+            over: seconds (or a timedelta) between two looks, by which it also says how fast executions end, and when
+                the backlog is gone at that rate; None: one look.
+        """
+        seconds = None if over is None else seconds_of(over, "`over`")
+        if seconds == 0:
+            raise ConfigError("`over` must be more than 0 seconds: the two looks are that far apart")
+        session = self.session()
+        before, began = None, session.now()
+        if seconds is not None:
+            before = session.store.stats(began)
+            time.sleep(seconds)
+        now = session.now()
+        return demands(session.store.stats(now), now, before, (now - began) / 1e6)
+
+    def workflows(self) -> list[WorkflowInfo]:
+        """The workflows that supervisors have served in this namespace, with their signatures."""
+        return self.read(lambda store: store.workflows())
+
+    def nodes(self) -> list[NodeState]:
+        """The supervisors that run, or ran, executions of this namespace, with their last heartbeats."""
+        return self.read(lambda store: store.nodes())
+
+    def audit(self) -> list[Violation]:
+        """Every broken promise that the database can show. An empty list says that all of them hold.
+
+        assert engine.audit() == []
+        """
+        return self.read(lambda store: store.audit())
+
+    def purge(self, older_than: timedelta | float, progress: Callable[[int], object] | None = None) -> int:
+        """Delete the executions that ended longer ago than `older_than`, 1,000 in each transaction; how many went.
+
+        Their keys stay, so the same invoice never runs twice. `progress` is called with the count after each
+        transaction.
+
+        Args:
+            older_than: seconds, or a timedelta.
+            progress: called with how many have gone.
+        """
+        age_us = round(seconds_of(older_than, "`older_than`") * 1e6)
+        before = self.session().now() - age_us
+        count = 0
+        while deleted := self.write(lambda store, now: store.purge(before, PURGE_CHUNK_SIZE)):
+            count += deleted
+            if progress is not None:
+                progress(count)
+        return count
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the tables to this version of hydra; the schema's version before and after.
+
+        Raises:
+            SchemaError: the tables are of a newer hydra.
+        """
+        store = open_store(self.url, self.namespace)
+        try:
+            return store.migrate()
+        finally:
+            store.close()

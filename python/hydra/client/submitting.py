@@ -1,0 +1,274 @@
+"""What makes executions: one, many, or one from another's records. Each is durable when its call returns.
+
+submit ─► codec ─► journal (group commit) ─► store.submit ─► Handle
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+from hydra import _core, config
+from hydra.client.database_access import DatabaseAccess
+from hydra.client.handle import Handle
+from hydra.client.session import EngineSession
+from hydra.client.submissions import (
+    PLAIN,
+    KeyDepths,
+    QueueDepth,
+    accepted_id,
+    check_bound,
+    check_request,
+    prepare,
+    prepare_many,
+    readmitted,
+    refuse_conflicts,
+)
+from hydra.definitions import BoundWorkflow
+from hydra.errors import ConfigError, HydraError
+from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
+from hydra.keys import check_key, is_id
+from hydra.records.forks import count_before, prepare_fork
+from hydra.stores.rows import UNREADABLE
+
+R = TypeVar("R")
+
+SUBMIT_CHUNK_SIZE = 5_000  # executions of one transaction in submit_many
+
+
+class Submitting(DatabaseAccess):
+    """The part of `Engine` that submits. `max_pending` and `max_payload_bytes` are as there."""
+
+    def __init__(
+        self,
+        url: str | None,
+        namespace: str,
+        migrate: bool,
+        max_pending: int | None,
+        max_payload_bytes: int,
+        timeout: timedelta | float | None,
+    ) -> None:
+        self._max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
+        self._key_depths = KeyDepths()
+        self._depth = None if max_pending is None else QueueDepth(config.count_of(max_pending, "`max_pending`"))
+        super().__init__(url, namespace, migrate, timeout)
+
+    def submit(
+        self,
+        bound: BoundWorkflow[R],
+        key: str | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        id: str | None = None,
+        connection: object = None,
+        *,
+        key_reuse: str = KeyReuse.FIRST,
+    ) -> Handle[R]:
+        """Make one execution durable and return its handle. When it returns, a power cut changes nothing.
+
+            engine.submit(bill.bind("visa-1", 1999), key="inv-42", delay=timedelta(hours=1), tags={"run": "2026-11"})
+
+        The same `key` with the same arguments gives the first execution, so a submission with a key may be repeated.
+
+        Args:
+            bound: a workflow with its arguments, such as `bill.bind("visa-1", 1999)`.
+            key: an idempotency key, once for each workflow in the namespace.
+            delay: seconds (or a timedelta) until it is due.
+            run_at: the instant at which it is due, with a time zone; not together with `delay`.
+            priority: of what is due, larger runs first.
+            tags: texts by name, to find it by, and for labels of metrics.
+            id: a UUID of your own, with which a submission without a key may be repeated.
+            connection: of your own open transaction: the execution becomes real with its commit.
+            key_reuse: for a key that was used before. `"first"` gives the first execution; `"reject"` raises KeyTaken;
+                `"after_end"` gives it only while it is open, and begins another once it has ended.
+
+        Raises:
+            IdempotencyConflict: the key was used with other arguments.
+            KeyTaken: `key_reuse` lets nobody use it again, or what had it was purged. (Keys outlive a purge.)
+            PayloadError: the arguments do not fit the workflow, or cannot be encoded; PayloadTooLarge: they are too
+                large.
+            QueueFull: `max_pending` is reached, of the engine or of a `hydra.Fair`.
+            StoreUnavailable: the database did not answer; with `outcome="unknown"` it may have happened. Repeat it.
+        """
+        submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse)
+        session = self.session()
+        if connection is None:
+            answer = session.submit(submission)
+        else:
+            answer = session.store.submit_in(connection, [submission], session.now())[0]
+        return self.accept(submission, answer, bound)
+
+    def submit_many(
+        self,
+        bounds: Sequence[BoundWorkflow[R]],
+        keys: Sequence[str] | None = None,
+        delay: timedelta | float | None = None,
+        run_at: datetime | None = None,
+        priority: int = 0,
+        tags: dict[str, str] | None = None,
+        connection: object = None,
+        progress: Callable[[int], object] | None = None,
+        *,
+        key_reuse: str = KeyReuse.FIRST,
+    ) -> list[Handle[R]]:
+        """Submit many executions, 5,000 in each transaction; their handles, in order.
+
+            engine.submit_many([bill.bind(card, pennies) for card, pennies in invoices], keys=numbers)
+
+        It submits all it can; then one IdempotencyConflict names the keys that clash. Repeating it with the same keys
+        is safe. With a `connection` it is all or nothing. The other arguments are those of `submit`, for every
+        execution.
+
+        Args:
+            bounds: the workflows with their arguments.
+            keys: one for each, in order; None: without keys.
+            progress: called after each transaction with the count of what is done.
+
+        Raises:
+            IdempotencyConflict: some keys were used with other arguments; `conflicts` lists them. The others are
+                submitted.
+            KeyTaken: some keys are not free by `key_reuse`, or what had them was purged.
+            ConfigError: there are not as many keys as executions.
+        """
+        if isinstance(keys, str):
+            raise ConfigError(f"`keys` is one text, `{keys:.80}`; give a list with one for each execution")
+        if keys is not None and len(keys) != len(bounds):
+            raise ConfigError(f"`keys` has {len(keys)} entries for {len(bounds)} executions; give one for each")
+        session = self.session()
+        self._check_unknown(session, bounds)
+        request = check_request(delay, run_at, priority, tags, session.now(), key_reuse)
+        if connection is not None:
+            submissions = prepare_many(bounds, request, keys, session.signatures, self._max_payload_bytes)
+            answers = session.store.submit_in(connection, submissions, session.now())
+            agreed = readmitted(bounds, answers)
+            if agreed != answers:  # one that conflicts keeps all out, so they are asked for once more
+                submissions = [
+                    each
+                    if answer.conflict or not answer.digest
+                    else msgspec.structs.replace(each, digest=answer.digest)
+                    for each, answer in zip(submissions, agreed, strict=True)
+                ]
+                answers = session.store.submit_in(connection, submissions, session.now())
+            refuse_conflicts(submissions, answers, len(bounds), "nothing was submitted")
+            return self._handles(submissions, answers)
+        handles: list[Handle[R]] = []
+        refused: list[tuple[Submission, Submitted]] = []
+        for start in range(0, len(bounds), SUBMIT_CHUNK_SIZE):
+            end = start + SUBMIT_CHUNK_SIZE
+            part = None if keys is None else keys[start:end]
+            submissions = prepare_many(bounds[start:end], request, part, session.signatures, self._max_payload_bytes)
+            self._require_room(session, submissions)
+            answers = readmitted(bounds[start:end], session.submit_many(submissions))
+            handles += self._handles(submissions, answers)
+            refused += [(s, answer) for s, answer in zip(submissions, answers, strict=True) if is_refused(s, answer)]
+            if progress is not None:
+                progress(len(handles))
+        refuse_conflicts(
+            [s for s, _ in refused], [answer for _, answer in refused], len(bounds), "the others are submitted"
+        )
+        return handles
+
+    def fork(
+        self,
+        id: str,
+        from_step: str,
+        *,
+        number: int = 1,
+        input: BoundWorkflow[Any] | None = None,
+        key: str | None = None,
+        refuse: Callable[[Snapshot, bytes, list[Record]], None] | None = None,
+    ) -> Handle[Any]:
+        """Begin a new execution with what this one had recorded before a step; its handle.
+
+        From that step on everything is done again, under other idempotency keys. Tags and audit trail name where it
+        comes from. A fork has no children: what is recorded of those spawned before the step stays, and the fork is
+        told how they ended.
+
+        Args:
+            id: the execution to begin from.
+            from_step: the name of the first step to run again.
+            number: which call of that step, from 1 on.
+            input: other arguments, such as `bill.bind(other)`. What is recorded stays as it is: where they change the
+                arguments of a recorded step the fork is parked and says so.
+            key: an idempotency key of the new execution.
+            refuse: called with the source, the input and the records of the fork before it is made; it may raise.
+
+        Raises:
+            NotFound: there is no such execution.
+            ConfigError: the input is of another workflow.
+            HydraError: nothing is recorded of the step, a child from before it has not ended, or its effects were
+                undone.
+        """
+        session = self.session()
+        if not is_id(id):
+            raise self.not_found(id)
+        snapshot, records = self.snapshot(id), self.read(lambda store: store.records(id))
+        count = count_before(id, records, from_step, number)
+        if input is None:
+            payload = session.store.input(id)
+            digest = hashlib.blake2b(payload, digest_size=16).digest()
+            new_id, checked = _core.uuid7(), None if key is None else check_key(key)
+            if UNREADABLE in snapshot.limit_keys:
+                raise HydraError(f"execution `{id}` cannot be forked: the limits of its row cannot be read")
+            limits = snapshot.limit_keys or None
+            submission = Submission(new_id, snapshot.workflow, payload, digest, checked, limit_keys=limits)
+        elif input.name != snapshot.workflow:
+            raise ConfigError(f"execution `{id}` is of workflow `{snapshot.workflow}`; give an input for that")
+        else:
+            self._check_unknown(session, [input])
+            submission = prepare(input, PLAIN, key, None, session.signatures, self._max_payload_bytes)
+        if refuse is not None:
+            refuse(snapshot, submission.input, list(records[:count]))
+        self._require_room(session, [submission])
+        return self.accept(submission, session.fork(prepare_fork(snapshot, submission, count, from_step)))
+
+    # what AsyncEngine uses, too
+
+    def prepare(
+        self,
+        bound: BoundWorkflow[Any],
+        key: str | None,
+        delay: timedelta | float | None,
+        run_at: datetime | None,
+        priority: int,
+        tags: dict[str, str] | None,
+        id: str | None,
+        key_reuse: str = KeyReuse.FIRST,
+    ) -> Submission:
+        """One submission, checked and encoded, for which there is room. Used by AsyncEngine."""
+        session = self.session()
+        self._check_unknown(session, [bound])
+        request = PLAIN
+        if delay is not None or run_at is not None or priority or tags is not None or key_reuse != KeyReuse.FIRST:
+            request = check_request(delay, run_at, priority, tags, session.now(), key_reuse)
+        submission = prepare(bound, request, key, id, session.signatures, self._max_payload_bytes)
+        self._require_room(session, [submission])
+        return submission
+
+    def accept(self, submission: Submission, answer: Submitted, bound: BoundWorkflow[Any] | None = None) -> Handle[Any]:
+        """The handle of what the store answered. Used by AsyncEngine."""
+        if bound is not None:
+            (answer,) = readmitted([bound], [answer])
+        return Handle(self, accepted_id(submission, answer), submission.workflow)
+
+    # inside
+
+    def _handles(self, submissions: Sequence[Submission], answers: Sequence[Submitted]) -> list[Handle[Any]]:
+        return [Handle(self, answer.id, s.workflow) for s, answer in zip(submissions, answers, strict=True)]
+
+    def _check_unknown(self, session: EngineSession, bounds: Sequence[BoundWorkflow[Any]]) -> None:
+        """The arguments of workflows whose code is not here, against what a supervisor recorded of them."""
+        for bound in bounds:
+            check_bound(bound)
+        session.signatures.check([bound for bound in bounds if bound.workflow is None])
+
+    def _require_room(self, session: EngineSession, submissions: Sequence[Submission]) -> None:
+        if self._depth is not None:
+            self._depth.require_room(session.store, len(submissions))
+        self._key_depths.require_room(session.store, submissions)

@@ -122,7 +122,7 @@ def test_r22_a_worker_that_greets_before_its_zygote_says_that_it_could_not_be_fo
     loop: Loop, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lives, so nobody is told that it is gone before it is dead."""
-    forker = children._zygote
+    forker = children._zygotes.current
     worker = start(children, 0)
     loop.turn_until(lambda: bool(worker.greeted_pid), without=(forker.socket,))
     (key,) = [key for key in loop.selector.get_map().values() if key.fileobj is forker.socket]
@@ -140,7 +140,7 @@ def test_r22_a_worker_that_greets_before_its_zygote_says_that_it_could_not_be_fo
 def test_r22_a_fork_that_failed_and_the_end_of_its_socket_are_noticed_together(
     loop: Loop, children: Children, monkeypatch: pytest.MonkeyPatch, is_zygote_first: bool
 ) -> None:
-    forker = children._zygote
+    forker = children._zygotes.current
     monkeypatch.setattr(forker, "ask", lambda fork, descriptors: None)  # its descriptors are closed with the request
     worker = start(children, 0)
     monkeypatch.setattr(forker, "read", lambda: [Forked(worker.number, 0)])

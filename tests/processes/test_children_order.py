@@ -20,7 +20,8 @@ from hydra.dispatch.worker_ends import NOT_NEEDED
 from hydra.node.children import Children
 from hydra.node.processes import AppSettings, Worker
 from hydra.worker import zygote
-from hydra.worker.zygote import Forked, ForkRequest, Manifest
+from hydra.worker.imported_app import Manifest
+from hydra.worker.zygote import Forked, ForkRequest
 
 from tests.processes.scene import ROOT, WAIT_SECONDS, is_alive
 

@@ -8,7 +8,7 @@ import sys
 
 from hydra.config import module_name
 from hydra.errors import ConfigError
-from hydra.worker.zygote import import_failure
+from hydra.worker.imported_app import import_failure
 
 
 def import_app(module: str) -> None:

@@ -31,7 +31,8 @@ from hydra.node.node import Node
 from hydra.node.processes import AppSettings, Worker, Zygote
 from hydra.node.worker_watch import WorkerWatch
 from hydra.node.zygotes import Zygotes
-from hydra.worker.zygote import ForkRequest, ImportFailed, Manifest
+from hydra.worker.imported_app import ImportFailed, Manifest
+from hydra.worker.zygote import ForkRequest
 
 STOP_SECONDS = 5.0  # for one worker to be gone after its SIGKILL
 

@@ -22,10 +22,10 @@ from hydra.errors import HydraError
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
 from hydra.stores import open_store
-from hydra.worker import zygote
 from hydra.worker.body_threads import watch_threads
 from hydra.worker.body_watch import BodyWatch
 from hydra.worker.hub import Hub
+from hydra.worker.imported_app import describe_workflows
 from hydra.workflow import Registry, registry
 
 START_SECONDS = 30.0
@@ -61,7 +61,7 @@ class LocalWorker:
 
     def start(self) -> None:
         """Open the database and begin to take work."""
-        workflows = zygote.describe_workflows(self._app, "", "")
+        workflows = describe_workflows(self._app, "", "")
         self._serving.check([each.name for each in workflows], "this program")
         store = open_store(self._url, self._namespace)
         store.open()

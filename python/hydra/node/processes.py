@@ -19,8 +19,9 @@ from hydra.dispatch.worker_ends import WorkerEnd
 from hydra.errors import StepTimeout
 from hydra.execution import UNJUDGED, Record, RecordKind
 from hydra.frames import FromWorker, ToWorker
+from hydra.worker.imported_app import ImportFailed, Manifest
 from hydra.worker.page import Page
-from hydra.worker.zygote import ForkRequest, FromZygote, ImportFailed, Manifest, Order, decode_from_zygote
+from hydra.worker.zygote import ForkRequest, FromZygote, Order, decode_from_zygote
 
 READ_BYTES = 1 << 18  # one read of a socket
 HASH_SEED = "PYTHONHASHSEED"

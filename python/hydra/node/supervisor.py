@@ -39,7 +39,7 @@ from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
 from hydra.stores.findings import Severity
 from hydra.stores.store import Store
-from hydra.worker.zygote import ImportFailed, Manifest
+from hydra.worker.imported_app import ImportFailed, Manifest
 
 if TYPE_CHECKING:
     from hydra.node.monitor import Monitor

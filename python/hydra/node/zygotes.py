@@ -20,7 +20,8 @@ from hydra.dispatch.events import Reload
 from hydra.identity import wait_readable
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings, Zygote
-from hydra.worker.zygote import Forked, ImportFailed, Manifest
+from hydra.worker.imported_app import ImportFailed, Manifest
+from hydra.worker.zygote import Forked
 
 PAUSE_NS = 1_000_000_000  # between the starts of two zygotes that replace each other
 MAX_PAUSE_NS = 30_000_000_000

@@ -49,10 +49,10 @@ from hydra.node.requests import Crashed, NextDue, Promote, RegisterWorkflows, Re
 from hydra.node.store_thread import StoreThread, commits_of
 from hydra.stores.store import Store
 from hydra.testing.clock import HarnessClock, NodeClock
-from hydra.worker import zygote
 from hydra.worker.body_threads import watch_threads
 from hydra.worker.event_loop import LoopLost
 from hydra.worker.hub import Hub
+from hydra.worker.imported_app import describe_workflows
 from hydra.worker.page import Page
 from hydra.workflow import registry
 
@@ -235,7 +235,7 @@ class HarnessNode:
         """Workflows may be defined while the harness runs."""
         if len(registry.workflows) != self._workflow_count:
             self._workflow_count = len(registry.workflows)
-            self._asked.append(RegisterWorkflows(zygote.describe_workflows(registry, "", "")))
+            self._asked.append(RegisterWorkflows(describe_workflows(registry, "", "")))
 
     def _awaits_loop(self) -> bool:
         """Wait while async steps run and the loop is busy; whether the hub has something to do because of it.

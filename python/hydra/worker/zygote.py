@@ -12,9 +12,6 @@ import atexit
 import contextlib
 import faulthandler
 import gc
-import hashlib
-import importlib
-import importlib.util
 import logging
 import os
 import signal
@@ -23,24 +20,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 import msgspec
 
 from hydra import _core
-from hydra.codec import json_schema
-from hydra.definitions import Workflow
 from hydra.errors import HydraError
 from hydra.frames import Unpacker, pack
-from hydra.limits import LIMITS, specs_of
 from hydra.observability.logs import before_app
-from hydra.schedules import ScheduleSpec
-from hydra.stores.workflow_info import WorkflowInfo
+from hydra.worker.imported_app import ImportFailed, Manifest, describe_app, import_app, open_sockets
 from hydra.worker.worker import worker_main
-from hydra.workflow import Registry, registry
 
 FORK_DESCRIPTORS = 5  # socket, worker page, lease page, lifeline, node lock
 MAX_IMPORT_TRIES = 5  # of an app whose files change while it is imported
@@ -59,21 +50,6 @@ class Order(msgspec.Struct, frozen=True):
     module: str
     log_format: str
     try_number: int = 1
-
-
-class Manifest(msgspec.Struct, tag=True, frozen=True):
-    """What the app defines. `threads` are those it started while it was imported, `sockets` what it opened."""
-
-    workflows: list[WorkflowInfo]
-    code_version: str
-    files: list[str]
-    threads: list[str]
-    sockets: list[str] = []
-
-
-class ImportFailed(msgspec.Struct, tag=True, frozen=True):
-    message: str
-    traceback_text: str
 
 
 class Forked(msgspec.Struct, tag=True, frozen=True):
@@ -110,10 +86,8 @@ def main() -> None:
     prepare_process(order.log_format)
     before = set(open_sockets())
     started_ns = time.time_ns()
-    try:
-        importlib.import_module(order.module)
-    except BaseException as error:
-        send(supervisor, import_failure(order.module, error))
+    if (failed := import_app(order.module)) is not None:
+        send(supervisor, failed)
         leave(2)
     try:
         manifest = describe_app(order.module, before)
@@ -176,115 +150,6 @@ def prepare_process(log_format: str) -> None:
 
 def leave_to_supervisor(number: int, frame: FrameType | None) -> None:
     """A terminal or service manager signals every process; only the supervisor decides what it means."""
-
-
-def describe_app(module: str, sockets_before: set[int]) -> Manifest:
-    files = app_files(module)
-    version = hashlib.sha256()
-    for path in files:
-        version.update(path.read_bytes())
-    code_version = version.hexdigest()[:16]
-    workflows = describe_workflows(registry, code_version, module)
-    opened = [place for fd, place in open_sockets().items() if fd not in sockets_before]
-    return Manifest(workflows, code_version, [str(path) for path in files], sorted(thread_names()), sorted(opened))
-
-
-def describe_workflows(app: Registry, code_version: str, module: str) -> list[WorkflowInfo]:
-    """What programs without the app's code may know of it."""
-    return [
-        WorkflowInfo(
-            name,
-            msgspec.json.encode(describe_call(workflow)),
-            workflow.limit_us,
-            code_version,
-            schedule_of(workflow, module),
-            module,
-            workflow.labels,
-            limits=specs_of(workflow.limits, name, workflow.signature),
-        )
-        for name, workflow in app.workflows.items()
-    ]
-
-
-def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
-    """Its parameters, and what a program must know of its limits to submit it."""
-    schema = json_schema(workflow.function)
-    if workflow.limits:
-        schema[LIMITS] = msgspec.to_builtins(specs_of(workflow.limits, workflow.name, workflow.signature))
-    return schema
-
-
-def schedule_of(workflow: Workflow[..., Any], module: str) -> ScheduleSpec | None:
-    if workflow.schedule is None:
-        return None
-    return ScheduleSpec.of(workflow.schedule, workflow.limit_us, module, workflow.limit_keys((), {}))
-
-
-def app_files(module: str) -> list[Path]:
-    """The imported source files that are the app's: below its top folder, outside any installation."""
-    spec = importlib.util.find_spec(module.partition(".")[0])
-    origin = spec.origin if spec else None
-    root = Path(origin).resolve().parent if origin else Path.cwd()
-    found = {
-        Path(file).resolve()
-        for imported in list(sys.modules.values())
-        if (file := getattr(imported, "__file__", None)) and file.endswith(".py")
-    }
-    return sorted(path for path in found if path.is_relative_to(root) and "site-packages" not in path.parts)
-
-
-def thread_names() -> Iterator[str]:
-    """Every thread but this one, those without a Python name by the kernel's."""
-    named = {thread.native_id: thread.name for thread in threading.enumerate()}
-    for entry in os.scandir("/proc/self/task"):
-        number = int(entry.name)
-        if number != os.getpid():
-            yield named.get(number) or Path(entry.path, "comm").read_text().strip()
-
-
-def open_sockets() -> dict[int, str]:
-    """The connections of this process, by descriptor: with whom. Datagrams may be sent by many, and are left out."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                continue
-            with socket.socket(fileno=os.dup(int(name))) as copy:
-                if copy.type == socket.SOCK_STREAM:
-                    found[int(name)] = place_of(copy)
-    return found
-
-
-def place_of(connection: socket.socket) -> str:
-    try:
-        peer = connection.getpeername()
-    except OSError:
-        own = connection.getsockname()
-        return f"listening on {f'{own[0]}:{own[1]}' if isinstance(own, tuple) else own or 'nothing'}"
-    if isinstance(peer, tuple):
-        return f"{peer[0]}:{peer[1]}"
-    return str(peer) or "another end in this process"
-
-
-def import_failure(module: str, error: BaseException) -> ImportFailed:
-    if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
-        message = f"no module `{error.name}` in `{os.getcwd()}` or where Python looks; name the app as `import` would"
-        return ImportFailed(f"{message}, `{module[:-3]}`" if module.endswith(".py") else message, "")
-    message = f"app `{module}` does not import: {type(error).__name__}: {error}"
-    text = "".join(traceback.format_exception(type(error), error, app_frames(error.__traceback__)))
-    return ImportFailed(message, text)
-
-
-def app_frames(frames: TracebackType | None) -> TracebackType | None:
-    """The traceback from the app's first line on: hydra's and the import system's own lines help nobody."""
-    here = frames
-    while here is not None and (
-        here.tb_frame.f_globals.get("__name__", "").startswith("importlib")
-        or here.tb_frame.f_code.co_filename in (__file__, importlib.__file__, "<frozen importlib._bootstrap>")
-        or here.tb_frame.f_code.co_filename == "<frozen importlib._bootstrap_external>"
-    ):
-        here = here.tb_next
-    return here or frames
 
 
 def serve(supervisor: socket.socket) -> None:

@@ -75,25 +75,25 @@ def test_r22_an_end_that_waits_to_be_written_is_none_of_the_crashes() -> None:
     }
 
 
-def test_g7_each_death_in_a_row_halves_the_company() -> None:
+def test_g7_each_death_in_a_row_halves_what_may_run_beside_it() -> None:
     node = working(*[f"e{number}" for number in range(8)])
-    companies = []
+    counts = []
     for _ in range(4):
         node.die(0)
         node.written()
         node.start(0)
-        companies.append(len(node.sent(Run)))
-    assert companies == [4, 2, 1, 1]
+        counts.append(len(node.sent(Run)))
+    assert counts == [4, 2, 1, 1]
 
 
-@pytest.mark.parametrize(("deaths", "company"), [(0, 8), (1, 4), (2, 2), (3, 1), (4, 1), (60, 1)])
-def test_g7_the_company_of_an_execution(deaths: int, company: int) -> None:
+@pytest.mark.parametrize(("deaths", "count"), [(0, 8), (1, 4), (2, 2), (3, 1), (4, 1), (60, 1)])
+def test_g7_how_many_run_beside_one_that_died(deaths: int, count: int) -> None:
     node = Driver(slots=1, concurrency=8).join()
     node.run(*[claimed(f"e{number}", deaths=deaths) for number in range(8)])
-    assert len(node.sent(Run)) == company
+    assert len(node.sent(Run)) == count
 
 
-def test_g7_others_keep_the_company_of_the_one_with_the_smallest() -> None:
+def test_g7_of_several_the_smallest_number_holds() -> None:
     node = Driver(slots=1, concurrency=8).join()
     node.run(claimed("suspect", deaths=2), *[f"e{number}" for number in range(7)])
     assert len(node.sent(Run)) == 2
@@ -177,7 +177,7 @@ def test_g7_deaths_of_before_count_when_they_were_in_a_row() -> None:
     assert node.committed()["poison"].end.kind == Ending.PARKED
 
 
-def test_g7_a_death_in_company_breaks_the_row_of_deaths_alone() -> None:
+def test_g7_a_death_beside_others_breaks_the_row_of_deaths_alone() -> None:
     node = working(claimed("a", deaths=1, alone=2), "b")
     node.die(0)
     assert {commit.end.kind for commit in node.committed().values()} == {Ending.CRASHED}
@@ -284,7 +284,7 @@ def test_after_an_overdue_step_the_others_get_ten_seconds() -> None:
     assert node.wants(events.KillWorker)
 
 
-def test_when_only_the_culprit_is_left_its_worker_is_killed_at_once() -> None:
+def test_when_only_an_overdue_step_is_left_its_worker_is_killed_at_once() -> None:
     node = working("stuck", "quick")
     node.tell(events.StepOverdue(0, node.tokens["stuck"]))
     node.receive(0, ended(node.tokens["quick"]))

@@ -119,22 +119,22 @@ def test_r22_a_worker_whose_end_and_last_words_are_noticed_together(
     assert not children._workers
 
 
-def test_r22_a_worker_that_greets_before_its_zygote_says_that_it_could_not_be_forked(
+def test_r22_a_worker_that_says_hello_before_its_zygote_says_that_it_could_not_be_forked(
     loop: Loop, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lives, so nobody is told that it is gone before it is dead."""
     forker = children._zygotes.current
     worker = start(children, 0)
-    loop.turn_until(lambda: bool(worker.greeted_pid), without=(forker.socket,))
+    loop.turn_until(lambda: bool(worker.hello_pid), without=(forker.socket,))
     (key,) = [key for key in loop.selector.get_map().values() if key.fileobj is forker.socket]
     with monkeypatch.context() as patch:
         read = forker.read
         patch.setattr(forker, "read", lambda: read() and [Forked(worker.number, 0)])
         key.data()
-    assert is_alive(worker.greeted_pid) and not loop.told(WorkerGone)
+    assert is_alive(worker.hello_pid) and not loop.told(WorkerGone)
     children.kill(0, NOT_NEEDED)
     loop.turn_until(lambda: bool(loop.told(WorkerGone)))
-    assert not is_alive(worker.greeted_pid)
+    assert not is_alive(worker.hello_pid)
 
 
 @pytest.mark.parametrize("is_zygote_first", [True, False])

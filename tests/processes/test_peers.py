@@ -31,7 +31,7 @@ def test_r3_a_counter_that_stands_still_for_a_ttl_is_dead() -> None:
     assert seen == [[], [], [], [], [], ["a"]]
 
 
-def test_r3_a_counter_that_moves_starts_the_count_anew() -> None:
+def test_r3_a_counter_that_moves_starts_the_count_again() -> None:
     observer = BeatObserver(TTL_NS)
     counters = [7, 7, 7, 7, 8, 8, 8, 8, 8]
     seen = [observe(observer, 10_000 + BEAT_NS * turn, {"a": counter}) for turn, counter in enumerate(counters)]

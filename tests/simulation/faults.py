@@ -39,7 +39,7 @@ class Faults:
             self.toggle_store,
             self.leap,
             self.cancel,
-            self.accuse,
+            self.overrun,
             self.stall,
             self.drain,
             self.reload,
@@ -163,7 +163,7 @@ class Faults:
         self.world.store.cancel(self.world.random.choice(list(self.world.store.rows.values())))
         return True
 
-    def accuse(self) -> bool:
+    def overrun(self) -> bool:
         node = self.world.some_node()
         workers = [worker for worker in node.workers.values() if worker.is_alive and worker.bodies] if node else []
         if node and workers:

@@ -58,7 +58,7 @@ class Node:
         self.has_left = False
         self.told_silent: set[int] = set()
         self._registration_count = 0
-        self._companies: dict[int, dict[int, int]] = {}  # slot -> token -> most executions beside it and with it
+        self._caps: dict[int, dict[int, int]] = {}  # slot -> token -> most executions beside it and with it
 
     def choices(self) -> list[tuple[object, ...]]:
         if self.is_paused or self.has_left:
@@ -115,19 +115,19 @@ class Node:
         if isinstance(frames[0], Hello):
             self.handle(events.WorkerStarted(worker.slot))
             del frames[0]
-        company = self._companies[worker.slot]
+        caps = self._caps[worker.slot]
         for frame in frames:
             if isinstance(frame, Ended):
-                company.pop(frame.token, None)
-            elif isinstance(frame, Recorded) and frame.token in company:
-                company[frame.token] = self.settings.concurrency
+                caps.pop(frame.token, None)
+            elif isinstance(frame, Recorded) and frame.token in caps:
+                caps[frame.token] = self.settings.concurrency
         if frames:
             self.handle(events.Received(worker.slot, frames))
 
     def reap(self, worker: Worker) -> None:
         """Dead, and its socket read to the end (R22)."""
         del self.workers[worker.slot]
-        self._companies.pop(worker.slot)
+        self._caps.pop(worker.slot)
         self.handle(events.WorkerGone(worker.slot, worker.death_reason, worker.crashes()))
 
     def tell_silent(self, worker: Worker) -> None:
@@ -147,7 +147,7 @@ class Node:
                 if slot in self.workers or not self.node_id:
                     raise Broken(f"R1 worker {slot} of {self.name} was started beside another or before a registration")
                 self.workers[slot] = Worker(self.world, slot, self.node_id, self.page, self.code)
-                self._companies[slot] = {}
+                self._caps[slot] = {}
                 self.told_silent.discard(slot)
             case events.KillWorker(slot, reason):
                 self.outgoing.forget(slot)
@@ -167,20 +167,18 @@ class Node:
         worker = self.workers.get(slot)
         if worker is None:  # it died in this very turn
             return
-        company = self._companies[slot]
+        caps = self._caps[slot]
         for frame in frames:
             if isinstance(frame, Run):
-                company[frame.token] = max(1, self.settings.concurrency >> frame.execution.death_count)
+                caps[frame.token] = max(1, self.settings.concurrency >> frame.execution.death_count)
                 self.world.check_run(self, frame)
             elif isinstance(frame, Durable):
                 self.world.check_durable(worker, frame)
             elif isinstance(frame, Halt) and frame.reason == "lost":
-                company.pop(frame.token, None)
+                caps.pop(frame.token, None)
             worker.inbox.append(frame)
-        if company and len(company) > min(company.values()):
-            raise Broken(
-                f"G7 {worker} runs {len(company)} executions, one of which allows only {min(company.values())}"
-            )
+        if caps and len(caps) > min(caps.values()):
+            raise Broken(f"G7 {worker} runs {len(caps)} executions, one of which allows only {min(caps.values())}")
 
     def leave(self) -> None:
         """Exit: unregistered where it is registered, and nothing of it lives on."""

@@ -95,7 +95,7 @@ def test_all_kinds_of_faults_happen() -> None:
         "toggle_store",
         "leap",
         "cancel",
-        "accuse",
+        "overrun",
         "stall",
         "drain",
         "reload",
@@ -120,7 +120,7 @@ SETTINGS = Plan(
     executions=2, arrivals=20, sleep_seconds=20, ttl_ns=CLOCKS.ttl_ns, faults=4, fault_share=0.05, kinds=("set_clock",)
 )
 TALK = Plan(nodes=1, executions=10, generations=2, pauses=("wait",), faults=0)
-HEIRS = Plan(nodes=3, codes=2, pauses=("sleep", "wait"), faults=15, kinds=("pause", "leap", "kill_host"))
+HANDOVER = Plan(nodes=3, codes=2, pauses=("sleep", "wait"), faults=15, kinds=("pause", "leap", "kill_host"))
 MUTATIONS = {
     "R6 a commit takes no lock on its node's row": (HOSTILE, {"fence"}, Dispatcher, "P1"),
     "R5 workers start steps past the deadline": (HOSTILE, {"self_fence"}, Dispatcher, "P2|P3|P4|P6"),
@@ -162,7 +162,7 @@ MUTATIONS = {
     "R14 what was woken while it suspended waits": (LIVES, {"wake_seq"}, Dispatcher, "P5"),
     "R17 a generation's end forgets what it consumed": (LIVES, {"consumed"}, Dispatcher, "R17"),
     "R19 records that went with their generation count as lost": (LIVES, {"continued"}, Dispatcher, "R19"),
-    "R27 a dead node is given what it has the code for": (HEIRS, {"successor"}, Dispatcher, "P5"),
+    "R27 a dead node is given what it has the code for": (HANDOVER, {"successor"}, Dispatcher, "P5"),
     "a clock that jumped is believed at once": (CLOCKS, {"clock_doubt"}, Dispatcher, "time:"),
     "time never goes back, so it stands still where the clock was set back": (
         SETTINGS,

@@ -1,6 +1,6 @@
 """The simulated world: a seeded scheduler runs nodes, workers, database and time, breaks them, and checks every step.
 
-Checked while it runs: P1-P6 of the lease model, G2-G5, G7's companies, R13's numbers, R22. Checked at the end, after
+Checked while it runs: P1-P6 of the lease model, G2-G5, G7's numbers, R13's numbers, R22. Checked at the end, after
 the faults stopped: everything completes, no record is missing, doubled or out of order, each claim ended once.
 """
 

@@ -50,7 +50,7 @@ def race(*contestants: Callable[[], object]) -> list[object]:
     return results
 
 
-def bury(reaper: Store, node: NodeRef) -> None:
+def declare_dead(reaper: Store, node: NodeRef) -> None:
     """A node whose row is held by its own transaction is passed over, not waited for (R7)."""
     while not reaper.mark_dead(node.id, None, NOW):
         pass
@@ -77,7 +77,7 @@ def test_r7_a_reaper_and_a_commit_have_one_order(store: Store, open_another: Ano
         claimed = running(store, node)
         written, _ = race(
             lambda node=node, claimed=claimed: end(store, node, claimed, "completed", record(1), payload=b"r"),
-            lambda node=node: bury(reaper, node),
+            lambda node=node: declare_dead(reaper, node),
         )
         reaper.return_executions(NOW, 10)
         if written == CommitAnswer.WRITTEN:
@@ -116,7 +116,7 @@ def test_r8_a_claim_and_a_death_leave_nothing_behind(store: Store, open_another:
     for _ in range(ROUNDS):
         node = register(store)
         (id,) = submit(store)
-        race(lambda node=node: claim(store, node), lambda node=node: bury(reaper, node))
+        race(lambda node=node: claim(store, node), lambda node=node: declare_dead(reaper, node))
         while reaper.return_executions(NOW, 10):
             pass
         assert {one.info.id: one.state for one in store.nodes()}[node.id] == "empty"

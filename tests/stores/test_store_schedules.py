@@ -14,7 +14,7 @@ from hydra.stores.store import Store
 from hydra.tick_queue import add_ticks, count_ticks, to_datetime
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, register, running, status, submit
-from tests.stores.test_store_races import bury, race
+from tests.stores.test_store_races import declare_dead, race
 
 Another = Callable[..., Store]
 
@@ -90,7 +90,7 @@ def test_r6_a_node_that_was_declared_dead_fires_nothing_and_registers_nothing(st
     node = register(store)
     serve(store, node)
     change = decided(store, START + MINUTE)
-    bury(store, node)
+    declare_dead(store, node)
     with pytest.raises(LeaseLost):
         store.fire_schedules(node, [change], START + MINUTE)
     with pytest.raises(LeaseLost):
@@ -280,7 +280,7 @@ def test_r7_a_reaper_and_a_tick_have_one_order(store: Store, open_another: Anoth
         change = decided(store, now)
         answer, _ = race(
             lambda node=node, change=change, now=now: store.fire_schedules(node, [change], now)[0],
-            lambda node=node: bury(reaper, node),
+            lambda node=node: declare_dead(reaper, node),
         )
         if isinstance(answer, LeaseLost):
             assert store.fire_schedules(survivor, [decided(store, now)], now) == [True]

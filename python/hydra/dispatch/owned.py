@@ -18,9 +18,9 @@ MAX_NEW_BYTES = 32 << 20  # recorded in one claim and kept for another dispatch;
 ENDS_OF_TRIES = (RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH)
 
 
-def company(concurrency: int, death_count: int) -> int:
+def shared_concurrency(concurrency: int, death_count: int) -> int:
     """How many executions a worker may run while it runs one that has died `death_count` times in a row."""
-    return max(1, concurrency >> death_count)  # guard G7: each death in a row halves the company
+    return max(1, concurrency >> death_count)  # guard G7: each death in a row halves what may run beside it
 
 
 class OwnedExecution:
@@ -62,7 +62,7 @@ class OwnedExecution:
         self.commit: ExecutionCommit | None = None
         self.death_count = execution.death_count
         self.alone_death_count = execution.alone_death_count  # guard G7: deaths of before count
-        self.cap = company(concurrency, execution.death_count)
+        self.cap = shared_concurrency(concurrency, execution.death_count)
         self.halt_reason = ""
         self.is_halted = False
         self.waiting_since_ns = now_ns
@@ -114,9 +114,9 @@ class OwnedExecution:
     def die(self, concurrency: int, alone: bool) -> bool:
         """Count a death of its worker; True when it must be parked."""
         self.death_count += 1
-        # guard G7: a death in company breaks the row of deaths alone
+        # guard G7: a death beside others breaks the row of deaths alone
         self.alone_death_count = self.alone_death_count + 1 if alone else 0
-        self.cap = company(concurrency, self.death_count)
+        self.cap = shared_concurrency(concurrency, self.death_count)
         return self.alone_death_count >= MAX_ALONE_DEATHS  # guard G7: three deaths alone park
 
     def block(self, concurrency: int) -> bool:

@@ -50,7 +50,7 @@ class Slot:
         self.is_recycled = False  # a step ran past its time-out: that is recorded, and its policy is asked
         self.kill_at_ns = NEVER_NS
         self.kill_reason = NOT_NEEDED  # once `kill_at_ns` is set
-        self.culprits: set[int] = set()
+        self.overdue: set[int] = set()
         self.blocker = 0  # the token of the body for which its worker is killed
         self._started_at_ns = 0
 
@@ -118,7 +118,7 @@ class Slot:
         self.limit = min((owned.cap for owned in self.runs.values()), default=most)
 
     def close(self, at_ns: int, reason: WorkerEnd) -> None:
-        """No new work; the kill comes at `at_ns`, or when only the culprits are left."""
+        """No new work; the kill comes at `at_ns`, or when only executions with overdue steps are left."""
         if at_ns < self.kill_at_ns:
             self.kill_at_ns = at_ns
             self.kill_reason = reason
@@ -128,7 +128,7 @@ class Slot:
             return self.state is not State.DYING
         if self.state is not State.UP or self.is_draining or not self.is_closing:
             return False
-        return self.culprits.issuperset(self.runs) if self.culprits else len(self.runs) <= 1
+        return self.overdue.issuperset(self.runs) if self.overdue else len(self.runs) <= 1
 
     def remove_worker(self, now_ns: int, jitter: float) -> None:
         """Its worker is gone."""

@@ -211,7 +211,7 @@ class Workers:
         """A step there ignores its time-out: the steps of other executions may finish, then the worker is killed."""
         slot = self.slots[event.slot]
         if event.token in slot.runs:
-            slot.culprits.add(event.token)
+            slot.overdue.add(event.token)
             # guard R23: the others on an overdue step's worker may finish
             self.recycle(event.slot, now_ns + OVERDUE_KILL_NS, STEP_OVERDUE)
 

@@ -112,7 +112,7 @@ class Children:
         worker.kill_reason = reason
         if worker.pid:
             worker.kill_group()
-        elif not worker.greeted_pid:
+        elif not worker.hello_pid:
             self._gone(worker, reason)  # it has no work and no socket to get any; its pid is killed when told
 
     def send(self, slot: int, batch: list[ToWorker]) -> None:
@@ -158,8 +158,8 @@ class Children:
 
     def _orphaned(self, worker: Worker) -> None:
         """Its zygote is gone and did not tell its pid."""
-        if worker.greeted_pid:
-            self._adopt(worker, worker.greeted_pid)
+        if worker.hello_pid:
+            self._adopt(worker, worker.hello_pid)
         elif worker.is_cut or not worker.is_asked:
             self._gone(worker, ZYGOTE_ENDED)
 
@@ -171,8 +171,8 @@ class Children:
                     os.killpg(pid, signal.SIGKILL)
         elif worker.pid:
             pass  # imported the app itself: its pid was known all the time
-        elif pid or worker.greeted_pid:  # the process in between may have died before it told a pid
-            self._adopt(worker, pid or worker.greeted_pid)
+        elif pid or worker.hello_pid:  # the process in between may have died before it told a pid
+            self._adopt(worker, pid or worker.hello_pid)
         else:
             self._gone(worker, NOT_FORKED)
         self.sweep()
@@ -208,7 +208,7 @@ class Children:
     def _deliver(self, worker: Worker, received: list[FromWorker]) -> None:
         match received:
             case [Hello(pid), *received]:
-                worker.greeted_pid = pid
+                worker.hello_pid = pid
                 self._watch.watch(worker)
                 self._node.feed(WorkerStarted(worker.slot))
                 if not worker.pid and worker.zygote.is_gone:

@@ -116,7 +116,7 @@ class Worker:
         self.is_asked = False
         self.pid = 0
         self.pidfd = -1
-        self.greeted_pid = 0  # from its Hello
+        self.hello_pid = 0  # from its Hello
         self.is_cut = False  # its socket was closed from its side
         self.kill_reason: WorkerEnd | None = None
         self.overdue: set[tuple[int, int]] = set()  # (token, deadline) of steps that ran past their time-out

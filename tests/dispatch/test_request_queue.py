@@ -14,7 +14,7 @@ QUICK = 1_000
 
 
 class Database:
-    """Does what is next on an agenda, one thing after another, each as long as it is told."""
+    """Does what is next in the queue, one thing after another, each as long as it is told."""
 
     def __init__(self) -> None:
         self.request_queue = RequestQueue(TTL)

@@ -18,11 +18,12 @@ from hydra.client.act_orders import ActView
 from hydra.client.awaited import Awaited, SetAside
 from hydra.client.engine import Engine
 from hydra.client.exports import Export
-from hydra.client.handle import NOTHING, Handle
+from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey
 from hydra.client.local_worker import LocalWorker
 from hydra.client.loop_side import LoopSide
 from hydra.client.pause_orders import PauseView
+from hydra.client.resolving import NOTHING
 from hydra.client.schedule_orders import Schedule
 from hydra.client.views import Attempt, BulkView, Execution, StepView
 from hydra.client.why import Why

@@ -9,14 +9,13 @@ from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
-import msgspec
-
 from hydra import _core, codec
-from hydra.client import act_orders, child_ends
+from hydra.client import act_orders, child_ends, resolving
 from hydra.client.act_orders import ActView
 from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.exports import Export, export
+from hydra.client.resolving import NOTHING
 from hydra.client.views import (
     Attempt,
     BulkView,
@@ -26,16 +25,13 @@ from hydra.client.views import (
     bulk_views,
     execution_view,
     step_views,
-    steps_in_doubt,
 )
 from hydra.client.watcher import Wait
 from hydra.clock import seconds_of
 from hydra.definitions import check_name
 from hydra.errors import (
-    ConfigError,
     IdempotencyConflict,
     IllegalMove,
-    NotFound,
     ResultTimeout,
     StoreUnavailable,
 )
@@ -49,8 +45,6 @@ from hydra.workflow import registry
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-NOTHING: Any = object()  # no value was given; None is one
 
 
 class Handle(Generic[R]):
@@ -267,45 +261,7 @@ class Handle(Generic[R]):
             IllegalMove: the execution is not parked, or has moved on meanwhile.
             ConfigError: neither a value nor `rerun` is given, or both; or several steps of that name are in doubt.
         """
-        if rerun is (value is not NOTHING):
-            raise ConfigError("give either the `value` the step would have returned, or `rerun=True`")
-        records = self.records()
-        doubt = self._in_doubt(records, step, branch, ordinal)
-        if rerun and doubt.kind == RecordKind.RESOLUTION:
-            raise IllegalMove(f"step `{step}` was said to have taken effect; correct its value, it cannot run again")
-        payload = None if rerun else codec.encode(value)
-        kind = str(RecordKind.RESOLUTION)
-
-        def settle(store: Store, now: int) -> list[Status | None]:
-            seq = len(records) + 1
-            settled = msgspec.structs.replace(
-                doubt, seq=seq, kind=kind, payload=payload, started_at=now, finished_at=now, due_at=0
-            )
-            return store.resolve([(self.id, settled)], now)
-
-        before = self._known(self._engine.write(settle))
-        if before is Status.PARKED:
-            return
-        again = self.records()
-        if len(again) > len(records) and (again[len(records)].kind, again[len(records)].payload) == (kind, payload):
-            return  # it was written, and its answer lost
-        raise IllegalMove(f"execution `{self.id}` has moved on meanwhile; look at it again before you resolve `{step}`")
-
-    def _in_doubt(self, records: list[Record], step: str, branch: str | None, ordinal: int | None) -> Record:
-        status = self.status()
-        if status is not Status.PARKED:
-            raise IllegalMove(f"execution `{self.id}` is {status}; only a step of a parked one can be resolved")
-        found = [
-            record
-            for record in steps_in_doubt(records)
-            if record.name == step and branch in (None, record.branch) and ordinal in (None, record.ordinal)
-        ]
-        if not found:
-            raise NotFound(f"no step `{step}` of execution `{self.id}` is in doubt")
-        if len(found) > 1:
-            places = ", ".join(f"branch `{record.branch}` ordinal {record.ordinal}" for record in found)
-            raise ConfigError(f"{len(found)} steps `{step}` are in doubt ({places}); say which")
-        return found[0]
+        resolving.resolve(self._engine, self.id, step, value, rerun, branch, ordinal)
 
     def reschedule(
         self,

@@ -14,3 +14,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     yield terminal
     terminal.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database that nothing has opened yet."""
+    return f"sqlite:///{tmp_path}/shop.db"

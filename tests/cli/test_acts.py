@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import hydra
 import pytest
-from click.testing import CliRunner, Result
-from hydra.cli import main
 from hydra.errors import ConfigError, IllegalMove, NotFound
+
+from tests.cli.invoking import run
 
 DELAY_SECONDS = 3600
 
@@ -23,18 +22,6 @@ def remind(customer: str) -> str:
 @hydra.workflow
 def remind_all(customers: list[str]) -> int:
     return len([child.result() for child in [hydra.spawn(remind.bind(each)) for each in customers]])
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/shop.db"
-
-
-def run(url: str, *arguments: str, code: int = 0) -> Result:
-    command, *rest = arguments
-    done = CliRunner().invoke(main, [command, "--db", url, *rest])
-    assert done.exit_code == code, done.output
-    return done
 
 
 def test_run_now_wakes_an_idle_node_and_is_recorded(url: str) -> None:

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import hydra
-import pytest
-from click.testing import CliRunner, Result
-from hydra.cli import main
+
+from tests.cli.invoking import run
 
 SHIP = hydra.named("ship")
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/shop.db"
-
-
-def run(url: str, *arguments: str, code: int = 0) -> Result:
-    command, *rest = arguments
-    done = CliRunner().invoke(main, [command, "--db", url, *rest])
-    assert done.exit_code == code, done.output
-    return done
 
 
 def test_a_pause_is_ordered_shown_and_lifted(url: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -12,20 +11,6 @@ import hydra
 import pytest
 
 WAIT_SECONDS = 60
-
-DATABASES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
-    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}/hydra.db",
-    "postgres": lambda request: request.getfixturevalue("postgres_url"),
-    "mysql": lambda request: request.getfixturevalue("mysql_url"),
-}
-
-
-@pytest.fixture(params=DATABASES)
-def working(request: pytest.FixtureRequest) -> Iterator[hydra.Engine]:
-    with hydra.Engine(DATABASES[request.param](request)) as engine:
-        with engine.worker():
-            yield engine
-        assert engine.audit() == []
 
 
 @hydra.step(name="flow-charge", max_attempts=2, backoff=hydra.Backoff(initial=0.01))

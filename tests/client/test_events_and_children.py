@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import hydra
@@ -14,20 +13,6 @@ import pytest
 from hydra import keys
 
 WAIT_SECONDS = 60
-
-DATABASES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
-    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}/hydra.db",
-    "postgres": lambda request: request.getfixturevalue("postgres_url"),
-    "mysql": lambda request: request.getfixturevalue("mysql_url"),
-}
-
-
-@pytest.fixture(params=DATABASES)
-def working(request: pytest.FixtureRequest) -> Iterator[hydra.Engine]:
-    with hydra.Engine(DATABASES[request.param](request)) as engine:
-        with engine.worker():
-            yield engine
-        assert engine.audit() == []
 
 
 @hydra.workflow(name="events-approve")

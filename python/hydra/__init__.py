@@ -9,9 +9,12 @@ from hydra.body.maps import map_items as map
 from hydra.body.wait_first import First, after, on_callback, on_event, wait_first
 from hydra.client import local_worker as _local_worker
 from hydra.client.async_engine import AsyncEngine, AsyncHandle
+from hydra.client.async_selection import AsyncSelection
+from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.client.local_worker import LocalWorker
+from hydra.client.selection import ErrorGroup, Selection
 from hydra.context import (
     cancelled,
     continue_as_new,
@@ -66,9 +69,11 @@ from hydra.workflow import named, step, transaction, workflow
 __all__ = [
     "NOT_FOUND",
     "UNSURE",
+    "Acted",
     "Answer",
     "AsyncEngine",
     "AsyncHandle",
+    "AsyncSelection",
     "Backoff",
     "BoundStep",
     "BoundWorkflow",
@@ -78,6 +83,7 @@ __all__ = [
     "ConfigError",
     "Cron",
     "Engine",
+    "ErrorGroup",
     "EventTimeout",
     "Fair",
     "First",
@@ -101,6 +107,7 @@ __all__ = [
     "ResultTimeout",
     "RetryAfter",
     "SchemaError",
+    "Selection",
     "Status",
     "StepFailed",
     "StepTimeout",

@@ -109,6 +109,80 @@ def test_a_listing_is_narrowed_by_workflow_key_and_tags(store: Store) -> None:
     assert ids(Filter(tags={"run": "2026-12"}, status=Status.PENDING, workflow="dun")) == [december.id]
 
 
+@pytest.mark.parametrize("wanted", [None, *Status])
+def test_pages_go_from_the_oldest_to_the_newest_too(store: Store, wanted: Status | None) -> None:
+    node = register(store)
+    ids: list[str] = []
+    for _ in range(5):
+        if wanted in (None, Status.PENDING):
+            ids += submit(store)
+            continue
+        one = running(store, node)
+        ids.append(one.id)
+        if wanted is not Status.RUNNING:
+            wake_at = NOW + 1 if wanted is Status.SLEEPING else 0
+            assert end(store, node, one, str(wanted), payload=b"", wake_at=wake_at)
+    pages, after = [], None
+    while page := store.list(Filter(wanted, limit=2, after=after, is_oldest_first=True)):
+        pages.append([snapshot.id for snapshot in page])
+        after = page[-1].id
+    ids.sort()
+    assert pages == [ids[:2], ids[2:4], ids[4:]]
+    between = Filter(wanted, after=ids[0], before=ids[4])
+    assert [one.id for one in store.list(between)] == ids[3:0:-1]
+    assert [one.id for one in store.list(Filter(wanted, workflow="dun", is_oldest_first=True))] == []
+
+
+@pytest.mark.parametrize("wanted", [None, *Status])
+def test_a_listing_is_narrowed_by_when_they_were_submitted(store: Store, wanted: Status | None) -> None:
+    node = register(store)
+    ids: list[str] = []
+    for second in range(3):
+        now = NOW + second * SECOND
+        ids += submit(store, now=now)
+        if wanted not in (None, Status.PENDING):
+            (one,) = claim(store, node, now=now)
+            if wanted is not Status.RUNNING:
+                wake_at = now + 9 * SECOND if wanted is Status.SLEEPING else 0
+                assert end(store, node, one, str(wanted), payload=b"", wake_at=wake_at)
+
+    def found(**bounds: int) -> list[str]:
+        return [one.id for one in store.list(Filter(wanted, is_oldest_first=True, **bounds))]
+
+    assert found(since=NOW + SECOND) == ids[1:]
+    assert found(until=NOW + SECOND) == ids[:1]
+    assert found(since=NOW + SECOND, until=NOW + 2 * SECOND) == ids[1:2]
+    assert found(since=NOW + 3 * SECOND) == []
+
+
+def test_a_key_is_found_within_the_bounds_of_time_only(store: Store) -> None:
+    (id,) = submit(store, key="a", now=NOW)
+    keyed = {"workflow": WORKFLOW, "key": "a"}
+    assert [one.id for one in store.list(Filter(**keyed, since=NOW))] == [id]
+    assert store.list(Filter(**keyed, since=NOW + 1)) == store.list(Filter(**keyed, until=NOW)) == []
+    assert store.list(Filter(**keyed, after=id)) == []
+
+
+def test_failures_say_what_left_the_body_and_in_which_step(store: Store, open_another: Callable[..., Store]) -> None:
+    node = register(store)
+    of_step, of_body, late, parked, done = (running(store, node) for _ in range(5))
+    end(store, node, of_step, "failed", record(1, kind="failure"), payload=b"one", cause_seq=1)
+    end(store, node, of_body, "failed", record(1), payload=b"two")
+    end(store, node, late, "failed", cause="timeout")
+    end(store, node, parked, "parked", payload=b"why", cause="poison")
+    end(store, node, done, "completed", payload=b"result")
+    ids = [each.id for each in (of_step, of_body, late, parked, done)]
+    found = store.failures([*ids, UNKNOWN, "no id"])
+    assert {id: (each.status, each.payload, each.step) for id, each in found.items()} == {
+        of_step.id: ("failed", b"one", "charge"),
+        of_body.id: ("failed", b"two", None),
+        late.id: ("failed", None, None),
+        parked.id: ("parked", b"why", None),
+    }
+    assert found[late.id].cause == "timeout"
+    assert open_another("elsewhere").failures(ids) == store.failures([]) == {}
+
+
 def test_counts_follow_every_move(store: Store) -> None:
     node = register(store)
     assert store.stats(NOW).counts == {}

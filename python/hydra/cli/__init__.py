@@ -21,9 +21,12 @@ from hydra.cli import (
     executions,
     inspection,
     limits,
+    listings,
     nodes,
     pauses,
+    reruns,
     schedules,
+    top,
 )
 from hydra.cli.output import writable
 from hydra.errors import ConfigError, HydraError, PayloadError
@@ -59,6 +62,22 @@ def main() -> None:
     """Durable workflows for plain Python functions."""
 
 
-for module in (nodes, executions, acts, pauses, schedules, limits, inspection, deploys, database, demo, doctor, bench):
+for module in (
+    nodes,
+    executions,
+    acts,
+    reruns,
+    listings,
+    top,
+    pauses,
+    schedules,
+    limits,
+    inspection,
+    deploys,
+    database,
+    demo,
+    doctor,
+    bench,
+):
     for command in module.COMMANDS:
         main.add_command(command)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
+from hydra.cli.acts import REASON
+from hydra.cli.filters import Order, Where, act_on_many, filter_options, order_options
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
 
@@ -28,17 +31,36 @@ def audit(db: str | None, namespace: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option(
-    "--older-than", type=DURATION, required=True, metavar="DURATION", help="Finished this long ago, such as 30d."
-)
+@click.option("--older-than", type=DURATION, metavar="DURATION", help="Finished this long ago, such as 30d.")
+@REASON
+@filter_options(reason="--with-reason")
+@order_options
 @database_options
-def purge(older_than: float, db: str | None, namespace: str | None) -> None:
-    """Delete executions that ended long ago. Their keys stay: the same invoice never runs twice."""
-    with open_engine(db, namespace) as engine, progress_bar("purging", None) as bar:
-        count = engine.purge(
-            older_than, progress=lambda done: bar.update(bar.task_ids[0], completed=done) if bar else None
-        )
-    click.echo(f"{count} executions deleted")
+def purge(
+    older_than: float | None, reason: str, where: Where, order: Order, db: str | None, namespace: str | None
+) -> None:
+    """Delete executions that ended long ago, each with its tree. Their keys stay: the same invoice never runs twice.
+
+    By age alone it takes all of them. By a filter it is a deletion of each that matches, as of `hydra delete`, which is
+    recorded with its reason.
+    """
+    if older_than is None and not where.is_given():
+        raise click.UsageError("say what: `--older-than 30d`, or a filter such as `--status failed`, or both")
+    with open_engine(db, namespace) as engine:
+        if where.is_given():
+            selection = where.select(engine)
+            act_on_many(selection, order, "purge", partial(selection.delete, older_than=older_than, reason=reason))
+            return
+        if order.is_given():
+            raise click.UsageError("`--dry-run`, `--expect` and `--yes` are for a filter, such as `--status failed`")
+        with progress_bar("purging", None) as bar:
+            count = engine.purge(
+                older_than or 0, progress=lambda done: bar.update(bar.task_ids[0], completed=done) if bar else None
+            )
+    if order.as_json:
+        print_json({"count": count})
+    else:
+        click.echo(f"{count} executions deleted")
 
 
 @click.command()

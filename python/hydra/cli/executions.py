@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import click
 
 from hydra.checking import differences
 from hydra.cli.app import import_app
 from hydra.cli.arguments import parse_json, read_call
+from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options
 from hydra.cli.options import DURATION, TAG, database_options, end_refused, json_option, open_engine
 from hydra.cli.output import print_json, writable
+from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
+from hydra.client.selection import Selection
 from hydra.codec import to_jsonable
 from hydra.errors import HydraError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed, WorkflowParked
-from hydra.execution import FINAL, KeyReuse, Status
+from hydra.execution import FINAL, KeyReuse, Snapshot, Status
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.workflow import named, registry
 
@@ -110,15 +114,29 @@ def _leave(error: HydraError, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
 @click.option("--without-undo", is_flag=True, help="End what does not run as it is: a person has undone it.")
+@filter_options()
+@order_options
 @database_options
-def cancel(ids: tuple[str, ...], without_undo: bool, db: str | None, namespace: str | None) -> None:
-    """Cancel executions; a running one stops at its next step, and what has undo steps is undone first."""
+def cancel(
+    ids: tuple[str, ...], without_undo: bool, where: Where, order: Order, db: str | None, namespace: str | None
+) -> None:
+    """Cancel executions, by ids or by a filter; a running one stops at its next step, and what has undo steps is undone
+    first."""
     with open_engine(db, namespace) as engine:
+        if is_by_filter(ids, where, order):
+            selection = where.select(engine)
+            act_on_many(selection, order, "cancel", partial(selection.cancel, undo=not without_undo))
+            return
+        done: dict[str, str] = {}
         for handle in _handles(engine, ids):
             status = handle.cancel(undo=not without_undo)
-            click.echo(f"{handle.id} {'cancelling' if status not in ('cancelled', 'completed', 'failed') else status}")
+            done[handle.id] = str(status) if status in FINAL else "cancelling"
+            if not order.as_json:
+                click.echo(f"{handle.id} {done[handle.id]}")
+    if order.as_json:
+        print_json({"done": done, "refused": {}})
 
 
 MODULE = click.option(
@@ -129,44 +147,78 @@ MODULE = click.option(
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
 @MODULE
+@filter_options()
+@order_options
 @database_options
-def retry(ids: tuple[str, ...], module: str | None, db: str | None, namespace: str | None) -> None:
-    """Run failed executions again from the step that failed; everything recorded before it stays.
+def retry(
+    ids: tuple[str, ...], module: str | None, where: Where, order: Order, db: str | None, namespace: str | None
+) -> None:
+    """Run failed executions again from the step that failed, by ids or by a filter; all recorded before it stays.
 
     What would only be parked is refused with the reason, as far as it is known: from the records, that its effects were
     undone; with --module, that the code does not match them. Exit code 1 if any is refused; the others go on.
     """
-    _order(ids, module, Handle.retry, db, namespace)
+    if is_by_filter(ids, where, order):
+        _order_many(where, order, module, "retry", Selection.retry, db, namespace)
+    else:
+        _order(ids, module, Handle.retry, order.as_json, db, namespace)
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID...]", nargs=-1)
 @MODULE
+@filter_options()
+@order_options
 @database_options
-def resume(ids: tuple[str, ...], module: str | None, db: str | None, namespace: str | None) -> None:
-    """Let parked executions go on.
+def resume(
+    ids: tuple[str, ...], module: str | None, where: Where, order: Order, db: str | None, namespace: str | None
+) -> None:
+    """Let parked executions go on, by ids or by a filter.
 
     With --module, what the code would only park again is refused with the reason; without it, why each was parked is
     said again, since no more is known here. Exit code 1 if any is refused; the others go on.
     """
-    _order(ids, module, Handle.resume, db, namespace)
+    if is_by_filter(ids, where, order):
+        _order_many(where, order, module, "resume", Selection.resume, db, namespace)
+    else:
+        _order(ids, module, Handle.resume, order.as_json, db, namespace)
+
+
+def _order_many(
+    where: Where,
+    order: Order,
+    module: str | None,
+    verb: str,
+    act: Callable[..., Acted],
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    if module is not None:
+        import_app(module)
+    with open_engine(db, namespace) as engine:
+        check = None if module is None else partial(_differences, engine)
+        act_on_many(where.select(engine), order, verb, partial(act, where.select(engine), check=check))
 
 
 def _order(
     ids: tuple[str, ...],
     module: str | None,
     order: Callable[[Handle[object]], None],
+    as_json: bool,
     db: str | None,
     namespace: str | None,
 ) -> None:
-    refused_count = 0
+    done: dict[str, str] = {}
+    refused: dict[str, str] = {}
     if module is not None:
         import_app(module)
     with open_engine(db, namespace) as engine:
         handles = _handles(engine, ids)
-        reasons = {} if module is None else _reasons(engine, handles)
+        reasons = {}
+        if module is not None:
+            reasons = _differences(engine, [engine.snapshot(handle.id) for handle in handles])
         for handle in handles:
             before = handle.execution()
             try:
@@ -175,52 +227,63 @@ def _order(
                 order(handle)
             except IllegalMove as error:
                 click.echo(f"{handle.id} refused: {error}", err=True)
-                refused_count += 1
+                refused[handle.id] = str(error)
                 continue
-            click.echo(f"{handle.id} pending")
+            done[handle.id] = str(Status.PENDING)
+            if not as_json:
+                click.echo(f"{handle.id} pending")
             if before.status is Status.PARKED and module is None:
                 hint = "give `--module` to know beforehand whether your code is parked again"
                 click.echo(f"{handle.id} was parked: {before.reason} ({hint})", err=True)
-    end_refused(refused_count, len(ids))
+    if as_json:
+        print_json({"done": done, "refused": refused})
+    end_refused(len(refused), len(ids))
 
 
-def _reasons(engine: Engine, handles: list[Handle[object]]) -> dict[str, str]:
+def _differences(engine: Engine, snapshots: list[Snapshot]) -> dict[str, str]:
     """Why the imported code could not go on with each of those that it could not."""
-    snapshots = [engine.snapshot(handle.id) for handle in handles]
     found = engine.read(lambda store: differences(store, registry, snapshots))
     return {id: each.reason for id, each in found.items()}
 
 
 @click.command()
 @click.argument("words", metavar="[ID] NAME [JSON]", nargs=-1, required=True)
-@click.option("--workflow", help="With --key: the execution of this workflow, in place of ID.")
-@click.option("--key")
 @click.option("--id", "signal_id", help="Of the signal, such as `evt_123`: repeated with it, it arrives once.")
+@filter_options()
+@order_options
 @database_options
 def signal(
     words: tuple[str, ...],
-    workflow: str | None,
-    key: str | None,
     signal_id: str | None,
+    where: Where,
+    order: Order,
     db: str | None,
     namespace: str | None,
 ) -> None:
-    """Put the event NAME before an execution; one wait for it takes it, now or later. JSON is what it says."""
-    if (workflow is None) != (key is None):
-        raise click.UsageError("`--workflow` and `--key` belong together")
-    by_key = workflow is not None and key is not None
-    first = 0 if by_key else 1
+    """Put the event NAME before an execution; one wait for it takes it, now or later. JSON is what it says.
+
+    The execution is named by its ID, or by --workflow and --key. With any other filter it is put before all that match
+    and go on.
+    """
+    first = 0 if where.is_given() else 1
     if not first < len(words) <= first + 2:
         raise click.UsageError("give ID, NAME and perhaps JSON; or NAME and perhaps JSON with --workflow and --key")
-    value = parse_json(words[first + 1]) if len(words) == first + 2 else None
+    name, value = words[first], parse_json(words[first + 1]) if len(words) == first + 2 else None
     with open_engine(db, namespace) as engine:
-        handle = engine.find(workflow or "", key or "") if by_key else engine.get(words[0])
-        handle.signal(words[first], value, id=signal_id)
+        if where.is_given() and (order.is_given() or not where.names_one()):
+            selection = where.select(engine)
+            act_on_many(selection, order, "signal", partial(selection.signal, name, value, id=signal_id))
+            return
+        handle = engine.find(where.workflow or "", where.key or "") if first == 0 else engine.get(words[0])
+        handle.signal(name, value, id=signal_id)
         awaited = list(dict.fromkeys(each.name for each in handle.awaited()))
-        click.echo(f"{handle.id} signalled")
-        if words[first] not in awaited and handle.status() not in FINAL:
-            names = f"it waits for {', '.join(f'`{name}`' for name in awaited)}" if awaited else "it waits for no event"
-            click.echo(f"warning: nobody waits for `{words[first]}` ({names}); it is kept for a later wait", err=True)
+        if order.as_json:
+            print_json({"done": {handle.id: "signalled"}, "refused": {}})
+        else:
+            click.echo(f"{handle.id} signalled")
+        if name not in awaited and handle.status() not in FINAL:
+            names = f"it waits for {', '.join(f'`{each}`' for each in awaited)}" if awaited else "it waits for no event"
+            click.echo(f"warning: nobody waits for `{name}` ({names}); it is kept for a later wait", err=True)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Commands that look: executions, one execution's timeline, counts."""
+"""Commands that look: one execution's state and timeline, why it does not go on, counts."""
 
 from __future__ import annotations
 
@@ -8,62 +8,26 @@ import click
 import msgspec
 
 from hydra import codec
-from hydra.cli.options import DURATION, TAG, database_options, json_option, open_engine
-from hydra.cli.output import print_json, print_table, show, writable
+from hydra.cli.arguments import shorten
+from hydra.cli.options import DURATION, database_options, json_option, open_engine
+from hydra.cli.output import json_line, print_json, print_table, show, writable
+from hydra.cli.shown import MAX_INPUT_LENGTH, error_of, input_of
 from hydra.cli.timeline import timeline
+from hydra.cli.watching import watchable
 from hydra.client.awaited import Awaited, set_aside_of
-from hydra.client.views import Execution, bulk_views, to_datetime
+from hydra.client.views import bulk_views, to_datetime
 from hydra.execution import FINAL, Status
 from hydra.stores.pauses import PauseKind
 
 
-@click.command("list")
-@click.option("--status", type=click.Choice([status.value for status in Status]))
-@click.option("--workflow")
-@click.option("--key")
-@click.option("--tag", "tags", type=TAG, multiple=True, metavar="NAME=VALUE", help="May be repeated; all must match.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-@click.option("--before", metavar="ID", help="Go on after this id, the last one listed before.")
-@database_options
-@json_option
-def list_executions(
-    status: str | None,
-    workflow: str | None,
-    key: str | None,
-    tags: tuple[tuple[str, str], ...],
-    limit: int,
-    before: str | None,
-    db: str | None,
-    namespace: str | None,
-    as_json: bool,
-) -> None:
-    """List executions, newest first."""
-    with open_engine(db, namespace) as engine:
-        found = engine.executions(
-            status=status, workflow=workflow, key=key, tags=dict(tags) or None, limit=limit, before=before
-        )
-        paused = {pause.name for pause in engine.pauses() if pause.kind != PauseKind.NODE}
-    if as_json:
-        print_json(found)
-        return
-    rows = [(e.id, e.workflow, e.key, e.status, e.submitted_at, e.finished_at, _reason(e, paused)) for e in found]
-    columns = ("id", "workflow", "key", "status", "submitted", "finished", "reason")
-    print_table(columns, rows, empty="no executions match")
-
-
-def _reason(execution: Execution, paused: set[str]) -> str | None:
-    """Why it failed, is parked or does not start; "" in `paused` stands for all workflows."""
-    if execution.status is Status.PENDING and not paused.isdisjoint(("", execution.workflow)):
-        return "paused"
-    return execution.reason or None
-
-
 @click.command("show")
+@watchable
 @click.argument("id")
 @database_options
 @json_option
 def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool) -> None:
-    """Show one execution: its state, and a timeline of its claims, steps, tries, waits and crashes.
+    """Show one execution: its state and input, a timeline of its claims, steps, tries, waits and crashes, and the
+    traceback of what it failed of.
 
     With --json also its `export`, which `hydra.testing.replay` takes.
     """
@@ -75,11 +39,18 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         awaited = [] if execution.status in FINAL else handle.awaited()
         entries = timeline(execution, records, attempts, steps)
         exported = handle.export() if as_json else None
-        generation = codec.generation_of(engine.read(lambda store: store.input(id)))
+        input = engine.read(lambda store: store.input(id))
+        failures = engine.read(lambda store: store.failures([id]))
+        acts = handle.acts()
+    generation, called = codec.generation_of(input), input_of(input)
+    error = error_of(failures.get(id))
     if as_json:
         print_json(
             {
                 "execution": execution,
+                "input": called,
+                "error": error,
+                "acts": acts,
                 "generation": generation,
                 "awaited": awaited,
                 "set_aside": set_aside_of(records),
@@ -103,6 +74,9 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         "times out at": execution.timeout_at,
         "waits for": ", ".join(dict.fromkeys(_waits_for(each) for each in awaited)) or _waits_at(execution.waits_for),
         "generation": generation if generation > 1 else None,
+        "input": shorten(json_line(called), MAX_INPUT_LENGTH),
+        "run again as": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun") or None,
+        "runs again": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun_of") or None,
     }
     click.echo(f"{execution.id}")
     for name, value in facts.items():
@@ -111,6 +85,9 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
     click.echo()
     rows = [(entry.at, entry.what, entry.took, entry.detail) for entry in entries]
     print_table(("time", "what", "took", "detail"), rows, empty="nothing happened yet")
+    if error is not None and error.traceback:
+        click.echo()
+        click.echo(writable(error.traceback.rstrip("\n")))
 
 
 def _waits_for(awaited: Awaited) -> str:
@@ -118,6 +95,7 @@ def _waits_for(awaited: Awaited) -> str:
 
 
 @click.command("why")
+@watchable
 @click.argument("id")
 @database_options
 @json_option
@@ -136,6 +114,7 @@ def _waits_at(limit: str | None) -> str | None:
 
 
 @click.command()
+@watchable
 @click.option("--over", type=DURATION, help="Look twice, so far apart: how fast executions end, and until when.")
 @database_options
 @json_option
@@ -177,4 +156,4 @@ def stats(over: float | None, db: str | None, namespace: str | None, as_json: bo
         click.echo(f"warning: {count} due need label `{label}`, which no living node has", err=True)
 
 
-COMMANDS = (list_executions, show_execution, explain, stats)
+COMMANDS = (show_execution, explain, stats)

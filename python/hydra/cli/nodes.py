@@ -12,6 +12,7 @@ import click
 from hydra.cli.circuits import read_circuits
 from hydra.cli.options import DURATION, NAMES, F, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
+from hydra.cli.watching import watchable
 from hydra.client.views import to_datetime
 from hydra.config import database_url, label_names, module_name, namespace_name, workflow_patterns
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
@@ -125,6 +126,7 @@ def start(
 
 
 @click.command("nodes")
+@watchable
 @database_options
 @json_option
 def list_nodes(db: str | None, namespace: str | None, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -68,10 +68,28 @@ class MomentType(click.ParamType[Any]):
             self.fail(f"`{value}` is not a time; write it as `2026-03-01T06:00` or `2026-03-01T06:00Z`", param, ctx)
 
 
+class WhenType(click.ParamType[Any]):
+    """`2h` (that long ago), or an instant as of `MomentType`, in UTC where it names no zone, as instants are shown."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
+        try:
+            return timedelta(seconds=parse_duration(value))
+        except (HydraError, OverflowError):
+            pass
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` is no time; write `2h` for two hours ago, or `2026-03-01T06:00`", param, ctx)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 DURATION = DurationType()
 MOMENT = MomentType()
 NAMES = NamesType()
 TAG = TagType()
+WHEN = WhenType()
 
 
 def database_options(command: F) -> F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 import msgspec
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -29,7 +31,22 @@ STATUS_STYLES = {
 
 
 def print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=to_jsonable), indent=2))
+    """For programs; indented, for people too."""
+    plain = msgspec.to_builtins(value, enc_hook=to_jsonable, str_keys=True)
+    try:
+        text = orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an int of more than 64 bits, which is JSON all the same
+        text = msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+    click.echo(text)
+
+
+def json_line(value: Any) -> str:
+    """All of it in one line, as far as it can be written."""
+    plain = msgspec.to_builtins(value, enc_hook=to_jsonable, str_keys=True)
+    try:
+        return orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # as above, or half a surrogate pair
+        return writable(json.dumps(plain, ensure_ascii=False))
 
 
 def writable(text: str) -> str:

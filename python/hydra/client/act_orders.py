@@ -23,18 +23,30 @@ DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
 
 
 class ActView(msgspec.Struct, frozen=True):
-    """What a person has done to an execution: kind is "reschedule" or "delete"."""
+    """What a person has done to an execution: kind is "reschedule", "delete", "rerun" (it was run again, as `other_id`)
+    or "rerun_of" (it runs `other_id` again)."""
 
     kind: str
     done_at: datetime
     done_by: str
     reason: str
     detail: str
+    other_id: str | None = None
 
 
 def read_acts(engine: DatabaseAccess, id: str) -> list[ActView]:
     acts = engine.read(lambda store: store.acts(id))
-    return [ActView(act.kind, to_datetime(act.done_at), act.done_by, act.reason, act.detail) for act in acts]
+    return [
+        ActView(
+            act.kind,
+            to_datetime(act.done_at),
+            act.done_by,
+            act.reason,
+            act.detail,
+            act.id if act.kind in (ActKind.RERUN, ActKind.RERUN_OF) else None,
+        )
+        for act in acts
+    ]
 
 
 def reschedule(

@@ -15,6 +15,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from hydra import config
 from hydra.client.act_orders import ActView
+from hydra.client.async_selection import AsyncSelection
 from hydra.client.awaited import Awaited, SetAside
 from hydra.client.engine import Engine
 from hydra.client.exports import Export
@@ -164,9 +165,39 @@ class AsyncEngine:
         tags: dict[str, str] | None = None,
         limit: int = 100,
         before: str | None = None,
+        *,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        reason: str | None = None,
+        error: str | None = None,
+        after: str | None = None,
+        oldest_first: bool = False,
     ) -> list[Execution]:
         """The executions that match all that is given, newest first; see `Engine.executions`."""
-        return await self._run(self.engine.executions, status, workflow, key, tags, limit, before)
+        places = partial(self.engine.executions, status, workflow, key, tags, limit, before, after=after)
+        rest = partial(places, since=since, until=until, reason=reason, error=error, oldest_first=oldest_first)
+        return await self._run(rest)
+
+    async def select(
+        self,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        key: str | None = None,
+        tags: dict[str, str] | None = None,
+        *,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        reason: str | None = None,
+        error: str | None = None,
+    ) -> AsyncSelection:
+        """Choose executions, to count, group or act on; see `Engine.select`."""
+        chosen = partial(self.engine.select, status, workflow, key, tags)
+        selection = await self._run(partial(chosen, since=since, until=until, reason=reason, error=error))
+        return AsyncSelection(selection, self._run)
+
+    async def rerun(self, id: str, *, reason: str = "", force: bool = False) -> AsyncHandle[Any]:
+        """Begin a new execution from the input of one that has ended; see `Engine.rerun`."""
+        return AsyncHandle(await self._run(partial(self.engine.rerun, id, reason=reason, force=force)), self)
 
     async def why(self, id: str) -> Why:
         """Why an execution does not go on, or what it does; see `Engine.why`."""

@@ -6,26 +6,29 @@ It opens with the first call that needs the database, and again after a fork: no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from hydra import config
-from hydra.client import completions, local_worker
+from hydra.client import bulk, completions, local_worker
 from hydra.client.awaited import announced_by, awaited_of, refuse_unfit
+from hydra.client.criteria import PAGE_SIZE, Criteria, check_criteria, check_place, walk
 from hydra.client.handle import Handle
 from hydra.client.local_worker import LocalWorker
 from hydra.client.operations import Operations
-from hydra.client.submissions import check_tags, workflow_name
+from hydra.client.selection import Selection
+from hydra.client.submissions import workflow_name
 from hydra.client.submitting import Submitting
 from hydra.client.views import Execution, execution_view
 from hydra.client.why import Why, explain
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.definitions import Workflow
-from hydra.errors import ConfigError, NotFound
-from hydra.execution import Message, Status
+from hydra.errors import NotFound
+from hydra.execution import Message
 from hydra.keys import check_known_key, is_id
 from hydra.records import callbacks
-from hydra.stores.filter import Filter
 
 R = TypeVar("R")
 
@@ -93,6 +96,13 @@ class Engine(Submitting, Operations):
         tags: dict[str, str] | None = None,
         limit: int = 100,
         before: str | None = None,
+        *,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        reason: str | None = None,
+        error: str | None = None,
+        after: str | None = None,
+        oldest_first: bool = False,
     ) -> list[Execution]:
         """The executions that match all that is given, newest first.
 
@@ -105,21 +115,72 @@ class Engine(Submitting, Operations):
             tags: all of them must match.
             limit: how many at most.
             before: the last id of the page before, for the next one.
+            since: submitted then or later; an aware datetime, or a timedelta: that long ago.
+            until: submitted before then; likewise.
+            reason: a part of why it failed or is parked, in any case.
+            error: what it failed of: a fingerprint of `Selection.errors`, or an exception's class.
+            after: the last id of the page before, where the oldest come first.
+            oldest_first: the other way round.
 
         Raises:
-            ConfigError: for a status or an id that cannot be.
+            ConfigError: for a status, an instant or an id that cannot be.
         """
-        name = None if workflow is None else workflow_name(workflow)
-        try:
-            wanted = None if status is None else Status(status)
-        except ValueError:
-            raise ConfigError(f"`{status}` is not a status; it is one of {', '.join(Status)}") from None
-        if before is not None and not is_id(before):
-            raise ConfigError(f"`{before!r:.80}` is not an execution's id; `before` is the last one of the page before")
-        known_key = None if key is None else check_known_key(key)
-        known_tags = None if tags is None else check_tags(tags)
-        chosen = Filter(wanted, name, known_key, known_tags, config.count_of(limit, "`limit`"), before)
-        return [execution_view(snapshot) for snapshot in self.read(lambda store: store.list(chosen))]
+        criteria = self._criteria(status, workflow, key, tags, since, until, reason, error)
+        count = config.count_of(limit, "`limit`")
+        places = {"before": check_place("before", before), "after": check_place("after", after)}
+        size = count if reason is None and error is None else PAGE_SIZE
+        chosen = msgspec.structs.replace(criteria.filter, limit=size, is_oldest_first=oldest_first, **places)
+        found: list[Execution] = []
+        for page in self.read(lambda store: walk(store, msgspec.structs.replace(criteria, filter=chosen))):
+            found += [execution_view(snapshot) for snapshot, _ in page]
+            if size == count or len(found) >= count:
+                break
+        return found[:count]
+
+    def select(
+        self,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        key: str | None = None,
+        tags: dict[str, str] | None = None,
+        *,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        reason: str | None = None,
+        error: str | None = None,
+    ) -> Selection:
+        """Choose executions, to count them, group them, or act on all of them. The arguments are those of `executions`.
+
+            late = engine.select(status="failed", workflow=bill, since=timedelta(hours=2))
+            print(late.count(), late.retry(at_most=500).refused)
+
+        Raises:
+            ConfigError: for a status or an instant that cannot be.
+        """
+        return Selection(self, self._criteria(status, workflow, key, tags, since, until, reason, error))
+
+    def rerun(self, id: str, *, reason: str = "", force: bool = False) -> Handle[Any]:
+        """Begin a new execution from the input of one that has ended, under its key; the handle of the new one.
+
+            again = engine.rerun(failed.id, reason="bug 81 is fixed")
+
+        For what failed, or was cancelled, and did nothing that still stands; what it did is undone, or is said by
+        `force` to be no obstacle. The key goes over to the new execution in the same transaction, and both have a line
+        in `acts()`. One that was run again before is not once more: it gives what was begun then. A `retry`, unlike
+        this, keeps what is recorded and goes on from the failure.
+
+        Args:
+            id: of the one that has ended.
+            reason: why, for those who ask later.
+            force: also where it has completed, or did something that was not undone: all of it is done again, under
+                other idempotency keys.
+
+        Raises:
+            NotFound: there is none of that id.
+            IllegalMove: it has not ended, its key is another's by now, or it needs `force`.
+        """
+        source = self.get(id)
+        return Handle(self, bulk.run_again(self, id, reason, force), source.workflow)
 
     def why(self, id: str) -> Why:
         """Why an execution does not go on, or what it does: one sentence, with what to do next.
@@ -186,6 +247,20 @@ class Engine(Submitting, Operations):
         return local_worker.make(self.url, self.namespace, count, patterns, names)
 
     # inside
+
+    def _criteria(
+        self,
+        status: str | None,
+        workflow: Workflow[..., Any] | str | None,
+        key: str | None,
+        tags: dict[str, str] | None,
+        since: datetime | timedelta | None,
+        until: datetime | timedelta | None,
+        reason: str | None,
+        error: str | None,
+    ) -> Criteria:
+        now = 0 if since is None and until is None else self.session().now()
+        return check_criteria(status, workflow, key, tags, since, until, reason, error, now)
 
     def _settle(self, token: str, payload: bytes, connection: object) -> None:
         if connection is None:

@@ -39,6 +39,7 @@ from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.keys import signal_id
 from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
 from hydra.records.wait_notes import message_in
+from hydra.stores.acts import ActKind
 from hydra.stores.clash import Clash
 from hydra.stores.store import Store
 from hydra.workflow import registry
@@ -215,17 +216,19 @@ class Handle(Generic[R]):
         if before.status is Status.FAILED and was_undone(self.records(), before.attempt + 1):
             raise IllegalMove(undone_reason(self.id))
         self._order(lambda store, now: child_ends.retry(store, self.id, now), Status.FAILED, "retried")
+        after = self._engine.snapshot(self.id)
+        if after.status is not Status.FAILED or after.attempt != before.attempt:
+            return
         key = before.key
         if key is None:
-            return
-        after = self._engine.snapshot(self.id)
-        if after.status is Status.FAILED and after.attempt == before.attempt:
-            holder = self._engine.read(lambda store: store.find(before.workflow, key))
-            whose = "another execution, which was purged," if holder is None else f"execution `{holder.id}`"
-            raise IllegalMove(
-                f"execution `{self.id}` cannot be retried: its key `{key}` is that of {whose} by now; "
-                "retry that, or submit it again"
-            )
+            again = next((act.detail for act in self.acts() if act.kind == ActKind.RERUN), "run again")
+            raise IllegalMove(f"execution `{self.id}` cannot be retried: it was {again}; retry that")
+        holder = self._engine.read(lambda store: store.find(before.workflow, key))
+        whose = "another execution, which was purged," if holder is None else f"execution `{holder.id}`"
+        raise IllegalMove(
+            f"execution `{self.id}` cannot be retried: its key `{key}` is that of {whose} by now; "
+            "retry that, or submit it again"
+        )
 
     def resume(self) -> None:
         """Let a parked execution go on, from what is recorded.

@@ -10,6 +10,8 @@ import msgspec
 class ActKind(StrEnum):
     RESCHEDULE = "reschedule"
     DELETE = "delete"
+    RERUN = "rerun"  # it was run again, as the execution whose id is the act's
+    RERUN_OF = "rerun_of"  # it runs that one again whose id is the act's
 
 
 class Act(msgspec.Struct, frozen=True):

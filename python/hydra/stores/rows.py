@@ -34,6 +34,7 @@ from hydra.stores.clash import Clash
 from hydra.stores.limit_states import KeyUse
 from hydra.stores.node_states import Advanced, Attention, NodeState
 from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.rerunning import Source
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.values.failures import decode_failure
 
@@ -293,6 +294,14 @@ def to_snapshot(row: Sequence[Any]) -> Snapshot:
         _read_tags(tags)[0],
         *_with_limits(row[12:]),
     )
+
+
+def to_source(row: Sequence[Any]) -> Source:
+    """A row of the SQL file `rerun_sources`, behind its id."""
+    status, attempt, workflow, key, digest, input, tags, priority, limit_keys, timeout_us, holder, rerun_id = row
+    limits = decode_texts(limit_keys) if limit_keys else ()
+    rest = (priority, limits, timeout_us, holder, rerun_id)
+    return Source(Status(status), attempt, workflow, key, digest, input, _read_tags(tags)[0], *rest)
 
 
 def encode_labels(labels: Sequence[str]) -> str:

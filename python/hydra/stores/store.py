@@ -37,11 +37,13 @@ from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.stats import Stats
 from hydra.stores.step_connection import StepConnection
@@ -136,6 +138,10 @@ class Store(Protocol):
         that goes on. NotFound if unknown."""
         ...
 
+    def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
+        """Of these, those that failed or are parked."""
+        ...
+
     def input(self, id: str) -> bytes: ...
     def records(self, id: str) -> builtins.list[Record]: ...
     def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
@@ -228,6 +234,16 @@ class Store(Protocol):
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
         """Another time or priority for what is pending and which no node holds; else nothing is changed. None if it is
         unknown. An order whose act is known is not done again."""
+        ...
+
+    def superseded(self, ids: Sequence[str]) -> set[str]:
+        """Of these, those in whose place another one runs or has run: their key went over, or they were run again."""
+        ...
+
+    def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
+        """Make new executions of ended ones, each under the key that the other gives up, with a line in `acts` of both;
+        in one transaction. None where the source is unknown. One that was run again before is not once more: the answer
+        is what it was run again as, whoever asked (so repeating it is safe, R17)."""
         ...
 
     def delete(self, act: Act, limit: int) -> Deleted | None:

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.values.special import is_a, linked, recorded_of
 
 MAX_TEXT_CHARACTERS = 16_384
+RAISED_AGAIN = "raised again from its record:"  # before the part of a traceback that says where a body got it
 MAX_TRACEBACK_CHARACTERS = 32_768
 MAX_FRAME_COUNT = 200
 
@@ -94,7 +95,7 @@ def traceback_of(exception: BaseException, message: str, notes: tuple[str, ...],
     lines = [*_frames(frames), *_last_lines(exception, message), *(f"{note}\n" for note in notes)]
     text = exact("".join(lines))
     if earlier:
-        text = f"{earlier}\nraised again from its record:\n\n{text}"
+        text = f"{earlier}\n{RAISED_AGAIN}\n\n{text}"
     if len(text) > MAX_TRACEBACK_CHARACTERS:
         # The end names the line that raised.
         text = "… (its beginning was cut)\n" + text[-MAX_TRACEBACK_CHARACTERS:]

@@ -144,7 +144,7 @@ def rows_read(plan: Any) -> Iterator[int]:
 
 def plan_of_a_page(stage: PostgresStage, name: str, status: str = "pending") -> str:
     values = {"namespace": "default", "status": status, "before": _core.uuid7(), "limit": 10}
-    values |= {"workflow": None, "key": None, "tags": None}
+    values |= {"workflow": None, "key": None, "tags": None, "after": None, "since": None, "until": None}
     rows = stage.raw.execute(b"explain " + statements()[name], values).fetchall()
     return "\n".join(row[0] for row in rows)
 

@@ -24,12 +24,15 @@ PLANS = {
     "dead_owned": "hydra_execution_owner (owner=?)",
     "empty_nodes": "hydra_execution_owner (owner=?)",
     "purgeable": "hydra_execution_finished (namespace=? AND finished_at>? AND finished_at<?)",
-    "list_notable": "hydra_execution_notable (namespace=? AND status=? AND id<?)",
-    "list_newest": "PRIMARY KEY (id<?)",
+    "list_notable": "hydra_execution_notable (namespace=? AND status=? AND id>? AND id<?)",
+    "list_notable_upwards": "hydra_execution_notable (namespace=? AND status=? AND id>? AND id<?)",
+    "list_newest": "PRIMARY KEY (id>? AND id<?)",
+    "list_newest_upwards": "PRIMARY KEY (id>? AND id<?)",
     "due_counts": "hydra_execution_ready (namespace=? AND workflow=?)",
 }
 NOT_TABLES = ("VIRTUAL TABLE", "subquery", "CONSTANT ROW", "SCAN row")
-SORTS_FEW = ("list_running", "nodes", "claimed_messages", "waits")  # the last two: a page, the last records of one
+# Of the last two: a page, the last records of one.
+SORTS_FEW = ("list_running", "list_running_upwards", "nodes", "claimed_messages", "waits")
 SMALL_TABLES = ("w", "descendant", "hydra_node", "hydra_schema", "sqlite_master", "n", "nw", "head")
 
 

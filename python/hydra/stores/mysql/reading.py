@@ -14,6 +14,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.schedules import ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
@@ -80,11 +81,13 @@ class Reader:
                 namespace=self._literal,
                 status=literal(Word(status)),
                 conditions=" and ".join(_conditions(status, filter)),
+                way="asc" if filter.is_oldest_first else "desc",
                 limit=filter.limit,
             )
             for status in wanted
         ]
-        ids = sorted((id_text(id) for (id,) in self._run(" union all ".join(parts))), reverse=True)
+        found = (id_text(id) for (id,) in self._run(" union all ".join(parts)))
+        ids = sorted(found, reverse=not filter.is_oldest_first)
         return [snapshot for snapshot in self.snapshots(ids[: filter.limit]) if snapshot is not None]
 
     def outcomes(self, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
@@ -96,6 +99,15 @@ class Reader:
             if id not in found:
                 raise NotFound(f"no execution `{id}` in namespace `{self._namespace}`")
         return [found[id] if found[id][0] in (*FINAL, Status.PARKED) else None for id in ids]
+
+    def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
+        return {
+            id_text(id): FailedEnd(Status(status), shown(cause), payload, None if step is None else shown(step))
+            for id, status, cause, payload, step in self._by_ids("failures", ids)
+        }
+
+    def superseded(self, ids: Sequence[str]) -> set[str]:
+        return {id_text(id) for (id,) in self._by_ids("former_keys", ids)}
 
     def input(self, id: str) -> bytes:
         rows = self._by_ids("inputs", [id])
@@ -236,6 +248,12 @@ def _conditions(status: Status, filter: Filter) -> list[str]:
     conditions = [] if status is Status.RUNNING else [f"owner = {NO_NODE}"]
     if filter.before is not None:
         conditions.append(f"id < {id_literal(filter.before)}")
+    if filter.after is not None:
+        conditions.append(f"id > {id_literal(filter.after)}")
+    if filter.since is not None:
+        conditions.append(f"submitted_at >= {literal(filter.since)}")
+    if filter.until is not None:
+        conditions.append(f"submitted_at < {literal(filter.until)}")
     if filter.workflow is not None:
         conditions.append(f"workflow = {literal(filter.workflow)}")
     if filter.key is not None:

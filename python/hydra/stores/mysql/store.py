@@ -29,6 +29,7 @@ from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
@@ -50,6 +51,7 @@ from hydra.stores.mysql import (
     probing,
     progress,
     purging,
+    rerunning,
     schedules,
     schema,
     submission,
@@ -65,6 +67,7 @@ from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.mysql.watch import Bells, Watch
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.stats import Stats
 from hydra.stores.urls import without_password
@@ -186,6 +189,9 @@ class MysqlStore:
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
         return self._reader.outcomes(ids)
 
+    def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
+        return self._reader.failures(ids)
+
     def input(self, id: str) -> bytes:
         return self._reader.input(id)
 
@@ -265,6 +271,12 @@ class MysqlStore:
 
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
         return self._database.write(lambda t: acts.reschedule(t, order, now))
+
+    def superseded(self, ids: Sequence[str]) -> set[str]:
+        return self._reader.superseded(ids)
+
+    def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
+        return self._database.write(lambda t: rerunning.rerun(t, orders, now))
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
         return self._database.write(lambda t: purging.delete(t, act, limit))

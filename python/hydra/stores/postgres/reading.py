@@ -11,9 +11,11 @@ from hydra.errors import NotFound
 from hydra.execution import Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
 from hydra.stores import loads
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.postgres.arrays import is_uuid, key_hash, texts, uuids
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot
+from hydra.stores.sql_files import UPWARDS
 from hydra.stores.stats import Stats
 
 _LISTS: dict[Status | None, str] = {
@@ -49,9 +51,13 @@ def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]
         "key": filter.key,
         "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
         "before": filter.before,
+        "after": filter.after,
+        "since": filter.since,
+        "until": filter.until,
         "limit": filter.limit,
     }
-    (rows,) = read((_LISTS.get(filter.status, "list_ended"), values))
+    way = UPWARDS if filter.is_oldest_first else ""
+    (rows,) = read((_LISTS.get(filter.status, "list_ended") + way, values))
     found = snapshots(read, namespace, [row[0] for row in rows])
     return [snapshot for snapshot in found if snapshot is not None]
 
@@ -63,6 +69,15 @@ def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | N
         if id not in found:
             raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
     return [found[id] for id in ids]
+
+
+def read_failures(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, FailedEnd]:
+    (rows,) = read(("failures", _those(namespace, ids)))
+    return {id: FailedEnd(Status(status), cause, payload, step) for id, status, cause, payload, step in rows}
+
+
+def read_superseded(read: Read, namespace: str, ids: Sequence[str]) -> set[str]:
+    return {id for (id,) in read(("former_keys", _those(namespace, ids)))[0]}
 
 
 def read_input(read: Read, namespace: str, id: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 
 from hydra.stores.postgres.splicing import splice
-from hydra.stores.sql_files import read_folder
+from hydra.stores.sql_files import read_folder, with_lists_upwards
 
 
 def _load(folder: str) -> dict[str, bytes]:
@@ -18,7 +18,7 @@ def _load(folder: str) -> dict[str, bytes]:
 def statements() -> dict[str, bytes]:
     """Name to SQL, as it is sent."""
     clauses = read_folder(__package__, "clauses")
-    texts = read_folder(__package__, "sql")
+    texts = with_lists_upwards(read_folder(__package__, "sql"))
     return {name: splice(name, text, clauses).encode() for name, text in texts.items()}
 
 

@@ -38,6 +38,7 @@ from hydra.stores import reuse
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
@@ -62,6 +63,7 @@ from hydra.stores.postgres import (
     progress,
     purging,
     reading,
+    rerunning,
     schedules,
     schema,
     submission,
@@ -74,6 +76,7 @@ from hydra.stores.postgres.news import DONE, READY, Announcer
 from hydra.stores.postgres.session import Result
 from hydra.stores.postgres.step_connection import StepConnection
 from hydra.stores.postgres.watch import Watch
+from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.rows import expiring, to_node, to_servers, to_workflow
 from hydra.stores.stats import Stats
@@ -237,6 +240,9 @@ class PostgresStore:
         self._watch.add_interest(DONE)
         return reading.outcomes(self._database.read, self.namespace, ids)
 
+    def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
+        return reading.read_failures(self._database.read, self.namespace, ids)
+
     def input(self, id: str) -> bytes:
         return reading.read_input(self._database.read, self.namespace, id)
 
@@ -333,6 +339,15 @@ class PostgresStore:
             answer = acts.reschedule(self._database.write, self.namespace, order, now)
             self._announce(READY)
             return answer
+
+    def superseded(self, ids: Sequence[str]) -> set[str]:
+        return reading.read_superseded(self._database.read, self.namespace, ids)
+
+    def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
+        with self._database.transaction():
+            answers = rerunning.rerun(self._database.write, self.namespace, orders, now)
+            self._announce(READY)
+            return answers
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
         with self._database.transaction():

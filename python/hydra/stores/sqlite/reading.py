@@ -11,9 +11,11 @@ import msgspec
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, by_arrival, to_labels, to_servers, to_snapshot, to_workflow
+from hydra.stores.sql_files import UPWARDS
 from hydra.stores.sqlite.nodes import read_nodes
 from hydra.stores.sqlite.pausing import read_pauses
 from hydra.stores.sqlite.statements import select_shown, to_json
@@ -45,14 +47,18 @@ def list_snapshots(connection: sqlite3.Connection, namespace: str, filter: Filte
         "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
         "tag_count": len(filter.tags or ()),
         "before": filter.before,
+        "after": filter.after,
+        "since": filter.since,
+        "until": filter.until,
         "limit": filter.limit,
     }
+    way = UPWARDS if filter.is_oldest_first else ""
     if filter.status is Status.RUNNING:
-        rows = select_shown(connection, "list_running", **parameters)
+        rows = select_shown(connection, f"list_running{way}", **parameters)
     elif filter.status in _NOTABLE:
-        rows = select_shown(connection, "list_notable", status=filter.status, **parameters)
+        rows = select_shown(connection, f"list_notable{way}", status=filter.status, **parameters)
     else:
-        rows = select_shown(connection, "list_newest", status=filter.status, **parameters)
+        rows = select_shown(connection, f"list_newest{way}", status=filter.status, **parameters)
     found = snapshots(connection, namespace, [row[0] for row in rows])
     return [snapshot for snapshot in found if snapshot is not None]
 
@@ -66,6 +72,15 @@ def outcomes(
         if id not in found:
             raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
     return [found[id] if found[id][0] in (*FINAL, Status.PARKED) else None for id in ids]
+
+
+def read_failures(connection: sqlite3.Connection, namespace: str, ids: Sequence[str]) -> dict[str, FailedEnd]:
+    rows = select_shown(connection, "failures", namespace=namespace, ids=to_json(list(ids)))
+    return {id: FailedEnd(Status(status), cause, payload, step) for id, status, cause, payload, step in rows}
+
+
+def read_superseded(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    return {id for (id,) in select_shown(connection, "former_keys", ids=to_json(list(ids)))}
 
 
 def read_input(connection: sqlite3.Connection, namespace: str, id: str) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 
 from hydra.errors import ConfigError, PayloadError
 from hydra.stores.rows import shown
-from hydra.stores.sql_files import read_folder
+from hydra.stores.sql_files import read_folder, with_lists_upwards
 
 ROW_COUNTS = (1024, 256, 64, 16, 4, 1)  # rows that one statement writes; each size is prepared once
 
@@ -27,7 +27,7 @@ _ESCAPED_NUL = "\\u0000"
 @functools.cache
 def statements() -> dict[str, str]:
     """Name to SQL."""
-    return read_folder(__package__, "sql")
+    return with_lists_upwards(read_folder(__package__, "sql"))
 
 
 @functools.cache

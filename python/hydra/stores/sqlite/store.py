@@ -31,11 +31,13 @@ from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted
+from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.sqlite import (
     acts,
@@ -55,6 +57,7 @@ from hydra.stores.sqlite import (
     progress,
     purging,
     reading,
+    rerunning,
     schedules,
     schema,
     submission,
@@ -188,6 +191,10 @@ class SqliteStore:
         with self._database.reading() as connection:
             return reading.outcomes(connection, self.namespace, ids)
 
+    def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
+        with self._database.reading() as connection:
+            return reading.read_failures(connection, self.namespace, ids)
+
     def input(self, id: str) -> bytes:
         with self._database.reading() as connection:
             return reading.read_input(connection, self.namespace, id)
@@ -291,6 +298,14 @@ class SqliteStore:
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
         with self._database.transaction() as connection:
             return acts.reschedule(connection, self.namespace, order, now)
+
+    def superseded(self, ids: Sequence[str]) -> set[str]:
+        with self._database.reading() as connection:
+            return reading.read_superseded(connection, ids)
+
+    def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
+        with self._database.transaction() as connection:
+            return rerunning.rerun(connection, self.namespace, orders, now)
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
         with self._database.transaction() as connection:

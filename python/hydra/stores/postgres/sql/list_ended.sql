@@ -6,6 +6,9 @@ join hydra_submission as s on s.execution_id = o.execution_id
 where o.namespace = %(namespace)s
     and o.status = %(status)s
     and (%(before)s::uuid is null or o.execution_id < %(before)s)
+    and (%(after)s::uuid is null or o.execution_id > %(after)s)
+    and (%(since)s::bigint is null or s.submitted_at >= %(since)s)
+    and (%(until)s::bigint is null or s.submitted_at < %(until)s)
     and (%(workflow)s::text is null or o.workflow = %(workflow)s)
     and (%(key)s::text is null or s.key = %(key)s)
     and (%(tags)s::jsonb is null or s.tags @> %(tags)s)

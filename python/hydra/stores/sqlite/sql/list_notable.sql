@@ -9,6 +9,9 @@ where e.namespace = :namespace
         or e.status = 'parked'
     )
     and e.id < coalesce(:before, x'')
+    and e.id > coalesce(:after, '')
+    and (:since is null or s.submitted_at >= :since)
+    and (:until is null or s.submitted_at < :until)
     and (:workflow is null or e.workflow = :workflow)
     and (:key is null or s.key = :key)
     and (

@@ -5,6 +5,9 @@ cross join hydra_submission as s on s.execution_id = e.id
 where e.owner is not null
     and e.namespace = :namespace
     and e.id < coalesce(:before, x'')
+    and e.id > coalesce(:after, '')
+    and (:since is null or s.submitted_at >= :since)
+    and (:until is null or s.submitted_at < :until)
     and (:workflow is null or e.workflow = :workflow)
     and (:key is null or s.key = :key)
     and (

@@ -1,0 +1,115 @@
+"""Selection's methods as coroutines. It decides nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from hydra.client.bulk import Acted, Check
+from hydra.client.selection import ErrorGroup, Selection
+
+
+class AsyncSelection:
+    """What `AsyncEngine.select` chose. Each method is a coroutine with the arguments of its namesake; what it is given
+    to call is called on a thread."""
+
+    def __init__(self, selection: Selection, run: Callable[..., Awaitable[Any]]) -> None:
+        self.selection = selection
+        self._run = run
+
+    async def count(self) -> int:
+        """How many match; see `Selection.count`."""
+        found: int = await self._run(self.selection.count)
+        return found
+
+    async def count_by(self, what: str) -> dict[str, int]:
+        """How many match, by status, workflow or reason; see `Selection.count_by`."""
+        found: dict[str, int] = await self._run(self.selection.count_by, what)
+        return found
+
+    async def errors(self) -> list[ErrorGroup]:
+        """What failed or is parked, by fault; see `Selection.errors`."""
+        found: list[ErrorGroup] = await self._run(self.selection.errors)
+        return found
+
+    async def retry(
+        self,
+        *,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        progress: Callable[[int], object] | None = None,
+        check: Check | None = None,
+    ) -> Acted:
+        """Let the failed ones run again; see `Selection.retry`."""
+        act = partial(self.selection.retry, dry_run=dry_run, at_most=at_most, progress=progress, check=check)
+        return await self._acted(act)
+
+    async def resume(
+        self,
+        *,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        progress: Callable[[int], object] | None = None,
+        check: Check | None = None,
+    ) -> Acted:
+        """Let the parked ones go on; see `Selection.resume`."""
+        act = partial(self.selection.resume, dry_run=dry_run, at_most=at_most, progress=progress, check=check)
+        return await self._acted(act)
+
+    async def cancel(
+        self,
+        *,
+        undo: bool = True,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Acted:
+        """Ask for the end of those that go on; see `Selection.cancel`."""
+        act = partial(self.selection.cancel, undo=undo, dry_run=dry_run, at_most=at_most, progress=progress)
+        return await self._acted(act)
+
+    async def signal(
+        self,
+        name: str,
+        value: Any = None,
+        *,
+        id: str | None = None,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Acted:
+        """Put an event before each that goes on; see `Selection.signal`."""
+        put = partial(self.selection.signal, name, value, id=id)
+        return await self._acted(partial(put, dry_run=dry_run, at_most=at_most, progress=progress))
+
+    async def rerun(
+        self,
+        *,
+        reason: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+        at_most: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Acted:
+        """Begin a new execution of each that has ended; see `Selection.rerun`."""
+        again = partial(self.selection.rerun, reason=reason, force=force)
+        return await self._acted(partial(again, dry_run=dry_run, at_most=at_most, progress=progress))
+
+    async def delete(
+        self,
+        *,
+        older_than: timedelta | float | None = None,
+        reason: str = "",
+        dry_run: bool = False,
+        at_most: int | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Acted:
+        """Delete those that have ended; see `Selection.delete`."""
+        delete = partial(self.selection.delete, older_than=older_than, reason=reason)
+        return await self._acted(partial(delete, dry_run=dry_run, at_most=at_most, progress=progress))
+
+    async def _acted(self, act: Callable[[], Acted]) -> Acted:
+        acted: Acted = await self._run(act)
+        return acted

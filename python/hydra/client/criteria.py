@@ -1,0 +1,153 @@
+"""Which executions a person means: checked, and walked in bounded pages. One filter for listings, counts and acts.
+
+    status, workflow, key, tags, since, until   the database's indexes find them
+    reason, error                               what was found is read, page by page: failures are not indexed by text
+
+Where only a reason or an error is asked for, only what failed or is parked is looked at.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any, TypeVar
+
+import msgspec
+
+from hydra.client.submissions import check_tags, workflow_name
+from hydra.config import to_instant
+from hydra.definitions import Workflow
+from hydra.errors import ConfigError
+from hydra.execution import Snapshot, Status
+from hydra.keys import check_known_key, is_id
+from hydra.records.fingerprints import Fault, fault_of, is_of
+from hydra.stores.filter import Filter
+from hydra.stores.store import Store
+
+T = TypeVar("T")
+
+PAGE_SIZE = 500
+MAX_TEXT_LENGTH = 1000
+_WITH_REASON = (Status.FAILED, Status.PARKED)
+
+
+class Criteria(msgspec.Struct, frozen=True):
+    """All that is given must hold. `filter.limit` is the size of a page. `among`: where no status is asked for, those
+    in which it may be; empty: all."""
+
+    filter: Filter = Filter(limit=PAGE_SIZE)
+    reason: str | None = None
+    error: str | None = None
+    among: tuple[Status, ...] = ()
+
+    def statuses(self) -> tuple[Status | None, ...]:
+        """Each is a list of the database; None is all of them in one."""
+        asked = self.among if self.filter.status is None else (self.filter.status,)
+        if self.reason is None and self.error is None:
+            return asked or (None,)
+        return tuple(status for status in _WITH_REASON if status in asked or not asked)
+
+    def is_counted(self) -> bool:
+        """Whether the database keeps the count of these, so that nobody has to walk them."""
+        rest = msgspec.structs.replace(self.filter, status=None, workflow=None)
+        return rest == Filter(limit=self.filter.limit) and self.reason is None and self.error is None
+
+
+def check_criteria(
+    status: str | None,
+    workflow: Workflow[..., Any] | str | None,
+    key: str | None,
+    tags: dict[str, str] | None,
+    since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
+    reason: str | None,
+    error: str | None,
+    now: int,
+) -> Criteria:
+    """ConfigError for what cannot be."""
+    try:
+        wanted = None if status is None else Status(status)
+    except ValueError:
+        raise ConfigError(f"`{status}` is not a status; it is one of {', '.join(Status)}") from None
+    for name, text in (("reason", reason), ("error", error)):
+        if text is not None and (not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT_LENGTH):
+            raise ConfigError(f"`{name}` must be a text of 1 to {MAX_TEXT_LENGTH} characters, not `{text!r:.80}`")
+    chosen = Filter(
+        wanted,
+        None if workflow is None else workflow_name(workflow),
+        None if key is None else check_known_key(key),
+        None if tags is None else check_tags(tags),
+        PAGE_SIZE,
+        since=None if since is None else _instant(since, now),
+        until=None if until is None else _instant(until, now),
+    )
+    if chosen.since is not None and chosen.until is not None and chosen.since >= chosen.until:
+        raise ConfigError("`since` is not before `until`, so nothing lies between them; exchange them")
+    return Criteria(chosen, reason, error)
+
+
+def check_place(name: str, id: str | None) -> str | None:
+    """An id from which a page goes on."""
+    if id is not None and not is_id(id):
+        raise ConfigError(f"`{id!r:.80}` is not an execution's id; `{name}` is the last one of the page before")
+    return id
+
+
+def walk(store: Store, criteria: Criteria) -> Iterator[list[tuple[Snapshot, Fault | None]]]:
+    """Page by page what is meant, in the filter's order; with what it failed of, where `error` asks for that."""
+    streams = [_pages(store, msgspec.structs.replace(criteria.filter, status=each)) for each in criteria.statuses()]
+    pages: Iterable[list[Snapshot]] = streams[0] if len(streams) == 1 else _merged(streams, criteria.filter)
+    for page in pages:
+        yield _fitting(store, criteria, page)
+
+
+def faults(store: Store, ids: list[str]) -> dict[str, Fault]:
+    """What these failed of, or are parked for; those that did not, or are gone, are left out."""
+    found = store.failures(ids)
+    return {id: fault_of(each.status, each.cause, each.payload, each.step) for id, each in found.items()}
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """In lists of that size; the last may be shorter."""
+    chunk: list[T] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _pages(store: Store, filter: Filter) -> Iterator[list[Snapshot]]:
+    while page := store.list(filter):
+        yield page
+        if filter.is_oldest_first:
+            filter = msgspec.structs.replace(filter, after=page[-1].id)
+        else:
+            filter = msgspec.structs.replace(filter, before=page[-1].id)
+
+
+def _merged(streams: list[Iterator[list[Snapshot]]], filter: Filter) -> Iterator[list[Snapshot]]:
+    singles = [itertools.chain.from_iterable(pages) for pages in streams]
+    return chunks(heapq.merge(*singles, key=attrgetter("id"), reverse=not filter.is_oldest_first), filter.limit)
+
+
+def _fitting(store: Store, criteria: Criteria, page: list[Snapshot]) -> list[tuple[Snapshot, Fault | None]]:
+    if criteria.reason is not None:
+        text = criteria.reason.casefold()
+        page = [each for each in page if text in each.reason.casefold()]
+    if criteria.error is None:
+        return [(each, None) for each in page]
+    known = faults(store, [each.id for each in page]) if page else {}
+    return [(each, known[each.id]) for each in page if each.id in known and is_of(known[each.id], criteria.error)]
+
+
+def _instant(given: datetime | timedelta, now: int) -> int:
+    """A timedelta is that long ago."""
+    if isinstance(given, timedelta):
+        return now - given // timedelta(microseconds=1)
+    return to_instant(given)

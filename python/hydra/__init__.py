@@ -7,6 +7,7 @@ from hydra.body.child_executions import begin as spawn
 from hydra.body.lookups import NOT_FOUND, UNSURE, Answer, Found
 from hydra.body.maps import map_items as map
 from hydra.body.wait_first import First, after, on_callback, on_event, wait_first
+from hydra.breakers import Breaker
 from hydra.client import local_worker as _local_worker
 from hydra.client.async_engine import AsyncEngine, AsyncHandle
 from hydra.client.async_selection import AsyncSelection
@@ -77,6 +78,7 @@ __all__ = [
     "Backoff",
     "BoundStep",
     "BoundWorkflow",
+    "Breaker",
     "CallbackFailed",
     "Child",
     "Concurrency",

@@ -133,6 +133,12 @@ class CircuitBreaker:
                 if self._good_count >= settings.good_probes:
                     self._close()
 
+    def opened_elsewhere(self, reason: str, probe_at_ns: int) -> None:
+        """Somebody else met what opened it, and says how long to wait."""
+        self._become(CircuitState.OPEN)
+        self.probe_at_ns = probe_at_ns
+        self.reason = reason
+
     def released(self, permit: Permit) -> None:
         """The call was not made, or says nothing of what was called; another may probe in its place."""
         # guard G7: a permit given back makes room for another probe

@@ -16,6 +16,8 @@ MAX_COUNT = 2**31 - 1
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNIT_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMG])(?:i?B)?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -25,6 +27,15 @@ def parse_duration(text: str) -> float:
     if found is None:
         raise ConfigError(f"`{text}` is not a duration; write a number and a unit: `500ms`, `10s`, `5m`, `2h` or `30d`")
     return seconds_of(float(found[1]) * _UNIT_SECONDS[found[2]], f"`{text}`")
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512M` or `2G`: K, M and G are powers of 1,024."""
+    found = _SIZE.fullmatch(text.strip())
+    size = 0 if found is None else int(float(found[1]) * _UNIT_BYTES[found[2].upper()])
+    if size <= 0:
+        raise ConfigError(f"`{text}` is not a size of memory; write a number and a unit: `512M` or `2G`")
+    return size
 
 
 def to_instant(moment: datetime) -> int:

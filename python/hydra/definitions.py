@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
+from hydra.breakers import Breaker
 from hydra.clock import seconds_of
 from hydra.codec import Signature
 from hydra.config import label_names
@@ -148,8 +149,14 @@ class Step(Definition[P, R]):
         heartbeat_timeout: timedelta | float | None = None,
         cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
         lookup: Callable[[str], Any] | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         super().__init__(function, name, retry)
+        self.breaker = breaker
+        if breaker is not None and not isinstance(breaker, Breaker):
+            raise ConfigError(f"`breaker` of step `{self.name}` must be a hydra.Breaker, not {breaker!r:.80}")
+        if breaker is not None and lookup is not None:
+            raise ConfigError(f"step `{self.name}` has a `lookup`, which waits for no `breaker`; leave one of them out")
         self.timeout_ns = self._timeout_ns("timeout", timeout)
         self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
         self.is_limited = bool(self.timeout_ns or self.heartbeat_timeout_ns)  # a try may be ended for the time it takes
@@ -187,6 +194,8 @@ class Step(Definition[P, R]):
             raise HydraError(f"transaction `{self.name}` cannot be bound to each of many items; loop over them in it")
         if self.lookup is not None:
             raise HydraError(f"step `{self.name}` has a `lookup`, which needs records of its own; call it in a loop")
+        if self.breaker is not None:
+            raise HydraError(f"step `{self.name}` has a `breaker`, for which no item can wait; call it in a loop")
         if self.retry.parks:
             raise HydraError(
                 f'step `{self.name}` has `on_exhausted="park"`, and each item of a map has an outcome of its own; '

@@ -153,13 +153,32 @@ class RetryAfter(HydraError):
 
     The wait is durable, and holds up nothing but this execution. A step may do so for as long as its `deadline` (or its
     workflow's time-out) lets it, and 1,000 times at most; then its attempts count as used up.
+
+    With `key=` all who share that key of a limit wait as long, on all nodes; those of other keys go on:
+
+        @hydra.workflow(limits=[hydra.Rate(100, per=1.0, key="provider")])
+        ...
+        raise hydra.RetryAfter(30, "429", key="provider")
+
+    Args:
+        delay: seconds, or a timedelta.
+        message: what was said; `hydra why` and `hydra limits show` repeat it.
+        key: which limits of its workflow: as their `key=` says, or their `name=`.
+
+    Raises:
+        ConfigError: for a delay or a key that cannot be.
     """
 
-    def __init__(self, delay: timedelta | float, message: str = "") -> None:
+    key: str | None = None
+
+    def __init__(self, delay: timedelta | float, message: str = "", *, key: str | None = None) -> None:
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_DELAY_SECONDS:
             raise ConfigError(f"a RetryAfter takes a timedelta or seconds, from 0 to 1,000 years, not {delay!r:.80}")
+        if key is not None and (not isinstance(key, str) or not key):
+            raise ConfigError(f"`key` of a RetryAfter names a limit by its key or its name, not {key!r:.80}")
         self.seconds = float(seconds)
+        self.key = key
         super().__init__(message or f"to be tried again in {self.seconds:g} s")
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ import msgspec
 UNDO_BRANCH = "undo"  # of the records of undo steps
 CANCELLED_MEANWHILE = "it was cancelled before it ended"  # the cause of a release
 CAUSES = "hydra.causes"  # of the record that says which failures left the body together, or were a child's
+BREAKER = "breaker"  # begins the cause of a sleep: its step waits for one that is open
 TIMED_OUT = "timeout"  # the cause of a failure
 DIVERGED = "diverged"  # the cause of a park (or of a release, R27): code and records differ
 
@@ -268,6 +269,14 @@ class Claimed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     unreadable: str = ""  # why it cannot run: what of its row is damaged
 
 
+class CoolDown(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A step was told to come back later: the execution's key of a limit (`kind:name`) is paused until then."""
+
+    limit: str
+    until: int
+    reason: str
+
+
 class ExecutionCommit(msgspec.Struct, gc=False):
     """What one transaction writes for one execution: records in order, then perhaps the end of the claim (R11)."""
 
@@ -279,6 +288,7 @@ class ExecutionCommit(msgspec.Struct, gc=False):
     death_count: int | None = None  # None: unchanged; set to 0 by the first new record after a death
     alone_death_count: int | None = None
     successor: str | None = None  # PARKED: the node it goes over to instead, RELEASED, if that is alive (R27)
+    cool_downs: list[CoolDown] = []
     arrived: list[Record] = []  # what `Store.commit` made of expiries where a message had come first: events
 
     def has_expiry(self) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.execution import Claimed, End, Message, Progress, Record
+from hydra.circuit_breaker import CircuitSettings
+from hydra.execution import Claimed, CoolDown, End, Message, Progress, Record
 
 
 class Run(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -49,11 +50,26 @@ class Deliver(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
     has_more: bool = False
 
 
+class BreakerAnswer(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):
+    """To an AskBreaker: 0, the call may be made; else for how long there is no sense in asking again."""
+
+    number: int
+    wait_us: int
+
+
+class BreakerIs(msgspec.Struct, array_like=True, tag=7, frozen=True, gc=False):
+    """0: it is closed, and nobody need ask."""
+
+    breaker: str
+    wait_us: int
+
+
 class Recorded(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     """New records of one dispatch, in order, the next after those sent before."""
 
     token: int
     records: list[Record]
+    cool_downs: list[CoolDown] = []
 
 
 class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
@@ -62,6 +78,7 @@ class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
     token: int
     records: list[Record]
     end: End
+    cool_downs: list[CoolDown] = []
 
 
 class Recycle(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -97,8 +114,27 @@ class Listening(msgspec.Struct, array_like=True, tag=7, frozen=True, gc=False):
     token: int
 
 
-ToWorker = Run | Durable | Halt | Drain | Deliver
-FromWorker = Recorded | Ended | Recycle | Hello | Committed | Progressed | Listening
+class AskBreaker(msgspec.Struct, array_like=True, tag=8, frozen=True, gc=False):
+    """May a step call what is behind its breaker? `number` is this worker's own."""
+
+    number: int
+    breaker: str
+    settings: CircuitSettings
+    at: int  # now, on the database's clock
+
+
+class Tried(msgspec.Struct, array_like=True, tag=9, frozen=True, gc=False):
+    """How a call behind a breaker went; None: it says nothing. `number` is its question's, 0 where none was asked."""
+
+    number: int
+    breaker: str
+    is_good: bool | None
+    took_us: int
+    at: int  # now, on the database's clock
+
+
+ToWorker = Run | Durable | Halt | Drain | Deliver | BreakerAnswer | BreakerIs
+FromWorker = Recorded | Ended | Recycle | Hello | Committed | Progressed | Listening | AskBreaker | Tried
 
 encode_to_worker = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(list[ToWorker]).decode

@@ -390,6 +390,12 @@ def keys_of_specs(
     return tuple(sorted(found))
 
 
+def limits_named(limits: Sequence[Limit], workflow: str, key: str) -> list[str]:
+    """Those that a step means by `key`: as they were given their key, or by their name; each as `kind:name`."""
+    named = [(limit, limit.name_at(workflow)) for limit in limits]
+    return [f"{limit.kind}:{name}" for limit, name in named if key in (limit.key, name)]
+
+
 def split_key(key: str) -> tuple[str, str, str]:
     """Kind, name and value."""
     kind, name, value = key.split(":", 2)

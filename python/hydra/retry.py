@@ -1,7 +1,7 @@
 """When a failed try is repeated, and after how long. Pure: the caller passes time and chance in.
 
 error ──► NonRetryable, not in `retry_on`, `retry_if` says no ──► it fails
-    ├───► RetryAfter ──► again when that says, no attempt is charged
+    ├───► RetryAfter, or with `cool_down` what `retry_delay` says ──► again then, no attempt is charged
     └───► attempts and time left? ──► again after `retry_delay`, or else the back-off
                             └──► none left: exhausted
 """
@@ -82,6 +82,7 @@ class Verdict(NamedTuple):
     is_exhausted: bool = False  # there would be one, if any attempt or time were left
     is_charged: bool = True  # it uses up an attempt
     complaints: tuple[Complaint, ...] = ()
+    asked_seconds: float | None = None  # what the other side said, where a key is to cool down for it
 
 
 def call_plainly(function: Callable[..., Any], *args: Any) -> Any:
@@ -99,6 +100,7 @@ class RetryPolicy:
     retry_delay: RetryDelay | None = None
     on_exhausted: OnExhausted = "fail"
     deadline_seconds: float | None = None  # from the start of the first try to that of the last
+    cool_down: str | None = None  # the key of a limit that waits, too, as long as the other side said
 
     def __post_init__(self) -> None:
         if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int) or self.max_attempts < 1:
@@ -113,6 +115,8 @@ class RetryPolicy:
             function = getattr(self, option)
             if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
                 raise ConfigError(f"`{option}` must be a function of {takes}, not async, not {function!r:.200}")
+        if self.cool_down is not None and (not isinstance(self.cool_down, str) or not self.cool_down):
+            raise ConfigError(f"`cool_down` names a limit by its key or its name, not {self.cool_down!r:.80}")
         if self.on_exhausted not in ("fail", "park"):
             raise ConfigError(f'`on_exhausted` must be "fail" or "park", not {self.on_exhausted!r}')
 
@@ -144,15 +148,21 @@ class RetryPolicy:
         asked_seconds = _asked_by(error, complaints) if issubclass(kind, RetryAfter) else None
         if asked_seconds is not None and can_postpone:
             if postponed_count >= MAX_POSTPONED or self._is_late(elapsed + asked_seconds):
-                return Verdict(is_exhausted=True)
-            return Verdict(asked_seconds, is_charged=False)
+                return Verdict(is_exhausted=True, asked_seconds=asked_seconds)
+            return Verdict(asked_seconds, is_charged=False, asked_seconds=asked_seconds)
         if not issubclass(kind, self.retry_on) or not self._wants(error, complaints, call):
             return Verdict(complaints=tuple(complaints))
-        if attempt >= self.max_attempts:
+        postpones = self.cool_down is not None and can_postpone
+        if attempt >= self.max_attempts and not (postpones and self.retry_delay is not None):
             return Verdict(is_exhausted=True, complaints=tuple(complaints))
         seconds = asked_seconds
         if seconds is None and self.retry_delay is not None:
             seconds = _answer_of("retry_delay", self.retry_delay, (error, attempt), _seconds, complaints, call)
+            if seconds is not None and postpones:
+                is_over = postponed_count >= MAX_POSTPONED or self._is_late(elapsed + seconds)
+                return Verdict(None if is_over else seconds, is_over, is_over, tuple(complaints), seconds)
+        if attempt >= self.max_attempts:
+            return Verdict(is_exhausted=True, complaints=tuple(complaints))
         if seconds is None:
             seconds = self.backoff.delay(attempt, random)
         if self._is_late(elapsed + seconds):

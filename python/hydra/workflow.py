@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
+from hydra.breakers import Breaker, BreakerNames
 from hydra.cron import Cron
 from hydra.definitions import (
     BODY_TIMEOUT_SECONDS,
@@ -59,6 +60,7 @@ class Registry:
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.steps: dict[str, Step[..., Any]] = {}
         self._limits = LimitNames()
+        self._breakers = BreakerNames()
 
     def add_workflow(self, workflow: Workflow[..., Any]) -> None:
         refuse_other(self.workflows.get(workflow.name), workflow)
@@ -67,6 +69,8 @@ class Registry:
 
     def add_step(self, step: Step[..., Any]) -> None:
         refuse_other(self.steps.get(step.name), step)
+        if step.breaker is not None:
+            self._breakers.add(step.name, step.breaker)
         self.steps[step.name] = step
 
     def function_of(self, name: str) -> Callable[..., Any] | None:
@@ -120,6 +124,8 @@ def step(
     heartbeat_timeout: timedelta | float | None = ...,
     cancel_grace: timedelta | float = ...,
     lookup: Callable[[str], Any] | None = ...,
+    breaker: Breaker | None = ...,
+    cool_down: str | None = ...,
 ) -> StepDecorator: ...
 @checked_options
 def step(
@@ -139,6 +145,8 @@ def step(
     heartbeat_timeout: timedelta | float | None = None,
     cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
     lookup: Callable[[str], Any] | None = None,
+    breaker: Breaker | None = None,
+    cool_down: str | None = None,
 ) -> Any:
     """Make a function a step; bare, or with its retry policy, time-outs and name. Durations are timedeltas, or seconds.
 
@@ -160,6 +168,9 @@ def step(
         heartbeat_timeout: seconds a try may go without a call of `hydra.heartbeat`; None: no limit.
         cancel_grace: seconds a try gets to end once its execution was cancelled or ran out of time; 30 by default.
         lookup: whether an earlier try took effect, asked before the next.
+        breaker: a `hydra.Breaker`: while it is open, the step waits instead of calling.
+        cool_down: limits of its workflow, by their key or name: all who share this execution's key wait as long as
+            `retry_delay` reads off an error (or a RetryAfter without a `key` says), and that uses up no attempt.
 
     `lookup` is for effects that must not happen twice: before the step runs again, whatever ended its earlier try,
     `lookup(key)` is asked with the step's `hydra.idempotency_key()` whether it took effect. It answers
@@ -171,7 +182,7 @@ def step(
     """
 
     retry = RetryPolicy(
-        max_attempts, backoff, retry_on, retry_if, retry_delay, on_exhausted, deadline_of_tries(deadline)
+        max_attempts, backoff, retry_on, retry_if, retry_delay, on_exhausted, deadline_of_tries(deadline), cool_down
     )
 
     def define(function: Callable[..., Any]) -> Step[..., Any]:
@@ -184,6 +195,7 @@ def step(
             heartbeat_timeout=heartbeat_timeout,
             cancel_grace=cancel_grace,
             lookup=lookup,
+            breaker=breaker,
         )
         registry.add_step(definition)
         return definition

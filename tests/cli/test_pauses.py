@@ -33,8 +33,10 @@ def test_a_typing_error_pauses_nothing_and_is_one_sentence(url: str) -> None:
     assert run(url, "pause", "shp", code=1).output == (
         "error: no workflow `shp` in namespace `default`, so nothing is paused: known are `ship`\n"
     )
-    assert "name workflows, or say `--all`" in run(url, "pause", code=2).output
-    assert "name workflows, or say `--all`" in run(url, "resume-workflow", "ship", "--all", code=2).output
+    assert "name workflows, or say `--all`, or `--limit`" in run(url, "pause", code=2).output
+    assert "name workflows, or say `--all`, or `--limit`" in run(url, "resume-workflow", "ship", "--all", code=2).output
+    assert "`--key` is of a limit; name it by `--limit`" in run(url, "pause", "ship", "--key", "acme", code=2).output
+    assert "`--for` is of a limit; name it by `--limit`" in run(url, "pause", "ship", "--for", "5m", code=2).output
     assert run(url, "drain", "nobody", code=1).output == (
         "error: no living node `nobody` in namespace `default`: none is alive\n"
     )

@@ -28,6 +28,7 @@ GIVEN = {
     "HYDRA_ONLY": "billing, refund*",
     "HYDRA_LABELS": "gpu,eu",
     "HYDRA_CIRCUIT": "slow=2s claim.max-wait=9s dispatch.min-calls=4",
+    "HYDRA_WORKER_MEMORY": "1.5G",
     "HYDRA_DB": "sqlite:////tmp/no.db",
     "HYDRA_NAMESPACE": "billing",
 }
@@ -85,8 +86,16 @@ def test_every_flag_has_its_variable(started: list[SupervisorSettings]) -> None:
                 heartbeat=CircuitSettings(slow_ns=2_000_000_000),
                 dispatch=msgspec.structs.replace(NodeCircuits().dispatch, min_calls=4),
             ),
+            worker_memory_bytes=3 << 29,
         )
     ]
+
+
+@pytest.mark.parametrize("size", ["512", "0M", "many", "-1G", ""])
+def test_a_size_of_memory_that_makes_no_sense_is_refused_in_one_sentence(size: str) -> None:
+    refused = CliRunner().invoke(nodes.start, ["app", "--worker-memory", size])
+    assert refused.exit_code == 2
+    assert f"`{size}` is not a size of memory; write a number and a unit: `512M` or `2G`" in refused.output
 
 
 def test_a_flag_outweighs_its_variable(started: list[SupervisorSettings]) -> None:

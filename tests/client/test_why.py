@@ -15,6 +15,7 @@ from hydra.client.why import REASONS, Facts, why
 from hydra.errors import NotFound
 from hydra.execution import Claim, NodeInfo, Record, RecordKind, Snapshot, Status
 from hydra.records.wait_notes import note_of
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.testing import Harness
@@ -55,6 +56,7 @@ LATER = NOW + 60 * SECOND
 ALIVE = [node("n1")]
 READY: dict[str, Any] = {"labels": (), "nodes": ALIVE, "servers": ALIVE}
 RETRIED = Claim(ID, 1, 1, "n1", 0, NOW, NOW, "retry")
+BROKEN = Claim(ID, 1, 1, "n1", 0, NOW, NOW, "sleeping", "breaker bank")
 CLAIMED = Claim(ID, 1, 1, "n1", None, NOW - 60 * SECOND, None, None)
 BOOM = encode_failure(ConnectionError("gone"))
 
@@ -103,6 +105,28 @@ CASES: list[tuple[str, Facts, str]] = [
         "unserved",
         Facts(snapshot("pending"), NOW, labels=("eu",), nodes=[node("n1", "eu"), node("n2")]),
         "none of the 2 living nodes runs workflow `bill`; start one with its code, or look at `--only`",
+    ),
+    (
+        "key_paused",
+        Facts(
+            snapshot("pending", gate="concurrency:bill.tenant:acme"),
+            NOW,
+            **READY,
+            key_pause=KeyPause("concurrency:bill.tenant:acme", None, NOW - 60 * SECOND, "ana@host", "their bank"),
+        ),
+        f"the limit `bill.tenant=acme` is paused by ana@host since {SINCE} (their bank); `hydra resume-workflow "
+        "--limit bill.tenant --key acme` lets it go on",
+    ),
+    (
+        "key_paused",
+        Facts(
+            snapshot("pending", gate="rate:bank:"),
+            NOW,
+            **READY,
+            key_pause=KeyPause("rate:bank:", LATER, NOW - 60 * SECOND, f"execution `{CHILD}`", "step `charge`: 429"),
+        ),
+        f"the limit `bank` is paused by execution `{CHILD}` since {SINCE}, until {UNTIL} (step `charge`: 429); `hydra "
+        "resume-workflow --limit bank` lets it go on",
     ),
     (
         "limited",
@@ -182,6 +206,22 @@ CASES: list[tuple[str, Facts, str]] = [
         "running",
         Facts(snapshot("running", owner="n1", cancel_requested=True), NOW, claims=[RETRIED, CLAIMED], nodes=ALIVE),
         f"it runs on node `n1` (db1, pid 4711) since {SINCE}, and was asked to stop; `hydra show {ID}` has its steps",
+    ),
+    (
+        "breaker_open",
+        Facts(
+            snapshot("sleeping", wake_at=LATER),
+            NOW,
+            claims=[BROKEN],
+            key_pause=KeyPause("breaker:bank:", NOW, NOW - 60 * SECOND, "node `n1`", "5 of the last 9 calls failed"),
+        ),
+        f"a step of it waits for the breaker `bank`, which node `n1` opened at {SINCE}: 5 of the last 9 calls failed; "
+        f"it asks again at {UNTIL}",
+    ),
+    (
+        "breaker_open",
+        Facts(snapshot("sleeping", wake_at=LATER), NOW, claims=[BROKEN]),
+        f"a step of it waits for the breaker `bank`; it asks again at {UNTIL}",
     ),
     (
         "retrying_step",

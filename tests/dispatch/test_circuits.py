@@ -206,3 +206,18 @@ def test_b1_a_node_without_a_registration_says_why() -> None:
     [commit] = [each for each in node.dispatcher.standing().circuits if each.circuit == "commit"]
     assert (commit.state, commit.reason) == (HALF_OPEN, "the last probe failed")
     assert commit.transitions[OPEN] == 4
+
+
+def test_a_beat_says_which_circuits_are_not_closed_and_why() -> None:
+    node = Node()
+    node.join()
+    node.pass_time(10)
+    beats = [action for action in node.all if isinstance(action, events.SendBeat)]
+    assert beats and not any(beat.circuits for beat in beats)
+    node.pass_time(20, claims=False)
+    beats = [action for action in node.all if isinstance(action, events.SendBeat)]
+    assert list(beats[-1].circuits) == ["claim"]
+    assert "calls failed" in beats[-1].circuits["claim"] or "probe failed" in beats[-1].circuits["claim"]
+    node.pass_time(60)
+    beats = [action for action in node.all if isinstance(action, events.SendBeat)]
+    assert not beats[-1].circuits

@@ -99,6 +99,25 @@ def test_r29_a_limit_that_nobody_has_registered_lets_nobody_go() -> None:
     assert look(KeyState(FAST, None, queue=waiting(3, FAST))).ready == []
 
 
+def test_r29_a_paused_key_lets_nobody_go_and_is_looked_at_when_that_is_over() -> None:
+    for key in (ONE, FAST):
+        until = KeyState(key, Bound(3, 1_000_000, 3), paused_until=NOW + 5, queue=waiting(3, key))
+        moves = look(until)
+        assert (moves.ready, moves.looks, moves.resumed) == ([], {key: NOW + 5}, [])
+        assert room_of(until, NOW) == 0
+        moves = look(until, now=NOW + 5)
+        assert (len(moves.ready), moves.resumed) == (3, [key])
+        moves = look(KeyState(key, Bound(3, 1_000_000, 3), paused_until=NEVER, queue=waiting(3, key)))
+        assert (moves.ready, moves.looks) == ([], {})  # whoever resumes it calls
+
+
+def test_r29_what_needs_a_paused_rate_beside_its_own_waits_there() -> None:
+    line = [Waiting("w0", (FAST, SLOW)), Waiting("w1", (FAST,))]
+    beside = KeyState(SLOW, Bound(5, 1_000_000, 5), paused_until=NEVER)
+    moves = look(KeyState(FAST, Bound(5, 1_000_000, 5), queue=line), beside=(beside,))
+    assert (moves.ready, moves.gates) == ([("w1", FAST)], [("w0", SLOW)])
+
+
 @given(
     count=st.integers(1, 20),
     burst=st.integers(1, 5),

@@ -35,7 +35,8 @@ from hydra.body.strands import Strands
 from hydra.context import Current
 from hydra.definitions import BoundStep, Workflow
 from hydra.errors import Interrupt
-from hydra.execution import CANCELLED_MEANWHILE, EXHAUSTED, Claimed, End, Ending, Message, RecordKind
+from hydra.execution import BREAKER, CANCELLED_MEANWHILE, EXHAUSTED, Claimed, End, Ending, Message, RecordKind
+from hydra.limits import limits_named
 from hydra.records.ends import was_undone
 
 YIELDING = (Ending.SLEEPING, Ending.WAITING, Ending.RELEASED)  # ends that another end may still replace
@@ -64,6 +65,7 @@ class Executor:
         if self.history is not None:
             self.mailbox.set_aside_count, self.mailbox.noted = self.history.set_aside_count, self.history.noted
         self.compensation = Compensation(claimed.records)
+        self.open_breakers: list[str] = []  # for which strands wait
         self.calls: set[StepCall] = set()  # steps under way that can be told to stop
         self.is_held = False  # a step that was given up still runs: it stays as it is
         self.pinned: dict[str, Any] = {}
@@ -257,7 +259,8 @@ class Executor:
         if self.body is not None:
             self.body.suspending()
         kind = Ending.WAITING if self.strands.listening_count else Ending.SLEEPING
-        self.stop(End(kind, wake_at=due_at, wake_seq=self.claimed.wake_seq))
+        cause = f"{BREAKER} {self.open_breakers[0]}" if self.open_breakers and kind == Ending.SLEEPING else ""
+        self.stop(End(kind, wake_at=due_at, wake_seq=self.claimed.wake_seq, cause=cause))
 
     def strands_ended(self) -> None:
         """Its last records are made; what has to be undone is undone first."""
@@ -286,6 +289,9 @@ class Executor:
         if self.stopping is None:
             self.compensation.run(self)
 
+    def limits_named(self, key: str) -> list[str]:
+        return limits_named(self.workflow.limits, self.workflow.name, key)
+
     # what a body asks for
 
     def interrupt(self) -> NoReturn:
@@ -309,6 +315,13 @@ class Executor:
             if call.strand is not None and call.strand.request is request:
                 self.host.ask_to_stop(call)
         self.strands.resume_given_up(request)
+
+    def wait_for_breaker(self, name: str, due_at: int) -> None:
+        self.open_breakers.append(name)
+        try:
+            self.strands.wait_until(due_at)
+        finally:
+            self.open_breakers.remove(name)
 
     def is_early(self, seq: int) -> bool:
         """Whether the outcome of an earlier record than this is not known yet: that is handed out first."""

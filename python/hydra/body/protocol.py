@@ -20,12 +20,37 @@ from hydra.body.step_call import StepCall, StepHost, StepOwner
 from hydra.body.strand import Request, Strand
 from hydra.body.strands import StrandHost, Strands
 from hydra.body.transactions import TransactionCall, Transactions
+from hydra.breakers import Breaker
 from hydra.definitions import BoundStep, Workflow
 from hydra.execution import End, Message
 
 
+class Breakers(Protocol):
+    """The breakers of steps, as a worker knows them."""
+
+    def ask(self, breaker: Breaker, strand: Strand) -> int:
+        """0: it is closed, and the call may be made. Else the number of a question; the strand is resumed then."""
+        ...
+
+    def answer(self, number: int) -> int | None:
+        """None: not yet. 0: the call may be made. Else for how long to wait before asking again, in microseconds."""
+        ...
+
+    def forget(self, number: int, breaker: Breaker) -> None:
+        """Whoever asked does not call."""
+        ...
+
+    def tell(self, number: int, breaker: Breaker, is_good: bool | None, took_us: int) -> None: ...
+    def wait_us(self, breaker: Breaker) -> int:
+        """For how long it is not closed, as far as that is known; 0: it is closed."""
+        ...
+
+
 class Host(StepHost, StrandHost, Protocol):
     """What an execution needs of the hub."""
+
+    @property
+    def breakers(self) -> Breakers: ...
 
     namespace: str
     transactions: Transactions | None
@@ -77,6 +102,7 @@ class RunningExecution(StepOwner, Protocol):
     @property
     def is_async(self) -> bool: ...
     def give_up(self, request: Request, line: str, key: Key) -> None: ...
+    def wait_for_breaker(self, name: str, due_at: int) -> None: ...
     def go_on_sending(self) -> None: ...
     def deliver(self, messages: list[Message]) -> None:
         """Whoever waits for a message looks again, also without a new one."""

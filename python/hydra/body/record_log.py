@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from hydra.body.replay import Key
-from hydra.execution import Record
+from hydra.execution import CoolDown, Record
 
 
 class RecordLog:
@@ -17,7 +17,7 @@ class RecordLog:
     `announce` is told when there is something to send, `recorded` of each record.
     """
 
-    __slots__ = ("_announce", "_recorded", "durable", "handed", "reserved", "seq", "unsent")
+    __slots__ = ("_announce", "_recorded", "cool_downs", "durable", "handed", "reserved", "seq", "unsent")
 
     def __init__(
         self, count: int, announce: Callable[[], None], recorded: Callable[[str, int, int], None] | None
@@ -27,6 +27,7 @@ class RecordLog:
         self.handed = 0
         self.reserved = 0
         self.unsent: list[Record] = []
+        self.cool_downs: list[CoolDown] = []  # they leave with the try that was told
         self._announce = announce
         self._recorded = recorded
 
@@ -66,6 +67,10 @@ class RecordLog:
     def is_durable(self, needed: int) -> bool:
         """Whether the database has what the body rests on, and record `needed`."""
         return self.durable >= self.handed and self.durable >= needed
+
+    def take_cool_downs(self) -> list[CoolDown]:
+        taken, self.cool_downs = self.cool_downs, []
+        return taken
 
     # a transaction under way
 

@@ -15,9 +15,11 @@ from hydra import codec
 from hydra.body.replay import Key, Used
 from hydra.body.step_call import StepCall, StepOwner
 from hydra.definitions import Step, Workflow, caller
-from hydra.execution import Record
+from hydra.errors import RetryAfter
+from hydra.execution import CoolDown, Record
 from hydra.retry import EVEN_CHANCE, Complaint, Verdict
 
+MAX_REASON_LENGTH = 200  # of a cool-down
 SHOWN = (bool, int, float, str, type(None), timedelta)  # what is safe to print of an answer
 
 log = logging.getLogger("hydra.worker")
@@ -36,7 +38,29 @@ def judge(call: StepCall, error: BaseException, used: Used, random: float) -> Ve
         call=as_caller(call),
     )
     _tell(f"step `{call.step.name}`", verdict.complaints)
+    if verdict.asked_seconds is not None:
+        _cool_down(call, error, verdict.asked_seconds)
     return verdict
+
+
+def _cool_down(call: StepCall, error: BaseException, seconds: float) -> None:
+    """Those who share the key that it names, or its step, wait, too, whatever becomes of this step."""
+    key = getattr(error, "key", None) if issubclass(type(error), RetryAfter) else None
+    if type(key) is not str:
+        key = call.step.retry.cool_down
+    if key is None:
+        return
+    limits = call.execution.limits_named(key)
+    until = call.finished_at + round(seconds * 1e6)
+    reason = f"step `{call.step.name}`: {codec.message_of(error)}"[:MAX_REASON_LENGTH]
+    call.execution.log.cool_downs += [CoolDown(limit, until, reason) for limit in limits]
+    if not limits:
+        with suppress(BaseException):  # handlers and filters of logging are the user's, too
+            log.warning(
+                "step `%s` cools down `%s`, and its workflow has no limit of that key or name; only it waits itself",
+                call.step.name,
+                key,
+            )
 
 
 def judge_record(

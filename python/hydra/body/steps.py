@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from hydra import codec
-from hydra.body import lookups
+from hydra.body import breaker_waits, lookups
 from hydra.body.cut_off import leave_if_cut_off
 from hydra.body.endings import told
 from hydra.body.exhausted import park_step
@@ -57,7 +57,11 @@ def run_step(
         return lookups.run_step(execution, key, step, digest, args, kwargs)
     host = execution.host
     while True:
-        execution.strands.wait_to_start(needed)
+        breaker_number = 0
+        if step.breaker is None:
+            execution.strands.wait_to_start(needed)
+        else:
+            breaker_number = breaker_waits.wait_to_start(execution, step.breaker, needed)
         call: StepCall
         reserved = 0
         if step.is_transaction:
@@ -70,6 +74,8 @@ def run_step(
         else:
             call = StepCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
             host.perform(call)
+            if step.breaker is not None:
+                breaker_waits.tell(execution, step, call, breaker_number)
             if not call.started_at:
                 continue
         error = call.error
@@ -86,6 +92,8 @@ def run_step(
         else:
             leave_if_cut_off(execution, call, key)
             verdict = judge(call, error, used, host.random())
+            if step.breaker is not None:
+                verdict = breaker_waits.judged(execution, call, verdict, used)
         payload = codec.encode_failure(error)
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         if verdict.seconds is None and not is_parking:

@@ -127,10 +127,11 @@ def stats(over: float | None, db: str | None, namespace: str | None, as_json: bo
     with open_engine(db, namespace) as engine:
         demanded = engine.demands(over) if as_json or over is not None else None
         found = engine.stats()
+        circuits = engine.circuits()
     if as_json:
         shown = msgspec.structs.asdict(found)
         del shown["loads"]  # `demands` says it better
-        print_json({**shown, "demands": demanded})
+        print_json({**shown, "demands": demanded, "circuits": circuits})
         return
     statuses = [status for status in Status if any(status in counts for counts in found.counts.values())]
     rows = [(workflow, *(counts.get(status, 0) for status in statuses)) for workflow, counts in found.counts.items()]
@@ -150,6 +151,10 @@ def stats(over: float | None, db: str | None, namespace: str | None, as_json: bo
         word = "drains" if pause.kind is PauseKind.NODE else "is paused"
         why = f": {pause.reason}" if pause.reason else ""
         click.echo(f"{what} {word}, by {pause.paused_by} at {show(to_datetime(pause.paused_at))}{why}")
+    for circuit in circuits:
+        what = "breaker" if circuit.kind == "breaker" else "circuit"
+        word = f"is open, says {circuit.said_by}: " if what == "breaker" else f"of {circuit.said_by} is "
+        click.echo(f"{what} `{circuit.name}` {word}{circuit.reason}")
     for workflow, count in found.unclaimed.items():
         click.echo(f"warning: {count} due of workflow `{workflow}`, which no living node serves", err=True)
     for label, count in found.unserved_labels.items():

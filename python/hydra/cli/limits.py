@@ -39,21 +39,24 @@ def limits(ctx: click.Context, db: str | None, namespace: str | None, as_json: b
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace: str | None) -> None:
     """Show the keys of limit NAME: how many hold a place of each (of a rate: when its next token is due; of a Fair:
-    its weight), and how many wait."""
+    its weight), and how many wait; and which are paused, or cool down."""
     with engine_of(ctx, db, namespace) as engine:
         found = engine.limit_keys(name)
         is_rate = any(one.name == name and one.per is not None for one in engine.limits())
     if as_json:
         print_json(found)
         return
+    head: tuple[str, ...] = ("key", "held", "waiting")
+    rows: list[tuple[Any, ...]] = [(one.value, one.held, one.waiting) for one in found]
     if any(one.weight is not None for one in found):
-        shown = [(one.value, one.waiting, f"{one.weight:g}", f"{one.code_weight:g}") for one in found]
-        print_table(("key", "waiting", "weight", "the code says"), shown, empty="no keys yet")
-        return
-    if is_rate:
-        print_table(("key", "waiting", "next token"), [_rate_row(one) for one in found], empty="no keys yet")
-        return
-    print_table(("key", "held", "waiting"), [(one.value, one.held, one.waiting) for one in found], empty="no keys yet")
+        head = ("key", "waiting", "weight", "the code says")
+        rows = [(one.value, one.waiting, f"{one.weight:g}", f"{one.code_weight:g}") for one in found]
+    elif is_rate:
+        head, rows = ("key", "waiting", "next token"), [_rate_row(one) for one in found]
+    if any(one.pause is not None for one in found):
+        head = (*head, "paused")
+        rows = [(*row, _pause(one)) for row, one in zip(rows, found, strict=True)]
+    print_table(head, rows, empty="no keys yet")
 
 
 @limits.command("set")
@@ -104,6 +107,13 @@ def _rate_row(key: LimitKey) -> tuple[str, int, str | datetime | None]:
     if key.next_at is None or key.next_at > datetime.now(UTC):
         return key.value, key.waiting, key.next_at
     return key.value, key.waiting, "at any moment"
+
+
+def _pause(key: LimitKey) -> str:
+    if key.pause is None:
+        return ""
+    until = "" if key.pause.until is None else f" until {key.pause.until:%Y-%m-%d %H:%M:%S} UTC"
+    return f"by {key.pause.paused_by}{until}" + (f" ({key.pause.reason})" if key.pause.reason else "")
 
 
 def _numbers(limit: Limit) -> str:

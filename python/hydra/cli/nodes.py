@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hydra.cli.circuits import read_circuits
-from hydra.cli.options import DURATION, NAMES, F, database_options, json_option, open_engine
+from hydra.cli.options import DURATION, NAMES, SIZE, F, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.cli.watching import watchable
 from hydra.client.views import to_datetime
@@ -76,6 +76,12 @@ def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
     metavar="[CIRCUIT.]SETTING=VALUE",
     help="When a circuit breaker opens, and for how long: `slow=2s`, `claim.error-rate=0.3`.",
 )
+@option(
+    "--worker-memory",
+    type=SIZE,
+    metavar="SIZE",
+    help="Replace a worker that takes more memory than this, such as 512M, once its steps have ended.",
+)
 @database_options
 def start(
     module: str,
@@ -92,6 +98,7 @@ def start(
     only: tuple[str, ...],
     labels: tuple[str, ...],
     circuits: tuple[str, ...],
+    worker_memory: int | None,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -121,6 +128,7 @@ def start(
         only=workflow_patterns(only),
         labels=label_names(labels, "`--labels`"),
         circuits=read_circuits(circuits),
+        worker_memory_bytes=worker_memory or 0,
     )
     sys.exit(Supervisor(settings).run())
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from hydra.client.engine import Engine
-from hydra.config import database_url, namespace_name, parse_duration
+from hydra.config import database_url, namespace_name, parse_duration, parse_size
 from hydra.errors import HydraError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,6 +26,20 @@ class DurationType(click.ParamType[Any]):
             return value
         try:
             return parse_duration(value)
+        except HydraError as error:
+            self.fail(str(error), param, ctx)
+
+
+class SizeType(click.ParamType[Any]):
+    """`512M`, `2G`; the command gets bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(value)
         except HydraError as error:
             self.fail(str(error), param, ctx)
 
@@ -88,6 +102,7 @@ class WhenType(click.ParamType[Any]):
 DURATION = DurationType()
 MOMENT = MomentType()
 NAMES = NamesType()
+SIZE = SizeType()
 TAG = TagType()
 WHEN = WhenType()
 

@@ -1,32 +1,61 @@
-"""Commands that stop what is not claimed yet, and let it go on: a workflow, the namespace, a node."""
+"""Commands that stop what is not claimed yet, and let it go on: a workflow, the namespace, a limit's key, a node."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
-from hydra.cli.options import database_options, open_engine
+from hydra.cli.options import DURATION, database_options, open_engine
 
 ALL = click.option("--all", "everything", is_flag=True, help="The whole namespace.")
 REASON = click.option("--reason", default="", help="Why, for those who ask what it waits for.")
 
 
-def check_choice(workflows: tuple[str, ...], everything: bool) -> None:
-    if bool(workflows) is everything:
-        raise click.UsageError("name workflows, or say `--all`")
+LIMIT = click.option("--limit", help="A limit by its name, in place of workflows; see `hydra limits`.")
+KEY = click.option("--key", help="Which key of the limit, as `hydra limits show` has it.")
+
+
+def check_choice(workflows: tuple[str, ...], everything: bool, limit: str | None, key: str | None) -> None:
+    if bool(workflows) + everything + (limit is not None) != 1:
+        raise click.UsageError("name workflows, or say `--all`, or `--limit`")
+    if key is not None and limit is None:
+        raise click.UsageError("`--key` is of a limit; name it by `--limit`")
+
+
+def named(limit: str, key: str | None) -> str:
+    return f"limit `{limit}`" if key is None else f"key `{key}` of limit `{limit}`"
 
 
 @click.command()
 @click.argument("workflows", metavar="WORKFLOW...", nargs=-1)
 @ALL
+@LIMIT
+@KEY
+@click.option("--for", "duration", type=DURATION, help="Of a limit: for how long; until it is resumed.")
 @REASON
 @database_options
-def pause(workflows: tuple[str, ...], everything: bool, reason: str, db: str | None, namespace: str | None) -> None:
-    """Start no execution of these workflows, on any node, until they are resumed.
+def pause(
+    workflows: tuple[str, ...],
+    everything: bool,
+    limit: str | None,
+    key: str | None,
+    duration: timedelta | None,
+    reason: str,
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    """Start no execution of these workflows, on any node, until they are resumed; or none of one key of a limit.
 
     What runs goes on until it next suspends; what is submitted waits.
     """
-    check_choice(workflows, everything)
+    check_choice(workflows, everything, limit, key)
+    if duration is not None and limit is None:
+        raise click.UsageError("`--for` is of a limit; name it by `--limit`")
     with open_engine(db, namespace) as engine:
+        if limit is not None:
+            engine.pause_limit(limit, key, duration=duration, reason=reason)
+            click.echo(f"{named(limit, key)} is paused")
         if everything:
             engine.pause_namespace(reason=reason)
             click.echo(f"namespace `{engine.namespace}` is paused")
@@ -38,14 +67,26 @@ def pause(workflows: tuple[str, ...], everything: bool, reason: str, db: str | N
 @click.command("resume-workflow")
 @click.argument("workflows", metavar="WORKFLOW...", nargs=-1)
 @ALL
+@LIMIT
+@KEY
 @database_options
-def resume_workflow(workflows: tuple[str, ...], everything: bool, db: str | None, namespace: str | None) -> None:
-    """Go on with workflows that were paused; with --all, with the namespace.
+def resume_workflow(
+    workflows: tuple[str, ...],
+    everything: bool,
+    limit: str | None,
+    key: str | None,
+    db: str | None,
+    namespace: str | None,
+) -> None:
+    """Go on with workflows that were paused; with --all, with the namespace; with --limit, with one key of a limit.
 
     Workflows that were paused by themselves stay so when the namespace goes on. (`hydra resume` is for executions.)
     """
-    check_choice(workflows, everything)
+    check_choice(workflows, everything, limit, key)
     with open_engine(db, namespace) as engine:
+        if limit is not None:
+            was_paused = engine.resume_limit(limit, key)
+            click.echo(f"{named(limit, key)} {'goes on' if was_paused else 'was not paused'}")
         if everything:
             was_paused = engine.resume_namespace()
             click.echo(f"namespace `{engine.namespace}` {'goes on' if was_paused else 'was not paused'}")

@@ -23,6 +23,7 @@ from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey
 from hydra.client.local_worker import LocalWorker
 from hydra.client.loop_side import LoopSide
+from hydra.client.open_circuits import OpenCircuit
 from hydra.client.pause_orders import PauseView
 from hydra.client.resolving import NOTHING
 from hydra.client.schedule_orders import Schedule
@@ -203,6 +204,10 @@ class AsyncEngine:
         """Why an execution does not go on, or what it does; see `Engine.why`."""
         return await self._run(self.engine.why, id)
 
+    async def circuits(self) -> list[OpenCircuit]:
+        """Which circuits are not closed; see `Engine.circuits`."""
+        return await self._run(self.engine.circuits)
+
     async def pauses(self) -> list[PauseView]:
         """What is paused, and which nodes drain; see `Engine.pauses`."""
         return await self._run(self.engine.pauses)
@@ -254,6 +259,16 @@ class AsyncEngine:
     async def reset_limit(self, name: str) -> None:
         """Have the code's numbers hold again; see `Engine.reset_limit`."""
         await self._run(partial(self.engine.reset_limit, name))
+
+    async def pause_limit(
+        self, name: str, key: str | None = None, *, duration: timedelta | float | None = None, reason: str = ""
+    ) -> None:
+        """Have none go on at one key of a limit; see `Engine.pause_limit`."""
+        await self._run(partial(self.engine.pause_limit, name, key, duration=duration, reason=reason))
+
+    async def resume_limit(self, name: str, key: str | None = None) -> bool:
+        """Go on at one key of a limit; whether it was paused; see `Engine.resume_limit`."""
+        return await self._run(partial(self.engine.resume_limit, name, key))
 
     async def schedules(self) -> list[Schedule]:
         """Every schedule that a node has registered; see `Engine.schedules`."""

@@ -7,14 +7,18 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from hydra import identity
+from hydra.client.pause_orders import check_reason
 from hydra.client.session import EngineSession
-from hydra.client.views import to_optional_datetime
+from hydra.client.views import to_datetime, to_optional_datetime
+from hydra.clock import seconds_of
 from hydra.config import count_of
 from hydra.errors import ConfigError, NotFound
 from hydra.limits import (
     CONCURRENCY,
     FAIR,
     MAX_COUNT,
+    MAX_VALUE_LENGTH,
     RATE,
     WEIGHT_UNIT,
     check_max_pending,
@@ -25,10 +29,22 @@ from hydra.limits import (
     split_key,
 )
 from hydra.stores.admission import Bound, effective
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.limit_states import LimitState, LimitUse, Weight
 
 SHOWN_KEYS = 100
+MAX_NAMED = 3  # keys in one sentence
 COUNTED_WAITING = 10_000  # of each key; counted no further
+
+
+class KeyPauseView(msgspec.Struct, frozen=True):
+    """A key lets nobody go on: until an instant where a step raised RetryAfter for it, or a person said so; None: until
+    somebody resumes it."""
+
+    until: datetime | None
+    paused_at: datetime
+    paused_by: str
+    reason: str
 
 
 class LimitKey(msgspec.Struct, frozen=True):
@@ -36,7 +52,8 @@ class LimitKey(msgspec.Struct, frozen=True):
 
     A rate has no places: there `held` is None, and `next_at` is when its next token is due, while somebody waits for
     it; an instant that has passed: at any moment. Of a `Fair`, `held` were given their turn and have not begun, and
-    `weight` says how many turns the value gets; `code_weight` is the code's.
+    `weight` says how many turns the value gets; `code_weight` is the code's. `pause` is None unless
+    the key is paused, or cools down.
     """
 
     value: str
@@ -45,6 +62,7 @@ class LimitKey(msgspec.Struct, frozen=True):
     next_at: datetime | None = None
     weight: float | None = None
     code_weight: float | None = None
+    pause: KeyPauseView | None = None
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -94,8 +112,65 @@ def key_view(use: LimitUse) -> LimitKey:
 
 def read_keys(session: EngineSession, name: str) -> list[LimitKey]:
     found = find(session, name)
-    keys = [key_view(use) for use in session.store.limit_use(found.kind, name, SHOWN_KEYS, COUNTED_WAITING)]
+    first, last = keys_of_limit(found.kind, name)
+    pauses = {pause.key: pause for pause in standing(session, first, last)}
+    uses = session.store.limit_use(found.kind, name, SHOWN_KEYS, COUNTED_WAITING)
+    unused = [LimitUse(key, 0, 0) for key in sorted(pauses.keys() - {use.key for use in uses})]
+    views = [(use.key, key_view(use)) for use in (*uses, *unused)]
+    keys = [msgspec.structs.replace(view, pause=pause_view(pauses.get(key))) for key, view in views]
     return keys if found.kind != FAIR else _with_weights(keys, session.store.weights(name))
+
+
+def standing(session: EngineSession, first: str, last: str) -> list[KeyPause]:
+    """Keys from the first to before the last that are paused now."""
+    now = session.now()
+    found = session.store.key_pauses(first, last, SHOWN_KEYS)
+    return [pause for pause in found if pause.until is None or pause.until > now]
+
+
+def pause_view(pause: KeyPause | None) -> KeyPauseView | None:
+    if pause is None:
+        return None
+    until = to_optional_datetime(pause.until)
+    return KeyPauseView(until, to_datetime(pause.paused_at), pause.paused_by, pause.reason)
+
+
+def pause(
+    session: EngineSession, name: str, value: str | None, duration: timedelta | float | None, reason: str
+) -> None:
+    check_reason(reason)
+    seconds = None if duration is None else seconds_of(duration, "the duration of a pause")
+    key, by = _key_of(session, name, value), identity.person()
+
+    def order() -> None:
+        now = session.now()
+        until = None if seconds is None else now + round(seconds * 1e6)
+        session.store.pause_key(KeyPause(key, until, now, by, reason))
+
+    session.run_again(order)
+
+
+def resume(session: EngineSession, name: str, value: str | None) -> bool:
+    key = _key_of(session, name, value)
+    return session.run_again(lambda: session.store.resume_key(key))
+
+
+def _key_of(session: EngineSession, name: str, value: str | None) -> str:
+    """The key that a person means. None: of a limit that all share."""
+    found = find(session, name)
+    first, _ = keys_of_limit(found.kind, name)
+    if value is None:
+        known = [split_key(use.key)[2] for use in session.store.limit_use(found.kind, name, MAX_NAMED, 0)]
+        if any(known):
+            shown = ", ".join(f"`{each}`" for each in known if each)
+            raise ConfigError(f"limit `{name}` has keys, such as {shown}; say which one is meant")
+        return first
+    if not isinstance(value, str) or len(value) > MAX_VALUE_LENGTH or not (value.isprintable() or not value):
+        raise ConfigError(
+            f"the key of limit `{name}` must be a text of at most {MAX_VALUE_LENGTH} printable characters, "
+            f"not {value!r:.80}"
+        )
+    return first + value
 
 
 def change(

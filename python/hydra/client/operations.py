@@ -11,6 +11,7 @@ from hydra.client import limit_orders, pause_orders, schedule_orders
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey, limit_view
+from hydra.client.open_circuits import OpenCircuit, read_circuits
 from hydra.client.pause_orders import PauseView, pause_view
 from hydra.client.schedule_orders import Schedule, schedule_view
 from hydra.client.submissions import workflow_name
@@ -194,12 +195,46 @@ class Operations(DatabaseAccess):
         """
         limit_orders.reset(self.session(), name)
 
+    def pause_limit(
+        self, name: str, key: str | None = None, *, duration: timedelta | float | None = None, reason: str = ""
+    ) -> None:
+        """Have none go on at one key of a limit, on any node, until it is resumed, or for a while.
+
+            engine.pause_limit("bill.tenant", "acme", reason="their card is stolen")
+
+        What runs, or may run already, goes on until it next suspends. It survives restarts and deploys.
+
+        Args:
+            name: of the limit, as `limits` has it.
+            key: as `limit_keys` shows it; None: of a limit without keys.
+            duration: seconds, or a timedelta; None: until `resume_limit`.
+            reason: for those who ask `hydra why`.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+            ConfigError: for a key, a duration or a reason that cannot be.
+        """
+        limit_orders.pause(self.session(), name, key, duration, reason)
+
+    def resume_limit(self, name: str, key: str | None = None) -> bool:
+        """Go on at one key of a limit; whether it was paused, or cooled down after a `RetryAfter`.
+
+        Raises:
+            NotFound: no node has registered a limit of that name.
+            ConfigError: the limit has keys, and none is named.
+        """
+        return limit_orders.resume(self.session(), name, key)
+
     # the database as a whole
 
     def stats(self) -> Stats:
         """Counts by workflow and status, and due work that no living node serves."""
         session = self.session()
         return session.store.stats(session.now())
+
+    def circuits(self) -> list[OpenCircuit]:
+        """Which circuits are not closed: breakers of steps (`hydra.Breaker`), and those of nodes."""
+        return self.read(lambda store: read_circuits(store, self.session().now()))
 
     def demands(self, over: timedelta | float | None = None) -> Demands:
         """The backlog, its age, and the places of living nodes, in all, by workflow and by label: what whoever adds or

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from hydra.breakers import key_of
 from hydra.client.awaited import CALLBACK, awaited_of
 from hydra.client.views import error_line, to_datetime
-from hydra.execution import EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
+from hydra.execution import BREAKER, EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
 from hydra.limits import FAIR, RATE, shown_key, split_key
 from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.store import Store
@@ -45,6 +47,7 @@ class Facts(msgspec.Struct, frozen=True):
     nodes: Sequence[NodeState] = ()  # that are alive
     servers: Sequence[NodeState] = ()  # of these, those that run its workflow
     holders: Sequence[Facts] = ()  # of the limit at which it waits; first those that do not run
+    key_pause: KeyPause | None = None  # of the limit at which it waits, or of its step's breaker, since it is open
     token_at: int | None = None  # when the rate at which it waits has its next
 
 
@@ -66,10 +69,16 @@ def read_facts(store: Store, snapshot: Snapshot) -> Facts:
         return Facts(found, now, (), (), (), pauses, labels.get(found.workflow), nodes, serving)
 
     facts = msgspec.structs.replace(facts_of(snapshot), claims=store.claims(id))
+    if (name := awaited_breaker(facts.claims)) is not None:
+        for pause in store.key_pauses(key_of(name), f"{key_of(name)}\x01", 1):
+            facts = msgspec.structs.replace(facts, key_pause=pause)
     if snapshot.status is not Status.PENDING:
         return msgspec.structs.replace(facts, records=store.records(id), waits=store.waits(id))
     if snapshot.gate is None:
         return facts
+    for pause in store.key_pauses(snapshot.gate, f"{snapshot.gate}\x01", 1):
+        if pause.until is None or pause.until > now:
+            facts = msgspec.structs.replace(facts, key_pause=pause)
     use = store.key_use(snapshot.gate, MAX_HOLDERS)
     if split_key(snapshot.gate)[0] == FAIR:
         return facts
@@ -185,6 +194,23 @@ def running(facts: Facts) -> str | None:
     return f"it runs on {where}{_since(since)}{stops}; `hydra show {facts.snapshot.id}` has its steps"
 
 
+def awaited_breaker(claims: Sequence[Claim]) -> str | None:
+    """For which one its last claim ended."""
+    last = claims[-1] if claims else None
+    if last is None or last.ending != Ending.SLEEPING or not last.detail.startswith(f"{BREAKER} "):
+        return None
+    return last.detail.removeprefix(f"{BREAKER} ")
+
+
+def breaker_open(facts: Facts) -> str | None:
+    name = awaited_breaker(facts.claims)
+    if name is None:
+        return None
+    pause = facts.key_pause
+    why = "" if pause is None else f", which {pause.paused_by} opened at {_time(pause.paused_at)}: {pause.reason}"
+    return f"a step of it waits for the breaker `{name}`{why}; it asks again at {_time(facts.snapshot.wake_at)}"
+
+
 def retrying_step(facts: Facts) -> str | None:
     last = next((record for record in reversed(facts.records) if record.kind == RecordKind.TRY), None)
     if last is None or last.due_at <= facts.now or not _is_later(facts):
@@ -247,6 +273,18 @@ def completed(facts: Facts) -> str | None:
     return f"it completed at {_time(facts.snapshot.finished_at)}; {order}"
 
 
+def key_paused(facts: Facts) -> str | None:
+    pause = facts.key_pause
+    if pause is None:
+        return None
+    _, name, value = split_key(pause.key)
+    until = "" if pause.until is None else f", until {_time(pause.until)}"
+    why = f" ({pause.reason})" if pause.reason else ""
+    order = f"`hydra resume-workflow --limit {name}{f' --key {value}' if value else ''}` lets it go on"
+    said = f"paused by {pause.paused_by} since {_time(pause.paused_at)}{until}{why}"
+    return f"the limit `{shown_key(pause.key)}` is {said}; {order}"
+
+
 def limited(facts: Facts) -> str | None:
     gate = facts.snapshot.gate
     if gate is None:
@@ -291,12 +329,13 @@ REASONS: dict[Status, Reasons] = {
         ("unknown_workflow", unknown_workflow),
         ("lacking_labels", lacking_labels),
         ("unserved", unserved),
+        ("key_paused", key_paused),
         ("limited", limited),
         ("full", full),
         ("due", due),
     ),
     Status.RUNNING: (("dead_node", dead_node), ("running", running)),
-    Status.SLEEPING: (("retrying_step", retrying_step), ("asleep", asleep)),
+    Status.SLEEPING: (("breaker_open", breaker_open), ("retrying_step", retrying_step), ("asleep", asleep)),
     Status.WAITING: (
         ("awaiting_message", awaiting_message),
         ("awaiting_child", awaiting_child),

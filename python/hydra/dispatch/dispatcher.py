@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from hydra.circuit_breaker import CircuitState
 from hydra.dispatch import events
 from hydra.dispatch.circuits import CircuitView, NodeCircuits, view_of
 from hydra.dispatch.effects import Effects
@@ -24,6 +25,7 @@ from hydra.dispatch.owned_executions import OwnedExecutions
 from hydra.dispatch.registration import Phase, Registration
 from hydra.dispatch.shutdown import Shutdown
 from hydra.dispatch.slots import NEVER_NS, State
+from hydra.dispatch.step_breakers import StepBreakers
 from hydra.dispatch.worker_ends import DATABASE_WENT_BACK, LEASE_LOST, WorkerEnd
 from hydra.dispatch.workers import Workers
 
@@ -63,6 +65,7 @@ class Dispatcher:
             now_ns,
             can_rewind=settings.can_rewind,
             circuits=settings.circuits,
+            open_circuits=self._open_circuits,
         )
         self._workers = workers = Workers(
             settings.slots, settings.concurrency, effects, random, settings.circuits.dispatch
@@ -70,7 +73,8 @@ class Dispatcher:
         self._owned = owned = OwnedExecutions(
             settings.concurrency, registration, workers, effects, can_rewind=settings.can_rewind
         )
-        self._inbox = inbox = Inbox(settings.concurrency, registration, workers, effects)
+        self._breakers = breakers = StepBreakers(workers, effects, random)
+        self._inbox = inbox = Inbox(settings.concurrency, registration, workers, breakers, effects)
         self._shutdown = shutdown = Shutdown(
             settings.drain_grace_ns, settings.lease_ttl_ns, owned, registration, workers, effects
         )
@@ -98,9 +102,11 @@ class Dispatcher:
             events.WorkerGone: inbox.worker_gone,
             events.WorkerSilent: workers.worker_silent,
             events.WorkerStalled: workers.worker_stalled,
+            events.WorkerOutgrown: self._worker_outgrown,
             events.Received: inbox.received,
             events.StepOverdue: workers.step_overdue,
             events.BodyOverdue: workers.body_overdue,
+            events.BreakersSeen: breakers.seen,
             events.Tick: self._tick,
             events.DrainAsked: shutdown.drain_asked,
             events.StopAsked: shutdown.stop_asked,
@@ -127,8 +133,16 @@ class Dispatcher:
             sum(len(slot.runs) for slot in slots),
             [(slot.state.value, slot.is_usable) for slot in slots],
             [each.view() for each in self._registration.circuits]
-            + [view_of(slot.breaker, "dispatch", str(slot.number)) for slot in self._workers.slots if slot.is_wanted],
+            + [view_of(slot.breaker, "dispatch", str(slot.number)) for slot in self._workers.slots if slot.is_wanted]
+            + self._breakers.views(),
         )
+
+    def _open_circuits(self) -> dict[str, str]:
+        """Of this node's those that are not closed, and why; those of workers by their place."""
+        slots = [(f"dispatch {slot.number}", slot.breaker) for slot in self._workers.slots if slot.is_wanted]
+        views = [view_of(breaker, name) for name, breaker in slots if breaker.state is not CircuitState.CLOSED]
+        views += [view for view in (each.view() for each in self._registration.circuits) if view.reason]
+        return {view.circuit: f"{view.state.replace('_', '-')}: {view.reason}" for view in views}
 
     def running(self, slot: int, tokens: list[int]) -> list[OwnedExecution]:
         """Those of the dispatches that run on that worker."""
@@ -179,6 +193,9 @@ class Dispatcher:
     def _reload(self, _: events.Reload, now_ns: int) -> None:
         self._effects.log("info", "new workers run the new code, the old ones drain")
         self._workers.reload(now_ns + self._settings.drain_grace_ns)
+
+    def _worker_outgrown(self, event: events.WorkerOutgrown, now_ns: int) -> None:
+        self._workers.replace_outgrown(event, now_ns + self._settings.drain_grace_ns)
 
     def _tick(self, _: events.Tick, now_ns: int) -> None:
         """Time passed: `_settle` sees to what is due."""

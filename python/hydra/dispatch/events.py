@@ -196,11 +196,25 @@ class WorkerStalled(Event):
     stalled: bool
 
 
+class WorkerOutgrown(Event):
+    """A worker takes more memory than it may."""
+
+    slot: int
+    resident_bytes: int
+
+
 class BodyOverdue(Event):
     """The body of this dispatch has held up its worker's hub for longer than its `body_timeout`."""
 
     slot: int
     token: int
+
+
+class BreakersSeen(Event):
+    """Which breakers of steps the database has as open: until when on its clock, and why."""
+
+    open: dict[str, tuple[int, str]]
+    now: int
 
 
 class Tick(Event):
@@ -234,6 +248,7 @@ class SendBeat(Action):
 
     reports: list[Progress] = []
     listening: dict[str, int] = {}  # executions that want messages, and the last number that each has
+    circuits: dict[str, str] = {}  # of this node's those that are not closed, and why: for people who ask
 
 
 class SendClaim(Action):
@@ -293,6 +308,22 @@ class ExtendLease(Action):
     """Steps may start until `deadline_ns`."""
 
     deadline_ns: int
+
+
+class WatchBreakers(Action):
+    """From now on say with each beat which breakers are open."""
+
+
+class BreakerOpened(Action):
+    """Other nodes are to know, and whoever asks what its steps wait for."""
+
+    name: str
+    until: int
+    reason: str
+
+
+class BreakerClosed(Action):
+    name: str
 
 
 class WakeAt(Action):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.circuit_breaker import CircuitState
 from hydra.dispatch.dispatcher import Standing
 
+DATABASE_CIRCUITS = ("commit", "claim", "heartbeat")
 LOOP_STILL_NS = 10_000_000_000  # a loop that has not turned for so long is stuck; it turns every second
 ANSWER_STILL_PER_TTL = 2  # the database is heard of five times a TTL
 
@@ -29,7 +30,7 @@ def why_not_ready(standing: Standing | None, answered_at_ns: int, ttl_ns: int, n
     if now_ns - answered_at_ns > ttl_ns // ANSWER_STILL_PER_TTL:
         return f"the database has not answered for {(now_ns - answered_at_ns) // 1_000_000} ms"
     for each in standing.circuits:
-        if not each.worker and each.state is not CircuitState.CLOSED:
+        if each.circuit in DATABASE_CIRCUITS and each.state is not CircuitState.CLOSED:
             return f"the {each.circuit} circuit before the database is {each.state.replace('_', '-')}: {each.reason}"
     if not any(is_usable for _, is_usable in standing.workers):
         return "no worker is up that may take work"

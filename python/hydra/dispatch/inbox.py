@@ -10,10 +10,11 @@ from hydra.dispatch.events import Received, WorkerGone
 from hydra.dispatch.owned import MAX_ALONE_DEATHS, NOWHERE, OwnedExecution, poisoned
 from hydra.dispatch.registration import Registration
 from hydra.dispatch.slots import Slot
+from hydra.dispatch.step_breakers import StepBreakers
 from hydra.dispatch.worker_ends import WorkerEnd, WorkerEndKind
 from hydra.dispatch.workers import Workers
 from hydra.execution import End, Ending, Record
-from hydra.frames import Committed, Ended, Listening, Progressed, Recorded, Recycle
+from hydra.frames import AskBreaker, Committed, Ended, Listening, Progressed, Recorded, Recycle, Tried
 
 DIED = f"its worker died {MAX_ALONE_DEATHS} times in a row while it ran nothing else, the last time by"
 BLOCKED = (
@@ -23,7 +24,15 @@ BLOCKED = (
 
 
 class Inbox:
-    def __init__(self, concurrency: int, registration: Registration, workers: Workers, effects: Effects) -> None:
+    def __init__(
+        self,
+        concurrency: int,
+        registration: Registration,
+        workers: Workers,
+        breakers: StepBreakers,
+        effects: Effects,
+    ) -> None:
+        self._breakers = breakers
         self._concurrency = concurrency
         self._registration = registration
         self._workers = workers
@@ -43,7 +52,9 @@ class Inbox:
                 slot.prove(now_ns)
                 records = frame.records
                 end = frame.end if isinstance(frame, Ended) else None
-                add(owned, records, end)
+                commit = add(owned, records, end)
+                if frame.cool_downs:
+                    commit.cool_downs = commit.cool_downs + frame.cool_downs
                 if records:
                     owned.seq = records[-1].seq
                     owned.keep(records)
@@ -71,6 +82,10 @@ class Inbox:
                 owned = runs.get(frame.token)
                 if owned is not None:
                     self._registration.reports.add(owned.id, frame.progress)
+            elif isinstance(frame, AskBreaker):
+                self._breakers.asked(event.slot, frame)
+            elif isinstance(frame, Tried):
+                self._breakers.tried(event.slot, frame)
             elif isinstance(frame, Recycle):
                 self._workers.recycle(event.slot, frame.at_ns, WorkerEnd(WorkerEndKind.OVERDUE, frame.reason))
         if ended_count:
@@ -82,6 +97,7 @@ class Inbox:
 
     def worker_gone(self, event: WorkerGone, now_ns: int) -> None:
         """All its frames were handled before: the crashed tries follow them; dispatched again when durable (R22)."""
+        self._breakers.worker_gone(event.slot)
         slot = self._workers.slots[event.slot]
         crashes: dict[int, list[Record]] = {}
         for token, record in event.running:

@@ -147,6 +147,7 @@ class Outbox:
                 # guard R11: an item that failed goes before what came later for its execution
                 commit.records += later.records
                 commit.end = later.end
+                commit.cool_downs = commit.cool_downs + later.cool_downs
                 if later.death_count is not None:
                     commit.death_count = later.death_count
                     commit.alone_death_count = later.alone_death_count

@@ -66,6 +66,7 @@ class Registration:
         *,
         can_rewind: bool = False,
         circuits: NodeCircuits | None = None,
+        open_circuits: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self.phase = Phase.JOINING
         self.is_asking = False  # a registration, resync or recovery is under way
@@ -78,6 +79,7 @@ class Registration:
         self.rewound_count = 0  # how often the database had lost what it confirmed
         self.reports = Reports()
         self.listeners = Listeners()
+        self._open_circuits = open_circuits
         self._effects = effects
         self._must_resync = False
         self._to_park: Park | None = None  # before this node registers again
@@ -319,7 +321,7 @@ class Registration:
                 self._is_beat_a_probe = self._has_nothing_to_write and now_ns >= self.circuits.commit.probe_at_ns
                 if self._is_beat_a_probe:
                     self.circuits.commit.begin(now_ns)
-                self._effects.do(SendBeat(self.reports.send(), self.listeners.ask(now_ns)))
+                self._effects.do(SendBeat(self.reports.send(), self.listeners.ask(now_ns), self._open_circuits()))
         if self.phase is not Phase.JOINED and not self.is_asking and now_ns >= self._retry_at_ns:
             if self.phase is Phase.UNSURE:
                 self._ask(now_ns)

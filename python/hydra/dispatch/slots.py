@@ -46,6 +46,7 @@ class Slot:
         self.limit = self._concurrency
         self.is_stalled = False
         self.is_draining = False
+        self.is_outgrown = False  # it drains because it takes too much memory
         self.is_excused = False  # killed for a reason that is no execution's fault, or that a record tells
         self.is_recycled = False  # a step ran past its time-out: that is recorded, and its policy is asked
         self.kill_at_ns = NEVER_NS
@@ -61,6 +62,11 @@ class Slot:
     @property
     def is_closing(self) -> bool:
         return self.is_draining or self.kill_at_ns != NEVER_NS
+
+    @property
+    def is_leaving(self) -> bool:
+        """It ends because its node does, or its code: no fault of what it runs."""
+        return self.is_draining and not self.is_outgrown
 
     @property
     def free_count(self) -> int:

@@ -17,6 +17,7 @@ class WorkerEndKind(StrEnum):
     START = "start"  # it never came up
     SILENT = "silent"  # its process stood still
     OVERDUE = "overdue"  # a step or a body in it did not end in time
+    MEMORY = "memory"  # it took more than it may
     LEASE = "lease"  # its node may not write any more
     PROTOCOL = "protocol"
 
@@ -50,5 +51,6 @@ ZYGOTE_ENDED = WorkerEnd(WorkerEndKind.START, "its zygote ended before it was fo
 STOOD_STILL = WorkerEnd(WorkerEndKind.SILENT, "its process stood still")
 STEP_OVERDUE = WorkerEnd(WorkerEndKind.OVERDUE, "a step ran past its time-out and could not be stopped")
 BODY_OVERDUE = WorkerEnd(WorkerEndKind.OVERDUE, "a body ran longer than its `body_timeout`")
+OUTGROWN = WorkerEnd(WorkerEndKind.MEMORY, "it took more memory than `--worker-memory` allows")
 LEASE_LOST = WorkerEnd(WorkerEndKind.LEASE, "its node may not write any more")
 DATABASE_WENT_BACK = WorkerEnd(WorkerEndKind.LEASE, "the database lost what it had confirmed")

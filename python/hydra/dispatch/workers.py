@@ -17,13 +17,22 @@ from hydra.dispatch.events import (
     SpawnWorker,
     StepOverdue,
     WorkerEnding,
+    WorkerOutgrown,
     WorkerSilent,
     WorkerStalled,
     WorkerStarted,
 )
 from hydra.dispatch.owned import NOWHERE, OwnedExecution
 from hydra.dispatch.slots import NEVER_NS, Slot, State
-from hydra.dispatch.worker_ends import BODY_OVERDUE, NOT_NEEDED, STEP_OVERDUE, STILL_BUSY, STOOD_STILL, WorkerEnd
+from hydra.dispatch.worker_ends import (
+    BODY_OVERDUE,
+    NOT_NEEDED,
+    OUTGROWN,
+    STEP_OVERDUE,
+    STILL_BUSY,
+    STOOD_STILL,
+    WorkerEnd,
+)
 from hydra.frames import Drain, Halt, Run, ToWorker
 
 OVERDUE_KILL_NS = 10_000_000_000  # what the other steps of a worker get to finish before it is killed
@@ -172,7 +181,7 @@ class Workers:
             if slot.must_die(now_ns):
                 # guard G7: the end of a node is no death of its executions
                 # guard G7: a kill for a time-out is no death of its executions
-                self._kill(slot, slot.kill_reason, excused=slot.is_draining or slot.is_recycled)
+                self._kill(slot, slot.kill_reason, excused=slot.is_leaving or slot.is_recycled)
             elif slot.state is not State.DYING:
                 if now_ns >= slot.proven_at_ns:
                     slot.prove(now_ns)
@@ -206,6 +215,24 @@ class Workers:
             slot.is_recycled = True
             slot.close(at_ns, reason)
             self.touch()
+
+    def replace_outgrown(self, event: WorkerOutgrown, at_ns: int) -> None:
+        """It reaches its next step boundaries and ends; another takes its work at once. What is killed with it when its
+        time is up has died: perhaps it is what grows (G7)."""
+        slot = self.slots[event.slot]
+        if slot.state is not State.UP or slot.is_draining or self.is_draining:
+            return
+        size = event.resident_bytes >> 20
+        self._effects.log(
+            "warning", f"worker {slot.number} takes {size} MiB, more than `--worker-memory` allows: another takes over"
+        )
+        slot.is_wanted, slot.is_outgrown = False, True
+        self._drain(slot, at_ns, OUTGROWN)
+        free = next((each for each in self.slots if not each.is_wanted and each.state is State.EMPTY), None)
+        if free is None:
+            self._missing_count += 1
+        else:
+            free.is_wanted = True
 
     def step_overdue(self, event: StepOverdue, now_ns: int) -> None:
         """A step there ignores its time-out: the steps of other executions may finish, then the worker is killed."""
@@ -250,6 +277,7 @@ class Workers:
     def drain(self, at_ns: int) -> None:
         self.is_draining = True
         for slot in self.slots:
+            slot.is_outgrown = False
             self._drain(slot, at_ns)
 
     def reload(self, at_ns: int) -> None:
@@ -266,14 +294,14 @@ class Workers:
         self._missing_count = max(0, self._count - len(free))
         self.touch()
 
-    def _drain(self, slot: Slot, at_ns: int) -> None:
+    def _drain(self, slot: Slot, at_ns: int, reason: WorkerEnd = STILL_BUSY) -> None:
         if slot.state is State.STARTING:
             self._kill(slot, NOT_NEEDED, excused=True)
         elif slot.state is State.UP:
             if not slot.is_draining:
                 slot.is_draining = True
                 self.send(slot.number, Drain())
-            slot.close(at_ns, STILL_BUSY)
+            slot.close(at_ns, reason)
             self.touch()
 
     def _kill(self, slot: Slot, reason: WorkerEnd, *, excused: bool) -> None:

@@ -18,15 +18,18 @@ from functools import partial
 
 import msgspec
 
+from hydra.clock import boottime_ns
 from hydra.dispatch.events import (
     Received,
     WorkerEnding,
     WorkerGone,
+    WorkerOutgrown,
     WorkerStarted,
 )
-from hydra.dispatch.worker_ends import NOT_FORKED, ZYGOTE_ENDED, WorkerEnd
+from hydra.dispatch.worker_ends import NOT_FORKED, OUTGROWN, ZYGOTE_ENDED, WorkerEnd, WorkerEndKind
 from hydra.frames import FromWorker, Hello, ToWorker
 from hydra.identity import page_path, wait_readable
+from hydra.node.memory import check_limit, resident_bytes
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings, Worker, Zygote
 from hydra.node.worker_watch import WorkerWatch
@@ -34,6 +37,7 @@ from hydra.node.zygotes import Zygotes
 from hydra.worker.imported_app import ImportFailed, Manifest
 from hydra.worker.zygote import ForkRequest
 
+MEASURE_NS = 1_000_000_000  # between two looks at how much memory workers take
 STOP_SECONDS = 5.0  # for one worker to be gone after its SIGKILL
 
 
@@ -48,6 +52,8 @@ class Children:
         self._lifeline_reader, self._lifeline_writer = os.pipe()  # the writer lives in this process alone
         self._zygotes = Zygotes(node, settings, on_manifest, self)
         self._watch = WorkerWatch(node)
+        if settings.worker_memory_bytes:
+            node.call_at(boottime_ns() + MEASURE_NS, self._measure)
 
     # what the supervisor wants
 
@@ -56,6 +62,11 @@ class Children:
     ) -> Manifest | ImportFailed | None:
         """Wait for the first zygote, before the node runs; None when a signal comes first."""
         return self._zygotes.import_app(interrupts, is_interrupted)
+
+    def check_memory(self) -> None:
+        """Once the app is imported."""
+        if self._settings.worker_memory_bytes:
+            check_limit(self._settings.worker_memory_bytes, self._zygotes.current.process.pid, self._settings.module)
 
     def reload(self) -> None:
         """Import the app again; the old workers are drained once that succeeded."""
@@ -225,8 +236,20 @@ class Children:
         if not worker.is_cut:
             with suppress(msgspec.DecodeError):
                 self._deliver(worker, worker.receive_rest())  # guard R22: a dead worker's socket is read to its end
+        if worker.is_outgrown and ending.kind is WorkerEndKind.DRAINED:
+            ending = OUTGROWN
         self._gone(worker, worker.kill_reason or ending)
         self.sweep()
+
+    def _measure(self) -> None:
+        """Each is told of once: it drains then."""
+        for worker in self._workers.values():
+            if worker.pid and worker.hello_pid and not worker.is_outgrown:
+                taken = resident_bytes(worker.pid)
+                if taken > self._settings.worker_memory_bytes:
+                    worker.is_outgrown = True
+                    self._node.feed(WorkerOutgrown(worker.slot, taken))
+        self._node.call_at(boottime_ns() + MEASURE_NS, self._measure)
 
     def _gone(self, worker: Worker, reason: WorkerEnd) -> None:
         del self._workers[worker.slot]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
+from hydra.breakers import ALL_KEYS, circuit_key, key_of
 from hydra.clock import Clock
 from hydra.dispatch.events import (
     Park,
@@ -33,15 +34,18 @@ from hydra.dispatch.failover import CAUSE, MAX_PARK, REASON, REASON_PAYLOAD, has
 from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
 from hydra.execution import FINAL, Ending, NodeInfo, NodeRef, Snapshot, Status
 from hydra.frames import Committed, FromWorker
-from hydra.limits import FAIR
+from hydra.limits import FAIR, split_key
 from hydra.node.damaged_rows import read_back
 from hydra.node.outcome_log import tell_found
 from hydra.node.requests import Report, Settle, SettleFailed
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.node_states import Advanced, NodeState
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
 MAX_REGISTRATIONS = 1000
+MAX_BREAKERS = 1000  # that are open at a time
+CIRCUIT_US = 60_000_000  # for so long a circuit is open that nobody speaks of any more
 NO_ANSWER = (StoreUnavailable, ConfigError)  # the latter: a file that was there cannot be opened or written any more
 
 log = logging.getLogger("hydra.store")
@@ -68,6 +72,7 @@ class Membership:
         self.proven_number: int | None = None  # of the connection over which the database was last proven (R19)
         self._epochs: dict[str, int] = {}  # of what it owned at the last resync
         self._unknown = ""  # the last error that hydra did not know
+        self._told_circuits: set[str] = set()  # of this node's circuits, those that the database has as open
         self.info: NodeInfo | None = None  # as whom the next registration registers
         self.workflows: list[WorkflowInfo] = []
 
@@ -128,6 +133,50 @@ class Membership:
         else:
             return True
         return False
+
+    def tell_breaker(self, name: str, until: int | None, reason: str) -> None:
+        """A breaker of steps is open until then, or closed (None). A hint for other nodes and for people: where it does
+        not get through, they find out themselves."""
+        self._tell({key_of(name): None if until is None else (until, reason)}, f"breaker `{name}`")
+
+    def tell_circuits(self, open: dict[str, str]) -> None:
+        """Which of this node's own circuits are not closed, and why; after a beat, which must not hang on it."""
+        node = self.node
+        if node is None or not (open or self._told_circuits):
+            return
+        until = self._clock.now() + CIRCUIT_US  # it is told again with each beat
+        said = {circuit_key(node.id, name): (until, reason) for name, reason in open.items()}
+        closed = dict.fromkeys(self._told_circuits - said.keys())
+        self._told_circuits = set(said)
+        self._tell({**said, **closed}, "the node's circuits")
+
+    def _tell(self, said: Mapping[str, tuple[int, str] | None], what: str) -> None:
+        """What is open, until when and why; None: it is closed. For others: this node does not depend on it."""
+        node = self.node
+        if node is None:
+            return
+        try:
+            with self._store.transaction():
+                now = self._clock.now()
+                self._store.commit(node, [], now)  # guard R6: what a node says of its circuits takes the fence
+                for key, open in sorted(said.items()):
+                    if open is None:
+                        self._store.resume_key(key)
+                    else:
+                        self._store.pause_key(KeyPause(key, open[0], now, f"node `{node.id}`", open[1]))
+        except LeaseLost:
+            self.refuse()
+        except Exception as error:
+            log.warning("the database does not know yet how %s is: %s", what, self._explain(error))
+
+    def open_breakers(self) -> dict[str, tuple[int, str]] | None:
+        """Of those that the database has as open: until when, and why. None: it does not say."""
+        try:
+            found = self._store.key_pauses(*ALL_KEYS, MAX_BREAKERS)
+        except Exception as error:
+            log.warning("the database does not say which breakers are open: %s", self._explain(error))
+            return None
+        return {split_key(each.key)[1]: (each.until, each.reason) for each in found if each.until is not None}
 
     def refuse(self) -> None:
         self.node = None

@@ -37,6 +37,7 @@ class AppSettings(msgspec.Struct, frozen=True):
     url: str
     transaction_connections: int
     is_imported_per_worker: bool  # `--spawn`
+    worker_memory_bytes: int = 0  # 0: any
 
 
 def hash_seed(namespace: str) -> str:
@@ -119,6 +120,7 @@ class Worker:
         self.hello_pid = 0  # from its Hello
         self.is_cut = False  # its socket was closed from its side
         self.kill_reason: WorkerEnd | None = None
+        self.is_outgrown = False  # it takes more memory than it may
         self.overdue: set[tuple[int, int]] = set()  # (token, deadline) of steps that ran past their time-out
 
     def kill_group(self) -> None:

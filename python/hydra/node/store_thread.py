@@ -19,6 +19,9 @@ from hydra.dispatch.events import (
     Action,
     Beaten,
     BeatFailed,
+    BreakerClosed,
+    BreakerOpened,
+    BreakersSeen,
     ClaimDone,
     ClaimFailed,
     CommitDone,
@@ -34,6 +37,7 @@ from hydra.dispatch.events import (
     SendClaim,
     SendCommit,
     SendResync,
+    WatchBreakers,
 )
 from hydra.errors import LeaseLost, PayloadError, StoreUnavailable
 from hydra.execution import ExecutionCommit, NodeRef
@@ -81,6 +85,7 @@ class StoreThread:
         self.membership = Membership(store, clock, post)
         self._request_queue = RequestQueue(lease_ttl_ns)
         self._maintenance = Maintenance(store, clock, reaper, self._ticker, self.membership, post)
+        self._watches_breakers = False  # the app's steps have some
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
 
@@ -192,6 +197,12 @@ class StoreThread:
             case LookAtPeers():
                 if self._maintenance.look_at_peers():
                     self._request_queue.ask([GiveBack()])
+            case WatchBreakers():
+                self._watches_breakers = True
+            case BreakerOpened(name, until, reason):
+                self.membership.tell_breaker(name, until, reason)
+            case BreakerClosed(name):
+                self.membership.tell_breaker(name, None, "")
             case SeeToSchedules():
                 if self._maintenance.see_to_schedules():
                     self._request_queue.ask([Promote()])
@@ -208,6 +219,7 @@ class StoreThread:
         successors: dict[int, list[ExecutionCommit]] = {}
         elsewhere: frozenset[str] = frozenset()
         must_drain = False
+        circuits: dict[str, str] = {}
         try:
             successors = {
                 action.batch: with_recipients(self._store, node, action.commits, self._clock.now())
@@ -235,7 +247,7 @@ class StoreThread:
                             names = [each.name for each in self.membership.workflows if each.is_served]
                             claimed = self._store.claim(node, names, slots, now, is_last=is_last)
                             events.append(ClaimDone(claimed))
-                        case SendBeat(reports, listening):
+                        case SendBeat(reports, listening, circuits):
                             if reports:
                                 self._store.report_progress(node, reports, now)
                             sent_ns = self._clock.boottime_ns()
@@ -268,6 +280,9 @@ class StoreThread:
         if events and isinstance(events[-1], Beaten):
             self._reaper.beaten(sent_ns)
             self._request_queue.ask([LookAtPeers(), SeeToSchedules()])
+            self.membership.tell_circuits(circuits)
+            if self._watches_breakers and (seen := self.membership.open_breakers()) is not None:
+                self._post(BreakersSeen(seen, self._clock.now()))
 
     def _without_refused(self, node: NodeRef, actions: list[Action], error: Exception) -> list[Event]:
         """All of it again, in smaller parts; the execution left alone with what is refused is parked."""
@@ -301,7 +316,9 @@ def commits_of(action: Action) -> list[ExecutionCommit]:
 
 
 def has_timers(actions: list[Action]) -> bool:
-    return any(commit.end is not None and commit.end.wake_at for action in actions for commit in commits_of(action))
+    """A key that cools down is looked at, too, and again when that is over."""
+    commits = [commit for action in actions for commit in commits_of(action)]
+    return any(commit.cool_downs or (commit.end is not None and commit.end.wake_at) for commit in commits)
 
 
 def has_ends(actions: list[Action]) -> bool:

@@ -75,6 +75,7 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()  # workflows to run, by names or patterns; (): all
     labels: tuple[str, ...] = ()  # of this node, for workflows that ask for some
     circuits: NodeCircuits = NodeCircuits()
+    worker_memory_bytes: int = 0  # what a worker may take before another takes its place; 0: any
 
 
 class Supervisor:
@@ -130,6 +131,7 @@ class Supervisor:
                 settings.url,
                 settings.transaction_connections,
                 settings.spawn,
+                settings.worker_memory_bytes,
             )
             children = self._children = Children(node, app, self._reloaded)
             try:
@@ -140,6 +142,7 @@ class Supervisor:
                     print(f"{manifest.traceback_text}error: {manifest.message}", file=sys.stderr)
                     return 2
                 self._serving.check([each.name for each in manifest.workflows], f"app `{settings.module}`")
+                children.check_memory()
                 self._serve(manifest)
                 dispatcher = Dispatcher(
                     DispatcherSettings(

@@ -81,6 +81,7 @@ class KeyState(msgspec.Struct):
     bound: Bound | None  # None: no node has registered such a limit yet
     due_at: int = 0
     look_at: int | None = None  # when somebody is to look at it, as far as that was known before
+    paused_until: int | None = None  # None: it is not paused; NEVER: until somebody resumes it
     slots: list[Slot] = []
     queue: list[Waiting] = []  # the first of it
     is_all: bool = True  # the queue is no longer than that
@@ -103,6 +104,9 @@ class KeyState(msgspec.Struct):
     def is_rate(self) -> bool:
         return split_key(self.key)[0] == RATE
 
+    def is_paused(self, now: int) -> bool:
+        return self.paused_until is not None and self.paused_until > now
+
 
 class Moves(msgspec.Struct):
     """What one transaction writes."""
@@ -115,15 +119,17 @@ class Moves(msgspec.Struct):
     turns: list[tuple[str, int]] = []  # execution, and since when it is due by its turn; its priority counts no more
     calls: set[str] = set()  # keys to look at again as soon as this is written
     looks: dict[str, int] = {}
+    resumed: list[str] = []  # keys whose pause is over
 
     def look(self, key: str, at: int) -> None:
         """Somebody is to look at this key, which is locked, at that instant."""
-        self.looks[key] = min(at, self.looks.get(key, at))
+        if at != NEVER:  # whoever resumes a key calls
+            self.looks[key] = min(at, self.looks.get(key, at))
 
 
 def room_of(state: KeyState, now: int) -> int:
     """How many of the queue are worth reading."""
-    if state.bound is None:
+    if state.bound is None or state.is_paused(now):
         return 0
     if state.is_rate:
         rate = _Rate(state, now)
@@ -150,6 +156,11 @@ def admit(states: Mapping[str, KeyState], beside: Mapping[str, KeyState], now: i
     due_ats = {key: time.at_ns for key, time in times.items() if key in states}
     for key in sorted(states):
         state = states[key]
+        if state.paused_until is not None and not state.is_paused(now):
+            moves.resumed.append(key)
+        if state.paused_until is not None and state.is_paused(now):  # guard R29: a paused key lets nobody go on
+            moves.look(key, state.paused_until)
+            continue
         if state.bound is None:
             continue  # whoever registers the limit calls
         if state.is_rate:
@@ -281,6 +292,7 @@ class _Rate:
         self.key = state.key
         self.bound = state.bound
         self.due_at = state.due_at
+        self._paused_until = state.paused_until if state.is_paused(now) else None
         self._now = now
         self.interval_us = 0 if state.bound is None else interval_us(state.bound.count, state.bound.per_us)
         self._burst = 0 if state.bound is None else state.bound.burst - state.bound.burst // LATE_SHARE
@@ -299,6 +311,8 @@ class _Rate:
         """When one more may begin; now, or later."""
         if self.bound is None:
             return NEVER
+        if self._paused_until is not None:  # guard R29: a paused rate has no tokens
+            return self._paused_until
         # guard R29: what was let go and has not begun keeps its tokens
         spare = self._burst - self.reserved_count - 1
         if spare < 0:

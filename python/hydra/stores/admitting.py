@@ -42,6 +42,10 @@ class Tables(Protocol):
         """Kind and name, then the arguments of `admission.effective`."""
         ...
 
+    def pauses(self, keys: Sequence[str]) -> Iterable[tuple[str, int]]:
+        """Of these the keys that are paused, and until when."""
+        ...
+
     def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
         """Key, then the fields of `admission.Slot`."""
         ...
@@ -62,7 +66,7 @@ class Tables(Protocol):
         """Whether anything of the Fair with this virtual time was let go and has not begun."""
         ...
 
-    def write(self, moves: Moves) -> None: ...
+    def write(self, moves: Moves, now: int) -> None: ...
 
 
 def admit_called(tables: Tables, now: int) -> int:
@@ -87,7 +91,7 @@ def admit_called(tables: Tables, now: int) -> int:
     others = _read(tables, tables.lock_keys(beside, is_waiting=False), bounds) if beside else {}
     moves = admit(states, others, now)
     moves.calls |= called - set(states)  # a key that was purged in between
-    tables.write(moves)
+    tables.write(moves, now)
     return len(moves.ready) + len(moves.gates)
 
 
@@ -125,6 +129,8 @@ def _read(
         for key, (due_at, look_at) in sorted(locked.items())
     }
     if states:
+        for key, until in tables.pauses(list(states)):
+            states[key].paused_until = until
         for key, *slot in tables.slots(list(states)):
             states[key].slots.append(Slot(*slot))
     return states

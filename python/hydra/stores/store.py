@@ -40,6 +40,7 @@ from hydra.stores.deleting import Deleted
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
@@ -221,6 +222,18 @@ class Store(Protocol):
 
     def key_use(self, key: str, holders: int) -> KeyUse:
         """One key of a limit, with at most so many of those that hold a place and do not run, and one that runs."""
+        ...
+
+    def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
+        """Keys from the first to before the last that are paused, those whose time is just over included."""
+        ...
+
+    def pause_key(self, pause: KeyPause) -> None:
+        """A person's order, which takes the place of what there is. Who may run already goes on."""
+        ...
+
+    def resume_key(self, key: str) -> bool:
+        """Whether it was paused, or cooled down."""
         ...
 
     def purge(self, older_than: int, limit: int) -> int:

@@ -26,6 +26,8 @@ from hydra.body.transactions import TransactionCall, Transactions
 from hydra.errors import StepTimeout
 from hydra.execution import Claimed, End, Ending, Progress
 from hydra.frames import (
+    BreakerAnswer,
+    BreakerIs,
     Committed,
     Deliver,
     Drain,
@@ -39,6 +41,7 @@ from hydra.frames import (
     Run,
     ToWorker,
 )
+from hydra.worker.breaker_desk import BreakerDesk
 from hydra.worker.page import Page
 from hydra.worker.run_queue import RunQueue
 from hydra.worker.runner import LeaseView, Runner
@@ -87,6 +90,7 @@ class Hub:
         self._runner = Runner(lease, page, concurrency, self.post, self._finished_call)
         self._queue = RunQueue(self._runner.new_context)
         self._sender = Sender(send)
+        self.breakers = BreakerDesk(self._sender.add, self._queue.resume, self.now)
         self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._close_eventfd = weakref.finalize(self, os.close, self._eventfd)  # a step's thread may outlive `run`
@@ -253,6 +257,8 @@ class Hub:
                 execution = executions.get(frame.token)
                 if execution is not None:
                     execution.deliver(frame.messages, has_more=frame.has_more)
+            elif isinstance(frame, BreakerAnswer | BreakerIs):
+                self.breakers.receive(frame)
             elif isinstance(frame, Drain):
                 self._is_draining = True
                 self._halt_all()

@@ -46,7 +46,7 @@ class Sender:
         """The execution's last frame, with what it still has to say."""
         if self.window.has_room(execution.log.unsent):
             # guard G5: an end carries the last records
-            self._frames.append(Ended(execution.token, execution.log.unsent, end))
+            self._frames.append(Ended(execution.token, execution.log.unsent, end, execution.log.take_cool_downs()))
             self.forget(execution)
             return
         self._ending[execution] = end
@@ -84,8 +84,8 @@ class Sender:
         execution.log.unsent = []
         end = self._ending.pop(execution, None) if self._ending else None
         if end is None:
-            self._frames.append(Recorded(token, records))
+            self._frames.append(Recorded(token, records, execution.log.take_cool_downs()))
         else:
             self.window.forget(token)
-            self._frames.append(Ended(token, records, end))
+            self._frames.append(Ended(token, records, end, execution.log.take_cool_downs()))
         return True

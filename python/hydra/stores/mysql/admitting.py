@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from hydra.execution import Status
+from hydra.execution import ExecutionCommit, Status
 from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import NEVER, Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.key_pauses import KeyPause, pauses_of, until_of
 from hydra.stores.limit_states import LimitUse
 from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
@@ -53,6 +54,10 @@ class Keys:
         rows = self._transaction.select("limit_bounds", pairs=listed)
         return [(kind.decode(), name.decode(), *numbers) for kind, name, *numbers in rows]
 
+    def pauses(self, keys: Sequence[str]) -> Iterable[tuple[str, int]]:
+        rows = self._transaction.select("paused_keys", keys=", ".join(literal(key) for key in keys))
+        return [(key.decode(), until) for key, until in rows]
+
     def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
         rows = self._transaction.select("slots", keys=", ".join(literal(key) for key in keys))
         return [
@@ -89,9 +94,13 @@ class Keys:
             else:
                 yield key, Waiting(id, decode_texts(execution.limit_keys or b"[]"))
 
-    def write(self, moves: Moves) -> None:
+    def write(self, moves: Moves, now: int) -> None:
         transaction = self._transaction
         own = transaction.namespace
+        if moves.resumed:
+            keys = ", ".join(literal(key) for key in sorted(moves.resumed))
+            for (over,) in transaction.select("lock_key_pauses", keys=keys, now=now):
+                transaction.queue("resume_key", key=literal(over))
         if moves.dropped:
             pairs = ", ".join(f"({literal(key)}, {id_literal(id)})" for key, id in sorted(moves.dropped))
             for key, id in transaction.select("lock_slots", pairs=pairs):
@@ -201,6 +210,34 @@ def set_limit(transaction: WriteTransaction, kind: str, name: str, numbers: tupl
     transaction.queue("set_limit", **own, count=count, per_us=per_us, burst=burst)
     _call_limit(transaction, kind, name)
     return True
+
+
+def pause_keys(transaction: WriteTransaction, pauses: Sequence[KeyPause], *, is_order: bool) -> None:
+    own = transaction.namespace
+    rows = [
+        f"({own}, {literal(each.key)}, {until_of(each)}, {each.paused_at}, {literal(each.paused_by)}, "
+        f"{literal(each.reason)})"
+        for each in pauses
+    ]
+    transaction.queue("pause_keys", rows=", ".join(rows), is_order=int(is_order))
+    call(transaction, [each.key for each in pauses])
+    transaction.flush()
+
+
+def resume_key(transaction: WriteTransaction, key: str) -> bool:
+    if not transaction.execute("resume_key", key=literal(key)):
+        return False
+    call(transaction, [key])
+    transaction.flush()
+    return True
+
+
+def cool_down(transaction: WriteTransaction, items: Sequence[ExecutionCommit], now: int) -> None:
+    """Of a commit that was written, in its transaction."""
+    rows = transaction.select("limit_keys_of", ids=id_list(item.id for item in items))
+    pauses = pauses_of(items, {id_text(id): decode_texts(keys) for id, keys in rows}, now)
+    if pauses:
+        pause_keys(transaction, pauses, is_order=False)
 
 
 def to_use(row: Sequence[Any], waiting: int) -> LimitUse:

@@ -10,7 +10,8 @@ from contextlib import suppress
 from hydra.errors import LeaseLost
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
-from hydra.stores.mysql.admitting import give_up, hold_back
+from hydra.stores.key_pauses import cooling
+from hydra.stores.mysql.admitting import cool_down, give_up, hold_back
 from hydra.stores.mysql.cancelling import request_cancel
 from hydra.stores.mysql.child_executions import spawn, tell_parents
 from hydra.stores.mysql.mailbox import consume, read_arrivals
@@ -25,7 +26,10 @@ def commit(
 ) -> list[CommitAnswer]:
     """In their order."""
     transaction.check_fence(node)  # guard R6: a commit takes the fence
-    return write(transaction, node, commits, now)
+    answers = write(transaction, node, commits, now)
+    if items := cooling(commits, answers):
+        cool_down(transaction, items, now)
+    return answers
 
 
 def write(

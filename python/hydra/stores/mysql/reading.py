@@ -16,6 +16,7 @@ from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
+from hydra.stores.key_pauses import KeyPause, to_key_pause
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.mysql.acts import to_acts
@@ -226,6 +227,13 @@ class Reader:
     def key_use(self, key: str, holders: int) -> KeyUse:
         rows = self._select("key_use", key=literal(key), most=holders)
         return to_key_use((look_at or None, None if id is None else id_text(id)) for look_at, id in rows)
+
+    def key_pauses(self, first: str, last: str, limit: int) -> list[KeyPause]:
+        rows = self._select("key_pauses", first=literal(first), last=literal(last), limit=limit)
+        return [
+            to_key_pause((key.decode(), until, paused_at, paused_by.decode(), reason.decode()))
+            for key, until, paused_at, paused_by, reason in rows
+        ]
 
     def due(self) -> tuple[bool, int]:
         """Whether something is ready to be claimed, and when the next timer is due."""

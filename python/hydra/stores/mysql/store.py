@@ -32,6 +32,7 @@ from hydra.stores.deleting import Deleted
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.mysql import (
     acts,
@@ -262,6 +263,15 @@ class MysqlStore:
 
     def key_use(self, key: str, holders: int) -> KeyUse:
         return self._reader.key_use(key, holders)
+
+    def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
+        return self._reader.key_pauses(first, last, limit)
+
+    def pause_key(self, pause: KeyPause) -> None:
+        self._database.write(lambda t: admitting.pause_keys(t, [pause], is_order=True))
+
+    def resume_key(self, key: str) -> bool:
+        return self._database.write(lambda t: admitting.resume_key(t, key))
 
     def purge(self, older_than: int, limit: int) -> int:
         return self._database.write(lambda t: purging.purge(t, older_than, limit))

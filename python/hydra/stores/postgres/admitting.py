@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hydra.execution import ExecutionCommit
 from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS
+from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.postgres.arrays import bigints, texts, uuids
 from hydra.stores.postgres.session import Result, Step
@@ -42,6 +44,10 @@ class Keys:
         values = {"namespace": self._namespace, "kinds": texts(kinds), "names": texts(names)}
         return self._write(("limit_bounds", values))[0].rows
 
+    def pauses(self, keys: Sequence[str]) -> Iterable[tuple[str, int]]:
+        rows = self._write(("paused_keys", {"namespace": self._namespace, "keys": texts(keys)}))[0].rows
+        return [(key, until) for key, until in rows]
+
     def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
         return self._write(("slots", {"namespace": self._namespace, "keys": texts(keys)}))[0].rows
 
@@ -69,9 +75,11 @@ class Keys:
             self._write(("is_busy", {"namespace": self._namespace, "first": first, "last": last}))[0].rows[0][0]
         )
 
-    def write(self, moves: Moves) -> None:
+    def write(self, moves: Moves, now: int) -> None:
         own = {"namespace": self._namespace}
         steps: list[Step] = []
+        if moves.resumed:
+            steps.append(("end_key_pauses", {**own, "keys": texts(sorted(moves.resumed)), "now": now}))
         if moves.dropped:
             keys, ids = zip(*sorted(moves.dropped), strict=True)
             steps.append(("drop_slots", {**own, "keys": texts(keys), "ids": uuids(ids)}))
@@ -147,6 +155,40 @@ def read_use(read: Read, namespace: str, kind: str, name: str, keys: int, waitin
     first, last = keys_of_limit(kind, name)
     values = {"namespace": namespace, "first": first, "last": last, "limit": keys, "most": waiting}
     return [LimitUse(*row) for row in read(("limit_use", values))[0]]
+
+
+def read_key_pauses(read: Read, namespace: str, first: str, last: str, limit: int) -> list[KeyPause]:
+    values = {"namespace": namespace, "first": first, "last": last, "limit": limit}
+    return [to_key_pause(row) for row in read(("key_pauses", values))[0]]
+
+
+def pause_keys(write: Write, namespace: str, pauses: Sequence[KeyPause], *, is_order: bool) -> None:
+    keys = texts([each.key for each in pauses])
+    values = {
+        "namespace": namespace,
+        "keys": keys,
+        "until_ats": bigints([until_of(each) for each in pauses]),
+        "paused_ats": bigints([each.paused_at for each in pauses]),
+        "paused_bys": texts([each.paused_by for each in pauses]),
+        "reasons": texts([each.reason for each in pauses]),
+        "is_order": int(is_order),
+    }
+    write(("pause_keys", values), ("call_gates", {"namespace": namespace, "keys": keys}))
+
+
+def resume_key(write: Write, namespace: str, key: str) -> bool:
+    own = {"namespace": namespace}
+    (gone, _) = write(("resume_key", {**own, "key": key}), ("call_gates", {**own, "keys": texts([key])}))
+    return gone.row_count > 0
+
+
+def cool_down(write: Write, namespace: str, items: Sequence[ExecutionCommit], now: int) -> bool:
+    """Of a commit that was written, in its transaction. Whether any key is paused."""
+    (found,) = write(("limit_keys_of", {"ids": uuids(sorted({item.id for item in items}))}))
+    pauses = pauses_of(items, {id: decode_texts(keys) for id, keys in found.rows}, now)
+    if pauses:
+        pause_keys(write, namespace, pauses, is_order=False)
+    return bool(pauses)
 
 
 def read_key(read: Read, namespace: str, key: str, holders: int) -> KeyUse:

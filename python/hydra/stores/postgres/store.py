@@ -41,6 +41,7 @@ from hydra.stores.deleting import Deleted
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
+from hydra.stores.key_pauses import KeyPause, cooling
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
@@ -327,6 +328,20 @@ class PostgresStore:
     def key_use(self, key: str, holders: int) -> KeyUse:
         return admitting.read_key(self._database.read, self.namespace, key, holders)
 
+    def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
+        return admitting.read_key_pauses(self._database.read, self.namespace, first, last, limit)
+
+    def pause_key(self, pause: KeyPause) -> None:
+        with self._database.transaction():
+            admitting.pause_keys(self._database.write, self.namespace, [pause], is_order=True)
+            self._announce(READY)
+
+    def resume_key(self, key: str) -> bool:
+        with self._database.transaction():
+            was_paused = admitting.resume_key(self._database.write, self.namespace, key)
+            self._announce(READY)
+            return was_paused
+
     def purge(self, older_than: int, limit: int) -> int:
         with self._database.part():
             return purging.purge(self._database.read, self._database.write, self.namespace, older_than, limit)
@@ -413,7 +428,8 @@ class PostgresStore:
             told = functools.partial(self._announce, READY)
             is_one_flush = not begins_anew and not is_expiring and not any(spawns for _, spawns in parts)
             stops_children = any(item.end is not None and has_stopped(item.end) for item in commits)
-            if not stops_children and is_one_flush:
+            cools_down = any(item.cool_downs for item in commits)
+            if not stops_children and is_one_flush and not cools_down:
                 written = committing.commit(self._writing(is_last), self.namespace, node, items, now, told)
             else:
                 with self._database.transaction():
@@ -426,6 +442,8 @@ class PostgresStore:
                         if answer
                     ]
                     self._write_children(said, now)
+                    if cools_down and (cooled := cooling(commits, written)):
+                        admitting.cool_down(self._database.write, self.namespace, cooled, now)
                     if begins_anew:
                         committing.begin_anew(self._database.write, list(itertools.compress(commits, written)))
             if endings & _READY_ENDINGS:

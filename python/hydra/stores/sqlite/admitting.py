@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from hydra.execution import ExecutionCommit
 from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
-from hydra.stores.rows import to_key_use
+from hydra.stores.rows import decode_texts, to_key_use
 from hydra.stores.sqlite.statements import execute, select, select_shown, to_json
 
 _decode_waiting = msgspec.json.Decoder(list[tuple[str, tuple[str, ...]]]).decode
@@ -41,6 +43,9 @@ class Keys:
     def limits(self, pairs: Collection[tuple[str, str]]) -> Iterable[Sequence[Any]]:
         return select(self._connection, "limit_bounds", namespace=self._namespace, pairs=to_json(sorted(pairs)))
 
+    def pauses(self, keys: Sequence[str]) -> Iterable[tuple[str, int]]:
+        return select(self._connection, "paused_keys", namespace=self._namespace, keys=to_json(list(keys)))
+
     def slots(self, keys: Sequence[str]) -> Iterable[Sequence[Any]]:
         return select(self._connection, "slots", namespace=self._namespace, keys=to_json(list(keys)))
 
@@ -68,8 +73,10 @@ class Keys:
         first, last = keys_of_limit(FAIR, split_key(key)[1])
         return bool(select(self._connection, "is_busy", namespace=self._namespace, first=first, last=last)[0][0])
 
-    def write(self, moves: Moves) -> None:
+    def write(self, moves: Moves, now: int) -> None:
         own = {"namespace": self._namespace}
+        if moves.resumed:
+            execute(self._connection, "end_key_pauses", **own, keys=to_json(moves.resumed), now=now)
         if moves.dropped:
             execute(self._connection, "drop_slots", **own, rows=to_json(moves.dropped))
         if moves.taken:
@@ -143,6 +150,34 @@ def read_use(
 
 def read_key(connection: sqlite3.Connection, namespace: str, key: str, holders: int) -> KeyUse:
     return to_key_use(select_shown(connection, "key_use", namespace=namespace, key=key, most=holders))
+
+
+def read_key_pauses(
+    connection: sqlite3.Connection, namespace: str, first: str, last: str, limit: int
+) -> list[KeyPause]:
+    rows = select(connection, "key_pauses", namespace=namespace, first=first, last=last, limit=limit)
+    return [to_key_pause(row) for row in rows]
+
+
+def pause_keys(connection: sqlite3.Connection, namespace: str, pauses: Sequence[KeyPause], *, is_order: bool) -> None:
+    rows = [(each.key, until_of(each), each.paused_at, each.paused_by, each.reason) for each in pauses]
+    execute(connection, "pause_keys", namespace=namespace, rows=to_json(rows), is_order=int(is_order))
+    execute(connection, "call_gates", namespace=namespace, keys=to_json([each.key for each in pauses]))
+
+
+def resume_key(connection: sqlite3.Connection, namespace: str, key: str) -> bool:
+    if not execute(connection, "resume_key", namespace=namespace, key=key):
+        return False
+    execute(connection, "call_gates", namespace=namespace, keys=to_json([key]))
+    return True
+
+
+def cool_down(connection: sqlite3.Connection, namespace: str, items: Sequence[ExecutionCommit], now: int) -> None:
+    """Of a commit that was written, in its transaction."""
+    rows = select(connection, "limit_keys_of", ids=to_json([item.id for item in items]))
+    pauses = pauses_of(items, {id: decode_texts(keys) for id, keys in rows}, now)
+    if pauses:
+        pause_keys(connection, namespace, pauses, is_order=False)
 
 
 def call_limit(connection: sqlite3.Connection, namespace: str, kind: str, name: str) -> None:

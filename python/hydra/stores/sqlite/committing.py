@@ -12,7 +12,9 @@ import msgspec
 
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
+from hydra.stores.key_pauses import cooling
 from hydra.stores.rows import Arrivals, consumed_id
+from hydra.stores.sqlite.admitting import cool_down
 from hydra.stores.sqlite.cancelling import request_cancel
 from hydra.stores.sqlite.child_executions import spawn, tell_parents
 from hydra.stores.sqlite.counting import Changes
@@ -34,7 +36,10 @@ def commit(
 ) -> list[CommitAnswer]:
     """In their order."""
     check_fence(connection, namespace, node)  # guard R6: a commit takes the fence
-    return write(connection, namespace, node, commits, now)
+    answers = write(connection, namespace, node, commits, now)
+    if items := cooling(commits, answers):
+        cool_down(connection, namespace, items, now)
+    return answers
 
 
 def write(

@@ -34,6 +34,7 @@ from hydra.stores.deleting import Deleted
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
@@ -286,6 +287,18 @@ class SqliteStore:
     def key_use(self, key: str, holders: int) -> KeyUse:
         with self._database.reading() as connection:
             return admitting.read_key(connection, self.namespace, key, holders)
+
+    def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
+        with self._database.reading() as connection:
+            return admitting.read_key_pauses(connection, self.namespace, first, last, limit)
+
+    def pause_key(self, pause: KeyPause) -> None:
+        with self._database.transaction() as connection:
+            admitting.pause_keys(connection, self.namespace, [pause], is_order=True)
+
+    def resume_key(self, key: str) -> bool:
+        with self._database.transaction() as connection:
+            return admitting.resume_key(connection, self.namespace, key)
 
     def purge(self, older_than: int, limit: int) -> int:
         with self._database.transaction() as connection:

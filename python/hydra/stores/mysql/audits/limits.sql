@@ -66,6 +66,10 @@ where (w.kind = 'rate' or w.held_count < w.bound)
         select 1 from hydra_limit_key as k
         where k.namespace = {namespace} and k.limit_key = w.limit_key and k.look_at > 0
     )
+    and not exists (
+        select 1 from hydra_key_pause as p
+        where p.namespace = {namespace} and p.limit_key = w.limit_key and p.until_at = 9223372036854775807
+    )
 union all
 select 'R29', e.id, concat('it waits at `', e.gate, '`, which is none of its keys')
 from hydra_execution as e

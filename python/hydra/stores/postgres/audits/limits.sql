@@ -41,6 +41,13 @@ with held as (
                 select 1
                 from hydra_limit_key as k
                 where k.namespace = %(namespace)s and k.limit_key = w.gate and k.look_at is not null
+            )
+            or exists (
+                select 1
+                from hydra_key_pause as p
+                where p.namespace = %(namespace)s
+                    and p.limit_key = w.gate
+                    and p.until_at = 9223372036854775807
             ) as is_called
     from waiting as w
     join hydra_limit as l

@@ -1,0 +1,8 @@
+-- Index: primary key of hydra_key_pause.
+select limit_key, until_at, paused_at, paused_by, reason
+from hydra_key_pause force index (primary)
+where namespace = {namespace}
+    and limit_key >= {first}
+    and limit_key < {last}
+order by limit_key
+limit {limit}

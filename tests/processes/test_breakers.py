@@ -1,0 +1,34 @@
+"""A breaker of steps over nodes that die: what waits for it is not lost, and goes on when the other side is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+
+from tests.processes import breaker_app
+from tests.processes.scene import Scene, until
+
+
+def test_g7_executions_wait_for_a_bank_that_is_down_whoever_dies_and_go_on_when_it_is_up(
+    scene: Scene, tmp_path: Path
+) -> None:
+    bank = tmp_path / "bank"
+    bank.touch()
+    environment = {breaker_app.FILE: str(bank)}
+    nodes = [scene.start("breaker_app", environment=environment) for _ in range(2)]
+    handles = scene.engine.submit_many([breaker_app.pay_bank.bind(number) for number in range(20)])
+    until(lambda: [circuit.name for circuit in scene.engine.circuits()] == ["bank"])
+    nodes[0].kill()
+    nodes[0].wait()
+    late = scene.engine.submit(breaker_app.pay_bank.bind(20))
+    until(lambda: late.status() == hydra.Status.SLEEPING)
+    assert {handle.status() for handle in handles} <= {
+        hydra.Status.SLEEPING,
+        hydra.Status.PENDING,
+        hydra.Status.RUNNING,
+    }
+    assert "the breaker `bank` is open, and its steps wait: " in "".join(node.text() for node in nodes)
+    bank.unlink()
+    assert [handle.result(timeout=120) for handle in (*handles, late)] == list(range(21))
+    assert scene.engine.audit() == []

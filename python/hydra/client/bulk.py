@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from hydra import _core, codec, identity
 from hydra.client import act_orders, child_ends
 from hydra.client.awaited import awaited_of, refuse_unfit
+from hydra.client.database_access import DatabaseAccess
 from hydra.client.pause_orders import check_reason
 from hydra.definitions import check_name
 from hydra.errors import HydraError, IllegalMove
@@ -26,9 +27,6 @@ from hydra.records.reruns import standing_effect
 from hydra.stores.acts import ActKind
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.store import Store
-
-if TYPE_CHECKING:
-    from hydra.client.engine import Engine
 
 BATCH_SIZE = 100
 OPEN = tuple(status for status in Status if status not in FINAL)
@@ -60,12 +58,12 @@ class Act(Protocol):
         """Why it would not be done, or would only park the execution; reads at most what concerns this one."""
         ...
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         """What came of each, and who was refused after all."""
         ...
 
 
-def run_again(engine: Engine, id: str, reason: str, force: bool) -> str:
+def run_again(engine: DatabaseAccess, id: str, reason: str, force: bool) -> str:
     """The id of the new execution, or of the one that it was run again as before; IllegalMove where it may not."""
     act = RunAgain(reason, force)
     before = engine.read(lambda store: store.acts(id))
@@ -81,7 +79,7 @@ def run_again(engine: Engine, id: str, reason: str, force: bool) -> str:
     return answer.id
 
 
-def judge(engine: Engine, act: Act, ids: Sequence[str], check: Check | None) -> tuple[list[Snapshot], Refusals]:
+def judge(engine: DatabaseAccess, act: Act, ids: Sequence[str], check: Check | None) -> tuple[list[Snapshot], Refusals]:
     """Those that the act may be done on, and why the others are refused; what is gone meanwhile is refused, too."""
     now = engine.session().now()
     found = engine.read(lambda store: store.get(ids))
@@ -132,7 +130,7 @@ class Retry:
             child_ends.ends_of_children(store, snapshot.id, now)
         return None
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         def retry(store: Store, now: int) -> None:
             told: dict[str, list[Message]] = {}
             for each in batch:
@@ -161,7 +159,7 @@ class Resume:
             return reason
         return undone_reason(snapshot.id) if was_undone(records, snapshot.attempt) else None
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         engine.write(lambda store, now: store.resume([each.id for each in batch], now))
         return moved(engine, batch, lambda old, new: new.status is not Status.PARKED or new.epoch > old.epoch)
 
@@ -180,7 +178,7 @@ class Cancel:
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
         return f"execution `{snapshot.id}` is {snapshot.status} already" if snapshot.status in FINAL else None
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
         after = engine.write(lambda store, now: store.request_cancel(ids, now, undo=self._undo))
         done = {id: str(each) if each in FINAL else "cancelling" for id, each in zip(ids, after, strict=True) if each}
@@ -207,7 +205,7 @@ class Signal:
         refuse_unfit(snapshot.id, f"event `{self._name}`", self._value, waits)
         return None
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [(each.id, self._id or _core.uuid7()) for each in batch]
 
         def put(store: Store, now: int) -> Sequence[object]:
@@ -244,12 +242,12 @@ class RunAgain:
         other = "`retry` goes on from there, and " if snapshot.status is Status.FAILED else ""
         return f"to run execution `{snapshot.id}` again may do it twice: {left}; {other}`force` does it all again"
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         begun = {each.id: answer for each, answer in zip(batch, self.begin(engine, batch), strict=True)}
         done = {id: answer.id for id, answer in begun.items() if answer is not None and answer.id is not None}
         return done, {id: self.refusal(id, answer) for id, answer in begun.items() if id not in done}
 
-    def begin(self, engine: Engine, batch: list[Snapshot]) -> list[Reran | None]:
+    def begin(self, engine: DatabaseAccess, batch: list[Snapshot]) -> list[Reran | None]:
         """In one transaction; the answers, in order."""
         at = engine.session().now()
         orders = [Rerun(each.id, _core.uuid7(), each.attempt, at, self._by, self._reason) for each in batch]
@@ -283,7 +281,7 @@ class Delete:
             return f"execution `{snapshot.id}` ended too lately to be deleted"
         return None
 
-    def do(self, engine: Engine, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
+    def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         done: dict[str, str] = {}
         refused: Refusals = {}
         for each in batch:
@@ -296,7 +294,7 @@ class Delete:
 
 
 def moved(
-    engine: Engine, batch: list[Snapshot], is_moved: Callable[[Snapshot, Snapshot], bool]
+    engine: DatabaseAccess, batch: list[Snapshot], is_moved: Callable[[Snapshot, Snapshot], bool]
 ) -> tuple[dict[str, str], Refusals]:
     """What an order made of each, by what it was before."""
     after = engine.read(lambda store: store.get([each.id for each in batch]))

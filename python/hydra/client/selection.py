@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -27,14 +27,12 @@ from hydra.client.bulk import (
     refuse_more,
 )
 from hydra.client.criteria import Criteria, chunks, faults, walk
+from hydra.client.database_access import DatabaseAccess
 from hydra.client.views import to_datetime
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Snapshot
 from hydra.records.fingerprints import Fault, without_ids
-
-if TYPE_CHECKING:
-    from hydra.client.engine import Engine
 
 MAX_ACT_COUNT = 100_000  # executions of one act, whose ids are held in memory
 GROUPINGS = ("status", "workflow", "reason")
@@ -70,7 +68,7 @@ class Selection:
     its answer, and the others are done.
     """
 
-    def __init__(self, engine: Engine, criteria: Criteria) -> None:
+    def __init__(self, engine: DatabaseAccess, criteria: Criteria) -> None:
         self._engine = engine
         self._criteria = criteria
 
@@ -267,9 +265,10 @@ class Selection:
     def _kept_counts(self) -> Mapping[tuple[str, str], int]:
         """As the database keeps them, of the workflow and status that are asked for."""
         status, workflow = self._criteria.filter.status, self._criteria.filter.workflow
+        session = self._engine.session()
         return {
             (name, each): count
-            for name, counts in self._engine.stats().counts.items()
+            for name, counts in session.store.stats(session.now()).counts.items()
             for each, count in counts.items()
             if workflow in (None, name) and status in (None, each) and count
         }

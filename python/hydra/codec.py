@@ -184,7 +184,7 @@ def why_other_call(digest: bytes, args: tuple[Any, ...], kwargs: dict[str, Any])
     if not gained:
         return "a value differs, or a class has lost or renamed a field; of what was recorded only the digest is known"
     fields = ", ".join(f"`{cls.__name__}.{name}`" for cls, name in gained)
-    return f"they are the same but for {fields}, which the record lacks and which is not at its default here"
+    return f"they are the same but for {fields}, which the record lacks, and new fields are to be at their default"
 
 
 def says_the_same(known: bytes, payload: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra
 import msgspec
@@ -167,6 +167,17 @@ class GrownTag:
     colour: str = "red"
 
 
+class Place(NamedTuple):
+    street: str
+    number: int = 1
+
+
+class GrownPlace(NamedTuple):
+    street: str
+    number: int = 1
+    floor: int | None = None
+
+
 @dataclasses.dataclass
 class Order:
     lines: list[Any]
@@ -178,6 +189,8 @@ SHAPES: dict[str, tuple[Any, Any]] = {
     "dataclass": (Line("a", 2), GrownLine("a", 2)),
     "struct": (Parcel("home"), GrownParcel("home")),
     "pydantic": (Invoice(number=1), GrownInvoice(number=1)),
+    "named tuple": (Place("a"), GrownPlace("a")),
+    "in a named tuple": (Place("a", Line("x")), GrownPlace("a", GrownLine("x"))),  # type: ignore[arg-type]
     "in a list": ([Line("a"), Line("b", 3)], [GrownLine("a"), GrownLine("b", 3)]),
     "in a dict": ({"x": Line("a")}, {"x": GrownLine("a")}),
     "nested": (
@@ -229,6 +242,9 @@ def test_arguments_whose_class_gains_a_field_with_a_default_are_the_same(
         (Parcel("home"), GrownParcel("home", insured=True)),
         (Invoice(number=1), GrownInvoice(number=1, currency="USD")),
         ({"a": 1}, {"a": 1, "b": None}),
+        (Place("a"), GrownPlace("a", 1, 2)),
+        (Place("a"), GrownPlace("b")),
+        (("a", 1), ("a", 1, None)),
         (GrownLine("a", 1, 0.0), GrownLine("a", 1, 0)),
     ],
 )
@@ -242,6 +258,30 @@ def test_any_other_change_of_arguments_is_a_divergence(supervisor: Supervisor, w
     execution = begun(supervisor, body)
     argument = becomes
     assert "is called with other arguments" in judged(supervisor, execution)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "reason"),
+    [
+        (Line("a"), GrownLine("a", discount=0.5), "but for `GrownLine.discount`, `GrownLine.notes`"),
+        ([Parcel("x")], [GrownParcel("x", True)], "but for `GrownParcel.insured`, `GrownParcel.labels`"),
+        (Place("a"), GrownPlace("a", 1, 2), "but for `GrownPlace.floor`, which the record lacks"),
+        (Line("a", 1), Line("a", 2), "a value differs, or a class has lost or renamed a field"),
+        (GrownLine("a"), Line("a"), "a value differs, or a class has lost or renamed a field"),
+    ],
+)
+def test_where_only_the_digest_differs_the_reason_says_why(
+    supervisor: Supervisor, was: Any, becomes: Any, reason: str
+) -> None:
+    argument = was
+
+    def body() -> None:
+        shift(argument)
+        hydra.sleep(DAY)
+
+    execution = begun(supervisor, body)
+    argument = becomes
+    assert reason in judged(supervisor, execution)
 
 
 @dataclasses.dataclass

@@ -245,3 +245,24 @@ def test_g3_killed_at_any_record_each_signal_is_taken_once() -> None:
     assert record_count == 2 * 3 + 2
     for crash_after in range(record_count + 1):
         assert run(crash_after) == (expected, record_count)
+
+
+def test_messages_are_taken_in_the_order_of_arrival_also_by_a_wait_that_is_over(supervisor: Supervisor) -> None:
+    @workflow
+    async def both() -> list[str]:
+        seen: list[str] = []
+
+        async def wait(name: str, timeout: float) -> None:
+            seen.append(await aio.wait_event(name, type=str, timeout=timeout))
+
+        await asyncio.gather(wait("paid", 60), wait("shipped", 7200))
+        return seen
+
+    execution = supervisor.submit(both.bind())
+    supervisor.run()
+    supervisor.signal(execution, "shipped", "first")
+    supervisor.advance(SECOND)
+    supervisor.signal(execution, "paid", "second")
+    supervisor.advance(3600 * SECOND)
+    supervisor.finish()
+    assert execution.result() == ["first", "second"]

@@ -118,7 +118,13 @@ def ask(label: str, token: str, after: float) -> None:
 async def part_async(part: int, who: str) -> list[str]:
     run = current.run
     run.name(hydra.current().id, who)
-    result: list[str] = await run.parts[part](AsyncBody(run.recording.begin_body(who), who))
+    trace = run.recording.begin_body(who)
+    try:
+        result: list[str] = await run.parts[part](AsyncBody(trace, who))
+    except Exception:
+        trace.end()
+        raise
+    trace.end()
     return result
 
 

@@ -12,6 +12,13 @@ from typing import Any
 TRUNCATED = 24  # characters of what was seen last, as an argument of the next call
 
 
+class Closed(list[str]):
+    """Notes to which nothing is added any more."""
+
+    def append(self, note: str) -> None:
+        """It comes too late."""
+
+
 class Trace:
     """One life of one body, from its first statement to where it returned, was set aside or died."""
 
@@ -34,6 +41,10 @@ class Trace:
         said = f"{site}={plain(value)}"
         self.notes.append(said)
         self.seen.append(said)
+
+    def end(self) -> None:
+        """The body has returned, or raised: what tasks that it left say when they are closed is not its."""
+        self.notes = Closed(self.notes)
 
     def last(self) -> str:
         return f"{len(self.seen)}:{self.seen[-1][:TRUNCATED]}" if self.seen else "0:"

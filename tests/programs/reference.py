@@ -4,12 +4,14 @@
                                              … nothing left? the clock goes to the next timer
 
 So the loop keeps the one rule that hydra's has to keep: outcomes enter one at a time, each when nothing else is ready.
+Where an outcome and a message are there in one instant it is a tie: `Order` says how each goes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import enum
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -25,9 +27,23 @@ MAX_CALLBACKS = 100_000  # a program that needs more is not a good one
 LONG_SECONDS = 1e9
 
 
+class Tie(enum.IntEnum):
+    """An outcome that takes no time and a message that is there already: what enters first."""
+
+    OUTCOME = 0
+    MESSAGE = 1
+    BEHIND = (
+        2  # the message is taken, and enters behind the outcomes that are there: nothing that they lead to is before
+    )
+
+
+Order = tuple[Tie, ...]  # of the ties of a run, one after the other; the last one holds for all that follow
+
+
 class Loop(asyncio.AbstractEventLoop):
-    def __init__(self, is_message_first: bool = False) -> None:
-        self.is_message_first = is_message_first
+    def __init__(self, order: Order = ()) -> None:
+        self.order = order
+        self.tie_count = 0
         self.ready: deque[asyncio.Handle] = deque()
         self.outcomes: deque[tuple[asyncio.Future[Any], Any]] = deque()
         self.messages: list[tuple[int, int, asyncio.Future[Any], Any]] = []  # that came before they were waited for
@@ -46,14 +62,8 @@ class Loop(asyncio.AbstractEventLoop):
                     handle = self.ready.popleft()
                     if not handle.cancelled():
                         handle._run()
-                elif self.outcomes and not (self.is_message_first and self.messages):
-                    future, value = self.outcomes.popleft()
-                    if not future.done():
-                        future.set_result(value)
-                elif self.messages:
-                    _, _, future, value = heapq.heappop(self.messages)
-                    if not future.done():
-                        future.set_result(value)
+                elif self.outcomes or self.messages:
+                    self._let_in()
                 elif self.timers:
                     self.now, _, timer = heapq.heappop(self.timers)
                     if not timer.cancelled():
@@ -63,6 +73,23 @@ class Loop(asyncio.AbstractEventLoop):
             raise RuntimeError("a program does not come to rest")
         finally:
             asyncio._set_running_loop(None)
+
+    def _let_in(self) -> None:
+        """An outcome, or a message."""
+        tie = Tie.OUTCOME if self.outcomes else Tie.MESSAGE
+        if self.outcomes and self.messages:
+            tie = self.order[min(self.tie_count, len(self.order) - 1)] if self.order else Tie.OUTCOME
+            self.tie_count += 1
+        if tie is Tie.BEHIND:
+            _, _, future, value = heapq.heappop(self.messages)
+            self.outcomes.append((future, value))
+            tie = Tie.OUTCOME
+        if tie is Tie.OUTCOME:
+            future, value = self.outcomes.popleft()
+        else:
+            _, _, future, value = heapq.heappop(self.messages)
+        if not future.done():
+            future.set_result(value)
 
     def time(self) -> float:
         return self.now
@@ -191,7 +218,15 @@ class Execution:
         loop = self.model.loop
         messages = self.messages.get(name)
         if messages:
-            return await self.told_of(*messages.popleft())
+            arrival, value = messages.popleft()
+            future = loop.create_future()
+            heapq.heappush(loop.messages, (arrival, loop.next_number(), future, value))
+            try:
+                return await future
+            except asyncio.CancelledError:
+                if future.cancelled():
+                    self._put_back(name, arrival, value)
+                raise
         future = loop.create_future()
         self.waiters.setdefault(name, deque()).append(future)
         timer = None if seconds is None else loop.call_later(seconds, expire, future)
@@ -201,6 +236,14 @@ class Execution:
             if timer is not None:
                 timer.cancel()
 
+    def _put_back(self, name: str, arrival: int, value: Any) -> None:
+        """Whoever was to be told of it waits no more, and has not taken it."""
+        waiter = next((each for each in self.waiters.get(name, ()) if not each.done()), None)
+        if waiter is not None:
+            heapq.heappush(self.model.loop.messages, (arrival, self.model.loop.next_number(), waiter, value))
+        else:
+            self.messages.setdefault(name, deque()).appendleft((arrival, value))
+
 
 def expire(future: asyncio.Future[Any]) -> None:
     if not future.done():
@@ -209,10 +252,10 @@ def expire(future: asyncio.Future[Any]) -> None:
 
 class Model:
     """One run of a program. A message that is there already and something that takes no time race within one instant;
-    `is_message_first` says how that goes."""
+    `order` says how that goes."""
 
-    def __init__(self, program: Program, is_message_first: bool = False) -> None:
-        self.loop = Loop(is_message_first)
+    def __init__(self, program: Program, order: Order = ()) -> None:
+        self.loop = Loop(order)
         self.recording = Recording()
         self.parts = compiled(program.source(is_reference=True), len(program.parts))
         self.executions: list[Execution] = []

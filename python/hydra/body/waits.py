@@ -86,6 +86,7 @@ def _wait_message(
 ) -> bytes | None:
     host, mailbox, strand = execution.host, execution.mailbox, waiter.strand
     strand.may_take = not execution.is_async
+    has_let_run = False
     while True:
         if name in mailbox.kept:
             said, *recorded = mailbox.kept[name]
@@ -93,6 +94,11 @@ def _wait_message(
             return said
         now = host.now()
         is_over = 0 < due_at <= now
+        if is_over and execution.is_async and not has_let_run:
+            has_let_run = True
+            execution.strands.go_last()  # what is asked for in the same moment waits by then, too
+            execution.strands.look_up()
+            continue
         arrival = mailbox.next_for(name, waiter) if strand.may_take or is_over else None
         if arrival is None and is_over:
             arrival = mailbox.any_for(name, waiter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 
+import pytest
 from hydra.execution import Status
 from hydra.limits import WINDOW
 from hydra.stores.admission import BUSY_US, NEVER, Bound, KeyState, Moves, Slot, Waiting, admit
@@ -19,7 +20,8 @@ CONCURRENCY = "concurrency:one:x"
 class Server:
     """Values with backlogs, one place where executions begin, and looks between so many of them."""
 
-    def __init__(self, weights: dict[str, int], counts: dict[str, int]) -> None:
+    def __init__(self, weights: dict[str, int], counts: dict[str, int], pause_us: int = 1) -> None:
+        self.pause_us = pause_us
         self.weights = weights
         self.counts = counts
         self.finishes = dict.fromkeys(weights, 0)
@@ -31,7 +33,7 @@ class Server:
         self.now = NOW
 
     def look(self) -> None:
-        self.now += 10_000
+        self.now += self.pause_us
         time = VirtualTime(self.at_ns, self.now)
         for starts in self.begun.values():
             for start in starts:
@@ -70,6 +72,21 @@ def test_values_that_wait_get_turns_by_their_weights(weights: list[int], between
         share = len(server.order) * weight / sum(values.values())
         # what is let go at once of each is the most that it may be ahead or behind
         assert abs(server.order.count(value) - share) <= 2 * between + 2 * WINDOW + 2
+
+
+@pytest.mark.parametrize("pause_us", [100, 10_000, 1_000_000])
+@pytest.mark.parametrize(("weights", "between"), [((250, 4000), 3), ((1000, 3000), 10), ((500, 500, 2000), 1)])
+def test_shares_are_exact_once_the_virtual_time_keeps_up_with_a_clock_that_is_faster(
+    pause_us: int, weights: tuple[int, ...], between: int
+) -> None:
+    values = {f"v{number}": weight for number, weight in enumerate(weights)}
+    server = Server(values, dict.fromkeys(values, 1_000_000), pause_us)
+    while len(server.order) < 8000:
+        server.look()
+        server.serve(between)
+    settled = server.order[4000:8000]
+    for value, weight in values.items():
+        assert settled.count(value) == pytest.approx(4000 * weight / sum(weights), rel=0.05)
 
 
 @given(backlog=st.integers(1000, 100_000), between=st.integers(1, 40), before=st.integers(0, 500))

@@ -64,6 +64,7 @@ __all__ = [
     "encode_generation",
     "encode_input",
     "encode_many",
+    "encode_placed",
     "encode_with_digest",
     "failure_of",
     "fit",
@@ -78,6 +79,7 @@ __all__ = [
     "message_of",
     "missing_class",
     "outline",
+    "place_in",
     "read_failure",
     "rebuild_exception",
     "says_the_same",
@@ -199,7 +201,23 @@ def encode_generation(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], generation: int
 ) -> bytes:
     """The input of an execution that begins again, for the `generation`th time."""
-    call = {"args": list(args), "kwargs": kwargs, "generation": generation}
+    return _encode_call_with(function, {"args": list(args), "kwargs": kwargs, "generation": generation})
+
+
+def encode_placed(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], place: dict[str, Any]
+) -> bytes:
+    """The input of an execution that runs one step of another, with whose step it is."""
+    return _encode_call_with(function, {"args": list(args), "kwargs": kwargs, "place": place})
+
+
+def place_in(input: bytes) -> dict[str, Any] | None:
+    """Whose step an execution with this input runs."""
+    call = _core.decode(input)  # needs no class
+    return call.get("place") if isinstance(call, dict) else None
+
+
+def _encode_call_with(function: Callable[..., Any], call: dict[str, Any]) -> bytes:
     try:
         return _core.encode(call)
     except LocalClass:

@@ -21,6 +21,7 @@ from hydra.cron import Cron
 from hydra.errors import ConfigError, HydraError, PayloadError
 from hydra.execution import RESERVED_PREFIX
 from hydra.limits import Limit, check_limits, keys_of_call
+from hydra.records.placed import STEP_WORKFLOW_PREFIX
 from hydra.retry import DEFAULT_POLICY, RetryPolicy
 
 P = ParamSpec("P")
@@ -150,6 +151,8 @@ class Step(Definition[P, R]):
         cancel_grace: timedelta | float = CANCEL_GRACE_SECONDS,
         lookup: Callable[[str], Any] | None = None,
         breaker: Breaker | None = None,
+        limits: Sequence[Limit] | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
         super().__init__(function, name, retry)
         self.breaker = breaker
@@ -157,6 +160,16 @@ class Step(Definition[P, R]):
             raise ConfigError(f"`breaker` of step `{self.name}` must be a hydra.Breaker, not {breaker!r:.80}")
         if breaker is not None and lookup is not None:
             raise ConfigError(f"step `{self.name}` has a `lookup`, which waits for no `breaker`; leave one of them out")
+        self.limits = () if limits is None else check_limits(limits, self.name, self.signature, self.kind)
+        self.labels = label_names(labels, f"`labels` of step `{self.name}`")
+        # It has to wait for its place, or for its node: it runs as an execution of this workflow.
+        self.placed_as = None if limits is None and not self.labels else STEP_WORKFLOW_PREFIX + self.name
+        if self.placed_as is not None and len(self.placed_as) > MAX_NAME_LENGTH:
+            longest = MAX_NAME_LENGTH - len(STEP_WORKFLOW_PREFIX)
+            raise ConfigError(
+                f"step `{self.name}` has limits or labels, so its name may have at most {longest} characters; "
+                "give it a shorter one by `name=`"
+            )
         self.timeout_ns = self._timeout_ns("timeout", timeout)
         self.heartbeat_timeout_ns = self._timeout_ns("heartbeat_timeout", heartbeat_timeout)
         self.is_limited = bool(self.timeout_ns or self.heartbeat_timeout_ns)  # a try may be ended for the time it takes
@@ -196,6 +209,11 @@ class Step(Definition[P, R]):
             raise HydraError(f"step `{self.name}` has a `lookup`, which needs records of its own; call it in a loop")
         if self.breaker is not None:
             raise HydraError(f"step `{self.name}` has a `breaker`, for which no item can wait; call it in a loop")
+        if self.placed_as is not None:
+            raise HydraError(
+                f"step `{self.name}` has limits or labels, so each call is an execution of its own; call it by "
+                "`hydra.gather`, or spawn a workflow with these limits for each item"
+            )
         if self.retry.parks:
             raise HydraError(
                 f'step `{self.name}` has `on_exhausted="park"`, and each item of a map has an outcome of its own; '
@@ -250,6 +268,7 @@ class Workflow(Definition[P, R]):
     """A function hydra runs to completion."""
 
     kind = "workflow"
+    step: Step[P, R] | None = None  # it is the execution of one step
 
     def __init__(
         self,
@@ -312,6 +331,18 @@ class Workflow(Definition[P, R]):
                 f"workflow `{self.name}` has a schedule, which calls it without arguments ({error}); give each "
                 "parameter a default, and take the tick from `hydra.current().tags`"
             ) from None
+
+
+class StepWorkflow(Workflow[P, R]):
+    """As which a step with limits or labels runs: an execution of its own, of a name that is hydra's."""
+
+    def __init__(self, step: Step[P, R]) -> None:
+        super().__init__(step.function, name=step.name, labels=step.labels)
+        assert step.placed_as is not None
+        self.name = step.placed_as
+        self.limits = step.limits
+        self.step = step
+        self.is_async = False  # its body is hydra's, which runs the step
 
 
 class AsyncWorkflow(Workflow[P, R]):

@@ -1,4 +1,4 @@
-"""Limits of workflows: how many of a key may run at once, or begin in a while. What users write; whose key a call is.
+"""Limits of workflows and steps: how many of a key may run at once, or begin in a while; and whose key a call is.
 
     @hydra.workflow(limits=[hydra.Concurrency(4, key="tenant"), hydra.Rate(100, per=1.0, key="provider")])
 
@@ -22,6 +22,7 @@ import msgspec
 
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, PayloadError
+from hydra.execution import RESERVED_PREFIX
 from hydra.values.classes import is_object_class
 from hydra.values.objects import Fields
 
@@ -93,7 +94,7 @@ class Limit:
             part = ""
         else:
             part = "." + (self.key if isinstance(self.key, str) else getattr(self.key, "__name__", "key"))
-        made = f"{workflow}{part}".replace(":", ".").replace("<lambda>", "key")
+        made = f"{workflow.removeprefix(RESERVED_PREFIX)}{part}".replace(":", ".").replace("<lambda>", "key")
         return made[: MAX_NAME_LENGTH - len(self.suffix)] + self.suffix
 
     def spec_at(self, workflow: str, default: str | None = None) -> LimitSpec:
@@ -115,7 +116,7 @@ class Concurrency(Limit):
     Args:
         count: how many.
         key: what tells them apart: a parameter, a dotted field of one (`"invoice.customer"`), a tag (`"tag:region"`) or
-            a function of the workflow's arguments. None: all share the limit.
+            a function of the arguments. None: all share the limit.
         name: to share the limit with other workflows, and to change it by; None: made of the workflow's and the key.
 
     Raises:
@@ -265,38 +266,37 @@ def check_limit_name(name: object) -> str:
     return name
 
 
-def check_limits(limits: object, workflow: str, signature: inspect.Signature) -> tuple[Limit, ...]:
-    """The limits of a workflow, as its decorator was given them."""
+def check_limits(limits: object, name: str, signature: inspect.Signature, kind: str = "workflow") -> tuple[Limit, ...]:
+    """The limits of a workflow or a step, as its decorator was given them."""
+    owner, base = f"{kind} `{name}`", name if kind == "workflow" else f"{kind}:{name}"
     if not isinstance(limits, Sequence) or not all(isinstance(each, Limit) for each in limits):
         raise ConfigError(
-            f"`limits` of workflow `{workflow}` must be a list of `hydra.Concurrency`, `hydra.Rate` and `hydra.Fair`, "
+            f"`limits` of {owner} must be a list of `hydra.Concurrency`, `hydra.Rate` and `hydra.Fair`, "
             f"not {limits!r:.80}"
         )
     if len(limits) > MAX_LIMITS:
-        raise ConfigError(f"workflow `{workflow}` has {len(limits)} limits, and may have {MAX_LIMITS}")
+        raise ConfigError(f"{owner} has {len(limits)} limits, and may have {MAX_LIMITS}")
     if sum(limit.kind == FAIR for limit in limits) > 1:
-        raise ConfigError(f"workflow `{workflow}` has two `hydra.Fair`, and may have one; make one key of both")
+        raise ConfigError(f"{owner} has two `hydra.Fair`, and may have one; make one key of both")
     names = set()
     for limit in limits:
-        name = limit.name_at(workflow)
-        if name in names:
-            message = f"two limits of workflow `{workflow}` are named `{name}`"
+        own_name = limit.name_at(base)
+        if own_name in names:
+            message = f"two limits of {owner} are named `{own_name}`"
             raise ConfigError(f"{message}; give one of them another name by `name=`")
-        names.add(name)
+        names.add(own_name)
         if limit.key == TAG_PREFIX:
-            raise ConfigError(f"the key `{TAG_PREFIX}` of a limit of workflow `{workflow}` names no tag")
+            raise ConfigError(f"the key `{TAG_PREFIX}` of a limit of {owner} names no tag")
         if isinstance(limit.key, str) and not limit.key.startswith(TAG_PREFIX):
             first, *path = limit.key.split(".")
             parameter = signature.parameters.get(first)
             if parameter is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ConfigError(
-                    f"the key `{limit.key}` of a limit is no parameter of workflow `{workflow}`; name one of them, "
+                    f"the key `{limit.key}` of a limit is no parameter of {owner}; name one of them, "
                     f"a tag (`{TAG_PREFIX}…`), or give a function"
                 )
             if path and (not all(path) or lacks_field(parameter.annotation, path[0])):
-                raise ConfigError(
-                    f"the key `{limit.key}` of a limit of workflow `{workflow}` names no field of parameter `{first}`"
-                )
+                raise ConfigError(f"the key `{limit.key}` of a limit of {owner} names no field of parameter `{first}`")
     return tuple(limits)
 
 
@@ -321,9 +321,15 @@ class LimitNames:
             spec = limit.spec_at(workflow)
             known, owner = self._known.get(spec.name, (spec, workflow))
             if owner != workflow and not known.is_same_limit(spec):
-                message = f"the limit `{spec.name}` of workflow `{workflow}` differs from that of workflow `{owner}`"
+                own, other = _told_owner(workflow), _told_owner(owner)
+                message = f"the limit `{spec.name}` of {own} differs from that of {other}"
                 raise ConfigError(f"{message}; make them equal, or give one of them another name")
             self._known[spec.name] = spec, owner
+
+
+def _told_owner(workflow: str) -> str:
+    kind, _, step = workflow.removeprefix(RESERVED_PREFIX).partition(":")
+    return f"step `{step}`" if kind == "step" and workflow.startswith(RESERVED_PREFIX) else f"workflow `{workflow}`"
 
 
 def specs_of(limits: Sequence[Limit], workflow: str, signature: inspect.Signature) -> list[LimitSpec]:
@@ -353,7 +359,7 @@ def keys_of_call(
             except Exception as error:
                 message = f"the key of limit `{name}` could not be worked out: {type(error).__name__}: {error}"
                 raise PayloadError(
-                    f"{message}; its function is given the arguments of workflow `{workflow}`"
+                    f"{message}; its function is given the arguments of {_told_owner(workflow)}"
                 ) from error
         elif limit.key is None:
             value = ""

@@ -19,6 +19,7 @@ from hydra.definitions import (
     BoundWorkflow,
     Definition,
     Step,
+    StepWorkflow,
     Transaction,
     Workflow,
     check_name,
@@ -72,6 +73,8 @@ class Registry:
         if step.breaker is not None:
             self._breakers.add(step.name, step.breaker)
         self.steps[step.name] = step
+        if step.placed_as is not None:
+            self.add_workflow(StepWorkflow(step))
 
     def function_of(self, name: str) -> Callable[..., Any] | None:
         """The code of a workflow, where this process has it."""
@@ -126,6 +129,8 @@ def step(
     lookup: Callable[[str], Any] | None = ...,
     breaker: Breaker | None = ...,
     cool_down: str | None = ...,
+    limits: Sequence[Limit] | None = ...,
+    labels: Sequence[str] = ...,
 ) -> StepDecorator: ...
 @checked_options
 def step(
@@ -147,6 +152,8 @@ def step(
     lookup: Callable[[str], Any] | None = None,
     breaker: Breaker | None = None,
     cool_down: str | None = None,
+    limits: Sequence[Limit] | None = None,
+    labels: Sequence[str] = (),
 ) -> Any:
     """Make a function a step; bare, or with its retry policy, time-outs and name. Durations are timedeltas, or seconds.
 
@@ -171,6 +178,12 @@ def step(
         breaker: a `hydra.Breaker`: while it is open, the step waits instead of calling.
         cool_down: limits of its workflow, by their key or name: all who share this execution's key wait as long as
             `retry_delay` reads off an error (or a RetryAfter without a `key` says), and that uses up no attempt.
+        limits: how many may run at once, or begin in a while: `hydra.Concurrency` and `hydra.Rate`; all hold.
+        labels: of the nodes that run it, such as `["gpu"]`, wherever the workflow's body runs.
+
+    A step with limits or labels runs as an execution of its own, so its body's execution holds no place while it
+    waits. Its arguments and its result go through the database, as a child's do. `limits=[]` keeps a step so whose last
+    limit was taken away, until no execution from before is open.
 
     `lookup` is for effects that must not happen twice: before the step runs again, whatever ended its earlier try,
     `lookup(key)` is asked with the step's `hydra.idempotency_key()` whether it took effect. It answers
@@ -196,6 +209,8 @@ def step(
             cancel_grace=cancel_grace,
             lookup=lookup,
             breaker=breaker,
+            limits=limits,
+            labels=labels,
         )
         registry.add_step(definition)
         return definition

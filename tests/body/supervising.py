@@ -42,6 +42,7 @@ from hydra.frames import (
     encode_to_worker,
 )
 from hydra.records import child_records
+from hydra.records.placed import stopped_by
 from hydra.worker.hub import Hub
 from hydra.workflow import registry
 
@@ -260,6 +261,8 @@ class Supervisor:
                 is_free = is_aside or record.digest in self.given
                 assert len(consumed) + is_free == 1, "a message is consumed once, while it is there or set aside"
                 stored.messages = [each for each in stored.messages if each not in consumed]
+            for id in stopped_by([record]):
+                self._cancel(self.stored[id])
         if self._records_left is not None:
             self._records_left -= len(records)
 
@@ -294,6 +297,16 @@ class Supervisor:
         child.claimed = Claimed(**{**fields, "id": asked.id})
         child.parent = parent
         self.stored[asked.id] = child
+
+    def _cancel(self, child: Stored) -> None:
+        """As the database does it, in the transaction that writes the record that gives a step up."""
+        child.cancel_requested = True
+        running = [token for token, each in self._tokens.items() if each is child]
+        if running:
+            self.deliver(Halt(running[0], "cancelled"))
+        elif not child.ends or child.end.kind not in (Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED):
+            child.ends.append(End(Ending.CANCELLED))
+            self._tell_askers(child)
 
     def _tell_askers(self, child: Stored) -> None:
         if child.ends and child.end.kind in (Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED):

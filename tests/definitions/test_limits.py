@@ -247,3 +247,39 @@ def test_a_key_that_cannot_be_worked_out_says_of_which_limit() -> None:
 
 def test_the_decorator_names_its_option() -> None:
     assert "limits" in inspect.signature(hydra.workflow).parameters
+
+
+def test_a_steps_limits_are_checked_and_named_like_a_workflows() -> None:
+    @hydra.step(name="placed_step", limits=[hydra.Concurrency(4, key="tenant"), hydra.Rate(100)])
+    def charge(tenant: str) -> None: ...
+
+    assert charge.placed_as == "hydra.step:placed_step"
+    names = [limit.name_at(charge.placed_as) for limit in charge.limits]
+    assert names == ["step.placed_step.tenant", "step.placed_step.rate"]
+    charge("acme")  # outside an execution it is a plain call
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"limits": [hydra.Concurrency(1, key="other")]}, "the key `other` of a limit is no parameter of step `odd`"),
+        ({"limits": [hydra.Rate(1), hydra.Rate(2)]}, "two limits of step `odd` are named `step.odd.rate`"),
+        ({"limits": 3}, "`limits` of step `odd` must be a list"),
+        ({"labels": "gpu"}, "`labels` of step `odd` must be a list of texts"),
+        ({"name": "n" * 190, "labels": ["gpu"]}, "its name may have at most 189 characters"),
+    ],
+)
+def test_limits_and_labels_of_a_step_that_cannot_be_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        hydra.step(**{"name": "odd", **options})(lambda tenant: None)
+    assert sentence in str(refused.value)
+
+
+def test_a_limited_step_is_bound_to_no_items_and_a_transaction_takes_no_limits() -> None:
+    limited = hydra.step(name="limited_item", limits=[hydra.Concurrency(1)])(lambda item: None)
+    with pytest.raises(
+        hydra.HydraError, match="step `limited_item` has limits or labels, so each call is an execution"
+    ):
+        limited.bind_each([1, 2])
+    with pytest.raises(ConfigError, match=r"`@hydra\.transaction` has no option `limits`"):
+        hydra.transaction(limits=[hydra.Concurrency(1)])  # type: ignore[call-overload]

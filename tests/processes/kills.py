@@ -112,6 +112,8 @@ def name_of(frame: FromWorker) -> str | None:
             return "finish"
         case Ended(end=end) if end.kind == Ending.CONTINUED:
             return "continue"
+        case Ended(end=end) if end.kind == Ending.WAITING and TRACE not in os.environ:
+            return "wait"
     return None
 
 
@@ -184,6 +186,7 @@ def make_killing(store: Any) -> Any:
                     Ending.SLEEPING: "suspend",
                     Ending.COMPLETED: "finish",
                     Ending.CONTINUED: "continue",
+                    Ending.WAITING: "" if TRACE in os.environ else "wait",
                 }.get(kind)
                 if name:
                     die_as_supervisor(f"before {name} commit")

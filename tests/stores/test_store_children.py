@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hydra import _core
 from hydra.execution import Claimed, End, ExecutionCommit, NodeRef, Record, Status, Submission
@@ -263,3 +264,51 @@ def test_a_retried_parent_is_told_how_its_children_ended_meanwhile(store: Store,
         (child.id, child_records.ChildEnd(Status.COMPLETED, "", b"done")) for child in children
     )
     assert store.audit() == []
+
+
+def stopping(seq: int, child: str) -> Record:
+    """A record by which a body gives up the step that this execution runs."""
+    return Record(seq, "value", "", f"hydra.stop_step:{child}", 0, 1, b"", None, NOW, NOW)
+
+
+def test_a_step_that_is_given_up_is_cancelled_with_the_record_that_says_so(store: Store) -> None:
+    node = register(store)
+    parent = running(store, node)
+    pending, begun = spawning(1), spawning(2)
+    assert write(store, node, parent, pending, begun)
+    claimed = claim(store, node)
+    (kept,) = [each for each in claimed if each.id == request_id(begun)]
+    (other,) = [each for each in claimed if each.id == request_id(pending)]
+    assert end(store, node, other, "released")
+    assert write(store, node, parent, stopping(3, other.id), stopping(4, kept.id))
+    assert [status(store, other.id), status(store, kept.id)] == [Status.CANCELLED, Status.RUNNING]
+    (snapshot,) = store.get([kept.id])
+    assert snapshot is not None
+    assert snapshot.cancel_requested
+    assert end(store, node, kept, "cancelled")
+    assert end(store, node, parent, "released")
+    (parent_again,) = take(store, node)
+    assert {(request, said.status) for request, said in told(parent_again)} == {
+        (other.id, Status.CANCELLED),
+        (kept.id, Status.CANCELLED),
+    }
+
+
+def test_a_step_may_be_asked_for_and_given_up_in_one_commit_and_after_its_end(store: Store) -> None:
+    node = register(store)
+    parent = running(store, node)
+    asked = spawning(1)
+    assert write(store, node, parent, asked, stopping(2, request_id(asked)))
+    assert status(store, request_id(asked)) == Status.CANCELLED
+    assert write(store, node, parent, msgspec.structs.replace(stopping(3, request_id(asked)), branch="undo"))
+    assert status(store, parent.id) == Status.RUNNING
+
+
+def test_g2_a_commit_that_is_refused_gives_no_step_up(store: Store) -> None:
+    node = register(store)
+    parent = running(store, node)
+    asked = spawning(1)
+    assert write(store, node, parent, asked)
+    refused = ExecutionCommit(parent.id, parent.epoch + 1, [stopping(2, request_id(asked))])
+    assert store.commit(node, [refused], NOW) == [False]
+    assert status(store, request_id(asked)) == Status.PENDING

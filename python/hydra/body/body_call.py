@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hydra import codec
-from hydra.body import endings
+from hydra.body import endings, steps
 from hydra.body.calls import Branch
 from hydra.body.endings import Difference
 from hydra.body.exhausted import park_attempt
@@ -15,6 +15,7 @@ from hydra.body.protocol import RunningExecution
 from hydra.body.retrying import judge_attempt
 from hydra.body.source_places import place_of_error, place_of_function
 from hydra.definitions import caller
+from hydra.errors import HydraError
 from hydra.execution import End, Ending
 
 
@@ -37,11 +38,23 @@ class BodyCall:
             return arguments
         args, kwargs = arguments
         caller.set(Branch(self._execution, ""))
+        workflow = self._execution.workflow
         try:
-            value = self._execution.workflow.function(*args, **kwargs)
+            value = workflow.function(*args, **kwargs) if workflow.step is None else self._run_step(args, kwargs)
         except BaseException as error:
             return self.raised(error)
         return self.returned(value)
+
+    def _run_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """In an execution of its own: that is its whole body."""
+        execution = self._execution
+        step = execution.workflow.step
+        if step is None or execution.place is None:
+            raise HydraError(f"the input of execution `{execution.claimed.id}` does not say whose step it is")
+        digest = codec.encode_call(args, kwargs)[1]
+        value = steps.run_step(execution, "", step, 0, digest, args, kwargs)
+        execution.log.hand_out()
+        return value
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]] | End:
         """What the body is called with, or the end of an execution whose input does not fit."""
@@ -81,16 +94,16 @@ class BodyCall:
         """Another attempt, the park of one that has none left, or the failure; with the records that caused it."""
         execution = self._execution
         workflow, claimed, history = execution.workflow, execution.claimed, execution.history
-        steps, children = execution.causes.of(error, set(execution.mailbox.child_seqs.values()))
+        failed, children = execution.causes.of(error, set(execution.mailbox.child_seqs.values()))
         payload = codec.encode_failure(error)
         attempt = claimed.attempt - (0 if history is None else history.forgiven_count)
         verdict = judge_attempt(workflow, error, attempt, execution.host.random())
-        end = endings.raised(payload, verdict, steps[0] if steps else 0, execution.host.now())
+        end = endings.raised(payload, verdict, failed[0] if failed else 0, execution.host.now())
         if verdict.is_exhausted and workflow.retry.parks and not children:
             end = park_attempt(claimed, payload)
         if end.kind == Ending.FAILED and children:
-            end = msgspec.structs.replace(end, cause_seq=(steps + children)[0])
+            end = msgspec.structs.replace(end, cause_seq=(failed + children)[0])
         elif end.kind == Ending.RETRY:
             children = []  # what a child said stands, until a person has seen to the child
-        execution.causes.set(steps, children)
+        execution.causes.set(failed, children)
         return end

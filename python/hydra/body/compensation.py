@@ -15,7 +15,7 @@ from contextvars import Context, copy_context
 import msgspec
 
 from hydra import codec
-from hydra.body import steps
+from hydra.body import placed_steps, steps
 from hydra.body.endings import told
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key
@@ -87,6 +87,7 @@ class Compensation:
         assert self.end is not None
         end = self.end
         self._seal(execution, end)
+        placed_steps.wait_for_open(execution)
         ordinals: Counter[str] = Counter()
         failures: list[BaseException] = []
         for _, bound, context in sorted(self._steps.values(), key=lambda each: each[0], reverse=True):

@@ -18,6 +18,8 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NoReturn
 
+import msgspec
+
 from hydra import codec
 from hydra.body import asyncio_patches, endings, versions
 from hydra.body.async_body import AsyncBody
@@ -34,10 +36,11 @@ from hydra.body.strand import Request, running
 from hydra.body.strands import Strands
 from hydra.context import Current
 from hydra.definitions import BoundStep, Workflow
-from hydra.errors import Interrupt
+from hydra.errors import Interrupt, PayloadError
 from hydra.execution import BREAKER, CANCELLED_MEANWHILE, EXHAUSTED, Claimed, End, Ending, Message, RecordKind
 from hydra.limits import limits_named
 from hydra.records.ends import was_undone
+from hydra.records.placed import Place
 
 YIELDING = (Ending.SLEEPING, Ending.WAITING, Ending.RELEASED)  # ends that another end may still replace
 MAX_INTERRUPTS = 100  # a body that swallows this many is never resumed
@@ -45,6 +48,14 @@ MAX_INTERRUPTS = 100  # a body that swallows this many is never resumed
 log = logging.getLogger("hydra.worker")
 
 SUPERSEDE = str(RecordKind.SUPERSEDE)
+
+
+def place_of(claimed: Claimed) -> Place | None:
+    """Whose step it runs; None where the input does not say."""
+    try:
+        return msgspec.convert(codec.place_in(claimed.input), Place)
+    except (PayloadError, msgspec.ValidationError):
+        return None
 
 
 class Executor:
@@ -69,6 +80,8 @@ class Executor:
         self.calls: set[StepCall] = set()  # steps under way that can be told to stop
         self.is_held = False  # a step that was given up still runs: it stays as it is
         self.pinned: dict[str, Any] = {}
+        self.step_requests: set[str] = set()
+        self.place = None if workflow.step is None else place_of(claimed)
         self.version: str | None = None  # it began under
         self._interrupt_count = 0
         self.is_async = workflow.is_async
@@ -84,6 +97,10 @@ class Executor:
         return self.stopping is not None or (self.unwinding is not None and self.compensation.end is None)
 
     @property
+    def is_undoing(self) -> bool:
+        return self.compensation.end is not None
+
+    @property
     def is_lost(self) -> bool:
         return self.stopping is not None and self.stopping.kind == Ending.LOST
 
@@ -94,6 +111,9 @@ class Executor:
 
     def current(self, step: str | None, attempt: int) -> Current:
         claimed, namespace = self.claimed, self.host.namespace
+        if (place := self.place) is not None:
+            attempts = (attempt, place.attempt)
+            return Current(place.execution_id, place.workflow, step, namespace, place.tags, *attempts, place.version)
         attempts = (attempt, claimed.attempt)
         return Current(claimed.id, claimed.workflow, step, namespace, claimed.tags, *attempts, self.version)
 
@@ -158,7 +178,7 @@ class Executor:
         self.mailbox.add(messages)
         if has_more is not None:
             self.mailbox.has_more = has_more
-        if self.body is not None:
+        if self.body is not None and not self.is_undoing:
             self.body.look()
             return
         for message in messages:

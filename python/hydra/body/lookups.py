@@ -98,6 +98,8 @@ def run_step(
     # guard G4: a step that can be looked up starts on a record of its start
     # guard G4: a step that was started is in doubt
     has_start = is_in_doubt = past.is_started
+    if execution.place is not None and execution.place.number > 1 and (history is None or history.of(key) is None):
+        is_in_doubt = True  # an execution before this one may have taken effect
     needed = 0
     last = _last_try(execution, key, step, past)
     while True:

@@ -4,6 +4,7 @@ and what the code has not asked for yet. Never writes a record.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from hydra import codec
@@ -21,6 +22,7 @@ from hydra.execution import (
     is_unjudged,
     next_try_at,
 )
+from hydra.records.placed import asked_as, is_stop, stopped_by
 from hydra.retry import Verdict
 
 FINAL_KINDS = frozenset(
@@ -105,6 +107,8 @@ class History:
         self.causes: set[int] = set()  # attempts of the execution whose failures are recorded as left together
         self.to_supersede: list[int] = []  # what left the body with a failure that is superseded, and is not yet
         self.exhausted: list[int] = []  # what left the body when its last attempt failed: `supersede_exhausted`
+        self.stopped: set[str] = set()  # executions of steps that the body has given up
+        self.superseded_counts: Counter[Key] = Counter()  # of each placed step: failures that a new attempt forgot
         self.forgiven_count = 0  # attempts of the execution that its policy counts no more
         by_seq = self._by_seq = dict[int, Key]()
         together: dict[int, list[int]] = {}
@@ -134,6 +138,9 @@ class History:
                 continue
             if record.name.startswith(SET_ASIDE_PREFIX):
                 self.set_aside_count += 1
+                continue
+            if is_stop(record):
+                self.stopped.update(stopped_by([record]))
                 continue
             key = (record.branch, record.name, record.ordinal)
             if record.kind == RecordKind.WAIT and not record.due_at and record.name.startswith(RESERVED_PREFIX):
@@ -195,6 +202,9 @@ class History:
     def _forget(self, key: Key) -> None:
         """A new attempt may rightly take another path, so nothing recorded before it has to be asked for."""
         past = self._past.pop(key, None)
+        branch, name, ordinal = key
+        if (branch, asked_as(name, 1), ordinal) in self._past:
+            self.superseded_counts[key] += 1
         if past is not None and past.is_started:
             self._past[key] = Past()
             self._past[key].is_started = True

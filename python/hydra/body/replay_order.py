@@ -27,6 +27,7 @@ from hydra.execution import (
     Record,
     RecordKind,
 )
+from hydra.records.placed import STOP_PREFIX
 
 EXPIRY, RESOLUTION, SUPERSEDE = RecordKind.EXPIRY, RecordKind.RESOLUTION, RecordKind.SUPERSEDE
 VERSION = f"{RESERVED_PREFIX}version"  # asked for before the body begins
@@ -188,5 +189,5 @@ def outcomes_in(records: list[Record]) -> list[Record]:
         and record.seq not in superseded
         and record.branch != UNDO_BRANCH
         and record.name not in (VERSION, PARKED_TRIES, PARKED_ATTEMPT)
-        and not record.name.startswith((PATCHED_PREFIX, SET_ASIDE_PREFIX))
+        and not record.name.startswith((PATCHED_PREFIX, SET_ASIDE_PREFIX, STOP_PREFIX))
     ]

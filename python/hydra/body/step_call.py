@@ -19,6 +19,7 @@ from hydra.context import Current
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 from hydra.errors import HydraError, LeaseLost, PayloadTooLarge
 from hydra.execution import ChildKey, Claimed, End
+from hydra.records.placed import Place
 
 MAX_PROGRESS_BYTES = 16_384  # of what `hydra.heartbeat` is given, encoded
 NEVER_NS = 1 << 62
@@ -60,6 +61,7 @@ class StepOwner(Protocol):
     claimed: Claimed
     calls: set[StepCall]  # steps under way that can be told to stop
     stopping: End | None  # how the claim ends, once that is decided
+    place: Place | None  # whose step it runs, where it is the execution of a step
 
     @property
     def host(self) -> StepHost: ...
@@ -278,7 +280,10 @@ class StepCall:
 
     def idempotency_key(self, label: str | None) -> str:
         execution = self.execution
-        place = f"{self.branch}\0{self.step.name}\0{self.ordinal}\0{label or ''}"
-        if execution.generation > 1:
-            place += f"\0{execution.generation}"
-        return f"{execution.claimed.id}-{hashlib.blake2b(place.encode(), digest_size=10).hexdigest()}"
+        id, branch, ordinal, generation = execution.claimed.id, self.branch, self.ordinal, execution.generation
+        if (whose := execution.place) is not None:  # it is the same wherever the step runs
+            id, branch, ordinal, generation = whose.execution_id, whose.branch, whose.ordinal, whose.generation
+        place = f"{branch}\0{self.step.name}\0{ordinal}\0{label or ''}"
+        if generation > 1:
+            place += f"\0{generation}"
+        return f"{id}-{hashlib.blake2b(place.encode(), digest_size=10).hexdigest()}"

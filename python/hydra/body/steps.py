@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from hydra import codec
-from hydra.body import breaker_waits, lookups
+from hydra.body import breaker_waits, lookups, placed_steps
 from hydra.body.cut_off import leave_if_cut_off
 from hydra.body.endings import told
 from hydra.body.exhausted import park_step
@@ -17,7 +17,7 @@ from hydra.body.strand import GivenUp, running
 from hydra.body.transactions import TransactionCall
 from hydra.definitions import Step
 from hydra.errors import Interrupt
-from hydra.execution import Record, RecordKind
+from hydra.execution import Record, RecordKind, Status
 from hydra.retry import Verdict
 
 STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
@@ -41,6 +41,8 @@ def run_step(
     The caller marks it as handed out, when it does that.
     """
     key = (branch, step.name, ordinal)
+    if (step.placed_as is not None or execution.history is not None) and placed_steps.is_placed(execution, key, step):
+        return _run_placed(execution, key, step, digest, args, kwargs)
     # Where nothing is recorded there is nothing to ask, and the caller has looked who calls.
     is_first = execution.history is None and execution.stopping is None
     past = None if is_first else execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
@@ -109,6 +111,33 @@ def run_step(
         attempt += 1
         used = used.after(verdict, call.started_at)
         execution.strands.wait_until(abs(due_at))
+
+
+def _run_placed(
+    execution: RunningExecution,
+    key: Key,
+    step: Step[..., Any],
+    digest: bytes,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """The step runs as an execution of its own, whose end becomes the step's record here."""
+    placed = placed_steps.wait_for_end(execution, key, step, digest, args, kwargs)
+    past = execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
+    if past is not None and past.outcome is not None:
+        return _replayed(execution, key, step, past.outcome)
+    now = execution.host.now()
+    if placed.end.status is not Status.COMPLETED:
+        payload = placed_steps.failure_of(step, placed)
+        execution.log.append(FAILURE, key, placed.number, digest, payload, placed.asked_at, now)
+        raise execution.recorded.rebuilt(key, payload, execution.log.seq)
+    payload = placed.end.payload or codec.encode(None)
+    try:
+        value = step.types.decode_result(payload)
+    except BaseException as error:  # user classes take part in decoding
+        return _unreadable(execution, key, error)
+    execution.log.append(STEP, key, placed.number, digest, payload, placed.asked_at, now)
+    return value
 
 
 def _judge(execution: RunningExecution, step: Step[..., Any], key: Key, digest: bytes, past: Past) -> None:

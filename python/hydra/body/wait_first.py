@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from hydra import codec
-from hydra.body import callbacks, recorded_values, steps, waits
+from hydra.body import callbacks, placed_steps, recorded_values, steps, waits
 from hydra.body.child_executions import Child
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key
@@ -187,6 +187,9 @@ class Race:
         """The one that was first has its record; of the others, those whose steps are to run on."""
         others = [other for other in range(len(self._waits)) if other != index]
         unended = [other for other in others if not self._note(other) and self._runs_on(other)]
+        for other in others:
+            if is_step(self._waits[other]) and not self._runs_on(other):
+                placed_steps.stop_left(self._execution, self._outcome_key(other))
         self._start([index, *unended], None)
 
     def _runs_on(self, index: int) -> bool:
@@ -194,6 +197,8 @@ class Race:
 
     def _note(self, index: int) -> bool:
         """What is recorded of one that lost counts as asked for; whether it has ended."""
+        if is_step(self._waits[index]):
+            placed_steps.pass_over(self._execution, self._outcome_key(index))
         past = self._execution.recorded.past(self._outcome_key(index))
         return past is not None and past.outcome is not None
 

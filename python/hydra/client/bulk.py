@@ -23,6 +23,7 @@ from hydra.errors import HydraError, IllegalMove
 from hydra.execution import CAUSES, FINAL, Message, Record, Snapshot, Status
 from hydra.keys import signal_id
 from hydra.records.ends import undone_reason, was_undone
+from hydra.records.placed import not_alone
 from hydra.records.reruns import standing_effect
 from hydra.stores.acts import ActKind
 from hydra.stores.rerunning import Reran, Rerun
@@ -122,7 +123,7 @@ class Retry:
     takes_up = True
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
-        if reason := is_now(snapshot, Status.FAILED, "retried"):
+        if reason := is_now(snapshot, Status.FAILED, "retried") or not_alone(snapshot):
             return reason
         if was_undone(records, snapshot.attempt + 1):
             return undone_reason(snapshot.id)
@@ -232,6 +233,8 @@ class RunAgain:
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
         if snapshot.status not in FINAL:
             return f"execution `{snapshot.id}` is {snapshot.status}; only one that has ended can be run again"
+        if reason := not_alone(snapshot):
+            return reason
         if self._force:
             return None
         if snapshot.status is Status.COMPLETED:

@@ -38,6 +38,7 @@ from hydra.errors import (
 from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.keys import signal_id
 from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
+from hydra.records.placed import not_alone
 from hydra.records.wait_notes import message_in
 from hydra.stores.acts import ActKind
 from hydra.stores.clash import Clash
@@ -213,6 +214,8 @@ class Handle(Generic[R]):
                 execution (`key_reuse="after_end"`), so that two of one key would run.
         """
         before = self._engine.snapshot(self.id)
+        if reason := not_alone(before):
+            raise IllegalMove(reason)
         if before.status is Status.FAILED and was_undone(self.records(), before.attempt + 1):
             raise IllegalMove(undone_reason(self.id))
         self._order(lambda store, now: child_ends.retry(store, self.id, now), Status.FAILED, "retried")

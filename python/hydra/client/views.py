@@ -23,6 +23,7 @@ from hydra.execution import (
 from hydra.limits import shown_key
 from hydra.records.ends import failure_line
 from hydra.records.map_outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
+from hydra.records.placed import asked_step
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,6 +35,7 @@ _STEP_STATUS = {
     RecordKind.CRASH: "crashed",
     RecordKind.START: "started",
     RecordKind.RESOLUTION: "resolved",
+    RecordKind.SPAWN: "waiting",  # for the execution as which it runs
 }
 _TRIES = (RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH)
 _RESULTS = (RecordKind.STEP, RecordKind.RESOLUTION)
@@ -70,8 +72,8 @@ class StepView(msgspec.Struct, frozen=True):
     name: str
     branch: str
     ordinal: int
-    # completed, failed, retrying, crashed, exhausted (parked: no attempt is left), started, resolved; running where it
-    # says how far it is
+    # completed, failed, retrying, crashed, exhausted (parked: no attempt is left), started, resolved; waiting for the
+    # execution as which it runs; running where it says how far it is
     status: str
     attempts: int
     started_at: datetime
@@ -148,12 +150,13 @@ def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> 
     tries: dict[tuple[str, str, int], list[Record]] = {}
     for record in records:
         is_of_another = _is_of_map(record.branch) or record.name.startswith(LOOKUP_PREFIX)
-        if record.kind in _STEP_STATUS and not is_of_another:
-            tries.setdefault((record.branch, record.name, record.ordinal), []).append(record)
+        name = asked_step(record) if record.kind == RecordKind.SPAWN else record.name
+        if record.kind in _STEP_STATUS and not is_of_another and name is not None:
+            tries.setdefault((record.branch, name, record.ordinal), []).append(record)
     parked = {
         seq for record in records if record.name == PARKED_TRIES for seq in codec.decode_plain(record.payload or b"")
     }
-    views = {key: _step_view(of_one_step, parked) for key, of_one_step in tries.items()}
+    views = {key: _step_view(key, of_one_step, parked) for key, of_one_step in tries.items()}
     for said in progress:
         if not _is_of_map(said.branch):
             key = (said.branch, said.name, said.ordinal)
@@ -179,17 +182,18 @@ def _with_progress(known: StepView | None, said: Progress) -> StepView:
     return msgspec.structs.replace(known, progress=codec.decode_plain(said.payload), progress_at=reported_at)
 
 
-def _step_view(records: list[Record], parked: Set[int]) -> StepView:
+def _step_view(key: tuple[str, str, int], records: list[Record], parked: Set[int]) -> StepView:
     last = records[-1]
+    branch, name, ordinal = key
     due_at = next_try_at(last)
     return StepView(
-        name=last.name,
-        branch=last.branch,
-        ordinal=last.ordinal,
+        name=name,
+        branch=branch,
+        ordinal=ordinal,
         status="exhausted" if last.seq in parked else _STEP_STATUS[RecordKind(last.kind)],
         attempts=max(1, sum(record.kind in _TRIES for record in records)),
         started_at=to_datetime(records[0].started_at),
-        finished_at=to_datetime(last.finished_at),
+        finished_at=None if last.kind == RecordKind.SPAWN else to_datetime(last.finished_at),
         due_at=to_datetime(due_at) if due_at else None,
         result=codec.decode_plain(last.payload) if last.kind in _RESULTS else None,
         error=error_line(last),

@@ -16,6 +16,7 @@ from hydra.client.views import error_line, to_datetime
 from hydra.execution import BREAKER, EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
 from hydra.limits import FAIR, RATE, shown_key, split_key
 from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
+from hydra.records.placed import asked_step, step_of_workflow
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import Pause, PauseKind
@@ -149,10 +150,16 @@ def lacking_labels(facts: Facts) -> str | None:
     needed = ",".join(facts.labels)
     told = ", ".join(f"`{label}`" for label in facts.labels)
     return (
-        f"workflow `{facts.snapshot.workflow}` needs {_labels(facts.labels)} {told}, and no living node has "
+        f"{_what(facts)} needs {_labels(facts.labels)} {told}, and no living node has "
         + ("it" if len(facts.labels) == 1 else "them all")
         + f"; start one with `--labels {needed}`"
     )
+
+
+def _what(facts: Facts) -> str:
+    """What it runs: a workflow, or a step in an execution of its own."""
+    step = step_of_workflow(facts.snapshot.workflow)
+    return f"workflow `{facts.snapshot.workflow}`" if step is None else f"step `{step}`"
 
 
 def unserved(facts: Facts) -> str | None:
@@ -160,7 +167,7 @@ def unserved(facts: Facts) -> str | None:
         return None
     count = len(facts.nodes)
     nodes = "the living node does not run" if count == 1 else f"none of the {count} living nodes runs"
-    return f"{nodes} workflow `{facts.snapshot.workflow}`; start one with its code, or look at `--only`"
+    return f"{nodes} {_what(facts)}; start one with its code, or look at `--only`"
 
 
 def full(facts: Facts) -> str | None:
@@ -244,11 +251,15 @@ def awaiting_message(facts: Facts) -> str | None:
 def awaiting_child(facts: Facts) -> str | None:
     over = {record.name.removeprefix(EVENT_PREFIX) for record in facts.records if record.kind in OUTCOMES}
     spawns = [record for record in facts.records if record.kind == RecordKind.SPAWN and record.payload is not None]
-    requests = [(decode_id(record.payload or b""), record.started_at) for record in spawns]
-    asked = [(child_of(facts.records, id), at) for id, at in requests if CHILD_PREFIX + id not in over]
-    open_ones = [(child, at) for child, at in asked if child is not None]
+    requests = [(decode_id(record.payload or b""), record) for record in spawns]
+    asked = [(child_of(facts.records, id), record) for id, record in requests if CHILD_PREFIX + id not in over]
+    open_ones = [(child, record.started_at) for child, record in asked if child is not None]
     if not open_ones:
         return None
+    step = asked_step(next(record for child, record in asked if child is not None))
+    if step is not None and len(open_ones) == 1:
+        id, at = open_ones[0]
+        return f"it waits for step `{step}`, which runs as execution `{id}`{_since(at)}; ask `hydra why {id}`"
     named = _and([f"`{id}`" for id, _ in open_ones])
     word = "child" if len(open_ones) == 1 else f"{len(open_ones)} children:"
     return f"it waits for {word} {named}{_since(open_ones[0][1])}; ask `hydra why {open_ones[0][0]}`"

@@ -12,6 +12,7 @@ import msgspec
 
 from hydra.errors import HydraError
 from hydra.execution import UNDO_BRANCH, Record, RecordKind, Snapshot, Submission
+from hydra.records.placed import asked_step
 
 FROM_TAG, BEFORE_TAG = "hydra.forked_from", "hydra.forked_before"
 TRIES = frozenset({RecordKind.START, RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH})
@@ -31,12 +32,17 @@ def count_before(id: str, records: Sequence[Record], step: str, number: int) -> 
     if any(record.branch == UNDO_BRANCH for record in records):
         raise HydraError(f"execution `{id}` cannot be forked: what it did was undone; submit it again")
     for count, record in enumerate(records):
-        if record.kind in TRIES and record.name == step and record.ordinal == number - 1:
+        if step_in(record) == step and record.ordinal == number - 1:
             return count
-    called = sorted({record.name for record in records if record.kind in TRIES})
+    called = sorted({name for record in records if (name := step_in(record)) is not None})
     known = ", ".join(f"`{name}`" for name in called) if called else "none"
     which = f"step `{step}`" if number == 1 else f"call {number} of step `{step}`"
     raise HydraError(f"execution `{id}` has no record of {which}; recorded are {known}")
+
+
+def step_in(record: Record) -> str | None:
+    """Whose try it is of, or asks an execution for."""
+    return record.name if record.kind in TRIES else asked_step(record)
 
 
 def prepare_fork(source: Snapshot, submission: Submission, record_count: int, step: str) -> Fork:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from hydra.execution import UNDO_BRANCH, Record, RecordKind
 from hydra.records.ends import was_undone
 from hydra.records.map_outcomes import CHUNK_PREFIX
+from hydra.records.placed import asked_step
 
 _IN_DOUBT = (RecordKind.START, RecordKind.CRASH)
 
@@ -24,7 +25,10 @@ def standing_effect(records: Sequence[Record], attempt: int) -> str | None:
     for record in records:
         if record.kind == RecordKind.STEP:
             return f"its step `{record.name}` took effect and was not undone"
-        if record.kind == RecordKind.SPAWN:
+        if (step := asked_step(record)) is not None:
+            if (record.branch, step, record.ordinal) not in done:
+                return f"its step `{step}` may have taken effect"
+        elif record.kind == RecordKind.SPAWN:
             return "it spawned a child, which goes its own way"
         if record.name.startswith(CHUNK_PREFIX):
             return f"its map of step `{record.name.removeprefix(CHUNK_PREFIX)}` took effect and was not undone"

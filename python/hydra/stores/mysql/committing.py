@@ -10,6 +10,7 @@ from contextlib import suppress
 from hydra.errors import LeaseLost
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
+from hydra.records.placed import stopped_by
 from hydra.stores.key_pauses import cooling
 from hydra.stores.mysql.admitting import cool_down, give_up, hold_back
 from hydra.stores.mysql.cancelling import request_cancel
@@ -47,18 +48,17 @@ def write(
             writes.add(item, change)
         answers.append(CommitAnswer.REFUSED if change is None else change.answer)
     writes.queue(transaction, [execution for execution in owned.values() if execution.is_touched])
-    _see_to_families(transaction, owned, writes.spawns, now)
+    _see_to_families(transaction, owned, writes, now)
     return answers
 
 
-def _see_to_families(
-    transaction: WriteTransaction, owned: dict[str, _Owned], spawns: Sequence[child_records.Spawn], now: int
-) -> None:
-    """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along."""
-    if spawns:
-        spawn(transaction, spawns, now)
+def _see_to_families(transaction: WriteTransaction, owned: dict[str, _Owned], writes: _Writes, now: int) -> None:
+    """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along, and a
+    step that is given up is cancelled."""
+    if writes.spawns:
+        spawn(transaction, writes.spawns, now)
     tell_parents(transaction, [e.id for e in owned.values() if e.tells_parent()], now)
-    cancelled = [e.id for e in owned.values() if e.stops_children()]
+    cancelled = [e.id for e in owned.values() if e.stops_children()] + writes.stopped
     if cancelled:
         request_cancel(transaction, cancelled, now)
 
@@ -133,11 +133,13 @@ class _Writes:
         self._consumed: list[tuple[str, str]] = []
         self._inputs: dict[str, bytes | None] = {}
         self.spawns: list[child_records.Spawn] = []
+        self.stopped: list[str] = []  # executions of steps that are given up
 
     def add(self, item: ExecutionCommit, change: Change) -> None:
         """What an accepted item writes beside its execution's own row."""
         for record in self.arrivals.decide(item):  # guard R14: an expiry gives way to a message that is there
             self._add_record(item.id, record)
+        self.stopped += stopped_by(item.records)
         if change.supersede is not None:
             self._add_record(item.id, change.supersede)
         if change.claim is not None:

@@ -33,6 +33,7 @@ from hydra.execution import (
 )
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
+from hydra.records.placed import is_stop, stopped_by
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores import reuse
 from hydra.stores.acts import Act
@@ -427,7 +428,9 @@ class PostgresStore:
             is_expiring = bool(expiring(commits))
             told = functools.partial(self._announce, READY)
             is_one_flush = not begins_anew and not is_expiring and not any(spawns for _, spawns in parts)
-            stops_children = any(item.end is not None and has_stopped(item.end) for item in commits)
+            stops_children = any(
+                (item.end is not None and has_stopped(item.end)) or any(map(is_stop, item.records)) for item in commits
+            )
             cools_down = any(item.cool_downs for item in commits)
             if not stops_children and is_one_flush and not cools_down:
                 written = committing.commit(self._writing(is_last), self.namespace, node, items, now, told)
@@ -469,6 +472,7 @@ class PostgresStore:
         if spawns := [spawn for _, spawns in parts for spawn in spawns]:
             child_executions.spawn(self._database.write, self.namespace, spawns, now)
         cancelled = [item.id for item, _ in parts if item.end is not None and has_stopped(item.end)]
+        cancelled += [id for item, _ in parts for id in stopped_by(item.records)]
         if cancelled:
             self.request_cancel(cancelled, now)
         self._announce(READY)

@@ -12,6 +12,7 @@ import msgspec
 
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
+from hydra.records.placed import stopped_by
 from hydra.stores.key_pauses import cooling
 from hydra.stores.rows import Arrivals, consumed_id
 from hydra.stores.sqlite.admitting import cool_down
@@ -58,7 +59,7 @@ def write(
             writes.add(item, change)
         answers.append(CommitAnswer.REFUSED if change is None else change.answer)
     writes.finish(namespace, [execution for execution in owned.values() if execution.is_touched])
-    _see_to_families(connection, namespace, owned, writes.spawns, now)
+    _see_to_families(connection, namespace, owned, writes, now)
     return answers
 
 
@@ -66,15 +67,16 @@ _EVENT, _SPAWN = str(RecordKind.EVENT), str(RecordKind.SPAWN)
 
 
 def _see_to_families(
-    connection: sqlite3.Connection, namespace: str, owned: dict[str, Owned], spawns: list[child_records.Spawn], now: int
+    connection: sqlite3.Connection, namespace: str, owned: dict[str, Owned], writes: _Writes, now: int
 ) -> None:
-    """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along."""
-    if spawns:
-        spawn(connection, namespace, spawns, now)
+    """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along, and a
+    step that is given up is cancelled."""
+    if writes.spawns:
+        spawn(connection, namespace, writes.spawns, now)
     ended = [e.id for e in owned.values() if e.tells_parent()]
     if ended:
         tell_parents(connection, namespace, ended, now)
-    cancelled = [e.id for e in owned.values() if e.stops_children()]
+    cancelled = [e.id for e in owned.values() if e.stops_children()] + writes.stopped
     if cancelled:
         request_cancel(connection, namespace, cancelled, now)
 
@@ -107,12 +109,14 @@ class _Writes:
         self._consumed: list[tuple[str, str]] = []
         self._inputs: list[tuple[bytes | None, str]] = []
         self.spawns: list[child_records.Spawn] = []
+        self.stopped: list[str] = []  # executions of steps that are given up
 
     def add(self, item: ExecutionCommit, change: Change) -> None:
         """What an accepted item writes beside its execution's own row."""
         if item.records:
             # guard R14: an expiry gives way to a message that is there
             self._add_records(item.id, self.arrivals.decide(item))
+            self.stopped += stopped_by(item.records)
         if change.supersede is not None:
             self._add_records(item.id, [change.supersede])
         if change.claim is not None:

@@ -119,8 +119,10 @@ def test_whatever_is_raised_attempts_and_deadline_bound_the_tries(
 
 def test_a_step_that_is_postponed_for_ever_runs_out_of_attempts_at_last() -> None:
     policy = RetryPolicy(5)
-    assert policy.decide(RetryAfter(30), 1, 0.5, postponed_count=MAX_POSTPONED - 1) == Verdict(30.0, is_charged=False)
-    assert policy.decide(RetryAfter(30), 1, 0.5, postponed_count=MAX_POSTPONED) == Verdict(None, is_exhausted=True)
+    again = policy.decide(RetryAfter(30), 1, 0.5, postponed_count=MAX_POSTPONED - 1)
+    assert again == Verdict(30.0, is_charged=False, asked_seconds=30.0)
+    last = policy.decide(RetryAfter(30), 1, 0.5, postponed_count=MAX_POSTPONED)
+    assert last == Verdict(None, is_exhausted=True, asked_seconds=30.0)
 
 
 def test_a_body_that_raises_retry_after_waits_so_long_and_uses_up_an_attempt() -> None:

@@ -237,6 +237,81 @@ def test_what_still_stands_is_done_twice_by_force_only(engine: hydra.Engine) -> 
     assert engine.rerun(pending.id).status() is Status.PENDING  # it did nothing
 
 
+@hydra.step
+def chosen_debit_too(card: str) -> None: ...
+
+
+@hydra.step(lookup=lambda card: hydra.UNSURE)
+def chosen_transfer(card: str) -> None:
+    raise ConnectionError("sent, and no answer came")
+
+
+@hydra.step(timeout=0.2)
+async def chosen_slow(card: str) -> None:
+    await asyncio.sleep(60)
+
+
+@hydra.step(limits=[hydra.Concurrency(9, name="chosen")])
+def chosen_limited(card: str) -> None:
+    raise ConnectionError("sent, and no answer came")
+
+
+@hydra.workflow
+def chosen_undo_one_of_two(card: str) -> None:
+    chosen_debit(GOOD_CARD)
+    hydra.on_failure(chosen_give_back.bind(card))
+    chosen_debit_too(card)
+    raise CardError(f"{card} is declined")
+
+
+@hydra.workflow
+def chosen_undo_and_transfer(card: str) -> None:
+    chosen_debit(GOOD_CARD)
+    hydra.on_failure(chosen_give_back.bind(card))
+    chosen_transfer(card)
+
+
+@hydra.workflow
+async def chosen_undo_and_wait(card: str) -> None:
+    await hydra.aio.call(chosen_debit.bind(GOOD_CARD))
+    await hydra.aio.on_failure(chosen_give_back.bind(card))
+    await chosen_slow(card)
+
+
+@hydra.workflow
+def chosen_undo_and_limited(card: str) -> None:
+    chosen_debit(GOOD_CARD)
+    hydra.on_failure(chosen_give_back.bind(card))
+    chosen_limited(card)
+
+
+@hydra.workflow
+def chosen_undo_and_spawn(card: str) -> None:
+    hydra.spawn(chosen_ask.bind(card))
+    hydra.on_failure(chosen_give_back.bind(card))
+    chosen_debit(GOOD_CARD)
+    raise CardError(f"{card} is declined")
+
+
+@pytest.mark.parametrize(
+    ("workflow", "left"),
+    [
+        (chosen_undo_one_of_two, "it took effect 2 times, and 1 undo steps ran"),
+        (chosen_undo_and_transfer, "its step `chosen_transfer` may have taken effect"),
+        (chosen_undo_and_wait, "its step `chosen_slow` may have taken effect"),
+        (chosen_undo_and_limited, "its step `chosen_limited` may have taken effect"),
+        (chosen_undo_and_spawn, "it took effect 2 times, and 1 undo steps ran"),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_an_undo_step_stands_for_one_effect_and_for_none_that_is_in_doubt(
+    engine: hydra.Engine, workflow: hydra.Workflow[[str], None], left: str
+) -> None:
+    (id,) = run(engine, workflow.bind("visa-1"))
+    with pytest.raises(IllegalMove, match=left):
+        engine.rerun(id)
+
+
 def test_what_was_run_again_without_a_key_is_not_retried(engine: hydra.Engine) -> None:
     (id,) = run(engine, chosen_collect.bind("visa-1"))
     again = engine.rerun(id)

@@ -123,6 +123,8 @@ def test_a_failure_is_raised_in_the_body_with_its_class_and_fields(harness: Harn
     (own,) = [each for each in harness.engine.executions() if each.workflow == placed("charge")]
     with pytest.raises(hydra.IllegalMove, match="runs step `charge` of another one; retry that"):
         harness.engine.get(own.id).retry()
+    with pytest.raises(hydra.IllegalMove, match="runs step `charge` of another one; retry that"):
+        harness.engine.fork(own.id, "charge")
     assert [step.attempts for step in harness.engine.get(own.id).steps()] == [2]
 
 
@@ -321,6 +323,156 @@ def test_a_step_that_loses_a_race_before_its_place_never_begins(harness: Harness
     assert begun == []
     (own,) = [each for each in harness.engine.executions() if each.workflow == placed("slow")]
     assert own.status == Status.CANCELLED
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+@pytest.mark.parametrize(
+    ("winner", "then"),
+    [
+        ("time", "return"),
+        ("time", "wait"),
+        ("time", "raise"),
+        ("event", "return"),
+        ("child", "return"),
+        ("step", "wait"),
+        ("limited step", "return"),
+    ],
+)
+def test_a_step_that_loses_a_race_after_its_body_rested_is_cancelled(
+    harness: Harness, winner: str, has_begun: bool, then: str
+) -> None:
+    begun: list[int] = []
+
+    @hydra.step(
+        limits=[hydra.Concurrency(1, name="apart-card")],
+        max_attempts=3,
+        backoff=hydra.Backoff(initial=600.0, maximum=600.0, jitter=0.0),
+    )
+    def charge() -> None:
+        begun.append(len(begun))
+        raise Refused("not yet")
+
+    later = {"max_attempts": 2, "backoff": hydra.Backoff(initial=60.0, maximum=60.0, jitter=0.0)}
+
+    def try_twice() -> int:
+        if hydra.current().attempt == 1:
+            raise Refused("once more")
+        return 7
+
+    plain = hydra.step(name="plain", **later)(try_twice)  # type: ignore[call-overload]
+    limited = hydra.step(name="limited", limits=[ONE], **later)(try_twice)  # type: ignore[call-overload]
+
+    @hydra.workflow
+    def rest() -> None:
+        hydra.sleep(60)
+
+    @hydra.workflow
+    def pay() -> int:
+        others = {
+            "time": lambda: hydra.after(60),
+            "event": lambda: hydra.on_event("stop", str),
+            "child": lambda: hydra.spawn(rest.bind()),
+            "step": plain.bind,
+            "limited step": limited.bind,
+        }
+        index = hydra.wait_first(charge.bind(), others[winner]()).index
+        if then == "wait":
+            hydra.sleep(3600)
+        if then == "raise":
+            raise Refused("too slow")
+        return index
+
+    harness.submit(hydra.workflow(name="other")(lambda: None).bind())
+    harness.run_until_idle()
+    if not has_begun:
+        harness.engine.pause_workflow(placed("charge"))
+    handle = harness.submit(pay.bind())
+    harness.run_until_idle()
+    assert handle.status() in (Status.WAITING, Status.SLEEPING)
+    harness.advance(timedelta(seconds=30))
+    handle.signal("stop", "now")
+    harness.advance(timedelta(minutes=2))
+    if not has_begun:
+        harness.engine.resume_workflow(placed("charge"))
+    harness.advance(timedelta(hours=2))
+    (own,) = [each for each in harness.engine.executions() if each.workflow == placed("charge")]
+    assert (own.status, begun) == (Status.CANCELLED, [0] if has_begun else [])
+    if then == "raise":
+        assert handle.status() is Status.FAILED
+    else:
+        assert handle.result() == 1
+    assert len([record for record in handle.records() if record.name == f"hydra.stop_step:{own.id}"]) == 1
+
+
+@pytest.mark.parametrize("is_event", [False, True])
+def test_a_step_given_up_by_an_async_body_after_it_rested_is_cancelled(harness: Harness, is_event: bool) -> None:
+    begun: list[int] = []
+
+    @hydra.step(limits=[hydra.Concurrency(1, name="apart-card")])
+    def charge() -> None:
+        begun.append(1)
+
+    @hydra.workflow
+    async def pay() -> int:
+        other = hydra.aio.wait_event("stop", str) if is_event else hydra.aio.sleep(60)
+        tasks = [asyncio.create_task(each) for each in (hydra.aio.call(charge.bind()), other)]
+        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+        return tasks.index(next(iter(done)))
+
+    harness.submit(hydra.workflow(name="other")(lambda: None).bind())
+    harness.run_until_idle()
+    harness.engine.pause_workflow(placed("charge"))
+    handle = harness.submit(pay.bind())
+    harness.run_until_idle()
+    harness.advance(timedelta(seconds=30))
+    handle.signal("stop", "now")
+    harness.advance(timedelta(minutes=2))
+    assert handle.result() == 1
+    harness.engine.resume_workflow(placed("charge"))
+    harness.advance(timedelta(hours=2))
+    assert begun == []
+
+
+def test_a_step_that_ended_before_the_time_was_over_has_won(harness: Harness) -> None:
+    """Though its body comes to it after both."""
+
+    @hydra.step(limits=[hydra.Concurrency(1, name="apart-card")])
+    def charge() -> str:
+        return "paid"
+
+    @hydra.workflow
+    def pay() -> object:
+        return hydra.wait_first(hydra.after(60), charge.bind()).result()
+
+    harness.submit(hydra.workflow(name="other")(lambda: None).bind())
+    harness.run_until_idle()
+    harness.engine.pause_workflow(placed("charge"))
+    handle = harness.submit(pay.bind())
+    harness.run_until_idle()
+    harness.engine.pause_workflow("pay")
+    harness.engine.resume_workflow(placed("charge"))
+    harness.advance(timedelta(minutes=2))
+    harness.engine.resume_workflow("pay")
+    harness.run_until_idle()
+    assert handle.result() == "paid"
+
+
+@pytest.mark.parametrize("options", [{"limits": [hydra.Fair("what")]}, {"limits": [ONE], "inline": True}])
+def test_a_step_takes_turns_alone_and_runs_inline(harness: Harness, options: dict[str, object]) -> None:
+    def tell(what: str) -> str:
+        return f"{what}, {hydra.current().step}"
+
+    step = hydra.step(name="tell", **options)(tell)  # type: ignore[call-overload]
+
+    @hydra.workflow
+    def run() -> object:
+        return step("a"), *hydra.gather(step.bind("b"), step.bind("c"))
+
+    handle = harness.submit(run.bind())
+    harness.advance(timedelta(minutes=1))
+    assert handle.result() == ("a, tell", "b, tell", "c, tell")
 
 
 def test_an_async_body_that_gives_a_step_up_has_it_cancelled(harness: Harness) -> None:

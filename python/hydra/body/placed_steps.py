@@ -101,10 +101,16 @@ def pass_over(execution: RunningExecution, key: Key) -> None:
 
 
 def stop_left(execution: RunningExecution, key: Key) -> None:
-    """A call lost a race in an earlier claim, which may have died before it gave the step up."""
+    """A call lost a race which an earlier claim began: that has asked for the step, and perhaps not given it up."""
     request = _open_request(execution, key)
     if request is not None:
         _stop(execution, key[0], request)
+
+
+def ended_at(execution: RunningExecution, key: Key) -> int:
+    """When the call's execution ended, if its end has come and is not recorded; else 0."""
+    request = _open_request(execution, key)
+    return 0 if request is None else execution.mailbox.arrived_at(CHILD_PREFIX + request, None)
 
 
 def wait_for_open(execution: RunningExecution) -> None:

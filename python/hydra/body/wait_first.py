@@ -188,9 +188,13 @@ class Race:
         others = [other for other in range(len(self._waits)) if other != index]
         unended = [other for other in others if not self._note(other) and self._runs_on(other)]
         for other in others:
-            if is_step(self._waits[other]) and not self._runs_on(other):
-                placed_steps.stop_left(self._execution, self._outcome_key(other))
+            if not self._runs_on(other):
+                self._stop_left(other)
         self._start([index, *unended], None)
+
+    def _stop_left(self, index: int) -> None:
+        if is_step(self._waits[index]):
+            placed_steps.stop_left(self._execution, self._outcome_key(index))
 
     def _runs_on(self, index: int) -> bool:
         return self._losers == "run" and is_step(self._waits[index])
@@ -210,6 +214,7 @@ class Race:
         value, error = None, None
         try:
             if self._first is not None and not self._runs_on(index):
+                self._stop_left(index)  # an earlier claim may have begun it, and this one did not come to it
                 raise GivenUp
             value = self._begin(index)()
         except (GivenUp, Interrupt):
@@ -270,6 +275,8 @@ class Race:
                 return 0, past.outcome.seq
             return 1, past.outcome.due_at if past.outcome.due_at <= execution.host.now() else NEVER
         each = self._waits[index]
+        if is_step(each):
+            return 1, placed_steps.ended_at(execution, key) or NEVER
         name, wanted = key[1], None
         if isinstance(each, BoundWait) and each.kind == "event":
             name, wanted = each.name, waits.Wanted(each.annotation)

@@ -29,10 +29,11 @@ from hydra.client.submissions import (
     refuse_conflicts,
 )
 from hydra.definitions import BoundWorkflow
-from hydra.errors import ConfigError, HydraError
+from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
 from hydra.keys import check_key, is_id
 from hydra.records.forks import count_before, prepare_fork
+from hydra.records.placed import not_alone
 from hydra.stores.rows import UNREADABLE
 
 R = TypeVar("R")
@@ -202,6 +203,7 @@ class Submitting(DatabaseAccess):
         Raises:
             NotFound: there is no such execution.
             ConfigError: the input is of another workflow.
+            IllegalMove: it is the execution of a step; fork the one that called the step.
             HydraError: nothing is recorded of the step, a child from before it has not ended, or its effects were
                 undone.
         """
@@ -209,6 +211,8 @@ class Submitting(DatabaseAccess):
         if not is_id(id):
             raise self.not_found(id)
         snapshot, records = self.snapshot(id), self.read(lambda store: store.records(id))
+        if reason := not_alone(snapshot):
+            raise IllegalMove(reason)
         count = count_before(id, records, from_step, number)
         if input is None:
             payload = session.store.input(id)

@@ -171,7 +171,9 @@ class AsyncBody:
         try:
             value, error = await future
         except BaseException:
-            self._give_up(request, key)
+            # Also where the body cancelled it last of all, and has ended: its task is told of that no more.
+            if not self.is_over or (future.cancelled() and self._decide is not None):
+                self._give_up(request, key)
             raise
         if error is not None:
             raise error
@@ -205,7 +207,7 @@ class AsyncBody:
 
     def _give_up(self, request: Request, key: Key) -> None:
         """Nobody waits for it any more."""
-        if not self.is_over and not request.is_answered and not request.is_given_up:
+        if not request.is_answered and not request.is_given_up:
             self.request_count -= 1
             self.execution.give_up(request, self.branch().name, key)
 

@@ -403,8 +403,10 @@ def limits_named(limits: Sequence[Limit], workflow: str, key: str) -> list[str]:
 
 
 def split_key(key: str) -> tuple[str, str, str]:
-    """Kind, name and value."""
-    kind, name, value = key.split(":", 2)
+    """Kind, name and value. A text that is no key (of a damaged row) is a kind that nobody knows: it is shown as it is,
+    and no limit lets it in."""
+    kind, _, rest = key.partition(":")
+    name, _, value = rest.partition(":")
     return kind, name, value
 
 
@@ -424,8 +426,8 @@ def virtual_time_key(key: str) -> str:
 
 def shown_key(key: str) -> str:
     """As people read it."""
-    _, name, value = split_key(key)
-    return f"{name}={value}" if value else name
+    kind, name, value = split_key(key)
+    return f"{name}={value}" if value else name or kind
 
 
 def interval_us(count: int, per_us: int) -> int:

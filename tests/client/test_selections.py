@@ -341,6 +341,32 @@ def test_what_has_ended_is_deleted_by_what_it_has_in_common(engine: hydra.Engine
     assert [one.id for one in engine.executions()] == [ids[3]]
 
 
+@hydra.workflow
+def chosen_child(card: str) -> str:
+    return hydra.wait_event("answer", type=str)
+
+
+@hydra.workflow
+def chosen_parent(card: str) -> str:
+    hydra.spawn(chosen_child.bind(card))
+    return chosen_debit(card)
+
+
+def test_a_dry_run_says_which_trees_cannot_be_deleted(engine: hydra.Engine) -> None:
+    (parent,) = run(engine, chosen_parent.bind("visa-1"))
+    (child,) = [one.id for one in engine.executions(workflow=chosen_child)]
+    dry = engine.select("failed").delete(dry_run=True)
+    assert not dry.done and f"`{child}`, which it has spawned, has not ended" in dry.refused[parent]
+    assert engine.select("failed").delete().refused == dry.refused
+    engine.get(child).cancel()
+    ended = engine.select()
+    dry = ended.delete(dry_run=True)
+    assert set(dry.done) == {parent} and f"is of the tree of `{parent}`" in dry.refused[child]
+    acted = ended.delete()
+    assert (set(acted.done), acted.refused) == ({parent}, dry.refused)
+    assert engine.executions() == []
+
+
 def test_async_programs_do_the_same(url: str) -> None:
     async def go() -> tuple[int, dict[str, str]]:
         async with hydra.AsyncEngine(url) as engine:

@@ -10,10 +10,12 @@ import pytest
 from hydra import _core
 from hydra.execution import Claimed, KeyReuse, NodeRef, Status
 from hydra.stores.acts import ActKind
+from hydra.stores.deleting import Tree
 from hydra.stores.rerunning import OF_TAG, Reran, Rerun, Source, judge, sort_out
 from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, SECOND, UNKNOWN, claim, end, record, register, running, status, submission
+from tests.stores.test_store_damaged_listings import execute, quoted
 
 
 def order(source_id: str, attempt: int = 1, id: str = "") -> Rerun:
@@ -73,6 +75,25 @@ def test_r17_a_rerun_happens_once_whoever_asks_and_however_often(
     assert store.get([second.id]) == [None]
     ids = [source.id, first.id, third.id, UNKNOWN, "no id"]
     assert store.superseded(ids) == {source.id, first.id} and store.superseded([]) == set()
+
+
+def test_one_whose_limits_cannot_be_read_is_refused_and_the_others_run_again(store: Store, url: str) -> None:
+    node = register(store)
+    sources = [failed(store, node, key=f"inv-{n}").id for n in range(3)]
+    table, key = ("hydra_execution", "id") if url.startswith("mysql") else ("hydra_submission", "execution_id")
+    execute(url, f"update {table} set limit_keys = '7' where {key} = {quoted(url, sources[1])}")
+    orders = [order(id) for id in sources]
+    first, damaged, last = store.rerun(orders, NOW)
+    assert (first, last) == tuple(Reran(orders[n].id, True, Status.FAILED) for n in (0, 2))
+    assert damaged is not None and damaged.id is None and damaged.unreadable.startswith("the keys of its limits")
+    assert store.superseded(sources) == {sources[0], sources[2]}
+
+
+def test_a_tree_is_told_of_from_its_root_and_from_what_is_in_it(store: Store) -> None:
+    node = register(store)
+    id = failed(store, node).id
+    assert store.tree(id) == Tree(Status.FAILED)
+    assert store.tree(UNKNOWN) is None and store.tree("no id") is None
 
 
 def test_r17_of_two_persons_who_ask_at_once_one_begins_it(store: Store, open_another: Callable[..., Store]) -> None:

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from hydra import codec
 from hydra.cli.arguments import shorten
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
 from hydra.cli.output import json_line, print_json, print_table, show, writable
-from hydra.cli.shown import MAX_INPUT_LENGTH, error_of, input_of
+from hydra.cli.shown import MAX_INPUT_LENGTH, error_of, generation_of, input_of
 from hydra.cli.timeline import timeline
 from hydra.cli.watching import watchable
 from hydra.client.awaited import Awaited, set_aside_of
@@ -42,7 +41,7 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         input = engine.read(lambda store: store.input(id))
         failures = engine.read(lambda store: store.failures([id]))
         acts = handle.acts()
-    generation, called = codec.generation_of(input), input_of(input)
+    generation, called = generation_of(input), input_of(input)
     error = error_of(failures.get(id))
     if as_json:
         print_json(
@@ -73,7 +72,7 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         "wakes at": execution.wake_at,
         "times out at": execution.timeout_at,
         "waits for": ", ".join(dict.fromkeys(_waits_for(each) for each in awaited)) or _waits_at(execution.waits_for),
-        "generation": generation if generation > 1 else None,
+        "generation": generation if generation and generation > 1 else None,
         "input": shorten(json_line(called), MAX_INPUT_LENGTH),
         "run again as": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun") or None,
         "runs again": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun_of") or None,

@@ -34,6 +34,14 @@ def input_of(payload: bytes) -> Any:
         return f"it cannot be read: {error}"
 
 
+def generation_of(payload: bytes) -> int | None:
+    """None where the input cannot be read."""
+    try:
+        return codec.generation_of(payload)
+    except (PayloadError, ValueError):
+        return None
+
+
 def error_of(end: FailedEnd | None) -> ShownError | None:
     """None of what neither failed nor is parked."""
     if end is None:
@@ -41,6 +49,9 @@ def error_of(end: FailedEnd | None) -> ShownError | None:
     fault = fault_of(end.status, end.cause, end.payload, end.step)
     if end.status is Status.PARKED or end.payload is None:
         return ShownError(fault.fingerprint, fault.kind, fault.step, end.cause, "")
-    failure = codec.read_failure(end.payload)
+    try:
+        failure = codec.read_failure(end.payload)
+    except (PayloadError, ValueError) as error:
+        return ShownError(fault.fingerprint, fault.kind, fault.step, f"it cannot be read: {error}", "")
     line = failure_line(failure)
     return ShownError(fault.fingerprint, fault.kind, fault.step, line, failure.traceback_text)

@@ -25,6 +25,7 @@ from hydra.keys import signal_id
 from hydra.records.ends import undone_reason, was_undone
 from hydra.records.placed import not_alone
 from hydra.records.reruns import standing_effect
+from hydra.stores import deleting
 from hydra.stores.acts import ActKind
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.store import Store
@@ -262,6 +263,8 @@ class RunAgain:
             return f"execution `{id}` is not there any more"
         if answer.holder is not None:
             return f"execution `{id}` cannot run again: its key is that of execution `{answer.holder}`; run that again"
+        if answer.unreadable:
+            return f"execution `{id}` cannot run again: {answer.unreadable}; submit the call anew"
         return f"execution `{id}` has moved on meanwhile, and is {answer.status}; look at it again"
 
 
@@ -282,7 +285,10 @@ class Delete:
             return f"execution `{snapshot.id}` is {snapshot.status}; only one that has ended can be deleted"
         if self._ended_before is not None and snapshot.finished_at >= self._ended_before:
             return f"execution `{snapshot.id}` ended too lately to be deleted"
-        return None
+        tree = store.tree(snapshot.id)
+        if tree is None or deleting.may_go(tree):
+            return None
+        return deleting.refusal(snapshot.id, tree)
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         done: dict[str, str] = {}

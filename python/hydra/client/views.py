@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from hydra import codec
+from hydra.errors import HydraError
 from hydra.execution import (
     LOOKUP_PREFIX,
     PARKED_TRIES,
@@ -24,10 +25,13 @@ from hydra.limits import shown_key
 from hydra.records.ends import failure_line
 from hydra.records.map_outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
 from hydra.records.placed import asked_step
+from hydra.stores.rows import DECODING, UNREADABLE
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_FIRST_US, _LAST_US = (
+    (end.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for end in (datetime.min, datetime.max)
+)
 _STEP_STATUS = {
     RecordKind.STEP: "completed",
     RecordKind.FAILURE: "failed",
@@ -112,8 +116,9 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def to_datetime(instant: int) -> datetime:
-    """Exactly; a float of microseconds would lose some. What lies beyond the year 9999 is shown as its last instant."""
-    return _EPOCH + timedelta(microseconds=min(instant, _LAST_US))
+    """Exactly; a float of microseconds would lose some. What lies beyond the years 1 to 9999 is shown as their first or
+    last instant."""
+    return _EPOCH + timedelta(microseconds=max(_FIRST_US, min(instant, _LAST_US)))
 
 
 def to_optional_datetime(instant: int | None) -> datetime | None:
@@ -206,19 +211,26 @@ def bulk_views(records: Sequence[Record]) -> list[BulkView]:
     for record in records:
         if record.name == MAP:
             maps[record.branch] = record, []
-        elif record.name.startswith(CHUNK_PREFIX):
+        elif record.name.startswith(CHUNK_PREFIX) and record.branch in maps:
             maps[record.branch][1].append(record)
-    return [_bulk_view(begun, chunks) for begun, chunks in maps.values()]
+    return [_readable_bulk_view(begun, chunks) for begun, chunks in maps.values()]
+
+
+def _readable_bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
+    """One whose records are damaged is shown as such, and hides nothing else (G7)."""
+    try:
+        return _bulk_view(begun, chunks)
+    except (HydraError, *DECODING):
+        return BulkView(UNREADABLE, begun.branch, 0, 0, 0, 0, None, None)
 
 
 def _bulk_view(begun: Record, chunks: list[Record]) -> BulkView:
-    assert begun.payload is not None
     said = codec.decode_plain(begun.payload)
     tally = Tally(said["count"])
     done_counts: list[int] = []
     for chunk in chunks:
-        assert chunk.payload is not None
-        tally.add(chunk.payload, Chunk(chunk.payload))
+        payload = chunk.payload or b""
+        tally.add(payload, Chunk(payload))
         done_counts.append(tally.done_count)
     rate = ends_at = None
     if chunks:
@@ -267,7 +279,10 @@ def error_line(record: Record) -> str | None:
     if record.kind == RecordKind.CRASH:
         return str(codec.decode_plain(record.payload))
     if record.kind in (RecordKind.FAILURE, RecordKind.TRY):
-        return failure_line(codec.read_failure(record.payload))
+        try:
+            return failure_line(codec.read_failure(record.payload))
+        except (HydraError, *DECODING) as error:
+            return f"it cannot be read: {error}"
     return None
 
 

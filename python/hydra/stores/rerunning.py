@@ -47,6 +47,7 @@ class Source(msgspec.Struct, frozen=True):
     timeout_us: int | None  # from when it is due
     holder: str | None
     rerun_id: str | None  # as which it was run again before
+    unreadable: str = ""  # what of it cannot be decoded: it is not run again without that
 
 
 class Reran(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class Reran(msgspec.Struct, frozen=True):
     is_new: bool
     status: Status
     holder: str | None = None
+    unreadable: str = ""
 
 
 def judge(order: Rerun, source: Source) -> Reran | None:
@@ -67,6 +69,8 @@ def judge(order: Rerun, source: Source) -> Reran | None:
         return Reran(None, False, source.status)
     if source.holder is not None and source.holder != order.source_id:
         return Reran(None, False, source.status, source.holder)
+    if source.unreadable:  # without its limits it would begin beside them
+        return Reran(None, False, source.status, unreadable=source.unreadable)
     return None
 
 

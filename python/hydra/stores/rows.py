@@ -299,8 +299,13 @@ def to_snapshot(row: Sequence[Any]) -> Snapshot:
 def to_source(row: Sequence[Any]) -> Source:
     """A row of the SQL file `rerun_sources`, behind its id."""
     status, attempt, workflow, key, digest, input, tags, priority, limit_keys, timeout_us, holder, rerun_id = row
-    limits = decode_texts(limit_keys) if limit_keys else ()
-    rest = (priority, limits, timeout_us, holder, rerun_id)
+    limits: tuple[str, ...] = ()
+    unreadable = ""
+    try:
+        limits = decode_texts(limit_keys) if limit_keys else ()
+    except DECODING as error:
+        unreadable = f"the keys of its limits cannot be read: {error}"
+    rest = (priority, limits, timeout_us, holder, rerun_id, unreadable)
     return Source(Status(status), attempt, workflow, key, digest, input, _read_tags(tags)[0], *rest)
 
 

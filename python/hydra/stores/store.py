@@ -36,7 +36,7 @@ from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
-from hydra.stores.deleting import Deleted
+from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
@@ -257,6 +257,11 @@ class Store(Protocol):
         """Make new executions of ended ones, each under the key that the other gives up, with a line in `acts` of both;
         in one transaction. None where the source is unknown. One that was run again before is not once more: the answer
         is what it was run again as, whoever asked (so repeating it is safe, R17)."""
+        ...
+
+    def tree(self, id: str) -> Tree | None:
+        """What `delete` would look at first: whether the execution is a root, and all that it has spawned has ended.
+        None if it is unknown."""
         ...
 
     def delete(self, act: Act, limit: int) -> Deleted | None:

@@ -14,6 +14,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.schedules import ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
+from hydra.stores.deleting import Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.key_pauses import KeyPause, to_key_pause
@@ -109,6 +110,14 @@ class Reader:
 
     def superseded(self, ids: Sequence[str]) -> set[str]:
         return {id_text(id) for (id,) in self._by_ids("former_keys", ids)}
+
+    def tree(self, id: str) -> Tree | None:
+        (found,) = self.snapshots([id])
+        if found is None:
+            return None
+        roots = [id_text(root) for (root,) in self._select("tree_root", id=id_literal(id))]
+        open_ids = [id_text(member) for (member,) in self._select("open_member", id=id_literal(id))]
+        return Tree(found.status, next(iter(roots), None), next(iter(open_ids), None))
 
     def input(self, id: str) -> bytes:
         rows = self._by_ids("inputs", [id])

@@ -28,7 +28,7 @@ from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
 from hydra.stores.clash import Clash
-from hydra.stores.deleting import Deleted
+from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
@@ -287,6 +287,9 @@ class MysqlStore:
 
     def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
         return self._database.write(lambda t: rerunning.rerun(t, orders, now))
+
+    def tree(self, id: str) -> Tree | None:
+        return self._reader.tree(id)
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
         return self._database.write(lambda t: purging.delete(t, act, limit))

@@ -34,13 +34,17 @@ def purge(read: Read, write: Write, namespace: str, older_than: int, limit: int)
     return len(gone.rows)
 
 
+def read_tree(read: Read, namespace: str, id: str) -> Tree | None:
+    return _tree(read(("tree_state", {"namespace": namespace, "id": id}))[0]) if is_uuid(id) else None
+
+
 def delete(write: Write, namespace: str, act: Act, limit: int) -> Deleted | None:
     """The execution of the act with its tree, at most so many; the root last. What was retried meanwhile stays."""
     id = act.execution_id
     if not is_uuid(id):
         return None
     state = ("tree_state", {"namespace": namespace, "id": id})
-    tree = _tree(write(state)[0])
+    tree = _tree(write(state)[0].rows)
     if tree is None or not may_go(tree):
         return None if tree is None else Deleted(tree)
     (members,) = write(("tree_members", {"roots": uuids([id]), "limit": limit}))
@@ -52,7 +56,7 @@ def delete(write: Write, namespace: str, act: Act, limit: int) -> Deleted | None
     if gone.rows:
         write(add_act(namespace, act))
         return Deleted(tree, len(gone.rows), any(member == id for (member,) in gone.rows))
-    left = _tree(states)
+    left = _tree(states.rows)
     return None if left is None else Deleted(left)
 
 
@@ -65,7 +69,7 @@ def _chosen(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
     }
 
 
-def _tree(found: Result) -> Tree | None:
-    for status, root_id, open_id in found.rows:
+def _tree(rows: Sequence[Sequence[Any]]) -> Tree | None:
+    for status, root_id, open_id in rows:
         return Tree(Status(status), root_id, open_id)
     return None

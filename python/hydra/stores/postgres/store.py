@@ -38,7 +38,7 @@ from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores import reuse
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
-from hydra.stores.deleting import Deleted
+from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
@@ -364,6 +364,9 @@ class PostgresStore:
             answers = rerunning.rerun(self._database.write, self.namespace, orders, now)
             self._announce(READY)
             return answers
+
+    def tree(self, id: str) -> Tree | None:
+        return purging.read_tree(self._database.read, self.namespace, id)
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
         with self._database.transaction():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.execution import Status
 from hydra.stores.acts import Act
@@ -11,7 +12,7 @@ from hydra.stores.deleting import Deleted, Tree, may_go
 from hydra.stores.rows import choose_trees
 from hydra.stores.sqlite.acts import add_act
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.sqlite.statements import execute, select, select_json, select_shown, to_json
 
 _NODE_PARTS = (
     "purge_node_pauses",
@@ -47,21 +48,32 @@ def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit
     return len(chosen)
 
 
+def read_tree(connection: sqlite3.Connection, namespace: str, id: str) -> Tree | None:
+    found = _tree(select_shown(connection, "tree_state", namespace=namespace, id=id))
+    return None if found is None else found[1]
+
+
 def delete(connection: sqlite3.Connection, namespace: str, act: Act, limit: int) -> Deleted | None:
     """The execution of the act with its tree, at most so many; the root last."""
     id = act.execution_id
-    rows = select(connection, "tree_state", namespace=namespace, id=id)
-    if not rows:
+    found = _tree(select(connection, "tree_state", namespace=namespace, id=id))
+    if found is None:
         return None
-    workflow, status, root_id, open_id = rows[0]
-    tree = Tree(Status(status), root_id, open_id)
+    workflow, tree = found
     if not may_go(tree):
         return Deleted(tree)
     members = select_json(connection, "tree_members", roots=to_json([id]), limit=limit)
-    chosen = choose_trees({id: (id, workflow, status)}, [(member[0], member[1:]) for member in members], limit)
+    chosen = choose_trees({id: (id, workflow, tree.status)}, [(member[0], member[1:]) for member in members], limit)
     _purge(connection, namespace, chosen)
     add_act(connection, namespace, act)
     return Deleted(tree, len(chosen), id in {row[0] for row in chosen})
+
+
+def _tree(rows: Sequence[Sequence[Any]]) -> tuple[str, Tree] | None:
+    """With the execution's workflow."""
+    for workflow, status, root_id, open_id in rows:
+        return workflow, Tree(Status(status), root_id, open_id)
+    return None
 
 
 def _purge(connection: sqlite3.Connection, namespace: str, rows: Sequence[Sequence[str]]) -> None:

@@ -30,7 +30,7 @@ from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
-from hydra.stores.deleting import Deleted
+from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
@@ -319,6 +319,10 @@ class SqliteStore:
     def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
         with self._database.transaction() as connection:
             return rerunning.rerun(connection, self.namespace, orders, now)
+
+    def tree(self, id: str) -> Tree | None:
+        with self._database.reading() as connection:
+            return purging.read_tree(connection, self.namespace, id)
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
         with self._database.transaction() as connection:

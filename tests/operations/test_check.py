@@ -111,7 +111,7 @@ def test_it_names_what_differs_with_record_code_and_line_and_changes_nothing(har
     assert found.execution_id == waiting.id
     assert found.workflow == "deal"
     assert "act` number 1 with arguments of digest" in found.record
-    assert found.code == "`act` number 1"
+    assert found.code.startswith("`act` number 1 with other arguments: a value differs")
     line = first_of_all.__code__.co_firstlineno + 1
     assert found.place == f"{__file__}:{line} in `first_of_all`"
     assert f"no longer matches the records of execution `{waiting.id}`" in found.reason
@@ -159,7 +159,8 @@ def test_async_bodies_are_checked_too(harness: Harness) -> None:
     assert check_replays(harness.engine) == []
     deploy(later_renamed)
     (found,) = check_replays(harness.engine)
-    assert (found.execution_id, found.code) == (handle.id, "`act_later` number 2")
+    assert found.execution_id == handle.id
+    assert found.code.startswith("`act_later` number 2 with other arguments: a value differs")
     assert effects == []
 
 

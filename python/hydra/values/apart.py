@@ -76,7 +76,7 @@ def _needs_own(annotation: Any, seen: set[Any]) -> bool:
         return True
     if not dataclasses.is_dataclass(annotation):
         return False
-    if _init_only(annotation):
+    if init_only(annotation):
         return True
     try:
         return any(_needs_own(hint, seen) for hint in resolve_hints(annotation).values())
@@ -97,7 +97,7 @@ def is_pydantic_dataclass(cls: type) -> bool:
     return dataclasses.is_dataclass(cls) and hasattr(cls, "__pydantic_validator__")
 
 
-def _init_only(cls: Any) -> dict[str, Any]:
+def init_only(cls: Any) -> dict[str, Any]:
     """What its constructor takes that is no field."""
     fields = {field.name for field in dataclasses.fields(cls)}
     names = [name for name in cls.__dataclass_fields__ if name not in fields]
@@ -191,8 +191,8 @@ def _validated(value: Any, annotation: Any) -> Any:
 
 
 def _made_of_fields(value: dict[str, Any], cls: Any, where: str, make: FromJson) -> Any:
-    hints = resolve_hints(cls) | _init_only(cls)
-    takes = [*(field.name for field in dataclasses.fields(cls) if field.init), *_init_only(cls)]
+    hints = resolve_hints(cls) | init_only(cls)
+    takes = [*(field.name for field in dataclasses.fields(cls) if field.init), *init_only(cls)]
     unknown = [name for name in value if name not in takes]
     if unknown:
         listed = ", ".join(f"`{each}`" for each in takes)

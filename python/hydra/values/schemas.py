@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import inspect as described
 
-from hydra.values.apart import is_pydantic_dataclass
+from hydra.values.apart import init_only, is_pydantic_dataclass
 from hydra.values.classes import is_pydantic
 from hydra.values.jsonschema import BITS, BY_CLASS, BY_MODEL, MADE
 from hydra.values.models import schema_of_model
@@ -59,7 +59,7 @@ def _without_defaults(annotation: Any, seen: frozenset[Any]) -> Any:
         return annotation
     if is_pydantic_dataclass(annotation):
         return type(annotation.__name__, (), {_MADE_AS: annotation})
-    if annotation in seen:
+    if annotation in seen or not _is_made_of_its_fields(annotation):
         return Any
     hints = get_type_hints(annotation, include_extras=True)
     fields = [
@@ -71,6 +71,11 @@ def _without_defaults(annotation: Any, seen: frozenset[Any]) -> Any:
         for each in dataclasses.fields(annotation)
     ]
     return dataclasses.make_dataclass(annotation.__name__, fields)
+
+
+def _is_made_of_its_fields(cls: Any) -> bool:
+    """Whether its constructor takes its fields and nothing else: no InitVar, no field that the class sets itself."""
+    return not init_only(cls) and all(field.init for field in dataclasses.fields(cls))
 
 
 def _origin_of(annotation: Any) -> Any:

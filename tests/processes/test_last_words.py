@@ -25,7 +25,7 @@ def test_r22_what_a_dead_worker_still_sent_is_heard_before_its_death(tmp_path: P
     node._dispatcher = Dispatcher(NodeSettings(1), 0, Random(1))
     settings = AppSettings("no_such_app", "default", 1, "console", f"sqlite:///{tmp_path}/hydra.db", 1, False)
     children = Children(node, settings, lambda manifest: None)
-    worker = Worker(0, 1, children._zygote)
+    worker = Worker(0, 1, children._zygotes.current)
     children._workers[0] = worker
     node.selector.register(worker.socket, selectors.EVENT_READ, partial(children._ready, worker))
     sent = [Recorded(7, [Record(seq, "step", "", "s", 1, 1, b"", b"x" * 50_000, 0, 0)]) for seq in (1, 2, 3)]

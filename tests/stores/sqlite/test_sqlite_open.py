@@ -125,8 +125,8 @@ def test_g7_a_full_disk_is_said_to_be_and_nothing_is_half_done(tmp_path: Path) -
     store = open_store(f"sqlite:///{tmp_path}/x.db")
     store.open()
     kept = submit(store, 10)
-    with store._database.transaction() as connection:  # type: ignore[attr-defined]
-        pages = connection.execute("pragma page_count").fetchone()[0]
+    with store._database.transaction() as transaction:  # type: ignore[attr-defined]
+        pages = transaction.connection.execute("pragma page_count").fetchone()[0]
     store._database._writer.execute(f"pragma max_page_count = {pages}")  # type: ignore[attr-defined]
     with pytest.raises(StoreUnavailable, match="the disk is full"):
         submit(store, 200)
@@ -238,9 +238,9 @@ def test_g1_commits_are_flushed_to_the_disk_unless_the_url_says_otherwise(tmp_pa
     for option, level in (("", 2), ("?synchronous=normal", 1), ("?synchronous=extra", 3)):
         store = open_store(f"sqlite:///{tmp_path}/x.db{option}")
         store.open()
-        with store._database.transaction() as connection:  # type: ignore[attr-defined]
-            assert connection.execute("pragma synchronous").fetchone() == (level,)
-            assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+        with store._database.transaction() as transaction:  # type: ignore[attr-defined]
+            assert transaction.connection.execute("pragma synchronous").fetchone() == (level,)
+            assert transaction.connection.execute("pragma journal_mode").fetchone() == ("wal",)
         store.close()
 
 
@@ -253,10 +253,10 @@ def test_the_process_holds_one_sqlite_library() -> None:
 def test_the_error_of_a_statement_hydra_did_not_foresee_is_not_hidden(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/x.db")
     store.open()
-    with pytest.raises(sqlite3.Error), store._database.transaction() as connection:  # type: ignore[attr-defined]
-        connection.execute("selec 1")
-    with pytest.raises(HydraError, match="lacks hydra's tables"), store._database.transaction() as connection:  # type: ignore[attr-defined]
-        connection.execute("select * from hydra_nothing")
+    with pytest.raises(sqlite3.Error), store._database.transaction() as transaction:  # type: ignore[attr-defined]
+        transaction.connection.execute("selec 1")
+    with pytest.raises(HydraError, match="lacks hydra's tables"), store._database.transaction() as transaction:  # type: ignore[attr-defined]
+        transaction.connection.execute("select * from hydra_nothing")
     assert store.submit([Submission("1", "bill", b"", b"")], NOW)[0].created
     store.close()
 

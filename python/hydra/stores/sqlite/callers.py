@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 from hydra.errors import ConfigError
 from hydra.stores.sqlite.failures import explained
+from hydra.stores.sqlite.transaction import Transaction
 
 
 @contextmanager
-def joined(connection: object, path: str) -> Iterator[sqlite3.Connection]:
-    """The connection, in a transaction on the store's file."""
+def joined(connection: object, path: str, namespace: str) -> Iterator[Transaction]:
+    """The connection's transaction, on the store's file."""
     if not isinstance(connection, sqlite3.Connection):
         name = type(connection).__name__
         raise ConfigError(f"`connection` is a `{name}`; this store joins transactions of `sqlite3.Connection`")
@@ -30,23 +31,25 @@ def joined(connection: object, path: str) -> Iterator[sqlite3.Connection]:
                     message = "`connection` has no open transaction to join; execute `begin immediate` on it first"
                     raise ConfigError(message)
                 connection.execute("begin immediate")
-            yield connection
+            yield Transaction(connection, namespace)
         finally:
             connection.row_factory, connection.text_factory = row_factory, text_factory
 
 
 @contextmanager
-def all_or_nothing(own: sqlite3.Connection) -> Iterator[None]:
-    """The caller's transaction stays usable when what is done in it fails."""
-    own.execute("savepoint hydra_joined")
-    try:
-        yield
-    except BaseException:
-        if own.in_transaction:
-            own.execute("rollback to hydra_joined")
-            own.execute("release hydra_joined")
-        raise
-    own.execute("release hydra_joined")
+def all_or_nothing(connection: object, path: str, namespace: str) -> Iterator[Transaction]:
+    """The same; it stays usable when what is done in it fails."""
+    with joined(connection, path, namespace) as transaction:
+        own = transaction.connection
+        own.execute("savepoint hydra_joined")
+        try:
+            yield transaction
+        except BaseException:
+            if own.in_transaction:
+                own.execute("rollback to hydra_joined")
+                own.execute("release hydra_joined")
+            raise
+        own.execute("release hydra_joined")
 
 
 def _check_file(connection: sqlite3.Connection, path: str) -> None:

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Sequence
 
 import msgspec
 
 from hydra.execution import Status
 from hydra.stores.sqlite.child_executions import tell_parents, with_descendants
-from hydra.stores.sqlite.statements import execute, select, to_json
+from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.states import States
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 IDLE = (Status.PENDING, Status.SLEEPING, Status.WAITING, Status.PARKED)  # guard R10: what runs is only asked to end
 
 
-def request_cancel(
-    connection: sqlite3.Connection, namespace: str, ids: Sequence[str], now: int, *, undo: bool = True
-) -> list[Status | None]:
+def request_cancel(transaction: Transaction, ids: Sequence[str], now: int, *, undo: bool = True) -> list[Status | None]:
     """The status after. The children they made go the same way. What must be undone first is due, and ends then."""
-    before = States(connection, namespace, with_descendants(connection, ids))
-    execute(connection, "cancel_running", namespace=namespace, ids=before.ids_json)
-    undoable = find_undoable(connection, before.ids_of(IDLE)) - (set() if undo else set(ids))
+    before = States(transaction, with_descendants(transaction, ids))
+    transaction.execute("cancel_running", ids=before.ids_json)
+    undoable = find_undoable(transaction, before.ids_of(IDLE)) - (set() if undo else set(ids))
     ended = [id for id in before.ids_of(IDLE) if id not in undoable]
-    execute(connection, "cancel_idle", namespace=namespace, ids=to_json(ended), now=now)
-    unwind(connection, namespace, undoable, "cancel", now)
+    transaction.execute("cancel_idle", ids=to_json(ended), now=now)
+    unwind(transaction, undoable, "cancel", now)
     before.count_moves(IDLE, Status.CANCELLED, ended)
     before.count_moves(IDLE, Status.PENDING, undoable)
-    tell_parents(connection, namespace, ended, now)
+    tell_parents(transaction, ended, now)
     after = dict.fromkeys(ended, Status.CANCELLED) | dict.fromkeys(undoable, Status.PENDING)
     return [after.get(id, status) for id, status in zip(ids, before.of(ids), strict=True)]
 
 
-def find_undoable(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+def find_undoable(reading: Reading, ids: Sequence[str]) -> set[str]:
     """Those that have registered what undoes them."""
-    found: list[str] = msgspec.json.decode(select(connection, "undoable", ids=to_json(list(ids)))[0][0])
+    found: list[str] = msgspec.json.decode(reading.select("undoable", ids=to_json(list(ids)))[0][0])
     return set(found)
 
 
-def unwind(connection: sqlite3.Connection, namespace: str, ids: Collection[str], attention: str, now: int) -> int:
+def unwind(transaction: Transaction, ids: Collection[str], attention: str, now: int) -> int:
     """Have whoever claims them undo what they did, and end them."""
-    values = {"namespace": namespace, "ids": to_json(sorted(ids)), "attention": attention, "now": now}
-    return execute(connection, "unwind", **values) if ids else 0
+    values = {"ids": to_json(sorted(ids)), "attention": attention, "now": now}
+    return transaction.execute("unwind", **values) if ids else 0

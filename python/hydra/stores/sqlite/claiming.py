@@ -25,21 +25,20 @@ from hydra.stores.sqlite.failures import primary_code
 from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import read_messages
 from hydra.stores.sqlite.parking import park
-from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 NOT_TEXT = "Could not decode to UTF-8"  # sqlite3 has no class and no code of its own for it
 
 
-def claim(
-    connection: sqlite3.Connection, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int
-) -> list[Claimed]:
+def claim(transaction: Transaction, node: NodeRef, workflows: Sequence[str], slots: int, now: int) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's."""
-    check_fence(connection, namespace, node)  # guard R6: a claim takes the fence
+    check_fence(transaction, node)  # guard R6: a claim takes the fence
     ids: list[str] = []
     groups: list[int] = []
     priorities: list[int] = []
     run_ats: list[int] = []
-    heads = select_json(connection, "claim_heads", namespace=namespace, workflows=to_json(list(workflows)), slots=slots)
+    heads = transaction.select_json("claim_heads", workflows=to_json(list(workflows)), slots=slots)
     for group, head in enumerate(heads):
         for id, priority, run_at in head:
             ids.append(id)
@@ -49,32 +48,32 @@ def claim(
     if not ids:
         return []
     best = [ids[index] for index in choose(priorities, run_ats, groups, slots)]
-    sizes: dict[str, int] = dict(select_json(connection, "claim_sizes", ids=to_json(best)))
+    sizes: dict[str, int] = dict(transaction.select_json("claim_sizes", ids=to_json(best)))
     chosen, oversized = fitting(best, sizes)
     for id, size in oversized.items():
-        park(connection, namespace, node.id, [never_so_far(id)], TOO_LARGE, too_large(size), now)
-    marked = execute(connection, "claim_mark", namespace=namespace, node=node.id, now=now, ids=to_json(sorted(chosen)))
+        park(transaction, node.id, [never_so_far(id)], TOO_LARGE, too_large(size), now)
+    marked = transaction.execute("claim_mark", node=node.id, now=now, ids=to_json(sorted(chosen)))
     if marked != len(chosen):
         raise AssertionError(f"{len(chosen)} executions were ready under the write lock, {marked} were marked")
-    claimed = read_claimed(connection, node, chosen)
+    claimed = read_claimed(transaction, node, chosen)
     changes = Changes()
     for workflow, count in Counter(execution.workflow for execution in claimed).items():
         changes.move(workflow, "pending", "running", count)
-    changes.write(connection, namespace)
+    changes.write(transaction)
     return claimed
 
 
-def recover(connection: sqlite3.Connection, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     """The first of what a claim took whose reply was lost (R16), as many as a claim may bring."""
-    check_fence(connection, namespace, node)  # guard R6: reading back takes the fence
-    sizes: dict[str, int] = dict(select_json(connection, "claim_sizes", ids=to_json(list(ids))))
-    return read_claimed(connection, node, first_part(ids, sizes))
+    check_fence(transaction, node)  # guard R6: reading back takes the fence
+    sizes: dict[str, int] = dict(transaction.select_json("claim_sizes", ids=to_json(list(ids))))
+    return read_claimed(transaction, node, first_part(ids, sizes))
 
 
-def read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+def read_claimed(reading: Reading, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     """What a node owns of these, with the records; in halves when it is too much for one answer, or one is damaged."""
     try:
-        return _read_claimed(connection, node, ids)
+        return _read_claimed(reading, node, ids)
     except (sqlite3.DataError, sqlite3.OperationalError, *DECODING) as error:
         is_too_big = isinstance(error, sqlite3.DataError) and primary_code(error) == sqlite3.SQLITE_TOOBIG
         is_damaged = isinstance(error, DECODING) or NOT_TEXT in str(error)
@@ -83,22 +82,22 @@ def read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[st
         if len(ids) == 1:
             if not is_damaged:
                 raise
-            found = select(connection, "claimed_epochs", node=node.id, id=ids[0])
+            found = reading.select("claimed_epochs", node=node.id, id=ids[0])
             return [damaged(id, epoch, error, workflow) for id, epoch, workflow in found]
         middle = len(ids) // 2
-        return read_claimed(connection, node, ids[:middle]) + read_claimed(connection, node, ids[middle:])
+        return read_claimed(reading, node, ids[:middle]) + read_claimed(reading, node, ids[middle:])
 
 
-def _read_claimed(connection: sqlite3.Connection, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
-    rows = select_json(connection, "claimed_executions", node=node.id, ids=to_json(list(ids)))
+def _read_claimed(reading: Reading, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+    rows = reading.select_json("claimed_executions", node=node.id, ids=to_json(list(ids)))
     records: dict[str, list[Record]] = {row[0]: [] for row in rows}
     if recorded := [row[0] for row in rows if row[16]]:
-        for id, *values in select_json(connection, "claimed_records", ids=to_json(recorded)):
+        for id, *values in reading.select_json("claimed_records", ids=to_json(recorded)):
             records[id].append(_to_record(values))
     for recorded_ones in records.values():
         recorded_ones.sort(key=_seq_of)
     woken = {row[0]: BEFORE_ALL for row in rows if row[11]}
-    pages = read_messages(connection, woken) if woken else {}
+    pages = read_messages(reading, woken) if woken else {}
     claimed = []
     for row in rows:
         messages, has_more = pages.get(row[0], ((), False))

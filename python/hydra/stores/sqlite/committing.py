@@ -4,7 +4,6 @@ item by item in memory, then writes each table in one statement. An item whose c
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
@@ -21,7 +20,9 @@ from hydra.stores.sqlite.child_executions import spawn, tell_parents
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import consume, read_arrivals
-from hydra.stores.sqlite.statements import RowStatement, execute, execute_rows, select, statements, to_json
+from hydra.stores.sqlite.nodes import is_dead
+from hydra.stores.sqlite.statements import RowStatement, to_json
+from hydra.stores.sqlite.transaction import Reading, Transaction
 from hydra.stores.transitions import Change, Owned, apply
 
 _COMMIT_RECORDS = RowStatement("commit_records")
@@ -32,25 +33,21 @@ _COMMIT_ENDS = RowStatement("commit_ends")
 _COMMIT_PROGRESS = RowStatement("commit_progress")
 
 
-def commit(
-    connection: sqlite3.Connection, namespace: str, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
-) -> list[CommitAnswer]:
+def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
     """In their order."""
-    check_fence(connection, namespace, node)  # guard R6: a commit takes the fence
-    answers = write(connection, namespace, node, commits, now)
+    check_fence(transaction, node)  # guard R6: a commit takes the fence
+    answers = write(transaction, node, commits, now)
     if items := cooling(commits, answers):
-        cool_down(connection, namespace, items, now)
+        cool_down(transaction, items, now)
     return answers
 
 
-def write(
-    connection: sqlite3.Connection, namespace: str, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
-) -> list[CommitAnswer]:
+def write(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
     """For the node itself, or for a reaper that holds it for dead."""
     ids = to_json(sorted({item.id for item in commits}))
-    successors = _living(connection, namespace, commits)
-    owned = {execution.id: execution for execution in _read_owned(connection, node, ids)}
-    writes = _Writes(connection, node, now, read_arrivals(connection, commits))
+    successors = _living(transaction, commits)
+    owned = {execution.id: execution for execution in _read_owned(transaction, node, ids)}
+    writes = _Writes(transaction, node, now, read_arrivals(transaction, commits))
     answers: list[CommitAnswer] = []
     for item in commits:
         execution = owned.get(item.id)
@@ -58,50 +55,55 @@ def write(
         if change is not None:
             writes.add(item, change)
         answers.append(CommitAnswer.REFUSED if change is None else change.answer)
-    writes.finish(namespace, [execution for execution in owned.values() if execution.is_touched])
-    _see_to_families(connection, namespace, owned, writes, now)
+    writes.finish([execution for execution in owned.values() if execution.is_touched])
+    _see_to_families(transaction, owned, writes, now)
     return answers
+
+
+def record_crashes(transaction: Transaction, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+    """By a reaper: the tries that died with a node."""
+    if not is_dead(transaction, node_id):
+        return [False] * len(commits)
+    return [bool(answer) for answer in write(transaction, NodeRef(node_id, 0), commits, now)]
 
 
 _EVENT, _SPAWN = str(RecordKind.EVENT), str(RecordKind.SPAWN)
 
 
-def _see_to_families(
-    connection: sqlite3.Connection, namespace: str, owned: dict[str, Owned], writes: _Writes, now: int
-) -> None:
+def _see_to_families(transaction: Transaction, owned: dict[str, Owned], writes: _Writes, now: int) -> None:
     """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along, and a
     step that is given up is cancelled."""
     if writes.spawns:
-        spawn(connection, namespace, writes.spawns, now)
+        spawn(transaction, writes.spawns, now)
     ended = [e.id for e in owned.values() if e.tells_parent()]
     if ended:
-        tell_parents(connection, namespace, ended, now)
+        tell_parents(transaction, ended, now)
     cancelled = [e.id for e in owned.values() if e.stops_children()] + writes.stopped
     if cancelled:
-        request_cancel(connection, namespace, cancelled, now)
+        request_cancel(transaction, cancelled, now)
 
 
 _decode_owned = msgspec.json.Decoder(list[Owned]).decode
 
 
-def _read_owned(connection: sqlite3.Connection, node: NodeRef, ids: str) -> list[Owned]:
-    return _decode_owned(connection.execute(statements()["commit_read"], {"node": node.id, "ids": ids}).fetchone()[0])
+def _read_owned(reading: Reading, node: NodeRef, ids: str) -> list[Owned]:
+    return _decode_owned(reading.select("commit_read", node=node.id, ids=ids)[0][0])
 
 
-def _living(connection: sqlite3.Connection, namespace: str, commits: Sequence[ExecutionCommit]) -> set[str]:
+def _living(reading: Reading, commits: Sequence[ExecutionCommit]) -> set[str]:
     """The successors that are alive; nobody can declare one dead under the write lock (R8, R27)."""
     if not any(item.successor for item in commits):
         return set()
     ids = to_json(sorted({item.successor for item in commits if item.successor}))
-    return {id for (id,) in select(connection, "living_nodes", namespace=namespace, ids=ids)}
+    return {id for (id,) in reading.select("living_nodes", ids=ids)}
 
 
 class _Writes:
     """Rows on their way into the tables."""
 
-    def __init__(self, connection: sqlite3.Connection, node: NodeRef, now: int, arrivals: Arrivals) -> None:
+    def __init__(self, transaction: Transaction, node: NodeRef, now: int, arrivals: Arrivals) -> None:
         self.arrivals = arrivals
-        self._connection = connection
+        self._transaction = transaction
         self._node = node.id
         self._now = now
         self._records: list[tuple[object, ...]] = []
@@ -135,18 +137,18 @@ class _Writes:
             if record.kind == _EVENT:
                 self._consumed.append((execution_id, consumed_id(record)))
 
-    def finish(self, namespace: str, executions: Sequence[Owned]) -> None:
+    def finish(self, executions: Sequence[Owned]) -> None:
         """Write everything; each row must still be as it was read, or the transaction is void."""
-        execute_rows(self._connection, _COMMIT_RECORDS, self._records)
-        execute_rows(self._connection, _COMMIT_CLAIMS, self._claims)
-        consume(self._connection, self._consumed)
+        self._transaction.execute_rows(_COMMIT_RECORDS, self._records)
+        self._transaction.execute_rows(_COMMIT_CLAIMS, self._claims)
+        consume(self._transaction, self._consumed)
         if self._inputs:
-            execute_rows(self._connection, _CONTINUE_INPUTS, self._inputs)
+            self._transaction.execute_rows(_CONTINUE_INPUTS, self._inputs)
             ids = to_json([id for _, id in self._inputs])
-            execute(self._connection, "keep_consumed", ids=ids)
-            execute(self._connection, "purge_records", ids=ids)
-            execute(self._connection, "purge_progress", ids=ids)
-            execute(self._connection, "forget_children", ids=ids)
+            self._transaction.execute("keep_consumed", ids=ids)
+            self._transaction.execute("purge_records", ids=ids)
+            self._transaction.execute("purge_progress", ids=ids)
+            self._transaction.execute("forget_children", ids=ids)
         changes = Counter[tuple[str, str]]()
         finals: list[tuple[object, ...]] = []
         ends: list[tuple[object, ...]] = []
@@ -169,16 +171,16 @@ class _Writes:
         self._update(_COMMIT_FINALS, finals)
         self._update(_COMMIT_ENDS, ends)
         self._update(_COMMIT_PROGRESS, progress)
-        if self._inputs and execute(self._connection, "delay_gates", ids=ids):
-            execute(self._connection, "promote", ids=ids, now=self._now)
-        self._count(namespace, changes)
+        if self._inputs and self._transaction.execute("delay_gates", ids=ids):
+            self._transaction.execute("promote", ids=ids, now=self._now)
+        self._count(changes)
 
-    def _count(self, namespace: str, ended: Counter[tuple[str, str]]) -> None:
+    def _count(self, ended: Counter[tuple[str, str]]) -> None:
         changes = Changes()
         for (workflow, status), count in ended.items():
             changes.move(workflow, Status.RUNNING, status, count)
-        changes.write(self._connection, namespace)
+        changes.write(self._transaction)
 
     def _update(self, statement: RowStatement, rows: Sequence[tuple[object, ...]]) -> None:
-        if execute_rows(self._connection, statement, rows) != len(rows):
+        if self._transaction.execute_rows(statement, rows) != len(rows):
             raise AssertionError(f"`{statement.name}` did not find every row it had read under the write lock")

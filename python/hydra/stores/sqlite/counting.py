@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 
-from hydra.stores.sqlite.statements import execute, to_json
+from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.transaction import Transaction
 
 
 class Changes:
@@ -21,7 +21,7 @@ class Changes:
         self._changes[workflow, before] -= count
         self._changes[workflow, after] += count
 
-    def write(self, connection: sqlite3.Connection, namespace: str) -> None:
+    def write(self, transaction: Transaction) -> None:
         rows = [(workflow, status, count) for (workflow, status), count in self._changes.items() if count]
         if rows:
-            execute(connection, "count_add", namespace=namespace, rows=to_json(rows))
+            transaction.execute("count_add", rows=to_json(rows))

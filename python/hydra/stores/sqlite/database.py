@@ -6,13 +6,15 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Concatenate, ParamSpec, TypeVar
 
 from hydra.errors import ConfigError, StoreUnavailable
 from hydra.stores.sqlite import at_fork
 from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
 from hydra.stores.sqlite.lock import WriteQueue
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 CACHE_KIB = 65_536
 CHECKPOINT_PAGES = 4_000
@@ -20,12 +22,16 @@ BUSY_SECONDS = 0.25  # one try for SQLite's lock; the tries go on until `write_w
 IDLE_READER_COUNT = 4
 CACHED_STATEMENT_COUNT = 128
 
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+
 
 class Database:
     """Writing is for one thread at a time and joins: a transaction inside a transaction is the same one."""
 
-    def __init__(self, path: str, synchronous: str) -> None:
+    def __init__(self, path: str, namespace: str, synchronous: str) -> None:
         self.path = path
+        self.namespace = namespace
         self.write_wait_seconds = 20.0
         self.synchronous = synchronous
         self._file: tuple[int, int] | None = None  # device and inode, since it was first opened
@@ -57,8 +63,20 @@ class Database:
         if not os.access(writable, os.W_OK):
             raise ConfigError(f"the database `{self.path}` cannot be written; check the permissions of `{writable}`")
 
+    def write(
+        self, verb: Callable[Concatenate[Transaction, P], Answer], /, *args: P.args, **options: P.kwargs
+    ) -> Answer:
+        """A verb as one transaction, or as part of the one that is open."""
+        with self.transaction() as transaction:
+            return verb(transaction, *args, **options)
+
+    def read(self, verb: Callable[Concatenate[Reading, P], Answer], /, *args: P.args, **options: P.kwargs) -> Answer:
+        """A verb that only reads; inside a transaction it sees that one's writes."""
+        with self.reading() as reading:
+            return verb(reading, *args, **options)
+
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Transaction]:
         """BEGIN IMMEDIATE … COMMIT on the writer connection; all or nothing."""
         with self._own_turn():
             if self._depth:
@@ -67,7 +85,7 @@ class Database:
             connection = self._begin()
             self._depth, self._failed = 1, False
             try:
-                yield connection
+                yield Transaction(connection, self.namespace)
                 if self._failed:
                     raise StoreUnavailable(f"a transaction on `{self.path}` was rolled back: a part of it had failed")
                 self._commit(connection)
@@ -114,21 +132,21 @@ class Database:
             self._mutex.release()
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Reading]:
         """A connection for reading; within this thread's own transaction the writer, so that it sees its writes."""
         if self._depth and self._mutex.acquire(blocking=False):
             with explained(self.path):
                 try:
                     if self._depth:
                         assert self._writer is not None
-                        yield self._writer
+                        yield Reading(self._writer, self.namespace)
                         return
                 finally:
                     self._mutex.release()
         connection = self._take_reader()
         try:
             with explained(self.path):
-                yield connection
+                yield Reading(connection, self.namespace)
         finally:
             self._return_reader(connection)
 
@@ -202,10 +220,10 @@ class Database:
             self._busy_reader_count -= 1
             self._readers_changed.notify_all()
 
-    def _join(self) -> Iterator[sqlite3.Connection]:
+    def _join(self) -> Iterator[Transaction]:
         assert self._writer is not None
         try:
-            yield self._writer
+            yield Transaction(self._writer, self.namespace)
         except BaseException:
             self._failed = True
             raise

@@ -23,9 +23,9 @@ def examine(database: Database) -> list[Finding]:
     ]
     if not os.path.exists(database.path):
         return found
-    with database.reading() as connection:
-        (journal_mode,) = connection.execute("pragma journal_mode").fetchone()
-        (damage,) = connection.execute("pragma quick_check(1)").fetchone()
+    with database.reading() as reading:
+        (journal_mode,) = reading.connection.execute("pragma journal_mode").fetchone()
+        (damage,) = reading.connection.execute("pragma quick_check(1)").fetchone()
     return [*found, judge_journal(journal_mode), judge_damage(damage)]
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from hydra.errors import NotFound
 from hydra.execution import Submitted
 from hydra.records.forks import Fork
-from hydra.stores.sqlite.statements import execute
 from hydra.stores.sqlite.submission import submit
+from hydra.stores.sqlite.transaction import Transaction
 
 
-def fork(connection: sqlite3.Connection, namespace: str, fork: Fork, now: int) -> Submitted:
+def fork(transaction: Transaction, fork: Fork, now: int) -> Submitted:
     """All of it or nothing: NotFound voids the transaction."""
-    (answer,) = submit(connection, namespace, [fork.submission], now)
+    (answer,) = submit(transaction, [fork.submission], now)
     if not answer.created:
         return answer
     own = {"id": answer.id, "record_count": fork.record_count}
-    copied = execute(connection, "fork_records", **own, source=fork.source_id, namespace=namespace)
+    copied = transaction.execute("fork_records", **own, source=fork.source_id)
     if copied != fork.record_count:
         raise NotFound(f"execution `{fork.source_id}` has {copied} records of {fork.record_count} left to fork")
-    execute(connection, "fork_claim", id=answer.id, detail=fork.detail, now=now)
-    execute(connection, "fork_mark", **own)
+    transaction.execute("fork_claim", id=answer.id, detail=fork.detail, now=now)
+    transaction.execute("fork_mark", **own)
     return answer

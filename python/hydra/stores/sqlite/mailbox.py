@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -10,87 +9,74 @@ from hydra.execution import FINAL, ExecutionCommit, Message, Status
 from hydra.stores.clash import Clash
 from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES, Arrivals, Known, by_arrival, cut_page, expiring
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import (
-    RowStatement,
-    execute,
-    execute_rows,
-    select,
-    select_json,
-    select_json_shown,
-    to_json,
-)
+from hydra.stores.sqlite.statements import RowStatement, to_json
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 _PUT_MESSAGES = RowStatement("put_messages")
 
 
-def signal(
-    connection: sqlite3.Connection, namespace: str, messages: Sequence[Message], now: int
-) -> list[Status | Clash | None]:
+def signal(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
     """The status before. Under the write lock, so nothing suspends in between (R14)."""
     ids = to_json(sorted({message.execution_id for message in messages}))
-    rows = select_json(connection, "wake_states", namespace=namespace, ids=ids)
+    rows = transaction.select_json("wake_states", ids=ids)
     found = {id: (workflow, Status(status), wake_seq) for id, workflow, status, wake_seq in rows}
     wake_seqs = {id: wake_seq for id, (_, status, wake_seq) in found.items() if status not in FINAL}
     open_ones = [message for message in messages if message.execution_id in wake_seqs]
-    known = Known(_read_known(connection, open_ones))
+    known = Known(_read_known(transaction, open_ones))
     new = known.number(open_ones, wake_seqs)
     contents = [(m.execution_id, m.id, m.name, m.payload, m.sent_at, m.number) for m in new]
-    execute_rows(connection, _PUT_MESSAGES, contents)
-    execute(connection, "wake", namespace=namespace, woken=to_json(sorted(known.woken.items())), now=now)
+    transaction.execute_rows(_PUT_MESSAGES, contents)
+    transaction.execute("wake", woken=to_json(sorted(known.woken.items())), now=now)
     changes = Changes()
     for id in known.woken:
         workflow, status, _ = found[id]
         if status is Status.WAITING:
             changes.move(workflow, status, Status.PENDING)
-    changes.write(connection, namespace)
+    changes.write(transaction)
     before = {id: status for id, (_, status, _) in found.items()}
     return known.answers(messages, before)
 
 
-def select_states(connection: sqlite3.Connection, namespace: str, ids: str) -> list[list[str]]:
-    return select_json(connection, "states", namespace=namespace, ids=ids)
+def select_states(reading: Reading, ids: str) -> list[list[str]]:
+    return reading.select_json("states", ids=ids)
 
 
-def read_messages(connection: sqlite3.Connection, wanted: Mapping[str, int]) -> dict[str, tuple[list[Message], bool]]:
+def read_messages(reading: Reading, wanted: Mapping[str, int]) -> dict[str, tuple[list[Message], bool]]:
     """By execution its first messages after a number, in the order of arrival; whether there are more."""
     found: dict[str, tuple[list[Message], bool]] = {}
     limits = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
     for execution_id, number in wanted.items():
-        rows = select_json_shown(connection, "claimed_messages", execution_id=execution_id, number=number, **limits)
+        rows = reading.select_json_shown("claimed_messages", execution_id=execution_id, number=number, **limits)
         page = [Message(id, at, name, bytes.fromhex(payload), *times) for id, at, name, payload, *times in rows]
         found[execution_id] = cut_page(sorted(page, key=by_arrival))
     return found
 
 
-def read_owned(
-    connection: sqlite3.Connection, node_id: str, listening: Mapping[str, int]
-) -> tuple[list[Message], list[str]]:
+def read_owned(reading: Reading, node_id: str, listening: Mapping[str, int]) -> tuple[list[Message], list[str]]:
     """The next page of each execution that this node runs and that was told something; which of them have more."""
     if not listening:
         return [], []
-    woken = select(connection, "owned_wakes", node=node_id, listening=to_json(list(listening.items())))
-    pages = read_messages(connection, dict(woken)) if woken else {}
+    woken = reading.select("owned_wakes", node=node_id, listening=to_json(list(listening.items())))
+    pages = read_messages(reading, dict(woken)) if woken else {}
     return [message for page, _ in pages.values() for message in page], [id for id, (_, more) in pages.items() if more]
 
 
-def read_arrivals(connection: sqlite3.Connection, commits: Sequence[ExecutionCommit]) -> Arrivals:
+def read_arrivals(reading: Reading, commits: Sequence[ExecutionCommit]) -> Arrivals:
     """What is there for the waits that these say are over."""
     expected = [(id, name) for id, names in expiring(commits).items() for name in sorted(set(names))]
-    rows = select(connection, "expected_messages", rows=to_json(expected)) if expected else []
+    rows = reading.select("expected_messages", rows=to_json(expected)) if expected else []
     return Arrivals(Message(*row) for row in rows)
 
 
-def consume(connection: sqlite3.Connection, consumed: Sequence[tuple[str, str]]) -> None:
+def consume(transaction: Transaction, consumed: Sequence[tuple[str, str]]) -> None:
     """Pairs of execution and message."""
     if consumed:
-        execute(connection, "consume_messages", rows=to_json(list(consumed)))
+        transaction.execute("consume_messages", rows=to_json(list(consumed)))
 
 
-def _read_known(
-    connection: sqlite3.Connection, messages: Sequence[Message]
-) -> list[tuple[str, str, str | None, bytes]]:
+def _read_known(reading: Reading, messages: Sequence[Message]) -> list[tuple[str, str, str | None, bytes]]:
     if not messages:
         return []
     rows = [(m.execution_id, m.id, uuid.UUID(m.id).hex.upper()) for m in messages]
-    known = select_json(connection, "known_messages", rows=to_json(rows))
+    known = reading.select_json("known_messages", rows=to_json(rows))
     return [(id, message_id, name, bytes.fromhex(payload or "")) for id, message_id, name, payload in known]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 
 from hydra.errors import ConfigError, LeaseLost
@@ -13,16 +12,15 @@ from hydra.stores.sqlite.admitting import register_limits
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import read_owned
-from hydra.stores.sqlite.statements import execute, select, select_json, select_shown, to_json
+from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.transaction import Reading, Transaction
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo, now: int) -> NodeRef:
-    registered = execute(
-        connection,
+def register_node(transaction: Transaction, info: NodeInfo, now: int) -> NodeRef:
+    registered = transaction.execute(
         "register_node",
         id=info.id,
-        namespace=namespace,
         host=info.host,
         boot_id=info.boot_id,
         pid=info.pid,
@@ -36,19 +34,15 @@ def register_node(connection: sqlite3.Connection, namespace: str, info: NodeInfo
     )
     if not registered:
         raise ConfigError(f"node `{info.id}` is registered already; an id is of one registration")
-    execute(connection, "register_beat", id=info.id, now=now)
+    transaction.execute("register_beat", id=info.id, now=now)
     return NodeRef(info.id, 1)
 
 
-def register_workflows(
-    connection: sqlite3.Connection, namespace: str, node: NodeRef, workflows: Sequence[WorkflowInfo]
-) -> None:
-    check_fence(connection, namespace, node)  # guard R6: registering workflows takes the fence
+def register_workflows(transaction: Transaction, node: NodeRef, workflows: Sequence[WorkflowInfo]) -> None:
+    check_fence(transaction, node)  # guard R6: registering workflows takes the fence
     for workflow in workflows:
-        execute(
-            connection,
+        transaction.execute(
             "register_workflows",
-            namespace=namespace,
             name=workflow.name,
             signature=workflow.signature,
             timeout_us=workflow.timeout_us,
@@ -56,74 +50,71 @@ def register_workflows(
             labels=encode_labels(workflow.labels),
         )
         if workflow.is_served:
-            execute(connection, "register_node_workflow", node=node.id, name=workflow.name)
-        register_limits(connection, namespace, workflow.limits)
+            transaction.execute("register_node_workflow", node=node.id, name=workflow.name)
+        register_limits(transaction, workflow.limits)
     if workflows:
-        execute(connection, "register_code", node=node.id, code_version=workflows[0].code_version)
+        transaction.execute("register_code", node=node.id, code_version=workflows[0].code_version)
 
 
 def heartbeat_node(
-    connection: sqlite3.Connection,
-    namespace: str,
+    transaction: Transaction,
     node: NodeRef,
     now: int,
     database_now: int,
     listening: Mapping[str, int],
 ) -> Beat:
-    check_fence(connection, namespace, node)  # guard R6: a heartbeat takes the fence
-    execute(connection, "heartbeat", node=node.id, now=now)
-    running_count, counter = select(connection, "running_count", node=node.id)[0]
-    attention, must_drain = to_attention(select(connection, "attention", namespace=namespace, node=node.id))
-    messages, unread = read_owned(connection, node.id, listening)
+    check_fence(transaction, node)  # guard R6: a heartbeat takes the fence
+    transaction.execute("heartbeat", node=node.id, now=now)
+    running_count, counter = transaction.select("running_count", node=node.id)[0]
+    attention, must_drain = to_attention(transaction.select("attention", node=node.id))
+    messages, unread = read_owned(transaction, node.id, listening)
     return Beat(running_count, attention, messages, unread, counter, database_now, must_drain)
 
 
-def resync(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+def resync(transaction: Transaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
     """The write lock stands for the row's exclusive lock; safe to repeat when its own reply was lost."""
-    sessions = select(connection, "resync", node=node.id, session=node.session, namespace=namespace)
+    sessions = transaction.select("resync", node=node.id, session=node.session)
     if not sessions:
         raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead")
-    return NodeRef(node.id, sessions[0][0]), [Owned(*row) for row in select_shown(connection, "owned", node=node.id)]
+    return NodeRef(node.id, sessions[0][0]), [Owned(*row) for row in transaction.select_shown("owned", node=node.id)]
 
 
-def unregister_node(connection: sqlite3.Connection, namespace: str, node: NodeRef) -> None:
-    if not execute(connection, "unregister_node", node=node.id, session=node.session, namespace=namespace):
+def unregister_node(transaction: Transaction, node: NodeRef) -> None:
+    if not transaction.execute("unregister_node", node=node.id, session=node.session):
         raise LeaseLost(f"node `{node.id}` is not registered any more")
 
 
-def read_nodes(connection: sqlite3.Connection, namespace: str) -> list[NodeState]:
-    return [to_node(row) for row in select_shown(connection, "nodes", namespace=namespace)]
+def read_nodes(reading: Reading) -> list[NodeState]:
+    return [to_node(row) for row in reading.select_shown("nodes")]
 
 
-def mark_dead(connection: sqlite3.Connection, namespace: str, node_id: str, counter: int | None) -> bool:
-    return execute(connection, "mark_dead", node=node_id, namespace=namespace, counter=counter) == 1
+def mark_dead(transaction: Transaction, node_id: str, counter: int | None) -> bool:
+    return transaction.execute("mark_dead", node=node_id, counter=counter) == 1
 
 
-def is_dead(connection: sqlite3.Connection, namespace: str, node_id: str) -> bool:
-    return bool(select(connection, "dead_node", node=node_id, namespace=namespace))
+def is_dead(reading: Reading, node_id: str) -> bool:
+    return bool(reading.select("dead_node", node=node_id))
 
 
-def return_executions(
-    connection: sqlite3.Connection, namespace: str, now: int, limit: int, sparing: Sequence[str]
-) -> int:
+def return_executions(transaction: Transaction, now: int, limit: int, sparing: Sequence[str]) -> int:
     # guard R8: a batch that was returned does not prove a node empty
-    execute(connection, "empty_nodes", namespace=namespace)
-    rows = select_json(connection, "dead_owned", namespace=namespace, limit=limit, sparing=to_json(sorted(sparing)))
+    transaction.execute("empty_nodes")
+    rows = transaction.select_json("dead_owned", limit=limit, sparing=to_json(sorted(sparing)))
     # guard R8: what is found empty was looked for before anything is returned
-    return give_back(connection, namespace, rows, now)
+    return give_back(transaction, rows, now)
 
 
-def give_back(connection: sqlite3.Connection, namespace: str, rows: Sequence[Sequence[str]], now: int) -> int:
+def give_back(transaction: Transaction, rows: Sequence[Sequence[str]], now: int) -> int:
     """(execution, workflow) of each, all of them running on dead nodes."""
     if not rows:
         return 0
     ids = to_json(sorted(row[0] for row in rows))
-    execute(connection, "return_claims", ids=ids, now=now)
-    returned = execute(connection, "return_executions", ids=ids, namespace=namespace, now=now)
+    transaction.execute("return_claims", ids=ids, now=now)
+    returned = transaction.execute("return_executions", ids=ids, now=now)
     if returned != len(rows):
         raise AssertionError(f"{len(rows)} executions of dead nodes under the write lock, {returned} returned")
     changes = Changes()
     for _, workflow in rows:
         changes.move(workflow, "running", "pending")
-    changes.write(connection, namespace)
+    changes.write(transaction)
     return returned

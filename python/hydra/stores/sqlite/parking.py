@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from hydra.execution import Status
 from hydra.stores.node_states import Advanced
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.nodes import give_back
-from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.transaction import Transaction
 
 
 def park(
-    connection: sqlite3.Connection,
-    namespace: str,
+    transaction: Transaction,
     node_id: str,
     advanced: Sequence[Advanced],
     cause: str,
@@ -24,13 +23,13 @@ def park(
     """An epoch of its own for each, since the one before may have ended already."""
     known = to_json(sorted((each.id, each.record_count, each.epoch) for each in advanced))
     ids = to_json(sorted(each.id for each in advanced))
-    give_back(connection, namespace, select_json(connection, "known_dead_owned", namespace=namespace, ids=ids), now)
-    before = select_json(connection, "states", namespace=namespace, ids=ids)
-    parked = [id for (id,) in select(connection, "park", namespace=namespace, known=known, cause=cause, now=now)]
-    execute(connection, "park_claims", ids=to_json(parked), node=node_id, cause=cause, reason=reason, now=now)
+    give_back(transaction, transaction.select_json("known_dead_owned", ids=ids), now)
+    before = transaction.select_json("states", ids=ids)
+    parked = [id for (id,) in transaction.select("park", known=known, cause=cause, now=now)]
+    transaction.execute("park_claims", ids=to_json(parked), node=node_id, cause=cause, reason=reason, now=now)
     changes = Changes()
     for id, workflow, status in before:
         if id in parked:
             changes.move(workflow, status, Status.PARKED)
-    changes.write(connection, namespace)
+    changes.write(transaction)
     return parked

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rows import to_pause
-from hydra.stores.sqlite.statements import execute, select_shown
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 
-def read_pauses(connection: sqlite3.Connection, namespace: str) -> list[Pause]:
-    return [to_pause(row) for row in select_shown(connection, "pauses", namespace=namespace)]
+def read_pauses(reading: Reading) -> list[Pause]:
+    return [to_pause(row) for row in reading.select_shown("pauses")]
 
 
-def pause(connection: sqlite3.Connection, namespace: str, pause: Pause) -> None:
-    execute(
-        connection,
+def pause(transaction: Transaction, pause: Pause) -> None:
+    transaction.execute(
         "pause",
-        namespace=namespace,
         kind=pause.kind,
         name=pause.name,
         paused_at=pause.paused_at,
@@ -26,5 +22,5 @@ def pause(connection: sqlite3.Connection, namespace: str, pause: Pause) -> None:
     )
 
 
-def unpause(connection: sqlite3.Connection, namespace: str, kind: PauseKind, name: str) -> bool:
-    return execute(connection, "unpause", namespace=namespace, kind=kind, name=name) > 0
+def unpause(transaction: Transaction, kind: PauseKind, name: str) -> bool:
+    return transaction.execute("unpause", kind=kind, name=name) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -10,16 +9,17 @@ import msgspec
 from hydra.execution import NodeRef, Progress
 from hydra.stores.rows import place_of
 from hydra.stores.sqlite.fence import check_fence
-from hydra.stores.sqlite.statements import RowStatement, execute_rows, select_shown
+from hydra.stores.sqlite.statements import RowStatement
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 _REPORT_PROGRESS = RowStatement("report_progress")
 
 
-def report_progress(connection: sqlite3.Connection, namespace: str, node: NodeRef, reports: Sequence[Progress]) -> None:
-    check_fence(connection, namespace, node)  # guard R6: reporting progress takes the fence
+def report_progress(transaction: Transaction, node: NodeRef, reports: Sequence[Progress]) -> None:
+    check_fence(transaction, node)  # guard R6: reporting progress takes the fence
     rows = [(each.execution_id, node.id, place_of(each), *msgspec.structs.astuple(each)[1:]) for each in reports]
-    execute_rows(connection, _REPORT_PROGRESS, rows)
+    transaction.execute_rows(_REPORT_PROGRESS, rows)
 
 
-def read_progress(connection: sqlite3.Connection, namespace: str, id: str) -> list[Progress]:
-    return [Progress(*row) for row in select_shown(connection, "progress", namespace=namespace, id=id)]
+def read_progress(reading: Reading, id: str) -> list[Progress]:
+    return [Progress(*row) for row in reading.select_shown("progress", id=id)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from hydra.stores.deleting import Deleted, Tree, may_go
 from hydra.stores.rows import choose_trees
 from hydra.stores.sqlite.acts import add_act
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute, select, select_json, select_shown, to_json
+from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 _NODE_PARTS = (
     "purge_node_pauses",
@@ -36,36 +36,36 @@ _PARTS = (
 )
 
 
-def purge(connection: sqlite3.Connection, namespace: str, older_than: int, limit: int) -> int:
+def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
-    roots = select_json(connection, "purgeable", namespace=namespace, older_than=older_than, limit=limit)
+    roots = transaction.select_json("purgeable", older_than=older_than, limit=limit)
     root_ids = to_json([root[0] for root in roots])
-    members = select_json(connection, "tree_members", roots=root_ids, limit=limit)
+    members = transaction.select_json("tree_members", roots=root_ids, limit=limit)
     chosen = choose_trees({root[0]: root for root in roots}, [(member[0], member[1:]) for member in members], limit)
-    _purge(connection, namespace, chosen)
+    _purge(transaction, chosen)
     for name in _NODE_PARTS:
-        execute(connection, name, namespace=namespace, older_than=older_than)
+        transaction.execute(name, older_than=older_than)
     return len(chosen)
 
 
-def read_tree(connection: sqlite3.Connection, namespace: str, id: str) -> Tree | None:
-    found = _tree(select_shown(connection, "tree_state", namespace=namespace, id=id))
+def read_tree(reading: Reading, id: str) -> Tree | None:
+    found = _tree(reading.select_shown("tree_state", id=id))
     return None if found is None else found[1]
 
 
-def delete(connection: sqlite3.Connection, namespace: str, act: Act, limit: int) -> Deleted | None:
+def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
     """The execution of the act with its tree, at most so many; the root last."""
     id = act.execution_id
-    found = _tree(select(connection, "tree_state", namespace=namespace, id=id))
+    found = _tree(transaction.select("tree_state", id=id))
     if found is None:
         return None
     workflow, tree = found
     if not may_go(tree):
         return Deleted(tree)
-    members = select_json(connection, "tree_members", roots=to_json([id]), limit=limit)
+    members = transaction.select_json("tree_members", roots=to_json([id]), limit=limit)
     chosen = choose_trees({id: (id, workflow, tree.status)}, [(member[0], member[1:]) for member in members], limit)
-    _purge(connection, namespace, chosen)
-    add_act(connection, namespace, act)
+    _purge(transaction, chosen)
+    add_act(transaction, act)
     return Deleted(tree, len(chosen), id in {row[0] for row in chosen})
 
 
@@ -76,12 +76,12 @@ def _tree(rows: Sequence[Sequence[Any]]) -> tuple[str, Tree] | None:
     return None
 
 
-def _purge(connection: sqlite3.Connection, namespace: str, rows: Sequence[Sequence[str]]) -> None:
+def _purge(transaction: Transaction, rows: Sequence[Sequence[str]]) -> None:
     ids = to_json(sorted(row[0] for row in rows))
     for name in _PARTS:
-        execute(connection, name, ids=ids)
-    execute(connection, "purge_executions", ids=ids)
+        transaction.execute(name, ids=ids)
+    transaction.execute("purge_executions", ids=ids)
     changes = Changes()
     for _, workflow, status in rows:
         changes.add(workflow, status, -1)
-    changes.write(connection, namespace)
+    changes.write(transaction)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from hydra.stores.rerunning import Reran, Rerun, acts_of, sort_out
 from hydra.stores.rows import to_source
 from hydra.stores.sqlite.acts import add_act
-from hydra.stores.sqlite.statements import execute, select, to_json
+from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.submission import submit
+from hydra.stores.sqlite.transaction import Transaction
 
 
-def rerun(connection: sqlite3.Connection, namespace: str, orders: Sequence[Rerun], now: int) -> list[Reran | None]:
+def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[Reran | None]:
     """All of them under the write lock."""
     ids = to_json([order.source_id for order in orders])
-    rows = select(connection, "rerun_sources", namespace=namespace, ids=ids)
+    rows = transaction.select("rerun_sources", ids=ids)
     answers, wanted = sort_out(orders, {row[0]: to_source(row[1:]) for row in rows})
     if wanted:
-        submit(connection, namespace, [submission for _, submission in wanted], now)
-        execute(connection, "add_former", ids=to_json([order.source_id for order, _ in wanted]))
+        submit(transaction, [submission for _, submission in wanted], now)
+        transaction.execute("add_former", ids=to_json([order.source_id for order, _ in wanted]))
     for order, _ in wanted:
         for act in acts_of(order):
-            add_act(connection, namespace, act)
+            add_act(transaction, act)
     return answers

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 
 from hydra.errors import ConfigError, PayloadError
-from hydra.stores.rows import shown
 from hydra.stores.sql_files import read_folder, with_lists_upwards
-
-ROW_COUNTS = (1024, 256, 64, 16, 4, 1)  # rows that one statement writes; each size is prepared once
 
 _VALUES = re.compile(r"values (\([^()]*\))")
 _NAMED = re.compile(r"[^:]:\w")
@@ -43,11 +36,6 @@ def migrations() -> list[tuple[int, list[str]]]:
     return [(int(name.split("_")[0]), _split(text)) for name, text in scripts]
 
 
-def execute(connection: sqlite3.Connection, name: str, /, **parameters: object) -> int:
-    """Run one writing statement; how many rows it wrote."""
-    return connection.execute(statements()[name], parameters).rowcount
-
-
 class RowStatement:
     """The name of a statement over `values (?, …)`, to be written for many rows. It is made when its module is
     imported: a statement that cannot be widened never meets its second row."""
@@ -66,58 +54,10 @@ def check_widens(name: str, sql: str) -> None:
         raise ConfigError(f"the statement `{name}` cannot be written for many rows: {message}")
 
 
-def execute_rows(connection: sqlite3.Connection, statement: RowStatement, rows: Sequence[tuple[object, ...]]) -> int:
-    """Run it for many rows; how many it wrote.
-
-    Not executemany: sqlite3 gives up the GIL for each step, and beside a busy thread waits up to 5 ms to have it back.
-    A thousand rows in one step cost one such wait. (JSON into json_each would do too, at four times the CPU per field.)
-    """
-    written = start = 0
-    for row_count in ROW_COUNTS:
-        while len(rows) - start >= row_count:
-            values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
-            written += connection.execute(widened(statement.name, row_count), values).rowcount
-            start += row_count
-    return written
-
-
 @functools.cache
 def widened(name: str, row_count: int) -> str:
     """The statement with its `values (…)` repeated."""
     return _VALUES.sub(lambda found: "values " + ", ".join([found[1]] * row_count), statements()[name])
-
-
-def select(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[tuple[Any, ...]]:
-    """All rows of one reading statement."""
-    return connection.execute(statements()[name], parameters).fetchall()
-
-
-def select_shown(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[tuple[Any, ...]]:
-    """`select` for somebody to read: a text that is not UTF-8 is shown as far as it is, and hides no other row (G7)."""
-    with _showing_all(connection):
-        return select(connection, name, **parameters)
-
-
-@contextmanager
-def _showing_all(connection: sqlite3.Connection) -> Iterator[None]:
-    factory = connection.text_factory
-    connection.text_factory = shown
-    try:
-        yield
-    finally:
-        connection.text_factory = factory
-
-
-def select_json(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[list[Any]]:
-    """The rows of a statement that aggregates them into one JSON array, for the same reason as `execute_rows`."""
-    rows: list[list[Any]] = msgspec.json.decode(connection.execute(statements()[name], parameters).fetchone()[0])
-    return rows
-
-
-def select_json_shown(connection: sqlite3.Connection, name: str, /, **parameters: object) -> list[list[Any]]:
-    """`select_json`, as `select_shown`."""
-    with _showing_all(connection):
-        return select_json(connection, name, **parameters)
 
 
 def to_json(rows: object) -> str:

@@ -16,6 +16,7 @@ from hydra.stores.sqlite import at_fork, committing
 from hydra.stores.sqlite.failures import explain, is_busy, primary_code
 from hydra.stores.sqlite.lent_connection import LentConnection
 from hydra.stores.sqlite.lock import WriteQueue
+from hydra.stores.sqlite.transaction import Transaction
 from hydra.stores.step_connection import Passing
 
 WAIT_SECONDS = 20.0
@@ -62,7 +63,7 @@ class StepConnection:
             if str(error).startswith("no such savepoint"):
                 raise NonRetryable(lent.SENTENCE) from error
             raise
-        (written,) = committing.commit(own, self._namespace, node, [item], now)
+        (written,) = committing.commit(Transaction(own, self._namespace), node, [item], now)
         if not written:  # guard R21: what is not written is rolled back
             self.roll_back()
             return CommitAnswer.REFUSED

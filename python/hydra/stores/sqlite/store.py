@@ -23,7 +23,6 @@ from hydra.execution import (
     Status,
     Submission,
     Submitted,
-    is_refused,
 )
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
@@ -78,7 +77,7 @@ class SqliteStore:
         self.url = url
         self.path = os.path.realpath(path)  # a program may change its directory; a link leads to the same lock files
         self.namespace = namespace
-        self._database = Database(self.path, synchronous)
+        self._database = Database(self.path, namespace, synchronous)
         self.read_wait_seconds = self._database.write_wait_seconds  # of other writers: a reader waits for nobody
         self._watch = Watch(self._database, self._due)
 
@@ -128,209 +127,158 @@ class SqliteStore:
     # programs
 
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        with self._database.transaction() as connection:
-            return submission.submit(connection, self.namespace, submissions, now)
+        return self._database.write(submission.submit, submissions, now)
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        with callers.joined(connection, self.path) as own:
-            own.execute("savepoint hydra_submit_in")
-            answers = submission.submit(own, self.namespace, submissions, now)
-            if any(map(is_refused, submissions, answers)):
-                own.execute("rollback to hydra_submit_in")
-            own.execute("release hydra_submit_in")
-            return answers
+        with callers.joined(connection, self.path, self.namespace) as transaction:
+            return submission.submit_all_or_none(transaction, submissions, now)
 
     def signal_in(
         self, connection: object, messages: Sequence[Message], now: int
     ) -> builtins.list[Status | Clash | None]:
-        with callers.joined(connection, self.path) as own, callers.all_or_nothing(own):
-            return mailbox.signal(own, self.namespace, messages, now)
+        with callers.all_or_nothing(connection, self.path, self.namespace) as transaction:
+            return mailbox.signal(transaction, messages, now)
 
     def request_cancel_in(
         self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
     ) -> builtins.list[Status | None]:
-        with callers.joined(connection, self.path) as own, callers.all_or_nothing(own):
-            return cancelling.request_cancel(own, self.namespace, ids, now, undo=undo)
+        with callers.all_or_nothing(connection, self.path, self.namespace) as transaction:
+            return cancelling.request_cancel(transaction, ids, now, undo=undo)
 
     def fork(self, fork: Fork, now: int) -> Submitted:
-        with self._database.transaction() as connection:
-            return forking.fork(connection, self.namespace, fork, now)
+        return self._database.write(forking.fork, fork, now)
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
-        with self._database.transaction() as connection:
-            return cancelling.request_cancel(connection, self.namespace, ids, now, undo=undo)
+        return self._database.write(cancelling.request_cancel, ids, now, undo=undo)
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        with self._database.transaction() as connection:
-            return orders.retry(connection, self.namespace, ids, now)
+        return self._database.write(orders.retry, ids, now)
 
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        with self._database.transaction() as connection:
-            return orders.resume(connection, self.namespace, ids, now)
+        return self._database.write(orders.resume, ids, now)
 
     def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
-        with self._database.transaction() as connection:
-            return orders.resolve(connection, self.namespace, resolutions, now)
+        return self._database.write(orders.resolve, resolutions, now)
 
     def signal(self, messages: Sequence[Message], now: int) -> builtins.list[Status | Clash | None]:
-        with self._database.transaction() as connection:
-            return mailbox.signal(connection, self.namespace, messages, now)
+        return self._database.write(mailbox.signal, messages, now)
 
     def get(self, ids: Sequence[str]) -> builtins.list[Snapshot | None]:
-        with self._database.reading() as connection:
-            return reading.snapshots(connection, self.namespace, ids)
+        return self._database.read(reading.snapshots, ids)
 
     def find(self, workflow: str, key: str) -> Snapshot | None:
-        with self._database.reading() as connection:
-            return reading.find(connection, self.namespace, workflow, key)
+        return self._database.read(reading.find, workflow, key)
 
     def list(self, filter: Filter) -> builtins.list[Snapshot]:
-        with self._database.reading() as connection:
-            return reading.list_snapshots(connection, self.namespace, filter)
+        return self._database.read(reading.list_snapshots, filter)
 
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
-        with self._database.reading() as connection:
-            return reading.outcomes(connection, self.namespace, ids)
+        return self._database.read(reading.outcomes, ids)
 
     def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
-        with self._database.reading() as connection:
-            return reading.read_failures(connection, self.namespace, ids)
+        return self._database.read(reading.read_failures, ids)
 
     def input(self, id: str) -> bytes:
-        with self._database.reading() as connection:
-            return reading.read_input(connection, self.namespace, id)
+        return self._database.read(reading.read_input, id)
 
     def records(self, id: str) -> builtins.list[Record]:
-        with self._database.reading() as connection:
-            return reading.read_records(connection, self.namespace, id)
+        return self._database.read(reading.read_records, id)
 
     def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
-        with self._database.reading() as connection:
-            return reading.read_histories(connection, self.namespace, ids)
+        return self._database.read(reading.read_histories, ids)
 
     def messages(self, id: str, name: str | None = None) -> builtins.list[Message]:
-        with self._database.reading() as connection:
-            return reading.read_messages(connection, self.namespace, id, name)
+        return self._database.read(reading.read_messages, id, name)
 
     def waits(self, id: str) -> builtins.list[Record]:
-        with self._database.reading() as connection:
-            return reading.read_waits(connection, self.namespace, id)
+        return self._database.read(reading.read_waits, id)
 
     def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
-        with self._database.reading() as connection:
-            return reading.read_callback(connection, self.namespace, id, names, token)
+        return self._database.read(reading.read_callback, id, names, token)
 
     def claims(self, id: str) -> builtins.list[Claim]:
-        with self._database.reading() as connection:
-            return reading.read_claims(connection, self.namespace, id)
+        return self._database.read(reading.read_claims, id)
 
     def progress(self, id: str) -> builtins.list[Progress]:
-        with self._database.reading() as connection:
-            return progress.read_progress(connection, self.namespace, id)
+        return self._database.read(progress.read_progress, id)
 
     def stats(self, now: int) -> Stats:
-        with self._database.reading() as connection:
-            return reading.read_stats(connection, self.namespace)
+        return self._database.read(reading.read_stats)
 
     def pending_count(self, limit: int) -> int:
-        with self._database.reading() as connection:
-            return reading.read_pending_count(connection, self.namespace, limit)
+        return self._database.read(reading.read_pending_count, limit)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
-        with self._database.reading() as connection:
-            return reading.read_workflows(connection, self.namespace)
+        return self._database.read(reading.read_workflows)
 
     def schedules(self) -> builtins.list[ScheduleState]:
-        with self._database.reading() as connection:
-            return schedules.read_schedules(connection, self.namespace)
+        return self._database.read(schedules.read_schedules)
 
     def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
-        with self._database.transaction() as connection:
-            return schedules.change_schedules(connection, self.namespace, changes, now)
+        return self._database.write(schedules.change_schedules, changes, now)
 
     def pauses(self) -> builtins.list[Pause]:
-        with self._database.reading() as connection:
-            return pausing.read_pauses(connection, self.namespace)
+        return self._database.read(pausing.read_pauses)
 
     def pause(self, pause: Pause) -> None:
-        with self._database.transaction() as connection:
-            pausing.pause(connection, self.namespace, pause)
+        self._database.write(pausing.pause, pause)
 
     def unpause(self, kind: PauseKind, name: str) -> bool:
-        with self._database.transaction() as connection:
-            return pausing.unpause(connection, self.namespace, kind, name)
+        return self._database.write(pausing.unpause, kind, name)
 
     def limits(self) -> builtins.list[LimitState]:
-        with self._database.reading() as connection:
-            return admitting.read_limits(connection, self.namespace)
+        return self._database.read(admitting.read_limits)
 
     def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
-        with self._database.transaction() as connection:
-            return admitting.set_limit(connection, self.namespace, kind, name, numbers)
+        return self._database.write(admitting.set_limit, kind, name, numbers)
 
     def waiting_count(self, key: str, limit: int) -> int:
-        with self._database.reading() as connection:
-            return admitting.count_waiting(connection, self.namespace, key, limit)
+        return self._database.read(admitting.count_waiting, key, limit)
 
     def weights(self, name: str) -> builtins.list[Weight]:
-        with self._database.reading() as connection:
-            return admitting.read_weights(connection, self.namespace, name)
+        return self._database.read(admitting.read_weights, name)
 
     def set_weight(self, key: str, weight: int | None, now: int) -> None:
-        with self._database.transaction() as connection:
-            admitting.set_weight(connection, self.namespace, key, weight)
+        self._database.write(admitting.set_weight, key, weight)
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
-        with self._database.reading() as connection:
-            return admitting.read_use(connection, self.namespace, kind, name, keys, waiting)
+        return self._database.read(admitting.read_use, kind, name, keys, waiting)
 
     def key_use(self, key: str, holders: int) -> KeyUse:
-        with self._database.reading() as connection:
-            return admitting.read_key(connection, self.namespace, key, holders)
+        return self._database.read(admitting.read_key, key, holders)
 
     def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
-        with self._database.reading() as connection:
-            return admitting.read_key_pauses(connection, self.namespace, first, last, limit)
+        return self._database.read(admitting.read_key_pauses, first, last, limit)
 
     def pause_key(self, pause: KeyPause) -> None:
-        with self._database.transaction() as connection:
-            admitting.pause_keys(connection, self.namespace, [pause], is_order=True)
+        self._database.write(admitting.pause_keys, [pause], is_order=True)
 
     def resume_key(self, key: str) -> bool:
-        with self._database.transaction() as connection:
-            return admitting.resume_key(connection, self.namespace, key)
+        return self._database.write(admitting.resume_key, key)
 
     def purge(self, older_than: int, limit: int) -> int:
-        with self._database.transaction() as connection:
-            return purging.purge(connection, self.namespace, older_than, limit)
+        return self._database.write(purging.purge, older_than, limit)
 
     def acts(self, id: str) -> builtins.list[Act]:
-        with self._database.reading() as connection:
-            return acts.read_acts(connection, self.namespace, id)
+        return self._database.read(acts.read_acts, id)
 
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
-        with self._database.transaction() as connection:
-            return acts.reschedule(connection, self.namespace, order, now)
+        return self._database.write(acts.reschedule, order, now)
 
     def superseded(self, ids: Sequence[str]) -> set[str]:
-        with self._database.reading() as connection:
-            return reading.read_superseded(connection, ids)
+        return self._database.read(reading.read_superseded, ids)
 
     def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
-        with self._database.transaction() as connection:
-            return rerunning.rerun(connection, self.namespace, orders, now)
+        return self._database.write(rerunning.rerun, orders, now)
 
     def tree(self, id: str) -> Tree | None:
-        with self._database.reading() as connection:
-            return purging.read_tree(connection, self.namespace, id)
+        return self._database.read(purging.read_tree, id)
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
-        with self._database.transaction() as connection:
-            return purging.delete(connection, self.namespace, act, limit)
+        return self._database.write(purging.delete, act, limit)
 
     def audit(self) -> builtins.list[Violation]:
-        with self._database.reading() as connection:
-            return auditing.audit(connection, self.namespace)
+        return self._database.read(auditing.audit)
 
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)
@@ -345,79 +293,66 @@ class SqliteStore:
 
     def register_node(self, info: NodeInfo, now: int) -> NodeRef:
         self._watch.is_node = True
-        with self._database.transaction() as connection:
-            return nodes.register_node(connection, self.namespace, info, now)
+        return self._database.write(nodes.register_node, info, now)
 
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
-        with self._database.transaction() as connection:
-            nodes.register_workflows(connection, self.namespace, node, workflows)
+        self._database.write(nodes.register_workflows, node, workflows)
 
     def heartbeat_node(
         self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
     ) -> Beat:
-        with self._database.transaction() as connection:
+        with self._database.transaction() as transaction:
             self._watch.is_listening = bool(listening)
-            return nodes.heartbeat_node(connection, self.namespace, node, now, self.now(), listening)
+            return nodes.heartbeat_node(transaction, node, now, self.now(), listening)
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
-        with self._database.transaction() as connection:
-            progress.report_progress(connection, self.namespace, node, reports)
+        self._database.write(progress.report_progress, node, reports)
 
     def claim(
         self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
     ) -> builtins.list[Claimed]:
-        with self._database.transaction() as connection:
-            return claiming.claim(connection, self.namespace, node, workflows, slots, now)
+        return self._database.write(claiming.claim, node, workflows, slots, now)
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
-        with self._database.transaction() as connection:
-            return claiming.recover(connection, self.namespace, node, ids)
+        return self._database.write(claiming.recover, node, ids)
 
     def commit(
         self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
     ) -> builtins.list[CommitAnswer]:
-        with self._database.transaction() as connection:
-            return committing.commit(connection, self.namespace, node, commits, now)
+        return self._database.write(committing.commit, node, commits, now)
 
     def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
         due_at = self.next_due_at()
         if due_at is None or due_at > now:
             return 0
-        with self._database.transaction() as connection:
-            moved, ended = timers.promote(connection, self.namespace, now, limit)
+        moved, ended = self._database.write(timers.promote, now, limit)
         if failed is not None:
             failed += ended
         return moved
 
     def next_due_at(self) -> int | None:
-        with self._database.reading() as connection:
-            return timers.next_due_at(connection, self.namespace)
+        return self._database.read(timers.next_due_at)
 
     def _due(self) -> tuple[bool, int | None]:
-        with self._database.reading() as connection:
-            return timers.has_ready(connection, self.namespace), timers.next_due_at(connection, self.namespace)
+        with self._database.reading() as reading:
+            return timers.has_ready(reading), timers.next_due_at(reading)
 
     def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
-        with self._database.transaction() as connection:
-            schedules.upsert_schedules(connection, self.namespace, node, entries)
+        self._database.write(schedules.upsert_schedules, node, entries)
 
     def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
-        with self._database.transaction() as connection:
-            return schedules.fire_schedules(connection, self.namespace, node, changes, now)
+        return self._database.write(schedules.fire_schedules, node, changes, now)
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
-        with self._database.transaction() as connection:
-            return nodes.resync(connection, self.namespace, node)
+        return self._database.write(nodes.resync, node)
 
     def park(
         self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
     ) -> builtins.list[str]:
-        with self._database.transaction() as connection:
-            return parking.park(connection, self.namespace, node_id, advanced, cause, reason, now)
+        return self._database.write(parking.park, node_id, advanced, cause, reason, now)
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
-        with self._database.transaction() as connection:
-            nodes.unregister_node(connection, self.namespace, node)
+        self._database.write(nodes.unregister_node, node)
 
     def step_connection(self) -> StepConnection:
         return StepConnection(self.path, self.namespace, self._database.synchronous)
@@ -425,27 +360,18 @@ class SqliteStore:
     # peers
 
     def nodes(self) -> builtins.list[NodeState]:
-        with self._database.reading() as connection:
-            found = nodes.read_nodes(connection, self.namespace)
+        found = self._database.read(nodes.read_nodes)
         self._watch.node_count = sum(node.state == "alive" for node in found)
         return found
 
     def servers(self) -> dict[str, builtins.list[str]]:
-        with self._database.reading() as connection:
-            return reading.read_servers(connection, self.namespace)
+        return self._database.read(reading.read_servers)
 
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
-        with self._database.transaction() as connection:
-            return nodes.mark_dead(connection, self.namespace, node_id, counter)
+        return self._database.write(nodes.mark_dead, node_id, counter)
 
     def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
-        with self._database.transaction() as connection:
-            if not nodes.is_dead(connection, self.namespace, node_id):
-                return [False] * len(commits)
-            return [
-                bool(each) for each in committing.write(connection, self.namespace, NodeRef(node_id, 0), commits, now)
-            ]
+        return self._database.write(committing.record_crashes, node_id, commits, now)
 
     def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
-        with self._database.transaction() as connection:
-            return nodes.return_executions(connection, self.namespace, now, limit, sparing)
+        return self._database.write(nodes.return_executions, now, limit, sparing)

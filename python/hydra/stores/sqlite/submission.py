@@ -2,47 +2,55 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from hydra.errors import PayloadError
-from hydra.execution import Submission, Submitted
+from hydra.execution import Submission, Submitted, is_refused
 from hydra.stores.reuse import submit_in_turn
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import RowStatement, execute, execute_rows, select_json, to_json
+from hydra.stores.sqlite.statements import RowStatement, to_json
+from hydra.stores.sqlite.transaction import Transaction
 
 _SUBMIT_KEYS = RowStatement("submit_keys")
 _SUBMIT_EXECUTIONS = RowStatement("submit_executions")
 _SUBMIT_INPUTS = RowStatement("submit_inputs")
 
 
-def submit(
-    connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
-) -> list[Submitted]:
+def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """The answer to each, in their order."""
 
     def free(reusing: Sequence[Submission]) -> None:
         rows = to_json([(s.workflow, s.key, s.id) for s in reusing])
-        execute(connection, "add_former_keys", namespace=namespace, rows=rows)
-        execute(connection, "free_keys", namespace=namespace, rows=rows)
+        transaction.execute("add_former_keys", rows=rows)
+        transaction.execute("free_keys", rows=rows)
 
-    return submit_in_turn(submissions, lambda part: _submit(connection, namespace, part, now), free)
+    return submit_in_turn(submissions, lambda part: _submit(transaction, part, now), free)
 
 
-def _submit(
-    connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
-) -> list[Submitted]:
+def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """The answer to each; nothing is made when one is refused."""
+    connection = transaction.connection
+    connection.execute("savepoint hydra_submit_in")
+    answers = submit(transaction, submissions, now)
+    if any(map(is_refused, submissions, answers)):
+        connection.execute("rollback to hydra_submit_in")
+    connection.execute("release hydra_submit_in")
+    return answers
+
+
+def _submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """First as if all were new; when one is not, again without those that are known."""
+    connection = transaction.connection
     connection.execute("savepoint hydra_submit")
     try:
-        if _insert(connection, namespace, submissions, now):
+        if _insert(transaction, submissions, now):
             answers = [Submitted(submission.id, True) for submission in submissions]
         else:
             connection.execute("rollback to hydra_submit")
-            answers = _submit_unknown(connection, namespace, submissions, now)
+            answers = _submit_unknown(transaction, submissions, now)
     except BaseException:
         if connection.in_transaction:
             connection.execute("rollback to hydra_submit")
@@ -52,26 +60,22 @@ def _submit(
     return answers
 
 
-def _submit_unknown(
-    connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int
-) -> list[Submitted]:
+def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     pairs = to_json([(s.workflow, s.key) for s in submissions if s.key is not None])
     keys = {
         (workflow, key): (id, bytes.fromhex(digest), bool(is_purged))
-        for workflow, key, id, digest, is_purged in select_json(
-            connection, "submit_known_keys", namespace=namespace, rows=pairs
-        )
+        for workflow, key, id, digest, is_purged in transaction.select_json("submit_known_keys", rows=pairs)
     }
     ids = {
         id: (bytes.fromhex(digest), known_namespace, workflow)
-        for id, digest, known_namespace, workflow in select_json(
-            connection, "submit_known_ids", ids=to_json([s.id for s in submissions])
+        for id, digest, known_namespace, workflow in transaction.select_json(
+            "submit_known_ids", ids=to_json([s.id for s in submissions])
         )
     }
     answers: list[Submitted] = []
     unknown: list[Submission] = []
     for submission in submissions:
-        fact = (submission.digest, namespace, submission.workflow)
+        fact = (submission.digest, transaction.namespace, submission.workflow)
         known = None if submission.key is None else keys.get((submission.workflow, submission.key))
         if ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
             answers.append(Submitted(submission.id, False))
@@ -86,12 +90,12 @@ def _submit_unknown(
                 keys[submission.workflow, submission.key] = (submission.id, submission.digest, False)
             unknown.append(submission)
             answers.append(Submitted(submission.id, True))
-    if unknown and not _insert(connection, namespace, unknown, now):
+    if unknown and not _insert(transaction, unknown, now):
         raise AssertionError("a key or id appeared under the write lock")
     return answers
 
 
-def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequence[Submission], now: int) -> bool:
+def _insert(transaction: Transaction, submissions: Sequence[Submission], now: int) -> bool:
     """Whether all were new; otherwise the caller rolls back."""
     executions: list[tuple[object, ...]] = []
     inputs: list[tuple[object, ...]] = []
@@ -101,24 +105,24 @@ def _insert(connection: sqlite3.Connection, namespace: str, submissions: Sequenc
         wake_at = run_at if run_at > now else None
         timeout_at = s.timeout_at(now)
         gate, limit_keys = (s.limit_keys[0], to_json(s.limit_keys)) if s.limit_keys else (None, None)
-        executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
+        executions.append((s.id, transaction.namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
         tags = msgspec.json.encode(s.tags).decode() if s.tags else None
         timeout_us = None if timeout_at is None else timeout_at - max(run_at, now)
         inputs.append((s.id, s.key, s.digest, s.input, tags, now, timeout_us, limit_keys))
         if s.key is not None:
             if "\0" in s.key:
                 raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
-            keys.append((namespace, s.workflow, s.key, s.id, s.digest, now))
+            keys.append((transaction.namespace, s.workflow, s.key, s.id, s.digest, now))
     try:
-        if keys and execute_rows(connection, _SUBMIT_KEYS, keys) != len(keys):
+        if keys and transaction.execute_rows(_SUBMIT_KEYS, keys) != len(keys):
             return False
-        if execute_rows(connection, _SUBMIT_EXECUTIONS, executions) != len(executions):
+        if transaction.execute_rows(_SUBMIT_EXECUTIONS, executions) != len(executions):
             return False
-        execute_rows(connection, _SUBMIT_INPUTS, inputs)
+        transaction.execute_rows(_SUBMIT_INPUTS, inputs)
     except UnicodeEncodeError as error:
         raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
     changes = Changes()
     for workflow, count in Counter(s.workflow for s in submissions).items():
         changes.add(workflow, "pending", count)
-    changes.write(connection, namespace)
+    changes.write(transaction)
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from hydra.stores.admitting import admit_called
@@ -10,58 +9,59 @@ from hydra.stores.sqlite.admitting import Keys
 from hydra.stores.sqlite.cancelling import find_undoable, request_cancel, unwind
 from hydra.stores.sqlite.child_executions import tell_parents
 from hydra.stores.sqlite.counting import Changes
-from hydra.stores.sqlite.statements import execute, select, select_json, to_json
+from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.transaction import Reading, Transaction
 
 
-def promote(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> tuple[int, list[str]]:
+def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
     """Time-outs first: what is both late and due to wake has failed. How many moved, at most `limit` of a kind; and
     which have failed."""
-    flagged = execute(connection, "flag_timeouts", namespace=namespace, now=now, limit=limit)
-    late_count, failed = _time_out(connection, namespace, now, limit)
-    woken = _wake(connection, namespace, now, limit)
-    admitted = admit_called(Keys(connection, namespace), now)
+    flagged = transaction.execute("flag_timeouts", now=now, limit=limit)
+    late_count, failed = _time_out(transaction, now, limit)
+    woken = _wake(transaction, now, limit)
+    admitted = admit_called(Keys(transaction), now)
     return flagged + late_count + woken + admitted, failed
 
 
-def next_due_at(connection: sqlite3.Connection, namespace: str) -> int | None:
-    instants = [select(connection, name, namespace=namespace)[0][0] for name in ("next_due", "next_gate_call")]
+def next_due_at(reading: Reading) -> int | None:
+    instants = [reading.select(name)[0][0] for name in ("next_due", "next_gate_call")]
     return min((at for at in instants if at is not None), default=None)
 
 
-def has_ready(connection: sqlite3.Connection, namespace: str) -> bool:
+def has_ready(reading: Reading) -> bool:
     """Something may be claimed, or let go by a limit."""
-    return bool(select(connection, "has_ready", namespace=namespace)[0][0])
+    return bool(reading.select("has_ready")[0][0])
 
 
-def _time_out(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> tuple[int, list[str]]:
+def _time_out(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
     """What does not run fails; what has registered undo steps is due, and fails once they have run."""
-    rows = select_json(connection, "idle_timeouts", namespace=namespace, now=now, limit=limit)
+    rows = transaction.select_json("idle_timeouts", now=now, limit=limit)
     if not rows:
         return 0, []
-    undoable = find_undoable(connection, [row[0] for row in rows])
+    undoable = find_undoable(transaction, [row[0] for row in rows])
     failed = sorted(row[0] for row in rows if row[0] not in undoable)
-    moved = unwind(connection, namespace, undoable, "timeout", now)
-    moved += execute(connection, "fail_timeouts", ids=to_json(failed), now=now)
+    moved = unwind(transaction, undoable, "timeout", now)
+    moved += transaction.execute("fail_timeouts", ids=to_json(failed), now=now)
     _check(moved, rows)
     changes = Changes()
     for id, workflow, before in rows:
         changes.move(workflow, before, "pending" if id in undoable else "failed")
-    changes.write(connection, namespace)
-    tell_parents(connection, namespace, failed, now)
-    request_cancel(connection, namespace, failed, now)  # of their children; they have ended themselves
+    changes.write(transaction)
+    tell_parents(transaction, failed, now)
+    request_cancel(transaction, failed, now)  # of their children; they have ended themselves
     return moved, failed
 
 
-def _wake(connection: sqlite3.Connection, namespace: str, now: int, limit: int) -> int:
-    rows = select_json(connection, "due_timers", namespace=namespace, now=now, limit=limit)
+def _wake(transaction: Transaction, now: int, limit: int) -> int:
+    rows = transaction.select_json("due_timers", now=now, limit=limit)
     if not rows:
         return 0
-    moved = execute(connection, "promote", ids=to_json(sorted(row[0] for row in rows)), now=now)
+    moved = transaction.execute("promote", ids=to_json(sorted(row[0] for row in rows)), now=now)
     _check(moved, rows)
     changes = Changes()
     for _, workflow, before in rows:
         changes.move(workflow, before, "pending")
-    changes.write(connection, namespace)
+    changes.write(transaction)
     return moved
 
 

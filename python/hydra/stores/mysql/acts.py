@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 import msgspec
 
 from hydra.execution import Status
@@ -13,31 +10,30 @@ from hydra.stores.admission import NEVER
 from hydra.stores.mysql.admitting import become_due, enter_gated, give_up
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, leave_queues, lock_executions
 from hydra.stores.mysql.statements import id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
 from hydra.stores.rows import shown
 
 
-def to_acts(rows: Iterable[Sequence[Any]]) -> list[Act]:
-    """Rows of the SQL file `acts`."""
+def read_acts(reading: Reading, id: str) -> list[Act]:
     return [
         Act(id_text(execution_id), id_text(id), kind, done_at, shown(done_by), shown(reason), shown(detail))
-        for execution_id, id, kind, done_at, done_by, reason, detail in rows
+        for execution_id, id, kind, done_at, done_by, reason, detail in reading.select("acts", id=id_literal(id))
     ]
 
 
-def add_act(transaction: WriteTransaction, act: Act) -> None:
+def add_act(transaction: Transaction, act: Act) -> None:
     ids = f"{id_literal(act.execution_id)}, {id_literal(act.id)}, {transaction.namespace}"
     texts = ", ".join(map(literal, (act.done_by, act.reason, act.detail)))
     transaction.queue("add_act", row=f"({ids}, {literal(str(act.kind))}, {act.done_at}, {texts})")
 
 
-def reschedule(transaction: WriteTransaction, order: Reschedule, now: int) -> Rescheduled | None:
+def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
     found = lock_executions(transaction, [order.id])
     if not found:
         return None
     execution, status = found[0], Status(found[0].status)
-    if any(act.id == order.act.id for act in to_acts(transaction.select("acts", id=id_literal(order.id)))):
+    if any(act.id == order.act.id for act in read_acts(transaction, order.id)):
         return Rescheduled(status, True)
     priority = execution.priority if execution.own_priority is None else execution.own_priority
     run_at = execution.own_run_at or execution.run_at
@@ -53,7 +49,7 @@ def reschedule(transaction: WriteTransaction, order: Reschedule, now: int) -> Re
     return Rescheduled(status, True)
 
 
-def _move(transaction: WriteTransaction, execution: Locked, after: Place) -> None:
+def _move(transaction: Transaction, execution: Locked, after: Place) -> None:
     leave_queues(transaction, [execution])
     values = {"priority": after.priority, "run_at": after.run_at, "timeout_at": after.timeout_at or 0}
     transaction.queue("reschedule", id=id_literal(execution.id), wake_at=after.wake_at or 0, **values)

@@ -15,18 +15,18 @@ from hydra.execution import ExecutionCommit, Status
 from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import NEVER, Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
-from hydra.stores.key_pauses import KeyPause, pauses_of, until_of
-from hydra.stores.limit_states import LimitUse
+from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
+from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.rows import decode_texts, shown
+from hydra.stores.mysql.transaction import Reading, Transaction
+from hydra.stores.rows import decode_texts, shown, to_key_use
 
 
 class Keys:
     """See `hydra.stores.admitting.Tables`."""
 
-    def __init__(self, transaction: WriteTransaction) -> None:
+    def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._locked: dict[str, Locked] = {}
 
@@ -128,7 +128,7 @@ class Keys:
             transaction.due_count += len(opened)
 
 
-def become_due(transaction: WriteTransaction, due: Iterable[tuple[Locked, int]]) -> None:
+def become_due(transaction: Transaction, due: Iterable[tuple[Locked, int]]) -> None:
     """Each since its instant: ready where it has no limits, else it waits at the first of its keys. After its row has
     changed."""
     due = list(due)
@@ -150,7 +150,7 @@ def _without_turn(e: Locked) -> Locked:
     return msgspec.structs.replace(e, priority=e.own_priority, own_priority=None, own_run_at=None)
 
 
-def hold_back(transaction: WriteTransaction, waiting: Sequence[tuple[str, int, str, int]]) -> None:
+def hold_back(transaction: Transaction, waiting: Sequence[tuple[str, int, str, int]]) -> None:
     """Execution, its priority, the first of its keys, and since when it is due."""
     if not waiting:
         return
@@ -159,18 +159,18 @@ def hold_back(transaction: WriteTransaction, waiting: Sequence[tuple[str, int, s
     call(transaction, {gate for _, _, gate, _ in waiting})
 
 
-def call(transaction: WriteTransaction, keys: Collection[str]) -> None:
+def call(transaction: Transaction, keys: Collection[str]) -> None:
     """Somebody is to look at these keys."""
     transaction.queue_rows("call_gates", [f"({transaction.namespace}, {literal(key)})" for key in sorted(keys)])
     transaction.due_count += bool(keys)
 
 
-def give_up(transaction: WriteTransaction, limit_keys: Iterable[bytes | None]) -> None:
+def give_up(transaction: Transaction, limit_keys: Iterable[bytes | None]) -> None:
     """What executions with these keys held is free. (To read which of them they hold would lock what others write.)"""
     call(transaction, {key for keys in limit_keys if keys for key in decode_texts(keys)})
 
 
-def register_limits(transaction: WriteTransaction, limits: Sequence[LimitSpec]) -> None:
+def register_limits(transaction: Transaction, limits: Sequence[LimitSpec]) -> None:
     """What waits at a limit that is new, or another, is looked at."""
     wanted = {(each.kind, each.name): (each.count, each.per_us, each.burst) for each in limits}
     if not wanted:
@@ -185,7 +185,7 @@ def register_limits(transaction: WriteTransaction, limits: Sequence[LimitSpec]) 
         _register_weights(transaction, limit)
 
 
-def _register_weights(transaction: WriteTransaction, limit: LimitSpec) -> None:
+def _register_weights(transaction: Transaction, limit: LimitSpec) -> None:
     """What the code names no more has its weight no more; what an operator has set stays."""
     first, last = keys_of_limit(limit.kind, limit.name)
     rows = transaction.select("limit_weights", first=literal(first), last=literal(last))
@@ -196,12 +196,12 @@ def _register_weights(transaction: WriteTransaction, limit: LimitSpec) -> None:
             transaction.queue("register_weight", key=literal(key), weight=literal(wanted.get(key)))
 
 
-def set_weight(transaction: WriteTransaction, key: str, weight: int | None) -> None:
+def set_weight(transaction: Transaction, key: str, weight: int | None) -> None:
     transaction.queue("set_weight", key=literal(key), weight=literal(weight))
     transaction.flush()
 
 
-def set_limit(transaction: WriteTransaction, kind: str, name: str, numbers: tuple[int | None, ...]) -> bool:
+def set_limit(transaction: Transaction, kind: str, name: str, numbers: tuple[int | None, ...]) -> bool:
     count, per_us, burst = map(literal, numbers)
     own = {"kind": literal(kind), "limit_name": literal(name)}
     known = {(k.decode(), n.decode()) for k, n, *_ in transaction.select("limits")}
@@ -212,7 +212,7 @@ def set_limit(transaction: WriteTransaction, kind: str, name: str, numbers: tupl
     return True
 
 
-def pause_keys(transaction: WriteTransaction, pauses: Sequence[KeyPause], *, is_order: bool) -> None:
+def pause_keys(transaction: Transaction, pauses: Sequence[KeyPause], *, is_order: bool) -> None:
     own = transaction.namespace
     rows = [
         f"({own}, {literal(each.key)}, {until_of(each)}, {each.paused_at}, {literal(each.paused_by)}, "
@@ -224,7 +224,7 @@ def pause_keys(transaction: WriteTransaction, pauses: Sequence[KeyPause], *, is_
     transaction.flush()
 
 
-def resume_key(transaction: WriteTransaction, key: str) -> bool:
+def resume_key(transaction: Transaction, key: str) -> bool:
     if not transaction.execute("resume_key", key=literal(key)):
         return False
     call(transaction, [key])
@@ -232,7 +232,7 @@ def resume_key(transaction: WriteTransaction, key: str) -> bool:
     return True
 
 
-def cool_down(transaction: WriteTransaction, items: Sequence[ExecutionCommit], now: int) -> None:
+def cool_down(transaction: Transaction, items: Sequence[ExecutionCommit], now: int) -> None:
     """Of a commit that was written, in its transaction."""
     rows = transaction.select("limit_keys_of", ids=id_list(item.id for item in items))
     pauses = pauses_of(items, {id_text(id): decode_texts(keys) for id, keys in rows}, now)
@@ -240,23 +240,53 @@ def cool_down(transaction: WriteTransaction, items: Sequence[ExecutionCommit], n
         pause_keys(transaction, pauses, is_order=False)
 
 
-def to_use(row: Sequence[Any], waiting: int) -> LimitUse:
-    key, held_count, waiting_count, look_at = row
-    return LimitUse(shown(key), held_count, min(waiting, waiting_count), look_at or None)
+def read_limits(reading: Reading) -> list[LimitState]:
+    return [LimitState(shown(kind), shown(name), *rest) for kind, name, *rest in reading.select("limits")]
 
 
-def _call_limit(transaction: WriteTransaction, kind: str, name: str) -> None:
+def count_waiting(reading: Reading, key: str, limit: int) -> int:
+    return int(reading.select("waiting_count", key=literal(key), limit=limit)[0][0])
+
+
+def read_weights(reading: Reading, name: str) -> list[Weight]:
+    first, last = map(literal, keys_of_limit(FAIR, name))
+    rows = reading.select("limit_weights", first=first, last=last)
+    return [Weight(shown(key), weight, set_weight) for key, weight, set_weight in rows]
+
+
+def read_use(reading: Reading, kind: str, name: str, keys: int, waiting: int) -> list[LimitUse]:
+    first, last = map(literal, keys_of_limit(kind, name))
+    return [
+        LimitUse(shown(key), held_count, min(waiting, waiting_count), look_at or None)
+        for key, held_count, waiting_count, look_at in reading.select("limit_use", first=first, last=last, limit=keys)
+    ]
+
+
+def read_key(reading: Reading, key: str, holders: int) -> KeyUse:
+    rows = reading.select("key_use", key=literal(key), most=holders)
+    return to_key_use((look_at or None, None if id is None else id_text(id)) for look_at, id in rows)
+
+
+def read_key_pauses(reading: Reading, first: str, last: str, limit: int) -> list[KeyPause]:
+    rows = reading.select("key_pauses", first=literal(first), last=literal(last), limit=limit)
+    return [
+        to_key_pause((key.decode(), until, paused_at, paused_by.decode(), reason.decode()))
+        for key, until, paused_at, paused_by, reason in rows
+    ]
+
+
+def _call_limit(transaction: Transaction, kind: str, name: str) -> None:
     first, last = map(literal, keys_of_limit(kind, name))
     transaction.queue("call_limit", first=first, last=last)
     transaction.due_count += 1
     transaction.flush()
 
 
-def enter_gated(transaction: WriteTransaction, waiting: Iterable[tuple[Locked, str, int]]) -> None:
+def enter_gated(transaction: Transaction, waiting: Iterable[tuple[Locked, str, int]]) -> None:
     _add_gated(transaction, [(gate, -e.priority, run_at, e.id) for e, gate, run_at in waiting])
 
 
-def _add_gated(transaction: WriteTransaction, places: Iterable[tuple[str, int, int, str]]) -> None:
+def _add_gated(transaction: Transaction, places: Iterable[tuple[str, int, int, str]]) -> None:
     rows = [
         f"({transaction.namespace}, {literal(gate)}, {negated_priority}, {run_at}, {id_literal(id)})"
         for gate, negated_priority, run_at, id in places

@@ -11,7 +11,7 @@ from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.failures import error_code, explain
 from hydra.stores.mysql.statements import STATEMENTS
 from hydra.stores.mysql.tallies import delta_rows
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 
 MAX_FLUSH_BYTES = 1024 * 1024  # the driver's own limit is not known
 _NO_SAVEPOINT = 1305
@@ -41,7 +41,7 @@ class CallerSession:
 
 
 @contextmanager
-def joined(connection: object, namespace: str, database: Database) -> Iterator[WriteTransaction]:
+def joined(connection: object, database: Database) -> Iterator[Transaction]:
     """The caller's transaction; what is queued is sent before it is handed back."""
     if not callable(getattr(connection, "cursor", None)) or not callable(getattr(connection, "commit", None)):
         name = type(connection).__name__
@@ -51,7 +51,7 @@ def joined(connection: object, namespace: str, database: Database) -> Iterator[W
     session = CallerSession(connection)
     try:
         _check(session, database)
-        transaction = WriteTransaction(session, namespace, share_locks_block=True)
+        transaction = Transaction(session, database.namespace, share_locks_block=True)
         transaction.begun = True
         yield transaction
         transaction.queue_rows("add_deltas", delta_rows(transaction.namespace, transaction.changes))
@@ -67,7 +67,7 @@ def joined(connection: object, namespace: str, database: Database) -> Iterator[W
 
 def _check(session: CallerSession, database: Database) -> None:
     (((name, *server),),) = session.send([STATEMENTS["identity"]])
-    ((our_name, *our_server),) = database.read(STATEMENTS["identity"])
+    ((our_name, *our_server),) = database.rows_of(STATEMENTS["identity"])
     # Members of one cluster are several servers with the same tables: there the database's name must do.
     if name != our_name or (database.share_locks_block and server != our_server):
         place = database.address.place

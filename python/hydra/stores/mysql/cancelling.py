@@ -9,12 +9,10 @@ from hydra.stores.mysql.admitting import become_due, give_up
 from hydra.stores.mysql.child_executions import tell_parents, with_descendants
 from hydra.stores.mysql.locking import IDLE, Locked, enter_finished, leave_queues, lock_executions
 from hydra.stores.mysql.statements import Word, id_list, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 
 
-def request_cancel(
-    transaction: WriteTransaction, ids: Sequence[str], now: int, *, undo: bool = True
-) -> list[Status | None]:
+def request_cancel(transaction: Transaction, ids: Sequence[str], now: int, *, undo: bool = True) -> list[Status | None]:
     """The status after. The children they made go the same way. What must be undone first is due, and ends then."""
     found: dict[str, Locked] = {}
     seen: set[str] = set()
@@ -43,7 +41,7 @@ def request_cancel(
     return [Status(found[id].status) if id in found else None for id in ids]
 
 
-def find_undoable(transaction: WriteTransaction, executions: Sequence[Locked]) -> list[Locked]:
+def find_undoable(transaction: Transaction, executions: Sequence[Locked]) -> list[Locked]:
     """Those that have registered what undoes them."""
     if not executions:
         return []
@@ -51,7 +49,7 @@ def find_undoable(transaction: WriteTransaction, executions: Sequence[Locked]) -
     return [e for e in executions if e.id in found]
 
 
-def unwind(transaction: WriteTransaction, executions: Sequence[Locked], attention: str, now: int) -> None:
+def unwind(transaction: Transaction, executions: Sequence[Locked], attention: str, now: int) -> None:
     """Have whoever claims them undo what they did, and end them. No time-out strikes them any more."""
     if not executions:
         return

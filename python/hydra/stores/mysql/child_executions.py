@@ -9,10 +9,10 @@ from hydra.records import child_records
 from hydra.stores.mysql import mailbox, submission
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 
 
-def spawn(transaction: WriteTransaction, spawns: Sequence[child_records.Spawn], now: int) -> None:
+def spawn(transaction: Transaction, spawns: Sequence[child_records.Spawn], now: int) -> None:
     """Make each child, or adopt what its key stands for; a spawn with a key is answered."""
     messages: list[Message] = []
     links: list[tuple[str, str, str]] = []
@@ -36,7 +36,7 @@ def spawn(transaction: WriteTransaction, spawns: Sequence[child_records.Spawn], 
         tell_parents(transaction, ids, now)
 
 
-def _add_descendants(transaction: WriteTransaction, own: Sequence[tuple[str, str]]) -> None:
+def _add_descendants(transaction: Transaction, own: Sequence[tuple[str, str]]) -> None:
     """A child is part of its parent's tree."""
     known = transaction.select("roots_of", ids=id_list(parent_id for _, parent_id in own))
     roots = {id_text(id): id_text(root) for id, root in known}
@@ -44,7 +44,7 @@ def _add_descendants(transaction: WriteTransaction, own: Sequence[tuple[str, str
     transaction.queue_rows("add_descendants", rows)
 
 
-def tell_parents(transaction: WriteTransaction, ids: Sequence[str], now: int) -> None:
+def tell_parents(transaction: Transaction, ids: Sequence[str], now: int) -> None:
     """Of those of these children that have ended."""
     rows = transaction.select("ended_children", ids=id_list(ids), purged=literal(child_records.PURGED)) if ids else ()
     if rows:
@@ -58,7 +58,7 @@ def tell_parents(transaction: WriteTransaction, ids: Sequence[str], now: int) ->
         mailbox.signal(transaction, messages, now)
 
 
-def announce_again(transaction: WriteTransaction, ids: Sequence[str], now: int) -> None:
+def announce_again(transaction: Transaction, ids: Sequence[str], now: int) -> None:
     """A parent that was failed was not told how its children ended meanwhile, or what became of them since."""
     rows = transaction.select("spawns", ids=id_list(ids))
     links = child_records.unannounced(
@@ -80,7 +80,7 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def with_descendants(transaction: WriteTransaction, ids: Sequence[str]) -> list[str]:
+def with_descendants(transaction: Transaction, ids: Sequence[str]) -> list[str]:
     """These and the children they made that have not ended, and theirs."""
     found = list(dict.fromkeys(ids))
     generation: Sequence[str] = found

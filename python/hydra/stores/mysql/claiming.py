@@ -15,7 +15,7 @@ from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.parking import park
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rows import (
     DECODING,
     TOO_LARGE,
@@ -32,7 +32,7 @@ FAIR_KEYS = f"{FAIR}:".encode()
 
 
 def claim(
-    transaction: WriteTransaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
+    transaction: Transaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
 ) -> list[Claimed]:
     """The best of the heads of each workflow's queue, marked as this node's. What others hold now is left to them."""
     if heads.is_idle and _is_nothing_ready(transaction, workflows):
@@ -64,7 +64,7 @@ def claim(
     return [claimed[id] for id in chosen if id in claimed]
 
 
-def recover(transaction: WriteTransaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     """What the node owns of the first of these, as `claim` would give it, and as many."""
     transaction.check_fence(node)  # guard R6: reading back takes the fence
     if not ids:
@@ -75,7 +75,7 @@ def recover(transaction: WriteTransaction, node: NodeRef, ids: Sequence[str]) ->
     return _to_claimed(transaction, rows)
 
 
-def read_records(transaction: WriteTransaction, ids: Sequence[str]) -> dict[str, list[Record]]:
+def read_records(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Record]]:
     """By execution, in order."""
     if not ids:
         return {}
@@ -92,7 +92,7 @@ def to_record(row: Sequence[Any], text: Callable[[bytes], str] = bytes.decode) -
     )
 
 
-def _to_claimed(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
+def _to_claimed(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
     """In halves where something of one is damaged."""
     try:
         return _decode(transaction, rows)
@@ -104,7 +104,7 @@ def _to_claimed(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) ->
         return _to_claimed(transaction, rows[:middle]) + _to_claimed(transaction, rows[middle:])
 
 
-def _decode(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
+def _decode(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list[Claimed]:
     """With the records and messages of those that have any; a fresh execution costs nothing."""
     records = read_records(transaction, [id_text(row[0]) for row in rows if row[-1]])
     messages = read_messages(transaction, [id_text(row[0]) for row in rows if row[11]])
@@ -125,7 +125,7 @@ def _decode(transaction: WriteTransaction, rows: Sequence[Sequence[Any]]) -> lis
     return found
 
 
-def _is_nothing_ready(transaction: WriteTransaction, workflows: Sequence[str]) -> bool:
+def _is_nothing_ready(transaction: Transaction, workflows: Sequence[str]) -> bool:
     """What an idle node asks once a second costs one statement, and neither a lock nor a transaction."""
     if not workflows:
         return False
@@ -133,7 +133,7 @@ def _is_nothing_ready(transaction: WriteTransaction, workflows: Sequence[str]) -
     return found is not None and not found[0][0]
 
 
-def _lock_ready(transaction: WriteTransaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
+def _lock_ready(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The chosen executions, in the order to run them."""
     if transaction.has_writes:
         transaction.flush()  # so that a look is timed alone
@@ -148,7 +148,7 @@ def _lock_ready(transaction: WriteTransaction, heads: Heads, workflows: Sequence
     return chosen
 
 
-def _look_past(transaction: WriteTransaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
+def _look_past(transaction: Transaction, heads: Heads, workflows: Sequence[str], slots: int) -> list[str]:
     """The same past the heads."""
     started = time.monotonic()
     chosen, _ = _look(transaction, heads, {name: heads.bounds(name) for name in workflows}, slots)
@@ -156,7 +156,7 @@ def _look_past(transaction: WriteTransaction, heads: Heads, workflows: Sequence[
     return chosen
 
 
-def _look(transaction: WriteTransaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:
+def _look(transaction: Transaction, heads: Heads, bounds: dict[str, str], slots: int) -> tuple[list[str], float]:
     """What is chosen and locked of each workflow within its bounds, and how long that took."""
     started = time.monotonic()
     shares = _shares(transaction, bounds, slots) if len(bounds) > 1 else dict.fromkeys(bounds, slots)
@@ -176,7 +176,7 @@ def _look(transaction: WriteTransaction, heads: Heads, bounds: dict[str, str], s
     return [ids[index] for index in choose(priorities, run_ats, groups, slots)] if ids else [], seconds
 
 
-def _shares(transaction: WriteTransaction, bounds: dict[str, str], slots: int) -> dict[str, int]:
+def _shares(transaction: Transaction, bounds: dict[str, str], slots: int) -> dict[str, int]:
     """How many to lock of each workflow, chosen from the heads of their queues without locking any."""
     workflows = list(bounds)
     looks = [

@@ -16,15 +16,14 @@ from hydra.stores.mysql.admitting import cool_down, give_up, hold_back
 from hydra.stores.mysql.cancelling import request_cancel
 from hydra.stores.mysql.child_executions import spawn, tell_parents
 from hydra.stores.mysql.mailbox import consume, read_arrivals
+from hydra.stores.mysql.nodes import is_dead
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rows import Arrivals, consumed_id
 from hydra.stores.transitions import Change, Owned, apply
 
 
-def commit(
-    transaction: WriteTransaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
-) -> list[CommitAnswer]:
+def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
     """In their order."""
     transaction.check_fence(node)  # guard R6: a commit takes the fence
     answers = write(transaction, node, commits, now)
@@ -33,9 +32,7 @@ def commit(
     return answers
 
 
-def write(
-    transaction: WriteTransaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int
-) -> list[CommitAnswer]:
+def write(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
     """For the node itself, or for a reaper that holds it for dead."""
     successors = _living(transaction, commits)
     owned = _read(transaction, node, commits)
@@ -52,7 +49,16 @@ def write(
     return answers
 
 
-def _see_to_families(transaction: WriteTransaction, owned: dict[str, _Owned], writes: _Writes, now: int) -> None:
+def record_crashes(transaction: Transaction, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> list[bool]:
+    """By a reaper: the tries that died with a node."""
+    if not is_dead(transaction, node_id):
+        return [False] * len(commits)
+    written = write(transaction, NodeRef(node_id, 0), commits, now)
+    transaction.flush()
+    return [bool(answer) for answer in written]
+
+
+def _see_to_families(transaction: Transaction, owned: dict[str, _Owned], writes: _Writes, now: int) -> None:
     """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along, and a
     step that is given up is cancelled."""
     if writes.spawns:
@@ -79,7 +85,7 @@ class _Owned(Owned, array_like=True, gc=False):
         return self.epoch != self.first_epoch or self.has_new_deaths
 
 
-def _read(transaction: WriteTransaction, node: NodeRef, commits: Sequence[ExecutionCommit]) -> dict[str, _Owned]:
+def _read(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit]) -> dict[str, _Owned]:
     if not commits:
         return {}
     ids = id_list(item.id for item in commits)
@@ -98,7 +104,7 @@ def _read(transaction: WriteTransaction, node: NodeRef, commits: Sequence[Execut
     return owned
 
 
-def _living(transaction: WriteTransaction, commits: Sequence[ExecutionCommit]) -> set[str]:
+def _living(transaction: Transaction, commits: Sequence[ExecutionCommit]) -> set[str]:
     """The successors that are alive, and stay so until COMMIT: each is fenced like a writer (R8, R27)."""
     named = sorted({item.successor for item in commits if item.successor})
     if not named:
@@ -159,7 +165,7 @@ class _Writes:
         if record.kind == RecordKind.EVENT:
             self._consumed.append((execution_id, consumed_id(record)))
 
-    def queue(self, transaction: WriteTransaction, executions: Sequence[_Owned]) -> None:
+    def queue(self, transaction: Transaction, executions: Sequence[_Owned]) -> None:
         """Every table in turn; the executions' own rows are locked already."""
         transaction.queue_rows("add_records", self._records)
         transaction.queue_rows("add_claims", self._claims)
@@ -228,7 +234,7 @@ class _Writes:
             transaction.queue("remove_deadlines", ids=id_list(lost_deadlines))
         transaction.queue_rows("keep_deadlines", kept_deadlines)
 
-    def _queue_progress(self, transaction: WriteTransaction, execution: _Owned) -> None:
+    def _queue_progress(self, transaction: Transaction, execution: _Owned) -> None:
         transaction.queue(
             "commit_progress",
             id=id_literal(execution.id),
@@ -243,7 +249,7 @@ class _Writes:
             return NO_NODE
         return self._node if execution.successor is None else id_literal(execution.successor)
 
-    def _queue_end(self, transaction: WriteTransaction, execution: _Owned) -> None:
+    def _queue_end(self, transaction: Transaction, execution: _Owned) -> None:
         e = execution
         transaction.queue(
             "commit_end",

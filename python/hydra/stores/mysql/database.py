@@ -1,8 +1,8 @@
 """One database: its one writer session and its readers. Knows transactions and forks, no executions.
 
-write(function) ──► begin; function; tallies; commit ──► the doorbells ring
-        ▲                          │ deadlock, lock time-out, session lost before COMMIT: all again
-        └──────────────────────────┘
+write(verb) ──► begin; verb; tallies; commit ──► the doorbells ring
+        ▲                      │ deadlock, lock time-out, session lost before COMMIT: all again
+        └──────────────────────┘
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pymysql
 
@@ -23,7 +23,7 @@ from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
 from hydra.stores.mysql.session import READ_WAIT_SECONDS, MySQLSession
 from hydra.stores.mysql.tallies import own_slot, tally_rows
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Reader, Reading, Rows, Transaction
 from hydra.stores.mysql.watch import Bells
 
 IDLE_READER_COUNT = 4
@@ -31,6 +31,7 @@ MAX_TRIES = 8  # of a transaction that lost a deadlock
 WRITE_WAIT_SECONDS = 10 / 3  # unless the node says otherwise: a third of the default lease (R20)
 RETRY_PAUSE_SECONDS = 0.01  # doubled each time, with jitter
 
+P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
@@ -41,7 +42,7 @@ class Database:
 
     def __init__(self, address: Address, namespace: str, bells: Bells) -> None:
         self.address = address
-        self._namespace = namespace
+        self.namespace = namespace
         self._bells = bells
         self._slot = own_slot()
         self._write_wait_seconds = WRITE_WAIT_SECONDS
@@ -56,7 +57,7 @@ class Database:
         self._writer: MySQLSession | None = None
         self._writer_number = 0
         self._written_at = 0.0
-        self._current: WriteTransaction | None = None
+        self._current: Transaction | None = None
         self._readers: list[MySQLSession] = []
 
     @property
@@ -84,14 +85,16 @@ class Database:
         self._read_wait_seconds = seconds
         self._forget_readers()  # each keeps the limit that it was opened with
 
-    def write(self, function: Callable[[WriteTransaction], Answer]) -> Answer:
-        """The function in a transaction; again when the server rolled it back, except inside an outer one."""
+    def write(
+        self, verb: Callable[Concatenate[Transaction, P], Answer], /, *args: P.args, **options: P.kwargs
+    ) -> Answer:
+        """A verb as one transaction, again when the server rolled it back; or as part of the one that is open."""
         started = time.monotonic()
         reconnected = False
         for attempt in range(1, MAX_TRIES + 1):
             try:
                 with self.transaction() as transaction:
-                    return function(transaction)
+                    return verb(transaction, *args, **options)
             except SessionLost:
                 if self._current is not None or reconnected:
                     raise
@@ -112,14 +115,14 @@ class Database:
         return self._commit(self._current, reads)
 
     @contextmanager
-    def transaction(self) -> Iterator[WriteTransaction]:
+    def transaction(self) -> Iterator[Transaction]:
         with self._own_turn():
             if self._current is not None:
                 with self._joined(self._current):
                     yield self._current
                 return
             session = self._writing()
-            transaction = WriteTransaction(session, self._namespace, self.share_locks_block)
+            transaction = Transaction(session, self.namespace, self.share_locks_block)
             self._current = transaction
             try:
                 with self.explained():
@@ -140,7 +143,11 @@ class Database:
             if transaction.has_changed:
                 self._bells.ring(transaction.due_count)
 
-    def read(self, statement: str) -> Sequence[tuple[Any, ...]]:
+    def read(self, verb: Callable[Concatenate[Reading, P], Answer], /, *args: P.args, **options: P.kwargs) -> Answer:
+        """A verb that only reads; inside a transaction it sees that one's writes."""
+        return verb(Reader(self.namespace, self.rows_of), *args, **options)
+
+    def rows_of(self, statement: str) -> Rows:
         """One reading statement: inside this thread's own transaction it sees what that wrote."""
         if self._current is not None and self._mutex.acquire(blocking=False):
             try:
@@ -181,10 +188,10 @@ class Database:
                 raise
             raise clear from error
 
-    def _answer(self, session: MySQLSession, statement: str) -> Sequence[tuple[Any, ...]]:
+    def _answer(self, session: MySQLSession, statement: str) -> Rows:
         try:
             with self.explained():
-                rows: Sequence[tuple[Any, ...]] = session.send([statement])[0]
+                rows: Rows = session.send([statement])[0]
                 return rows
         finally:
             if session.is_usable() and len(self._readers) < IDLE_READER_COUNT:
@@ -215,7 +222,7 @@ class Database:
             self._mutex.release()
 
     @contextmanager
-    def _joined(self, transaction: WriteTransaction) -> Iterator[None]:
+    def _joined(self, transaction: Transaction) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -233,7 +240,7 @@ class Database:
             self._writer_number += 1
         return session
 
-    def _commit(self, transaction: WriteTransaction, reads: Sequence[str] = ()) -> list[Any]:
+    def _commit(self, transaction: Transaction, reads: Sequence[str] = ()) -> list[Any]:
         """COMMIT, in one flush with the tallies and what is to be read."""
         if transaction.is_empty:
             return []

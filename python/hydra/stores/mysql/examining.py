@@ -15,8 +15,8 @@ READ_ONLY_SETTINGS = ("read_only", "super_read_only", "innodb_read_only", "tx_re
 
 
 def examine(database: Database) -> list[Finding]:
-    state = {name.lower(): int(value) for name, value in database.read(STATEMENTS["server_state"])}
-    modes = dict(database.read(STATEMENTS["cluster_mode"]))
+    state = {name.lower(): int(value) for name, value in database.rows_of(STATEMENTS["server_state"])}
+    modes: dict[str, str] = dict(database.rows_of(STATEMENTS["cluster_mode"]))
     has_one_writer = database.address.has_one_writer
     return [*judge(_settings(database), state), *judge_writers(modes, has_one_writer=has_one_writer)]
 
@@ -26,7 +26,7 @@ def durability(database: Database) -> Finding:
 
 
 def _settings(database: Database) -> dict[str, str]:
-    return {name.lower(): value for name, value in database.read(STATEMENTS["settings"])}
+    return {name.lower(): value for name, value in database.rows_of(STATEMENTS["settings"])}
 
 
 def judge(settings: Mapping[str, str], state: Mapping[str, int]) -> list[Finding]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hydra.stores.mysql.statements import literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 
 FOLD_LIMIT = 200  # rows folded at a time
 
 
-def fold_deltas(transaction: WriteTransaction, found: Sequence[tuple[bytes]]) -> None:
+def fold_deltas(transaction: Transaction, found: Sequence[tuple[bytes]]) -> None:
     """Those that were seen, and are still there."""
     if not found:
         return

@@ -7,10 +7,10 @@ from hydra.execution import Ending, Submitted
 from hydra.records.forks import Fork
 from hydra.stores.mysql.statements import NO_NODE, Word, id_literal, literal
 from hydra.stores.mysql.submission import submit
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 
 
-def fork(transaction: WriteTransaction, fork: Fork, now: int) -> Submitted:
+def fork(transaction: Transaction, fork: Fork, now: int) -> Submitted:
     """All of it or nothing: NotFound voids the transaction."""
     (answer,) = submit(transaction, [fork.submission], now)
     if not answer.created:

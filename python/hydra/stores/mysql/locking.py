@@ -12,7 +12,7 @@ import msgspec
 from hydra.execution import Status
 from hydra.stores.admission import NEVER
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 
 IDLE = (Status.PENDING, Status.SLEEPING, Status.WAITING)
 
@@ -49,7 +49,7 @@ class Locked(msgspec.Struct, gc=False):
         return now + (self.timeout_us or self.timeout_at - self.submitted_at)
 
 
-def lock_executions(transaction: WriteTransaction, ids: Iterable[str], *, skip_held: bool = False) -> list[Locked]:
+def lock_executions(transaction: Transaction, ids: Iterable[str], *, skip_held: bool = False) -> list[Locked]:
     """Those that exist, in id order; without those another transaction holds where `skip_held`."""
     wanted = id_list(ids)
     if not wanted:
@@ -58,7 +58,7 @@ def lock_executions(transaction: WriteTransaction, ids: Iterable[str], *, skip_h
     return [Locked(id_text(row[0]), row[1].decode(), *row[2:]) for row in rows]
 
 
-def leave_queues(transaction: WriteTransaction, executions: Sequence[Locked]) -> None:
+def leave_queues(transaction: Transaction, executions: Sequence[Locked]) -> None:
     """Take idle executions out of wherever they wait to become due or late; before their rows change."""
     leave(transaction, "remove_ready", [e for e in executions if e.status == Status.PENDING and not e.wake_at])
     leave(transaction, "remove_timers", [e for e in executions if 0 < e.wake_at < NEVER])
@@ -66,13 +66,13 @@ def leave_queues(transaction: WriteTransaction, executions: Sequence[Locked]) ->
     leave(transaction, "remove_deadlines", [e for e in executions if e.timeout_at])
 
 
-def leave(transaction: WriteTransaction, name: str, executions: Sequence[Locked]) -> None:
+def leave(transaction: Transaction, name: str, executions: Sequence[Locked]) -> None:
     """Out of one queue; before the rows that lead to the places there change."""
     if executions:
         transaction.queue(name, ids=id_list(e.id for e in executions))
 
 
-def enter_ready(transaction: WriteTransaction, due: Iterable[tuple[Locked, int]]) -> None:
+def enter_ready(transaction: Transaction, due: Iterable[tuple[Locked, int]]) -> None:
     """Each is due since its instant."""
     rows = [
         f"({transaction.namespace}, {literal(e.workflow)}, {-e.priority}, {run_at}, {id_literal(e.id)})"
@@ -81,11 +81,11 @@ def enter_ready(transaction: WriteTransaction, due: Iterable[tuple[Locked, int]]
     transaction.queue_rows("add_ready", rows)
 
 
-def keep_deadlines(transaction: WriteTransaction, deadlines: Iterable[tuple[int, str]]) -> None:
+def keep_deadlines(transaction: Transaction, deadlines: Iterable[tuple[int, str]]) -> None:
     rows = [f"({transaction.namespace}, {timeout_at}, {id_literal(id)})" for timeout_at, id in deadlines if timeout_at]
     transaction.queue_rows("keep_deadlines", rows)
 
 
-def enter_finished(transaction: WriteTransaction, executions: Sequence[Locked], now: int) -> None:
+def enter_finished(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
     rows = [f"({transaction.namespace}, {now}, {id_literal(e.id)})" for e in executions]
     transaction.queue_rows("add_finished", rows)

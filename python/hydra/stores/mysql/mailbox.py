@@ -10,7 +10,7 @@ from hydra.stores.clash import Clash
 from hydra.stores.mysql.admitting import become_due
 from hydra.stores.mysql.locking import Locked, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal, new_id_literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rows import (
     BEFORE_ALL,
     PAGE_BYTES,
@@ -24,7 +24,7 @@ from hydra.stores.rows import (
 )
 
 
-def signal(transaction: WriteTransaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
+def signal(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
     """The status before. Nothing suspends between the message and the mark: its row is locked (R14)."""
     found = {e.id: e for e in lock_executions(transaction, {message.execution_id for message in messages})}
     open_ones = [e for e in found.values() if e.status not in FINAL]
@@ -46,7 +46,7 @@ def signal(transaction: WriteTransaction, messages: Sequence[Message], now: int)
     return known.answers(messages, {id: Status(execution.status) for id, execution in found.items()})
 
 
-def _wake(transaction: WriteTransaction, executions: Sequence[Locked], wake_seqs: Mapping[str, int], now: int) -> None:
+def _wake(transaction: Transaction, executions: Sequence[Locked], wake_seqs: Mapping[str, int], now: int) -> None:
     """Nearly always by one, so that it is one statement for all that wait, and one for the others."""
     alike: dict[tuple[str, int], list[str]] = {}
     for execution in executions:
@@ -56,12 +56,12 @@ def _wake(transaction: WriteTransaction, executions: Sequence[Locked], wake_seqs
         transaction.queue(name, ids=id_list(ids), now=now, added=added)
 
 
-def read_messages(transaction: WriteTransaction, ids: Sequence[str]) -> dict[str, tuple[list[Message], bool]]:
+def read_messages(transaction: Transaction, ids: Sequence[str]) -> dict[str, tuple[list[Message], bool]]:
     """By execution its first messages, in the order of arrival; whether there are more."""
     return pages(transaction.rows_of(select_pages(transaction, dict.fromkeys(ids, BEFORE_ALL)))) if ids else {}
 
 
-def select_pages(transaction: WriteTransaction, wanted: Mapping[str, int], node: str | None = None) -> str:
+def select_pages(transaction: Transaction, wanted: Mapping[str, int], node: str | None = None) -> str:
     """A statement for the first messages of each after a number; of those only that `node` runs and that were told."""
     selects = []
     for id, number in sorted(wanted.items()):
@@ -80,7 +80,7 @@ def pages(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[list[Message], bool]
     return {id: cut_page(sorted(each, key=by_arrival)) for id, each in found.items()}
 
 
-def read_arrivals(transaction: WriteTransaction, commits: Sequence[ExecutionCommit]) -> Arrivals:
+def read_arrivals(transaction: Transaction, commits: Sequence[ExecutionCommit]) -> Arrivals:
     """What is there for the waits that these say are over; their executions are locked."""
     names = expiring(commits)
     if not names:
@@ -89,14 +89,14 @@ def read_arrivals(transaction: WriteTransaction, commits: Sequence[ExecutionComm
     return Arrivals(map(to_message, transaction.select("expected_messages", ids=id_list(names), names=wanted)))
 
 
-def consume(transaction: WriteTransaction, consumed: Sequence[tuple[str, str]]) -> None:
+def consume(transaction: Transaction, consumed: Sequence[tuple[str, str]]) -> None:
     """Pairs of execution and message."""
     if consumed:
         executions, messages = zip(*consumed, strict=True)
         transaction.queue("consume_messages", ids=id_list(executions), messages=id_list(messages))
 
 
-def _read_known(transaction: WriteTransaction, messages: Sequence[Message]) -> list[tuple[str, str, str | None, bytes]]:
+def _read_known(transaction: Transaction, messages: Sequence[Message]) -> list[tuple[str, str, str | None, bytes]]:
     if not messages:
         return []
     ids, message_ids = id_list(m.execution_id for m in messages), id_list(m.id for m in messages)

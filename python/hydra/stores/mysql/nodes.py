@@ -14,13 +14,13 @@ from hydra.stores.mysql.folding import FOLD_LIMIT, fold_deltas
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, lock_executions
 from hydra.stores.mysql.mailbox import pages, select_pages
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal, new_id_literal, row
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.node_states import Beat, NodeState, Owned
 from hydra.stores.rows import encode_labels, shown, shown_texts, to_attention
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-def register_node(transaction: WriteTransaction, info: NodeInfo, now: int) -> NodeRef:
+def register_node(transaction: Transaction, info: NodeInfo, now: int) -> NodeRef:
     process = info.host, info.boot_id, info.pid, info.pid_started
     settings = info.code_version, info.workers, info.lock_path, encode_labels(info.labels), info.places
     texts = row(*process, *settings)[1:-1]
@@ -33,7 +33,7 @@ def register_node(transaction: WriteTransaction, info: NodeInfo, now: int) -> No
     return NodeRef(info.id, 1)
 
 
-def register_workflows(transaction: WriteTransaction, node: NodeRef, workflows: Sequence[WorkflowInfo]) -> None:
+def register_workflows(transaction: Transaction, node: NodeRef, workflows: Sequence[WorkflowInfo]) -> None:
     transaction.check_fence(node)  # guard R6: registering workflows takes the fence
     ordered = sorted(workflows, key=lambda workflow: workflow.name.encode())
     transaction.queue_rows(
@@ -54,7 +54,7 @@ def _columns(workflow: WorkflowInfo) -> str:
 
 
 def heartbeat_node(
-    transaction: WriteTransaction,
+    transaction: Transaction,
     node: NodeRef,
     now: int,
     listening: Mapping[str, int],
@@ -83,7 +83,7 @@ def heartbeat_node(
     return beat, len(deltas) > (0 if finish else FOLD_LIMIT - 1)
 
 
-def resync(transaction: WriteTransaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
+def resync(transaction: Transaction, node: NodeRef) -> tuple[NodeRef, list[Owned]]:
     """Safe to repeat when its own reply was lost."""
     id = id_literal(node.id)
     sessions = transaction.select("resync", node=id)
@@ -95,12 +95,16 @@ def resync(transaction: WriteTransaction, node: NodeRef) -> tuple[NodeRef, list[
     return NodeRef(node.id, session), [Owned(id_text(id), *counts) for id, *counts in owned]
 
 
-def unregister_node(transaction: WriteTransaction, node: NodeRef) -> None:
+def unregister_node(transaction: Transaction, node: NodeRef) -> None:
     if not transaction.execute("unregister_node", node=id_literal(node.id), session=node.session):
         raise LeaseLost(f"node `{node.id}` is not registered any more")
 
 
-def to_node(row: Sequence[Any]) -> NodeState:
+def read_nodes(reading: Reading) -> list[NodeState]:
+    return [_to_node(row) for row in reading.select("nodes")]
+
+
+def _to_node(row: Sequence[Any]) -> NodeState:
     id, host, boot_id, pid, pid_started, code_version, workers, lock_path = row[:8]
     texts = (shown(host), shown(boot_id), pid, pid_started, shown(code_version), workers, shown(lock_path))
     state, session, counter, registered_at, beat_at, running_count, current_code, labels, places = row[8:]
@@ -108,7 +112,7 @@ def to_node(row: Sequence[Any]) -> NodeState:
     return NodeState(info, state, session, counter, registered_at, beat_at, running_count, shown(current_code))
 
 
-def mark_dead(transaction: WriteTransaction, node_id: str, counter: int | None) -> bool:
+def mark_dead(transaction: Transaction, node_id: str, counter: int | None) -> bool:
     id = id_literal(node_id)
     if not transaction.select("lock_gone_node" if counter is None else "lock_node", node=id):
         return False
@@ -118,12 +122,12 @@ def mark_dead(transaction: WriteTransaction, node_id: str, counter: int | None) 
     return transaction.execute("mark_dead", node=id) == 1
 
 
-def is_dead(transaction: WriteTransaction, node_id: str) -> bool:
+def is_dead(transaction: Transaction, node_id: str) -> bool:
     """It stays so until COMMIT."""
     return bool(transaction.select("lock_dead_node", node=id_literal(node_id)))
 
 
-def return_executions(transaction: WriteTransaction, now: int, limit: int, sparing: Sequence[str]) -> int:
+def return_executions(transaction: Transaction, now: int, limit: int, sparing: Sequence[str]) -> int:
     """A node is empty only when a scan finds nothing of it; a batch that was returned proves nothing (R8)."""
     returned = 0
     for (key,) in transaction.select("dead_nodes"):
@@ -141,7 +145,7 @@ def return_executions(transaction: WriteTransaction, now: int, limit: int, spari
     return returned
 
 
-def give_back(transaction: WriteTransaction, node: bytes, ids: Sequence[str], now: int) -> int:
+def give_back(transaction: Transaction, node: bytes, ids: Sequence[str], now: int) -> int:
     owned = [e for e in lock_executions(transaction, ids) if e.status == Status.RUNNING and e.owner == node]
     if not owned:
         return 0

@@ -15,11 +15,11 @@ from hydra.stores.mysql.locking import (
     lock_executions,
 )
 from hydra.stores.mysql.statements import id_list, id_text
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.transitions import supersede_record
 
 
-def retry(transaction: WriteTransaction, ids: Sequence[str], now: int) -> list[Status | None]:
+def retry(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
     """The status before. What gave its key up to another stays failed."""
     found = _lock(transaction, ids)
     failed = [e for e in found.values() if e.status == Status.FAILED]
@@ -35,7 +35,7 @@ def retry(transaction: WriteTransaction, ids: Sequence[str], now: int) -> list[S
     return _statuses(found, ids)
 
 
-def resume(transaction: WriteTransaction, ids: Sequence[str], now: int) -> list[Status | None]:
+def resume(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
     """The status before."""
     found = _lock(transaction, ids)
     parked = [e for e in found.values() if e.status == Status.PARKED]
@@ -45,7 +45,7 @@ def resume(transaction: WriteTransaction, ids: Sequence[str], now: int) -> list[
     return _statuses(found, ids)
 
 
-def resolve(transaction: WriteTransaction, resolutions: Sequence[tuple[str, Record]], now: int) -> list[Status | None]:
+def resolve(transaction: Transaction, resolutions: Sequence[tuple[str, Record]], now: int) -> list[Status | None]:
     """The status before; PENDING for what was parked with another number of records."""
     found = _lock(transaction, [id for id, _ in resolutions])
     answers: list[Status | None] = []
@@ -66,7 +66,7 @@ def resolve(transaction: WriteTransaction, resolutions: Sequence[tuple[str, Reco
     return answers
 
 
-def _lock(transaction: WriteTransaction, ids: Sequence[str]) -> dict[str, Locked]:
+def _lock(transaction: Transaction, ids: Sequence[str]) -> dict[str, Locked]:
     return {e.id: e for e in lock_executions(transaction, ids)}
 
 
@@ -74,13 +74,13 @@ def _statuses(found: dict[str, Locked], ids: Sequence[str]) -> list[Status | Non
     return [Status(found[id].status) if id in found else None for id in ids]
 
 
-def _supersede(transaction: WriteTransaction, executions: Sequence[Locked], now: int) -> None:
+def _supersede(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
     """The new attempt forgets the failure that left the body."""
     rows = [record_row(e.id, supersede_record(e.record_count + 1, e.cause_seq, e.attempt + 1, now)) for e in executions]
     transaction.queue_rows("add_records", rows)
 
 
-def _become_due(transaction: WriteTransaction, executions: Sequence[Locked], now: int) -> None:
+def _become_due(transaction: Transaction, executions: Sequence[Locked], now: int) -> None:
     become_due(transaction, [(e, now) for e in executions])
     keep_deadlines(transaction, [(e.timeout_from(now), e.id) for e in executions])
     for execution in executions:

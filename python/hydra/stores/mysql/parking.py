@@ -10,12 +10,12 @@ from hydra.stores.mysql.admitting import give_up
 from hydra.stores.mysql.locking import IDLE, leave_queues, lock_executions
 from hydra.stores.mysql.nodes import give_back
 from hydra.stores.mysql.statements import Word, id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.node_states import Advanced
 
 
 def park(
-    transaction: WriteTransaction, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+    transaction: Transaction, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
 ) -> list[str]:
     """An epoch of its own for each, since the one before may have ended already."""
     known = {each.id: each for each in advanced}

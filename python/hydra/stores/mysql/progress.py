@@ -8,11 +8,11 @@ from typing import Any
 from hydra.execution import NodeRef, Progress
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.rows import place_of, shown
 
 
-def report_progress(transaction: WriteTransaction, node: NodeRef, reports: Sequence[Progress]) -> None:
+def report_progress(transaction: Transaction, node: NodeRef, reports: Sequence[Progress]) -> None:
     """What another transaction holds at this moment is passed over, so that maintenance never waits."""
     transaction.check_fence(node)  # guard R6: reporting progress takes the fence
     held = lock_executions(transaction, {p.execution_id for p in reports}, skip_held=True)
@@ -21,7 +21,11 @@ def report_progress(transaction: WriteTransaction, node: NodeRef, reports: Seque
     transaction.flush()
 
 
-def to_progress(row: Sequence[Any]) -> Progress:
+def read_progress(reading: Reading, id: str) -> list[Progress]:
+    return [_to_progress(row) for row in reading.select("progress", id=id_literal(id))]
+
+
+def _to_progress(row: Sequence[Any]) -> Progress:
     id, branch, name, ordinal, attempt, payload, started_at, reported_at = row
     return Progress(id_text(id), shown(branch), shown(name), ordinal, attempt, payload, started_at, reported_at)
 

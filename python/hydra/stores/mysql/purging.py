@@ -9,8 +9,9 @@ from hydra.stores.acts import Act
 from hydra.stores.deleting import Deleted, Tree, may_go
 from hydra.stores.mysql.acts import add_act
 from hydra.stores.mysql.locking import Locked, lock_executions
+from hydra.stores.mysql.reading import snapshots
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.rows import choose_trees
 
 _PARTS = (
@@ -26,7 +27,7 @@ _PARTS = (
 )
 
 
-def purge(transaction: WriteTransaction, older_than: int, limit: int) -> int:
+def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
     old = _lock_old(transaction, older_than, limit)
     if old:
@@ -41,7 +42,16 @@ def purge(transaction: WriteTransaction, older_than: int, limit: int) -> int:
     return len(old)
 
 
-def delete(transaction: WriteTransaction, act: Act, limit: int) -> Deleted | None:
+def read_tree(reading: Reading, id: str) -> Tree | None:
+    (found,) = snapshots(reading, [id])
+    if found is None:
+        return None
+    roots = [id_text(root) for (root,) in reading.select("tree_root", id=id_literal(id))]
+    open_ids = [id_text(member) for (member,) in reading.select("open_member", id=id_literal(id))]
+    return Tree(found.status, next(iter(roots), None), next(iter(open_ids), None))
+
+
+def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
     """The execution of the act with its tree, at most so many; the root last. All of them are locked first."""
     id = act.execution_id
     rows = transaction.select("tree_members", ids=id_list([id]), limit=limit)
@@ -62,7 +72,7 @@ def delete(transaction: WriteTransaction, act: Act, limit: int) -> Deleted | Non
     return Deleted(tree, len(chosen), any(e.id == id for e in chosen))
 
 
-def _purge(transaction: WriteTransaction, old: Sequence[Locked]) -> None:
+def _purge(transaction: Transaction, old: Sequence[Locked]) -> None:
     ids = id_list(e.id for e in old)
     for name in ("remove_finished", *_PARTS):
         transaction.queue(name, ids=ids)
@@ -76,7 +86,7 @@ def _purge(transaction: WriteTransaction, old: Sequence[Locked]) -> None:
         transaction.move(execution.workflow, execution.status, None)
 
 
-def _lock_old(transaction: WriteTransaction, older_than: int, limit: int) -> list[Locked]:
+def _lock_old(transaction: Transaction, older_than: int, limit: int) -> list[Locked]:
     """Of trees whose root has ended long ago and stays as it is, those that are locked now and have ended, too. A tree
     of which somebody holds one is left for the next time."""
     roots = [id_text(id) for _, id in transaction.select("purgeable", older_than=older_than, limit=limit)]

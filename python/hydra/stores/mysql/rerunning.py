@@ -9,12 +9,12 @@ from hydra.stores.mysql.acts import add_act
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.submission import submit
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rerunning import Reran, Rerun, Source, acts_of, sort_out
 from hydra.stores.rows import to_source
 
 
-def rerun(transaction: WriteTransaction, orders: Sequence[Rerun], now: int) -> list[Reran | None]:
+def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[Reran | None]:
     """Keys are locked, then executions, then what they are is read. Keys and workflows never change, so which keys to
     lock is known before."""
     ids = id_list(order.source_id for order in orders)
@@ -40,7 +40,7 @@ def rerun(transaction: WriteTransaction, orders: Sequence[Rerun], now: int) -> l
     return answers
 
 
-def _rows(transaction: WriteTransaction, ids: str) -> Sequence[tuple[Any, ...]]:
+def _rows(transaction: Transaction, ids: str) -> Sequence[tuple[Any, ...]]:
     return transaction.select("rerun_sources", ids=ids) if ids else ()
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hydra.execution import NodeRef
-from hydra.schedules import ScheduleChange, ScheduleEntry
+from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.mysql.cancelling import request_cancel
 from hydra.stores.mysql.statements import id_literal, literal, row
 from hydra.stores.mysql.submission import submit
-from hydra.stores.mysql.transaction import WriteTransaction
-from hydra.stores.rows import encode_progress, encode_spec
+from hydra.stores.mysql.transaction import Reading, Transaction
+from hydra.stores.rows import encode_progress, encode_spec, shown, to_schedules
 
 
-def upsert_schedules(transaction: WriteTransaction, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:
+def read_schedules(reading: Reading) -> list[ScheduleState]:
+    return to_schedules((shown(name), *rest) for name, *rest in reading.select("schedules"))
+
+
+def upsert_schedules(transaction: Transaction, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:
     transaction.check_fence(node)  # guard R6: registering schedules takes the fence
     id = id_literal(node.id)
     transaction.queue("forget_node_schedules", node=id)
@@ -34,14 +38,12 @@ def upsert_schedules(transaction: WriteTransaction, node: NodeRef, entries: Sequ
     transaction.flush()
 
 
-def fire_schedules(
-    transaction: WriteTransaction, node: NodeRef, changes: Sequence[ScheduleChange], now: int
-) -> list[bool]:
+def fire_schedules(transaction: Transaction, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
     transaction.check_fence(node)  # guard R6: firing schedules takes the fence
     return change_schedules(transaction, changes, now)
 
 
-def change_schedules(transaction: WriteTransaction, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
+def change_schedules(transaction: Transaction, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
     """A key that is known is a tick that was fired: it stays the one execution (R24)."""
     ordered = sorted(changes, key=lambda change: change.name.encode())
     done = [change for change in ordered if _change(transaction, change)]
@@ -52,7 +54,7 @@ def change_schedules(transaction: WriteTransaction, changes: Sequence[ScheduleCh
     return [change in done for change in changes]
 
 
-def _change(transaction: WriteTransaction, change: ScheduleChange) -> bool:
+def _change(transaction: Transaction, change: ScheduleChange) -> bool:
     changed = transaction.execute(
         "change_schedule",
         schedule=literal(change.name),

@@ -17,7 +17,7 @@ from hydra.stores.mysql.callers import CallerSession
 from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_code, explain, is_session_lost, too_large
 from hydra.stores.mysql.lent_connection import LentConnection
 from hydra.stores.mysql.session import SETTINGS
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.step_connection import Passing
 
 CONNECT_SECONDS = 5
@@ -73,7 +73,7 @@ class StepConnection:
             # guard G6: the function's writes and the record are one transaction
             self._execute(f"release savepoint {lent.SAVEPOINT}")
             self._settle()
-            transaction = WriteTransaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
+            transaction = Transaction(CallerSession(self.connection), self._namespace, self._share_locks_block)
             transaction.begun = True
             (written,) = committing.commit(transaction, node, [item], now)
             transaction.flush()

@@ -26,7 +26,6 @@ from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.acts import Act
-from hydra.stores.admission import NEVER
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
@@ -52,19 +51,19 @@ from hydra.stores.mysql import (
     probing,
     progress,
     purging,
+    reading,
     rerunning,
     schedules,
     schema,
     submission,
+    tallies,
     timers,
 )
 from hydra.stores.mysql.address import read_address
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
-from hydra.stores.mysql.reading import Reader
 from hydra.stores.mysql.step_connection import StepConnection
 from hydra.stores.mysql.tallies import NEW_WORK
-from hydra.stores.mysql.transaction import WriteTransaction
 from hydra.stores.mysql.watch import Bells, Watch
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
@@ -84,10 +83,9 @@ class MysqlStore:
         address = read_address(url)
         bells = Bells(address.database, namespace)
         self._database = Database(address, namespace, bells)
-        self._reader = Reader(namespace, self._database.read)
         self._heads = Heads()
         self._has_deltas = False  # for the next heartbeat to fold
-        self._watch = Watch(bells, self._heads, self._reader.changes, self._reader.due)
+        self._watch = Watch(bells, self._heads, self._changes, self._due)
 
     @property
     def path(self) -> None:
@@ -132,7 +130,7 @@ class MysqlStore:
         self._database.close()
 
     def now(self) -> int:
-        return self._reader.now()
+        return self._database.read(reading.read_now)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -142,157 +140,157 @@ class MysqlStore:
     # programs
 
     def submit(self, submissions: Sequence[Submission], now: int) -> list[Submitted]:
-        return self._database.write(lambda t: submission.submit(t, submissions, now))
+        return self._database.write(submission.submit, submissions, now)
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> list[Submitted]:
-        with callers.joined(connection, self.namespace, self._database) as transaction:
+        with callers.joined(connection, self._database) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
     def signal_in(
         self, connection: object, messages: Sequence[Message], now: int
     ) -> builtins.list[Status | Clash | None]:
-        with callers.joined(connection, self.namespace, self._database) as transaction:
+        with callers.joined(connection, self._database) as transaction:
             return mailbox.signal(transaction, messages, now)
 
     def request_cancel_in(
         self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
     ) -> builtins.list[Status | None]:
-        with callers.joined(connection, self.namespace, self._database) as transaction:
+        with callers.joined(connection, self._database) as transaction:
             return cancelling.request_cancel(transaction, ids, now, undo=undo)
 
     def fork(self, fork: Fork, now: int) -> Submitted:
-        return self._database.write(lambda t: forking.fork(t, fork, now))
+        return self._database.write(forking.fork, fork, now)
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> list[Status | None]:
-        return self._database.write(lambda t: cancelling.request_cancel(t, ids, now, undo=undo))
+        return self._database.write(cancelling.request_cancel, ids, now, undo=undo)
 
     def retry(self, ids: Sequence[str], now: int) -> list[Status | None]:
-        return self._database.write(lambda t: orders.retry(t, ids, now))
+        return self._database.write(orders.retry, ids, now)
 
     def resume(self, ids: Sequence[str], now: int) -> list[Status | None]:
-        return self._database.write(lambda t: orders.resume(t, ids, now))
+        return self._database.write(orders.resume, ids, now)
 
     def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
-        return self._database.write(lambda t: orders.resolve(t, resolutions, now))
+        return self._database.write(orders.resolve, resolutions, now)
 
     def signal(self, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
-        return self._database.write(lambda t: mailbox.signal(t, messages, now))
+        return self._database.write(mailbox.signal, messages, now)
 
     def get(self, ids: Sequence[str]) -> list[Snapshot | None]:
-        return self._reader.snapshots(ids)
+        return self._database.read(reading.snapshots, ids)
 
     def find(self, workflow: str, key: str) -> Snapshot | None:
-        return self._reader.find(workflow, key)
+        return self._database.read(reading.find, workflow, key)
 
     def list(self, filter: Filter) -> list[Snapshot]:
-        return self._reader.list_snapshots(filter)
+        return self._database.read(reading.list_snapshots, filter)
 
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
-        return self._reader.outcomes(ids)
+        return self._database.read(reading.outcomes, ids)
 
     def failures(self, ids: Sequence[str]) -> dict[str, FailedEnd]:
-        return self._reader.failures(ids)
+        return self._database.read(reading.read_failures, ids)
 
     def input(self, id: str) -> bytes:
-        return self._reader.input(id)
+        return self._database.read(reading.read_input, id)
 
     def records(self, id: str) -> builtins.list[Record]:
-        return self._reader.records(id)
+        return self._database.read(reading.read_records, id)
 
     def histories(self, ids: Sequence[str]) -> dict[str, tuple[bytes, builtins.list[Record]]]:
-        return self._reader.histories(ids)
+        return self._database.read(reading.read_histories, ids)
 
     def messages(self, id: str, name: str | None = None) -> builtins.list[Message]:
-        return self._reader.messages(id, name)
+        return self._database.read(reading.read_messages, id, name)
 
     def waits(self, id: str) -> builtins.list[Record]:
-        return self._reader.waits(id)
+        return self._database.read(reading.read_waits, id)
 
     def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
-        return self._reader.callback_records(id, names, token)
+        return self._database.read(reading.read_callback, id, names, token)
 
     def claims(self, id: str) -> builtins.list[Claim]:
-        return self._reader.claims(id)
+        return self._database.read(reading.read_claims, id)
 
     def progress(self, id: str) -> builtins.list[Progress]:
-        return self._reader.progress(id)
+        return self._database.read(progress.read_progress, id)
 
     def stats(self, now: int) -> Stats:
-        return self._reader.stats()
+        return self._database.read(reading.read_stats)
 
     def pending_count(self, limit: int) -> int:
-        return self._reader.pending_count(limit)
+        return self._database.read(reading.read_pending_count, limit)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
-        return self._reader.workflows()
+        return self._database.read(reading.read_workflows)
 
     def schedules(self) -> builtins.list[ScheduleState]:
-        return self._reader.schedules()
+        return self._database.read(schedules.read_schedules)
 
     def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
-        return self._database.write(lambda t: schedules.change_schedules(t, changes, now))
+        return self._database.write(schedules.change_schedules, changes, now)
 
     def pauses(self) -> builtins.list[Pause]:
-        return self._reader.pauses()
+        return self._database.read(pausing.read_pauses)
 
     def pause(self, pause: Pause) -> None:
-        self._database.write(lambda t: pausing.pause(t, pause))
+        self._database.write(pausing.pause, pause)
         living = [node.info.id for node in self.nodes() if node.state == "alive"]
-        pausing.bar_claims(self._database.write, living)
+        pausing.bar_claims(self._database, living)
 
     def unpause(self, kind: PauseKind, name: str) -> bool:
-        return self._database.write(lambda t: pausing.unpause(t, kind, name))
+        return self._database.write(pausing.unpause, kind, name)
 
     def limits(self) -> builtins.list[LimitState]:
-        return self._reader.limits()
+        return self._database.read(admitting.read_limits)
 
     def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
-        return self._database.write(lambda t: admitting.set_limit(t, kind, name, numbers))
+        return self._database.write(admitting.set_limit, kind, name, numbers)
 
     def waiting_count(self, key: str, limit: int) -> int:
-        return self._reader.waiting_count(key, limit)
+        return self._database.read(admitting.count_waiting, key, limit)
 
     def weights(self, name: str) -> builtins.list[Weight]:
-        return self._reader.weights(name)
+        return self._database.read(admitting.read_weights, name)
 
     def set_weight(self, key: str, weight: int | None, now: int) -> None:
-        self._database.write(lambda t: admitting.set_weight(t, key, weight))
+        self._database.write(admitting.set_weight, key, weight)
 
     def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
-        return self._reader.limit_use(kind, name, keys, waiting)
+        return self._database.read(admitting.read_use, kind, name, keys, waiting)
 
     def key_use(self, key: str, holders: int) -> KeyUse:
-        return self._reader.key_use(key, holders)
+        return self._database.read(admitting.read_key, key, holders)
 
     def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
-        return self._reader.key_pauses(first, last, limit)
+        return self._database.read(admitting.read_key_pauses, first, last, limit)
 
     def pause_key(self, pause: KeyPause) -> None:
-        self._database.write(lambda t: admitting.pause_keys(t, [pause], is_order=True))
+        self._database.write(admitting.pause_keys, [pause], is_order=True)
 
     def resume_key(self, key: str) -> bool:
-        return self._database.write(lambda t: admitting.resume_key(t, key))
+        return self._database.write(admitting.resume_key, key)
 
     def purge(self, older_than: int, limit: int) -> int:
-        return self._database.write(lambda t: purging.purge(t, older_than, limit))
+        return self._database.write(purging.purge, older_than, limit)
 
     def acts(self, id: str) -> builtins.list[Act]:
-        return self._reader.acts(id)
+        return self._database.read(acts.read_acts, id)
 
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
-        return self._database.write(lambda t: acts.reschedule(t, order, now))
+        return self._database.write(acts.reschedule, order, now)
 
     def superseded(self, ids: Sequence[str]) -> set[str]:
-        return self._reader.superseded(ids)
+        return self._database.read(reading.read_superseded, ids)
 
     def rerun(self, orders: Sequence[Rerun], now: int) -> builtins.list[Reran | None]:
-        return self._database.write(lambda t: rerunning.rerun(t, orders, now))
+        return self._database.write(rerunning.rerun, orders, now)
 
     def tree(self, id: str) -> Tree | None:
-        return self._reader.tree(id)
+        return self._database.read(purging.read_tree, id)
 
     def delete(self, act: Act, limit: int) -> Deleted | None:
-        return self._database.write(lambda t: purging.delete(t, act, limit))
+        return self._database.write(purging.delete, act, limit)
 
     def audit(self) -> builtins.list[Violation]:
         return auditing.audit(self._database, self.namespace)
@@ -310,62 +308,66 @@ class MysqlStore:
 
     def register_node(self, info: NodeInfo, now: int) -> NodeRef:
         self._watch.kind = NEW_WORK
-        return self._database.write(lambda t: nodes.register_node(t, info, now))
+        return self._database.write(nodes.register_node, info, now)
 
     def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
-        self._database.write(lambda t: nodes.register_workflows(t, node, workflows))
+        self._database.write(nodes.register_workflows, node, workflows)
 
     def heartbeat_node(
         self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
     ) -> Beat:
         self._watch.is_listening = bool(listening)
         finish = self._database.finish if is_last and not self._has_deltas else None
-        beat, self._has_deltas = self._database.write(lambda t: nodes.heartbeat_node(t, node, now, listening, finish))
+        beat, self._has_deltas = self._database.write(nodes.heartbeat_node, node, now, listening, finish)
         return beat
 
     def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
-        self._database.write(lambda t: progress.report_progress(t, node, reports))
+        self._database.write(progress.report_progress, node, reports)
 
     def claim(
         self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
     ) -> builtins.list[Claimed]:
-        return self._database.write(lambda t: claiming.claim(t, self._heads, node, workflows, slots, now))
+        return self._database.write(claiming.claim, self._heads, node, workflows, slots, now)
 
     def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
-        return self._database.write(lambda t: claiming.recover(t, node, ids))
+        return self._database.write(claiming.recover, node, ids)
 
     def commit(
         self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
     ) -> builtins.list[CommitAnswer]:
-        return self._database.write(lambda t: committing.commit(t, node, commits, now))
+        return self._database.write(committing.commit, node, commits, now)
 
     def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
-        moved, ended = self._database.write(lambda t: timers.promote(t, now, limit))
+        moved, ended = self._database.write(timers.promote, now, limit)
         if failed is not None:
             failed += ended
         return moved
 
     def next_due_at(self) -> int | None:
-        rows = self._database.read(timers.next_due_statement(self.namespace))
-        due_at: int = min(at for (at,) in rows)
-        return None if due_at == NEVER else due_at
+        return self._database.read(timers.next_due_at)
+
+    def _due(self) -> tuple[bool, int]:
+        return self._database.read(timers.read_due)
+
+    def _changes(self, kind: str) -> tuple[object, int]:
+        return self._database.read(tallies.read_changes, kind)
 
     def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
-        self._database.write(lambda t: schedules.upsert_schedules(t, node, entries))
+        self._database.write(schedules.upsert_schedules, node, entries)
 
     def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
-        return self._database.write(lambda t: schedules.fire_schedules(t, node, changes, now))
+        return self._database.write(schedules.fire_schedules, node, changes, now)
 
     def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
-        return self._database.write(lambda t: nodes.resync(t, node))
+        return self._database.write(nodes.resync, node)
 
     def park(
         self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
     ) -> builtins.list[str]:
-        return self._database.write(lambda t: parking.park(t, node_id, advanced, cause, reason, now))
+        return self._database.write(parking.park, node_id, advanced, cause, reason, now)
 
     def unregister_node(self, node: NodeRef, now: int) -> None:
-        self._database.write(lambda t: nodes.unregister_node(t, node))
+        self._database.write(nodes.unregister_node, node)
 
     def step_connection(self) -> StepConnection:
         return StepConnection(self._database.address, self.namespace, self._database.share_locks_block)
@@ -373,26 +375,19 @@ class MysqlStore:
     # peers
 
     def nodes(self) -> builtins.list[NodeState]:
-        return self._reader.nodes()
+        return self._database.read(nodes.read_nodes)
 
     def servers(self) -> dict[str, builtins.list[str]]:
-        return self._reader.servers()
+        return self._database.read(reading.read_servers)
 
     def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
-        return self._database.write(lambda t: nodes.mark_dead(t, node_id, counter))
+        return self._database.write(nodes.mark_dead, node_id, counter)
 
     def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
-        def record(transaction: WriteTransaction) -> builtins.list[bool]:
-            if not nodes.is_dead(transaction, node_id):
-                return [False] * len(commits)
-            written = committing.write(transaction, NodeRef(node_id, 0), commits, now)
-            transaction.flush()
-            return [bool(answer) for answer in written]
-
-        return self._database.write(record)
+        return self._database.write(committing.record_crashes, node_id, commits, now)
 
     def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
-        return self._database.write(lambda t: nodes.return_executions(t, now, limit, sparing))
+        return self._database.write(nodes.return_executions, now, limit, sparing)
 
     def _check_version(self) -> None:
         session = self._database.connect()

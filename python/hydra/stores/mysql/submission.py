@@ -12,20 +12,20 @@ from hydra.stores.mysql.admitting import hold_back
 from hydra.stores.mysql.failures import DUPLICATE, error_code
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import NO_NODE, id_list, id_literal, id_text, key_hash, literal, new_id_literal
-from hydra.stores.mysql.transaction import MAX_ROWS, WriteTransaction
+from hydra.stores.mysql.transaction import MAX_ROWS, Transaction
 from hydra.stores.reuse import submit_in_turn
 
 MAX_RACES = 10  # times others may make a key or id between our look and our insert
 
 
-def submit(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """The answer to each, in their order."""
     return submit_in_turn(
         submissions, lambda part: _submit(transaction, part, now), lambda reusing: _free_keys(transaction, reusing)
     )
 
 
-def _free_keys(transaction: WriteTransaction, submissions: Sequence[Submission]) -> None:
+def _free_keys(transaction: Transaction, submissions: Sequence[Submission]) -> None:
     """What has ended, or was purged, gives its key up; not to a submission that was made before (R17)."""
     rows = transaction.select("submit_known_ids", ids=id_list(s.id for s in submissions))
     made = {id_text(row[0]) for row in rows}
@@ -46,7 +46,7 @@ def _free_keys(transaction: WriteTransaction, submissions: Sequence[Submission])
         transaction.flush()
 
 
-def _submit(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def _submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """First as if all were new; when one is not, again without those that are known."""
     answers: list[Submitted] = []
     for start in range(0, len(submissions), MAX_ROWS):
@@ -58,7 +58,7 @@ def _submit(transaction: WriteTransaction, submissions: Sequence[Submission], no
     return answers
 
 
-def submit_all_or_none(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """Nothing is created when one conflicts."""
     transaction.savepoint("hydra_submit_all")
     answers = submit(transaction, submissions, now)
@@ -70,7 +70,7 @@ def submit_all_or_none(transaction: WriteTransaction, submissions: Sequence[Subm
     return answers
 
 
-def _submit_unknown(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     for _ in range(MAX_RACES):
         answers, unknown = _sort_out(transaction, submissions)
         if not unknown or _insert(transaction, unknown, now):
@@ -78,9 +78,7 @@ def _submit_unknown(transaction: WriteTransaction, submissions: Sequence[Submiss
     raise StoreUnavailable("other programs kept submitting the same keys or ids; try again")
 
 
-def _sort_out(
-    transaction: WriteTransaction, submissions: Sequence[Submission]
-) -> tuple[list[Submitted], list[Submission]]:
+def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tuple[list[Submitted], list[Submission]]:
     """The answer to each, and which of them are to be inserted for it to be true."""
     keys = _known_keys(transaction, submissions)
     ids = {
@@ -113,7 +111,7 @@ def _sort_out(
 
 
 def _known_keys(
-    transaction: WriteTransaction, submissions: Sequence[Submission]
+    transaction: Transaction, submissions: Sequence[Submission]
 ) -> dict[tuple[str, str], tuple[str, bytes, bool]]:
     hashes = {
         key_hash(transaction.namespace_name, s.workflow, s.key): (s.workflow, s.key)
@@ -128,7 +126,7 @@ def _known_keys(
     return {hashes[literal(hash)]: (id_text(id), digest, id not in ids) for hash, id, digest in rows}
 
 
-def _insert(transaction: WriteTransaction, submissions: Sequence[Submission], now: int) -> bool:
+def _insert(transaction: Transaction, submissions: Sequence[Submission], now: int) -> bool:
     """Whether all were new; otherwise nothing was done."""
     namespace = transaction.namespace
     keys, executions, ready, timers, deadlines = [], [], [], [], []

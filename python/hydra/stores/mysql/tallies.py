@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 
 from hydra.stores.mysql.statements import Word, literal
+from hydra.stores.mysql.transaction import Reading
 
 SLOT_COUNT = 64
 
@@ -20,6 +21,12 @@ ANYTHING = ""
 NEW_WORK = "due"  # what a node waits for: others' claims and outcomes are no news to it
 
 Changes = Counter[tuple[str, str]]
+
+
+def read_changes(reading: Reading, kind: str) -> tuple[object, int]:
+    """What is another after every transaction of the kind, and how many nodes are alive."""
+    *counters, node_count = reading.select("tally_changes", kind=literal(Word(kind)))[0]
+    return counters, node_count
 
 
 def own_slot() -> int:

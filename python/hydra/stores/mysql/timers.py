@@ -21,11 +21,11 @@ from hydra.stores.mysql.locking import (
     leave_queues,
     lock_executions,
 )
-from hydra.stores.mysql.statements import STATEMENTS, id_list, id_text, literal
-from hydra.stores.mysql.transaction import WriteTransaction
+from hydra.stores.mysql.statements import id_list, id_text
+from hydra.stores.mysql.transaction import Reading, Transaction
 
 
-def promote(transaction: WriteTransaction, now: int, limit: int) -> tuple[int, list[str]]:
+def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
     """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind; and
     which have failed."""
     late_count, failed = _time_out(transaction, now, limit)
@@ -36,12 +36,19 @@ def promote(transaction: WriteTransaction, now: int, limit: int) -> tuple[int, l
     return changed, failed
 
 
-def next_due_statement(namespace: str) -> str:
-    values = {"namespace": literal(namespace), "never": NEVER}
-    return f"{STATEMENTS['next_due'].format(**values)} union all {STATEMENTS['next_gate_call'].format(**values)}"
+def next_due_at(reading: Reading) -> int | None:
+    instants = [reading.render(name, never=NEVER) for name in ("next_due", "next_gate_call")]
+    due_at: int = min(at for (at,) in reading.rows_of(" union all ".join(instants)))
+    return None if due_at == NEVER else due_at
 
 
-def _time_out(transaction: WriteTransaction, now: int, limit: int) -> tuple[int, list[str]]:
+def read_due(reading: Reading) -> tuple[bool, int]:
+    """Whether something is ready to be claimed, and when the next timer is due."""
+    is_ready, due_at = reading.select("due", never=NEVER)[0]
+    return bool(is_ready), due_at
+
+
+def _time_out(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
     due = {id_text(id) for _, id in transaction.select("due_deadlines", now=now, limit=limit)}
     late = [e for e in lock_executions(transaction, due, skip_held=True) if 0 < e.timeout_at <= now]
     stopped = [e for e in late if e.status in IDLE and not e.attention]
@@ -65,7 +72,7 @@ def _time_out(transaction: WriteTransaction, now: int, limit: int) -> tuple[int,
     return len(stopped) + len(running), [e.id for e in idle]
 
 
-def _wake(transaction: WriteTransaction, now: int, limit: int) -> int:
+def _wake(transaction: Transaction, now: int, limit: int) -> int:
     due = {id_text(id) for _, id in transaction.select("due_timers", now=now, limit=limit)}
     found = lock_executions(transaction, due, skip_held=True)
     waking = [e for e in found if e.status in IDLE and 0 < e.wake_at <= now]
@@ -78,6 +85,6 @@ def _wake(transaction: WriteTransaction, now: int, limit: int) -> int:
     return len(waking)
 
 
-def _move(transaction: WriteTransaction, executions: Sequence[Locked], status: Status) -> None:
+def _move(transaction: Transaction, executions: Sequence[Locked], status: Status) -> None:
     for execution in executions:
         transaction.move(execution.workflow, execution.status, status)

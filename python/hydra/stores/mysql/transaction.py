@@ -1,9 +1,13 @@
-"""One open transaction: what it sends, what it changed, whom its fence proved alive. Commits when its owner says so."""
+"""How a verb calls its statements, by the names of their files: `verb(transaction, …)`. Never commits one by itself.
+
+A verb that only reads takes a `Reading`, which the open transaction is, too.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from hydra.errors import LeaseLost
@@ -11,6 +15,8 @@ from hydra.execution import NodeRef
 from hydra.stores.mysql.statements import STATEMENTS, id_literal, literal
 
 MAX_ROWS = 1000  # of one multi-row statement
+
+Rows = Sequence[tuple[Any, ...]]
 
 
 class Sender(Protocol):
@@ -21,13 +27,42 @@ class Sender(Protocol):
     def send(self, statements: Sequence[str]) -> list[Any]: ...
 
 
-class WriteTransaction:
-    """`namespace` is a literal, ready for a statement."""
+class Reading(ABC):
+    """What is read of one namespace, which is a literal, ready for a statement."""
 
-    def __init__(self, session: Sender, namespace: str, share_locks_block: bool) -> None:
-        self.session = session
+    def __init__(self, namespace: str) -> None:
         self.namespace_name = namespace
         self.namespace = literal(namespace)
+
+    def select(self, name: str, /, **values: object) -> Rows:
+        """The rows of a statement."""
+        return self.rows_of(self.render(name, **values))
+
+    @abstractmethod
+    def rows_of(self, statement: str) -> Rows:
+        """The rows of a statement that was put together, as it is."""
+
+    def render(self, name: str, /, **values: object) -> str:
+        return STATEMENTS[name].format(namespace=self.namespace, **values)
+
+
+class Reader(Reading):
+    """Outside of a transaction: `run` sends each statement by itself."""
+
+    def __init__(self, namespace: str, run: Callable[[str], Rows]) -> None:
+        super().__init__(namespace)
+        self._run = run
+
+    def rows_of(self, statement: str) -> Rows:
+        return self._run(statement)
+
+
+class Transaction(Reading):
+    """One that is open: what it sends, what it changed, whom its fence proved alive."""
+
+    def __init__(self, session: Sender, namespace: str, share_locks_block: bool) -> None:
+        super().__init__(namespace)
+        self.session = session
         self.changes: Counter[tuple[str, str]] = Counter()
         self.due_count = 0  # that became due or delayed: something a node may have to see to
         self.failed = False
@@ -73,30 +108,26 @@ class WriteTransaction:
         if self._fencing is not None:
             self.flush()
 
-    def select(self, name: str, **values: object) -> Sequence[tuple[Any, ...]]:
-        """The rows of a statement."""
-        return self.rows_of(self.render(name, **values))
-
-    def execute(self, name: str, **values: object) -> int:
+    def execute(self, name: str, /, **values: object) -> int:
         """Run a writing statement; how many rows it matched."""
         return int(self._send([self.render(name, **values)])[-1])
 
-    def peek(self, name: str, **values: object) -> Sequence[tuple[Any, ...]] | None:
+    def peek(self, name: str, /, **values: object) -> Rows | None:
         """The rows of a statement by itself, which begins nothing; None where the transaction has begun."""
         if self.begun or self._queue:
             return None
-        rows: Sequence[tuple[Any, ...]] = self.session.send([self.render(name, **values)])[-1]
+        rows: Rows = self.session.send([self.render(name, **values)])[-1]
         return rows
 
     def all_of(self, statements: Sequence[str]) -> list[Any]:
         """The answers of several, and of what was queued before them, in one flush."""
         return self._send(list(statements))
 
-    def rows_of(self, statement: str) -> Sequence[tuple[Any, ...]]:
-        rows: Sequence[tuple[Any, ...]] = self._send([statement])[-1]
+    def rows_of(self, statement: str) -> Rows:
+        rows: Rows = self._send([statement])[-1]
         return rows
 
-    def queue(self, name: str, **values: object) -> None:
+    def queue(self, name: str, /, **values: object) -> None:
         """A writing statement whose count nobody needs: it leaves with the next one."""
         statement = self.render(name, **values)
         if self._queued_bytes + len(statement) > self.session.max_flush_bytes:
@@ -155,6 +186,3 @@ class WriteTransaction:
         if not (answer if self._share_locks_block else answer == 1):
             raise LeaseLost(f"node `{node.id}` may no longer write: it was declared dead or its session is over")
         self._fenced.add(node)
-
-    def render(self, name: str, **values: object) -> str:
-        return STATEMENTS[name].format(namespace=self.namespace, **values)

@@ -8,22 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hydra.errors import ConfigError
+from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.failures import explained
 from hydra.stores.sqlite.transaction import Transaction
 
 
 @contextmanager
-def joined(connection: object, path: str, namespace: str) -> Iterator[Transaction]:
+def joined(connection: object, database: Database) -> Iterator[Transaction]:
     """The connection's transaction, on the store's file."""
     if not isinstance(connection, sqlite3.Connection):
         name = type(connection).__name__
         raise ConfigError(f"`connection` is a `{name}`; this store joins transactions of `sqlite3.Connection`")
-    with explained(path):
+    with explained(database.path):
         row_factory, text_factory = connection.row_factory, connection.text_factory
         connection.row_factory, connection.text_factory = None, str
         try:
             try:
-                _check_file(connection, path)
+                _check_file(connection, database.path)
             except sqlite3.ProgrammingError as error:  # it is closed, or another thread's
                 raise ConfigError(f"`connection` cannot be used: {error}") from error
             if not connection.in_transaction:
@@ -31,15 +32,15 @@ def joined(connection: object, path: str, namespace: str) -> Iterator[Transactio
                     message = "`connection` has no open transaction to join; execute `begin immediate` on it first"
                     raise ConfigError(message)
                 connection.execute("begin immediate")
-            yield Transaction(connection, namespace)
+            yield Transaction(connection, database.namespace)
         finally:
             connection.row_factory, connection.text_factory = row_factory, text_factory
 
 
 @contextmanager
-def all_or_nothing(connection: object, path: str, namespace: str) -> Iterator[Transaction]:
+def all_or_nothing(connection: object, database: Database) -> Iterator[Transaction]:
     """The same; it stays usable when what is done in it fails."""
-    with joined(connection, path, namespace) as transaction:
+    with joined(connection, database) as transaction:
         own = transaction.connection
         own.execute("savepoint hydra_joined")
         try:

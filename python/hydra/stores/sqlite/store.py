@@ -130,19 +130,19 @@ class SqliteStore:
         return self._database.write(submission.submit, submissions, now)
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        with callers.joined(connection, self.path, self.namespace) as transaction:
+        with callers.joined(connection, self._database) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
     def signal_in(
         self, connection: object, messages: Sequence[Message], now: int
     ) -> builtins.list[Status | Clash | None]:
-        with callers.all_or_nothing(connection, self.path, self.namespace) as transaction:
+        with callers.all_or_nothing(connection, self._database) as transaction:
             return mailbox.signal(transaction, messages, now)
 
     def request_cancel_in(
         self, connection: object, ids: Sequence[str], now: int, *, undo: bool = True
     ) -> builtins.list[Status | None]:
-        with callers.all_or_nothing(connection, self.path, self.namespace) as transaction:
+        with callers.all_or_nothing(connection, self._database) as transaction:
             return cancelling.request_cancel(transaction, ids, now, undo=undo)
 
     def fork(self, fork: Fork, now: int) -> Submitted:

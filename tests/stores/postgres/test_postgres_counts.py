@@ -44,7 +44,7 @@ def test_two_that_add_up_at_once_lose_nothing(stage: PostgresStage) -> None:
     finish(stage, 3)
     fold = ("fold_counts", {"namespace": "default", "limit": 100})
     with stage.a.transaction():
-        stage.a._database.write(fold)
-        stage.b._database.write(fold)
+        stage.a._database.send(fold)
+        stage.b._database.send(fold)
     assert stage.a.stats(NOW).counts == {"bill": {"completed": 3}}
     assert stage.a.audit() == []

@@ -18,7 +18,7 @@ def claim_late(stage: PostgresStage) -> int:
         connection.execute(statements()["bar_claims"], values)
         late = stage.in_thread(stage.claim_b)
         stage.until_blocked()
-        pausing.pause(stage.a._database.write, stage.a.namespace, BILL)
+        stage.a._database.part(pausing.pause, BILL)
     return len(late.result())
 
 

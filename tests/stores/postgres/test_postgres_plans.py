@@ -64,13 +64,13 @@ def sent(stage: PostgresStage, monkeypatch: pytest.MonkeyPatch) -> dict[str, Ste
     """The statements that node a sends, by name."""
     found: dict[str, Step] = {}
     database = stage.a._database
-    write = database.write
+    send = database.send
 
     def noted(*steps: Step) -> object:
         found.update({step[0]: step for step in steps})
-        return write(*steps)
+        return send(*steps)
 
-    monkeypatch.setattr(database, "write", noted)
+    monkeypatch.setattr(database, "send", noted)
     return found
 
 

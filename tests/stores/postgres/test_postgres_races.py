@@ -55,14 +55,14 @@ def test_r14_a_cancel_that_met_a_spawn_ends_the_child_too(
     """The cancel has looked for children, and does not have the parent's row yet."""
     (id,) = stage.submit()
     (parent,) = stage.claim_a()
-    write = stage.b._database.write
+    send = stage.b._database.send
 
-    def late_write(*steps: Step) -> list[Result]:
+    def send_late(*steps: Step) -> list[Result]:
         if steps[0][0] == "request_cancel" and stage.status(id) is Status.RUNNING:
             stage.a.commit(stage.node_a, [ended(parent, "waiting", spawning(1))], NOW)
-        return write(*steps)
+        return send(*steps)
 
-    monkeypatch.setattr(stage.b._database, "write", late_write)
+    monkeypatch.setattr(stage.b._database, "send", send_late)
     assert stage.b.request_cancel([id], NOW) == [Status.CANCELLED]
     assert [each.status for each in stage.a.list(Filter())] == [Status.CANCELLED] * 2
     assert stage.a.audit() == []

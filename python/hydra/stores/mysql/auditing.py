@@ -9,7 +9,7 @@ from hydra.stores.mysql.statements import NO_NODE, id_text, literal, read_statem
 ROW_LIMIT = 100  # rows shown for each question
 
 
-def audit(database: Database, namespace: str) -> list[Violation]:
+def audit(database: Database) -> list[Violation]:
     """All questions on one snapshot of the database. Empty is the proof."""
     session = database.connect()
     found: list[Violation] = []
@@ -18,7 +18,7 @@ def audit(database: Database, namespace: str) -> list[Violation]:
             session.send(["set transaction isolation level repeatable read"])
             session.send(["start transaction with consistent snapshot, read only"])
             for _, question in sorted(read_statements("audits").items()):
-                statement = question.format(namespace=literal(namespace), no_node=NO_NODE)
+                statement = question.format(namespace=literal(database.namespace), no_node=NO_NODE)
                 for promise, id, detail in session.send([f"{statement} limit {ROW_LIMIT}"])[0]:
                     found.append(Violation(promise, id_text(id) if len(id) == 16 else "", _text(detail)))
     finally:

@@ -293,7 +293,7 @@ class MysqlStore:
         return self._database.write(purging.delete, act, limit)
 
     def audit(self) -> builtins.list[Violation]:
-        return auditing.audit(self._database, self.namespace)
+        return auditing.audit(self._database)
 
     def examine(self) -> builtins.list[Finding]:
         return examining.examine(self._database)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,32 +9,36 @@ import msgspec
 from hydra.execution import Status
 from hydra.stores.acts import Act
 from hydra.stores.postgres.arrays import bigints, is_uuid, uuids
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.news import READY
+from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
 
-Write = Callable[..., list[Result]]
-Read = Callable[..., list[list[tuple[Any, ...]]]]
 
-
-def read_acts(read: Read, namespace: str, id: str) -> list[Act]:
+def read_acts(reading: Reading, id: str) -> list[Act]:
     if not is_uuid(id):
         return []
-    (rows,) = read(("acts", {"namespace": namespace, "id": id}))
+    rows = reading.select("acts", id=id)
     return [Act(*row) for row in rows]
 
 
-def add_act(namespace: str, act: Act) -> tuple[str, dict[str, Any]]:
+def add_act(act: Act) -> tuple[str, dict[str, Any]]:
     """The statement that writes it."""
-    return "add_act", {"namespace": namespace, **msgspec.structs.asdict(act), "kind": str(act.kind)}
+    return "add_act", {**msgspec.structs.asdict(act), "kind": str(act.kind)}
 
 
-def reschedule(write: Write, namespace: str, order: Reschedule, now: int) -> Rescheduled | None:
+def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
     """Within a transaction: what is read under the lock is what is changed."""
+    answer = _reschedule(transaction, order, now)
+    transaction.announce(READY)
+    return answer
+
+
+def _reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
     if not is_uuid(order.id):
         return None
-    own = {"namespace": namespace, "id": order.id}
-    values = {"namespace": namespace, "ids": uuids([order.id])}
-    waiting, states, acts = write(("lock_waiting", own), ("states", values), ("acts", own))
+    own = {"id": order.id}
+    values = {"ids": uuids([order.id])}
+    waiting, states, acts = transaction.run(("lock_waiting", own), ("states", values), ("acts", own))
     if not states.rows:
         return None
     status = Status(states.rows[0][1])
@@ -51,5 +54,5 @@ def reschedule(write: Write, namespace: str, order: Reschedule, now: int) -> Res
     place = {"priority": after.priority, "run_at": after.run_at}
     times = {"wake_at": bigints([after.wake_at]), "timeout_at": bigints([after.timeout_at])}
     moved = ("reschedule", {"id": order.id, **place, **times})
-    write(moved, add_act(namespace, act_of(order, before, after, now)))
+    transaction.run(moved, add_act(act_of(order, before, after, now)))
     return Rescheduled(status, True)

@@ -12,7 +12,7 @@ SETTINGS = {"statement_timeout": "0", "jit": "off"}
 ROW_LIMIT = 100  # rows shown for each question
 
 
-def audit(database: Database, namespace: str) -> list[Violation]:
+def audit(database: Database) -> list[Violation]:
     """All questions on one snapshot of the database. Empty is the proof."""
     found: list[Violation] = []
     connection = database.connect(SETTINGS)
@@ -20,7 +20,7 @@ def audit(database: Database, namespace: str) -> list[Violation]:
         with connection.transaction():
             connection.execute("set transaction isolation level repeatable read, read only")
             for _, question in sorted(audits().items()):
-                rows = connection.execute(question, {"namespace": namespace}).fetchmany(ROW_LIMIT)
+                rows = connection.execute(question, {"namespace": database.namespace}).fetchmany(ROW_LIMIT)
                 found += [Violation(promise, id, detail) for promise, id, detail in rows]
     except psycopg.Error as error:
         raise database.explained(error) from error

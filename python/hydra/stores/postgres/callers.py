@@ -21,9 +21,9 @@ from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.failures import RETRIED
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.statements import statements
+from hydra.stores.postgres.transaction import UNDO, Transaction
 
 WRAPPER_DEPTH = 4  # SQLAlchemy's Session, its Connection, its pool's proxy, then psycopg's
-UNDO: Step = ("undo", {})
 ENCODING = "UTF8"  # in which columns of a batch are packed
 
 Run = Callable[..., list[Result]]
@@ -31,13 +31,13 @@ Own = psycopg.Connection[TupleRow] | psycopg.AsyncConnection[TupleRow]
 
 
 @contextmanager
-def joined(connection: object, database: Database) -> Iterator[Run]:
-    """Runs statements in the caller's transaction, which stays usable when one fails: all or nothing of them."""
+def joined(connection: object, database: Database) -> Iterator[Transaction]:
+    """Statements are run in the caller's transaction, which stays usable when one fails: all or nothing of them."""
     own = unwrap(connection)
     with _answering(own) as answered:
         _check_transaction(own)
         with _joined(own, database, answered) as run:
-            yield run
+            yield Transaction(database.namespace, run)
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def _check_transaction(own: Own) -> None:
 def _check_database(run: Run, database: Database) -> None:
     """The same database and tables: two servers may have databases of one name, but hardly tables of one number."""
     (theirs,) = run(("identity", {}))
-    ((ours,),) = database.read(("identity", {}))
+    ((ours,),) = database.fetch(("identity", {}))
     if theirs.rows != [ours]:
         url = database.address.url
         raise ConfigError(f"`connection` does not lead to the store's tables in `{url}`; open one to that database")

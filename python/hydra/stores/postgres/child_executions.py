@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -10,12 +10,11 @@ from hydra.execution import ExecutionCommit, Message, RecordKind
 from hydra.records import child_records
 from hydra.stores.postgres import mailbox, submission
 from hydra.stores.postgres.arrays import uuids
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.transaction import Transaction
 
 Spawn = child_records.Spawn
 CommitParts = tuple[ExecutionCommit, list[Spawn]]
 
-Write = Callable[..., list[Result]]
 
 _SPAWN = RecordKind.SPAWN.value
 
@@ -34,11 +33,11 @@ def take_apart(item: ExecutionCommit) -> tuple[ExecutionCommit, list[child_recor
     return msgspec.structs.replace(item, records=records), spawns
 
 
-def spawn(write: Write, namespace: str, spawns: Sequence[child_records.Spawn], now: int) -> None:
+def spawn(transaction: Transaction, spawns: Sequence[child_records.Spawn], now: int) -> None:
     """Make each child, or adopt what its key stands for; a spawn with a key is answered."""
     messages: list[Message] = []
     links: list[tuple[str, str, str]] = []
-    answers = submission.submit(write, namespace, [each.submission for each in spawns], now)
+    answers = submission.add(transaction, [each.submission for each in spawns], now)
     for each, made in zip(spawns, answers, strict=True):
         if child_records.has_child(each, made):
             links.append((made.id, each.submission.id, each.parent_id))
@@ -48,16 +47,16 @@ def spawn(write: Write, namespace: str, spawns: Sequence[child_records.Spawn], n
     requests = {"request_ids": uuids([link[1] for link in links]), "parent_ids": uuids([link[2] for link in links])}
     links_values = {"ids": ids, **requests}
     children = ("add_children", {**links_values, "is_late": 0})
-    write(children, ("add_descendants", links_values), ("mark_children", {"ids": ids}))
+    transaction.run(children, ("add_descendants", links_values), ("mark_children", {"ids": ids}))
     if messages:
-        mailbox.signal(write, namespace, messages, now)
-        write(("tell_parents", {"ids": ids, "now": now, "purged": child_records.PURGED}))
+        mailbox.put(transaction, messages, now)
+        transaction.execute("tell_parents", ids=ids, now=now, purged=child_records.PURGED)
 
 
-def announce_again(write: Write, ids: Sequence[str], now: int) -> None:
+def announce_again(transaction: Transaction, ids: Sequence[str], now: int) -> None:
     """A parent that was failed was not told how its children ended meanwhile, or what became of them since. A statement
     that is just ending one, and began before the link was there, does not see it: the next heartbeat does."""
-    links = child_records.unannounced(write(("spawns", {"ids": uuids(ids)}))[0].rows) if ids else []
+    links = child_records.unannounced(transaction.select("spawns", ids=uuids(ids))) if ids else []
     if links:
         links.sort()
         values = {
@@ -66,5 +65,7 @@ def announce_again(write: Write, ids: Sequence[str], now: int) -> None:
             "parent_ids": uuids([link[2] for link in links]),
         }
         children = {"ids": values["ids"]}
-        write(("forget_ends", values), ("add_children", {**values, "is_late": 1}), ("mark_children", children))
-        write(("tell_parents", {**children, "now": now, "purged": child_records.PURGED}))
+        transaction.run(
+            ("forget_ends", values), ("add_children", {**values, "is_late": 1}), ("mark_children", children)
+        )
+        transaction.execute("tell_parents", **children, now=now, purged=child_records.PURGED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.stores.postgres.arrays import bigints, is_uuid, texts, uuids
@@ -12,6 +12,7 @@ from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.mailbox import FIRST_PAGE, pages
 from hydra.stores.postgres.parking import park
 from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.rows import (
     CLAIM_BYTES,
     MAX_EXECUTION_BYTES,
@@ -22,13 +23,11 @@ from hydra.stores.rows import (
     too_large,
 )
 
-Write = Callable[..., list[Result]]
-
 LIMITS = {"bytes": CLAIM_BYTES, "bytes_max": MAX_EXECUTION_BYTES}
 
 
 def claim(
-    write: Write, heads: Heads, namespace: str, node: NodeRef, workflows: Sequence[str], slots: int, now: int
+    transaction: Transaction, heads: Heads, node: NodeRef, workflows: Sequence[str], slots: int, now: int
 ) -> list[Claimed]:
     """The best of the heads of each workflow's queue: priority, then age, as `_core.select` orders one group."""
     names = sorted(set(workflows))
@@ -40,8 +39,8 @@ def claim(
         "run_ats": bigints([run_at for _, run_at in places]),
     }
     # guard R12: the records are read by a later statement than the claim
-    marked, recorded, messages = write(
-        ("claim", {**fence(namespace, node), **queues, "slots": slots, "now": now, **LIMITS}),
+    marked, recorded, messages = transaction.run(
+        ("claim", {**fence(node), **queues, "slots": slots, "now": now, **LIMITS}),
         ("claimed_records", {"node": node.id, "now": now}),
         ("claimed_messages", {"node": node.id, "now": now, **FIRST_PAGE}),
     )
@@ -49,20 +48,20 @@ def claim(
     places_taken = {row[0]: (row[16], row[17]) for row in marked.rows}  # in the queue: those of a turn are not its own
     for row in marked.rows:
         if row[0] is not None and (size := row[-1]) is not None:
-            park(write, namespace, node.id, [never_so_far(row[0])], TOO_LARGE, too_large(int(size)), now)
+            park(transaction, node.id, [never_so_far(row[0])], TOO_LARGE, too_large(int(size)), now)
     ended = time.monotonic()
     heads.learn(places, ((each.workflow, *places_taken[each.id]) for each in claimed), ended - began, ended)
     claimed.sort(key=lambda execution: (-places_taken[execution.id][0], places_taken[execution.id][1], execution.id))
     return claimed
 
 
-def recover(write: Write, namespace: str, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
+def recover(transaction: Transaction, node: NodeRef, ids: Sequence[str]) -> list[Claimed]:
     """The first of what a claim took whose reply was lost (R16), as many as a claim may bring."""
     asked = [id for id in ids if is_uuid(id)]
-    (sized,) = write(("recovered_sizes", {"ids": uuids(asked)}))
-    wanted = uuids(first_part(asked, {id: int(size) for id, size in sized.rows}))
-    owned, recorded, messages = write(
-        ("recovered_executions", {**fence(namespace, node), "ids": wanted}),
+    sized = transaction.select("recovered_sizes", ids=uuids(asked))
+    wanted = uuids(first_part(asked, {id: int(size) for id, size in sized}))
+    owned, recorded, messages = transaction.run(
+        ("recovered_executions", {**fence(node), "ids": wanted}),
         ("recovered_records", {"ids": wanted}),
         ("recovered_messages", {"ids": wanted, **FIRST_PAGE}),
     )

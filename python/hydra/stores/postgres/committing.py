@@ -8,33 +8,123 @@ An execution stands once in a round; what it did after a crash of its worker is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 
 import msgspec
 
-from hydra.execution import CANCELLED_MEANWHILE, FINAL, CommitAnswer, End, Ending, ExecutionCommit, NodeRef
+from hydra.execution import (
+    CANCELLED_MEANWHILE,
+    FINAL,
+    TIMED_OUT,
+    CommitAnswer,
+    End,
+    Ending,
+    ExecutionCommit,
+    NodeRef,
+    RecordKind,
+    as_answered,
+)
+from hydra.records.placed import is_stop, stopped_by
+from hydra.stores.key_pauses import cooling
+from hydra.stores.postgres import child_executions
+from hydra.stores.postgres.admitting import cool_down
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
+from hydra.stores.postgres.cancelling import request_cancel
 from hydra.stores.postgres.fence import check_fence, fence
-from hydra.stores.postgres.mailbox import consuming
-from hydra.stores.postgres.session import Result, Step
+from hydra.stores.postgres.mailbox import consuming, read_arrivals
+from hydra.stores.postgres.news import DONE, READY
+from hydra.stores.postgres.session import Step
+from hydra.stores.postgres.transaction import Transaction
+from hydra.stores.rows import expiring
 
-Write = Callable[..., list[Result]]
 Items = Sequence[ExecutionCommit]
 
 ANSWERS = {False: CommitAnswer.WRITTEN, True: CommitAnswer.CANCELLING}
+_SPAWN = RecordKind.SPAWN.value
+_READY_ENDINGS = frozenset({Ending.RETRY, Ending.RELEASED, Ending.CONTINUED, Ending.SLEEPING, Ending.WAITING})
+_DONE_ENDINGS = frozenset({Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED})
 _FINAL_KINDS = frozenset(status.value for status in FINAL)
 
 
-def commit(
-    write: Write,
-    namespace: str,
-    node: NodeRef,
-    commits: Items,
-    now: int,
-    parents_woken: Callable[[], None] = lambda: None,
-) -> list[CommitAnswer]:
-    """In their order. Calls `parents_woken` when something has become due."""
-    answers = _commit(write, namespace, node, commits, now, parents_woken)
+def is_one_flush(commits: Items) -> bool:
+    """Whether `commit` will do, or these ask for more: children to begin or to stop, a message to be looked for, a next
+    generation, a key to be paused."""
+    endings = {item.end.kind for item in commits if item.end is not None}
+    spawns = any(record.kind == _SPAWN for item in commits for record in item.records)
+    stops = any(
+        (item.end is not None and _has_stopped(item.end)) or any(map(is_stop, item.records)) for item in commits
+    )
+    cools_down = any(item.cool_downs for item in commits)
+    return not (spawns or stops or cools_down or Ending.CONTINUED in endings or expiring(commits))
+
+
+def commit(transaction: Transaction, node: NodeRef, commits: Items, now: int) -> list[CommitAnswer]:
+    """In their order, where `is_one_flush`."""
+    written = _write(transaction, node, commits, now)
+    _announce(transaction, commits)
+    return written
+
+
+def commit_all(transaction: Transaction, node: NodeRef, commits: Items, now: int) -> list[CommitAnswer]:
+    """Whatever they ask for, in a transaction of several flushes."""
+    parts = [child_executions.take_apart(item) for item in commits]
+    begins_anew = any(item.end is not None and item.end.kind == Ending.CONTINUED for item in commits)
+    items = [_without_input(item) if begins_anew else item for item, _ in parts]
+    if expiring(commits):
+        items = _decided(transaction, node, commits, items)
+    written = _write(transaction, node, items, now)
+    said = [
+        (as_answered(item, answer), spawns) for (item, spawns), answer in zip(parts, written, strict=True) if answer
+    ]
+    _see_to_children(transaction, said, now)
+    if cooled := cooling(commits, written):
+        cool_down(transaction, cooled, now)
+    if begins_anew:
+        _begin_anew(transaction, list(itertools.compress(commits, written)))
+    _announce(transaction, commits)
+    return written
+
+
+def _announce(transaction: Transaction, commits: Items) -> None:
+    endings = {item.end.kind for item in commits if item.end is not None}
+    if endings & _READY_ENDINGS:
+        transaction.announce(READY, len(commits))
+    if endings & _DONE_ENDINGS:
+        transaction.announce(DONE)
+
+
+def _decided(
+    transaction: Transaction, node: NodeRef, commits: Items, items: Sequence[ExecutionCommit]
+) -> list[ExecutionCommit]:
+    """With events in the place of expiries for which a message had come first; each commit is told of its own."""
+    arrivals = read_arrivals(transaction, node, items)
+    decided = []
+    for commit, item in zip(commits, items, strict=True):
+        # guard R14: an expiry gives way to a message that is there
+        decided.append(msgspec.structs.replace(item, records=arrivals.decide(item)))
+        commit.arrived = item.arrived
+    return decided
+
+
+def _see_to_children(transaction: Transaction, parts: Sequence[child_executions.CommitParts], now: int) -> None:
+    """Children begin; what was cancelled, or ran out of time, takes its own along."""
+    if spawns := [spawn for _, spawns in parts for spawn in spawns]:
+        child_executions.spawn(transaction, spawns, now)
+    cancelled = [item.id for item, _ in parts if item.end is not None and _has_stopped(item.end)]
+    cancelled += [id for item, _ in parts for id in stopped_by(item.records)]
+    if cancelled:
+        request_cancel(transaction, cancelled, now)
+    transaction.announce(READY)
+
+
+def _has_stopped(end: End) -> bool:
+    """It was cancelled, or ran out of time: its children go the same way."""
+    return end.kind == Ending.CANCELLED or (end.kind == Ending.FAILED and end.cause == TIMED_OUT)
+
+
+def _write(transaction: Transaction, node: NodeRef, commits: Items, now: int) -> list[CommitAnswer]:
+    answers = _write_rounds(transaction, node, commits, now)
     overruled = [
         place
         for place, (item, answer) in enumerate(zip(commits, answers, strict=True))
@@ -43,16 +133,14 @@ def commit(
     if overruled:  # or it is not this node's any more, and is refused again
         end = End(Ending.RELEASED, cause=CANCELLED_MEANWHILE)
         items = [msgspec.structs.replace(commits[place], end=end) for place in overruled]
-        for place, answer in zip(overruled, _commit(write, namespace, node, items, now, parents_woken), strict=True):
+        for place, answer in zip(overruled, _write_rounds(transaction, node, items, now), strict=True):
             answers[place] = CommitAnswer.CANCELLING if answer else CommitAnswer.REFUSED
-        parents_woken()  # and whoever may claim them
+        transaction.announce(READY)  # for whoever may claim them
     return answers
 
 
-def _commit(
-    write: Write, namespace: str, node: NodeRef, commits: Items, now: int, parents_woken: Callable[[], None]
-) -> list[CommitAnswer]:
-    common = {**fence(namespace, node), "now": now}
+def _write_rounds(transaction: Transaction, node: NodeRef, commits: Items, now: int) -> list[CommitAnswer]:
+    common = {**fence(node), "now": now}
     steps: list[Step] = []
     decided_by: dict[int, int] = {}  # the item (by identity): the last statement it is in accepts or refuses it
     possible = [item for item in commits if is_uuid(item.id) and _is_gapless(item)]
@@ -61,41 +149,40 @@ def _commit(
         for name, chosen, parameters in _statements(items):
             decided_by.update((id(item), len(steps)) for item in chosen)
             steps.append((name, {**common, **parameters}))
-    results = write(*steps, *consuming(possible))[: len(steps)]
+    results = transaction.run(*steps, *consuming(possible))[: len(steps)]
     accepted: list[dict[str, CommitAnswer]] = []
     for (name, _), result in zip(steps, results, strict=True):
         check_fence(node, result.rows)
         says_cancel = name in ("commit_records", "commit_deaths")
         accepted.append({row[0]: ANSWERS[says_cancel and bool(row[1])] for row in result.rows})
         if name == "commit_finals" and any(row[1] for row in result.rows):
-            parents_woken()
+            transaction.announce(READY)  # a parent is due
     refused: dict[str, CommitAnswer] = {}
     decisions = [accepted[decided_by[id(item)]] if id(item) in decided_by else refused for item in commits]
     return [decision.get(item.id, CommitAnswer.REFUSED) for item, decision in zip(commits, decisions, strict=True)]
 
 
-def record_crashes(write: Write, namespace: str, node_id: str, commits: Items) -> list[bool]:
+def record_crashes(transaction: Transaction, node_id: str, commits: Items) -> list[bool]:
     """True where it was written: of a dead node, what it still owns."""
     known = sorted((item for item in commits if is_uuid(item.id) and item.records and _is_gapless(item)), key=_id)
     if not known or not is_uuid(node_id):
         return [False] * len(commits)
-    (result,) = write(("record_crashes", {"namespace": namespace, "node": node_id, **_records(known)}))
-    written = {row[0] for row in result.rows}
+    written = {row[0] for row in transaction.select("record_crashes", node=node_id, **_records(known))}
     return [item.id in written for item in commits]
 
 
-def without_input(item: ExecutionCommit) -> ExecutionCommit:
+def _without_input(item: ExecutionCommit) -> ExecutionCommit:
     """The audit trail keeps no input of a generation."""
     if item.end is None or item.end.kind != Ending.CONTINUED:
         return item
     return msgspec.structs.replace(item, end=msgspec.structs.replace(item.end, payload=None))
 
 
-def begin_anew(write: Write, written: Items) -> None:
+def _begin_anew(transaction: Transaction, written: Items) -> None:
     """In the transaction that wrote the ends: the next inputs in, everything recorded out."""
     inputs = {item.id: item.end.payload for item in written if item.end and item.end.kind == Ending.CONTINUED}
     ids = sorted(inputs)
-    write(("continue_executions", {"ids": uuids(ids), "inputs": byteas([inputs[id] for id in ids])}))
+    transaction.execute("continue_executions", ids=uuids(ids), inputs=byteas([inputs[id] for id in ids]))
 
 
 def _is_gapless(item: ExecutionCommit) -> bool:

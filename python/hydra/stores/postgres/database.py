@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -22,6 +22,7 @@ from hydra.errors import StoreUnavailable
 from hydra.stores.postgres.address import CONNECT_SECONDS, Address
 from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain, pooler_between
 from hydra.stores.postgres.session import PostgresSession, Result, Step
+from hydra.stores.postgres.transaction import Announce, Reader, Reading, Rows, Transaction, announce_nothing
 
 IDLE_READER_COUNT = 4
 TRY_COUNT = 10  # of a transaction that lost a deadlock or could not be serialized
@@ -45,6 +46,7 @@ DURABLE = {"synchronous_commit": "on"}  # whatever the server and the role say; 
 MODE = "default_transaction_read_only"
 READ_SETTINGS = {**ISOLATION, MODE: "on", "jit": "off"}
 
+P = ParamSpec("P")
 T = TypeVar("T")
 C = TypeVar("C", bound=psycopg.Connection[Any])
 
@@ -52,8 +54,10 @@ C = TypeVar("C", bound=psycopg.Connection[Any])
 class Database:
     """Writing is for one thread at a time and joins: a transaction inside a transaction is the same one."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, namespace: str) -> None:
         self.address = address
+        self.namespace = namespace
+        self.announce: Announce = announce_nothing  # tells others of news, when it is committed
         self._write_wait_seconds = WRITE_WAIT_SECONDS
         self._read_wait_seconds = READ_WAIT_SECONDS
         self._start()
@@ -97,18 +101,53 @@ class Database:
         self._read_wait_seconds = seconds
         self._forget_readers()  # each keeps the limit that it was opened with
 
-    def write(self, *steps: Step) -> list[Result]:
+    def part(self, verb: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **options: P.kwargs) -> T:
+        """A verb of one flush, which is a transaction of its own or a part of the one that is open. When it fails
+        within an open transaction, that one cannot commit, whoever swallows the error."""
+        return self._part(self.send, verb, *args, **options)
+
+    def last_part(self, verb: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **options: P.kwargs) -> T:
+        """`part`, and nothing follows in the open transaction: its COMMIT leaves in the same flush (R20)."""
+        return self._part(self.send_last, verb, *args, **options)
+
+    def write(self, verb: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **options: P.kwargs) -> T:
+        """A verb of several flushes, as one transaction or as part of the one that is open."""
+        with self.transaction():
+            return verb(Transaction(self.namespace, self.send, self._tell), *args, **options)
+
+    def write_again(self, verb: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **options: P.kwargs) -> T:
+        """`write`, begun again when it lost a deadlock; or a part of the transaction that is open, whose owner begins
+        again."""
+        for remaining in reversed(range(TRY_COUNT)):
+            try:
+                return self.write(verb, *args, **options)
+            except StoreUnavailable as error:
+                lost = isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate in RETRIED
+                if self._depth or not lost or not remaining:
+                    raise
+            time.sleep(_pause_seconds())
+        raise AssertionError("the last try returns or raises")
+
+    def read(self, verb: Callable[Concatenate[Reading, P], T], /, *args: P.args, **options: P.kwargs) -> T:
+        """A verb that only reads; inside a transaction it sees that one's writes."""
+        return verb(self.reader(), *args, **options)
+
+    def reader(self) -> Reading:
+        """What `read` hands to its verb."""
+        return Reader(self.namespace, self.fetch)
+
+    def send(self, *steps: Step) -> list[Result]:
         """Run the statements as one transaction, or as part of the one that is open; all or nothing."""
         with self._mutex:
             if self._depth:
                 return self._join(steps)
             return self._retry(lambda: self._send(steps))
 
-    def write_last(self, *steps: Step) -> list[Result]:
-        """`write`, and nothing follows in the open transaction: its COMMIT leaves in the same flush (R20)."""
+    def send_last(self, *steps: Step) -> list[Result]:
+        """`send`, and nothing follows in the open transaction: its COMMIT leaves in the same flush (R20)."""
         with self._mutex:
             if self._depth != 1:
-                return self.write(*steps)
+                return self.send(*steps)
             self._check_whole()
             results = self._join(steps, is_last=True)
             self._begun = False
@@ -116,7 +155,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Joins every `write` and `read` inside, and commits at the end."""
+        """Joins every `send` and `fetch` inside, and commits at the end."""
         with self._mutex:
             self._depth += 1
             try:
@@ -134,30 +173,6 @@ class Database:
                     self._begun = self._failed = False
                     self._committed.clear()
 
-    def write_together(self, work: Callable[[], T]) -> T:
-        """One transaction of several flushes, begun again when it lost a deadlock; or a part of the one that is open,
-        whose owner begins again."""
-        for remaining in reversed(range(TRY_COUNT)):
-            try:
-                with self.transaction():
-                    return work()
-            except StoreUnavailable as error:
-                lost = isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate in RETRIED
-                if self._depth or not lost or not remaining:
-                    raise
-            time.sleep(_pause_seconds())
-        raise AssertionError("the last try returns or raises")
-
-    @contextmanager
-    def part(self) -> Iterator[None]:
-        """A verb: when it fails within an open transaction, that one cannot commit, whoever swallows the error."""
-        with self._mutex:
-            try:
-                yield
-            except BaseException:
-                self._failed = self._depth > 0
-                raise
-
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call it once what was written is committed: now, or at the end of the open transaction."""
         if self._depth:
@@ -165,7 +180,7 @@ class Database:
         else:
             call()
 
-    def read(self, *steps: Step) -> list[list[tuple[Any, ...]]]:
+    def fetch(self, *steps: Step) -> list[Rows]:
         """The rows of each statement; inside a transaction it sees that one's writes."""
         if self._depth and self._mutex.acquire(blocking=False):
             try:
@@ -230,6 +245,24 @@ class Database:
 
     def explained(self, error: psycopg.Error, *, outcome: str | None = None) -> Exception:
         return explain(error, self.address.url, outcome=outcome) or error
+
+    def _part(
+        self,
+        send: Callable[..., list[Result]],
+        verb: Callable[Concatenate[Transaction, P], T],
+        /,
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        with self._mutex:
+            try:
+                return verb(Transaction(self.namespace, send, self._tell), *args, **options)
+            except BaseException:
+                self._failed = self._depth > 0
+                raise
+
+    def _tell(self, kind: str, count: int) -> None:
+        self.after_commit(lambda: self.announce(kind, count))
 
     def _retry(self, attempt: Callable[[], T]) -> T:
         for remaining in reversed(range(TRY_COUNT)):

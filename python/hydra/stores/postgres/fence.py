@@ -9,11 +9,11 @@ from hydra.execution import NodeRef
 from hydra.stores.postgres.arrays import is_uuid
 
 
-def fence(namespace: str, node: NodeRef) -> dict[str, object]:
+def fence(node: NodeRef) -> dict[str, object]:
     """The parameters by which a statement finds its node's row."""
     if not is_uuid(node.id):
         raise _refused(node)
-    return {"namespace": namespace, "node": node.id, "session": node.session}
+    return {"node": node.id, "session": node.session}
 
 
 def check_fence(node: NodeRef, rows: Sequence[object]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from hydra.execution import FINAL, ExecutionCommit, Message, NodeRef, RecordKind, Status
@@ -11,10 +11,10 @@ from hydra.records.wait_notes import message_in
 from hydra.stores.clash import Clash
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import fence
+from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.session import Result, Step
+from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.rows import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, cut_page, expiring
-
-Write = Callable[..., list[Result]]
 
 PAGE = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
 FIRST_PAGE = {**PAGE, "number": BEFORE_ALL}
@@ -23,22 +23,29 @@ FIRST_PAGE = {**PAGE, "number": BEFORE_ALL}
 TRIES = 3  # of a signal whose execution was not there, and is open again when that is looked at
 
 
-def signal(write: Write, namespace: str, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
+def signal(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
+    """`put`, and others are told."""
+    answers = put(transaction, messages, now)
+    transaction.announce(READY)
+    return answers
+
+
+def put(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
     """The status before; of what is final, the status after the statement that found it so."""
     for _ in range(TRIES):
-        answers, is_sure = _signal(write, namespace, messages, now)
+        answers, is_sure = _signal(transaction, messages, now)
         if is_sure:
             break
     return answers
 
 
 def _signal(
-    write: Write, namespace: str, messages: Sequence[Message], now: int
+    transaction: Transaction, messages: Sequence[Message], now: int
 ) -> tuple[list[Status | Clash | None], bool]:
     known = [message for message in messages if is_uuid(message.execution_id)]
     counts = Counter(message.execution_id for message in known)
     sorted_ids = sorted(counts)
-    ids = {"namespace": namespace, "ids": uuids(sorted_ids)}
+    ids = {"ids": uuids(sorted_ids)}
     places = {
         "execution_ids": uuids([message.execution_id for message in known]),
         "message_ids": uuids([message.id for message in known]),
@@ -50,7 +57,7 @@ def _signal(
         "names": texts([message.name for message in known]),
         "payloads": byteas([message.payload for message in known]),
     }
-    woken, _, clashing, states = write(
+    woken, _, clashing, states = transaction.run(
         ("signal", {**ids, **places, **contents, "now": now}),
         ("forget_consumed", places),  # guard R17: a message that was consumed is not put again
         ("clashing_messages", {**places, **contents}),
@@ -83,12 +90,12 @@ def owned_messages(node_id: str, listening: Mapping[str, int]) -> Step:
     return "owned_messages", {"node": node_id, **numbers, **PAGE}
 
 
-def read_arrivals(write: Write, namespace: str, node: NodeRef, commits: Sequence[ExecutionCommit]) -> Arrivals:
+def read_arrivals(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit]) -> Arrivals:
     """What is there for the waits that these say are over; all their executions are locked from now on."""
     expected = [(id, name) for id, names in expiring(commits).items() if is_uuid(id) for name in sorted(set(names))]
     ids = uuids(sorted({commit.id for commit in commits if is_uuid(commit.id)}))
     waits = {"execution_ids": uuids([id for id, _ in expected]), "names": texts([name for _, name in expected])}
-    locked, found = write(("lock_commit", {**fence(namespace, node), "ids": ids}), ("expected_messages", waits))
+    locked, found = transaction.run(("lock_commit", {**fence(node), "ids": ids}), ("expected_messages", waits))
     return Arrivals((Message(*row) for row in found.rows), dict(locked.rows))
 
 

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hydra.execution import Record, Status
 from hydra.stores.postgres.arrays import is_uuid, uuids
 from hydra.stores.postgres.child_executions import announce_again
+from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.session import Result
-
-Write = Callable[..., list[Result]]
+from hydra.stores.postgres.transaction import Transaction
 
 _RESOLVED_FIELDS = ("seq", "kind", "branch", "name", "ordinal", "attempt", "digest", "payload")
 
 
-def retry(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
+def retry(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
     """The status before. What gave its key up to another stays failed."""
-    values = id_values(namespace, ids)
-    _, retried, states = write(("lock_outcomes", values), ("retry", {**values, "now": now}), ("states", values))
-    announce_again(write, [id for (id,) in retried.rows], now)
+    values = id_values(ids)
+    _, retried, states = transaction.run(
+        ("lock_outcomes", values), ("retry", {**values, "now": now}), ("states", values)
+    )
+    announce_again(transaction, [id for (id,) in retried.rows], now)
+    transaction.announce(READY)
     return _before(ids, retried, states, Status.FAILED)
 
 
-def resume(write: Write, namespace: str, ids: Sequence[str], now: int) -> list[Status | None]:
+def resume(transaction: Transaction, ids: Sequence[str], now: int) -> list[Status | None]:
     """The status before."""
-    values = id_values(namespace, ids)
-    resumed, states = write(("resume", {**values, "now": now}), ("states", values))
+    values = id_values(ids)
+    resumed, states = transaction.run(("resume", {**values, "now": now}), ("states", values))
+    transaction.announce(READY)
     return _before(ids, resumed, states, Status.PARKED)
 
 
-def resolve(write: Write, namespace: str, resolutions: Sequence[tuple[str, Record]], now: int) -> list[Status | None]:
+def resolve(transaction: Transaction, resolutions: Sequence[tuple[str, Record]], now: int) -> list[Status | None]:
     """The status before; PENDING for what was parked with another number of records."""
     answers: list[Status | None] = []
     for id, record in resolutions:
@@ -37,19 +41,20 @@ def resolve(write: Write, namespace: str, resolutions: Sequence[tuple[str, Recor
             answers.append(None)
             continue
         fields = {name: getattr(record, name) for name in _RESOLVED_FIELDS}
-        settled, states = write(
-            ("resolve", {**fields, "id": id, "namespace": namespace, "now": now}),
-            ("states", id_values(namespace, [id])),
+        settled, states = transaction.run(
+            ("resolve", {**fields, "id": id, "now": now}),
+            ("states", id_values([id])),
         )
         if settled.rows:
             answers.append(Status.PARKED if settled.rows[0][1] else Status.PENDING)
         else:
             answers += in_order([id], states)
+    transaction.announce(READY)
     return answers
 
 
-def id_values(namespace: str, ids: Sequence[str]) -> dict[str, object]:
-    return {"namespace": namespace, "ids": uuids(sorted({id for id in ids if is_uuid(id)}))}
+def id_values(ids: Sequence[str]) -> dict[str, object]:
+    return {"ids": uuids(sorted({id for id in ids if is_uuid(id)}))}
 
 
 def in_order(ids: Sequence[str], states: Result) -> list[Status | None]:

@@ -3,21 +3,18 @@ node."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hydra.stores.node_states import Advanced
 from hydra.stores.postgres.arrays import integers, is_uuid, uuids
-from hydra.stores.postgres.session import Result
-
-Write = Callable[..., list[Result]]
+from hydra.stores.postgres.transaction import Transaction
 
 
 def park(
-    write: Write, namespace: str, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
+    transaction: Transaction, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
 ) -> list[str]:
     known = sorted((each for each in advanced if is_uuid(each.id)), key=lambda each: each.id)
     values = {
-        "namespace": namespace,
         "node": node_id,
         "ids": uuids([each.id for each in known]),
         "record_counts": integers([each.record_count for each in known]),
@@ -26,6 +23,6 @@ def park(
         "reason": reason,
         "now": now,
     }
-    of_dead = {name: values[name] for name in ("namespace", "ids", "now")}
-    _, parked = write(("return_known", of_dead), ("park", values))
+    of_dead = {name: values[name] for name in ("ids", "now")}
+    _, parked = transaction.run(("return_known", of_dead), ("park", values))
     return [id for (id,) in parked.rows]

@@ -8,46 +8,44 @@ A claim that shared its row before is waited for. One that comes after with an o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from hydra.stores.pauses import Pause, PauseKind
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.database import Database
+from hydra.stores.postgres.news import READY
+from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rows import to_pause
 
 EVERYBODY = 1 << 16  # a hint of so much work is for every node
 
-Write = Callable[..., list[Result]]
-Read = Callable[..., list[list[tuple[Any, ...]]]]
+
+def read_pauses(reading: Reading) -> list[Pause]:
+    return [to_pause(row) for row in reading.select("pauses")]
 
 
-def read_pauses(read: Read, namespace: str) -> list[Pause]:
-    (rows,) = read(("pauses", {"namespace": namespace}))
-    return [to_pause(row) for row in rows]
-
-
-def pause(write: Write, namespace: str, pause: Pause) -> None:
-    write(
-        (
-            "pause",
-            {
-                "namespace": namespace,
-                "kind": str(pause.kind),
-                "name": pause.name,
-                "paused_at": pause.paused_at,
-                "paused_by": pause.paused_by,
-                "reason": pause.reason,
-            },
-        )
+def pause(transaction: Transaction, pause: Pause) -> None:
+    transaction.execute(
+        "pause",
+        kind=str(pause.kind),
+        name=pause.name,
+        paused_at=pause.paused_at,
+        paused_by=pause.paused_by,
+        reason=pause.reason,
     )
 
 
-def bar_claims(write: Write, namespace: str, node_ids: Iterable[str]) -> None:
+def bar_claims(database: Database, node_ids: Iterable[str]) -> None:
     """Outside of any transaction: each row is held by itself, since a node may share several."""
     for node_id in node_ids:
-        write(("bar_claims", {"namespace": namespace, "node": node_id}))
+        database.part(_bar, node_id)
 
 
-def unpause(write: Write, namespace: str, kind: PauseKind, name: str) -> bool:
-    (gone,) = write(("unpause", {"namespace": namespace, "kind": str(kind), "name": name}))
-    return gone.row_count > 0
+def _bar(transaction: Transaction, node_id: str) -> None:
+    transaction.execute("bar_claims", node=node_id)
+
+
+def unpause(transaction: Transaction, kind: PauseKind, name: str) -> bool:
+    is_gone = transaction.execute("unpause", kind=str(kind), name=name) > 0
+    if is_gone and kind != PauseKind.NODE:
+        transaction.announce(READY, EVERYBODY)
+    return is_gone

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hydra.execution import NodeRef, Progress
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rows import place_of
 
-Write = Callable[..., list[Result]]
-Read = Callable[..., list[list[tuple[Any, ...]]]]
 
-
-def report_progress(write: Write, namespace: str, node: NodeRef, reports: Sequence[Progress]) -> None:
+def report_progress(transaction: Transaction, node: NodeRef, reports: Sequence[Progress]) -> None:
     values = {
-        **fence(namespace, node),
+        **fence(node),
         "ids": uuids([p.execution_id for p in reports]),
         "started_ats": bigints([p.started_at for p in reports]),
         "reported_ats": bigints([p.reported_at for p in reports]),
@@ -28,10 +24,9 @@ def report_progress(write: Write, namespace: str, node: NodeRef, reports: Sequen
         "names": texts([p.name for p in reports]),
         "payloads": byteas([p.payload for p in reports]),
     }
-    (result,) = write(("report_progress", values))
-    check_fence(node, result.rows)
+    check_fence(node, transaction.select("report_progress", **values))
 
 
-def read_progress(read: Read, namespace: str, id: str) -> list[Progress]:
-    (rows,) = read(("progress", {"namespace": namespace, "ids": uuids([id] if is_uuid(id) else [])}))
+def read_progress(reading: Reading, id: str) -> list[Progress]:
+    rows = reading.select("progress", ids=uuids([id] if is_uuid(id) else []))
     return [Progress(*row) for row in rows]

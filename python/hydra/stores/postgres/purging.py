@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hydra.execution import Status
 from hydra.stores.acts import Act
@@ -11,21 +10,19 @@ from hydra.stores.admission import NEVER
 from hydra.stores.deleting import Deleted, Tree, may_go
 from hydra.stores.postgres.acts import add_act
 from hydra.stores.postgres.arrays import is_uuid, uuids
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.transaction import Reading, Rows, Transaction
 from hydra.stores.rows import choose_trees
 
-Write = Callable[..., list[Result]]
-Read = Callable[..., list[list[tuple[Any, ...]]]]
 
-
-def purge(read: Read, write: Write, namespace: str, older_than: int, limit: int) -> int:
-    """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
-    values = {"namespace": namespace, "older_than": older_than}
-    (roots,) = read(("purgeable", {**values, "limit": limit}))
-    (members,) = read(("tree_members", {"roots": uuids([id for (id,) in roots]), "limit": limit}))
+def purge(transaction: Transaction, reading: Reading, older_than: int, limit: int) -> int:
+    """How many executions went, at most `limit`. Registrations of nodes that ended before then go too. What may go is
+    looked for by `reading`, which holds nothing up."""
+    values = {"older_than": older_than}
+    roots = reading.select("purgeable", **values, limit=limit)
+    members = reading.select("tree_members", roots=uuids([id for (id,) in roots]), limit=limit)
     found = choose_trees({id: (id, id) for (id,) in roots}, [(root, (id, root)) for root, id in members], limit)
     chosen = _chosen(found)
-    _, gone, *_ = write(
+    _, gone, *_ = transaction.run(
         ("lock_purge", chosen),
         ("purge_executions", {**values, **chosen}),
         ("purge_node_pauses", values),
@@ -34,27 +31,26 @@ def purge(read: Read, write: Write, namespace: str, older_than: int, limit: int)
     return len(gone.rows)
 
 
-def read_tree(read: Read, namespace: str, id: str) -> Tree | None:
-    return _tree(read(("tree_state", {"namespace": namespace, "id": id}))[0]) if is_uuid(id) else None
+def read_tree(reading: Reading, id: str) -> Tree | None:
+    return _tree(reading.select("tree_state", id=id)) if is_uuid(id) else None
 
 
-def delete(write: Write, namespace: str, act: Act, limit: int) -> Deleted | None:
+def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
     """The execution of the act with its tree, at most so many; the root last. What was retried meanwhile stays."""
     id = act.execution_id
     if not is_uuid(id):
         return None
-    state = ("tree_state", {"namespace": namespace, "id": id})
-    tree = _tree(write(state)[0].rows)
+    tree = _tree(transaction.select("tree_state", id=id))
     if tree is None or not may_go(tree):
         return None if tree is None else Deleted(tree)
-    (members,) = write(("tree_members", {"roots": uuids([id]), "limit": limit}))
-    found = choose_trees({id: (id, id)}, [(root, (member, root)) for root, member in members.rows], limit)
+    members = transaction.select("tree_members", roots=uuids([id]), limit=limit)
+    found = choose_trees({id: (id, id)}, [(root, (member, root)) for root, member in members], limit)
     chosen = _chosen(found)
-    _, gone, states = write(
-        ("lock_purge", chosen), ("purge_executions", {"namespace": namespace, "older_than": NEVER, **chosen}), state
+    _, gone, states = transaction.run(
+        ("lock_purge", chosen), ("purge_executions", {"older_than": NEVER, **chosen}), ("tree_state", {"id": id})
     )
     if gone.rows:
-        write(add_act(namespace, act))
+        transaction.run(add_act(act))
         return Deleted(tree, len(gone.rows), any(member == id for (member,) in gone.rows))
     left = _tree(states.rows)
     return None if left is None else Deleted(left)
@@ -69,7 +65,7 @@ def _chosen(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
     }
 
 
-def _tree(rows: Sequence[Sequence[Any]]) -> Tree | None:
-    for status, root_id, open_id in rows:
+def _tree(found: Rows) -> Tree | None:
+    for status, root_id, open_id in found:
         return Tree(Status(status), root_id, open_id)
     return None

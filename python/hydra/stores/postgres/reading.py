@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,9 +13,11 @@ from hydra.stores import loads
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.postgres.arrays import is_uuid, key_hash, texts, uuids
-from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot
+from hydra.stores.postgres.transaction import Reading
+from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot, to_workflow
 from hydra.stores.sql_files import UPWARDS
 from hydra.stores.stats import Stats
+from hydra.stores.workflow_info import WorkflowInfo
 
 _LISTS: dict[Status | None, str] = {
     None: "list_newest",
@@ -25,27 +26,25 @@ _LISTS: dict[Status | None, str] = {
     **dict.fromkeys((Status.SLEEPING, Status.WAITING, Status.PARKED), "list_suspended"),
 }
 
-Read = Callable[..., list[list[tuple[Any, ...]]]]
 Outcome = tuple[Status, bytes | None, str]
 
 
-def snapshots(read: Read, namespace: str, ids: Sequence[str]) -> list[Snapshot | None]:
-    (rows,) = read(("snapshots", _those(namespace, ids)))
+def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
+    rows = reading.select("snapshots", **_those(ids))
     found = {row[0]: to_snapshot(row) for row in rows}
     return [found.get(id) for id in ids]
 
 
-def find(read: Read, namespace: str, workflow: str, key: str) -> Snapshot | None:
-    (rows,) = read(("find", {"namespace": namespace, "workflow": workflow, "key_hash": key_hash(key)}))
-    return snapshots(read, namespace, [rows[0][0]])[0] if rows else None
+def find(reading: Reading, workflow: str, key: str) -> Snapshot | None:
+    rows = reading.select("find", workflow=workflow, key_hash=key_hash(key))
+    return snapshots(reading, [rows[0][0]])[0] if rows else None
 
 
-def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]:
+def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
     if filter.key is not None and filter.workflow is not None:
-        keyed = find(read, namespace, filter.workflow, filter.key)
+        keyed = find(reading, filter.workflow, filter.key)
         return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
     values = {
-        "namespace": namespace,
         "status": filter.status,
         "workflow": filter.workflow,
         "key": filter.key,
@@ -57,52 +56,52 @@ def list_snapshots(read: Read, namespace: str, filter: Filter) -> list[Snapshot]
         "limit": filter.limit,
     }
     way = UPWARDS if filter.is_oldest_first else ""
-    (rows,) = read((_LISTS.get(filter.status, "list_ended") + way, values))
-    found = snapshots(read, namespace, [row[0] for row in rows])
+    rows = reading.select(_LISTS.get(filter.status, "list_ended") + way, **values)
+    found = snapshots(reading, [row[0] for row in rows])
     return [snapshot for snapshot in found if snapshot is not None]
 
 
-def outcomes(read: Read, namespace: str, ids: Sequence[str]) -> list[Outcome | None]:
-    (rows,) = read(("outcomes", _those(namespace, ids)))
+def outcomes(reading: Reading, ids: Sequence[str]) -> list[Outcome | None]:
+    rows = reading.select("outcomes", **_those(ids))
     found = {id: (Status(status), payload, cause) if status else None for id, status, payload, cause in rows}
     for id in ids:
         if id not in found:
-            raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
+            raise NotFound(f"no execution `{id}` in namespace `{reading.namespace}`")
     return [found[id] for id in ids]
 
 
-def read_failures(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, FailedEnd]:
-    (rows,) = read(("failures", _those(namespace, ids)))
+def read_failures(reading: Reading, ids: Sequence[str]) -> dict[str, FailedEnd]:
+    rows = reading.select("failures", **_those(ids))
     return {id: FailedEnd(Status(status), cause, payload, step) for id, status, cause, payload, step in rows}
 
 
-def read_superseded(read: Read, namespace: str, ids: Sequence[str]) -> set[str]:
-    return {id for (id,) in read(("former_keys", _those(namespace, ids)))[0]}
+def read_superseded(reading: Reading, ids: Sequence[str]) -> set[str]:
+    return {id for (id,) in reading.select("former_keys", **_those(ids))}
 
 
-def read_input(read: Read, namespace: str, id: str) -> bytes:
-    (rows,) = read(("inputs", _those(namespace, [id])))
+def read_input(reading: Reading, id: str) -> bytes:
+    rows = reading.select("inputs", **_those([id]))
     if not rows:
-        raise NotFound(f"no execution `{id}` in namespace `{namespace}`")
+        raise NotFound(f"no execution `{id}` in namespace `{reading.namespace}`")
     content: bytes = rows[0][1]
     return content
 
 
-def read_records(read: Read, namespace: str, id: str) -> list[Record]:
-    return [Record(*values) for _, *values in read(("records", _those(namespace, [id])))[0]]
+def read_records(reading: Reading, id: str) -> list[Record]:
+    return [Record(*values) for _, *values in reading.select("records", **_those([id]))]
 
 
-def read_waits(read: Read, namespace: str, id: str) -> list[Record]:
-    return [Record(*row) for row in read(("waits", {**_those(namespace, [id]), "limit": WAITS_LOOKED_THROUGH}))[0]]
+def read_waits(reading: Reading, id: str) -> list[Record]:
+    return [Record(*row) for row in reading.select("waits", **_those([id]), limit=WAITS_LOOKED_THROUGH)]
 
 
-def read_callback(read: Read, namespace: str, id: str, names: CallbackNames, token: bytes) -> list[Record]:
-    values = {**_those(namespace, [id]), "names": texts([*names]), "aside": names.aside, "token": token}
-    return [Record(*row) for row in read(("callback_records", values))[0]]
+def read_callback(reading: Reading, id: str, names: CallbackNames, token: bytes) -> list[Record]:
+    values = {**_those([id]), "names": texts([*names]), "aside": names.aside, "token": token}
+    return [Record(*row) for row in reading.select("callback_records", **values)]
 
 
-def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
-    inputs, recorded = read(("inputs", _those(namespace, ids)), ("records", _those(namespace, ids)))
+def read_histories(reading: Reading, ids: Sequence[str]) -> dict[str, tuple[bytes, list[Record]]]:
+    inputs, recorded = reading.rows_of(("inputs", _those(ids)), ("records", _those(ids)))
     found: dict[str, tuple[bytes, list[Record]]] = {id: (content, []) for id, content in inputs}
     for id, *values in recorded:
         if id in found:
@@ -110,24 +109,23 @@ def read_histories(read: Read, namespace: str, ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def read_messages(read: Read, namespace: str, id: str, name: str | None) -> list[Message]:
-    return [Message(*row) for row in read(("messages", {**_those(namespace, [id]), "name": name}))[0]]
+def read_messages(reading: Reading, id: str, name: str | None) -> list[Message]:
+    return [Message(*row) for row in reading.select("messages", **_those([id]), name=name)]
 
 
-def read_claims(read: Read, namespace: str, id: str) -> list[Claim]:
-    return [Claim(*row) for row in read(("claims", _those(namespace, [id])))[0]]
+def read_claims(reading: Reading, id: str) -> list[Claim]:
+    return [Claim(*row) for row in reading.select("claims", **_those([id]))]
 
 
-def read_stats(read: Read, namespace: str) -> Stats:
-    own = {"namespace": namespace}
-    counted, due, oldest, nodes, servers, labels, paused = read(
-        ("counts", own),
-        ("due_counts", {**own, "limit": loads.COUNT_LIMIT}),
-        ("oldest_due", own),
-        ("nodes", own),
-        ("servers", own),
-        ("labels", own),
-        ("pauses", own),
+def read_stats(reading: Reading) -> Stats:
+    counted, due, oldest, nodes, servers, labels, paused = reading.rows_of(
+        ("counts", {}),
+        ("due_counts", {"limit": loads.COUNT_LIMIT}),
+        ("oldest_due", {}),
+        ("nodes", {}),
+        ("servers", {}),
+        ("labels", {}),
+        ("pauses", {}),
     )
     counts: dict[str, dict[str, int]] = {}
     for workflow, status, count in counted:
@@ -145,12 +143,25 @@ def read_stats(read: Read, namespace: str) -> Stats:
     )
 
 
-def read_pending_count(read: Read, namespace: str, limit: int) -> int:
-    (rows,) = read(("pending_count", {"namespace": namespace, "limit": limit}))
+def read_workflows(reading: Reading) -> list[WorkflowInfo]:
+    return [to_workflow(row) for row in reading.select("workflows")]
+
+
+def read_servers(reading: Reading) -> dict[str, list[str]]:
+    return to_servers(reading.select("servers"))
+
+
+def read_now(reading: Reading) -> int:
+    now: int = reading.select("now")[0][0]
+    return now
+
+
+def read_pending_count(reading: Reading, limit: int) -> int:
+    rows = reading.select("pending_count", limit=limit)
     count: int = sum(row[0] for row in rows)
     return min(limit, count)
 
 
-def _those(namespace: str, ids: Sequence[str]) -> dict[str, object]:
+def _those(ids: Sequence[str]) -> dict[str, object]:
     """What is no UUID is nobody's id."""
-    return {"namespace": namespace, "ids": uuids([id for id in ids if is_uuid(id)])}
+    return {"ids": uuids([id for id in ids if is_uuid(id)])}

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from hydra.stores.postgres.acts import add_act
 from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
-from hydra.stores.postgres.session import Result
-from hydra.stores.postgres.submission import submit
+from hydra.stores.postgres.news import READY
+from hydra.stores.postgres.submission import add
+from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.rerunning import Reran, Rerun, acts_of, sort_out
 from hydra.stores.rows import to_source
 
-Write = Callable[..., list[Result]]
 
-
-def rerun(write: Write, namespace: str, orders: Sequence[Rerun], now: int) -> list[Reran | None]:
-    """Within a transaction: keys are locked, then outcomes, then what they are is read. Keys and workflows never
-    change, so which keys to lock is known before."""
-    own = {"namespace": namespace, "ids": uuids(sorted({o.source_id for o in orders if is_uuid(o.source_id)}))}
-    (seen,) = write(("rerun_sources", own))
-    keys = sorted({(workflow, key_hash(key)) for _, _, _, workflow, key, *_ in seen.rows if key is not None})
+def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[Reran | None]:
+    """Keys are locked, then outcomes, then what they are is read. Keys and workflows never change, so which keys to
+    lock is known before."""
+    own = {"ids": uuids(sorted({o.source_id for o in orders if is_uuid(o.source_id)}))}
+    seen = transaction.select("rerun_sources", **own)
+    keys = sorted({(workflow, key_hash(key)) for _, _, _, workflow, key, *_ in seen if key is not None})
     named = {"workflows": texts([workflow for workflow, _ in keys]), "key_hashes": byteas([hash for _, hash in keys])}
-    _, _, found, known = write(
-        ("lock_keys", {"namespace": namespace, **named}),
-        ("lock_outcomes", own),
-        ("rerun_sources", own),
-        ("submit_known_keys", {"namespace": namespace, **named}),
+    _, _, found, known = transaction.run(
+        ("lock_keys", named), ("lock_outcomes", own), ("rerun_sources", own), ("submit_known_keys", named)
     )
     holders = {(workflow, key): id for workflow, key, id, *_ in known.rows}
     sources = {
@@ -33,7 +29,8 @@ def rerun(write: Write, namespace: str, orders: Sequence[Rerun], now: int) -> li
     }
     answers, wanted = sort_out(orders, sources)
     if wanted:
-        submit(write, namespace, [submission for _, submission in wanted], now)
-        lines = [add_act(namespace, act) for order, _ in wanted for act in acts_of(order)]
-        write(("add_former", {"ids": uuids([order.source_id for order, _ in wanted])}), *lines)
+        add(transaction, [submission for _, submission in wanted], now)
+        lines = [add_act(act) for order, _ in wanted for act in acts_of(order)]
+        transaction.run(("add_former", {"ids": uuids([order.source_id for order, _ in wanted])}), *lines)
+    transaction.announce(READY)
     return answers

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hydra.execution import NodeRef
 from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
 from hydra.stores.postgres.arrays import bigints, texts
+from hydra.stores.postgres.cancelling import request_cancel
 from hydra.stores.postgres.fence import check_fence, fence
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.submission import submit
+from hydra.stores.postgres.transaction import Reading, Rows, Transaction
 from hydra.stores.rows import encode_progress, encode_spec, to_schedules
 
-Write = Callable[..., list[Result]]
-Read = Callable[..., list[list[tuple[Any, ...]]]]
+
+def read_schedules(reading: Reading) -> list[ScheduleState]:
+    return to_schedules(reading.select("schedules"))
 
 
-def read_schedules(read: Read, namespace: str) -> list[ScheduleState]:
-    (rows,) = read(("schedules", {"namespace": namespace}))
-    return to_schedules(rows)
-
-
-def upsert_schedules(write: Write, namespace: str, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:
+def upsert_schedules(transaction: Transaction, node: NodeRef, entries: Sequence[ScheduleEntry]) -> None:
     entries = sorted(entries, key=lambda entry: entry.name.encode())
     values = {
         "names": texts([entry.name for entry in entries]),
@@ -31,20 +28,29 @@ def upsert_schedules(write: Write, namespace: str, node: NodeRef, entries: Seque
         "next_ats": bigints([entry.next_at for entry in entries]),
         "progress": encode_progress(None),
     }
-    (registered,) = write(("upsert_schedules", {**fence(namespace, node), **values}))
-    check_fence(node, registered.rows)
+    check_fence(node, transaction.select("upsert_schedules", **fence(node), **values))
 
 
-def fire(write: Write, namespace: str, node: NodeRef, changes: Sequence[ScheduleChange]) -> list[bool]:
-    """Under the node's fence. Which changes were written; for an open transaction, in which the rest follows."""
-    (changed,) = write(("fire_schedules", {**fence(namespace, node), **_values(changes)}))
-    check_fence(node, changed.rows)
-    return _written(changes, changed)
+def fire_schedules(transaction: Transaction, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
+    """Under the node's fence."""
+    changed = transaction.select("fire_schedules", **fence(node), **_values(changes))
+    check_fence(node, changed)
+    return _finish(transaction, changes, changed, now)
 
 
-def change(write: Write, namespace: str, changes: Sequence[ScheduleChange]) -> list[bool]:
-    (changed,) = write(("change_schedules", {"namespace": namespace, **_values(changes)}))
-    return _written(changes, changed)
+def change_schedules(transaction: Transaction, changes: Sequence[ScheduleChange], now: int) -> list[bool]:
+    return _finish(transaction, changes, transaction.select("change_schedules", **_values(changes)), now)
+
+
+def _finish(transaction: Transaction, changes: Sequence[ScheduleChange], changed: Rows, now: int) -> list[bool]:
+    """A key that is known is a tick that was fired: it stays the one execution (R24)."""
+    names = {name for (name,) in changed}
+    done = [change for change in changes if change.name in names]
+    if submissions := [submission for change in done for submission in change.submissions]:
+        submit(transaction, submissions, now)
+    if cancels := [id for change in done for id in change.cancels]:
+        request_cancel(transaction, cancels, now)
+    return [change.name in names for change in changes]
 
 
 def _values(changes: Sequence[ScheduleChange]) -> dict[str, object]:
@@ -56,8 +62,3 @@ def _values(changes: Sequence[ScheduleChange]) -> dict[str, object]:
         "paused_ats": bigints([change.paused_at for change in changes]),
         "progresses": texts([encode_progress(change.progress) for change in changes]),
     }
-
-
-def _written(changes: Sequence[ScheduleChange], changed: Result) -> list[bool]:
-    names = {name for (name,) in changed.rows}
-    return [change.name in names for change in changes]

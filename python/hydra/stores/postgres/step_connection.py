@@ -18,6 +18,7 @@ from hydra.stores.postgres.failures import READ_ONLY, RETRIED
 from hydra.stores.postgres.lent_connection import FAILED, LentConnection
 from hydra.stores.postgres.session import PostgresSession, Result, Step
 from hydra.stores.postgres.statements import statements
+from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.step_connection import Passing
 
 LAST_STATEMENTS_SECONDS = 2  # a stopped process holds its node's row no longer than that (R20)
@@ -65,7 +66,7 @@ class StepConnection:
         self._end_function()
         try:
             self._own.execute(self._last_settings())
-            (written,) = committing.commit(self._run, self._namespace, node, [item], now)
+            (written,) = committing.commit(Transaction(self._namespace, self._run), node, [item], now)
         except psycopg.Error as error:
             self.roll_back()
             if error.sqlstate == _DUPLICATE:

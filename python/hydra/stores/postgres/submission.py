@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from hydra.execution import Submission, Submitted
+from hydra.execution import Submission, Submitted, is_refused
 from hydra.stores.postgres.arrays import bigints, byteas, integers, key_hash, text, texts, uuid, uuids
-from hydra.stores.postgres.session import Result, Step
+from hydra.stores.postgres.news import READY
+from hydra.stores.postgres.session import Step
+from hydra.stores.postgres.transaction import UNDO, Transaction
 from hydra.stores.reuse import submit_in_turn
 
 ROWS_PER_STATEMENT = 1_000
 BYTES_PER_STATEMENT = 16 * 1024 * 1024
 
-Run = Callable[..., list[Result]]
+
+def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """`add`, and others are told. A key that is freed stays locked until its successor is there: where that is to be
+    (`is_reusing`), it takes a transaction of several flushes."""
+    answers = add(transaction, submissions, now)
+    transaction.announce(READY, len(submissions))
+    return answers
 
 
-def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int) -> list[Submitted]:
-    """`run` executes statements, in one transaction where keys are to be freed (`is_reusing`)."""
+def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """In a caller's transaction."""
+    answers = submit(transaction, submissions, now)
+    if any(map(is_refused, submissions, answers)):
+        transaction.run(UNDO)
+    return answers
+
+
+def add(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+    """The answer to each, in their order."""
 
     def free(reusing: Sequence[Submission]) -> None:
         keys = sorted((s.workflow, key_hash(s.key or ""), s.id) for s in reusing)
@@ -27,34 +43,34 @@ def submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int
             "key_hashes": byteas([hash for _, hash, _ in keys]),
             "ids": uuids([id for _, _, id in keys]),
         }
-        run(("free_keys", {"namespace": namespace, **columns}))
+        transaction.execute("free_keys", **columns)
 
-    return submit_in_turn(submissions, lambda part: _submit(run, namespace, part, now), free)
+    return submit_in_turn(submissions, lambda part: _submit(transaction, part, now), free)
 
 
-def _submit(run: Run, namespace: str, submissions: Sequence[Submission], now: int) -> list[Submitted]:
+def _submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """One statement where all is new."""
     unique = list({submission.id: submission for submission in reversed(submissions)}.values())[::-1]
     steps: list[Step]
     if len(unique) == 1 and unique[0].key is None:
-        steps = [("submit_one", _execution(namespace, unique[0], now))]
+        steps = [("submit_one", _execution(transaction.namespace, unique[0], now))]
     else:
-        steps = [("submit_executions", _executions(namespace, part, now)) for part in _parts(unique)]
-    created = {row[0] for result in run(*steps) for row in result.rows}
+        steps = [("submit_executions", _executions(part, now)) for part in _parts(unique)]
+    created = {row[0] for result in transaction.run(*steps) for row in result.rows}
     if len(created) == len(submissions):
         return [Submitted(submission.id, True) for submission in submissions]
-    return _answers(run, namespace, submissions, created)
+    return _answers(transaction, submissions, created)
 
 
-def _answers(run: Run, namespace: str, submissions: Sequence[Submission], created: set[str]) -> list[Submitted]:
+def _answers(transaction: Transaction, submissions: Sequence[Submission], created: set[str]) -> list[Submitted]:
     """Later statements than the inserts, so they see whose each key and id is (R18)."""
     keys = sorted({(s.workflow, s.key) for s in submissions if s.key is not None})
     pairs = {
         "workflows": texts([workflow for workflow, _ in keys]),
         "key_hashes": byteas([key_hash(key) for _, key in keys]),
     }
-    by_key, by_id = run(
-        ("submit_known_keys", {"namespace": namespace, **pairs}),
+    by_key, by_id = transaction.run(
+        ("submit_known_keys", pairs),
         ("submit_known_ids", {"ids": uuids(sorted({s.id for s in submissions}))}),
     )
     # guard R18: a key that is taken is answered with what it stands for
@@ -63,7 +79,7 @@ def _answers(run: Run, namespace: str, submissions: Sequence[Submission], create
     answers: list[Submitted] = []
     for submission in submissions:
         known = None if submission.key is None else known_keys.get((submission.workflow, submission.key))
-        fact = [submission.digest, namespace, submission.workflow]
+        fact = [submission.digest, transaction.namespace, submission.workflow]
         if submission.id in created:
             created.remove(submission.id)
             answers.append(Submitted(submission.id, True))
@@ -95,9 +111,8 @@ def _execution(namespace: str, submission: Submission, now: int) -> dict[str, ob
     }
 
 
-def _executions(namespace: str, submissions: Sequence[Submission], now: int) -> dict[str, object]:
+def _executions(submissions: Sequence[Submission], now: int) -> dict[str, object]:
     return {
-        "namespace": namespace,
         "now": now,
         "ids": uuids([s.id for s in submissions]),
         "due_ats": bigints([now if s.run_at is None else s.run_at for s in submissions]),

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hydra.stores.admitting import admit_called
 from hydra.stores.postgres.admitting import Keys
-from hydra.stores.postgres.session import Result
+from hydra.stores.postgres.cancelling import request_cancel
+from hydra.stores.postgres.news import DONE, READY
+from hydra.stores.postgres.transaction import Reading, Transaction
 
-Write = Callable[..., list[Result]]
 
-
-def promote(write: Write, namespace: str, now: int, limit: int) -> tuple[int, list[str]]:
+def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
     """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind, and
     which failed.
     """
-    values = {"namespace": namespace, "now": now, "limit": limit}
-    late, woken = write(("fail_timeouts", values), ("promote", values))
+    values = {"now": now, "limit": limit}
+    late, woken = transaction.run(("fail_timeouts", values), ("promote", values))
     (changed_count, failed) = late.rows[0]
-    admitted = admit_called(Keys(write, namespace), now)
-    return int(changed_count) + woken.row_count + admitted, failed
+    moved = int(changed_count) + woken.row_count + admit_called(Keys(transaction), now)
+    if failed:
+        request_cancel(transaction, failed, now)  # of their children; they have ended themselves
+    if moved:
+        transaction.announce(READY, moved)
+        transaction.announce(DONE)
+    return moved, failed
+
+
+def next_due_at(reading: Reading) -> int | None:
+    answers = reading.rows_of(("next_due", {}), ("next_gate_call", {}))
+    return min((rows[0][0] for rows in answers if rows[0][0] is not None), default=None)

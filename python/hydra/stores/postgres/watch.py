@@ -139,5 +139,5 @@ class Watch:
         chosen = [
             n for n, kind in zip(name, ("ready", "done"), strict=True) if kind in self._interests or self.is_listening
         ] or name
-        rows = self._database.read(*((statement, {"namespace": self._namespace}) for statement in chosen))
+        rows = self._database.fetch(*((statement, {"namespace": self._namespace}) for statement in chosen))
         return tuple(found[0][0] for found in rows)

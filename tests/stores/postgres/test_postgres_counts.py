@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydra.stores.postgres import store as postgres_store
+from hydra.stores.postgres import node_verbs
 
 from tests.stores.postgres_stage import PostgresStage
 from tests.stores.racing import NOW, ended
@@ -24,7 +24,7 @@ def difference_count(stage: PostgresStage) -> int:
 def test_heartbeats_add_the_differences_up(stage: PostgresStage) -> None:
     finish(stage, 5)
     assert difference_count(stage) == 5
-    for _ in range(postgres_store.FOLD_BEATS):
+    for _ in range(node_verbs.FOLD_BEATS):
         stage.a.heartbeat_node(stage.node_a, NOW)
     assert difference_count(stage) == 1
     assert stage.a.stats(NOW).counts == {"bill": {"completed": 5}}

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
-    Claimed,
-    CommitAnswer,
-    ExecutionCommit,
     Message,
-    NodeInfo,
-    NodeRef,
     Progress,
     Record,
     Snapshot,
@@ -24,7 +19,7 @@ from hydra.execution import (
 )
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
-from hydra.schedules import ScheduleChange, ScheduleEntry, ScheduleState
+from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores import reuse
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
@@ -32,24 +27,16 @@ from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
-from hydra.stores.key_pauses import KeyPause
-from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
-from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.postgres import (
     acts,
-    admitting,
     auditing,
     callers,
     cancelling,
-    claiming,
-    committing,
     examining,
     forking,
     mailbox,
-    nodes,
     orders,
-    parking,
     pausing,
     progress,
     purging,
@@ -58,23 +45,21 @@ from hydra.stores.postgres import (
     schedules,
     schema,
     submission,
-    timers,
 )
 from hydra.stores.postgres.address import parse_address
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.heads import Heads
-from hydra.stores.postgres.news import DONE, READY, Announcer
-from hydra.stores.postgres.step_connection import StepConnection
+from hydra.stores.postgres.limit_verbs import LimitVerbs
+from hydra.stores.postgres.news import DONE, Announcer
+from hydra.stores.postgres.node_verbs import NodeVerbs
 from hydra.stores.postgres.watch import Watch
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
-FOLD_BEATS = 50  # heartbeats between two times that the differences of counts are added up
 
-
-class PostgresStore:
+class PostgresStore(LimitVerbs, NodeVerbs):
     """See `hydra.stores.store.Store`. Opens lazily, and again after a fork."""
 
     def __init__(self, url: str, namespace: str) -> None:
@@ -248,36 +233,6 @@ class PostgresStore:
     def unpause(self, kind: PauseKind, name: str) -> bool:
         return self._database.part(pausing.unpause, kind, name)
 
-    def limits(self) -> builtins.list[LimitState]:
-        return self._database.read(admitting.read_limits)
-
-    def set_limit(self, kind: str, name: str, numbers: tuple[int | None, int | None, int | None], now: int) -> bool:
-        return self._database.part(admitting.set_limit, kind, name, numbers)
-
-    def waiting_count(self, key: str, limit: int) -> int:
-        return self._database.read(admitting.count_waiting, key, limit)
-
-    def weights(self, name: str) -> builtins.list[Weight]:
-        return self._database.read(admitting.read_weights, name)
-
-    def set_weight(self, key: str, weight: int | None, now: int) -> None:
-        self._database.part(admitting.set_weight, key, weight)
-
-    def limit_use(self, kind: str, name: str, keys: int, waiting: int) -> builtins.list[LimitUse]:
-        return self._database.read(admitting.read_use, kind, name, keys, waiting)
-
-    def key_use(self, key: str, holders: int) -> KeyUse:
-        return self._database.read(admitting.read_key, key, holders)
-
-    def key_pauses(self, first: str, last: str, limit: int) -> builtins.list[KeyPause]:
-        return self._database.read(admitting.read_key_pauses, first, last, limit)
-
-    def pause_key(self, pause: KeyPause) -> None:
-        self._database.write(admitting.pause_key, pause)
-
-    def resume_key(self, key: str) -> bool:
-        return self._database.write(admitting.resume_key, key)
-
     def purge(self, older_than: int, limit: int) -> int:
         return self._database.part(purging.purge, self._database.reader(), older_than, limit)
 
@@ -310,90 +265,3 @@ class PostgresStore:
 
     def wait_for_change(self, timeout: float) -> bool:
         return self._watch.wait(timeout)
-
-    # nodes
-
-    def register_node(self, info: NodeInfo, now: int) -> NodeRef:
-        self._watch.add_interest(READY)
-        return self._database.part(nodes.register_node, info, now)
-
-    def register_workflows(self, node: NodeRef, workflows: Sequence[WorkflowInfo], now: int) -> None:
-        has_limits = any(workflow.limits for workflow in workflows)
-        write = self._database.write if has_limits else self._database.part
-        write(nodes.register_workflows, node, workflows)
-
-    def heartbeat_node(
-        self, node: NodeRef, now: int, *, listening: Mapping[str, int] = NOBODY, is_last: bool = False
-    ) -> Beat:
-        self._beat_count += 1
-        self._watch.is_listening = bool(listening)
-        part = self._database.last_part if is_last else self._database.part
-        return part(nodes.heartbeat_node, node, now, listening, folds=self._beat_count % FOLD_BEATS == 0)
-
-    def report_progress(self, node: NodeRef, reports: Sequence[Progress], now: int) -> None:
-        self._database.part(progress.report_progress, node, reports)
-
-    def claim(
-        self, node: NodeRef, workflows: Sequence[str], slots: int, now: int, *, is_last: bool = False
-    ) -> builtins.list[Claimed]:
-        part = self._database.last_part if is_last else self._database.part
-        return part(claiming.claim, self._heads, node, workflows, slots, now)
-
-    def recover(self, node: NodeRef, ids: Sequence[str]) -> builtins.list[Claimed]:
-        return self._database.part(claiming.recover, node, ids)
-
-    def commit(
-        self, node: NodeRef, commits: Sequence[ExecutionCommit], now: int, *, is_last: bool = False
-    ) -> builtins.list[CommitAnswer]:
-        if not committing.is_one_flush(commits):
-            return self._database.write(committing.commit_all, node, commits, now)
-        part = self._database.last_part if is_last else self._database.part
-        return part(committing.commit, node, commits, now)
-
-    def promote(self, now: int, limit: int, failed: builtins.list[str] | None = None) -> int:
-        moved, ended = self._database.write(timers.promote, now, limit)
-        if failed is not None:
-            failed += ended
-        return moved
-
-    def next_due_at(self) -> int | None:
-        return self._database.read(timers.next_due_at)
-
-    def upsert_schedules(self, node: NodeRef, entries: Sequence[ScheduleEntry], now: int) -> None:
-        self._database.part(schedules.upsert_schedules, node, entries)
-
-    def fire_schedules(self, node: NodeRef, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
-        return self._database.write(schedules.fire_schedules, node, changes, now)
-
-    def resync(self, node: NodeRef) -> tuple[NodeRef, builtins.list[Owned]]:
-        return self._database.part(nodes.resync, node)
-
-    def park(
-        self, node_id: str, advanced: Sequence[Advanced], cause: str, reason: bytes, now: int
-    ) -> builtins.list[str]:
-        return self._database.part(parking.park, node_id, advanced, cause, reason, now)
-
-    def unregister_node(self, node: NodeRef, now: int) -> None:
-        self._database.part(nodes.unregister_node, node)
-
-    def step_connection(self) -> StepConnection:
-        return StepConnection(self._database, self.namespace)
-
-    # peers
-
-    def nodes(self) -> builtins.list[NodeState]:
-        found = self._database.read(nodes.read_nodes)
-        self._watch.node_count = sum(node.state == "alive" for node in found)
-        return found
-
-    def servers(self) -> dict[str, builtins.list[str]]:
-        return self._database.read(reading.read_servers)
-
-    def mark_dead(self, node_id: str, counter: int | None, now: int) -> bool:
-        return self._database.write(nodes.mark_dead, node_id, counter)
-
-    def record_crashes(self, node_id: str, commits: Sequence[ExecutionCommit], now: int) -> builtins.list[bool]:
-        return self._database.part(committing.record_crashes, node_id, commits)
-
-    def return_executions(self, now: int, limit: int, sparing: Sequence[str] = ()) -> int:
-        return self._database.part(nodes.return_executions, now, limit, sparing)

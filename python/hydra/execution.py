@@ -12,6 +12,7 @@ All instants are integer microseconds since 1970 UTC on the database's clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -288,8 +289,8 @@ class ExecutionCommit(msgspec.Struct, gc=False):
     death_count: int | None = None  # None: unchanged; set to 0 by the first new record after a death
     alone_death_count: int | None = None
     successor: str | None = None  # PARKED: the node it goes over to instead, RELEASED, if that is alive (R27)
-    cool_downs: list[CoolDown] = []
-    arrived: list[Record] = []  # what `Store.commit` made of expiries where a message had come first: events
+    cool_downs: tuple[CoolDown, ...] = ()
+    arrived: Sequence[Record] = ()  # what `Store.commit` made of expiries where a message had come first: events
 
     def has_expiry(self) -> bool:
         return any(record.kind == RecordKind.EXPIRY for record in self.records)

@@ -69,7 +69,7 @@ class Recorded(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
 
     token: int
     records: list[Record]
-    cool_downs: list[CoolDown] = []
+    cool_downs: tuple[CoolDown, ...] = ()
 
 
 class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
@@ -78,7 +78,7 @@ class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
     token: int
     records: list[Record]
     end: End
-    cool_downs: list[CoolDown] = []
+    cool_downs: tuple[CoolDown, ...] = ()
 
 
 class Recycle(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):

@@ -35,7 +35,7 @@ def told_to_wait(claimed: Claimed, *cool_downs: CoolDown, now: int = NOW) -> Exe
     due_at = max(each.until for each in cool_downs)
     record = Record(1, str(RecordKind.TRY), "", "charge", 0, 1, b"", b"429", now, now, -due_at)
     outcome = End(Ending.SLEEPING, wake_at=due_at, wake_seq=claimed.wake_seq)
-    return ExecutionCommit(claimed.id, claimed.epoch, [record], outcome, cool_downs=list(cool_downs))
+    return ExecutionCommit(claimed.id, claimed.epoch, [record], outcome, cool_downs=tuple(cool_downs))
 
 
 def test_r29_a_paused_key_lets_nobody_go_on_and_others_do(store: Store, node: NodeRef) -> None:

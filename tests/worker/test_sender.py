@@ -25,7 +25,7 @@ class Execution(SimpleNamespace):
     __hash__ = object.__hash__
 
     def __init__(self, token: int, *records: Record) -> None:
-        super().__init__(token=token, log=SimpleNamespace(unsent=list(records), reserved=0, take_cool_downs=list))
+        super().__init__(token=token, log=SimpleNamespace(unsent=list(records), reserved=0, take_cool_downs=tuple))
 
 
 def sender_of(sent: list[list[FromWorker]]) -> Any:

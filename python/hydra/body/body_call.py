@@ -23,11 +23,11 @@ class BodyCall:
     """Of one claim. Where the execution stops already, how its body ends decides nothing."""
 
     def __init__(self, execution: RunningExecution) -> None:
-        self._execution = execution
+        self.execution = execution
 
     def run(self) -> None:
         """A sync body, in the running strand; an async one has an `AsyncBody`."""
-        execution = self._execution
+        execution = self.execution
         end = None if execution.stopping is not None else self._run()
         if end is not None:
             execution.stop(end)
@@ -37,8 +37,8 @@ class BodyCall:
         if isinstance(arguments, End):
             return arguments
         args, kwargs = arguments
-        caller.set(Branch(self._execution, ""))
-        workflow = self._execution.workflow
+        caller.set(Branch(self.execution, ""))
+        workflow = self.execution.workflow
         try:
             value = workflow.function(*args, **kwargs) if workflow.step is None else self._run_step(args, kwargs)
         except BaseException as error:
@@ -47,7 +47,7 @@ class BodyCall:
 
     def _run_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """In an execution of its own: that is its whole body."""
-        execution = self._execution
+        execution = self.execution
         step = execution.workflow.step
         if step is None or execution.place is None:
             raise HydraError(f"the input of execution `{execution.claimed.id}` does not say whose step it is")
@@ -58,7 +58,7 @@ class BodyCall:
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]] | End:
         """What the body is called with, or the end of an execution whose input does not fit."""
-        execution = self._execution
+        execution = self.execution
         workflow = execution.workflow
         try:
             args, kwargs = workflow.types.decode_arguments(execution.claimed.input)
@@ -73,7 +73,7 @@ class BodyCall:
         return args, kwargs
 
     def returned(self, value: Any) -> End | None:
-        execution = self._execution
+        execution = self.execution
         if execution.stopping is not None:
             return execution.unwinding
         if (end := execution.recorded.left_over("the code returned", "a return")) is not None:
@@ -81,7 +81,7 @@ class BodyCall:
         return execution.unwinding or endings.returned(value, codec.Signature.of(execution.workflow.function))
 
     def raised(self, error: BaseException) -> End | None:
-        execution = self._execution
+        execution = self.execution
         if execution.stopping is not None:
             return execution.unwinding
         raised = codec.told_error(error)
@@ -92,7 +92,7 @@ class BodyCall:
 
     def _failed(self, error: BaseException) -> End:
         """Another attempt, the park of one that has none left, or the failure; with the records that caused it."""
-        execution = self._execution
+        execution = self.execution
         workflow, claimed, history = execution.workflow, execution.claimed, execution.history
         failed, children = execution.causes.of(error, set(execution.mailbox.child_seqs.values()))
         payload = codec.encode_failure(error)

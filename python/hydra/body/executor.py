@@ -14,6 +14,7 @@ happens on the hub's thread; each line of control is a greenlet (`Strand`), set 
 from __future__ import annotations
 
 import logging
+import weakref
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any, NoReturn
@@ -69,18 +70,16 @@ class Executor:
         self.stopping: End | None = None
         self.unwinding: End | None = None  # how it ends once the records are replayed: nothing new is done
         self.strands = Strands(self)
-        self.causes = Causes()
         self.recorded = Recorded(self)
         self.history = self.recorded.history
-        self.mailbox = Mailbox(claimed)
-        if self.history is not None:
-            self.mailbox.set_aside_count, self.mailbox.noted = self.history.set_aside_count, self.history.noted
+        self._causes: Causes | None = None  # these two are made when needed: most executions need neither, and
+        self._mailbox: Mailbox | None = None  # hundreds of them are better off in a cache than in memory
         self.compensation = Compensation(claimed.records)
         self.open_breakers: list[str] = []  # for which strands wait
         self.calls: set[StepCall] = set()  # steps under way that can be told to stop
         self.is_held = False  # a step that was given up still runs: it stays as it is
         self.pinned: dict[str, Any] = {}
-        self.step_requests: set[str] = set()
+        self.step_requests: tuple[str, ...] = ()
         self.place = None if workflow.step is None else place_of(claimed)
         self.version: str | None = None  # it began under
         self._interrupt_count = 0
@@ -90,6 +89,20 @@ class Executor:
         self.body = AsyncBody(self) if workflow.is_async else None
         announce = partial(host.has_unsent, self)
         self.log = RecordLog(len(claimed.records), announce, None if self.body is None else self.body.recorded)
+
+    @property
+    def causes(self) -> Causes:
+        if self._causes is None:
+            self._causes = Causes()
+        return self._causes
+
+    @property
+    def mailbox(self) -> Mailbox:
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self.claimed)
+            if self.history is not None:
+                self._mailbox.set_aside_count, self._mailbox.noted = self.history.set_aside_count, self.history.noted
+        return self._mailbox
 
     @property
     def is_to_stop(self) -> bool:
@@ -116,6 +129,12 @@ class Executor:
             return Current(place.execution_id, place.workflow, step, namespace, place.tags, *attempts, place.version)
         attempts = (attempt, claimed.attempt)
         return Current(claimed.id, claimed.workflow, step, namespace, claimed.tags, *attempts, self.version)
+
+    def release(self) -> None:
+        """It has ended, and its parts keep it alive no longer: a cycle for each would be work for the collector, and
+        memory would grow until then. Whoever still has it finds everything as it was."""
+        self.strands.execution = self.recorded.execution = self.body_call.execution = weakref.proxy(self)
+        self.log.close()
 
     # its beginning
 
@@ -288,8 +307,9 @@ class Executor:
             self.log.unreserve()
         end, attempt, now = self.stopping, self.claimed.attempt, self.host.now()
         assert end is not None
-        self.causes.keep(end, attempt, self.history, self.log, now)
-        self.causes.keep_exhausted(end, attempt, self.log, now)
+        if self._causes is not None or end.cause == EXHAUSTED:
+            self.causes.keep(end, attempt, self.history, self.log, now)
+            self.causes.keep_exhausted(end, attempt, self.log, now)
         if self._misses_undo_steps(end):
             end = self.stopping = endings.not_undone(self.claimed, self.unwinding)
         if self.compensation.is_due(end):

@@ -140,12 +140,12 @@ def _ask(
     if past is not None and past.outcome is not None:
         assert past.outcome.payload is not None
         request = child_records.decode_id(past.outcome.payload)
-        execution.step_requests.add(request)
+        execution.step_requests += (request,)
         return request, past.outcome.started_at
     now, request = execution.host.now(), _core.uuid7()
     asked = _submission(execution, key, number, step, digest, (args, kwargs), request, now)
     execution.log.append(SPAWN, place, 1, digest, child_records.encode_request(asked), now, now)
-    execution.step_requests.add(request)
+    execution.step_requests += (request,)
     return request, now
 
 
@@ -239,7 +239,7 @@ def _open_requests(execution: RunningExecution) -> list[str]:
         if asked_step(record) is not None and record.branch != UNDO_BRANCH
     }
     ended = {record.name for record in records if record.kind == EVENT} | execution.mailbox.child_seqs.keys()
-    return sorted(id for id in asked | execution.step_requests if CHILD_PREFIX + id not in ended)
+    return sorted(id for id in asked.union(execution.step_requests) if CHILD_PREFIX + id not in ended)
 
 
 def _take_in_turns(execution: RunningExecution, key: Key, name: str) -> bytes:

@@ -90,16 +90,21 @@ class RunningExecution(StepOwner, Protocol):
     strands: Strands  # what waits
     recorded: Recorded  # what the records say of a call, and where code and records part
     history: History | None  # of `recorded`; None: it has no records
-    causes: Causes  # records of what failed
-    mailbox: Mailbox
     pinned: dict[str, Any]  # values recorded once for the whole execution, by name
     unwinding: End | None  # how it ends once the records are replayed: nothing new is done
-    step_requests: set[str]  # executions of steps that this claim came to
+    step_requests: tuple[str, ...]  # executions of steps that this claim came to
 
     @property
     def host(self) -> Host: ...
     @property
     def log(self) -> RecordLog: ...
+    @property
+    def causes(self) -> Causes:
+        """Records of what failed."""
+        ...
+
+    @property
+    def mailbox(self) -> Mailbox: ...
     @property
     def is_async(self) -> bool: ...
     @property

@@ -27,7 +27,7 @@ class RecordLog:
         self.handed = 0
         self.reserved = 0
         self.unsent: list[Record] = []
-        self.cool_downs: list[CoolDown] = []  # they leave with the try that was told
+        self.cool_downs: tuple[CoolDown, ...] = ()  # they leave with the try that was told
         self._announce = announce
         self._recorded = recorded
 
@@ -68,9 +68,13 @@ class RecordLog:
         """Whether the database has what the body rests on, and record `needed`."""
         return self.durable >= self.handed and self.durable >= needed
 
-    def take_cool_downs(self) -> list[CoolDown]:
-        taken, self.cool_downs = self.cool_downs, []
+    def take_cool_downs(self) -> tuple[CoolDown, ...]:
+        taken, self.cool_downs = self.cool_downs, ()
         return taken
+
+    def close(self) -> None:
+        """Its execution has ended: nothing is sent any more."""
+        self._announce, self._recorded = _tell_nobody, None
 
     # a transaction under way
 
@@ -91,3 +95,7 @@ class RecordLog:
         self.unsent = [msgspec.structs.replace(record, seq=record.seq - 1) for record in self.unsent]
         self.seq -= 1
         self.reserved = 0
+
+
+def _tell_nobody() -> None:
+    """There is nothing to send any more."""

@@ -33,8 +33,9 @@ class OwnerOfRecorded(Protocol):
     stopping: End | None
     unwinding: End | None
     strands: Strands
-    causes: Causes
 
+    @property
+    def causes(self) -> Causes: ...
     @property
     def log(self) -> RecordLog: ...
     @property

@@ -53,7 +53,7 @@ def _cool_down(call: StepCall, error: BaseException, seconds: float) -> None:
     limits = call.execution.limits_named(key)
     until = call.finished_at + round(seconds * 1e6)
     reason = f"step `{call.step.name}`: {codec.message_of(error)}"[:MAX_REASON_LENGTH]
-    call.execution.log.cool_downs += [CoolDown(limit, until, reason) for limit in limits]
+    call.execution.log.cool_downs += tuple(CoolDown(limit, until, reason) for limit in limits)
     if not limits:
         with suppress(BaseException):  # handlers and filters of logging are the user's, too
             log.warning(

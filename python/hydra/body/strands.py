@@ -214,15 +214,16 @@ class Strands:
     def wait_to_start(self, needed: int) -> None:
         """G5: what the body knows is durable. R5: this node may still act."""
         execution, strand = self.execution, running()
+        log = execution.log
         while True:
             if execution.stopping is not None:
                 execution.interrupt()
             if execution.unwinding is not None and execution.is_to_stop:
                 self.stand_still()
-            if strand.is_given_up:
+            if strand.request is not None and strand.request.is_given_up:
                 raise GivenUp
             # guard G5: no step starts before what the body knows is durable
-            if not execution.log.is_durable(needed):
+            if not log.is_durable(needed):
                 self.wait()
             elif not execution.host.may_start():  # guard R5: no step starts past the deadline
                 execution.host.resume_when_leased(strand)

@@ -16,6 +16,7 @@ from hydra.dispatch.workers import Workers
 from hydra.execution import End, Ending, Record
 from hydra.frames import AskBreaker, Committed, Ended, Listening, Progressed, Recorded, Recycle, Tried
 
+_OF_RECORDS = (Recorded, Ended)
 DIED = f"its worker died {MAX_ALONE_DEATHS} times in a row while it ran nothing else, the last time by"
 BLOCKED = (
     "its body ran twice in a row for longer than its `body_timeout` without a call of hydra, and held up its worker "
@@ -44,12 +45,13 @@ class Inbox:
         runs = slot.runs
         add = self._registration.outbox.add
         ended_count = released_count = 0
+        has_recorded = False
         for frame in event.frames:
-            if isinstance(frame, Recorded | Ended):
+            if isinstance(frame, _OF_RECORDS):
                 owned = runs.get(frame.token)
                 if owned is None:
                     continue
-                slot.prove(now_ns)
+                has_recorded = True
                 records = frame.records
                 end = frame.end if isinstance(frame, Ended) else None
                 commit = add(owned, records, end)
@@ -69,7 +71,7 @@ class Inbox:
             elif isinstance(frame, Committed):
                 owned = runs.get(frame.token)
                 if owned is not None and frame.record.seq == owned.seq + 1:  # not told twice, by socket and database
-                    slot.prove(now_ns)
+                    has_recorded = True
                     owned.seq = owned.durable_seq = frame.record.seq
                     owned.keep([frame.record])
                     if owned.death_count:
@@ -88,6 +90,8 @@ class Inbox:
                 self._breakers.tried(event.slot, frame)
             elif isinstance(frame, Recycle):
                 self._workers.recycle(event.slot, frame.at_ns, WorkerEnd(WorkerEndKind.OVERDUE, frame.reason))
+        if has_recorded:
+            slot.prove(now_ns)
         if ended_count:
             self._registration.claims.ended(ended_count, now_ns)
         if released_count:

@@ -19,6 +19,9 @@ class Listeners:
         self._is_wanted = False
         self._not_before_ns = 0
 
+    def __len__(self) -> int:
+        return len(self._owned)
+
     def __contains__(self, owned: OwnedExecution) -> bool:
         return self._owned.get(owned.id) is owned
 

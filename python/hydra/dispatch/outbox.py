@@ -79,9 +79,11 @@ class Outbox:
             commit = owned.commit
             if commit is not None:
                 rows += len(commit.records) + 1
-                size += sum(map(size_of, commit.records)) + (
-                    0 if commit.end is None else len(commit.end.payload or b"")
-                )
+                for record in commit.records:
+                    if record.payload is not None:
+                        size += len(record.payload)
+                if commit.end is not None and commit.end.payload is not None:
+                    size += len(commit.end.payload)
                 if pairs and (rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES or len(pairs) == self._width):
                     break
                 owned.commit = _cut(commit) if size > MAX_BATCH_BYTES else None

@@ -88,18 +88,25 @@ class OwnedExecution:
 
     def keep(self, records: list[Record]) -> None:
         """What was recorded in this claim; messages that it consumed are needed no more."""
+        size = self.new_bytes
+        for record in records:
+            if record.payload is not None:
+                size += len(record.payload)
+        if self.execution.messages:
+            self._consume(records)
+        if size <= MAX_NEW_BYTES:
+            self.new_records += records
+        else:
+            if self.is_whole:
+                self.new_records = list(map(_without_payload, self.new_records))
+            self.new_records += map(_without_payload, records)
+        self.new_bytes = size
+
+    def _consume(self, records: list[Record]) -> None:
         consumed = {record.digest.hex() for record in records if record.kind == RecordKind.EVENT}
-        if consumed and self.execution.messages:
+        if consumed:
             left = [message for message in self.execution.messages if message.id.replace("-", "") not in consumed]
             self.execution = msgspec.structs.replace(self.execution, messages=left)
-        was_whole = self.is_whole
-        self.new_bytes += sum(len(record.payload or b"") for record in records)
-        if self.is_whole:
-            self.new_records += records
-            return
-        if was_whole:
-            self.new_records = list(map(_without_payload, self.new_records))
-        self.new_records += map(_without_payload, records)
 
     def stands_for_expiry(self, record: Record) -> bool:
         """Whether it is what the database made of an expiry of this claim."""

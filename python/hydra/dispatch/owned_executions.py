@@ -88,16 +88,22 @@ class OwnedExecutions:
         self._elsewhere = event.elsewhere
         if pairs:
             self._decided([(pairs[place][0], record) for place, record in event.arrived])
-            for (owned, commit), answer in zip(pairs, event.written, strict=True):
-                if answer == CommitAnswer.CANCELLING and commit.end is None:
-                    self._halt(owned, "cancelled")  # ahead of what lets it begin its next step
-            answered = zip(pairs, event.written, strict=True)
-            self._written(
-                [(owned, as_answered(commit, answer)) for (owned, commit), answer in answered if answer], now_ns
-            )
-            for (owned, _), is_written in zip(pairs, event.written, strict=True):
-                if is_written:
+            written: list[Pair] = []
+            refused: list[OwnedExecution] = []
+            is_written, is_refused = CommitAnswer.WRITTEN, CommitAnswer.REFUSED
+            for pair, answer in zip(pairs, event.written, strict=True):
+                if answer == is_written:
+                    written.append(pair)
                     continue
+                owned, commit = pair
+                if answer == is_refused:
+                    refused.append(owned)
+                    continue
+                if commit.end is None:
+                    self._halt(owned, "cancelled")  # ahead of what lets it begin its next step
+                written.append((owned, as_answered(commit, answer)))
+            self._written(written, now_ns)
+            for owned in refused:
                 if owned.id in event.given_up:  # it is parked, which was told
                     self._workers.withdraw(owned)
                     self._forget(owned)
@@ -116,8 +122,9 @@ class OwnedExecutions:
 
     def _written(self, pairs: list[Pair], now_ns: int) -> None:
         self._registration.acknowledged.written(pairs)
-        if any(commit.may_tell() for _, commit in pairs):
-            self._registration.listeners.hint()
+        listeners = self._registration.listeners
+        if listeners and any(commit.may_tell() for _, commit in pairs):
+            listeners.hint()
         durable: dict[int, Durable] = {}
         for owned, commit in pairs:
             end = commit.end

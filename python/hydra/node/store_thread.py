@@ -271,7 +271,7 @@ class StoreThread:
             events = self._without_refused(node, actions, error)
         for event in events:
             self._post(event)
-        is_limit_freed = has_ends(actions) and self.membership.has_limits
+        is_limit_freed = self.membership.has_limits and has_ends(actions)
         is_turn_used = any(isinstance(event, ClaimDone) and event.executions for event in events)
         if successors or has_timers(actions) or is_limit_freed or (is_turn_used and self.membership.has_turns):
             self._request_queue.ask([Promote()])

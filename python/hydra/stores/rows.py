@@ -142,10 +142,11 @@ class Arrivals:
 
     def decide(self, commit: ExecutionCommit) -> list[Record]:
         """The records as they are written. What became of its expiries stands in `commit.arrived`."""
-        commit.arrived = []
+        commit.arrived = ()
         if not self._messages or not self._is_owned(commit):
             return commit.records
         decided: list[Record] = []
+        arrived: list[Record] = []
         for record in commit.records:
             here = self._messages.get((commit.id, waited_for(record)), [])
             if here and record.kind == _EVENT:
@@ -156,8 +157,9 @@ class Arrivals:
                 record = msgspec.structs.replace(
                     record, kind=_EVENT, digest=id, payload=message.payload, started_at=sent_at
                 )
-                commit.arrived.append(record)
+                arrived.append(record)
             decided.append(record)
+        commit.arrived = arrived
         return decided
 
     def _is_owned(self, commit: ExecutionCommit) -> bool:

@@ -303,11 +303,12 @@ class Hub:
     def ended(self, execution: RunningExecution, end: End) -> None:
         if execution in self._stuck:
             return  # its step still runs: the kill, or the step's end, gives it back
-        del self._executions[execution.token]
+        executor = self._executions.pop(execution.token)
         if end.kind == Ending.LOST:
-            self._sender.forget(execution)
+            self._sender.forget(executor)
         else:
-            self._sender.end(execution, end)
+            self._sender.end(executor, end)
+        executor.release()
 
     def gave_up(self, execution: RunningExecution, line: str, key: Key) -> None:
         """Whoever tests bodies wants to know."""

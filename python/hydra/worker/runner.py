@@ -84,7 +84,10 @@ class Runner:
         if pace is None:
             pace = self._paces[step] = Pace(step.inline, not (step.is_async or step.is_limited or step.is_transaction))
         if pace.is_inline:
-            self._run_inline(call, pace)
+            if pace.is_declared:
+                self._run_here(call)
+            else:
+                self._run_inline(call, pace)
             return
         call.context = copy_context()
         strand = call.strand = running()
@@ -105,9 +108,7 @@ class Runner:
             self.limits.stop(call, self._lease.boottime_ns())
 
     def _run_inline(self, call: StepCall, pace: Pace) -> None:
-        if pace.is_declared:
-            self._run_here(call)
-            return
+        """One that has been quick so far."""
         switch_count = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
         self._run_here(call)
         has_switched = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw != switch_count
@@ -118,8 +119,10 @@ class Runner:
         now = self.now
         call.started_at = now()
         place = self.enter_page(call)
-        run_unlimited(call, with_own_decimal(copy_context()))
-        self.leave_page(place)
+        context = copy_context()
+        run_unlimited(call, with_own_decimal(context) if DECIMAL in context else context)
+        if place >= 0:
+            self.leave_page(place)
         call.finished_at = now()
 
     def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:

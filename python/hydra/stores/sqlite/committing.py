@@ -67,7 +67,8 @@ def record_crashes(transaction: Transaction, node_id: str, commits: Sequence[Exe
     return [bool(answer) for answer in write(transaction, NodeRef(node_id, 0), commits, now)]
 
 
-_EVENT, _SPAWN = str(RecordKind.EVENT), str(RecordKind.SPAWN)
+_EVENT, _SPAWN, _VALUE = str(RecordKind.EVENT), str(RecordKind.SPAWN), str(RecordKind.VALUE)
+_as_tuple = msgspec.structs.astuple
 
 
 def _see_to_families(transaction: Transaction, owned: dict[str, Owned], writes: _Writes, now: int) -> None:
@@ -75,10 +76,11 @@ def _see_to_families(transaction: Transaction, owned: dict[str, Owned], writes: 
     step that is given up is cancelled."""
     if writes.spawns:
         spawn(transaction, writes.spawns, now)
-    ended = [e.id for e in owned.values() if e.tells_parent()]
+    over = [e for e in owned.values() if e.finished_at is not None]
+    ended = [e.id for e in over if e.tells_parent()]
     if ended:
         tell_parents(transaction, ended, now)
-    cancelled = [e.id for e in owned.values() if e.stops_children()] + writes.stopped
+    cancelled = [e.id for e in over if e.stops_children()] + writes.stopped
     if cancelled:
         request_cancel(transaction, cancelled, now)
 
@@ -118,7 +120,6 @@ class _Writes:
         if item.records:
             # guard R14: an expiry gives way to a message that is there
             self._add_records(item.id, self.arrivals.decide(item))
-            self.stopped += stopped_by(item.records)
         if change.supersede is not None:
             self._add_records(item.id, [change.supersede])
         if change.claim is not None:
@@ -130,12 +131,15 @@ class _Writes:
 
     def _add_records(self, execution_id: str, records: Sequence[Record]) -> None:
         for record in records:
-            if record.kind == _SPAWN:
+            kind = record.kind
+            if kind == _SPAWN:
                 record, asked = child_records.take_apart(execution_id, record)
                 self.spawns.append(asked)
-            self._records.append((execution_id, *msgspec.structs.astuple(record)))
-            if record.kind == _EVENT:
+            elif kind == _EVENT:
                 self._consumed.append((execution_id, consumed_id(record)))
+            elif kind == _VALUE:
+                self.stopped += stopped_by([record])
+            self._records.append((execution_id, *_as_tuple(record)))
 
     def finish(self, executions: Sequence[Owned]) -> None:
         """Write everything; each row must still be as it was read, or the transaction is void."""

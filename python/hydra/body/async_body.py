@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
@@ -118,6 +119,15 @@ class AsyncBody:
         finally:
             execution.body_is_over()
 
+    def release(self) -> None:
+        """Its execution has ended; see there."""
+        self._decide = None
+        self.execution = weakref.proxy(self.execution)
+        own: AsyncBody = weakref.proxy(self)
+        self.order.body = self.root.body = own
+        self.loop.release(own)
+        self.order.execution = self.root.execution = self.execution
+
     def _close_tasks(self) -> None:
         """In its own context each, so that a step called by a `finally` block is still a call of this body."""
         for task, context in reversed(list(self._tasks.items())):
@@ -176,7 +186,10 @@ class AsyncBody:
                 self._give_up(request, key)
             raise
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # whose traceback holds this frame
         return value
 
     def _serve(self, request: Request, future: asyncio.Future[Any], run: Callable[[], Any]) -> None:
@@ -196,6 +209,7 @@ class AsyncBody:
             loop = self.loop
             loop.time_us = max(loop.time_us, strand.outcome_at)
             self._enter(future.set_result, outcome)
+        del outcome  # a traceback in it holds this frame
 
     def _outcome_of(self, run: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         try:

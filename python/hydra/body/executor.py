@@ -135,6 +135,9 @@ class Executor:
         memory would grow until then. Whoever still has it finds everything as it was."""
         self.strands.execution = self.recorded.execution = self.body_call.execution = weakref.proxy(self)
         self.log.close()
+        self._causes = None  # tracebacks lead back here
+        if self.body is not None:
+            self.body.release()
 
     # its beginning
 

@@ -102,7 +102,7 @@ class BodyLoop(asyncio.AbstractEventLoop):
         asyncio_patches.leave_out()
         self.time_us = now
         self.is_stopped = False  # nothing more runs
-        self._owner = owner
+        self.owner = owner
         self._thread = threading.get_ident()
         self._is_pumping = False
         self._ready: deque[asyncio.Handle] = deque()
@@ -111,6 +111,11 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._count = 0  # of tasks, futures and timers
         self._is_eager = False
         self._handle_exception: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
+
+    def release(self, owner: OwnerOfLoop) -> None:
+        """Nothing runs on it any more; what is still ready would keep the body alive."""
+        self.owner = owner
+        self._ready.clear()
 
     def run(self, outcome: Callable[..., object] | None = None, *args: Any) -> None:
         """Everything that is ready, and what that makes ready; after `outcome`, which enters the body before."""
@@ -169,17 +174,17 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._check_thread()
         timer = Timer(when, callback, args, self, context)
         timer.seconds = max(seconds, 0.0)
-        self._owner.timer_began(timer, name)
+        self.owner.timer_began(timer, name)
         timer._scheduled = True  # type: ignore[attr-defined]
         self._pending[timer.key] = timer
         heapq.heappush(self._timers, (timer.due_at, self.next_number(), timer))
-        self._owner.timers_changed()
+        self.owner.timers_changed()
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         assert isinstance(handle, Timer)
         if self._pending.pop(handle.key, None) is not None:
-            self._owner.timers_changed()
+            self.owner.timers_changed()
 
     def is_pending(self, key: Key) -> bool:
         return key in self._pending
@@ -252,10 +257,10 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._check_thread()
         if self._is_eager:
             options.setdefault("eager_start", True)
-        context = self._owner.new_task_context(context)
+        context = self.owner.new_task_context(context)
         task = Task(coroutine, loop=self, name=name, context=context, **options)
         if not task.done():
-            self._owner.task_made(task, context)
+            self.owner.task_made(task, context)
         return task
 
     def set_task_factory(self, factory: Any) -> None:

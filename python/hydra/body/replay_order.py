@@ -52,8 +52,8 @@ class Order:
     def __init__(self, body: OwnerOfOrder, records: list[Record]) -> None:
         self.blocked_count = 0
         self.is_live = not records
-        self._body = body
-        self._execution = body.execution
+        self.body = body
+        self.execution = body.execution
         self._left = deque(outcomes_in(records))
         self._seq = 0  # of what was handed out last
         # What is recorded before this was so in an earlier attempt, and a new one may rightly take another path.
@@ -91,7 +91,7 @@ class Order:
         strand.is_blocked = True
         try:
             while strand.is_blocked:
-                self._execution.strands.wait(settle=True)
+                self.execution.strands.wait(settle=True)
         finally:
             self.blocked_count -= 1
             if strand.is_blocked:  # it stops, or was given up
@@ -102,7 +102,7 @@ class Order:
 
     def advance(self) -> None:
         """Everything is at rest: hand out what comes next."""
-        execution = self._execution
+        execution = self.execution
         while not self.is_live and execution.stopping is None and execution.strands.is_settled:
             if not self._left:
                 if not self._has_gone_further():
@@ -119,12 +119,12 @@ class Order:
 
     def _has_gone_further(self) -> bool:
         """Whether records of another kind (tries, crashes) show that the body had come further than this."""
-        left = None if self._execution.history is None else self._execution.history.unasked()
+        left = None if self.execution.history is None else self.execution.history.unasked()
         if left is None:
             return False
-        body = self._body
+        body = self.body
         timer = body.loop.first_timer()
-        if timer is not None and (body.is_alone(timer) or timer.is_over(self._execution.host.now())):
+        if timer is not None and (body.is_alone(timer) or timer.is_over(self.execution.host.now())):
             body.fire(timer.key, 0)
         else:
             self._differ(left)
@@ -132,7 +132,7 @@ class Order:
 
     def _is_passed(self, record: Record, key: Key) -> bool:
         """Whether it explains itself that no strand waits for it."""
-        body, loop = self._body, self._body.loop
+        body, loop = self.body, self.body.loop
         if record.kind == EXPIRY and key[1] in (TIMER, SLEEP):
             if loop.is_pending(key):
                 self._pass(record)
@@ -159,20 +159,20 @@ class Order:
     def _release(self, strands: list[Strand]) -> None:
         for strand in strands:
             strand.is_blocked = False
-            self._execution.host.resume(strand)
+            self.execution.host.resume(strand)
 
     def _go_live(self) -> None:
         self.is_live = True
         strands, self._unanswered = list(self._unanswered), {}
         self._release(strands)
-        self._body.went_live()
+        self.body.went_live()
 
     def _differ(self, key: Key) -> None:
         waiting = [strand for strands in self._blocked.values() for strand in strands] + list(self._unanswered)
         place = next((strand.place for strand in waiting if strand.place), "")
         code = next(map(told, self._blocked), "something else")
         sentence = f"the code waits for {code}, and never asked for {told(key)}, which is recorded"
-        self._execution.recorded.differ(sentence, code, told(key), place)
+        self.execution.recorded.differ(sentence, code, told(key), place)
 
 
 def key_of(record: Record) -> Key:

@@ -97,6 +97,7 @@ def run_step(
             if step.breaker is not None:
                 verdict = breaker_waits.judged(execution, call, verdict, used)
         payload = codec.encode_failure(error)
+        call.error = error = None  # a traceback holds these frames: together they would be a cycle
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         if verdict.seconds is None and not is_parking:
             execution.log.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)

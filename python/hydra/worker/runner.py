@@ -222,6 +222,7 @@ class Runner:
             pace = self._paces[call.step]
             if pace.may_learn:
                 pace.observe(call.finished_at - call.started_at, call.has_switched)
+        call.running = None  # an async step's task, whose context holds the call: together they would be a cycle
         self._finished_call(call)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pymysql
 
 from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError, PayloadTooLarge, SchemaError, StoreUnavailable
+from hydra.stores.moved import explain_fence
 
 DEADLOCK = (1213, 1205)  # lost a deadlock; waited too long for a lock
 DUPLICATE = 1062
@@ -66,6 +67,8 @@ def is_session_lost(error: Exception) -> bool:
 def explain(error: Exception, place: str) -> HydraError | None:
     """The error a user sees; None where it would be a fault of hydra's own."""
     code = error_code(error)
+    if (moved := explain_fence(str(error.args[-1]) if error.args else "", place)) is not None:
+        return moved
     if code in DEADLOCK:
         return LockLost(f"the database `{place}` was too contended to be locked; try again")
     if code in _CROWDED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError, PayloadError, SchemaError, StoreUnavailable
+from hydra.stores.moved import explain_fence
 
 RETRIED = frozenset({"40001", "40P01"})  # serialization failure, deadlock victim: the whole transaction is tried again
 READ_ONLY = "25006"  # a session that began so stays so, or leads to a standby: another one may find a server to write
@@ -52,6 +53,8 @@ _CROWDED_WORDS = ("too many c", "connection slots are reserved")
 def explain(error: psycopg.Error, url: str, *, outcome: str | None = None) -> HydraError | None:
     """The error a user sees; None where it would be a fault of hydra's own."""
     code = error.sqlstate or ""
+    if (moved := explain_fence(str(error), url)) is not None:
+        return moved
     if code in ("42P01", "42703", "3F000"):
         return SchemaError(f"the database `{url}` lacks hydra's tables ({_first_line(error)}); run `hydra migrate`")
     if code == "42501":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hydra.errors import ConfigError, HydraError, PayloadTooLarge, SchemaError, StoreUnavailable
+from hydra.stores.moved import explain_fence
 
 _CONFIG = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its directory exists and may be written",
@@ -37,6 +38,8 @@ def primary_code(error: sqlite3.Error) -> int:
 def explain(error: sqlite3.Error, path: str) -> HydraError | None:
     """The error a user sees; None where it would be a fault of hydra's own."""
     code = primary_code(error)
+    if (moved := explain_fence(str(error), path)) is not None:
+        return moved
     if code in _CONFIG:
         return ConfigError(f"the database `{path}` {_CONFIG[code]}")
     if code in _UNAVAILABLE:

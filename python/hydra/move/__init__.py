@@ -1,0 +1,12 @@
+"""`hydra move`: a namespace, or a whole database, from one store to another, whatever the two are.
+
+    quiet ──► fence both ──► copy in batches ──► compare ──► open the target
+              (the source for good, the target until it is complete)
+
+`tables` says what there is and what becomes of it, a `Side` reads and writes one database, `moving` is the order of it
+all. Nothing here knows what an execution does.
+"""
+
+from hydra.move.moving import MoveReport, abandon, move
+
+__all__ = ["MoveReport", "abandon", "move"]

@@ -1,0 +1,390 @@
+"""The order of a move. Each part may be killed anywhere: the same command goes on where it was.
+
+    nothing ──► target: a line "filling", fence ──► source: fence, a line "moved" ──► batches, each with its cursor
+        ──► compare ──► target: "done", no fence
+
+The source stays fenced. Who comes between two of these finds at most one database that lets him write, and none that
+is not complete.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from hydra.errors import ConfigError, HydraError, IllegalMove, SchemaError
+from hydra.move.postgres_side import PostgresSide
+from hydra.move.quiet import quieten
+from hydra.move.side import ABANDONED, DONE, FILLING, MOVED, SOURCE, TARGET, Side, State
+from hydra.move.sqlite_side import SqliteSide
+from hydra.move.tables import (
+    EXECUTIONS,
+    OF_EXECUTIONS,
+    OF_NAMESPACES,
+    Digest,
+    Table,
+    forgotten,
+)
+from hydra.stores import open_store
+from hydra.stores.postgres import PostgresStore
+from hydra.stores.sqlite import SqliteStore
+from hydra.stores.store import Store
+
+BATCH_ROWS = 500
+BATCH_BYTES = 8 << 20  # of inputs and records; one execution at least
+LEASE_SECONDS = 10.0
+EVERYTHING = "everything"  # the cursor behind the last row
+
+
+class Compared(NamedTuple):
+    """One table of a namespace on both sides."""
+
+    namespace: str
+    table: str
+    rows: int
+    digest: str
+
+
+class MoveReport(NamedTuple):
+    """What was moved: each namespace's tables, with counts and digests that both sides have."""
+
+    namespaces: list[str]
+    tables: list[Compared]
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Which table is being moved, and behind which key the next page begins."""
+
+    table: str = EXECUTIONS
+    after: list[int | str] = []
+
+
+Told = Callable[[str, str, int], None]  # a namespace, a table, how many rows of it came over now
+
+
+def move(
+    source_url: str,
+    target_url: str,
+    namespace: str | None = None,
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+    batch_rows: int = BATCH_ROWS,
+    told: Told = lambda namespace, table, count: None,
+) -> MoveReport:
+    """Move a namespace, or all of a database (None). Repeating it goes on with a move that was stopped.
+
+    Raises:
+        IllegalMove: a node is at work on the source; the target has something of the namespace; the namespace goes, or
+            went, elsewhere.
+        SchemaError: tables that this hydra does not know.
+    """
+    source = open_side(source_url, may_migrate=False)
+    try:
+        target = open_side(target_url, may_migrate=True)
+        try:
+            return Move(source_url, target_url, source, target, namespace, lease_seconds, batch_rows, told).run()
+        finally:
+            target.close()
+    finally:
+        source.close()
+
+
+def abandon(source_url: str, target_url: str, namespace: str | None = None) -> list[str]:
+    """Let the source work again, where the move is not complete. The target stays closed: drop what is in it.
+
+    Returns: the namespaces that are the source's again.
+    """
+    source = open_side(source_url, may_migrate=False)
+    try:
+        target = open_side(target_url, may_migrate=False)
+        try:
+            return _abandon(source, target, namespace)
+        finally:
+            target.close()
+    finally:
+        source.close()
+
+
+def open_side(url: str, *, may_migrate: bool) -> Side:
+    """A database of this version, with no table that a move would forget."""
+    store = open_store(url)
+    store.open(migrate=may_migrate)
+    store.close()
+    side = _side(store, url)
+    unknown = forgotten(side.tables(), side.known())
+    if unknown:
+        side.close()
+        told = ", ".join(f"`{name}`" for name in unknown)
+        raise SchemaError(
+            f"the database `{side.place}` has {told}, which this hydra cannot move; install the newer one"
+        )
+    return side
+
+
+def _side(store: Store, url: str) -> Side:
+    if isinstance(store, SqliteStore):
+        return SqliteSide(store)
+    if isinstance(store, PostgresStore):
+        return PostgresSide(store, url)
+    from hydra.move.mysql_side import MysqlSide  # its driver is an extra
+    from hydra.stores.mysql import MysqlStore
+
+    assert isinstance(store, MysqlStore)
+    return MysqlSide(store, url)
+
+
+class Move:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        source_url: str,
+        target_url: str,
+        source: Side,
+        target: Side,
+        namespace: str | None,
+        lease_seconds: float,
+        batch_rows: int,
+        told: Told,
+    ) -> None:
+        self._source_url = source_url
+        self._target_url = target_url
+        self._source = source
+        self._target = target
+        self._namespace = namespace
+        self._lease_seconds = lease_seconds
+        self._batch_rows = batch_rows
+        self._told = told
+
+    def run(self) -> MoveReport:
+        if self._source.identity() == self._target.identity():
+            raise ConfigError(f"`{self._source.place}` and `{self._target.place}` are one database; name another")
+        names = self._names()
+        fresh = [name for name in names if self._source.state(SOURCE, name) is None]
+        for name in names:
+            self._check_way(name)
+        if fresh:
+            self._close(fresh)
+        compared: list[Compared] = []
+        for name in names:
+            if not self._is_done(name):
+                self._fill(name)
+                compared += self._compare(name)
+        for name in names:
+            self._open(name)
+        return MoveReport(names, compared)
+
+    def _names(self) -> list[str]:
+        if self._namespace is not None:
+            return [self._namespace]
+        return self._source.namespaces()
+
+    def _check_way(self, name: str) -> None:
+        """Whether it may go there; of one that is on its way already, whether it goes where it went before."""
+        here, there = self._source.state(SOURCE, name), self._target.state(TARGET, name)
+        if here is not None:
+            if there is None or there.id != here.id:
+                message = f"namespace `{name}` of `{self._source.place}` goes to `{here.other}`, not here"
+                raise IllegalMove(f"{message}; name that database, or take the move back with `--abandon`")
+            return
+        unfinished = self._source.state(TARGET, name)
+        if unfinished is not None and unfinished.state != DONE:
+            message = f"namespace `{name}` of `{self._source.place}` is being moved there from `{unfinished.other}`"
+            raise IllegalMove(f"{message}; end that move first")
+        if there is not None and (there.state != FILLING or there.other != self._source.place):
+            message = f"namespace `{name}` of `{self._target.place}` was moved there from `{there.other}`"
+            raise IllegalMove(f"{message}; name an empty database")
+        if there is None and (table := self._target.occupied(name)) is not None:
+            message = f"the database `{self._target.place}` has something of namespace `{name}` (in `{table}`)"
+            raise IllegalMove(f"{message}; name an empty one")
+        if self._source.occupied(name) is None:
+            raise ConfigError(f"the database `{self._source.place}` has nothing in namespace `{name}`; name another")
+
+    def _close(self, fresh: Sequence[str]) -> None:
+        """Fences on both sides, the target's first. The source's lines come last, all at once: where they are, nobody
+        has written since everything was quiet."""
+        self._source.lift_fence(self._namespace)  # of a run that was killed before it had written its lines
+        for name in fresh:
+            self._quieten(name)
+        states = {name: self._close_target(name) for name in fresh}
+        self._source.create_state_table()
+        self._source.raise_fence(self._namespace, None)
+        late = [name for name in self._names() if name not in fresh and self._source.state(SOURCE, name) is None]
+        busy = [n for n in fresh if self._source.running_count(n) or self._source.living_count(n)]
+        if late or busy:
+            self._source.lift_fence(self._namespace)
+            what = "came into being" if late else "was given a node"
+            message = f"namespace `{(late or busy)[0]}` of `{self._source.place}` {what} meanwhile"
+            raise IllegalMove(f"{message}; stop every node and program, then move again")
+        with self._source.transaction():
+            for name, state in states.items():
+                self._source.begin_state(SOURCE, name, State(state.id, MOVED, self._target.place, ""))
+
+    def _quieten(self, name: str) -> None:
+        store = open_store(self._source_url, name)
+        try:
+            quieten(store, self._lease_seconds)
+        finally:
+            store.close()
+        _refuse_broken(self._source_url, name, "mend them before it is moved")
+
+    def _close_target(self, name: str) -> State:
+        there = self._target.state(TARGET, name)
+        if there is None:
+            there = State(str(uuid.uuid4()), FILLING, self._source.place, _cursor_text(Cursor()))
+            self._target.create_state_table()
+            self._target.begin_state(TARGET, name, there)
+        self._target.raise_fence(name, there.id)
+        if (table := self._target.occupied(name)) is not None:
+            self._target.lift_fence(name)
+            self._target.forget_state(TARGET, name)
+            message = f"the database `{self._target.place}` was given something of namespace `{name}` (in `{table}`)"
+            raise IllegalMove(f"{message} just now; name an empty one")
+        return there
+
+    def _is_done(self, name: str) -> bool:
+        state = self._target.state(TARGET, name)
+        return state is not None and state.state == DONE
+
+    def _fill(self, name: str) -> None:
+        state = self._target.state(TARGET, name)
+        assert state is not None
+        cursor = msgspec.json.decode(state.cursor, type=Cursor)
+        if cursor.table == EXECUTIONS:
+            after = str(cursor.after[0]) if cursor.after else ""
+            while ids := first_ids(self._source.sizes(name, after, self._batch_rows)):
+                after = ids[-1]
+                cursor = Cursor(EXECUTIONS, [after])
+                state = self._bring_executions(name, state, cursor, ids)
+        names = [table.name for table in OF_NAMESPACES]
+        start = names.index(cursor.table) if cursor.table in names else 0 if cursor.table == EXECUTIONS else len(names)
+        for table in OF_NAMESPACES[start:]:
+            place = cursor.after if cursor.table == table.name else []
+            while rows := self._source.page(table, name, place, self._batch_rows):
+                place = self._source.place_after(table, name, rows[-1])
+                next_state = state._replace(cursor=_cursor_text(Cursor(table.name, place)))
+                with self._target.writing(state.id):
+                    self._advance(name, state, next_state)
+                    self._target.put(table, name, rows)
+                state = next_state
+                self._told(name, table.name, len(rows))
+        next_state = state._replace(cursor=_cursor_text(Cursor(EVERYTHING)))
+        with self._target.writing(state.id):
+            self._advance(name, state, next_state)
+            if cursor.table != EVERYTHING:
+                self._target.finish(name)
+
+    def _bring_executions(self, name: str, state: State, cursor: Cursor, ids: Sequence[str]) -> State:
+        rows = self._source.executions(ids)
+        belonging = [(table, self._source.rows_of(table, ids)) for table in OF_EXECUTIONS]
+        next_state = state._replace(cursor=_cursor_text(cursor))
+        with self._target.writing(state.id):
+            self._advance(name, state, next_state)
+            self._target.put_executions(name, rows)
+            for table, found in belonging:
+                self._target.put(table, name, found)
+        self._told(name, EXECUTIONS, len(rows))
+        return next_state
+
+    def _advance(self, name: str, before: State, after: State) -> None:
+        """The first of each transaction: of two that fill one target the second waits here, and is refused."""
+        self._target.change_state(TARGET, name, before, after)
+
+    def _compare(self, name: str) -> list[Compared]:
+        """Counts and digests of what lies on either side, all of it read again."""
+        ours, theirs = _digests(self._source, name, self._batch_rows), _digests(self._target, name, self._batch_rows)
+        for table, digest in ours.items():
+            if (digest.count, digest.text()) != (theirs[table].count, theirs[table].text()):
+                raise HydraError(
+                    f"namespace `{name}` has {digest.count} rows of {table} with digest {digest.text()} in the source, "
+                    f"{theirs[table].count} with {theirs[table].text()} in the target; it stays closed, `--abandon` "
+                    "lets the source work again"
+                )
+        return [Compared(name, table, digest.count, digest.text()) for table, digest in ours.items()]
+
+    def _open(self, name: str) -> None:
+        state = self._target.state(TARGET, name)
+        assert state is not None
+        if state.state == FILLING:
+            for url in (self._source_url, self._target_url):
+                _refuse_broken(url, name, "the target stays closed; `--abandon` lets the source work again")
+            self._advance(name, state, state._replace(state=DONE))
+        self._target.lift_fence(name)
+
+
+def first_ids(sized: Sequence[tuple[str, int]]) -> list[str]:
+    """As many as one batch may bring, one at least."""
+    ids: list[str] = []
+    total = 0
+    for id, size in sized:
+        total += size
+        if ids and total > BATCH_BYTES:
+            break
+        ids.append(id)
+    return ids
+
+
+def _digests(side: Side, name: str, batch_rows: int) -> dict[str, Digest]:
+    found = {EXECUTIONS: Digest(), **{table.name: Digest() for table in (*OF_EXECUTIONS, *OF_NAMESPACES)}}
+    after = ""
+    while ids := first_ids(side.sizes(name, after, batch_rows)):
+        after = ids[-1]
+        for row in side.executions(ids):
+            found[EXECUTIONS].add(row)
+        for table in OF_EXECUTIONS:
+            for row in side.rows_of(table, ids):
+                found[table.name].add(row)
+    for table in OF_NAMESPACES:
+        place: list[int | str] = []
+        while rows := side.page(table, name, place, batch_rows):
+            place = side.place_after(table, name, rows[-1])
+            for row in rows:
+                found[table.name].add(_comparable(side, table, row))
+    return found
+
+
+def _comparable(side: Side, table: Table, row: tuple[object, ...]) -> tuple[object, ...]:
+    """Without numbers that each database gives itself."""
+    pairs = zip(table.columns, row, strict=True)
+    return tuple(value for column, value in pairs if not side.makes_itself(table, column))
+
+
+def _cursor_text(cursor: Cursor) -> str:
+    return msgspec.json.encode(cursor).decode()
+
+
+def _refuse_broken(url: str, name: str, remedy: str) -> None:
+    store = open_store(url, name)
+    try:
+        found = store.audit()
+    finally:
+        store.close()
+    if found:
+        told = f"`hydra audit` finds {len(found)} broken promises in namespace `{name}` of `{store.url}`"
+        raise IllegalMove(f"{told}, such as {found[0].promise}: {found[0].detail}; {remedy}")
+
+
+def _abandon(source: Side, target: Side, namespace: str | None) -> list[str]:
+    names = [namespace] if namespace is not None else source.namespaces()
+    given_back: list[str] = []
+    for name in names:
+        here, there = source.state(SOURCE, name), target.state(TARGET, name)
+        if there is None or (here is not None and here.id != there.id):
+            if namespace is not None:
+                raise IllegalMove(f"namespace `{name}` is not on its way to `{target.place}`; name its target")
+            continue
+        if there.state == DONE:
+            message = f"namespace `{name}` has been moved to `{target.place}`, where it may have gone on"
+            raise IllegalMove(f"{message}; move it back from there")
+        if there.state == FILLING:
+            target.change_state(TARGET, name, there, there._replace(state=ABANDONED))
+        source.lift_fence(name)
+        if here is not None:
+            source.forget_state(SOURCE, name)
+        given_back.append(name)
+    if namespace is None:
+        source.lift_fence(None)
+    return given_back

@@ -1,0 +1,54 @@
+"""`python -m tests.move.killed POINT SOURCE TARGET`: a move that is killed -9 before its POINTth order to a side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hydra.move import move
+from hydra.move.mysql_side import MysqlSide
+from hydra.move.postgres_side import PostgresSide
+from hydra.move.sqlite_side import SqliteSide
+
+
+class Points:
+    """Counts what is sent to a database, on both sides; `reached` is called at one of them."""
+
+    def __init__(self, point: int, reached: Callable[[], None]) -> None:
+        self.count = 0
+        self._point = point
+        self._reached = reached
+
+    def pass_one(self) -> None:
+        self.count += 1
+        if self.count == self._point:
+            self._reached()
+
+    def install(self) -> Callable[[], None]:
+        """Returns what takes it out again."""
+        kept: list[tuple[type, str, Any]] = []
+        for side in (SqliteSide, PostgresSide, MysqlSide):
+            for name in ("query", "run", "run_many"):
+                kept.append((side, name, getattr(side, name)))
+                setattr(side, name, self._counted(getattr(side, name)))
+        return lambda: [setattr(*each) for each in kept] and None
+
+    def _counted(self, order: Callable[..., Any]) -> Callable[..., Any]:
+        def ordered(*arguments: Any) -> Any:
+            self.pass_one()
+            return order(*arguments)
+
+        return ordered
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    Points(int(sys.argv[1]), die).install()
+    move(sys.argv[2], sys.argv[3], lease_seconds=1.0, batch_rows=2)

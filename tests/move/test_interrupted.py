@@ -1,0 +1,133 @@
+"""A move that is killed anywhere goes on where it was, and in between at most one side can be written to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.errors import ConfigError, HydraError, IllegalMove
+from hydra.execution import Status
+from hydra.move import abandon, move
+from hydra.move.moving import open_side
+
+from tests.move.conftest import PAIRS, Pair
+from tests.move.killed import Points
+from tests.move.worlds import counts, fill
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST, STRIDE = 67, 131  # the order before which it dies first, and how many more each time
+LEASE_SECONDS = 1.0
+
+
+def takes_submissions(url: str) -> bool:
+    try:
+        with hydra.Engine(url, migrate=False) as engine:
+            engine.submit(hydra.named("bill").bind())
+        return True
+    except ConfigError:
+        return False
+
+
+@pytest.mark.parametrize("pair", PAIRS[:2], indirect=True, ids="-".join)
+def test_killed_again_and_again_it_goes_on_and_misses_nothing(pair: Pair) -> None:
+    fill(pair.source)
+    deaths = 0
+    while True:
+        point = FIRST + deaths * STRIDE
+        command = [sys.executable, "-m", "tests.move.killed", str(point), pair.source, pair.target]
+        code = subprocess.run(command, cwd=ROOT, timeout=120).returncode
+        if code == 0:
+            break
+        assert code == -9
+        deaths += 1
+    assert deaths >= 2
+    assert not takes_submissions(pair.source)
+    assert counts(pair.target) == counts(pair.source)
+    assert takes_submissions(pair.target)
+
+
+class Interrupted(BaseException):
+    """Nobody catches it: what follows in a killed process does not happen."""
+
+
+def interrupted(pair: Pair, point: int) -> bool:
+    """Whether the move came to that point; what it had open is rolled back, as after a kill."""
+
+    def stop() -> None:
+        raise Interrupted
+
+    take_out = Points(point, stop).install()
+    try:
+        move(pair.source, pair.target, lease_seconds=LEASE_SECONDS, batch_rows=5)
+    except Interrupted:
+        return True
+    finally:
+        take_out()
+    return False
+
+
+@pytest.mark.parametrize("first", range(1, 5))
+def test_stopped_anywhere_the_next_run_ends_it(files: Pair, first: int) -> None:
+    fill(files.source)
+    point = first * 7
+    while interrupted(files, point):
+        point += 43
+        if not takes_submissions(files.source):
+            takes_submissions(files.target)  # refused, or the move is over
+    assert (takes_submissions(files.source), takes_submissions(files.target)) == (False, True)
+    with hydra.Engine(files.target) as engine:
+        assert engine.audit() == []
+
+
+def filling(files: Pair) -> None:
+    """A move that was stopped behind its first batch."""
+
+    def stop(namespace: str, table: str, count: int) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        move(files.source, files.target, lease_seconds=LEASE_SECONDS, batch_rows=5, told=stop)
+
+
+def test_a_move_that_is_taken_back_leaves_the_source_at_work_and_the_target_closed(files: Pair) -> None:
+    fill(files.source)
+    filling(files)
+    assert abandon(files.source, files.target) == ["default"]
+    with hydra.Engine(files.source) as engine:
+        assert engine.submit(hydra.named("bill").bind()).status() is Status.PENDING
+        assert engine.audit() == []
+    assert not takes_submissions(files.target)
+    with pytest.raises(IllegalMove, match=r"was moved there from .*; name an empty database"):
+        move(files.source, files.target, lease_seconds=LEASE_SECONDS)
+
+
+def test_of_two_that_fill_one_target_one_goes_on(files: Pair) -> None:
+    fill(files.source)
+    filling(files)
+    calls = 0
+
+    def other(namespace: str, table: str, count: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            move(files.source, files.target, lease_seconds=LEASE_SECONDS)
+
+    with pytest.raises(HydraError, match="another `hydra move` is filling namespace `default`"):
+        move(files.source, files.target, lease_seconds=LEASE_SECONDS, batch_rows=2, told=other)
+    assert takes_submissions(files.target)
+
+
+def test_rows_that_differ_are_seen_and_the_target_stays_closed(files: Pair) -> None:
+    fill(files.source)
+    filling(files)
+    source = open_side(files.source, may_migrate=False)
+    ((first,),) = source.query("select min(execution_id) from hydra_record")
+    # Behind the fence's back, and after that row has come over.
+    source.run("update hydra_record set payload = %s where execution_id = %s and seq = 1", [b"other", first])
+    source.close()
+    with pytest.raises(HydraError, match=r"rows of hydra_record with digest .* in the source, .* in the target"):
+        move(files.source, files.target, lease_seconds=LEASE_SECONDS)
+    assert not takes_submissions(files.target)

@@ -47,6 +47,13 @@ def to_instant(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+def to_moment(given: datetime | timedelta, now: int) -> int:
+    """`to_instant`; a timedelta is that long ago."""
+    if isinstance(given, timedelta):
+        return now - given // timedelta(microseconds=1)
+    return to_instant(given)
+
+
 def database_url(url: str | None) -> str:
     """The URL given, or `$HYDRA_DB`, or a SQLite file in the current directory. An empty one is a mistake."""
     chosen = os.environ.get("HYDRA_DB") or DEFAULT_DATABASE_URL if url is None else url

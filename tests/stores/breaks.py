@@ -52,6 +52,13 @@ BREAKS: dict[str, Break] = {
         "no message or record tells it so",
         "asleep",
     ),
+    "what failed goes on and nobody has ordered it": Break(
+        "insert into hydra_act (execution_id, id, namespace, kind, done_at, done_by, done_from, reason, detail) "
+        "values ({ghost}, {ghost}, 'default', 'pause', 1, 'ana', 'ana@host', '', '')",
+        "acts",
+        "G7",
+        "it went on 1 times after it had failed or was parked, by 0 orders that are known",
+    ),
     "a record is lost": Break(
         "delete from hydra_record where execution_id = {done} and seq = 2",
         "completeness_of_records",

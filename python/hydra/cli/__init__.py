@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from hydra import __version__
+from hydra import __version__, identity
 from hydra.cli import (
+    act_log,
     acts,
     bench,
     database,
@@ -30,6 +31,7 @@ from hydra.cli import (
     top,
 )
 from hydra.cli.output import writable
+from hydra.client.acting import acting
 from hydra.errors import ConfigError, HydraError, PayloadError
 
 FAILED, USAGE = 1, 2
@@ -46,7 +48,8 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with acting(identity.person(), ""):
+                return super().invoke(ctx)
         except HydraError as error:
             click.echo(f"error: {writable(str(error))}", err=True)
             sys.exit(USAGE if isinstance(error, ConfigError | PayloadError) else FAILED)
@@ -68,6 +71,7 @@ for module in (
     executions,
     acts,
     reruns,
+    act_log,
     listings,
     top,
     pauses,

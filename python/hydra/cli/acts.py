@@ -9,7 +9,10 @@ import click
 from hydra.cli.options import DURATION, MOMENT, database_options, end_refused, open_engine
 from hydra.errors import IllegalMove
 
-REASON = click.option("--reason", default="", help="Why, for those who ask later.")
+REASON = click.option("--reason", "--because", "reason", default="", help="Why, for those who ask later.")
+BECAUSE = click.option(
+    "--because", default="", metavar="TEXT", help="Why it is done, for those who ask later; see `hydra acts`."
+)
 
 
 @click.command()

@@ -41,8 +41,8 @@ def purge(
 ) -> None:
     """Delete executions that ended long ago, each with its tree. Their keys stay: the same invoice never runs twice.
 
-    By age alone it takes all of them. By a filter it is a deletion of each that matches, as of `hydra delete`, which is
-    recorded with its reason.
+    By age alone it takes all of them, in an order of one line (`hydra acts`). By a filter it is a deletion of each that
+    matches, as of `hydra delete`, which is recorded with its reason.
     """
     if older_than is None and not where.is_given():
         raise click.UsageError("say what: `--older-than 30d`, or a filter such as `--status failed`, or both")
@@ -55,7 +55,9 @@ def purge(
             raise click.UsageError("`--dry-run`, `--expect` and `--yes` are for a filter, such as `--status failed`")
         with progress_bar("purging", None) as bar:
             count = engine.purge(
-                older_than or 0, progress=lambda done: bar.update(bar.task_ids[0], completed=done) if bar else None
+                older_than or 0,
+                progress=lambda done: bar.update(bar.task_ids[0], completed=done) if bar else None,
+                reason=reason,
             )
     if order.as_json:
         print_json({"count": count})

@@ -9,11 +9,13 @@ from functools import partial
 import click
 
 from hydra.checking import differences
+from hydra.cli.acts import BECAUSE, REASON
 from hydra.cli.app import import_app
 from hydra.cli.arguments import parse_json, read_call
-from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options
+from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options, said_why
 from hydra.cli.options import DURATION, TAG, database_options, end_refused, json_option, open_engine
 from hydra.cli.output import print_json, writable
+from hydra.client.acting import acting
 from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
@@ -116,15 +118,23 @@ def _leave(error: HydraError, as_json: bool) -> None:
 @click.command()
 @click.argument("ids", metavar="[ID...]", nargs=-1)
 @click.option("--without-undo", is_flag=True, help="End what does not run as it is: a person has undone it.")
+@BECAUSE
 @filter_options()
 @order_options
 @database_options
 def cancel(
-    ids: tuple[str, ...], without_undo: bool, where: Where, order: Order, db: str | None, namespace: str | None
+    ids: tuple[str, ...],
+    without_undo: bool,
+    because: str,
+    where: Where,
+    order: Order,
+    db: str | None,
+    namespace: str | None,
 ) -> None:
     """Cancel executions, by ids or by a filter; a running one stops at its next step, and what has undo steps is undone
     first."""
-    with open_engine(db, namespace) as engine:
+    where, why = said_why(ids, where, because)
+    with open_engine(db, namespace) as engine, engine.acting(reason=why):
         if is_by_filter(ids, where, order):
             selection = where.select(engine)
             act_on_many(selection, order, "cancel", partial(selection.cancel, undo=not without_undo))
@@ -149,41 +159,59 @@ MODULE = click.option(
 @click.command()
 @click.argument("ids", metavar="[ID...]", nargs=-1)
 @MODULE
+@BECAUSE
 @filter_options()
 @order_options
 @database_options
 def retry(
-    ids: tuple[str, ...], module: str | None, where: Where, order: Order, db: str | None, namespace: str | None
+    ids: tuple[str, ...],
+    module: str | None,
+    because: str,
+    where: Where,
+    order: Order,
+    db: str | None,
+    namespace: str | None,
 ) -> None:
     """Run failed executions again from the step that failed, by ids or by a filter; all recorded before it stays.
 
     What would only be parked is refused with the reason, as far as it is known: from the records, that its effects were
     undone; with --module, that the code does not match them. Exit code 1 if any is refused; the others go on.
     """
-    if is_by_filter(ids, where, order):
-        _order_many(where, order, module, "retry", Selection.retry, db, namespace)
-    else:
-        _order(ids, module, Handle.retry, order.as_json, db, namespace)
+    where, why = said_why(ids, where, because)
+    with acting(None, why):
+        if is_by_filter(ids, where, order):
+            _order_many(where, order, module, "retry", Selection.retry, db, namespace)
+        else:
+            _order(ids, module, Handle.retry, order.as_json, db, namespace)
 
 
 @click.command()
 @click.argument("ids", metavar="[ID...]", nargs=-1)
 @MODULE
+@BECAUSE
 @filter_options()
 @order_options
 @database_options
 def resume(
-    ids: tuple[str, ...], module: str | None, where: Where, order: Order, db: str | None, namespace: str | None
+    ids: tuple[str, ...],
+    module: str | None,
+    because: str,
+    where: Where,
+    order: Order,
+    db: str | None,
+    namespace: str | None,
 ) -> None:
     """Let parked executions go on, by ids or by a filter.
 
     With --module, what the code would only park again is refused with the reason; without it, why each was parked is
     said again, since no more is known here. Exit code 1 if any is refused; the others go on.
     """
-    if is_by_filter(ids, where, order):
-        _order_many(where, order, module, "resume", Selection.resume, db, namespace)
-    else:
-        _order(ids, module, Handle.resume, order.as_json, db, namespace)
+    where, why = said_why(ids, where, because)
+    with acting(None, why):
+        if is_by_filter(ids, where, order):
+            _order_many(where, order, module, "resume", Selection.resume, db, namespace)
+        else:
+            _order(ids, module, Handle.resume, order.as_json, db, namespace)
 
 
 def _order_many(
@@ -249,12 +277,14 @@ def _differences(engine: Engine, snapshots: list[Snapshot]) -> dict[str, str]:
 @click.command()
 @click.argument("words", metavar="[ID] NAME [JSON]", nargs=-1, required=True)
 @click.option("--id", "signal_id", help="Of the signal, such as `evt_123`: repeated with it, it arrives once.")
+@BECAUSE
 @filter_options()
 @order_options
 @database_options
 def signal(
     words: tuple[str, ...],
     signal_id: str | None,
+    because: str,
     where: Where,
     order: Order,
     db: str | None,
@@ -269,7 +299,7 @@ def signal(
     if not first < len(words) <= first + 2:
         raise click.UsageError("give ID, NAME and perhaps JSON; or NAME and perhaps JSON with --workflow and --key")
     name, value = words[first], parse_json(words[first + 1]) if len(words) == first + 2 else None
-    with open_engine(db, namespace) as engine:
+    with open_engine(db, namespace) as engine, engine.acting(reason=because):
         if where.is_given() and (order.is_given() or not where.names_one()):
             selection = where.select(engine)
             act_on_many(selection, order, "signal", partial(selection.signal, name, value, id=signal_id))
@@ -316,6 +346,7 @@ def _handles(engine: Engine, ids: tuple[str, ...]) -> list[Handle[object]]:
 @click.option("--rerun", is_flag=True, help="Its effect did not happen: run the step again.")
 @click.option("--branch", help="Which one, where several steps of that name are in doubt.")
 @click.option("--ordinal", type=int, help="Which one, where several steps of that name are in doubt (from 0).")
+@REASON
 @database_options
 def resolve(
     id: str,
@@ -324,6 +355,7 @@ def resolve(
     rerun: bool,
     branch: str | None,
     ordinal: int | None,
+    reason: str,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -333,7 +365,7 @@ def resolve(
     settled = {"rerun": True} if value is None else {"value": parse_json(value)}
     with open_engine(db, namespace) as engine:
         handle = engine.get(id)
-        handle.resolve(step, branch=branch, ordinal=ordinal, **settled)
+        handle.resolve(step, branch=branch, ordinal=ordinal, reason=reason, **settled)
         click.echo(f"{handle.id} pending")
 
 

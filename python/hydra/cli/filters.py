@@ -134,6 +134,15 @@ def is_by_filter(ids: tuple[str, ...], where: Where, order: Order) -> bool:
     return not ids
 
 
+def said_why(ids: tuple[str, ...], where: Where, because: str) -> tuple[Where, str]:
+    """The filter, and why it is done. Beside ids, where it can choose nothing, `--reason` says that, too."""
+    if not ids or where.reason is None:
+        return where, because
+    if because:
+        raise click.UsageError("`--reason` beside ids says why, as `--because` does; give one of them")
+    return msgspec.structs.replace(where, reason=None), where.reason
+
+
 def act_on_many(selection: Selection, order: Order, verb: str, act: Do) -> None:
     """`act` takes `dry_run`, `at_most` and `progress`. Exit code 1 if any is refused; the others are done."""
     expected = order.expected_count

@@ -25,8 +25,8 @@ from hydra.stores.pauses import PauseKind
 @database_options
 @json_option
 def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool) -> None:
-    """Show one execution: its state and input, a timeline of its claims, steps, tries, waits and crashes, and the
-    traceback of what it failed of.
+    """Show one execution: its state and input, a timeline of its claims, steps, tries, waits, crashes and orders,
+    and the traceback of what it failed of.
 
     With --json also its `export`, which `hydra.testing.replay` takes.
     """
@@ -36,11 +36,11 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         records = handle.records()
         steps, attempts = handle.steps(), handle.attempts()
         awaited = [] if execution.status in FINAL else handle.awaited()
-        entries = timeline(execution, records, attempts, steps)
         exported = handle.export() if as_json else None
         input = engine.read(lambda store: store.input(id))
         failures = engine.read(lambda store: store.failures([id]))
         acts = handle.acts()
+    entries = timeline(execution, records, attempts, steps, acts)
     generation, called = generation_of(input), input_of(input)
     error = error_of(failures.get(id))
     if as_json:

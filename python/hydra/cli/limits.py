@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hydra.cli.acts import REASON
 from hydra.cli.options import DURATION, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.limit_orders import Limit, LimitKey
@@ -67,6 +68,7 @@ def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace
 @click.option("--max-pending", type=int, help="Of a Fair: how many of a value may wait for their turn.")
 @click.option("--key", "value", help="Of a Fair: the value that gets other turns.")
 @click.option("--weight", type=float, help="Of a Fair: how many turns `--key` gets beside others.")
+@REASON
 @database_options
 @click.pass_context
 def set_numbers(
@@ -78,6 +80,7 @@ def set_numbers(
     max_pending: int | None,
     value: str | None,
     weight: float | None,
+    reason: str,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -86,7 +89,7 @@ def set_numbers(
         raise click.UsageError("a weight is that of a key's value; give both `--key` and `--weight`")
     if value is not None and any(each is not None for each in (count, per, burst, max_pending)):
         raise click.UsageError("a weight is changed alone; give `--key` and `--weight` without other numbers")
-    with engine_of(ctx, db, namespace) as engine:
+    with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         if value is not None:
             engine.set_weight(name, value, weight)
             return
@@ -95,11 +98,12 @@ def set_numbers(
 
 @limits.command()
 @click.argument("name")
+@REASON
 @database_options
 @click.pass_context
-def reset(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
+def reset(ctx: click.Context, name: str, reason: str, db: str | None, namespace: str | None) -> None:
     """Have the code's numbers, or weights, hold for limit NAME again."""
-    with engine_of(ctx, db, namespace) as engine:
+    with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         engine.reset_limit(name)
 
 

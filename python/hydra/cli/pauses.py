@@ -9,7 +9,8 @@ import click
 from hydra.cli.options import DURATION, database_options, open_engine
 
 ALL = click.option("--all", "everything", is_flag=True, help="The whole namespace.")
-REASON = click.option("--reason", default="", help="Why, for those who ask what it waits for.")
+REASON = click.option("--reason", "--because", "reason", default="", help="Why, for those who ask what it waits for.")
+WHY = click.option("--reason", "--because", "reason", default="", help="Why, for those who ask later.")
 
 
 LIMIT = click.option("--limit", help="A limit by its name, in place of workflows; see `hydra limits`.")
@@ -69,12 +70,14 @@ def pause(
 @ALL
 @LIMIT
 @KEY
+@WHY
 @database_options
 def resume_workflow(
     workflows: tuple[str, ...],
     everything: bool,
     limit: str | None,
     key: str | None,
+    reason: str,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -83,7 +86,7 @@ def resume_workflow(
     Workflows that were paused by themselves stay so when the namespace goes on. (`hydra resume` is for executions.)
     """
     check_choice(workflows, everything, limit, key)
-    with open_engine(db, namespace) as engine:
+    with open_engine(db, namespace) as engine, engine.acting(reason=reason):
         if limit is not None:
             was_paused = engine.resume_limit(limit, key)
             click.echo(f"{named(limit, key)} {'goes on' if was_paused else 'was not paused'}")

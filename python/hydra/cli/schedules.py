@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from hydra.cli.acts import REASON
 from hydra.cli.options import MOMENT, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
 
@@ -45,34 +46,37 @@ def schedules(ctx: click.Context, db: str | None, namespace: str | None, as_json
 
 @schedules.command()
 @click.argument("name")
+@REASON
 @database_options
 @click.pass_context
-def pause(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
+def pause(ctx: click.Context, name: str, reason: str, db: str | None, namespace: str | None) -> None:
     """Fire no more ticks of NAME until it is resumed."""
-    with engine_of(ctx, db, namespace) as engine:
+    with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         engine.pause_schedule(name)
     click.echo(f"schedule `{name}` is paused")
 
 
 @schedules.command()
 @click.argument("name")
+@REASON
 @database_options
 @click.pass_context
-def resume(ctx: click.Context, name: str, db: str | None, namespace: str | None) -> None:
+def resume(ctx: click.Context, name: str, reason: str, db: str | None, namespace: str | None) -> None:
     """Go on with the next tick of NAME; those of the pause are passed over."""
-    with engine_of(ctx, db, namespace) as engine:
+    with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         engine.resume_schedule(name)
     click.echo(f"schedule `{name}` goes on")
 
 
 @schedules.command()
 @click.argument("name")
+@REASON
 @database_options
 @json_option
 @click.pass_context
-def trigger(ctx: click.Context, name: str, db: str | None, namespace: str | None, as_json: bool) -> None:
+def trigger(ctx: click.Context, name: str, reason: str, db: str | None, namespace: str | None, as_json: bool) -> None:
     """Run the workflow of NAME now, and print the execution's id."""
-    with engine_of(ctx, db, namespace) as engine:
+    with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         handle = engine.trigger_schedule(name)
     if as_json:
         print_json({"id": handle.id})
@@ -84,6 +88,7 @@ def trigger(ctx: click.Context, name: str, db: str | None, namespace: str | None
 @click.argument("name")
 @click.option("--from", "start", type=MOMENT, required=True, help="First instant; without a zone, the schedule's own.")
 @click.option("--to", "end", type=MOMENT, required=True, help="Last instant, included.")
+@REASON
 @database_options
 @json_option
 @click.pass_context
@@ -92,12 +97,17 @@ def backfill(
     name: str,
     start: datetime,
     end: datetime,
+    reason: str,
     db: str | None,
     namespace: str | None,
     as_json: bool,
 ) -> None:
     """Run the past ticks of NAME that have no execution. At most 10,000 ticks at a time; repeating it is safe."""
-    with engine_of(ctx, db, namespace) as engine, progress_bar("backfilling", None) as bar:
+    with (
+        engine_of(ctx, db, namespace) as engine,
+        engine.acting(reason=reason),
+        progress_bar("backfilling", None) as bar,
+    ):
         handles = engine.backfill_schedule(
             name,
             start,

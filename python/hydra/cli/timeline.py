@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from hydra.body.versions import VERSION
+from hydra.client.act_orders import ActView
 from hydra.client.awaited import awaited_of, set_aside_of
 from hydra.client.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
 from hydra.codec import decode
@@ -35,7 +36,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def timeline(
-    execution: Execution, records: Sequence[Record], attempts: Sequence[Attempt], steps: Sequence[StepView] = ()
+    execution: Execution,
+    records: Sequence[Record],
+    attempts: Sequence[Attempt],
+    steps: Sequence[StepView] = (),
+    acts: Sequence[ActView] = (),
 ) -> list[Entry]:
     entries = [Entry(execution.submitted_at, "submitted", detail=f"key `{execution.key}`" if execution.key else "")]
     for attempt in attempts:
@@ -43,10 +48,16 @@ def timeline(
     entries += [_record_entry(record) for record in records if not record.name.startswith(CHUNK_PREFIX)]
     entries += [_bulk_entry(bulk, records) for bulk in bulk_views(records)]
     entries += [_progress_entry(step) for step in steps if step.progress_at is not None and step.status == "running"]
+    entries += [_act_entry(act) for act in acts]
     if execution.finished_at is not None:
         took = execution.finished_at - execution.submitted_at
         entries.append(Entry(execution.finished_at, str(execution.status), took, execution.reason))
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def _act_entry(act: ActView) -> Entry:
+    said = (f"by {act.done_by}", act.reason and f"because {act.reason}", act.detail)
+    return Entry(act.done_at, act.kind, detail="; ".join(filter(None, said)))
 
 
 def _bulk_entry(bulk: BulkView, records: Sequence[Record]) -> Entry:

@@ -1,4 +1,4 @@
-"""What a person orders of one execution: another time or priority while it waits, its deletion. With who and why."""
+"""What a person orders of one execution: another time or priority while it waits, its deletion; and who did what."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from hydra import _core, identity
+from hydra.client.acting import Author, author
 from hydra.client.database_access import DatabaseAccess
-from hydra.client.pause_orders import check_reason
 from hydra.client.submissions import check_request
 from hydra.client.views import to_datetime
 from hydra.client.why import explain
 from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Status
-from hydra.stores.acts import Act, ActKind
+from hydra.stores.acts import NO_END, THE_NAMESPACE, WITH_OTHER, Act, ActFilter, ActKind
 from hydra.stores.deleting import Deleted, refusal
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.store import Store
@@ -23,8 +22,16 @@ DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
 
 
 class ActView(msgspec.Struct, frozen=True):
-    """What a person has done to an execution: kind is "reschedule", "delete", "rerun" (it was run again, as `other_id`)
-    or "rerun_of" (it runs `other_id` again)."""
+    """What somebody has ordered, of one execution or (where `execution_id` is None) of the namespace.
+
+    kind: "retry", "resume", "cancel", "signal", "resolve", "reschedule", "delete", "rerun" (it was run again, as
+    `other_id`), "rerun_of" (it runs `other_id` again), "fork_of" (it began with what `other_id` had recorded); "pause",
+    "unpause", "drain", "limit", "schedule", "purge".
+
+    `done_by` is who: `ana@host` by the command line, `program:billing.py`, `execution:ID` (a step's order), or what
+    `Engine.acting` was told. `done_from` is the account and host of that process. `detail` says what was before. What
+    one order did to many has one `order_id`.
+    """
 
     kind: str
     done_at: datetime
@@ -32,21 +39,38 @@ class ActView(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     other_id: str | None = None
+    done_from: str = ""
+    execution_id: str | None = None
+    order_id: str | None = None
 
 
 def read_acts(engine: DatabaseAccess, id: str) -> list[ActView]:
-    acts = engine.read(lambda store: store.acts(id))
-    return [
-        ActView(
-            act.kind,
-            to_datetime(act.done_at),
-            act.done_by,
-            act.reason,
-            act.detail,
-            act.id if act.kind in (ActKind.RERUN, ActKind.RERUN_OF) else None,
-        )
-        for act in acts
-    ]
+    return [act_view(act) for act in engine.read(lambda store: store.acts(id))]
+
+
+def recent_acts(
+    engine: DatabaseAccess, since: int | None, until: int | None, by: str | None, kind: str | None, limit: int
+) -> list[ActView]:
+    """Newest first."""
+    if kind is not None and kind not in tuple(ActKind):
+        raise ConfigError(f"`{kind!r:.80}` is not a kind of act; it is one of {', '.join(ActKind)}")
+    chosen = ActFilter(0 if since is None else since, NO_END if until is None else until, by, kind, limit)
+    return [act_view(act) for act in engine.read(lambda store: store.recent_acts(chosen))]
+
+
+def act_view(act: Act) -> ActView:
+    has_other = act.kind in WITH_OTHER
+    return ActView(
+        act.kind,
+        to_datetime(act.done_at),
+        act.done_by,
+        act.reason,
+        act.detail,
+        act.id if has_other else None,
+        act.done_from,
+        None if act.execution_id == THE_NAMESPACE else act.execution_id,
+        None if has_other else act.id,
+    )
 
 
 def reschedule(
@@ -61,9 +85,8 @@ def reschedule(
         raise ConfigError("say what to change: `delay` (0: at once), `at` or `priority`")
     if delay is not None and at is not None:
         raise ConfigError("`delay` and `at` cannot both be given; choose one")
-    check_reason(reason)
     request = check_request(delay, at, priority or 0, None, engine.session().now())
-    act = _act(engine, id, ActKind.RESCHEDULE, reason)
+    act = author(reason).act(id, ActKind.RESCHEDULE, engine.session().now())
     order = Reschedule(id, act, request.run_at, priority)
     answer: Rescheduled | None = engine.write(lambda store, now: store.reschedule(order, now))
     if answer is None:
@@ -80,10 +103,9 @@ def reschedule(
     )
 
 
-def delete(engine: DatabaseAccess, id: str, reason: str) -> int:
+def delete(engine: DatabaseAccess, id: str, by: Author) -> int:
     """How many executions went."""
-    check_reason(reason)
-    act = _act(engine, id, ActKind.DELETE, reason)
+    act = by.act(id, ActKind.DELETE, engine.session().now())
     count = try_count = 0
 
     def give(store: Store, now: int) -> Deleted | None:
@@ -100,7 +122,3 @@ def delete(engine: DatabaseAccess, id: str, reason: str) -> int:
     if try_count == 1:
         raise engine.not_found(id)
     return max(1, count)  # a reply was lost: it is gone all the same
-
-
-def _act(engine: DatabaseAccess, id: str, kind: ActKind, reason: str) -> Act:
-    return Act(id, _core.uuid7(), kind, engine.session().now(), identity.person(), reason)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -270,6 +270,22 @@ class AsyncEngine:
         """Go on at one key of a limit; whether it was paused; see `Engine.resume_limit`."""
         return await self._run(partial(self.engine.resume_limit, name, key))
 
+    def acting(self, by: str | None = None, *, reason: str = "") -> AbstractContextManager[None]:
+        """Say who gives the orders inside, and why; see `Engine.acting`. A plain `with`, for this task."""
+        return self.engine.acting(by, reason=reason)
+
+    async def acts(
+        self,
+        *,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        by: str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+    ) -> list[ActView]:
+        """What was ordered in this namespace, newest first; see `Engine.acts`."""
+        return await self._run(partial(self.engine.acts, since=since, until=until, by=by, kind=kind, limit=limit))
+
     async def schedules(self) -> list[Schedule]:
         """Every schedule that a node has registered; see `Engine.schedules`."""
         return await self._run(self.engine.schedules)
@@ -313,9 +329,11 @@ class AsyncEngine:
         """Every broken promise that the database can show; see `Engine.audit`."""
         return await self._run(self.engine.audit)
 
-    async def purge(self, older_than: timedelta | float, progress: Callable[[int], object] | None = None) -> int:
+    async def purge(
+        self, older_than: timedelta | float, progress: Callable[[int], object] | None = None, *, reason: str = ""
+    ) -> int:
         """Delete what ended long ago; see `Engine.purge`. `progress` is called on a thread."""
-        return await self._run(self.engine.purge, older_than, progress)
+        return await self._run(partial(self.engine.purge, older_than, progress, reason=reason))
 
     async def migrate(self) -> tuple[int, int]:
         """Bring the tables to this version of hydra; see `Engine.migrate`."""
@@ -431,9 +449,9 @@ class AsyncHandle(Generic[R]):
         """Everything that a replay of it needs; see `Handle.export`."""
         return await self._engine._run(self.handle.export)
 
-    async def cancel(self, *, undo: bool = True, connection: object = None) -> Status:
+    async def cancel(self, *, undo: bool = True, connection: object = None, reason: str = "") -> Status:
         """Ask for the end; the status after that. See `Handle.cancel`."""
-        return await self._engine._run_or_join(connection, partial(self.handle.cancel, undo=undo))
+        return await self._engine._run_or_join(connection, partial(self.handle.cancel, undo=undo, reason=reason))
 
     async def signal(self, name: str, value: Any = None, *, id: str | None = None, connection: object = None) -> None:
         """Put an event before the execution; see `Handle.signal`."""
@@ -447,13 +465,13 @@ class AsyncHandle(Generic[R]):
         """The messages that fitted no wait so far; see `Handle.set_aside`."""
         return await self._engine._run(self.handle.set_aside)
 
-    async def retry(self) -> None:
+    async def retry(self, *, reason: str = "") -> None:
         """Let a failed execution run again; see `Handle.retry`."""
-        await self._engine._run(self.handle.retry)
+        await self._engine._run(partial(self.handle.retry, reason=reason))
 
-    async def resume(self) -> None:
+    async def resume(self, *, reason: str = "") -> None:
         """Let a parked execution go on; see `Handle.resume`."""
-        await self._engine._run(self.handle.resume)
+        await self._engine._run(partial(self.handle.resume, reason=reason))
 
     async def resolve(
         self,
@@ -463,10 +481,11 @@ class AsyncHandle(Generic[R]):
         rerun: bool = False,
         branch: str | None = None,
         ordinal: int | None = None,
+        reason: str = "",
     ) -> None:
         """Settle a step in doubt; see `Handle.resolve`."""
         resolve = partial(self.handle.resolve, step, value=value, rerun=rerun, branch=branch, ordinal=ordinal)
-        await self._engine._run(resolve)
+        await self._engine._run(partial(resolve, reason=reason))
 
     async def reschedule(
         self,
@@ -485,7 +504,7 @@ class AsyncHandle(Generic[R]):
         return await self._engine._run(partial(self.handle.delete, reason=reason))
 
     async def acts(self) -> list[ActView]:
-        """What persons have changed about it; see `Handle.acts`."""
+        """Who has given which order about it; see `Handle.acts`."""
         return await self._engine._run(self.handle.acts)
 
     def __repr__(self) -> str:

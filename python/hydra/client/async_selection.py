@@ -41,10 +41,11 @@ class AsyncSelection:
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
         check: Check | None = None,
+        reason: str = "",
     ) -> Acted:
         """Let the failed ones run again; see `Selection.retry`."""
-        act = partial(self.selection.retry, dry_run=dry_run, at_most=at_most, progress=progress, check=check)
-        return await self._acted(act)
+        act = partial(self.selection.retry, check=check, reason=reason)
+        return await self._acted(partial(act, dry_run=dry_run, at_most=at_most, progress=progress))
 
     async def resume(
         self,
@@ -53,10 +54,11 @@ class AsyncSelection:
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
         check: Check | None = None,
+        reason: str = "",
     ) -> Acted:
         """Let the parked ones go on; see `Selection.resume`."""
-        act = partial(self.selection.resume, dry_run=dry_run, at_most=at_most, progress=progress, check=check)
-        return await self._acted(act)
+        act = partial(self.selection.resume, check=check, reason=reason)
+        return await self._acted(partial(act, dry_run=dry_run, at_most=at_most, progress=progress))
 
     async def cancel(
         self,
@@ -65,10 +67,11 @@ class AsyncSelection:
         dry_run: bool = False,
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
+        reason: str = "",
     ) -> Acted:
         """Ask for the end of those that go on; see `Selection.cancel`."""
-        act = partial(self.selection.cancel, undo=undo, dry_run=dry_run, at_most=at_most, progress=progress)
-        return await self._acted(act)
+        act = partial(self.selection.cancel, undo=undo, reason=reason)
+        return await self._acted(partial(act, dry_run=dry_run, at_most=at_most, progress=progress))
 
     async def signal(
         self,
@@ -79,9 +82,10 @@ class AsyncSelection:
         dry_run: bool = False,
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
+        reason: str = "",
     ) -> Acted:
         """Put an event before each that goes on; see `Selection.signal`."""
-        put = partial(self.selection.signal, name, value, id=id)
+        put = partial(self.selection.signal, name, value, id=id, reason=reason)
         return await self._acted(partial(put, dry_run=dry_run, at_most=at_most, progress=progress))
 
     async def rerun(

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from hydra import _core, codec, identity
-from hydra.client import act_orders, child_ends
+from hydra import _core, codec
+from hydra.client import act_orders, child_ends, recorded_orders
+from hydra.client.acting import author
 from hydra.client.awaited import awaited_of, refuse_unfit
 from hydra.client.database_access import DatabaseAccess
-from hydra.client.pause_orders import check_reason
 from hydra.definitions import check_name
 from hydra.errors import HydraError, IllegalMove
 from hydra.execution import CAUSES, FINAL, Message, Record, Snapshot, Status
@@ -123,6 +123,9 @@ class Retry:
     needs_records = True
     takes_up = True
 
+    def __init__(self, reason: str) -> None:
+        self._author = author(reason)
+
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
         if reason := is_now(snapshot, Status.FAILED, "retried") or not_alone(snapshot):
             return reason
@@ -138,11 +141,15 @@ class Retry:
             for each in batch:
                 with suppress(IllegalMove):  # of a child that was retried meanwhile; it stays failed, and is refused
                     told[each.id] = child_ends.ends_of_children(store, each.id, now)
-            with store.transaction():
-                before = zip(told, store.retry(list(told), now), strict=True)
-                messages = [message for id, each in before if each is Status.FAILED for message in told[id]]
-                if messages:
+
+            def again() -> list[Status | None]:
+                before = store.retry(list(told), now)
+                failed = [id for id, each in zip(told, before, strict=True) if each is Status.FAILED]
+                if messages := [message for id in failed for message in told[id]]:
                     store.signal(messages, now)
+                return before
+
+            recorded_orders.retry(store, list(told), now, self._author, again)
 
         engine.write(retry)
         return moved(engine, batch, lambda old, new: new.status is not Status.FAILED or new.attempt > old.attempt)
@@ -156,13 +163,17 @@ class Resume:
     needs_records = True
     takes_up = False
 
+    def __init__(self, reason: str) -> None:
+        self._author = author(reason)
+
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
         if reason := is_now(snapshot, Status.PARKED, "resumed"):
             return reason
         return undone_reason(snapshot.id) if was_undone(records, snapshot.attempt) else None
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
-        engine.write(lambda store, now: store.resume([each.id for each in batch], now))
+        ids = [each.id for each in batch]
+        engine.write(lambda store, now: recorded_orders.resume(store, ids, now, self._author))
         return moved(engine, batch, lambda old, new: new.status is not Status.PARKED or new.epoch > old.epoch)
 
 
@@ -174,15 +185,15 @@ class Cancel:
     needs_records = False
     takes_up = False
 
-    def __init__(self, undo: bool) -> None:
-        self._undo = undo
+    def __init__(self, undo: bool, reason: str) -> None:
+        self._undo, self._author = undo, author(reason)
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
         return f"execution `{snapshot.id}` is {snapshot.status} already" if snapshot.status in FINAL else None
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
-        after = engine.write(lambda store, now: store.request_cancel(ids, now, undo=self._undo))
+        after = engine.write(lambda store, now: recorded_orders.cancel(store, ids, now, self._author, undo=self._undo))
         done = {id: str(each) if each in FINAL else "cancelling" for id, each in zip(ids, after, strict=True) if each}
         return done, {id: f"execution `{id}` is not there any more" for id in ids if id not in done}
 
@@ -195,8 +206,9 @@ class Signal:
     needs_records = False
     takes_up = False
 
-    def __init__(self, name: str, value: Any, id: str | None) -> None:
+    def __init__(self, name: str, value: Any, id: str | None, reason: str) -> None:
         check_name(name, "event")
+        self._author = author(reason)
         self._name, self._value, self._payload = name, value, codec.encode(value)
         self._id = None if id is None else signal_id(id)
 
@@ -211,7 +223,8 @@ class Signal:
         ids = [(each.id, self._id or _core.uuid7()) for each in batch]
 
         def put(store: Store, now: int) -> Sequence[object]:
-            return store.signal([Message(own, id, self._name, self._payload, now) for id, own in ids], now)
+            messages = [Message(own, id, self._name, self._payload, now) for id, own in ids]
+            return recorded_orders.signal(store, messages, now, self._author)
 
         answers = dict(zip([each.id for each in batch], engine.write(put), strict=True))
         done = {id: "signalled" for id, each in answers.items() if isinstance(each, Status) and each not in FINAL}
@@ -227,8 +240,7 @@ class RunAgain:
     takes_up = True
 
     def __init__(self, reason: str, force: bool) -> None:
-        check_reason(reason)
-        self._reason, self._force, self._by = reason, force, identity.person()
+        self._force, self._author = force, author(reason)
         self.among: tuple[Status, ...] = tuple(FINAL) if force else (Status.FAILED, Status.CANCELLED)
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
@@ -254,7 +266,8 @@ class RunAgain:
     def begin(self, engine: DatabaseAccess, batch: list[Snapshot]) -> list[Reran | None]:
         """In one transaction; the answers, in order."""
         at = engine.session().now()
-        orders = [Rerun(each.id, _core.uuid7(), each.attempt, at, self._by, self._reason) for each in batch]
+        by = self._author
+        orders = [Rerun(each.id, _core.uuid7(), each.attempt, at, by.by, by.reason, by.host) for each in batch]
         return engine.write(lambda store, now: store.rerun(orders, now))
 
     def refusal(self, id: str, answer: Reran | None) -> str:
@@ -277,8 +290,7 @@ class Delete:
     takes_up = False
 
     def __init__(self, reason: str, ended_before: int | None) -> None:
-        check_reason(reason)
-        self._reason, self._ended_before = reason, ended_before
+        self._author, self._ended_before = author(reason), ended_before
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
         if snapshot.finished_at is None:
@@ -295,7 +307,7 @@ class Delete:
         refused: Refusals = {}
         for each in batch:
             try:
-                act_orders.delete(engine, each.id, self._reason)
+                act_orders.delete(engine, each.id, self._author)
                 done[each.id] = "deleted"
             except HydraError as error:
                 refused[each.id] = str(error)

@@ -7,6 +7,7 @@ for children of the first execution, which have ended, and whose ends it is told
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 
@@ -15,6 +16,7 @@ from hydra.errors import HydraError, IllegalMove
 from hydra.execution import CAUSES, FINAL, Message, Record, RecordKind, Status, Submitted
 from hydra.records import child_records
 from hydra.records.forks import Fork
+from hydra.stores.acts import Act
 from hydra.stores.store import Store
 
 
@@ -57,14 +59,16 @@ def end_of(store: Store, parent_id: str, request_id: str, child_id: str, now: in
     return Message(_core.uuid7(), parent_id, told.name, told.payload, now)
 
 
-def fork(store: Store, fork: Fork, now: int) -> Submitted:
-    """As `Store.fork`; HydraError while a child that it copies the spawn of has not ended."""
+def fork(store: Store, fork: Fork, lines: Sequence[Act], now: int) -> Submitted:
+    """As `Store.fork`, with these lines; HydraError while a child that it copies the spawn of has not ended."""
     records = store.records(fork.source_id)
     told = ends_for_fork(store, fork.submission.id, fork.source_id, records, fork.record_count, now)
     with store.transaction():
         answer = store.fork(fork, now)
         if told and answer.id == fork.submission.id:
             store.signal(told, now)
+        if answer.id == fork.submission.id:
+            store.add_acts(lines)
     return answer
 
 

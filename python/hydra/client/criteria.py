@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hydra.client.submissions import check_tags, workflow_name
-from hydra.config import to_instant
+from hydra.config import to_moment
 from hydra.definitions import Workflow
 from hydra.errors import ConfigError
 from hydra.execution import Snapshot, Status
@@ -81,8 +81,8 @@ def check_criteria(
         None if key is None else check_known_key(key),
         None if tags is None else check_tags(tags),
         PAGE_SIZE,
-        since=None if since is None else _instant(since, now),
-        until=None if until is None else _instant(until, now),
+        since=None if since is None else to_moment(since, now),
+        until=None if until is None else to_moment(until, now),
     )
     if chosen.since is not None and chosen.until is not None and chosen.since >= chosen.until:
         raise ConfigError("`since` is not before `until`, so nothing lies between them; exchange them")
@@ -144,10 +144,3 @@ def _fitting(store: Store, criteria: Criteria, page: list[Snapshot]) -> list[tup
         return [(each, None) for each in page]
     known = faults(store, [each.id for each in page]) if page else {}
     return [(each, known[each.id]) for each in page if each.id in known and is_of(known[each.id], criteria.error)]
-
-
-def _instant(given: datetime | timedelta, now: int) -> int:
-    """A timedelta is that long ago."""
-    if isinstance(given, timedelta):
-        return now - given // timedelta(microseconds=1)
-    return to_instant(given)

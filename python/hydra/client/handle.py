@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from hydra import _core, codec
-from hydra.client import act_orders, child_ends, resolving
+from hydra.client import act_orders, child_ends, recorded_orders, resolving
 from hydra.client.act_orders import ActView
+from hydra.client.acting import author
 from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.exports import Export, export
@@ -127,7 +129,7 @@ class Handle(Generic[R]):
 
         return self._engine.read(read)
 
-    def cancel(self, *, undo: bool = True, connection: object = None) -> Status:
+    def cancel(self, *, undo: bool = True, connection: object = None, reason: str = "") -> Status:
         """Ask for the end. What does not run is cancelled at once; what runs stops at its next step. The status after
         that.
 
@@ -137,11 +139,16 @@ class Handle(Generic[R]):
         Args:
             undo: False ends it as it is, if it does not run: for what hydra cannot undo, once a person has.
             connection: of your own open transaction, as of `Engine.submit`; keep that short.
+            reason: why, for those who ask later; `acts()` has it.
         """
+        by = author(reason)
         if connection is not None:
             session = self._engine.session()
-            return self._known(session.store.request_cancel_in(connection, [self.id], session.now(), undo=undo))
-        return self._known(self._engine.write(lambda store, now: store.request_cancel([self.id], now, undo=undo)))
+            own = recorded_orders.cancel_in(session.store, connection, self.id, session.now(), by, undo=undo)
+            return self._known(own)
+        return self._known(
+            self._engine.write(lambda store, now: recorded_orders.cancel(store, [self.id], now, by, undo=undo))
+        )
 
     def signal(self, name: str, value: Any = None, *, id: str | None = None, connection: object = None) -> None:
         """Put an event before the execution; one `hydra.wait_event` of that name takes it, now or later.
@@ -170,11 +177,13 @@ class Handle(Generic[R]):
         awaited = [each for each in self.awaited() if each.name == name]
         refuse_unfit(self.id, f"event `{name}`", value, awaited, lambda: ever_awaited(self.records(), name))
 
+        by = author()
+
         def put(store: Store, now: int) -> list[Status | Clash | None]:
             message = Message(message_id, self.id, name, payload, now)
             if connection is not None:
                 return store.signal_in(connection, [message], now)
-            return store.signal([message], now)
+            return recorded_orders.signal(store, [message], now, by)
 
         (answer,) = self._engine.write(put) if connection is None else self._engine.join(put)
         if isinstance(answer, Clash) and not self._has_said(message_id, name, payload):
@@ -204,21 +213,30 @@ class Handle(Generic[R]):
         """The messages that fitted no wait so far, with the reason."""
         return set_aside_of(self.records())
 
-    def retry(self) -> None:
+    def retry(self, *, reason: str = "") -> None:
         """Let a failed execution run again. Only what ended it is forgotten: all failures of a group or gather at once.
 
         One that failed of a child goes on with what the child returned, once that was retried and has completed.
+
+        Args:
+            reason: why, for those who ask later; `acts()` has it.
 
         Raises:
             IllegalMove: it is not failed; its effects were undone when it failed; or its key went over to a later
                 execution (`key_reuse="after_end"`), so that two of one key would run.
         """
         before = self._engine.snapshot(self.id)
-        if reason := not_alone(before):
-            raise IllegalMove(reason)
+        if obstacle := not_alone(before):
+            raise IllegalMove(obstacle)
         if before.status is Status.FAILED and was_undone(self.records(), before.attempt + 1):
             raise IllegalMove(undone_reason(self.id))
-        self._order(lambda store, now: child_ends.retry(store, self.id, now), Status.FAILED, "retried")
+        by = author(reason)
+
+        def order(store: Store, now: int) -> list[Status | None]:
+            again = partial(child_ends.retry, store, self.id, now)
+            return recorded_orders.retry(store, [self.id], now, by, again)
+
+        self._order(order, Status.FAILED, "retried")
         after = self._engine.snapshot(self.id)
         if after.status is not Status.FAILED or after.attempt != before.attempt:
             return
@@ -233,13 +251,17 @@ class Handle(Generic[R]):
             "retry that, or submit it again"
         )
 
-    def resume(self) -> None:
+    def resume(self, *, reason: str = "") -> None:
         """Let a parked execution go on, from what is recorded.
+
+        Args:
+            reason: why, for those who ask later; `acts()` has it.
 
         Raises:
             IllegalMove: it is not parked.
         """
-        self._order(lambda store, now: store.resume([self.id], now), Status.PARKED, "resumed")
+        by = author(reason)
+        self._order(lambda store, now: recorded_orders.resume(store, [self.id], now, by), Status.PARKED, "resumed")
 
     def resolve(
         self,
@@ -249,6 +271,7 @@ class Handle(Generic[R]):
         rerun: bool = False,
         branch: str | None = None,
         ordinal: int | None = None,
+        reason: str = "",
     ) -> None:
         """Settle a step in doubt of a parked execution, which then goes on.
 
@@ -261,13 +284,14 @@ class Handle(Generic[R]):
             rerun: True if it did not happen and is to run again.
             branch: as in `steps()`, to tell steps of one name apart.
             ordinal: as in `steps()`, from 0, to tell steps of one name apart.
+            reason: why, for those who ask later; `acts()` has it.
 
         Raises:
             NotFound: no such step is in doubt.
             IllegalMove: the execution is not parked, or has moved on meanwhile.
             ConfigError: neither a value nor `rerun` is given, or both; or several steps of that name are in doubt.
         """
-        resolving.resolve(self._engine, self.id, step, value, rerun, branch, ordinal)
+        resolving.resolve(self._engine, self.id, step, value, rerun, branch, ordinal, author(reason))
 
     def reschedule(
         self,
@@ -310,10 +334,13 @@ class Handle(Generic[R]):
         Raises:
             IllegalMove: it has not ended, something that it has spawned has not, or it is part of another's tree.
         """
-        return act_orders.delete(self._engine, self.id, reason)
+        return act_orders.delete(self._engine, self.id, author(reason))
 
     def acts(self) -> list[ActView]:
-        """What persons have changed about it by `reschedule` and `delete`: when, who, why. Also of what is deleted."""
+        """Who has given which order about it: when, from where, why, and what was before. Of what is deleted, that.
+
+        Signals of programs are not among them: `set_aside()` and the records have what was sent.
+        """
         return act_orders.read_acts(self._engine, self.id)
 
     def _known(self, answers: list[Status | None]) -> Status:

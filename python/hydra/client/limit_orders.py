@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from hydra import identity
-from hydra.client.pause_orders import check_reason
+from hydra.client.acting import Author, author
 from hydra.client.session import EngineSession
 from hydra.client.views import to_datetime, to_optional_datetime
 from hydra.clock import seconds_of
@@ -28,6 +27,7 @@ from hydra.limits import (
     keys_of_limit,
     split_key,
 )
+from hydra.stores.acts import ActKind
 from hydra.stores.admission import Bound, effective
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.limit_states import LimitState, LimitUse, Weight
@@ -138,21 +138,21 @@ def pause_view(pause: KeyPause | None) -> KeyPauseView | None:
 def pause(
     session: EngineSession, name: str, value: str | None, duration: timedelta | float | None, reason: str
 ) -> None:
-    check_reason(reason)
+    by = author(reason)
     seconds = None if duration is None else seconds_of(duration, "the duration of a pause")
-    key, by = _key_of(session, name, value), identity.person()
+    key = _key_of(session, name, value)
 
-    def order() -> None:
-        now = session.now()
+    def order(now: int) -> bool:
         until = None if seconds is None else now + round(seconds * 1e6)
-        session.store.pause_key(KeyPause(key, until, now, by, reason))
+        session.store.pause_key(KeyPause(key, until, now, by.by, by.reason))
+        return True
 
-    session.run_again(order)
+    _recorded(session, by, ActKind.PAUSE, _named(name, value), order)
 
 
 def resume(session: EngineSession, name: str, value: str | None) -> bool:
     key = _key_of(session, name, value)
-    return session.run_again(lambda: session.store.resume_key(key))
+    return _recorded(session, author(), ActKind.UNPAUSE, _named(name, value), lambda now: session.store.resume_key(key))
 
 
 def _key_of(session: EngineSession, name: str, value: str | None) -> str:
@@ -185,7 +185,8 @@ def change(
     found = find(session, name)
     if found.kind == FAIR:
         if max_pending is not None and count is None and per is None and burst is None:
-            _write(session, found, (None, check_max_pending(max_pending), None))
+            said = f"max_pending {max_pending}, was {limit_view(found).max_pending}"
+            _write(session, found, (None, check_max_pending(max_pending), None), said)
             return
         message = f"limit `{name}` gives turns and has no numbers but `max_pending` and the weights of its values"
         raise ConfigError(f"{message}; `hydra limits set {name} --key VALUE --weight W` changes one")
@@ -200,13 +201,15 @@ def change(
     current = limit_view(found)
     new_count = current.count if count is None else count
     if found.kind == CONCURRENCY:
-        _write(session, found, (new_count, None, None))
+        _write(session, found, (new_count, None, None), f"count {new_count}, was {current.count}")
         return
     assert current.per is not None
     per_us, new_burst = check_rate(
         new_count, current.per if per is None else per, current.burst if burst is None else burst
     )
-    _write(session, found, (new_count, per_us, new_burst))
+    said = f"{new_count} in {per_us / 1e6:g} s, burst {new_burst}"
+    was = f"{current.count} in {current.per:g} s, burst {current.burst}"
+    _write(session, found, (new_count, per_us, new_burst), f"{said}; was {was}")
 
 
 def change_weight(session: EngineSession, name: str, value: str, weight: float | None) -> None:
@@ -216,18 +219,18 @@ def change_weight(session: EngineSession, name: str, value: str, weight: float |
         raise ConfigError(f"limit `{name}` is no `hydra.Fair`, and its values have no weights; give other numbers")
     thousandths = None if weight is None else check_weight(weight, value)
     key = keys_of_limit(FAIR, name)[0] + check_value(value)
-    session.run_again(lambda: session.store.set_weight(key, thousandths, session.now()))
+    before = next((each for each in session.store.weights(name) if each.key == key), None)
+    _write_weight(session, name, key, thousandths, before)
 
 
 def reset(session: EngineSession, name: str) -> None:
     found = find(session, name)
-    _write(session, found, (None, None, None))
+    _write(session, found, (None, None, None), "the code's numbers hold again")
     if found.kind != FAIR:
         return
     for each in session.store.weights(name):
         if each.set_weight is not None:
-            key = each.key
-            session.run_again(lambda key=key: session.store.set_weight(key, None, session.now()))  # type: ignore[misc]
+            _write_weight(session, name, each.key, None, each)
 
 
 def find(session: EngineSession, name: str) -> LimitState:
@@ -254,5 +257,44 @@ def _known(limits: Sequence[LimitState]) -> str:
     return f"there are {', '.join(f'`{each.name}`' for each in limits)}" if limits else "no node has registered any"
 
 
-def _write(session: EngineSession, found: LimitState, numbers: tuple[int | None, int | None, int | None]) -> None:
-    session.run_again(lambda: session.store.set_limit(found.kind, found.name, numbers, session.now()))
+def _write(
+    session: EngineSession, found: LimitState, numbers: tuple[int | None, int | None, int | None], said: str
+) -> None:
+    def order(now: int) -> bool:
+        return session.store.set_limit(found.kind, found.name, numbers, now)
+
+    _recorded(session, author(), ActKind.LIMIT, f"limit `{found.name}`: {said}", order)
+
+
+def _write_weight(session: EngineSession, name: str, key: str, weight: int | None, before: Weight | None) -> None:
+    """In thousandths; None: the code's."""
+
+    def order(now: int) -> bool:
+        session.store.set_weight(key, weight, now)
+        return True
+
+    old = "the code's" if before is None or before.set_weight is None else f"{before.set_weight / WEIGHT_UNIT:g}"
+    new = "the code's" if weight is None else f"{weight / WEIGHT_UNIT:g}"
+    said = f"{_named(name, split_key(key)[2])}: weight {new}, was {old}"
+    _recorded(session, author(), ActKind.LIMIT, said, order)
+
+
+def _named(name: str, value: str | None) -> str:
+    return f"limit `{name}`" if not value else f"key `{value}` of limit `{name}`"
+
+
+def _recorded(session: EngineSession, by: Author, kind: ActKind, detail: str, order: Callable[[int], bool]) -> bool:
+    """An order and its line, in one transaction; no line where the order changed nothing."""
+
+    def write() -> bool:
+        now = session.now()
+
+        def work() -> bool:
+            is_done = order(now)
+            if is_done:
+                session.store.add_acts([by.act_on_namespace(kind, now, detail)])
+            return is_done
+
+        return session.store.together(work)
+
+    return session.run_again(write)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from hydra.client.acting import carried
 from hydra.execution import Submission, Submitted
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LoopSide:
         self._is_flushing = False
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await self.loop.run_in_executor(self._threads, carried(lambda: function(*args, **kwargs)))
 
     async def acquire(self, function: Callable[[], T], release: Callable[[T], object]) -> T:
         """`run` for what must be given back: where the caller is cancelled meanwhile, it is, once it is there."""

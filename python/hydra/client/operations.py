@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
-from hydra.client import limit_orders, pause_orders, schedule_orders
+from hydra.client import act_orders, limit_orders, pause_orders, schedule_orders
+from hydra.client.act_orders import ActView
+from hydra.client.acting import acting, author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey, limit_view
@@ -15,15 +18,19 @@ from hydra.client.open_circuits import OpenCircuit, read_circuits
 from hydra.client.pause_orders import PauseView, pause_view
 from hydra.client.schedule_orders import Schedule, schedule_view
 from hydra.client.submissions import workflow_name
+from hydra.client.views import to_datetime
 from hydra.clock import seconds_of
+from hydra.config import count_of, to_moment
 from hydra.definitions import Workflow
 from hydra.errors import ConfigError
 from hydra.stores import open_store
+from hydra.stores.acts import ActKind
 from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands, demands
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import PauseKind
 from hydra.stores.stats import Stats
+from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
 PURGE_CHUNK_SIZE = 1_000
@@ -31,6 +38,57 @@ PURGE_CHUNK_SIZE = 1_000
 
 class Operations(DatabaseAccess):
     """The part of `Engine` that operates what runs."""
+
+    # who orders what
+
+    def acting(self, by: str | None = None, *, reason: str = "") -> AbstractContextManager[None]:
+        """Say who gives the orders inside, and why; every one of them has a line of it (`acts`), signals too.
+
+            with engine.acting(by="token:ops", reason="bug 81 is fixed"):
+                engine.select(status="failed", workflow="bill").retry()
+
+        It holds for what this thread or task does with any engine, until the block ends; blocks lie in one another.
+
+        Args:
+            by: a text of 1 to 200 characters; None: as outside. Where nobody says who, it is `program:NAME`, the
+                command line says the user of the operating system.
+            reason: for orders that give none themselves.
+
+        Raises:
+            ConfigError: for texts that cannot be.
+        """
+        return acting(by, reason)
+
+    def acts(
+        self,
+        *,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        by: str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+    ) -> list[ActView]:
+        """What was ordered in this namespace, newest first: by whom, when, from where, why, and what was before.
+
+            for act in engine.acts(since=timedelta(hours=2), by="token:ops"):
+                print(act.done_at, act.kind, act.execution_id, act.reason)
+
+        What was purged takes its lines along, but for that it was deleted by hand.
+
+        Args:
+            since: done then or later; an aware datetime, or a timedelta: that long ago.
+            until: done before then; likewise.
+            by: a part of who did it.
+            kind: such as "retry"; see `ActView`.
+            limit: how many at most.
+
+        Raises:
+            ConfigError: for an instant, a kind or a limit that cannot be.
+        """
+        now = 0 if since is None and until is None else self.session().now()
+        first = None if since is None else to_moment(since, now)
+        last = None if until is None else to_moment(until, now)
+        return act_orders.recent_acts(self, first, last, by, kind, count_of(limit, "`limit`"))
 
     # schedules, by the name of their workflow
 
@@ -108,7 +166,7 @@ class Operations(DatabaseAccess):
     def resume_workflow(self, workflow: Workflow[..., Any] | str) -> bool:
         """Go on with a workflow that was paused; whether it was. A pause of the whole namespace stays."""
         name = workflow_name(workflow)
-        return self.write(lambda store, now: store.unpause(PauseKind.WORKFLOW, name))
+        return pause_orders.unpause(self.write, PauseKind.WORKFLOW, name)
 
     def pause_namespace(self, *, reason: str = "") -> None:
         """The same for everything in this namespace, workflows that come later included."""
@@ -116,7 +174,7 @@ class Operations(DatabaseAccess):
 
     def resume_namespace(self) -> bool:
         """Go on with the namespace; whether it was paused. Workflows that were paused by themselves stay so."""
-        return self.write(lambda store, now: store.unpause(PauseKind.NAMESPACE, ""))
+        return pause_orders.unpause(self.write, PauseKind.NAMESPACE, "")
 
     def drain_node(self, id: str, *, reason: str = "") -> None:
         """Have a node end as at SIGTERM: it takes no new work, and what runs gets its drain time. It learns of it with
@@ -270,7 +328,9 @@ class Operations(DatabaseAccess):
         """
         return self.read(lambda store: store.audit())
 
-    def purge(self, older_than: timedelta | float, progress: Callable[[int], object] | None = None) -> int:
+    def purge(
+        self, older_than: timedelta | float, progress: Callable[[int], object] | None = None, *, reason: str = ""
+    ) -> int:
         """Delete the executions that ended longer ago than `older_than`, 1,000 in each transaction; how many went.
 
         Their keys stay, so the same invoice never runs twice. `progress` is called with the count after each
@@ -279,11 +339,24 @@ class Operations(DatabaseAccess):
         Args:
             older_than: seconds, or a timedelta.
             progress: called with how many have gone.
+            reason: why, for those who ask later; `acts()` has it.
         """
+        by = author(reason)
         age_us = round(seconds_of(older_than, "`older_than`") * 1e6)
         before = self.session().now() - age_us
         count = 0
-        while deleted := self.write(lambda store, now: store.purge(before, PURGE_CHUNK_SIZE)):
+
+        def chunk(store: Store, now: int) -> int:
+            def work() -> int:
+                gone = store.purge(before, PURGE_CHUNK_SIZE)
+                if gone and not count:
+                    said = f"all that ended before {to_datetime(before):%Y-%m-%d %H:%M:%S} UTC"
+                    store.add_acts([by.act_on_namespace(ActKind.PURGE, now, said)])
+                return gone
+
+            return store.together(work)
+
+        while deleted := self.write(chunk):
             count += deleted
             if progress is not None:
                 progress(count)

@@ -8,13 +8,12 @@ from typing import TypeVar
 
 import msgspec
 
-from hydra import identity
+from hydra.client.acting import author
 from hydra.client.views import to_datetime
-from hydra.errors import ConfigError, NotFound
+from hydra.errors import NotFound
+from hydra.stores.acts import ActKind
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.store import Store
-
-MAX_REASON_LENGTH = 1000
 
 T = TypeVar("T")
 
@@ -52,11 +51,30 @@ def drain_node(store: Store, write: Write[None], id: str, reason: str) -> None:
 
 
 def pause(write: Write[None], kind: PauseKind, name: str, reason: str) -> None:
-    check_reason(reason)
-    by = identity.person()
-    write(lambda store, now: store.pause(Pause(kind, name, now, by, reason)))
+    by = author(reason)
+    order = ActKind.DRAIN if kind is PauseKind.NODE else ActKind.PAUSE
+
+    def stop(store: Store, now: int) -> None:
+        line = by.act_on_namespace(order, now, what_of(kind, name))
+        store.pause(Pause(kind, name, now, by.by, by.reason), [line])
+
+    write(stop)
 
 
-def check_reason(reason: object) -> None:
-    if not isinstance(reason, str) or len(reason) > MAX_REASON_LENGTH:
-        raise ConfigError(f"`reason` must be a text of at most {MAX_REASON_LENGTH} characters, not `{reason!r:.80}`")
+def unpause(write: Write[bool], kind: PauseKind, name: str) -> bool:
+    by = author()
+
+    def go_on(store: Store, now: int) -> bool:
+        def work() -> bool:
+            was_paused = store.unpause(kind, name)
+            if was_paused:
+                store.add_acts([by.act_on_namespace(ActKind.UNPAUSE, now, what_of(kind, name))])
+            return was_paused
+
+        return store.together(work)
+
+    return write(go_on)
+
+
+def what_of(kind: PauseKind, name: str) -> str:
+    return "the namespace" if kind is PauseKind.NAMESPACE else f"{kind.value} `{name}`"

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from hydra import codec
+from hydra.client import recorded_orders
+from hydra.client.acting import Author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.views import steps_in_doubt
 from hydra.errors import ConfigError, IllegalMove, NotFound
@@ -24,6 +26,7 @@ def resolve(
     rerun: bool,
     branch: str | None,
     ordinal: int | None,
+    author: Author,
 ) -> None:
     if rerun is (value is not NOTHING):
         raise ConfigError("give either the `value` the step would have returned, or `rerun=True`")
@@ -39,7 +42,7 @@ def resolve(
         settled = msgspec.structs.replace(
             doubt, seq=seq, kind=kind, payload=payload, started_at=now, finished_at=now, due_at=0
         )
-        return store.resolve([(id, settled)], now)
+        return recorded_orders.resolve(store, id, settled, now, author)
 
     (before,) = engine.write(settle)
     if before is None:

@@ -13,11 +13,13 @@ import msgspec
 
 from hydra import schedules
 from hydra._core import uuid7
+from hydra.client.acting import author
 from hydra.client.session import EngineSession
 from hydra.client.views import to_optional_datetime
 from hydra.config import to_instant
 from hydra.errors import ConfigError, NotFound, StoreUnavailable
 from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.stores.acts import Act, ActKind
 from hydra.tick_queue import count_ticks, to_datetime
 
 ORDER_TRIES = 20
@@ -66,18 +68,18 @@ def schedule_view(state: ScheduleState) -> Schedule:
 
 
 def pause(session: EngineSession, name: str) -> None:
-    _change(session, name, schedules.pause)
+    _change(session, name, schedules.pause, "paused")
 
 
 def resume(session: EngineSession, name: str) -> None:
-    _change(session, name, schedules.resume)
+    _change(session, name, schedules.resume, "resumed")
 
 
 def trigger(session: EngineSession, name: str) -> str:
     """The id of the new execution; the same in each try (R17)."""
     id = uuid7()
     try:
-        _change(session, name, lambda state, now: schedules.trigger(state, id))
+        _change(session, name, lambda state, now: schedules.trigger(state, id), f"triggered, as `{id}`")
     except StoreUnavailable as error:
         error.execution_id = id
         raise
@@ -90,6 +92,10 @@ def backfill(
     """Ids of the executions that are new, one for each tick that had none. `progress` gets ticks done, ticks in all."""
     state = _find(session, name)
     ticks = _ticks_to_fill(state, start, end)
+    if ticks:
+        detail = f"schedule `{name}`: backfilled, {len(ticks)} ticks from {start.isoformat()} to {end.isoformat()}"
+        line = author().act_on_namespace(ActKind.SCHEDULE, session.now(), detail)
+        session.run_again(lambda: session.store.add_acts([line]))  # before its effect: that takes many transactions
     created: list[str] = []
     for first in range(0, len(ticks), BACKFILL_CHUNK_SIZE):
         chunk = ticks[first : first + BACKFILL_CHUNK_SIZE]
@@ -120,16 +126,27 @@ def _zoned(moment: datetime, timezone: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(timezone))
 
 
-def _change(session: EngineSession, name: str, decide: Callable[[ScheduleState, int], ScheduleChange | None]) -> None:
+def _change(
+    session: EngineSession, name: str, decide: Callable[[ScheduleState, int], ScheduleChange | None], said: str
+) -> None:
+    by = author()
     for _ in range(ORDER_TRIES):
-        change = decide(_find(session, name), session.now())
-        if change is None or _write(session, change):
+        now = session.now()
+        change = decide(_find(session, name), now)
+        line = by.act_on_namespace(ActKind.SCHEDULE, now, f"schedule `{name}`: {said}")
+        if change is None or _write(session, change, line):
             return
     raise StoreUnavailable(f"schedule `{name}` was changed by others {ORDER_TRIES} times in a row; try again")
 
 
-def _write(session: EngineSession, change: ScheduleChange) -> bool:
-    return session.run(lambda: session.store.change_schedules([change], session.now()))[0]
+def _write(session: EngineSession, change: ScheduleChange, line: Act) -> bool:
+    def work() -> bool:
+        (is_written,) = session.store.change_schedules([change], session.now())
+        if is_written:
+            session.store.add_acts([line])
+        return is_written
+
+    return session.run(lambda: session.store.together(work))
 
 
 def _find(session: EngineSession, name: str) -> ScheduleState:

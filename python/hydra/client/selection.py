@@ -119,6 +119,7 @@ class Selection:
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
         check: Check | None = None,
+        reason: str = "",
     ) -> Acted:
         """Let the failed ones run again from where they failed. What would only be parked is refused, as far as the
         records tell.
@@ -128,11 +129,12 @@ class Selection:
             at_most: how many were expected; more are refused before anything is done.
             progress: called with how many were looked at, after each hundred.
             check: given a hundred at a time, gives the reasons of those that are to be refused, by id.
+            reason: why, for those who ask later; each one's `acts()` have it.
 
         Raises:
             IllegalMove: there are more than `at_most`, or more than one act takes.
         """
-        return self._act(Retry(), dry_run, at_most, progress, check)
+        return self._act(Retry(reason), dry_run, at_most, progress, check)
 
     def resume(
         self,
@@ -141,13 +143,14 @@ class Selection:
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
         check: Check | None = None,
+        reason: str = "",
     ) -> Acted:
         """Let the parked ones go on. The arguments are those of `retry`.
 
         Raises:
             IllegalMove: there are more than `at_most`, or more than one act takes.
         """
-        return self._act(Resume(), dry_run, at_most, progress, check)
+        return self._act(Resume(reason), dry_run, at_most, progress, check)
 
     def cancel(
         self,
@@ -156,13 +159,14 @@ class Selection:
         dry_run: bool = False,
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
+        reason: str = "",
     ) -> Acted:
         """Ask for the end of those that go on; `undo` as of `Handle.cancel`. The rest as of `retry`.
 
         Raises:
             IllegalMove: there are more than `at_most`, or more than one act takes.
         """
-        return self._act(Cancel(undo), dry_run, at_most, progress, None)
+        return self._act(Cancel(undo, reason), dry_run, at_most, progress, None)
 
     def signal(
         self,
@@ -173,6 +177,7 @@ class Selection:
         dry_run: bool = False,
         at_most: int | None = None,
         progress: Callable[[int], object] | None = None,
+        reason: str = "",
     ) -> Acted:
         """Put an event before each that goes on, as of `Handle.signal`: with an `id` it may be repeated, and arrives
         once at each. The rest as of `retry`.
@@ -181,7 +186,7 @@ class Selection:
             IllegalMove: there are more than `at_most`, or more than one act takes.
             ConfigError: the name or the id cannot be.
         """
-        return self._act(Signal(name, value, id), dry_run, at_most, progress, None)
+        return self._act(Signal(name, value, id, reason), dry_run, at_most, progress, None)
 
     def rerun(
         self,

@@ -14,6 +14,7 @@ from hydra.errors import StoreUnavailable
 from hydra.execution import Submission, Submitted
 from hydra.journal import Journal
 from hydra.records.forks import Fork
+from hydra.stores.acts import Act
 from hydra.stores.store import Store
 
 T = TypeVar("T")
@@ -59,10 +60,10 @@ class EngineSession:
                 answer.execution_id = submission.id
         return answers
 
-    def fork(self, fork: Fork) -> Submitted:
+    def fork(self, fork: Fork, lines: Sequence[Act]) -> Submitted:
         """Durable when it returns; safe to repeat like a submission (R17)."""
         try:
-            return self.run_again(lambda: child_ends.fork(self.store, fork, self.now()))
+            return self.run_again(lambda: child_ends.fork(self.store, fork, lines, self.now()))
         except StoreUnavailable as error:
             error.execution_id = fork.submission.id
             raise

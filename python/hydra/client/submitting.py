@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hydra import _core, config
+from hydra.client.acting import author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
 from hydra.client.session import EngineSession
@@ -34,6 +35,7 @@ from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, i
 from hydra.keys import check_key, is_id
 from hydra.records.forks import count_before, prepare_fork
 from hydra.records.placed import not_alone
+from hydra.stores.acts import ActKind
 from hydra.stores.rows import UNREADABLE
 
 R = TypeVar("R")
@@ -230,7 +232,8 @@ class Submitting(DatabaseAccess):
         if refuse is not None:
             refuse(snapshot, submission.input, list(records[:count]))
         self._require_room(session, [submission])
-        return self.accept(submission, session.fork(prepare_fork(snapshot, submission, count, from_step)))
+        lines = [author().act(submission.id, ActKind.FORK_OF, session.now(), f"with {count} records of `{id}`", id)]
+        return self.accept(submission, session.fork(prepare_fork(snapshot, submission, count, from_step), lines))
 
     # what AsyncEngine uses, too
 

@@ -30,6 +30,7 @@ class Rerun(msgspec.Struct, frozen=True):
     done_at: int
     done_by: str
     reason: str
+    done_from: str = ""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -94,8 +95,8 @@ def acts_of(order: Rerun) -> tuple[Act, Act]:
     """The source's line, and the new one's."""
     said = (order.done_at, order.done_by, order.reason)
     return (
-        Act(order.source_id, order.id, ActKind.RERUN, *said, f"run again as `{order.id}`"),
-        Act(order.id, order.source_id, ActKind.RERUN_OF, *said, f"runs `{order.source_id}` again"),
+        Act(order.source_id, order.id, ActKind.RERUN, *said, f"run again as `{order.id}`", order.done_from),
+        Act(order.id, order.source_id, ActKind.RERUN_OF, *said, f"runs `{order.source_id}` again", order.done_from),
     )
 
 

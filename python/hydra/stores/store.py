@@ -29,6 +29,7 @@ from hydra.execution import (
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.stores.act_verbs import ActVerbs
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted, Tree
@@ -44,7 +45,7 @@ from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class Store(LimitVerbs, NodeVerbs, Protocol):
+class Store(ActVerbs, LimitVerbs, NodeVerbs, Protocol):
     """See the module's text. `url` is as the user gave it, without a password."""
 
     url: str
@@ -179,7 +180,7 @@ class Store(LimitVerbs, NodeVerbs, Protocol):
         """What is paused, and which nodes were asked to drain."""
         ...
 
-    def pause(self, pause: Pause) -> None:
+    def pause(self, pause: Pause, lines: Sequence[Act] = ()) -> None:
         """Once it has returned no claim takes anything of it, on any node; what was claimed goes on. Executions may
         still be submitted. A node learns of its own with its next beat. Repeating it keeps `paused_at`."""
         ...

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import msgspec
 
 from hydra.execution import Status
-from hydra.stores.acts import Act
+from hydra.stores.acts import Act, ActFilter
 from hydra.stores.admission import NEVER
 from hydra.stores.mysql.admitting import become_due, enter_gated, give_up
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, leave_queues, lock_executions
@@ -16,16 +19,30 @@ from hydra.stores.rows import shown
 
 
 def read_acts(reading: Reading, id: str) -> list[Act]:
+    return _to_acts(reading.select("acts", id=id_literal(id)))
+
+
+def recent_acts(reading: Reading, filter: ActFilter) -> list[Act]:
+    values = {name: literal(value) for name, value in msgspec.structs.asdict(filter).items()}
+    return _to_acts(reading.select("recent_acts", **values))
+
+
+def add_acts(transaction: Transaction, acts: Sequence[Act]) -> None:
+    """They leave with the next flush."""
+    transaction.queue_rows("add_acts", sorted(_row(transaction.namespace, act) for act in acts))
+
+
+def _row(namespace: str, act: Act) -> str:
+    ids = f"{id_literal(act.execution_id)}, {id_literal(act.id)}, {namespace}"
+    texts = ", ".join(map(literal, (act.done_by, act.done_from, act.reason, act.detail)))
+    return f"({ids}, {literal(str(act.kind))}, {act.done_at}, {texts})"
+
+
+def _to_acts(rows: Iterable[Sequence[Any]]) -> list[Act]:
     return [
-        Act(id_text(execution_id), id_text(id), kind, done_at, shown(done_by), shown(reason), shown(detail))
-        for execution_id, id, kind, done_at, done_by, reason, detail in reading.select("acts", id=id_literal(id))
+        Act(id_text(execution_id), id_text(id), kind, done_at, *map(shown, texts))
+        for execution_id, id, kind, done_at, *texts in rows
     ]
-
-
-def add_act(transaction: Transaction, act: Act) -> None:
-    ids = f"{id_literal(act.execution_id)}, {id_literal(act.id)}, {transaction.namespace}"
-    texts = ", ".join(map(literal, (act.done_by, act.reason, act.detail)))
-    transaction.queue("add_act", row=f"({ids}, {literal(str(act.kind))}, {act.done_at}, {texts})")
 
 
 def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
@@ -43,7 +60,7 @@ def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resched
     if after is None:
         return Rescheduled(status, False)
     _move(transaction, execution, after)
-    add_act(transaction, act_of(order, before, after, now))
+    add_acts(transaction, [act_of(order, before, after, now)])
     transaction.due_count += 1  # whoever is idle looks
     transaction.flush()
     return Rescheduled(status, True)

@@ -6,8 +6,10 @@ committed, and then each living node's row is taken, by itself: who had it befor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from hydra.stores.acts import Act
+from hydra.stores.mysql.acts import add_acts
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.statements import Word, id_literal, literal, row
 from hydra.stores.mysql.transaction import Reading, Transaction
@@ -24,8 +26,9 @@ def read_pauses(reading: Reading) -> list[Pause]:
     ]
 
 
-def pause(transaction: Transaction, pause: Pause) -> None:
+def pause(transaction: Transaction, pause: Pause, acts: Sequence[Act] = ()) -> None:
     values = row(str(pause.kind), pause.name, pause.paused_at, pause.paused_by, pause.reason)[1:-1]
+    add_acts(transaction, acts)
     transaction.execute("pause", row=f"({transaction.namespace}, {values})")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra.execution import FINAL, Status
 from hydra.stores.acts import Act
 from hydra.stores.deleting import Deleted, Tree, may_go
-from hydra.stores.mysql.acts import add_act
+from hydra.stores.mysql.acts import add_acts
 from hydra.stores.mysql.locking import Locked, lock_executions
 from hydra.stores.mysql.reading import snapshots
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
@@ -67,7 +67,7 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
     members = [(id, e) for e in found.values() if e.id != id]
     chosen = choose_trees({id: found[id]}, members, limit)
     _purge(transaction, chosen)
-    add_act(transaction, act)
+    add_acts(transaction, [act])
     transaction.flush()
     return Deleted(tree, len(chosen), any(e.id == id for e in chosen))
 

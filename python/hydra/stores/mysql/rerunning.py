@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.stores.mysql.acts import add_act
+from hydra.stores.mysql.acts import add_acts
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.submission import submit
@@ -33,9 +33,7 @@ def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[R
     if wanted:
         submit(transaction, [submission for _, submission in wanted], now)
         transaction.queue_rows("add_former_keys", sorted(f"({id_literal(order.source_id)})" for order, _ in wanted))
-        for order, _ in wanted:
-            for act in acts_of(order):
-                add_act(transaction, act)
+        add_acts(transaction, [act for order, _ in wanted for act in acts_of(order)])
         transaction.flush()
     return answers
 

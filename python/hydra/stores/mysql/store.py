@@ -45,6 +45,7 @@ from hydra.stores.mysql import (
     schema,
     submission,
 )
+from hydra.stores.mysql.act_verbs import ActVerbs
 from hydra.stores.mysql.address import read_address
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
@@ -59,7 +60,7 @@ from hydra.stores.urls import without_password
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class MysqlStore(LimitVerbs, NodeVerbs):
+class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs):
     """See `hydra.stores.store.Store`. Opens lazily again after a fork."""
 
     def __init__(self, url: str, namespace: str) -> None:
@@ -218,8 +219,8 @@ class MysqlStore(LimitVerbs, NodeVerbs):
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)
 
-    def pause(self, pause: Pause) -> None:
-        self._database.write(pausing.pause, pause)
+    def pause(self, pause: Pause, lines: Sequence[Act] = ()) -> None:
+        self._database.write(pausing.pause, pause, lines)
         living = [node.info.id for node in self.nodes() if node.state == "alive"]
         pausing.bar_claims(self._database, living)
 

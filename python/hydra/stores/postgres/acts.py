@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from hydra.execution import Status
-from hydra.stores.acts import Act
-from hydra.stores.postgres.arrays import bigints, is_uuid, uuids
+from hydra.stores.acts import Act, ActFilter
+from hydra.stores.postgres.arrays import bigints, is_uuid, text, texts, uuids
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
@@ -21,9 +22,28 @@ def read_acts(reading: Reading, id: str) -> list[Act]:
     return [Act(*row) for row in rows]
 
 
-def add_act(act: Act) -> tuple[str, dict[str, Any]]:
-    """The statement that writes it."""
-    return "add_act", {**msgspec.structs.asdict(act), "kind": str(act.kind)}
+def recent_acts(reading: Reading, filter: ActFilter) -> list[Act]:
+    values = {**msgspec.structs.asdict(filter), "by": text(filter.by), "kind": text(filter.kind)}
+    return [Act(*row) for row in reading.select("recent_acts", **values)]
+
+
+def add_acts(transaction: Transaction, acts: Sequence[Act]) -> None:
+    if acts:
+        transaction.run(acts_step(acts))
+
+
+def acts_step(acts: Sequence[Act]) -> tuple[str, dict[str, Any]]:
+    """The statement that writes them."""
+    return "add_acts", {
+        "execution_ids": uuids([act.execution_id for act in acts]),
+        "ids": uuids([act.id for act in acts]),
+        "done_at": bigints([act.done_at for act in acts]),
+        "kinds": texts([str(act.kind) for act in acts]),
+        "done_by": texts([act.done_by for act in acts]),
+        "done_from": texts([act.done_from for act in acts]),
+        "reasons": texts([act.reason for act in acts]),
+        "details": texts([act.detail for act in acts]),
+    }
 
 
 def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
@@ -54,5 +74,5 @@ def _reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resche
     place = {"priority": after.priority, "run_at": after.run_at}
     times = {"wake_at": bigints([after.wake_at]), "timeout_at": bigints([after.timeout_at])}
     moved = ("reschedule", {"id": order.id, **place, **times})
-    transaction.run(moved, add_act(act_of(order, before, after, now)))
+    transaction.run(moved, acts_step([act_of(order, before, after, now)]))
     return Rescheduled(status, True)

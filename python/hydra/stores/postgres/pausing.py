@@ -8,9 +8,13 @@ A claim that shared its row before is waited for. One that comes after with an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import msgspec
+
+from hydra.stores.acts import Act
 from hydra.stores.pauses import Pause, PauseKind
+from hydra.stores.postgres.acts import acts_step
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.transaction import Reading, Transaction
@@ -23,15 +27,9 @@ def read_pauses(reading: Reading) -> list[Pause]:
     return [to_pause(row) for row in reading.select("pauses")]
 
 
-def pause(transaction: Transaction, pause: Pause) -> None:
-    transaction.execute(
-        "pause",
-        kind=str(pause.kind),
-        name=pause.name,
-        paused_at=pause.paused_at,
-        paused_by=pause.paused_by,
-        reason=pause.reason,
-    )
+def pause(transaction: Transaction, pause: Pause, acts: Sequence[Act] = ()) -> None:
+    values = {**msgspec.structs.asdict(pause), "kind": str(pause.kind)}
+    transaction.run(("pause", values), *([acts_step(acts)] if acts else []))
 
 
 def bar_claims(database: Database, node_ids: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from hydra.execution import Status
 from hydra.stores.acts import Act
 from hydra.stores.admission import NEVER
 from hydra.stores.deleting import Deleted, Tree, may_go
-from hydra.stores.postgres.acts import add_act
+from hydra.stores.postgres.acts import acts_step
 from hydra.stores.postgres.arrays import is_uuid, uuids
 from hydra.stores.postgres.transaction import Reading, Rows, Transaction
 from hydra.stores.rows import choose_trees
@@ -50,7 +50,7 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
         ("lock_purge", chosen), ("purge_executions", {"older_than": NEVER, **chosen}), ("tree_state", {"id": id})
     )
     if gone.rows:
-        transaction.run(add_act(act))
+        transaction.run(acts_step([act]))
         return Deleted(tree, len(gone.rows), any(member == id for (member,) in gone.rows))
     left = _tree(states.rows)
     return None if left is None else Deleted(left)

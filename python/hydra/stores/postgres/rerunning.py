@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hydra.stores.postgres.acts import add_act
+from hydra.stores.postgres.acts import acts_step
 from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.submission import add
@@ -30,7 +30,7 @@ def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[R
     answers, wanted = sort_out(orders, sources)
     if wanted:
         add(transaction, [submission for _, submission in wanted], now)
-        lines = [add_act(act) for order, _ in wanted for act in acts_of(order)]
-        transaction.run(("add_former", {"ids": uuids([order.source_id for order, _ in wanted])}), *lines)
+        lines = acts_step([act for order, _ in wanted for act in acts_of(order)])
+        transaction.run(("add_former", {"ids": uuids([order.source_id for order, _ in wanted])}), lines)
     transaction.announce(READY)
     return answers

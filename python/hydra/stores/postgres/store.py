@@ -46,6 +46,7 @@ from hydra.stores.postgres import (
     schema,
     submission,
 )
+from hydra.stores.postgres.act_verbs import ActVerbs
 from hydra.stores.postgres.address import parse_address
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.heads import Heads
@@ -59,7 +60,7 @@ from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class PostgresStore(LimitVerbs, NodeVerbs):
+class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs):
     """See `hydra.stores.store.Store`. Opens lazily, and again after a fork."""
 
     def __init__(self, url: str, namespace: str) -> None:
@@ -225,8 +226,8 @@ class PostgresStore(LimitVerbs, NodeVerbs):
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)
 
-    def pause(self, pause: Pause) -> None:
-        self._database.part(pausing.pause, pause)
+    def pause(self, pause: Pause, lines: Sequence[Act] = ()) -> None:
+        self._database.part(pausing.pause, pause, lines)
         living = [node.info.id for node in self.nodes() if node.state == "alive"]
         pausing.bar_claims(self._database, living)
 

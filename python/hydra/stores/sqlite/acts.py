@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from hydra.execution import Status
-from hydra.stores.acts import Act
+from hydra.stores.acts import Act, ActFilter
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
+from hydra.stores.sqlite.statements import RowStatement
 from hydra.stores.sqlite.transaction import Reading, Transaction
+
+_ADD_ACTS = RowStatement("add_acts")
 
 
 def read_acts(reading: Reading, id: str) -> list[Act]:
     return [Act(*row) for row in reading.select_shown("acts", id=id)]
 
 
-def add_act(transaction: Transaction, act: Act) -> None:
-    transaction.execute("add_act", **msgspec.structs.asdict(act))
+def recent_acts(reading: Reading, filter: ActFilter) -> list[Act]:
+    return [Act(*row) for row in reading.select_shown("recent_acts", **msgspec.structs.asdict(filter))]
+
+
+def add_acts(transaction: Transaction, acts: Sequence[Act]) -> None:
+    transaction.execute_rows(
+        _ADD_ACTS,
+        [
+            (a.execution_id, a.id, transaction.namespace, a.kind, a.done_at, a.done_by, a.done_from, a.reason, a.detail)
+            for a in acts
+        ],
+    )
 
 
 def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
@@ -27,5 +42,5 @@ def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resched
     after = None if is_done else move(order, Status(status), before, attention, epoch, timeout_us, now)
     if after is not None:
         transaction.execute("reschedule", id=order.id, **msgspec.structs.asdict(after))
-        add_act(transaction, act_of(order, before, after, now))
+        add_acts(transaction, [act_of(order, before, after, now)])
     return Rescheduled(Status(status), bool(is_done) or after is not None)

@@ -9,7 +9,7 @@ from hydra.execution import Status
 from hydra.stores.acts import Act
 from hydra.stores.deleting import Deleted, Tree, may_go
 from hydra.stores.rows import choose_trees
-from hydra.stores.sqlite.acts import add_act
+from hydra.stores.sqlite.acts import add_acts
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
@@ -65,7 +65,7 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
     members = transaction.select_json("tree_members", roots=to_json([id]), limit=limit)
     chosen = choose_trees({id: (id, workflow, tree.status)}, [(member[0], member[1:]) for member in members], limit)
     _purge(transaction, chosen)
-    add_act(transaction, act)
+    add_acts(transaction, [act])
     return Deleted(tree, len(chosen), id in {row[0] for row in chosen})
 
 

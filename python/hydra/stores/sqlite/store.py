@@ -49,6 +49,7 @@ from hydra.stores.sqlite import (
     schema,
     submission,
 )
+from hydra.stores.sqlite.act_verbs import ActVerbs
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.limit_verbs import LimitVerbs
 from hydra.stores.sqlite.node_verbs import NodeVerbs
@@ -57,7 +58,7 @@ from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class SqliteStore(LimitVerbs, NodeVerbs):
+class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs):
     """See `hydra.stores.store.Store`. Opens lazily again after a fork."""
 
     def __init__(self, url: str, path: str, namespace: str, *, synchronous: str = "full") -> None:
@@ -207,8 +208,8 @@ class SqliteStore(LimitVerbs, NodeVerbs):
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)
 
-    def pause(self, pause: Pause) -> None:
-        self._database.write(pausing.pause, pause)
+    def pause(self, pause: Pause, lines: Sequence[Act] = ()) -> None:
+        self._database.write(pausing.pause, pause, lines)
 
     def unpause(self, kind: PauseKind, name: str) -> bool:
         return self._database.write(pausing.unpause, kind, name)

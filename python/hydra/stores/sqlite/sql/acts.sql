@@ -1,5 +1,5 @@
 -- Index: primary key of hydra_act. Ids grow with time.
-select execution_id, id, kind, done_at, done_by, reason, detail
+select execution_id, id, kind, done_at, done_by, reason, detail, done_from
 from hydra_act
 where execution_id = :id
     and namespace = :namespace

@@ -1,0 +1,109 @@
+"""Orders to executions, each in one transaction with the lines that say who gave it (`hydra_act`).
+
+A line is written for each execution that the order moved, or asked to end; none for what it did not touch. An order
+that is repeated after a lost reply finds what it did, and its lines (R17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hydra.client.acting import Author
+from hydra.execution import FINAL, Message, Record, Status
+from hydra.stores.acts import ActKind
+from hydra.stores.clash import Clash
+from hydra.stores.store import Store
+
+
+def retry(
+    store: Store, ids: Sequence[str], now: int, author: Author, order: Callable[[], Sequence[Status | None]]
+) -> list[Status | None]:
+    """`order` gives the statuses before. What stays failed (its key is another's) has no line."""
+
+    def work() -> list[Status | None]:
+        before = list(order())
+        failed = [id for id, status in zip(ids, before, strict=True) if status is Status.FAILED]
+        moved = [each for each in store.get(failed) if each is not None and each.status is not Status.FAILED]
+        store.add_acts(
+            [author.act(each.id, ActKind.RETRY, now, f"was failed; attempt {each.attempt} begins") for each in moved]
+        )
+        return before
+
+    return store.together(work)
+
+
+def resume(store: Store, ids: Sequence[str], now: int, author: Author) -> list[Status | None]:
+    """The statuses before."""
+
+    def work() -> list[Status | None]:
+        before = store.resume(ids, now)
+        parked = [id for id, status in zip(ids, before, strict=True) if status is Status.PARKED]
+        store.add_acts([author.act(id, ActKind.RESUME, now, "was parked") for id in dict.fromkeys(parked)])
+        return before
+
+    return store.together(work)
+
+
+def cancel(store: Store, ids: Sequence[str], now: int, author: Author, *, undo: bool) -> list[Status | None]:
+    """The statuses after."""
+
+    def work() -> list[Status | None]:
+        before = store.get(ids)
+        after = store.request_cancel(ids, now, undo=undo)
+        store.add_acts(
+            [
+                author.act(old.id, ActKind.CANCEL, now, f"was {old.status}{_without(undo)}")
+                for old, new in zip(before, after, strict=True)
+                if old is not None and old.status not in FINAL and new not in (Status.COMPLETED, Status.FAILED)
+            ]
+        )
+        return after
+
+    return store.together(work)
+
+
+def cancel_in(
+    store: Store, connection: object, id: str, now: int, author: Author, *, undo: bool
+) -> list[Status | None]:
+    """In a caller's own transaction, to whose commit the line belongs, too."""
+    after = store.request_cancel_in(connection, [id], now, undo=undo)
+    if after[0] is not None and after[0] not in (Status.COMPLETED, Status.FAILED):
+        store.add_acts_in(connection, [author.act(id, ActKind.CANCEL, now, f"by its own transaction{_without(undo)}")])
+    return after
+
+
+def signal(store: Store, messages: Sequence[Message], now: int, author: Author) -> list[Status | Clash | None]:
+    """The statuses before. A program's signal leaves no line: the message is its record, and it may send thousands in a
+    second."""
+    if not author.is_said:
+        return store.signal(messages, now)
+
+    def work() -> list[Status | Clash | None]:
+        before = store.signal(messages, now)
+        store.add_acts(
+            [
+                author.act(message.execution_id, ActKind.SIGNAL, now, f"event `{message.name}`")
+                for message, status in zip(messages, before, strict=True)
+                if isinstance(status, Status) and status not in FINAL
+            ]
+        )
+        return before
+
+    return store.together(work)
+
+
+def resolve(store: Store, id: str, record: Record, now: int, author: Author) -> list[Status | None]:
+    """The status before."""
+
+    def work() -> list[Status | None]:
+        before = store.resolve([(id, record)], now)
+        if before[0] is Status.PARKED:
+            what = "it runs again" if record.payload is None else "it took effect"
+            store.add_acts([author.act(id, ActKind.RESOLVE, now, f"was parked; step `{record.name}`: {what}")])
+        return before
+
+    return store.together(work)
+
+
+def _without(undo: bool) -> str:
+    return "" if undo else "; without undo"

@@ -1,0 +1,31 @@
+"""Who ordered what, on PostgreSQL: each verb with its transaction. Knows no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from hydra.stores.acts import Act, ActFilter
+from hydra.stores.postgres import acts, callers
+from hydra.stores.postgres.database import Database
+
+T = TypeVar("T")
+
+
+class ActVerbs:
+    """See `hydra.stores.act_verbs.ActVerbs`."""
+
+    _database: Database
+
+    def together(self, work: Callable[[], T]) -> T:
+        return self._database.write_again(lambda _: work())
+
+    def recent_acts(self, filter: ActFilter) -> list[Act]:
+        return self._database.read(acts.recent_acts, filter)
+
+    def add_acts(self, lines: Sequence[Act]) -> None:
+        self._database.part(acts.add_acts, lines)
+
+    def add_acts_in(self, connection: object, lines: Sequence[Act]) -> None:
+        with callers.joined(connection, self._database) as transaction:
+            acts.add_acts(transaction, lines)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
+from hydra.execution import FINAL
 
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
@@ -52,6 +55,17 @@ def to_moment(given: datetime | timedelta, now: int) -> int:
     if isinstance(given, timedelta):
         return now - given // timedelta(microseconds=1)
     return to_instant(given)
+
+
+def retention_of(given: Any, what: str) -> dict[str, int | None]:
+    """How long what has ended is kept, in microseconds, by outcome; None: for ever. A duration is for all outcomes."""
+    outcomes = sorted(str(status) for status in FINAL)
+    ages = given if isinstance(given, Mapping) else dict.fromkeys(outcomes, given)
+    unknown = next((each for each in ages if each not in outcomes), None)
+    if unknown is not None:
+        known = ", ".join(f"`{each}`" for each in outcomes)
+        raise ConfigError(f"{what} names the outcome {unknown!r:.80}; there are {known}")
+    return {str(name): None if age is None else round(seconds_of(age, what) * 1e6) for name, age in ages.items()}
 
 
 def database_url(url: str | None) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Typ
 from hydra.breakers import Breaker
 from hydra.clock import seconds_of
 from hydra.codec import Signature
-from hydra.config import label_names
+from hydra.config import label_names, retention_of
 from hydra.cron import Cron
 from hydra.errors import ConfigError, HydraError, PayloadError
 from hydra.execution import RESERVED_PREFIX
@@ -42,6 +42,9 @@ class Caller(Protocol):
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
     def call_workflow(self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
 
+
+# seconds or a timedelta, for all outcomes or by outcome
+RetentionLike = timedelta | float | Mapping[str, timedelta | float | None] | None
 
 caller: ContextVar[Caller | None] = ContextVar("hydra_caller", default=None)
 
@@ -283,9 +286,12 @@ class Workflow(Definition[P, R]):
         version: str | Sequence[str | None] | None = None,
         labels: Sequence[str] = (),
         limits: Sequence[Limit] = (),
+        retention: RetentionLike = None,
     ) -> None:
         super().__init__(function, name, retry)
         self.labels = label_names(labels, f"`labels` of workflow `{self.name}`")
+        kept = f"`retention` of workflow `{self.name}`"
+        self.retention = {} if retention is None else retention_of(retention, kept)
         self.limits = check_limits(limits, self.name, self.signature)
         self.versions = check_versions(version, self.name)
         self.timeout_us = self._limit_us("timeout", timeout)

@@ -14,6 +14,9 @@ import msgspec
 from hydra.cron import Cron
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US, _LAST_US = (
+    (end.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1) for end in (datetime.min, datetime.max)
+)
 
 
 class TickRange(msgspec.Struct, frozen=True):
@@ -64,7 +67,9 @@ def next_after(cron: Cron, instant: int) -> int | None:
 
 
 def to_datetime(instant: int) -> datetime:
-    return EPOCH + timedelta(microseconds=instant)
+    """Exactly; a float of microseconds would lose some. What lies beyond the years 1 to 9999 is shown as their first or
+    last instant."""
+    return EPOCH + timedelta(microseconds=max(_FIRST_US, min(instant, _LAST_US)))
 
 
 def to_instant(moment: datetime) -> int:

@@ -18,6 +18,7 @@ from hydra.definitions import (
     AsyncWorkflow,
     BoundWorkflow,
     Definition,
+    RetentionLike,
     Step,
     StepWorkflow,
     Transaction,
@@ -301,6 +302,7 @@ def workflow(
     version: str | Sequence[str | None] | None = ...,
     labels: Sequence[str] = ...,
     limits: Sequence[Limit] = ...,
+    retention: RetentionLike = ...,
 ) -> WorkflowDecorator: ...
 @checked_options
 def workflow(
@@ -320,6 +322,7 @@ def workflow(
     version: str | Sequence[str | None] | None = None,
     labels: Sequence[str] = (),
     limits: Sequence[Limit] = (),
+    retention: RetentionLike = None,
 ) -> Any:
     """Make a function a workflow; bare, or with its retry policy, time-out, name, schedule, version and labels.
 
@@ -343,6 +346,8 @@ def workflow(
         labels: of the nodes that run it, such as `["gpu"]`: those started with all of them.
         limits: how many of it may run at once, or begin in a while, and who has turns: `hydra.Concurrency`,
             `hydra.Rate` and `hydra.Fair`; all hold.
+        retention: how long an execution is kept once it has ended, in place of what its nodes say: seconds (or a
+            timedelta), or by outcome, such as `{"completed": timedelta(days=7), "failed": None}`; None there: for ever.
 
     `version` is recorded as the first thing of an execution, before its first step. Code that does not declare the
     version an execution began under does not run it: it goes to a node that does, or is parked. A sequence declares
@@ -367,6 +372,7 @@ def workflow(
             version=version,
             labels=labels,
             limits=limits,
+            retention=retention,
         )
         registry.add_workflow(definition)
         return definition

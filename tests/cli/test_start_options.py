@@ -14,6 +14,7 @@ from hydra.dispatch.circuits import NodeCircuits
 from hydra.errors import ConfigError
 from hydra.node.supervisor import SupervisorSettings
 
+DAY_US = 86_400_000_000
 GIVEN = {
     "HYDRA_WORKERS": "3",
     "HYDRA_CONCURRENCY": "5",
@@ -29,6 +30,8 @@ GIVEN = {
     "HYDRA_LABELS": "gpu,eu",
     "HYDRA_CIRCUIT": "slow=2s claim.max-wait=9s dispatch.min-calls=4",
     "HYDRA_WORKER_MEMORY": "1.5G",
+    "HYDRA_RETENTION": "30d failed=forever",
+    "HYDRA_ARCHIVE": "/tmp/archive",
     "HYDRA_DB": "sqlite:////tmp/no.db",
     "HYDRA_NAMESPACE": "billing",
 }
@@ -87,6 +90,8 @@ def test_every_flag_has_its_variable(started: list[SupervisorSettings]) -> None:
                 dispatch=msgspec.structs.replace(NodeCircuits().dispatch, min_calls=4),
             ),
             worker_memory_bytes=3 << 29,
+            retention={"cancelled": 30 * DAY_US, "completed": 30 * DAY_US, "failed": None},
+            archive="/tmp/archive",
         )
     ]
 

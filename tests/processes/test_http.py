@@ -28,8 +28,8 @@ from tests.servers.roles import make_mysql_roles
 ANY_PORT = "127.0.0.1:0"
 COUNTERS = {
     "circuit_transitions", "executions_finished", "leases_acquired", "leases_lost", "leases_taken_over", "heartbeats",
-    "nondeterminism", "pickup_sla", "schedules_fired", "schedules_missed", "step_retries", "steps", "steps_replayed",
-    "store_errors", "store_rewound", "worker_restarts",
+    "nondeterminism", "pickup_sla", "purged", "schedules_fired", "schedules_missed", "step_retries", "steps",
+    "steps_replayed", "store_errors", "store_rewound", "worker_restarts",
 }  # fmt: skip
 HISTOGRAMS = {
     "commit_batch_size", "execution_duration_seconds", "payload_bytes", "pickup_seconds", "step_duration_seconds",

@@ -191,3 +191,7 @@ def test_jitter_is_the_same_for_a_tick_on_every_node_and_parts_schedules() -> No
     assert cron.fires_at(tick, "a") == Cron("0 * * * *", jitter=timedelta(minutes=10)).fires_at(tick, "a")
     assert len({cron.fires_at(tick, name) for name in "abcdef"}) > 1
     assert all(tick <= cron.fires_at(tick, name) <= tick + timedelta(minutes=10) for name in "abcdef")
+
+
+def test_an_instant_beyond_the_calendar_is_its_last_one() -> None:
+    assert to_datetime(1 << 62).year == 9999 and to_datetime(-(1 << 62)).year == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,16 @@ from hydra.cli.options import DURATION, NAMES, SIZE, F, database_options, json_o
 from hydra.cli.output import print_json, print_table
 from hydra.cli.watching import watchable
 from hydra.client.views import to_datetime
-from hydra.config import database_url, label_names, module_name, namespace_name, workflow_patterns
+from hydra.config import (
+    database_url,
+    label_names,
+    module_name,
+    namespace_name,
+    parse_duration,
+    retention_of,
+    workflow_patterns,
+)
+from hydra.execution import FINAL
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
 from hydra.stores import absolute, without_password
 
@@ -82,6 +92,14 @@ def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
     metavar="SIZE",
     help="Replace a worker that takes more memory than this, such as 512M, once its steps have ended.",
 )
+@option(
+    "--retention",
+    "retentions",
+    multiple=True,
+    metavar="[OUTCOME=]DURATION",
+    help="Delete what has ended so long ago, such as 30d or failed=90d; a workflow's own `retention` goes before it.",
+)
+@option("--archive", metavar="DIR", default="", help="Write what is deleted by its retention to files there, before.")
 @database_options
 def start(
     module: str,
@@ -99,6 +117,8 @@ def start(
     labels: tuple[str, ...],
     circuits: tuple[str, ...],
     worker_memory: int | None,
+    retentions: tuple[str, ...],
+    archive: str,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -129,8 +149,22 @@ def start(
         labels=label_names(labels, "`--labels`"),
         circuits=read_circuits(circuits),
         worker_memory_bytes=worker_memory or 0,
+        retention=read_retentions(retentions),
+        archive=archive and os.path.abspath(archive),
     )
     sys.exit(Supervisor(settings).run())
+
+
+def read_retentions(texts: tuple[str, ...]) -> dict[str, int | None]:
+    """`30d`, `failed=90d`, `failed=forever`; what names an outcome goes before what names none."""
+    general: dict[str, int | None] = {}
+    special: dict[str, int | None] = {}
+    for text in texts:
+        outcome, equals, duration = text.rpartition("=")
+        age = None if duration == "forever" else parse_duration(duration)
+        found = retention_of({outcome: age} if equals else dict.fromkeys(map(str, FINAL), age), "`--retention`")
+        (special if equals else general).update(found)
+    return general | special
 
 
 @click.command("nodes")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from hydra import codec
+from hydra import codec, tick_queue
 from hydra.errors import HydraError
 from hydra.execution import (
     LOOKUP_PREFIX,
@@ -28,10 +28,6 @@ from hydra.records.placed import asked_step
 from hydra.stores.rows import DECODING, UNREADABLE
 
 BULK_RATE_CHUNKS = 20  # the last ones, by which a map's end is guessed
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_US, _LAST_US = (
-    (end.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for end in (datetime.min, datetime.max)
-)
 _STEP_STATUS = {
     RecordKind.STEP: "completed",
     RecordKind.FAILURE: "failed",
@@ -116,9 +112,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def to_datetime(instant: int) -> datetime:
-    """Exactly; a float of microseconds would lose some. What lies beyond the years 1 to 9999 is shown as their first or
-    last instant."""
-    return _EPOCH + timedelta(microseconds=max(_FIRST_US, min(instant, _LAST_US)))
+    """As a person reads it; see `hydra.tick_queue.to_datetime`."""
+    return tick_queue.to_datetime(instant)
 
 
 def to_optional_datetime(instant: int | None) -> datetime | None:

@@ -147,7 +147,7 @@ OF_NAMESPACES = (
         "hydra_act",
         "",
         "execution_id id",
-        "execution_id:id id:id kind:text done_at:int done_by:text reason:text detail:text",
+        "execution_id:id id:id kind:text done_at:int done_by:text done_from:text reason:text detail:text",
     ),
 )
 

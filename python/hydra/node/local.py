@@ -21,6 +21,7 @@ from hydra.dispatch.worker_ends import DRAINED, WorkerEnd, WorkerEndKind
 from hydra.errors import HydraError
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
+from hydra.node.sweeper import Sweeper
 from hydra.stores import open_store
 from hydra.worker.body_threads import watch_threads
 from hydra.worker.body_watch import BodyWatch
@@ -69,6 +70,8 @@ class LocalWorker:
             store, self._settings.lease_ttl_ns, 1, self._settings.concurrency, serving=self._serving
         )
         node.serve(workflows, "")
+        sweeper = Sweeper(self._url, self._namespace, lambda: node.id, lambda: True)
+        sweeper.serve(self._serving.chosen(workflows))
         dispatcher = Dispatcher(self._settings, boottime_ns(), random.Random())
         hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url)
 
@@ -79,6 +82,7 @@ class LocalWorker:
                 self._failure = error
                 log.exception("the local worker failed")
             finally:
+                sweeper.close()
                 node.close()
                 store.close()
 

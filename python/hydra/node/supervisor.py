@@ -31,10 +31,12 @@ from hydra.dispatch.dispatcher import NodeSettings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
 from hydra.dispatch.serving import Serving
 from hydra.errors import ConfigError, HydraError
+from hydra.node.archive import Archive
 from hydra.node.children import Children
 from hydra.node.first_connection import open_when_up
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings
+from hydra.node.sweeper import Sweeper
 from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
 from hydra.stores.findings import Severity
@@ -76,6 +78,8 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()  # of this node, for workflows that ask for some
     circuits: NodeCircuits = NodeCircuits()
     worker_memory_bytes: int = 0  # what a worker may take before another takes its place; 0: any
+    retention: dict[str, int | None] = {}  # as of `config.retention_of`, for workflows that say nothing
+    archive: str = ""  # a folder, for what is deleted; "": none
 
 
 class Supervisor:
@@ -86,9 +90,11 @@ class Supervisor:
         self._worker_count = settings.workers or len(os.sched_getaffinity(0))
         self._node: Node
         self._children: Children
+        self._sweeper: Sweeper
         self._signals, self._signals_in = socket.socketpair()
         self._serving = Serving(settings.only, settings.labels)
         self._is_draining = False
+        self._dispatcher: Dispatcher | None = None
         self._files: dict[str, int] = {}
 
     def run(self) -> int:
@@ -123,6 +129,16 @@ class Supervisor:
             hindered("")
             _warn_of_weakness(store)
             node = self._node = Node(store, ttl_ns, self._worker_count, settings.concurrency, self._serving)
+            self._sweeper = Sweeper(
+                settings.url,
+                settings.namespace,
+                lambda: node.id,
+                lambda: self._is_idle(),
+                default=settings.retention,
+                archive=self._archive(),
+                metrics=None if monitor is None else monitor.metrics,
+            )
+            stack.callback(self._sweeper.close)
             app = AppSettings(
                 settings.module,
                 settings.namespace,
@@ -155,6 +171,7 @@ class Supervisor:
                     boottime_ns(),
                     random.Random(),
                 )
+                self._dispatcher = dispatcher
                 if monitor is not None:
                     monitor.watch(node, dispatcher)
                 node.selector.register(self._signals, selectors.EVENT_READ, self._signalled)
@@ -162,6 +179,19 @@ class Supervisor:
             finally:
                 children.stop()
                 node.close()
+
+    def _is_idle(self) -> bool:
+        """Fewer than half of its places are taken."""
+        if self._dispatcher is None:
+            return True
+        return 2 * self._dispatcher.standing().running_count < self._worker_count * self._settings.concurrency
+
+    def _archive(self) -> Archive | None:
+        if not self._settings.archive:
+            return None
+        archive = Archive(self._settings.archive, self._settings.namespace)
+        archive.check()
+        return archive
 
     def _monitor(self, store: Store, ttl_ns: int) -> Monitor | None:
         """It listens before anything else begins, so that a bad address is the first thing said."""
@@ -202,6 +232,7 @@ class Supervisor:
                 ", ".join(f"`{place}`" for place in manifest.sockets),
             )
         self._node.serve(manifest.workflows, manifest.code_version)
+        self._sweeper.serve(chosen)
         log.info(
             "node `%s` (pid %d): app `%s`, code %s, %d workflows, %d workers of %d, database `%s`",
             self._node.id, os.getpid(), app, manifest.code_version, sum(workflow.is_served for workflow in chosen),

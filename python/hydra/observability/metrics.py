@@ -148,6 +148,9 @@ class Metrics(Collector):
 
     def __init__(self, namespace: str, tags: Sequence[str] = ()) -> None:
         tag_labels = [tag_label(name) for name in tags]
+        self.purged = Counter(
+            "purged_total", "Executions that this node deleted by their retention.", "workflow", "status"
+        )
         self.executions_finished = Counter(
             "executions_finished_total", "Executions that ended on this node.", "workflow", "status", *tag_labels
         )

@@ -42,10 +42,11 @@ from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.stats import Stats
+from hydra.stores.sweep_verbs import SweepVerbs
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class Store(ActVerbs, LimitVerbs, NodeVerbs, Protocol):
+class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
     """See the module's text. `url` is as the user gave it, without a password."""
 
     url: str

@@ -20,3 +20,4 @@ class WorkflowInfo(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()  # a node runs it only if it has all of them
     is_served: bool = True  # by the node that registers it; `workflows` leaves it out
     limits: list[LimitSpec] = []  # `workflows` leaves it out, the signature and `limits` have it
+    retention: dict[str, int | None] = {}  # as of `config.retention_of`; `workflows` leaves it out

@@ -72,6 +72,7 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
             schedule_of(workflow, module),
             module,
             workflow.labels,
+            retention=workflow.retention,
             limits=specs_of(workflow.limits, name, workflow.signature),
         )
         for name, workflow in app.workflows.items()

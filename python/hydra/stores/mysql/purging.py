@@ -31,7 +31,7 @@ def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     """How many executions went, at most `limit`. Registrations of nodes that ended before then go too."""
     old = _lock_old(transaction, older_than, limit)
     if old:
-        _purge(transaction, old)
+        purge_locked(transaction, old)
     nodes = transaction.select("old_nodes", older_than=older_than)
     if nodes:
         ids = ", ".join(literal(id) for (id,) in nodes)
@@ -66,13 +66,13 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
         return Deleted(tree)
     members = [(id, e) for e in found.values() if e.id != id]
     chosen = choose_trees({id: found[id]}, members, limit)
-    _purge(transaction, chosen)
+    purge_locked(transaction, chosen)
     add_acts(transaction, [act])
     transaction.flush()
     return Deleted(tree, len(chosen), any(e.id == id for e in chosen))
 
 
-def _purge(transaction: Transaction, old: Sequence[Locked]) -> None:
+def purge_locked(transaction: Transaction, old: Sequence[Locked]) -> None:
     ids = id_list(e.id for e in old)
     for name in ("remove_finished", *_PARTS):
         transaction.queue(name, ids=ids)

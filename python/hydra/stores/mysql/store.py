@@ -51,6 +51,7 @@ from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.limit_verbs import LimitVerbs
 from hydra.stores.mysql.node_verbs import NodeVerbs
+from hydra.stores.mysql.sweep_verbs import SweepVerbs
 from hydra.stores.mysql.watch import Bells, Watch
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rerunning import Reran, Rerun
@@ -60,7 +61,7 @@ from hydra.stores.urls import without_password
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs):
+class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     """See `hydra.stores.store.Store`. Opens lazily again after a fork."""
 
     def __init__(self, url: str, namespace: str) -> None:

@@ -21,7 +21,7 @@ def purge(transaction: Transaction, reading: Reading, older_than: int, limit: in
     roots = reading.select("purgeable", **values, limit=limit)
     members = reading.select("tree_members", roots=uuids([id for (id,) in roots]), limit=limit)
     found = choose_trees({id: (id, id) for (id,) in roots}, [(root, (id, root)) for root, id in members], limit)
-    chosen = _chosen(found)
+    chosen = chosen_values(found)
     _, gone, *_ = transaction.run(
         ("lock_purge", chosen),
         ("purge_executions", {**values, **chosen}),
@@ -45,7 +45,7 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
         return None if tree is None else Deleted(tree)
     members = transaction.select("tree_members", roots=uuids([id]), limit=limit)
     found = choose_trees({id: (id, id)}, [(root, (member, root)) for root, member in members], limit)
-    chosen = _chosen(found)
+    chosen = chosen_values(found)
     _, gone, states = transaction.run(
         ("lock_purge", chosen), ("purge_executions", {"older_than": NEVER, **chosen}), ("tree_state", {"id": id})
     )
@@ -56,7 +56,7 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
     return None if left is None else Deleted(left)
 
 
-def _chosen(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
+def chosen_values(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
     """Executions, each with the root of its tree."""
     return {
         "ids": uuids([id for id, _ in pairs]),

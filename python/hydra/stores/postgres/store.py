@@ -53,6 +53,7 @@ from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.limit_verbs import LimitVerbs
 from hydra.stores.postgres.news import DONE, Announcer
 from hydra.stores.postgres.node_verbs import NodeVerbs
+from hydra.stores.postgres.sweep_verbs import SweepVerbs
 from hydra.stores.postgres.watch import Watch
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
@@ -60,7 +61,7 @@ from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs):
+class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     """See `hydra.stores.store.Store`. Opens lazily, and again after a fork."""
 
     def __init__(self, url: str, namespace: str) -> None:

@@ -42,7 +42,7 @@ def purge(transaction: Transaction, older_than: int, limit: int) -> int:
     root_ids = to_json([root[0] for root in roots])
     members = transaction.select_json("tree_members", roots=root_ids, limit=limit)
     chosen = choose_trees({root[0]: root for root in roots}, [(member[0], member[1:]) for member in members], limit)
-    _purge(transaction, chosen)
+    purge_rows(transaction, chosen)
     for name in _NODE_PARTS:
         transaction.execute(name, older_than=older_than)
     return len(chosen)
@@ -64,7 +64,7 @@ def delete(transaction: Transaction, act: Act, limit: int) -> Deleted | None:
         return Deleted(tree)
     members = transaction.select_json("tree_members", roots=to_json([id]), limit=limit)
     chosen = choose_trees({id: (id, workflow, tree.status)}, [(member[0], member[1:]) for member in members], limit)
-    _purge(transaction, chosen)
+    purge_rows(transaction, chosen)
     add_acts(transaction, [act])
     return Deleted(tree, len(chosen), id in {row[0] for row in chosen})
 
@@ -76,7 +76,7 @@ def _tree(rows: Sequence[Sequence[Any]]) -> tuple[str, Tree] | None:
     return None
 
 
-def _purge(transaction: Transaction, rows: Sequence[Sequence[str]]) -> None:
+def purge_rows(transaction: Transaction, rows: Sequence[Sequence[str]]) -> None:
     ids = to_json(sorted(row[0] for row in rows))
     for name in _PARTS:
         transaction.execute(name, ids=ids)

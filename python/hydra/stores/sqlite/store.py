@@ -53,12 +53,13 @@ from hydra.stores.sqlite.act_verbs import ActVerbs
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.limit_verbs import LimitVerbs
 from hydra.stores.sqlite.node_verbs import NodeVerbs
+from hydra.stores.sqlite.sweep_verbs import SweepVerbs
 from hydra.stores.sqlite.watch import Watch
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
 
-class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs):
+class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     """See `hydra.stores.store.Store`. Opens lazily again after a fork."""
 
     def __init__(self, url: str, path: str, namespace: str, *, synchronous: str = "full") -> None:

@@ -1,4 +1,4 @@
--- Scans hydra_claim; primary keys of hydra_execution and hydra_act, whose oldest lines are read, too. What failed or was
+-- Scans hydra_claim; primary keys of hydra_execution and hydra_act, whose oldest lines are read. What failed or was
 -- parked goes on by somebody's order, which leaves a line. As far as this shows: of what nodes reported since the first
 -- order that is known; what was cancelled or ran out of time is not looked at.
 select

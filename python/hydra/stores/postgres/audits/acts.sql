@@ -1,4 +1,4 @@
--- Scans hydra_claim, hydra_execution and hydra_outcome; primary key of hydra_act, whose oldest lines are read, too. What
+-- Scans hydra_claim, hydra_execution and hydra_outcome; primary key of hydra_act, whose oldest lines are read. What
 -- failed or was parked goes on by somebody's order, which leaves a line. As far as this shows: of what nodes reported
 -- since the first order that is known; what was cancelled or ran out of time is not looked at.
 with execution as (

@@ -1,0 +1,134 @@
+"""Deletes what has been kept for long enough, on a thread and connections of its own; `dispatch/retention` says what.
+
+Each LOOK_SECONDS it asks who else lives: of the nodes that run a workflow the newest sweeps it. What the database or
+the archive does not take is left for the next time; what was not archived is not deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from hydra.dispatch.retention import Walk, ages_of, due_of, pause_seconds, swept_by
+from hydra.errors import HydraError, NotFound
+from hydra.node.archive import Archive
+from hydra.observability.metrics import Metrics
+from hydra.stores import open_store
+from hydra.stores.store import Store
+from hydra.stores.sweeping import Finished
+from hydra.stores.workflow_info import WorkflowInfo
+
+LOOK_SECONDS = 5.0
+PAGE_SIZE = 500  # ends that are looked at together
+BATCH_SIZE = 100  # executions that are archived, and deleted in one transaction
+STOP_SECONDS = 10.0
+
+log = logging.getLogger("hydra.retention")
+
+
+class Sweeper:
+    """`serve` and `close` from the node's thread. The thread begins with the first rule."""
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        node_id: Callable[[], str],
+        is_idle: Callable[[], bool],
+        *,
+        default: Mapping[str, int | None] | None = None,
+        archive: Archive | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._store: Store = open_store(url, namespace)
+        self._node_id = node_id
+        self._is_idle = is_idle
+        self._default = default or {}
+        self._archive = archive
+        self._metrics = metrics
+        self._ages: dict[tuple[str, str], int] = {}
+        self._walk = Walk()
+        self._is_failing = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hydra-retention", daemon=True)
+
+    def serve(self, workflows: Sequence[WorkflowInfo]) -> None:
+        """The app's code from now on."""
+        self._ages = ages_of(workflows, self._default)
+        if self._ages and not self._thread.is_alive() and not self._stopping.is_set():
+            self._thread.start()
+
+    def close(self) -> None:
+        """A batch under way is finished."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._store.close()
+
+    def sweep(self) -> int:
+        """Everything that is due now; how many went."""
+        count = 0
+        ages = swept_by(self._node_id(), self._ages, self._store.servers())
+        now = self._store.now()  # of the whole walk: what ends meanwhile is for the next
+        while ages and not self._stopping.is_set():
+            began = time.monotonic()
+            look = self._walk.next(ages, now)
+            if look is None:
+                break
+            ends = self._store.finished(look.after, look.until, PAGE_SIZE)
+            self._rest(0, began)
+            due = due_of(ends, look.age_us, ages)
+            for start in range(0, len(due), BATCH_SIZE):
+                count += self._delete(due[start : start + BATCH_SIZE])
+                if self._stopping.is_set():
+                    return count
+            self._walk.seen(look, ends)
+        return count
+
+    def _delete(self, due: Sequence[Finished]) -> int:
+        """These with their trees, which are larger than a batch at times."""
+        count = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            now = self._store.now()
+            members = self._store.ended_trees([each.id for each in due], BATCH_SIZE)
+            if members and self._archive is not None:
+                self._archive.write(self._store, [each.id for each in members], self._node_id(), now)
+            gone = self._store.purge_known(members, now) if members else []
+            count += len(gone)
+            self._tell(due, gone)
+            self._rest(len(gone), began)
+            if not gone:
+                break
+        return count
+
+    def _tell(self, due: Sequence[Finished], gone: Sequence[str]) -> None:
+        if not gone:
+            return
+        log.info("deleted %d executions that were kept for long enough", len(gone))
+        if self._metrics is not None:
+            known = {each.id: each for each in due}
+            for id in gone:
+                if id in known:
+                    self._metrics.purged.add((known[id].workflow, known[id].status))
+
+    def _rest(self, gone_count: int, began: float) -> None:
+        self._stopping.wait(pause_seconds(gone_count, time.monotonic() - began, is_idle=self._is_idle()))
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            try:
+                self.sweep()
+            except NotFound:
+                continue  # somebody else was first
+            except (HydraError, OSError) as error:
+                if not self._is_failing:
+                    log.error("what has ended is kept for longer than it should be: %s", error)
+                self._is_failing = True
+            except Exception:
+                log.exception("what has ended is not deleted, and hydra does not know why; please report this")
+            else:
+                self._is_failing = False

@@ -1,0 +1,67 @@
+"""What a node deletes of what has ended: whose rule holds, who sweeps, how far a walk has come. Pure."""
+
+from __future__ import annotations
+
+import pytest
+from hydra.dispatch.retention import WALK_AGAIN_US, Look, Walk, ages_of, due_of, pause_seconds, swept_by
+from hydra.stores.sweeping import Finished, Member, chosen_members, still_as_seen
+from hydra.stores.workflow_info import WorkflowInfo
+
+DAY = 86_400_000_000
+NOW = 1_800_000_000_000_000
+
+
+def workflow(name: str, retention: dict[str, int | None], *, is_served: bool = True) -> WorkflowInfo:
+    return WorkflowInfo(name, b"", None, "", is_served=is_served, retention=retention)
+
+
+def test_a_workflows_own_rule_goes_before_the_nodes_outcome_by_outcome() -> None:
+    bill = workflow("bill", {"completed": 7 * DAY, "failed": None})
+    other, elsewhere = workflow("other", {}), workflow("elsewhere", {}, is_served=False)
+    ages = ages_of([bill, other, elsewhere], {"completed": 30 * DAY, "failed": 30 * DAY, "cancelled": None})
+    assert ages == {("bill", "completed"): 7 * DAY, ("other", "completed"): 30 * DAY, ("other", "failed"): 30 * DAY}
+    assert ages_of([other], {}) == {}
+
+
+def test_of_the_nodes_that_run_a_workflow_the_newest_sweeps_it() -> None:
+    ages = {("bill", "failed"): DAY, ("other", "failed"): DAY}
+    servers = {"bill": ["node-1", "node-3"], "other": ["node-2"]}
+    assert swept_by("node-3", ages, servers) == {("bill", "failed"): DAY}
+    assert swept_by("node-1", ages, servers) == {}
+    assert swept_by("node-2", ages, {}) == {}
+
+
+def test_each_age_has_a_walk_that_goes_on_and_begins_again_after_hours() -> None:
+    ages, walk = {("bill", "completed"): DAY, ("bill", "failed"): 2 * DAY, ("other", "failed"): DAY}, Walk()
+    look = walk.next(ages, NOW)
+    assert look == Look(DAY, (0, ""), NOW - DAY)
+    ends = [Finished("a", "bill", "completed", 5), Finished("b", "bill", "failed", 9)]
+    walk.seen(look, ends)
+    again = walk.next(ages, NOW)
+    assert again == Look(DAY, (9, "b"), NOW - DAY)
+    walk.seen(again, [])
+    older = walk.next(ages, NOW)
+    assert older == Look(2 * DAY, (0, ""), NOW - 2 * DAY)
+    walk.seen(older, [])
+    assert walk.next(ages, NOW) is None
+    assert walk.next(ages, NOW + 1) == Look(DAY, (NOW - DAY, ""), NOW + 1 - DAY)
+    assert walk.next(ages, NOW + WALK_AGAIN_US) == Look(DAY, (0, ""), NOW + WALK_AGAIN_US - DAY)
+    assert due_of(ends, DAY, ages) == ends[:1]
+
+
+def test_a_batch_is_followed_by_a_pause_that_bounds_rate_and_time() -> None:
+    assert pause_seconds(100, 0.001, is_idle=True) == pytest.approx(0.1)
+    assert pause_seconds(100, 0.001, is_idle=False) == pytest.approx(0.5)
+    assert pause_seconds(100, 1.0, is_idle=True) == pytest.approx(9.0)
+
+
+def test_only_whole_trees_that_are_as_they_were_seen_go() -> None:
+    members = chosen_members(["r1", "r2"], [("r1", "c1")], 10)
+    assert members == [Member("c1", "r1"), Member("r1", "r1"), Member("r2", "r2")]
+    ends = {"c1": 4, "r1": 5, "r2": 6}
+    assert still_as_seen(members, ends, {"r1", "r2"}, 9) == members
+    assert still_as_seen(members, ends, {"r2"}, 9) == members[2:]
+    assert still_as_seen(members, {**ends, "c1": 9}, {"r1", "r2"}, 9) == members[2:]  # it ended again since
+    assert still_as_seen(members, {"r1": 5, "r2": 6}, {"r1", "r2"}, 9) == members[2:]  # it goes on
+    part = [Member("c1", "r1")]
+    assert still_as_seen(part, {"c1": 4, "r1": 9}, {"r1"}, 9) == []

@@ -13,7 +13,7 @@ from typing import Any
 import hydra
 import pytest
 from hydra import codec
-from hydra.cli.timeline import progress_line
+from hydra.client.timeline import progress_line
 from hydra.client.views import bulk_views
 from hydra.execution import Ending
 from hydra.frames import Recorded

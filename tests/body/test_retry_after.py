@@ -11,7 +11,7 @@ from typing import Any
 import hydra
 import pytest
 from hydra.body.replay import History
-from hydra.cli.timeline import timeline
+from hydra.client.timeline import timeline
 from hydra.errors import ConfigError
 from hydra.execution import Ending, is_postponed
 from hydra.retry import Backoff

@@ -19,7 +19,7 @@ import pydantic
 import pytest
 from hydra import codec
 from hydra.body.waits import Wanted
-from hydra.cli.arguments import parse_json
+from hydra.client.arguments import parse_json
 from hydra.errors import LocalClass, PayloadError
 from hydra.values.jsonschema import mismatch
 from hypothesis import strategies as st

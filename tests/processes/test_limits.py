@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import hydra
 import pytest
-from hydra.cli.timeline import claim_entries, timeline
+from hydra.client.timeline import claim_entries, timeline
 from hydra.client.views import Attempt
 from hydra.execution import RecordKind, Status
 from hydra.stores import open_store

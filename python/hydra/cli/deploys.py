@@ -9,10 +9,10 @@ import click
 
 from hydra.checking import Divergence, ReplayCheck, difference_of_fork
 from hydra.cli.app import import_app
-from hydra.cli.arguments import read_call
 from hydra.cli.executions import known_workflow
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.client.arguments import read_call
 from hydra.client.engine import Engine
 from hydra.errors import IllegalMove
 from hydra.execution import FINAL, Record, Snapshot

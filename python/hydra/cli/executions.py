@@ -11,11 +11,11 @@ import click
 from hydra.checking import differences
 from hydra.cli.acts import BECAUSE, REASON
 from hydra.cli.app import import_app
-from hydra.cli.arguments import parse_json, read_call
 from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options, said_why
 from hydra.cli.options import DURATION, TAG, database_options, end_refused, json_option, open_engine
 from hydra.cli.output import print_json, writable
 from hydra.client.acting import acting
+from hydra.client.arguments import parse_json, read_call
 from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle

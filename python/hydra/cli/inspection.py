@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from hydra.cli.arguments import shorten
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
 from hydra.cli.output import json_line, print_json, print_table, show, writable
-from hydra.cli.shown import MAX_INPUT_LENGTH, error_of, generation_of, input_of
-from hydra.cli.timeline import timeline
 from hydra.cli.watching import watchable
+from hydra.client.arguments import shorten
 from hydra.client.awaited import Awaited, set_aside_of
+from hydra.client.shown import MAX_INPUT_LENGTH, error_of, generation_of, input_of
+from hydra.client.timeline import timeline
 from hydra.client.views import bulk_views, to_datetime
 from hydra.execution import FINAL, Status
 from hydra.stores.pauses import PauseKind

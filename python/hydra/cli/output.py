@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-import msgspec
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from hydra.codec import to_jsonable
+from hydra.client.plain_json import encode_json, writable
+
+__all__ = ["console", "json_line", "print_json", "print_table", "progress_bar", "show", "show_duration", "writable"]
 
 STATUS_STYLES = {
     "completed": "green",
@@ -32,26 +31,12 @@ STATUS_STYLES = {
 
 def print_json(value: Any) -> None:
     """For programs; indented, for people too."""
-    plain = msgspec.to_builtins(value, enc_hook=to_jsonable, str_keys=True)
-    try:
-        text = orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # an int of more than 64 bits, which is JSON all the same
-        text = msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
-    click.echo(text)
+    click.echo(encode_json(value, is_indented=True).decode())
 
 
 def json_line(value: Any) -> str:
     """All of it in one line, as far as it can be written."""
-    plain = msgspec.to_builtins(value, enc_hook=to_jsonable, str_keys=True)
-    try:
-        return orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # as above, or half a surrogate pair
-        return writable(json.dumps(plain, ensure_ascii=False))
-
-
-def writable(text: str) -> str:
-    """Half of a surrogate pair has no UTF-8: it is shown by its number."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return encode_json(value).decode()
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:

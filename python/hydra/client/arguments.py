@@ -1,6 +1,6 @@
-"""A workflow's arguments from the command line's JSON, by the signature a supervisor recorded. Needs nobody's code.
+"""A workflow's arguments from JSON that a person or a program wrote, by the signature that a node recorded.
 
-JSON has no decimals, dates or bytes: where the signature names one, its text becomes one. Objects stay objects; the
+It needs nobody's code. JSON has no decimals, dates or bytes: where the signature names one, its text becomes one. Objects stay objects; the
 worker makes dataclasses, enums and models of them.
 """
 

@@ -1,4 +1,4 @@
-"""What `hydra show` says of an execution's input and error, without the app's code. Pure."""
+"""What `hydra show` and the page say of an execution's input and error, without the app's code. Pure."""
 
 from __future__ import annotations
 

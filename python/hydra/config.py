@@ -32,6 +32,19 @@ def parse_duration(text: str) -> float:
     return seconds_of(float(found[1]) * _UNIT_SECONDS[found[2]], f"`{text}`")
 
 
+def parse_when(text: str) -> datetime | timedelta:
+    """`2h` is a timedelta: that long ago; an instant is in UTC where it names no zone, as instants are shown."""
+    try:
+        return timedelta(seconds=parse_duration(text))
+    except (ConfigError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"`{text:.80}` is no time; write `2h` for two hours ago, or `2026-03-01T06:00`") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 def parse_size(text: str) -> int:
     """Bytes of `512M` or `2G`: K, M and G are powers of 1,024."""
     found = _SIZE.fullmatch(text.strip())

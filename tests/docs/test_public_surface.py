@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import hydra.dashboard
 import hydra.errors
 import hydra.testing
 import pytest
@@ -21,7 +22,7 @@ PYTHON_FILES = sorted(SOURCES.rglob("*.py"))
 
 def public_objects() -> Iterator[tuple[str, Any]]:
     """Every function and class that a user may name, with its path."""
-    for module in (hydra, hydra.testing):
+    for module in (hydra, hydra.dashboard, hydra.testing):
         for name in module.__all__:
             found = getattr(module, name)
             if inspect.isclass(found) or inspect.isroutine(found):

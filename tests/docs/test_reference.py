@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import hydra
+import hydra.dashboard
 import hydra.testing
 import pytest
 from hydra.observability.metrics import Metrics
@@ -44,7 +45,9 @@ def test_every_public_name_stands_in_the_reference_once() -> None:
     named = re.findall(r"^::: (\S+)$", api_pages(), re.MULTILINE)
     named = ["hydra.workflow" if each == "hydra.workflow.workflow" else each for each in named]  # not the module
     assert len(named) == len(set(named))
-    public = {f"hydra.{name}" for name in hydra.__all__} | {f"hydra.testing.{name}" for name in hydra.testing.__all__}
+    public = {
+        f"{module.__name__}.{name}" for module in (hydra, hydra.dashboard, hydra.testing) for name in module.__all__
+    }
     by_hand = {"hydra.__version__", "hydra.aio", "hydra.NOT_FOUND", "hydra.UNSURE"}
     assert {name for name in named if not name.startswith("hydra.aio.")} == public - by_hand
     assert "`hydra.NOT_FOUND`" in api_pages() and "`hydra.UNSURE`" in api_pages()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
 from hydra.client.engine import Engine
-from hydra.config import database_url, namespace_name, parse_duration, parse_size
+from hydra.config import database_url, namespace_name, parse_duration, parse_size, parse_when
 from hydra.errors import HydraError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,15 +88,12 @@ class WhenType(click.ParamType[Any]):
     name = "when"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | timedelta:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
         try:
-            return timedelta(seconds=parse_duration(value))
-        except (HydraError, OverflowError):
-            pass
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"`{value}` is no time; write `2h` for two hours ago, or `2026-03-01T06:00`", param, ctx)
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            return parse_when(value)
+        except HydraError as error:
+            self.fail(str(error), param, ctx)
 
 
 DURATION = DurationType()

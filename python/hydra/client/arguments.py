@@ -1,7 +1,7 @@
 """A workflow's arguments from JSON that a person or a program wrote, by the signature that a node recorded.
 
-It needs nobody's code. JSON has no decimals, dates or bytes: where the signature names one, its text becomes one. Objects stay objects; the
-worker makes dataclasses, enums and models of them.
+It needs nobody's code. JSON has no decimals, dates or bytes: where the signature names one, its text becomes one.
+Objects stay objects; the worker makes dataclasses, enums and models of them.
 """
 
 from __future__ import annotations

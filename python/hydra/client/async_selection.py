@@ -29,9 +29,9 @@ class AsyncSelection:
         found: dict[str, int] = await self._run(self.selection.count_by, what)
         return found
 
-    async def errors(self) -> list[ErrorGroup]:
+    async def errors(self, *, newest: int | None = None) -> list[ErrorGroup]:
         """What failed or is parked, by fault; see `Selection.errors`."""
-        found: list[ErrorGroup] = await self._run(self.selection.errors)
+        found: list[ErrorGroup] = await self._run(partial(self.selection.errors, newest=newest))
         return found
 
     async def retry(

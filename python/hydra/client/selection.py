@@ -30,6 +30,7 @@ from hydra.client.criteria import Criteria, chunks, faults, walk
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.views import to_datetime
 from hydra.clock import seconds_of
+from hydra.config import count_of
 from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Snapshot
 from hydra.records.fingerprints import Fault, without_ids
@@ -96,19 +97,26 @@ class Selection:
                 counts.update(_group_of(snapshot, what) for snapshot, _ in page)
         return dict(counts.most_common())
 
-    def errors(self) -> list[ErrorGroup]:
-        """What failed or is parked, by fault, the most frequent first: class, step, message without ids, function."""
+    def errors(self, *, newest: int | None = None) -> list[ErrorGroup]:
+        """What failed or is parked, by fault, the most frequent first: class, step, message without ids, function.
+
+        Args:
+            newest: group only so many of those that were submitted last; None: all.
+        """
+        left = None if newest is None else count_of(newest, "`newest`")
         criteria = self._criteria
         if criteria.reason is None:
             criteria = msgspec.structs.replace(criteria, reason="")  # only what failed or is parked
         groups: dict[str, _Group] = {}
         store = self._engine.session().store
         for page in walk(store, criteria):
-            snapshots = [snapshot for snapshot, _ in page]
+            snapshots = [snapshot for snapshot, _ in page[:left]]
             known = faults(store, [each.id for each in snapshots])
             for snapshot in snapshots:
                 if (fault := known.get(snapshot.id)) is not None:
                     groups.setdefault(fault.fingerprint, _Group(fault, snapshot)).add(snapshot)
+            if left is not None and (left := left - len(snapshots)) <= 0:
+                break
         found = [group.view() for group in groups.values()]
         return sorted(found, key=lambda group: (-group.count, group.error))
 

@@ -55,18 +55,23 @@ def parse_address(text: str) -> tuple[str, int]:
     return found["bracketed"] or found["host"], int(found["port"])
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on which clients may come; ConfigError, in a sentence, where that cannot be."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(place[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise ConfigError(f"cannot listen on `{address}`: {_reason(error)}") from error
+
+
 class HttpServer:
     """Listens from the start, answers between `start` and `close`. ConfigError where it cannot listen.
 
     Pages are made on the server's own thread, but for those in `slow`, which others need not wait for."""
 
     def __init__(self, address: str, pages: Mapping[str, Callable[[], HttpPage]], slow: Collection[str] = ()) -> None:
-        host, port = parse_address(address)
-        try:
-            family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            self._socket = socket.create_server(place[:2], family=family, backlog=BACKLOG)
-        except OSError as error:
-            raise ConfigError(f"cannot listen on `{address}`: {_reason(error)}") from error
+        self._socket = listen(*parse_address(address))
         self._place = self._socket.getsockname()[:2]
         known = [Route(path, _endpoint(path, show, path in slow)) for path, show in pages.items()]
         app = Starlette(routes=known, exception_handlers={404: _nothing_here(pages)})

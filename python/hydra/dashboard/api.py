@@ -1,0 +1,254 @@
+"""The HTTP API under `/api/v1`: what programs in other languages do with a handle. `openapi.py` describes it.
+
+JSON in, JSON out; an error is one sentence. Who asks says so by `Authorization: Bearer TOKEN`; cookies do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hydra.client.arguments import parse_json, read_call
+from hydra.client.engine import Engine
+from hydra.client.plain_json import encode_json
+from hydra.client.views import Execution
+from hydra.codec import MAX_PAYLOAD_BYTES, to_jsonable
+from hydra.config import parse_duration
+from hydra.dashboard.access import Operator, Role
+from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
+from hydra.dashboard.guard import TooLarge, read_body
+from hydra.dashboard.listing import page_size
+from hydra.dashboard.openapi import document
+from hydra.dashboard.problems import Problem, code_of, problem_answer
+from hydra.dashboard.site import Site, fields_of, first
+from hydra.errors import (
+    ConfigError,
+    HydraError,
+    ResultTimeout,
+    WorkflowCancelled,
+    WorkflowFailed,
+    WorkflowParked,
+)
+from hydra.execution import KeyReuse
+from hydra.workflow import named
+
+PREFIX = "/api/v1"
+MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + (1 << 20)
+MAX_WAIT_SECONDS = 30.0
+MAX_LISTED = 1000
+LISTED = 100
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    workflow: str
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    key: str | None = None
+    key_reuse: str = str(KeyReuse.FIRST)
+    delay: str | float | None = None
+    run_at: datetime | None = None
+    priority: int = 0
+    tags: dict[str, str] = {}
+    allow_unknown: bool = False
+
+
+class SignalOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    id: str | None = None
+
+
+class CancelOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    undo: bool = True
+
+
+class CompleteOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token: str
+    value: msgspec.Raw = msgspec.Raw(b"null")
+    failure: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request, as the functions below see it: on a thread, with its body read."""
+
+    engine: Engine
+    operator: Operator
+    id: str
+    fields: dict[str, list[str]]
+    body: bytes
+
+
+def routes(site: Site) -> list[Route]:
+    def route(path: str, methods: dict[str, tuple[Role, Callable[[Call], Response]]]) -> Route:
+        return Route(PREFIX + path, partial(_answer, site, methods), methods=[*methods])
+
+    return [
+        Route(f"{PREFIX}/openapi.json", _document, methods=["GET"]),
+        route("/executions", {"GET": (Role.VIEW, list_executions), "POST": (Role.OPERATE, submit)}),
+        route("/executions/{id}", {"GET": (Role.VIEW, show_execution)}),
+        route("/executions/{id}/result", {"GET": (Role.VIEW, show_result)}),
+        route("/executions/{id}/signals", {"POST": (Role.OPERATE, signal)}),
+        route("/executions/{id}/cancel", {"POST": (Role.OPERATE, cancel)}),
+        route("/callbacks", {"POST": (Role.OPERATE, complete)}),
+    ]
+
+
+async def _document(request: Request) -> Response:
+    return Response(encode_json(document(request.scope.get("root_path", ""))), media_type="application/json")
+
+
+async def _answer(
+    site: Site, methods: dict[str, tuple[Role, Callable[[Call], Response]]], request: Request
+) -> Response:
+    method = "GET" if request.method == "HEAD" else request.method
+    role, give = methods[method]
+    try:
+        operator = await site.operator_of_program(request)
+        if operator is None:
+            raise Problem(
+                401,
+                "no token is known that says who you are; send `Authorization: Bearer TOKEN`",
+                {"www-authenticate": "Bearer"},
+            )
+        if not operator.may(role):
+            raise Problem(403, f"`{operator.name}` has the role `{operator.role}`; this takes `{role}`")
+        body = await _body(request) if method == "POST" else b""
+        fields = fields_of(request.scope["query_string"].decode("latin-1"))
+        call = Call(site.engine, operator, str(request.path_params.get("id", "")), fields, body)
+
+        def carry_out() -> Response:
+            with site.acting(operator):
+                return give(call)
+
+        return await run_in_threadpool(carry_out)
+    except Problem as problem:
+        return problem_answer(problem.status, str(problem), problem.headers)
+    except HydraError as error:
+        return problem_answer(code_of(error), str(error))
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "the body must be JSON; say `Content-Type: application/json`")
+    try:
+        return await read_body(request.receive, request.headers, MAX_BODY_BYTES)
+    except TooLarge:
+        raise Problem(413, f"the body has more than {MAX_BODY_BYTES:,} bytes") from None
+
+
+def submit(call: Call) -> Response:
+    order = _read(call, SubmitOrder)
+    known = {info.name: info for info in call.engine.workflows()}
+    if order.workflow not in known and not order.allow_unknown:
+        others = f"known are {', '.join(f'`{name}`' for name in sorted(known)[:20])}" if known else "none is known yet"
+        raise Problem(
+            422, f"no node has served workflow `{order.workflow:.200}` here ({others}); `allow_unknown` submits it"
+        )
+    args, kwargs = read_call(_text(order.arguments), known.get(order.workflow))
+    delay = parse_duration(order.delay) if isinstance(order.delay, str) else order.delay
+    handle = call.engine.submit(
+        named(order.workflow).bind(*args, **kwargs),
+        key=order.key,
+        delay=delay,
+        run_at=order.run_at,
+        priority=order.priority,
+        tags=order.tags,
+        key_reuse=order.key_reuse,
+    )
+    return _json({"id": handle.id}, 201)
+
+
+def list_executions(call: Call) -> Response:
+    wanted = Wanted.read(call.fields)
+    size = page_size(first(call.fields, "limit"), LISTED, MAX_LISTED)
+    order = first(call.fields, "order") or "newest"
+    if order not in ("newest", "oldest"):
+        raise ConfigError(f"`order` is `newest` or `oldest`, not `{order:.40}`")
+    is_oldest_first = order == "oldest"
+    namespace = call.engine.namespace
+    place = read_cursor(namespace, first(call.fields, "cursor"))
+    found = call.engine.executions(
+        **wanted.arguments(),
+        limit=size + 1,
+        before=None if is_oldest_first else place,
+        after=place if is_oldest_first else None,
+        oldest_first=is_oldest_first,
+    )
+    more = cursor_of(namespace, found[size - 1].id) if len(found) > size else None
+    return _json({"executions": found[:size], "cursor": more})
+
+
+def show_execution(call: Call) -> Response:
+    execution: Execution = call.engine.get(call.id).execution()
+    return _json(execution)
+
+
+def show_result(call: Call) -> Response:
+    """How it ended, after waiting for that a while; 202 while it goes on."""
+    text = first(call.fields, "wait") or "0s"
+    seconds = parse_duration(text)
+    if seconds > MAX_WAIT_SECONDS:
+        raise ConfigError(f"`wait` is at most {MAX_WAIT_SECONDS:g}s, not `{text:.40}`; ask again after that")
+    handle = call.engine.get(call.id)
+    try:
+        result = to_jsonable(handle.result(timeout=seconds))
+    except ResultTimeout:
+        return _json({"id": handle.id, "status": handle.status()}, 202)
+    except WorkflowParked as error:
+        return _json({"id": handle.id, "status": "parked", "error": str(error)}, 202)
+    except (WorkflowFailed, WorkflowCancelled) as error:
+        status = "failed" if isinstance(error, WorkflowFailed) else "cancelled"
+        return _json({"id": handle.id, "status": status, "error": str(error)})
+    return _json({"id": handle.id, "status": "completed", "result": result})
+
+
+def signal(call: Call) -> Response:
+    order = _read(call, SignalOrder)
+    handle = call.engine.get(call.id)
+    handle.signal(order.name, parse_json(_text(order.value)), id=order.id)
+    return _json({"id": handle.id, "status": handle.status()})
+
+
+def cancel(call: Call) -> Response:
+    order = _read(call, CancelOrder)
+    if not order.undo and not call.operator.may(Role.ADMIN):
+        raise Problem(403, f"to end it without its undo steps takes the role `{Role.ADMIN}`")
+    handle = call.engine.get(call.id)
+    return _json({"id": handle.id, "status": handle.cancel(undo=order.undo)})
+
+
+def complete(call: Call) -> Response:
+    """The token is in the body, so that it stands in no log of addresses."""
+    order = _read(call, CompleteOrder)
+    if order.failure is None:
+        call.engine.complete(order.token, parse_json(_text(order.value)))
+    else:
+        call.engine.fail(order.token, order.failure)
+    return _json({"id": order.token.partition(".")[0]})
+
+
+def _read(call: Call, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(call.body or b"{}", type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem(422, f"the body does not fit: {error}") from None
+
+
+def _text(raw: msgspec.Raw) -> str:
+    try:
+        return bytes(raw).decode()
+    except UnicodeDecodeError:
+        raise Problem(422, "the body is not UTF-8") from None
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(encode_json(value), status, media_type="application/json")

@@ -1,0 +1,92 @@
+"""Pages that list: executions by a filter, what failed by its fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from hydra.dashboard.access import Role
+from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
+from hydra.dashboard.site import Visit, first
+from hydra.errors import ConfigError
+from hydra.execution import Status
+
+PAGE_SIZE = 50
+MAX_PAGE_SIZE = 200
+NEWEST_ERRORS = 2_000  # failures that are grouped for a page; `hydra errors` groups all
+BULK_ORDERS = ("retry", "rerun", "resume", "cancel", "signal")
+
+
+def list_executions(visit: Visit) -> Response:
+    fields = visit.query()
+    wanted = Wanted.read(fields)
+    is_oldest_first = first(fields, "order") == "oldest"
+    values: dict[str, Any] = {"found": [], "next": None, "count": None, "problem": None}
+    try:
+        size = page_size(first(fields, "limit"))
+        place = read_cursor(visit.engine.namespace, first(fields, "cursor"))
+        found = visit.engine.executions(
+            **wanted.arguments(),
+            limit=size + 1,
+            before=None if is_oldest_first else place,
+            after=place if is_oldest_first else None,
+            oldest_first=is_oldest_first,
+        )
+        values["found"] = found[:size]
+        if len(found) > size:
+            values["next"] = cursor_of(visit.engine.namespace, found[size - 1].id)
+        if wanted.is_counted():
+            values["count"] = kept_count(visit, wanted)
+    except ConfigError as error:
+        values["problem"] = str(error)
+    order = {"order": "oldest"} if is_oldest_first else {}
+    return visit.show(
+        "executions.html",
+        400 if values["problem"] else 200,
+        wanted=wanted,
+        is_oldest_first=is_oldest_first,
+        is_first_page=not first(fields, "cursor"),
+        statuses=list(Status),
+        fields=wanted.fields() | order,
+        bulk=BULK_ORDERS if visit.operator.may(Role.OPERATE) else (),
+        **values,
+    )
+
+
+def page_size(text: str, default: int = PAGE_SIZE, most: int = MAX_PAGE_SIZE) -> int:
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+        raise ConfigError(f"`limit` must be a whole number from 1 to {most}, not `{text:.40}`")
+    return int(text)
+
+
+def kept_count(visit: Visit, wanted: Wanted) -> int:
+    """As the database keeps it, so that nothing is counted one by one."""
+    counts = visit.engine.stats().counts
+    return sum(
+        count
+        for workflow, by_status in counts.items()
+        for status, count in by_status.items()
+        if wanted.workflow in ("", workflow) and wanted.status in ("", status)
+    )
+
+
+def list_errors(visit: Visit) -> Response:
+    wanted = Wanted.read(visit.query())
+    problem, groups = None, []
+    try:
+        groups = visit.engine.select(**wanted.arguments()).errors(newest=NEWEST_ERRORS)
+    except ConfigError as error:
+        problem = str(error)
+    return visit.show(
+        "errors.html",
+        400 if problem else 200,
+        wanted=wanted,
+        groups=groups,
+        looked_at=sum(group.count for group in groups),
+        newest=NEWEST_ERRORS,
+        fields=wanted.fields(),
+        problem=problem,
+    )

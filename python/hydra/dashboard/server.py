@@ -1,0 +1,93 @@
+"""`hydra dashboard`: the page on an address of its own, until a signal. Bounds what a client may cost."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import signal
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from uvicorn import Config, Server
+
+from hydra import identity
+from hydra.client.engine import Engine
+from hydra.dashboard.access import Operator, Role, TokenFile
+from hydra.dashboard.asgi import app
+from hydra.errors import ConfigError
+from hydra.observability.http import MAX_HEAD_BYTES, Connection, listen
+
+READ_ANSWER_SECONDS = 60.0  # for a client to have taken a page
+ORDER_SECONDS = 900.0  # for an act on many to be done
+LIVE_PATH = "/live"
+
+
+class PageConnection(Connection):
+    """As of the server of metrics; orders may take longer, and what follows along may stay."""
+
+    def _look(self) -> None:
+        if self.is_idle:
+            self.hang_up()
+        elif not self.scope["path"].endswith(LIVE_PATH):
+            seconds = READ_ANSWER_SECONDS if self.scope["method"] == "GET" else ORDER_SECONDS
+            self._timer = self.loop.call_later(seconds, self.hang_up)
+
+
+class PageServer(Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A signal ends it, and is no error."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(
+    engine: Engine,
+    host: str,
+    port: int,
+    token_file: str | None,
+    hosts: Collection[str],
+    announce: Callable[[str], object],
+) -> None:
+    """Until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: the address is not the host's own and there are no tokens; it is taken; the tokens cannot be read.
+    """
+    with listen(host, port) as listening:
+        address, taken_port = listening.getsockname()[:2]
+        is_local = ipaddress.ip_address(address).is_loopback
+        if token_file is None and not is_local:
+            raise ConfigError(
+                f"`{host}` can be reached from elsewhere, so the page needs `--token-file`; or listen on 127.0.0.1"
+            )
+        if token_file is not None and TokenFile(token_file).is_readable_by_others():
+            announce(f"warning: everybody on this host can read `{token_file}`; `chmod 600` it")
+        me = Operator(identity.person(), Role.ADMIN)
+        authorize = None if token_file is not None else lambda _: me
+        names = [host, *hosts, *(("localhost", "127.0.0.1", "::1") if is_local else ())]
+        page = app(engine, tokens=token_file, authorize=authorize, hosts=names if is_local or hosts else ())
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        server = PageServer(
+            Config(
+                page,
+                http=PageConnection,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # whoever comes says nothing true of itself by a header
+                headers=[("connection", "close")],
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        shown = f"[{address}]" if ":" in address else address
+        announce(f"the page is at http://{shown}:{taken_port}")
+        server.run(sockets=[listening])

@@ -1,0 +1,146 @@
+"""What the page shows: every view, with filters, cursors, and whatever hostile people have put into executions."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import hydra
+import pytest
+from hydra import dashboard
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from tests.dashboard.conftest import HOSTILE, Shop, browser_of, me, put_pending
+
+LISTS = ("/", "/executions", "/errors", "/schedules", "/nodes", "/limits")
+
+
+def ids_in(text: str) -> list[str]:
+    return list(dict.fromkeys(re.findall(r'href="/executions/([0-9a-f-]{36})"', text)))
+
+
+def test_every_view_is_shown_and_escapes_what_others_wrote(engine: hydra.Engine, shop: Shop) -> None:
+    details = [f"/executions/{id}" for id in shop[1:]]
+    acts = [f"/act?act={act}&workflow=paged_fail" for act in ("retry", "rerun", "resume", "cancel", "signal")]
+    browser = browser_of(engine)
+    for path in (*LISTS, *details, *acts):
+        answer = browser.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        assert "<script>alert" not in answer.text and "<img" not in answer.text and "49" not in HOSTILE
+        assert "onmouseover='x'" not in answer.text
+        assert answer.text.count("<h1") == 1 and '<html lang="en">' in answer.text
+        assert "style=" not in answer.text and "onclick" not in answer.text  # the policy would not let them
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)  # nothing from elsewhere
+
+
+def test_one_execution_says_what_became_of_it_and_why(engine: hydra.Engine, shop: Shop) -> None:
+    browser = browser_of(engine)
+    failed = unescape(browser.get(f"/executions/{shop.failed}").text)
+    assert "PagedRefusal" in failed and "Traceback (most recent call last)" in failed and "paged_refuse" in failed
+    assert "it failed at" in failed and "attempt 2, the last" in failed
+    assert '<button class="primary">Retry it</button>' in failed and "Cancel it" not in failed
+    completed = unescape(browser.get(f"/executions/{shop.completed}").text)
+    assert '"amount": 3' in completed and "run=2026-11" in completed.replace("%3D", "=")
+    waiting = unescape(browser.get(f"/executions/{shop.waiting}").text)
+    assert "it waits for event `approved`" in waiting and "Send it" in waiting and "dot-wait" in waiting
+    assert "it sleeps until" in browser.get(f"/executions/{shop.asleep}").text
+    parked = unescape(browser.get(f"/executions/{shop.parked}").text)
+    assert "It took effect" in parked and "paged_transfer" in parked
+    parent = browser.get(f"/executions/{shop.parent}").text
+    (child,) = [id for id in ids_in(parent) if id != shop.parent]
+    assert engine.get(child).execution().workflow == "paged_bill"
+
+
+def test_a_list_has_what_the_filter_of_the_command_line_has(engine: hydra.Engine, shop: Shop) -> None:
+    browser = browser_of(engine)
+    for filter, wanted in (
+        ("status=failed", [shop.failed]),
+        ("workflow=paged_doze", [shop.asleep]),
+        ("tag=run%3D2026-11", [shop.completed]),
+        ("error=PagedRefusal", [shop.failed]),
+        ("reason=ONMOUSEOVER", [shop.failed]),
+        ("since=1d&status=parked", [shop.parked]),
+        ("until=1d", []),
+    ):
+        answer = browser.get(f"/executions?{filter}")
+        assert ids_in(answer.text) == wanted, filter
+    assert "No executions match." in answer.text
+    assert "PagedRefusal" in browser.get("/errors").text
+    assert "Nothing that matches" in browser.get("/errors?workflow=paged_bill").text
+
+
+def test_a_list_goes_on_where_the_page_before_ended(own: hydra.Engine) -> None:
+    ids = put_pending(own, 5)
+    browser = browser_of(own)
+    for order, wanted in (("newest", ids[::-1]), ("oldest", ids)):
+        seen: list[str] = []
+        path: str | None = f"/executions?limit=2&order={order}"
+        while path:
+            text = browser.get(path).text
+            seen += ids_in(text)
+            found = re.search(r'rel="next" href="([^"]+)"', text)
+            path = None if found is None else unescape(found[1]) + "&limit=2"
+        assert seen == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("status=lost", "`lost` is not a status; it is one of pending"),
+        ("since=yesterday", "`yesterday` is no time; write `2h` for two hours ago"),
+        ("tag=run", "`run` is not a tag; write `name=value`"),
+        ("limit=0", "`limit` must be a whole number from 1 to 200"),
+        ("since=1h&until=2h", "`since` is not before `until`"),
+        ("cursor=nothing", "the cursor is of another namespace, or of no list at all; begin at the first page"),
+        ("cursor=0198c0de-0000-7000-8000-000000000000.00000000", "the cursor is of another namespace"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_one_sentence(engine: hydra.Engine, query: str, sentence: str) -> None:
+    answer = browser_of(engine).get(f"/executions?{query}")
+    assert answer.status_code == 400
+    assert sentence in unescape(answer.text)
+
+
+def test_a_cursor_of_another_namespace_is_refused(shop: Shop) -> None:
+    with hydra.Engine(shop.url) as engine, hydra.Engine(shop.url, namespace="other") as other:
+        text = browser_of(engine).get("/executions?limit=2").text
+        found = re.search(r"cursor=([^\"&]+)", text)
+        assert found is not None
+        assert "of another namespace" in browser_of(other).get(f"/executions?cursor={found[1]}").text
+        assert browser_of(other).get(f"/executions/{shop.failed}").status_code == 404
+
+
+def test_it_works_below_a_path_of_another_app(engine: hydra.Engine, shop: Shop) -> None:
+    outer = Starlette(routes=[Mount("/ops/hydra", dashboard.app(engine, authorize=me))])
+    browser = TestClient(outer, base_url="http://hydra.test", headers={"accept": "text/html"})
+    text = browser.get("/ops/hydra/executions").text
+    assert f'href="/ops/hydra/executions/{shop.failed}"' in text
+    assert browser.get("/ops/hydra/static/page.css").headers["content-type"].startswith("text/css")
+    assert browser.get(f"/ops/hydra/executions/{shop.failed}").status_code == 200
+    assert [cookie.path for cookie in browser.cookies.jar] == ["/ops/hydra"]
+    document = browser.get("/ops/hydra/api/v1/openapi.json").json()
+    assert document["servers"] == [{"url": "/ops/hydra"}]
+
+
+def test_what_is_not_there_is_one_sentence(engine: hydra.Engine) -> None:
+    browser = browser_of(engine)
+    for path in (
+        "/executions/nothing",
+        "/executions/0198c0de-0000-7000-8000-000000000000",
+        "/nowhere",
+        "/limits?name=x",
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == 404
+        assert 'role="alert"' in answer.text
+    assert "this cannot be done here that way" in browser.post("/nodes").text
+
+
+def test_a_database_that_cannot_be_read_is_one_sentence(tmp_path_factory: pytest.TempPathFactory) -> None:
+    empty = f"sqlite:///{tmp_path_factory.mktemp('empty')}/none.db"
+    with hydra.Engine(empty, migrate=False) as engine:
+        answer = browser_of(engine).get("/")
+    assert answer.status_code == 503
+    assert "hydra migrate" in unescape(answer.text)

@@ -166,10 +166,12 @@ def test_a_cancel_in_a_callers_transaction_has_its_line_with_its_commit(tmp_path
         handle.cancel(connection=connection, reason="her own")
         connection.rollback()
         assert handle.acts() == [] and handle.status() == "pending"
+        with engine.acting("token:ops"):
+            handle.signal("answer", "yes", connection=connection)
         handle.cancel(connection=connection, reason="her own")
         connection.commit()
         connection.close()
-        assert [(act.kind, act.reason) for act in handle.acts()] == [("cancel", "her own")]
+        assert [(act.kind, act.reason) for act in handle.acts()] == [("signal", ""), ("cancel", "her own")]
         assert handle.status() == "cancelled"
 
 

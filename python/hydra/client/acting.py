@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TypeVar, cast
 
 import msgspec
@@ -82,7 +83,12 @@ def author(reason: str = "") -> Author:
     check_reason(reason)
     said = _said.get()
     by = said.by or said.program or _program()
-    return Author(_core.uuid7(), by, identity.person(), reason or said.reason, said.by is not None)
+    return Author(_core.uuid7(), by, _account(os.getuid()), reason or said.reason, said.by is not None)
+
+
+def is_said() -> bool:
+    """Whether somebody has said who it is. What a program does by itself at a high rate costs no more than this."""
+    return _said.get().by is not None
 
 
 def carried(function: Callable[[], T]) -> Callable[[], T]:
@@ -103,6 +109,12 @@ def carried(function: Callable[[], T]) -> Callable[[], T]:
 def check_reason(reason: object) -> None:
     if not isinstance(reason, str) or len(reason) > MAX_REASON_LENGTH:
         raise ConfigError(f"`reason` must be a text of at most {MAX_REASON_LENGTH} characters, not `{reason!r:.80}`")
+
+
+@lru_cache(maxsize=16)
+def _account(uid: int) -> str:
+    """Of that user, which is this process's."""
+    return identity.person()
 
 
 def _program() -> str:

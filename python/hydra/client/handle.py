@@ -13,7 +13,7 @@ from uuid import UUID
 from hydra import _core, codec
 from hydra.client import act_orders, child_ends, recorded_orders, resolving
 from hydra.client.act_orders import ActView
-from hydra.client.acting import author
+from hydra.client.acting import author, is_said
 from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.exports import Export, export
@@ -177,12 +177,12 @@ class Handle(Generic[R]):
         awaited = [each for each in self.awaited() if each.name == name]
         refuse_unfit(self.id, f"event `{name}`", value, awaited, lambda: ever_awaited(self.records(), name))
 
-        by = author()
+        by = author() if is_said() else None
 
         def put(store: Store, now: int) -> list[Status | Clash | None]:
             message = Message(message_id, self.id, name, payload, now)
             if connection is not None:
-                return store.signal_in(connection, [message], now)
+                return recorded_orders.signal_in(store, connection, message, now, by)
             return recorded_orders.signal(store, [message], now, by)
 
         (answer,) = self._engine.write(put) if connection is None else self._engine.join(put)

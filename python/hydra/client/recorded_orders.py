@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from hydra.client.acting import Author
 from hydra.execution import FINAL, Message, Record, Status
-from hydra.stores.acts import ActKind
+from hydra.stores.acts import Act, ActKind
 from hydra.stores.clash import Clash
 from hydra.stores.store import Store
 
@@ -72,24 +72,38 @@ def cancel_in(
     return after
 
 
-def signal(store: Store, messages: Sequence[Message], now: int, author: Author) -> list[Status | Clash | None]:
+def signal(store: Store, messages: Sequence[Message], now: int, author: Author | None) -> list[Status | Clash | None]:
     """The statuses before. A program's signal leaves no line: the message is its record, and it may send thousands in a
     second."""
-    if not author.is_said:
+    if author is None or not author.is_said:
         return store.signal(messages, now)
 
     def work() -> list[Status | Clash | None]:
         before = store.signal(messages, now)
-        store.add_acts(
-            [
-                author.act(message.execution_id, ActKind.SIGNAL, now, f"event `{message.name}`")
-                for message, status in zip(messages, before, strict=True)
-                if isinstance(status, Status) and status not in FINAL
-            ]
-        )
+        store.add_acts(_signal_lines(author, messages, before, now))
         return before
 
     return store.together(work)
+
+
+def signal_in(
+    store: Store, connection: object, message: Message, now: int, author: Author | None
+) -> list[Status | Clash | None]:
+    """In a caller's own transaction, to whose commit the line belongs, too."""
+    before = store.signal_in(connection, [message], now)
+    if author is not None and (lines := _signal_lines(author, [message], before, now)):
+        store.add_acts_in(connection, lines)
+    return before
+
+
+def _signal_lines(
+    author: Author, messages: Sequence[Message], before: Sequence[Status | Clash | None], now: int
+) -> list[Act]:
+    return [
+        author.act(message.execution_id, ActKind.SIGNAL, now, f"event `{message.name}`")
+        for message, status in zip(messages, before, strict=True)
+        if isinstance(status, Status) and status not in FINAL
+    ]
 
 
 def resolve(store: Store, id: str, record: Record, now: int, author: Author) -> list[Status | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -145,6 +146,23 @@ def test_g7_what_cannot_be_archived_is_not_deleted(tmp_path: Path) -> None:
         folder.mkdir()
         assert one.sweep() == 1
         one.close()
+
+
+def test_g7_one_that_cannot_be_read_stays_and_keeps_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, folder = tmp_path / "hydra.db", tmp_path / "archive"
+    folder.mkdir()
+    with hydra.Engine(f"sqlite:///{path}") as engine:
+        damaged, whole = finish(engine, kept_bill.bind("visa-1"), kept_bill.bind("visa-2"))
+        connection = sqlite3.connect(path)
+        connection.execute("update hydra_claim set payload = 'no payload' where execution_id = ?", (damaged,))
+        connection.commit()
+        connection.close()
+        one = sweeping(f"sqlite:///{path}", str(folder), "node-1")
+        assert one.sweep() == 1
+        one.close()
+        assert [each.id for each in engine.executions()] == [damaged]
+    assert [line["execution"]["id"] for line in archived(folder)] == [whole]
+    assert f"execution `{damaged}` is kept: it cannot be read to be archived" in caplog.text
 
 
 def test_a_node_sweeps_by_itself_what_its_code_keeps_shortly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from hydra.client.act_orders import act_view
 from hydra.client.exports import export
 from hydra.client.views import attempt_view, execution_view, to_datetime
 from hydra.errors import ConfigError
+from hydra.execution import Record, Snapshot
+from hydra.stores.rows import DECODING
 from hydra.stores.store import Store
 
 READ_AT_ONCE = 10  # executions whose records are in memory together
@@ -34,41 +36,52 @@ class Archive:
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise ConfigError(f"the archive `{self._folder}` cannot be written by this user; change its permissions")
 
-    def write(self, store: Store, ids: list[str], node_id: str, now: int) -> None:
-        """Durable when it returns. Raises OSError where the disk does not take it."""
+    def write(self, store: Store, ids: list[str], node_id: str, now: int) -> set[str]:
+        """Durable when it returns; which could not be read, and are not in it. OSError where the disk refuses it."""
         day = to_datetime(now).astimezone(UTC)
         path = os.path.join(self._folder, f"{self._namespace}-{day:%Y-%m-%d}-{node_id}.jsonl")
         is_new = not os.path.exists(path)
+        unreadable: set[str] = set()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             with open(descriptor, "ab", closefd=False) as file:
                 for start in range(0, len(ids), READ_AT_ONCE):
-                    for line in lines(store, ids[start : start + READ_AT_ONCE], day):
-                        file.write(line)
+                    for id, line in lines(store, ids[start : start + READ_AT_ONCE], day):
+                        if line is None:
+                            unreadable.add(id)
+                        else:
+                            file.write(line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         if is_new:
             _sync_folder(self._folder)
+        return unreadable
 
 
-def lines(store: Store, ids: list[str], archived_at: datetime) -> Iterable[bytes]:
-    """One for each that is still there: everything `hydra show ID --json` would say; `export` can be replayed."""
+def lines(store: Store, ids: list[str], archived_at: datetime) -> Iterable[tuple[str, bytes | None]]:
+    """One for each that is still there, None where it cannot be read; `export` can be replayed."""
     known = [each for each in store.get(ids) if each is not None]
     histories = store.histories([each.id for each in known])
     for snapshot in known:
         if snapshot.id not in histories:
             continue
-        input, records = histories[snapshot.id]
-        (outcome,) = store.outcomes([snapshot.id])
-        entry = {
-            "archived_at": archived_at,
-            "execution": execution_view(snapshot),
-            "acts": [act_view(act) for act in store.acts(snapshot.id)],
-            "attempts": [attempt_view(claim) for claim in store.claims(snapshot.id)],
-            "export": export(snapshot, input, records, None if outcome is None else outcome[1]),
-        }
-        yield msgspec.json.encode(entry) + b"\n"
+        try:
+            yield snapshot.id, _line(store, snapshot, *histories[snapshot.id], archived_at)
+        except DECODING:
+            yield snapshot.id, None
+
+
+def _line(store: Store, snapshot: Snapshot, input: bytes, records: list[Record], archived_at: datetime) -> bytes:
+    (outcome,) = store.outcomes([snapshot.id])
+    entry = {
+        "archived_at": archived_at,
+        "execution": execution_view(snapshot),
+        "acts": [act_view(act) for act in store.acts(snapshot.id)],
+        "attempts": [attempt_view(claim) for claim in store.claims(snapshot.id)],
+        "export": export(snapshot, input, records, None if outcome is None else outcome[1]),
+    }
+    return msgspec.json.encode(entry) + b"\n"
 
 
 def _sync_folder(folder: str) -> None:

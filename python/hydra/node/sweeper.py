@@ -17,7 +17,7 @@ from hydra.node.archive import Archive
 from hydra.observability.metrics import Metrics
 from hydra.stores import open_store
 from hydra.stores.store import Store
-from hydra.stores.sweeping import Finished
+from hydra.stores.sweeping import Finished, Member
 from hydra.stores.workflow_info import WorkflowInfo
 
 LOOK_SECONDS = 5.0
@@ -51,6 +51,7 @@ class Sweeper:
         self._ages: dict[tuple[str, str], int] = {}
         self._walk = Walk()
         self._is_failing = False
+        self._unreadable: set[str] = set()  # what was told of
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hydra-retention", daemon=True)
 
@@ -96,7 +97,7 @@ class Sweeper:
             now = self._store.now()
             members = self._store.ended_trees([each.id for each in due], BATCH_SIZE)
             if members and self._archive is not None:
-                self._archive.write(self._store, [each.id for each in members], self._node_id(), now)
+                members = self._archived(self._archive, members, now)
             gone = self._store.purge_known(members, now) if members else []
             count += len(gone)
             self._tell(due, gone)
@@ -104,6 +105,15 @@ class Sweeper:
             if not gone:
                 break
         return count
+
+    def _archived(self, archive: Archive, members: list[Member], now: int) -> list[Member]:
+        """Those of trees that are in the archive whole: one damaged execution keeps no other (G7)."""
+        unreadable = archive.write(self._store, [each.id for each in members], self._node_id(), now)
+        for id in sorted(unreadable - self._unreadable):
+            log.error("execution `%s` is kept: it cannot be read to be archived; look at it by `hydra show`", id)
+        self._unreadable |= unreadable
+        kept = {each.root_id for each in members if each.id in unreadable}
+        return [each for each in members if each.root_id not in kept]
 
     def _tell(self, due: Sequence[Finished], gone: Sequence[str]) -> None:
         if not gone:

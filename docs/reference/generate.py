@@ -125,7 +125,12 @@ def metrics_page() -> str:
         "",
         "`hydra start MODULE --http 127.0.0.1:9090` serves these at `/metrics`, in Prometheus's text format. All have",
         "the label `namespace`. A tag given by `--metric-tag NAME` is a label `tag_NAME` of the series on executions.",
-        "Nothing is served unless asked for, and there is no password: let only your monitoring reach it.",
+        "Nothing is served unless asked for. `HYDRA_METRICS_TOKEN` makes `/metrics` ask for a bearer token, which goes",
+        "in the clear: let only your monitoring reach it.",
+        "",
+        "No node counts what a program submits, or cancels before a node has begun it: `hydra_executions_kept` counts",
+        "what the database has. There is no `hydra_purged_total`: a purge is an order of a person, and says its count",
+        "itself.",
         "",
     ]
     for series in Metrics("default")._series():

@@ -62,6 +62,8 @@ from hydra.errors import (
 from hydra.execution import Status
 from hydra.http_retry import retry_after_header
 from hydra.limits import Concurrency, Fair, Rate
+from hydra.logging import log_context
+from hydra.middleware import ExecutionRun, Middleware, StepTry, SubmitCall, add_middleware, remove_middleware
 from hydra.records.map_outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
 from hydra.worker.hooks import on_worker_start, on_worker_stop
@@ -87,6 +89,7 @@ __all__ = [
     "Engine",
     "ErrorGroup",
     "EventTimeout",
+    "ExecutionRun",
     "Fair",
     "First",
     "Found",
@@ -97,6 +100,7 @@ __all__ = [
     "Interrupt",
     "KeyTaken",
     "LeaseLost",
+    "Middleware",
     "NonDeterminismError",
     "NonRetryable",
     "NotFound",
@@ -113,11 +117,14 @@ __all__ = [
     "Status",
     "StepFailed",
     "StepTimeout",
+    "StepTry",
     "StoreUnavailable",
+    "SubmitCall",
     "WorkflowCancelled",
     "WorkflowFailed",
     "WorkflowParked",
     "__version__",
+    "add_middleware",
     "after",
     "aio",
     "callback_token",
@@ -127,6 +134,7 @@ __all__ = [
     "gather",
     "heartbeat",
     "idempotency_key",
+    "log_context",
     "map",
     "named",
     "now",
@@ -137,6 +145,7 @@ __all__ = [
     "on_worker_stop",
     "patched",
     "random",
+    "remove_middleware",
     "retry_after_header",
     "sleep",
     "spawn",

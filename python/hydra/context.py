@@ -37,6 +37,9 @@ class Current(msgspec.Struct, frozen=True):
     attempt: int  # the step's in a step, the execution's in a body
     execution_attempt: int
     version: str | None = None  # of the workflow, under which the execution began; None where it declared none
+    key: str | None = None  # the execution's
+    node: str = ""  # its id, where one runs it
+    worker: int | None = None  # the number of its place on the node; None in a program's own process
 
 
 class Inside(Caller, Protocol):

@@ -11,9 +11,9 @@ from hydra.dispatch.dispatcher import Standing
 from hydra.dispatch.health import LOOP_STILL_NS, why_not_ready, why_stuck
 from hydra.dispatch.worker_ends import WorkerEnd, WorkerEndKind
 from hydra.execution import DIVERGED, CommitAnswer, End, Ending
-from hydra.frames import Committed, Ended
-from hydra.node.metrics import MAX_TAG_VALUES, NodeMetrics
-from hydra.observability.metrics import MAX_LABEL_SETS, OTHER, Counter, Gauge, Histogram, Metrics
+from hydra.frames import Committed, Ended, Recorded
+from hydra.node.metrics import NodeMetrics
+from hydra.observability.metrics import MAX_LABEL_SETS, MAX_TAG_VALUES, OTHER, Counter, Gauge, Histogram, Metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.dispatch.driver import KILLED, LEFT, SECOND, TTL, Driver, claimed, ended, record, recorded
@@ -23,7 +23,7 @@ class MeasuredDriver(Driver):
     def __init__(self, *tags: str, concurrency: int = 4) -> None:
         super().__init__(concurrency=concurrency)
         self.metrics = Metrics("default", tags)
-        self.measuring = NodeMetrics(self.metrics, lambda: self.now // 1000, self.dispatcher.running, tags)
+        self.measuring = NodeMetrics(self.metrics, lambda: self.now // 1000, self.dispatcher.running)
 
     def tell(self, event: events.Event) -> list[events.Action]:
         self.measuring.happened(event)
@@ -57,6 +57,15 @@ def test_a_step_counts_when_it_is_durable_and_not_before() -> None:
     assert node.steps() == {}
     node.written()
     assert node.steps() == {"completed": 1}
+
+
+def test_a_spawn_counts_as_what_this_node_made_and_a_placed_step_does_not() -> None:
+    node = working("a")
+    names = ("hydra.spawn:ship", "hydra.spawn_again:ship", "hydra.step:charge")
+    spawns = [msgspec.structs.replace(record(seq, "spawn"), name=name) for seq, name in enumerate(names, 1)]
+    node.receive(0, Recorded(node.tokens["a"], spawns))
+    node.written()
+    assert node.metrics.executions_submitted.values == {("ship",): 1}
 
 
 def test_a_commit_that_failed_counts_once_when_it_is_repeated() -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 HIDDEN = {  # what handles, commands and workers use of an engine, and users do not
     hydra.Engine: {
-        "accept", "is_open", "join", "new_session", "not_found", "prepare", "read", "session", "snapshot", "watcher",
+        "accept", "hooked", "is_open", "join", "new_session", "not_found", "prepare", "read", "session", "snapshot", "watcher",
         "write",
     },
     hydra.Handle: {"not_done", "read", "watch"},
@@ -48,6 +48,7 @@ def test_every_public_name_stands_in_the_reference_once() -> None:
     public = {
         f"{module.__name__}.{name}" for module in (hydra, hydra.dashboard, hydra.testing) for name in module.__all__
     }
+    public |= {"hydra.logging.Filter", "hydra.logging.add_context", "hydra.contrib.otel.Tracing"}
     by_hand = {"hydra.__version__", "hydra.aio", "hydra.NOT_FOUND", "hydra.UNSURE"}
     assert {name for name in named if not name.startswith("hydra.aio.")} == public - by_hand
     assert "`hydra.NOT_FOUND`" in api_pages() and "`hydra.UNSURE`" in api_pages()
@@ -83,6 +84,25 @@ def test_the_page_of_metrics_has_every_series(generate: ModuleType) -> None:
     series = list(Metrics("default")._series())
     assert len(series) > 20
     assert [each.name for each in series if f"`{each.name}`" not in page] == []
+
+
+NAMED = {
+    "executions_submitted_total", "executions_finished_total", "execution_duration_seconds", "pickup_seconds",
+    "pickup_sla_total", "steps_total", "step_duration_seconds", "step_retries_total", "steps_replayed_total",
+    "payload_bytes", "queue_depth", "queue_age_seconds", "workers", "worker_utilization_ratio",
+    "worker_restarts_total", "heartbeats_total", "leases_acquired_total", "leases_taken_over_total",
+    "leases_lost_total", "store_operation_seconds", "store_errors_total", "store_connections",
+    "commit_batch_size", "circuit_state", "circuit_transitions_total", "schedules_fired_total",
+    "schedules_missed_total", "timer_lag_seconds", "purged_total", "parked", "nondeterminism_total",
+    "clock_skew_seconds",
+}  # fmt: skip
+DIFFERENT = {"purged_total"}  # the page of metrics says why
+
+
+def test_every_series_of_the_design_is_there_or_the_difference_is_said(generate: ModuleType) -> None:
+    series = {each.name.removeprefix("hydra_") for each in Metrics("default")._series()}
+    assert NAMED - series == DIFFERENT
+    assert all(f"There is no `hydra_{name}`" in generate.metrics_page() for name in DIFFERENT)
 
 
 def test_every_page_stands_in_the_navigation() -> None:

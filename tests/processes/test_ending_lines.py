@@ -32,10 +32,12 @@ def test_a_failure_and_a_park_are_one_line_each_with_all_that_is_known(scene: Sc
     (line,) = lines_of(node, failed.id)
     assert (line["level"], line["workflow"], line["key"], line["step"]) == ("error", "fail", "inv-42", "broken")
     assert line["reason"] in line["message"]
+    assert line["error"] == "builtins:ValueError"
+    assert line["node"] == scene.engine.nodes()[0].info.id
     assert line["exception"].startswith("Traceback")
     assert "broken" in line["exception"]
     (line,) = lines_of(node, poison.id)
-    assert (line["workflow"], line["key"], line["step"]) == ("poison", None, "die")
+    assert (line["workflow"], line.get("key"), line["step"], line["error"]) == ("poison", None, "die", "poison")
     assert "its worker died 3 times in a row" in line["reason"]
 
 

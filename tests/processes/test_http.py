@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,18 +27,19 @@ from tests.servers.roles import make_mysql_roles
 
 ANY_PORT = "127.0.0.1:0"
 COUNTERS = {
-    "circuit_transitions", "executions_finished", "leases_acquired", "leases_lost", "leases_taken_over", "heartbeats",
-    "nondeterminism", "pickup_sla", "purged", "schedules_fired", "schedules_missed", "step_retries", "steps",
-    "steps_replayed", "store_errors", "store_rewound", "worker_restarts",
+    "circuit_transitions", "executions_finished", "executions_submitted", "leases_acquired", "leases_lost",
+    "leases_taken_over", "heartbeats", "nondeterminism", "pickup_sla", "purged", "schedules_fired", "schedules_missed",
+    "step_retries", "steps", "steps_replayed", "store_errors", "store_rewound", "worker_restarts",
 }  # fmt: skip
 HISTOGRAMS = {
     "commit_batch_size", "execution_duration_seconds", "payload_bytes", "pickup_seconds", "step_duration_seconds",
     "store_operation_seconds", "timer_lag_seconds",
 }  # fmt: skip
 GAUGES = {
-    "backlog", "backlog_age_seconds", "backlog_drain_seconds", "circuit_state", "clock_skew_seconds", "label_backlog",
+    "backlog", "backlog_age_seconds", "backlog_drain_seconds", "circuit_state", "clock_skew_seconds", "executions_kept",
+    "label_backlog",
     "label_backlog_age_seconds", "label_backlog_drain_seconds", "label_unserved", "label_utilization_ratio",
-    "parked", "paused", "queue_age_seconds", "queue_depth", "unserved", "utilization_ratio",
+    "parked", "paused", "queue_age_seconds", "queue_depth", "store_connections", "unserved", "utilization_ratio",
     "worker_utilization_ratio", "workers",
 }  # fmt: skip
 
@@ -53,11 +54,11 @@ def address(node: Node) -> str:
     return found[1]
 
 
-def get(place: str, path: str, method: str = "GET") -> tuple[int, str]:
+def get(place: str, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     host = urlsplit(f"//{place}")
     connection = HTTPConnection(host.hostname or "", host.port, timeout=20)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=dict(headers or {}))
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -181,6 +182,10 @@ def test_each_series_is_there_and_counts_what_happened(scene: Scene) -> None:
     assert found.value("circuit_state", circuit="commit") == found.value("circuit_state", circuit="claim") == 0
     assert found.value("circuit_state", circuit="dispatch", worker="0") == 0
     assert found.value("leases_lost_total") == found.value("leases_taken_over_total") == 0
+    assert found.value("executions_kept", status="cancelled") == 1, "which no node took part in"
+    assert found.value("executions_kept", workflow="fine", status="completed") == 4
+    assert found.value("executions_submitted_total") == 0, "programs submitted them all"
+    assert found.value("store_connections") >= 2
     for operation in ("claim", "commit", "heartbeat_node", "promote", "transaction", "stats"):
         assert found.value("store_operation_seconds_count", operation=operation) >= 1, operation
     assert abs(found.value("clock_skew_seconds")) < 60
@@ -303,6 +308,26 @@ def test_the_first_page_links_the_others_and_everything_else_is_refused(scene: S
     assert get(place, "/metrics", "HEAD") == (200, "")
     assert get(place, "/etc/passwd")[0] == 404
     assert get(place, "/metrics", "POST")[0] == 405
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_metrics_may_ask_for_a_token_and_health_never_does(scene: Scene) -> None:
+    place = address(scene.start(http=ANY_PORT, metrics_token="open-sesame"))
+    for given in ({}, {"Authorization": "Bearer open"}, {"Authorization": "open-sesame"}):
+        status, body = get(place, "/metrics", headers=given)
+        assert (status, body) == (401, "`/metrics` needs its token; send `Authorization: Bearer TOKEN`\n")
+    status, body = get(place, "/metrics", headers={"Authorization": "Bearer open-sesame"})
+    assert status == 200
+    assert "hydra_heartbeats_total" in body
+    assert get(place, "/healthz") == (200, "ok\n")
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_token_that_no_header_can_carry_is_one_sentence_and_2(scene: Scene) -> None:
+    node = scene.start(http=ANY_PORT, metrics_token="sésame ")
+    assert node.wait() == 2
+    assert node.text().startswith("error: the token of `/metrics` must be of printable ASCII characters")
+    assert "sésame" not in node.text()
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

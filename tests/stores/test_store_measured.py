@@ -80,12 +80,31 @@ def test_a_schedule_counts_what_it_fired_and_what_it_passed_over(
     ticker.register(node, workflows, START)
     assert metrics.schedules_fired.values == metrics.schedules_missed.values == {(name,): 0}
     assert ticker.look(node, START + 5 * MINUTE) == 1
-    assert metrics.schedules_fired.values == {(name,): 1}
+    assert metrics.schedules_fired.values == metrics.executions_submitted.values == {(name,): 1}
     assert metrics.schedules_missed.values == {(name,): store.schedules()[0].progress.skipped_count}
     assert metrics.schedules_missed.values == {(name,): 4}
     ticker.look_soon()
     assert ticker.look(node, START + 5 * MINUTE) == 0
     assert metrics.schedules_fired.values == {(name,): len(ticks(store))}
+
+
+def test_what_runs_out_of_time_with_no_worker_is_an_end_of_the_node_that_finds_it(store: Store) -> None:
+    metrics = Metrics("default", ["run"])
+    measured = MeasuredStore(store, metrics).as_store()
+    late = submission(timeout_us=SECOND, run_at=NOW + SECOND, tags={"run": "nightly"})
+    measured.submit([late], NOW)
+    failed: list[str] = []
+    assert measured.promote(NOW + 60 * SECOND, 10, failed=failed) >= 1
+    assert failed == [late.id]
+    assert metrics.executions_finished.values == {(late.workflow, "failed", "nightly"): 1}
+
+
+def test_a_store_knows_how_many_connections_it_has_open(store: Store) -> None:
+    store.submit([submission()], NOW)
+    store.stats(NOW)
+    assert store.connection_count >= 2
+    store.close()
+    assert store.connection_count == 0
 
 
 def test_what_is_given_back_of_a_dead_node_is_taken_over(measured: Store, metrics: Metrics) -> None:

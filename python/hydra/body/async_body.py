@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent
 
+from hydra import middleware
 from hydra.body.async_branch import AsyncBranch
 from hydra.body.body_call import BodyCall
 from hydra.body.loop import BodyLoop, Task, Timer
@@ -31,6 +32,7 @@ from hydra.body.strand import GivenUp, Request, Strand, running
 from hydra.definitions import caller
 from hydra.errors import Interrupt
 from hydra.execution import End, RecordKind
+from hydra.middleware import Around
 
 MAX_INTERRUPTS = 100  # a body that swallows this many is never resumed
 MAX_CLOSE_ATTEMPTS = 10  # to close a coroutine whose `finally` awaits something
@@ -66,8 +68,10 @@ class AsyncBody:
         self.root = AsyncBranch(self, "")
         self._tasks: dict[asyncio.Task[Any], Context] = {}
         self._decide: Callable[[], End | None] | None = None
+        self._raised: BaseException | None = None
         self._interrupt_count = 0
         self._porter: Strand | None = None
+        self._around: tuple[Around, Context] | None = None  # hooks, entered in the context of the body
 
     # its life
 
@@ -83,6 +87,8 @@ class AsyncBody:
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         context = copy_context()
+        if middleware.execution_hooks and (around := context.run(self.execution.body_call.enter_hooks)) is not None:
+            self._around = around, context
         context.run(caller.set, self.root)
         self.task_made(Task(self._run(args, kwargs), loop=self.loop, name=None, context=context), context)
 
@@ -91,7 +97,7 @@ class AsyncBody:
         try:
             value = await execution.workflow.function(*args, **kwargs)
         except BaseException as error:
-            self._decide = partial(execution.body_call.raised, error)
+            self._decide, self._raised = partial(execution.body_call.raised, error), error
         else:
             self._decide = partial(execution.body_call.returned, value)
         self.loop.is_stopped = True
@@ -116,6 +122,9 @@ class AsyncBody:
             end = None if self._decide is None else self._decide()
             if end is not None:
                 execution.stop(end)
+            if self._around is not None:
+                around, context = self._around
+                context.run(execution.body_call.leave_hooks, around, end, self._raised)
         finally:
             execution.body_is_over()
 

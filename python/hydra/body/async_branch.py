@@ -17,6 +17,7 @@ from hydra.body.versions import is_patched
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, unknown_caller
 from hydra.errors import HydraError
 from hydra.execution import EVENT_PREFIX, ChildKey
+from hydra.records.child_records import SPAWN_PREFIX
 
 
 class Body(Protocol):
@@ -104,7 +105,7 @@ class AsyncBranch(Branch):
         raise HydraError("`hydra.spawn` would block the event loop: in an async workflow, `await hydra.aio.spawn(…)`")
 
     def spawn_async(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Coroutine[Any, Any, Any]:
-        ordinal = self.next_ordinal(child_executions.SPAWN_PREFIX + bound.name)
+        ordinal = self.next_ordinal(SPAWN_PREFIX + bound.name)
         begin = partial(
             child_executions.spawn, self.execution, self.name, ordinal, bound, key, child_executions.AsyncChild
         )

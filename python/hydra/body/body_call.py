@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hydra import codec
+from hydra import codec, middleware
 from hydra.body import endings, steps
 from hydra.body.calls import Branch
 from hydra.body.endings import Difference
@@ -37,13 +37,35 @@ class BodyCall:
         if isinstance(arguments, End):
             return arguments
         args, kwargs = arguments
+        around = self.enter_hooks() if middleware.execution_hooks else None
         caller.set(Branch(self.execution, ""))
         workflow = self.execution.workflow
         try:
             value = workflow.function(*args, **kwargs) if workflow.step is None else self._run_step(args, kwargs)
         except BaseException as error:
-            return self.raised(error)
-        return self.returned(value)
+            end = self.raised(error)
+            if around is not None:
+                self.leave_hooks(around, end, error)
+            return end
+        end = self.returned(value)
+        if around is not None:
+            self.leave_hooks(around, end, None)
+        return end
+
+    def enter_hooks(self) -> middleware.Around | None:
+        """Around this run of the body; None for the execution of a step, which has hooks of its own."""
+        execution = self.execution
+        claimed = execution.claimed
+        if execution.workflow.step is not None:
+            return None
+        who = (claimed.id, claimed.workflow, claimed.key, execution.host.namespace, claimed.tags)
+        run = middleware.ExecutionRun(*who, claimed.attempt, claimed.epoch)
+        return middleware.Around(run).enter(middleware.execution_hooks)
+
+    def leave_hooks(self, around: middleware.Around, end: End | None, error: BaseException | None) -> None:
+        caller.set(None)  # hooks are no part of the body
+        stopping = self.execution.stopping or end
+        around.leave("" if stopping is None else str(stopping.kind), error)
 
     def _run_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """In an execution of its own: that is its whole body."""

@@ -22,6 +22,7 @@ from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflo
 from hydra.errors import HydraError
 from hydra.execution import EVENT_PREFIX, ChildKey
 from hydra.records import callbacks as callback_records
+from hydra.records.child_records import SPAWN_PREFIX
 from hydra.records.wait_notes import note_of
 
 
@@ -88,7 +89,7 @@ class Branch:
         raise HydraError("`hydra.heartbeat` belongs in a step: a body takes no time of its own")
 
     def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any:
-        ordinal = self.next_ordinal(child_executions.SPAWN_PREFIX + bound.name)
+        ordinal = self.next_ordinal(SPAWN_PREFIX + bound.name)
         return child_executions.spawn(self.execution, self.name, ordinal, bound, key, child_executions.Child)
 
     def child_result(self, child: child_executions.Child[Any]) -> Any:

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar, cast
 
-from hydra import _core, codec
+import msgspec
+
+from hydra import _core, codec, middleware
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key
 from hydra.body.waits import wait_message
 from hydra.context import inside
-from hydra.definitions import BoundWorkflow, calling
+from hydra.definitions import BoundWorkflow, caller, calling
 from hydra.errors import HydraError, IdempotencyConflict, KeyTaken, WorkflowCancelled, WorkflowFailed
 from hydra.execution import RESERVED_PREFIX, ChildKey, KeyReuse, RecordKind, Submission
 from hydra.inputs import encode_bound
 from hydra.keys import check_key, check_key_reuse
+from hydra.middleware import SubmitCall
 from hydra.records import child_records
+from hydra.records.child_records import SPAWN_PREFIX
 from hydra.records.ends import read_outcome
+from hydra.tags import tags_of
 from hydra.workflow import registry
 
 R = TypeVar("R")
 
 SPAWN = str(RecordKind.SPAWN)
-SPAWN_PREFIX = f"{RESERVED_PREFIX}spawn:"  # of the keys of spawns
 SPAWN_AGAIN_PREFIX = f"{RESERVED_PREFIX}spawn_again:"  # of those that repeat one by the digest which its key knows
 
 
@@ -154,10 +158,28 @@ def _ask_for_child(
     limit_keys = None if bound.workflow is None else bound.workflow.limit_keys(bound.args, bound.kwargs)
     rest = (key, priority, None, timeout_us, None, None, reuse, limit_keys)
     asked = Submission(request_id, bound.name, input, known_digest or digest, *rest)
+    if middleware.submit_hooks:
+        return _record_with_hooks(execution, place, asked, digest)
+    return _record(execution, place, asked, digest)
+
+
+def _record(execution: RunningExecution, place: Key, asked: Submission, digest: bytes) -> str:
     now = execution.host.now()
     execution.log.append(SPAWN, place, 1, digest, child_records.encode_request(asked), now, now)
     execution.log.hand_out()
-    return request_id
+    return asked.id
+
+
+def _record_with_hooks(execution: RunningExecution, place: Key, asked: Submission, digest: bytes) -> str:
+    call = SubmitCall(asked.workflow, 1, asked.key, execution.host.namespace, {}, execution.claimed.id)
+    token = caller.set(None)  # hooks are no part of the body: what they called would be recorded
+    try:
+        with middleware.around_submission(call):
+            id = _record(execution, place, msgspec.structs.replace(asked, tags=tags_of(call, None)), digest)
+            call.ids = (id,)
+    finally:
+        caller.reset(token)
+    return id
 
 
 def _wait_answer(execution: RunningExecution, branch: str, request_id: str) -> child_records.Answer:

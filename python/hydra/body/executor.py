@@ -40,6 +40,7 @@ from hydra.definitions import BoundStep, Workflow
 from hydra.errors import Interrupt, PayloadError
 from hydra.execution import BREAKER, CANCELLED_MEANWHILE, EXHAUSTED, Claimed, End, Ending, Message, RecordKind
 from hydra.limits import limits_named
+from hydra.records.child_records import CHILD_PREFIX
 from hydra.records.ends import was_undone
 from hydra.records.placed import Place
 
@@ -123,12 +124,24 @@ class Executor:
         return codec.generation_of(self.claimed.input)
 
     def current(self, step: str | None, attempt: int) -> Current:
-        claimed, namespace = self.claimed, self.host.namespace
+        claimed, host = self.claimed, self.host
+        namespace, where = host.namespace, (host.node, host.worker)
         if (place := self.place) is not None:
-            attempts = (attempt, place.attempt)
-            return Current(place.execution_id, place.workflow, step, namespace, place.tags, *attempts, place.version)
-        attempts = (attempt, claimed.attempt)
-        return Current(claimed.id, claimed.workflow, step, namespace, claimed.tags, *attempts, self.version)
+            told = (place.tags, attempt, place.attempt, place.version, None, *where)
+            return Current(place.execution_id, place.workflow, step, namespace, *told)
+        rest = (claimed.tags, attempt, claimed.attempt, self.version, claimed.key)
+        return Current(claimed.id, claimed.workflow, step, namespace, *rest, *where)
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the body only goes again through what it did in an earlier claim. Any thread may ask."""
+        history = self.history
+        if history is None or self.recorded.is_new:
+            return False
+        if history.is_behind or (self.body is not None and self.body.order.has_left):
+            return True
+        # It may rest at a child's end, of which nothing is recorded before it is taken.
+        return any(message.name.startswith(CHILD_PREFIX) for message in self.claimed.messages)
 
     def release(self) -> None:
         """It has ended, and its parts keep it alive no longer: a cycle for each would be work for the collector, and

@@ -53,6 +53,8 @@ class Host(StepHost, StrandHost, Protocol):
     def breakers(self) -> Breakers: ...
 
     namespace: str
+    node: str  # its id
+    worker: int | None
     transactions: Transactions | None
 
     def random(self) -> float: ...

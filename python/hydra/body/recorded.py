@@ -56,6 +56,7 @@ class Recorded:
         records = execution.claimed.records
         self.history = History(records) if records else None
         self.difference: Difference | None = None
+        self.is_new = False  # the body has asked for something of which nothing is recorded, or rested to its end
 
     def ask(
         self, key: Key, kinds: tuple[str, ...], digest: bytes, call: Call | None = None, *, has_parts: bool = False
@@ -76,6 +77,7 @@ class Recorded:
         self._compare(key, past, kinds, digest, call)
         execution.wait_turn(key, past)
         is_new = past is None or past.outcome is None
+        self.is_new = self.is_new or is_new
         if is_new and not has_parts and execution.unwinding is not None and execution.is_to_stop:
             execution.strands.stand_still()
         return past

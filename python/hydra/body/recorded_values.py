@@ -26,6 +26,8 @@ def sleep(execution: RunningExecution, branch: str, ordinal: int, seconds: float
     past = execution.recorded.ask(key, (SLEEP,), b"")
     if past is not None and past.outcome is not None:
         execution.strands.wait_until(past.outcome.due_at)
+        if past.outcome.due_at >= execution.claimed.run_at:
+            execution.recorded.is_new = True  # no claim before this one has come past it
         return
     now = execution.host.now()
     due_at = now + round(seconds * 1e6)

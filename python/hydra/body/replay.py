@@ -102,6 +102,7 @@ class History:
         self._past: dict[Key, Past] = {}
         self._unasked: dict[Key, None] = {}  # keys with any record that the code has not asked for, and has to
         self._left: dict[Key, None] = {}  # keys the code has not come to, whatever is recorded of them
+        self._behind: set[Key] = set()  # what the code came to in an earlier claim, and has not in this one
         self.set_aside_count = 0  # messages that no wait could read; nobody asks for them
         self.noted: set[Key] = set()  # waits without an end, recorded for senders: they decide nothing here
         self.causes: set[int] = set()  # attempts of the execution whose failures are recorded as left together
@@ -145,6 +146,7 @@ class History:
             key = (record.branch, record.name, record.ordinal)
             if record.kind == RecordKind.WAIT and not record.due_at and record.name.startswith(RESERVED_PREFIX):
                 self.noted.add(key)
+                self._behind.add(key)
                 continue
             by_seq[record.seq] = key
             past = self._past.get(key)
@@ -156,6 +158,8 @@ class History:
                 self._left[key] = None
                 if must_be_asked_for(record):
                     self._unasked[key] = None
+                    if record.branch != UNDO_BRANCH:
+                        self._behind.add(key)
             past.began_at = past.began_at or record.started_at
             if record.kind in FINAL_KINDS:
                 past.outcome = record
@@ -213,7 +217,13 @@ class History:
     def ask(self, key: Key) -> Past | None:
         self._unasked.pop(key, None)
         self._left.pop(key, None)
+        self._behind.discard(key)
         return self._past.get(key)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the code has still to come to something that an earlier claim came to. Any thread may ask."""
+        return bool(self._behind)
 
     def of(self, key: Key) -> Past | None:
         """Without asking for it."""

@@ -63,6 +63,11 @@ class Order:
         self._asked: set[Key] = set()
         self._expired = {key_of(record) for record in self._left if record.kind == EXPIRY}
 
+    @property
+    def has_left(self) -> bool:
+        """Whether there are outcomes to hand out. Any thread may ask."""
+        return bool(self._left)
+
     def supersede(self, seqs: list[int]) -> None:
         """Before anything was handed out: a new attempt begins, and forgets these failures."""
         if seqs and self._left:

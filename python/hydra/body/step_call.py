@@ -19,6 +19,7 @@ from hydra.context import Current
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
 from hydra.errors import HydraError, LeaseLost, PayloadTooLarge
 from hydra.execution import ChildKey, Claimed, End
+from hydra.middleware import StepTry
 from hydra.records.placed import Place
 
 MAX_PROGRESS_BYTES = 16_384  # of what `hydra.heartbeat` is given, encoded
@@ -158,6 +159,12 @@ class StepCall:
     def recorded_as(self) -> tuple[str, int]:
         """The name and the number under which this try is recorded."""
         return self.step.name, self.attempt
+
+    def as_try(self) -> StepTry:
+        """As hooks see it."""
+        here, (name, attempt) = self.current(), self.recorded_as
+        who = (here.id, here.workflow, here.key, here.namespace, here.tags, here.execution_attempt)
+        return StepTry(name, attempt, self.step.is_async, *who)
 
     def overdue_at_ns(self) -> int:
         """When it is to be ended, as things stand."""

@@ -59,6 +59,12 @@ def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
     help="Make this tag of executions a label of their metrics; for tags with few values.",
 )
 @option(
+    "--metrics-token",
+    metavar="TOKEN",
+    default="",
+    help="Show /metrics to who sends this bearer token; give it by its variable, since `ps` shows options.",
+)
+@option(
     "--transaction-connections",
     type=click.IntRange(1),
     default=2,
@@ -112,6 +118,7 @@ def start(
     spawn: bool,
     http: str,
     metric_tags: tuple[str, ...],
+    metrics_token: str,
     transaction_connections: int,
     only: tuple[str, ...],
     labels: tuple[str, ...],
@@ -144,6 +151,7 @@ def start(
         spawn=spawn,
         http=http,
         metric_tags=list(metric_tags),
+        metrics_token=metrics_token,
         transaction_connections=transaction_connections,
         only=workflow_patterns(only),
         labels=label_names(labels, "`--labels`"),

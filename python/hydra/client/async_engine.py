@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
-from hydra import config
+import msgspec
+
+from hydra import config, middleware
 from hydra.client.act_orders import ActView
 from hydra.client.async_selection import AsyncSelection
 from hydra.client.awaited import Awaited, SetAside
@@ -32,13 +35,14 @@ from hydra.client.why import Why
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.definitions import BoundWorkflow, Workflow
-from hydra.execution import KeyReuse, Record, Status
+from hydra.execution import KeyReuse, Record, Status, Submission
 from hydra.stores.awaiting import run_awaiting
 from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands
 from hydra.stores.node_states import NodeState
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
+from hydra.tags import tags_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,8 +102,25 @@ class AsyncEngine:
         prepare = partial(self.engine.prepare, bound, key, delay, run_at, priority, tags, id, key_reuse)
         is_known = isinstance(bound, BoundWorkflow) and bound.workflow is not None
         submission = prepare() if is_known else await side.run(prepare)  # the database's copy of its signature is read
+        if middleware.submit_hooks:
+            return await self._submit_with_hooks(side, submission, bound)
         answer = await side.submit(submission)
         return AsyncHandle(self.engine.accept(submission, answer, bound), self)
+
+    async def _submit_with_hooks(
+        self, side: LoopSide, submission: Submission, bound: BoundWorkflow[R]
+    ) -> AsyncHandle[R]:
+        call = self.engine.hooked(submission)
+        around = await middleware.Around(call).enter_async(middleware.submit_hooks)
+        try:
+            submission = msgspec.structs.replace(submission, tags=tags_of(call, submission.tags))
+            handle = self.engine.accept(submission, await side.submit(submission), bound)
+            call.ids = (handle.id,)
+        except BaseException as error:
+            await around.leave_async("failed", error)
+            raise
+        await around.leave_async("submitted", None)
+        return AsyncHandle(handle, self)
 
     async def submit_many(
         self,
@@ -117,6 +138,8 @@ class AsyncEngine:
         """Submit many; see `Engine.submit_many`. `progress` is called on a thread."""
         given = (bounds, keys, delay, run_at, priority, tags, connection, progress)
         submit = partial(self.engine.submit_many, *given, key_reuse=key_reuse)
+        if middleware.submit_hooks:
+            submit = partial(copy_context().run, submit)  # hooks see what the caller's task sees
         if connection is None:
             handles = await self._run(submit)
         else:

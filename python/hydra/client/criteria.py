@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hydra.client.submissions import check_tags, workflow_name
+from hydra.client.submissions import workflow_name
 from hydra.config import to_moment
 from hydra.definitions import Workflow
 from hydra.errors import ConfigError
@@ -26,6 +26,7 @@ from hydra.keys import check_known_key, is_id
 from hydra.records.fingerprints import Fault, fault_of, is_of
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
+from hydra.tags import check_tags
 
 T = TypeVar("T")
 

@@ -19,19 +19,18 @@ from hydra.clock import boottime_ns, seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES, is_call_of
 from hydra.config import to_instant
 from hydra.definitions import BoundWorkflow
-from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken, PayloadError, QueueFull
+from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken, QueueFull
 from hydra.execution import KeyReuse, Submission, Submitted, is_refused
 from hydra.inputs import encode_all_bound, encode_bound
-from hydra.keys import check_key, check_key_reuse, is_id, is_unicode
+from hydra.keys import check_key, check_key_reuse, is_id
 from hydra.limits import FAIR, is_of_turns, shown_key, split_key
 from hydra.stores.store import Store
+from hydra.tags import check_tags
 
 DEPTH_AGE_NS = 250_000_000  # how old the known queue depth may be when `max_pending` is checked
 LIMITS_AGE_NS = 1_000_000_000  # how old a copy of the limits may be then
 MAX_KNOWN_DEPTHS = 10_000  # keys whose depth is remembered
 DEPTH_SHARE = 0.1  # of the time, at most, goes to reading it
-MAX_TAG_COUNT = 50
-MAX_TAG_LENGTH = 500
 MAX_PRIORITY = 2**31 - 1
 
 
@@ -247,16 +246,3 @@ def _check_id(id: str) -> str:
     if not is_id(id):
         raise ConfigError(f"`{id!r:.80}` is not an execution's id; give the id of a submission that is repeated")
     return id
-
-
-def check_tags(tags: object) -> dict[str, str]:
-    if not isinstance(tags, dict) or len(tags) > MAX_TAG_COUNT:
-        raise ConfigError(f"`tags` must be a dict of at most {MAX_TAG_COUNT} texts by name")
-    for name, text in tags.items():
-        if not isinstance(name, str) or not isinstance(text, str) or not is_unicode(name + text):
-            raise ConfigError(f"the tag `{name!r:.80}` is not a text by name; give both as str")
-        if "\0" in name + text:
-            raise PayloadError(f"the tag {name!r:.80} holds a NUL character; leave it out")
-        if len(name) + len(text) > MAX_TAG_LENGTH:
-            raise ConfigError(f"the tag `{name:.80}` is longer than {MAX_TAG_LENGTH} characters")
-    return tags

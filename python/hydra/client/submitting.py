@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hydra import _core, config
+from hydra import _core, config, middleware
 from hydra.client.acting import author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
@@ -21,6 +21,7 @@ from hydra.client.submissions import (
     PLAIN,
     KeyDepths,
     QueueDepth,
+    SubmitOptions,
     accepted_id,
     check_bound,
     check_request,
@@ -37,6 +38,7 @@ from hydra.records.forks import count_before, prepare_fork
 from hydra.records.placed import not_alone
 from hydra.stores.acts import ActKind
 from hydra.stores.rows import UNREADABLE
+from hydra.tags import tags_of
 
 R = TypeVar("R")
 
@@ -100,6 +102,16 @@ class Submitting(DatabaseAccess):
             StoreUnavailable: the database did not answer; with `outcome="unknown"` it may have happened. Repeat it.
         """
         submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse)
+        if middleware.submit_hooks:
+            call = self.hooked(submission)
+            with middleware.around_submission(call):
+                submission = msgspec.structs.replace(submission, tags=tags_of(call, submission.tags))
+                handle = self._submit(submission, connection, bound)
+                call.ids = (handle.id,)
+            return handle
+        return self._submit(submission, connection, bound)
+
+    def _submit(self, submission: Submission, connection: object, bound: BoundWorkflow[R]) -> Handle[R]:
         session = self.session()
         if connection is None:
             answer = session.submit(submission)
@@ -146,6 +158,24 @@ class Submitting(DatabaseAccess):
         session = self.session()
         self._check_unknown(session, bounds)
         request = check_request(delay, run_at, priority, tags, session.now(), key_reuse)
+        if middleware.submit_hooks and bounds:
+            call = middleware.SubmitCall(bounds[0].name, len(bounds), None, self.namespace, dict(tags or {}), None)
+            with middleware.around_submission(call):
+                request = msgspec.structs.replace(request, tags=tags_of(call, request.tags))
+                handles = self._submit_many(session, bounds, request, keys, connection, progress)
+                call.ids = tuple(handle.id for handle in handles)
+            return handles
+        return self._submit_many(session, bounds, request, keys, connection, progress)
+
+    def _submit_many(
+        self,
+        session: EngineSession,
+        bounds: Sequence[BoundWorkflow[R]],
+        request: SubmitOptions,
+        keys: Sequence[str] | None,
+        connection: object,
+        progress: Callable[[int], object] | None,
+    ) -> list[Handle[R]]:
         if connection is not None:
             submissions = prepare_many(bounds, request, keys, session.signatures, self._max_payload_bytes)
             answers = session.store.submit_in(connection, submissions, session.now())
@@ -257,6 +287,11 @@ class Submitting(DatabaseAccess):
         submission = prepare(bound, request, key, id, session.signatures, self._max_payload_bytes)
         self._require_room(session, [submission])
         return submission
+
+    def hooked(self, submission: Submission) -> middleware.SubmitCall:
+        """As hooks see it. Used by AsyncEngine."""
+        tags = dict(submission.tags or {})
+        return middleware.SubmitCall(submission.workflow, 1, submission.key, self.namespace, tags, None)
 
     def accept(self, submission: Submission, answer: Submitted, bound: BoundWorkflow[Any] | None = None) -> Handle[Any]:
         """The handle of what the store answered. Used by AsyncEngine."""

@@ -7,11 +7,31 @@ in the thread that runs it. How old a connection may be, and whether it is tried
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
 from django.db import close_old_connections, connections
 
-from hydra.worker.hooks import around_steps, on_worker_start, on_worker_stop
+from hydra.middleware import Middleware, StepTry, add_middleware
+from hydra.worker.hooks import on_worker_start, on_worker_stop
 
-around_steps(close_old_connections)
+
+class FreshConnections(Middleware):
+    """No sync step meets a connection that is too old or broken. (Django's own async calls have threads of theirs.)"""
+
+    def step(self, call: StepTry) -> AbstractContextManager[None] | None:
+        return None if call.is_async else self._fresh()
+
+    @contextmanager
+    def _fresh(self) -> Iterator[None]:
+        close_old_connections()
+        try:
+            yield
+        finally:
+            close_old_connections()
+
+
+add_middleware(FreshConnections())
 
 
 @on_worker_start

@@ -163,7 +163,9 @@ class Hubs:
             TRANSACTION_CONNECTIONS,
             may_kill=False,
         )
-        hub = self._hubs[slot] = Hub(self._app, send, page, None, self._concurrency, self._namespace, transactions)
+        hub = self._hubs[slot] = Hub(
+            self._app, send, page, None, self._concurrency, self._namespace, transactions, node_id
+        )
         if slot in self._doomed:
             hub.deliver([Drain()])
         node.report(WorkerStarted(slot))

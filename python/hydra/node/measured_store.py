@@ -121,7 +121,7 @@ class MeasuredStore:
             with self._watched(verb):
                 answer = call(*arguments, **options)
             if follow is not None:
-                follow(answer, *arguments)
+                follow(answer, *arguments, **options)
             return answer
 
         return timed
@@ -143,17 +143,22 @@ class MeasuredStore:
         no_tags = ("",) * (len(finished.labels) - 2)
         for workflow in workflows:
             self._metrics.nondeterminism.expect((workflow.name,))
+            self._metrics.executions_submitted.expect((workflow.name,))
             for status in (Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED):
                 finished.add((workflow.name, status, *no_tags), 0)
 
     def _heard_of_timer(self, due_at: int | None) -> None:
         self._due_at = due_at
 
-    def _promoted(self, count: int, now: int, _: int) -> None:
+    def _promoted(self, count: int, now: int, _: int, *, failed: Sequence[str] = ()) -> None:
         if count and self._due_at is not None:
             self._metrics.timer_lag.observe(max(0, now - self._due_at) / 1e6)
+        for snapshot in self._store.get(failed) if failed else ():
+            if snapshot is not None:
+                labels = (snapshot.workflow, Ending.FAILED, *self._metrics.labels_of(snapshot.tags))
+                self._metrics.executions_finished.add(labels)
 
-    def _returned(self, count: int, *_: Any) -> None:
+    def _returned(self, count: int, *_: Any, **__: Any) -> None:
         if count:
             self._metrics.leases_taken_over.add(amount=count)
 
@@ -169,6 +174,7 @@ class MeasuredStore:
             if is_written:
                 name, skipped_count = change.name, change.progress.skipped_count
                 self._metrics.schedules_fired.add((name,), len(change.submissions))
+                self._metrics.executions_submitted.add((name,), len(change.submissions))
                 before = self._skipped_counts.get(name, skipped_count)
                 self._metrics.schedules_missed.add((name,), max(0, skipped_count - before))
                 self._skipped_counts[name] = skipped_count

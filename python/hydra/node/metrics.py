@@ -8,7 +8,7 @@ count with the resync, as the dispatcher has it (R16).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from hydra.dispatch import events
@@ -16,10 +16,10 @@ from hydra.dispatch.owned import OwnedExecution
 from hydra.dispatch.worker_ends import WorkerEndKind
 from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, Record, RecordKind, as_answered
 from hydra.frames import Committed
-from hydra.observability.metrics import OTHER, Labels, Metrics
+from hydra.observability.metrics import Labels, Metrics
+from hydra.records.child_records import SPAWN_PREFIX
 
 SLA_SECONDS = 5.0  # G8
-MAX_TAG_VALUES = 100  # of one tag; what is told apart further is a label's value `other`
 STEP_STATUS = {
     RecordKind.STEP: "completed",
     RecordKind.FAILURE: "failed",
@@ -52,12 +52,10 @@ class NodeMetrics:
         metrics: Metrics,
         now: Callable[[], int],
         running: Callable[[int, list[int]], list[OwnedExecution]],
-        tags: Sequence[str] = (),
     ) -> None:
         self._metrics = metrics
         self._now = now
         self._running = running
-        self._tag_values: dict[str, set[str]] = {name: set() for name in tags}
         self._owned: dict[str, _Watched] = {}
         self._batch = 0
         self._under_way: list[ExecutionCommit] = []
@@ -102,7 +100,7 @@ class NodeMetrics:
         if new:
             metrics.leases_acquired.add(amount=len(new))
         for execution in new:
-            tags = self._labels_of(execution.tags)
+            tags = metrics.labels_of(execution.tags)
             watched = self._owned[execution.id] = _Watched(execution, tags)
             workflow = watched.workflow
             metrics.nondeterminism.expect((workflow,))
@@ -113,19 +111,6 @@ class NodeMetrics:
             metrics.pickup_sla.add((workflow, "met" if seconds <= SLA_SECONDS else "missed", *tags))
             if execution.epoch == 1:
                 metrics.payload_bytes.observe(len(execution.input), ("input",))
-
-    def _labels_of(self, tags: dict[str, str]) -> Labels:
-        """The values of the tags that users want to see, each with few different ones."""
-        labels = []
-        for name, known in self._tag_values.items():
-            value = tags.get(name, "")
-            if value not in known:
-                if len(known) < MAX_TAG_VALUES:
-                    known.add(value)
-                else:
-                    value = OTHER
-            labels.append(value)
-        return tuple(labels)
 
     def _commit_done(self, event: events.CommitDone) -> None:
         if event.batch != self._batch or not self._under_way:
@@ -187,6 +172,8 @@ class NodeMetrics:
             kind = record.kind
             status = STEP_STATUS.get(kind)  # type: ignore[call-overload]
             if status is None:
+                if kind == RecordKind.SPAWN and record.name.startswith(SPAWN_PREFIX):
+                    metrics.executions_submitted.add((record.name.removeprefix(SPAWN_PREFIX),))
                 continue
             step = record.name
             metrics.steps.add((workflow, step, status))

@@ -19,7 +19,7 @@ from hydra.node.measured_store import MeasuredStore
 from hydra.node.metrics import NodeMetrics
 from hydra.node.node import Node
 from hydra.node.queue_watch import QueueWatch
-from hydra.observability.http import HTML, HttpPage, HttpServer
+from hydra.observability.http import HTML, HttpPage, HttpServer, check_token
 from hydra.observability.metrics import Metrics
 from hydra.stores.store import Store
 
@@ -35,11 +35,18 @@ class Monitor:
     """Made before the node: it wraps the store. `watch` the node that uses it, then it answers `/readyz`."""
 
     def __init__(
-        self, address: str, store: Store, url: str, *, ttl_ns: int, concurrency: int, tags: Sequence[str] = ()
+        self,
+        address: str,
+        store: Store,
+        url: str,
+        *,
+        ttl_ns: int,
+        concurrency: int,
+        tags: Sequence[str] = (),
+        token: str = "",
     ) -> None:
         # The URL with its password, to read the queue by: a store knows only what may be shown.
-        self._tags = list(dict.fromkeys(tags))
-        self.metrics = Metrics(store.namespace, self._tags)
+        self.metrics = Metrics(store.namespace, list(dict.fromkeys(tags)))
         self._ttl_ns = ttl_ns
         self._concurrency = concurrency
         self._node: Node | None = None
@@ -50,6 +57,7 @@ class Monitor:
             address,
             {"/": self._index, "/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz},
             slow=("/metrics",),
+            tokens={"/metrics": check_token(token, "the token of `/metrics`")},
         )
         self._measured = MeasuredStore(store, self.metrics)
         self.store = self._measured.as_store()
@@ -69,7 +77,7 @@ class Monitor:
     def watch(self, node: Node, dispatcher: Dispatcher) -> None:
         """Before the node runs."""
         self._node, self._dispatcher = node, dispatcher
-        node.observer = NodeMetrics(self.metrics, node.clock.now, dispatcher.running, self._tags)
+        node.observer = NodeMetrics(self.metrics, node.clock.now, dispatcher.running)
         self._turn()
 
     def close(self) -> None:
@@ -82,6 +90,7 @@ class Monitor:
         self._node.call_at(self._turned_at_ns + TURN_NS, self._turn)
 
     def _look_at_workers(self) -> None:
+        self.metrics.store_connections.set(self._measured.connection_count + self._queue.connection_count)
         if self._dispatcher is None:
             return
         standing = self._dispatcher.standing()

@@ -44,6 +44,7 @@ class QueueWatch:
         self._metrics = metrics
         self._gauges = (
             metrics.queue_depth,
+            metrics.executions_kept,
             metrics.queue_age,
             metrics.parked,
             metrics.paused,
@@ -78,6 +79,10 @@ class QueueWatch:
             if time.monotonic() > max(self._read_at, self._look_again_at) + STALE_SECONDS:
                 for gauge in self._gauges:
                     gauge.clear()
+
+    @property
+    def connection_count(self) -> int:
+        return self._store.connection_count
 
     def close(self) -> None:
         """A read under way ends with the process."""
@@ -115,6 +120,8 @@ class QueueWatch:
             self._answered.notify_all()
 
     def _show(self, stats: Stats, now: int) -> None:
+        kept = {(name, status): count for name, counts in stats.counts.items() for status, count in counts.items()}
+        self._metrics.executions_kept.replace({labels: count for labels, count in kept.items() if count})
         totals: dict[str, int] = {}
         for counts in stats.counts.values():
             for status, count in counts.items():

@@ -31,6 +31,7 @@ from hydra.dispatch.dispatcher import NodeSettings as DispatcherSettings
 from hydra.dispatch.events import DrainAsked, StopAsked
 from hydra.dispatch.serving import Serving
 from hydra.errors import ConfigError, HydraError
+from hydra.logging import Filter, OwnProcess
 from hydra.node.archive import Archive
 from hydra.node.children import Children
 from hydra.node.first_connection import open_when_up
@@ -73,6 +74,7 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     spawn: bool = False
     http: str = ""  # HOST:PORT for metrics and health; "": none
     metric_tags: list[str] = []  # tags of executions that become labels
+    metrics_token: str = ""  # that `/metrics` asks for; "": none
     transaction_connections: int = 2  # of each worker, for `@hydra.transaction` steps
     only: tuple[str, ...] = ()  # workflows to run, by names or patterns; (): all
     labels: tuple[str, ...] = ()  # of this node, for workflows that ask for some
@@ -99,7 +101,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until drained or stopped; the exit code."""
-        configure_logging(self._settings.log_format)
+        configure_logging(self._settings.log_format, Filter())
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER_COUNT)
@@ -129,6 +131,7 @@ class Supervisor:
             hindered("")
             _warn_of_weakness(store)
             node = self._node = Node(store, ttl_ns, self._worker_count, settings.concurrency, self._serving)
+            OwnProcess.find_node = lambda: node.id
             self._sweeper = Sweeper(
                 settings.url,
                 settings.namespace,
@@ -200,8 +203,15 @@ class Supervisor:
             return None
         from hydra.node.monitor import Monitor  # what is not asked for is not imported
 
-        url, tags = settings.url, settings.metric_tags
-        return Monitor(settings.http, store, url, ttl_ns=ttl_ns, concurrency=settings.concurrency, tags=tags)
+        return Monitor(
+            settings.http,
+            store,
+            settings.url,
+            ttl_ns=ttl_ns,
+            concurrency=settings.concurrency,
+            tags=settings.metric_tags,
+            token=settings.metrics_token,
+        )
 
     def _reloaded(self, manifest: Manifest) -> None:
         """Code that lacks what this node is for ends no node: what it has of it goes on."""

@@ -6,6 +6,7 @@ uvicorn and Starlette do the work; `Connection` bounds what a client may cost. N
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
@@ -33,6 +35,7 @@ BACKLOG = 128
 CLOSE_SECONDS = 5.0  # for the thread to end
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+NO_TOKENS: Mapping[str, str] = MappingProxyType({})
 
 _ADDRESS = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
 
@@ -68,12 +71,19 @@ def listen(host: str, port: int) -> socket.socket:
 class HttpServer:
     """Listens from the start, answers between `start` and `close`. ConfigError where it cannot listen.
 
-    Pages are made on the server's own thread, but for those in `slow`, which others need not wait for."""
+    Pages are made on the server's own thread, but for those in `slow`, which others need not wait for. Those that have
+    a token are shown to whoever brings it (`Authorization: Bearer TOKEN`)."""
 
-    def __init__(self, address: str, pages: Mapping[str, Callable[[], HttpPage]], slow: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        address: str,
+        pages: Mapping[str, Callable[[], HttpPage]],
+        slow: Collection[str] = (),
+        tokens: Mapping[str, str] = NO_TOKENS,
+    ) -> None:
         self._socket = listen(*parse_address(address))
         self._place = self._socket.getsockname()[:2]
-        known = [Route(path, _endpoint(path, show, path in slow)) for path, show in pages.items()]
+        known = [Route(path, _endpoint(path, show, path in slow, tokens.get(path, ""))) for path, show in pages.items()]
         app = Starlette(routes=known, exception_handlers={404: _nothing_here(pages)})
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its own comings and goings are nobody's business
         self._server = Server(
@@ -148,7 +158,16 @@ class Connection(H11Protocol):
         self.transport.abort()
 
 
-def _endpoint(path: str, show: Callable[[], HttpPage], is_slow: bool) -> Callable[[Request], Awaitable[Response]]:
+def check_token(token: str, what: str) -> str:
+    """One that a header can carry. ConfigError else."""
+    if not token.isascii() or not token.isprintable() or token != token.strip():
+        raise ConfigError(f"{what} must be of printable ASCII characters, without spaces around; make another one")
+    return token
+
+
+def _endpoint(
+    path: str, show: Callable[[], HttpPage], is_slow: bool, token: str
+) -> Callable[[Request], Awaitable[Response]]:
     def make() -> HttpPage:
         try:
             return show()
@@ -157,7 +176,11 @@ def _endpoint(path: str, show: Callable[[], HttpPage], is_slow: bool) -> Callabl
             sentence = b"this page could not be made; the log has the traceback\n"
             return HttpPage(sentence, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
-    async def answer(_: Request) -> Response:
+    async def answer(request: Request) -> Response:
+        given = request.headers.get("authorization", "").encode("latin-1", "replace")
+        if token and not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            sentence = f"`{path}` needs its token; send `Authorization: Bearer TOKEN`\n"
+            return Response(sentence, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": "Bearer"}, media_type=TEXT)
         page = await run_in_threadpool(make) if is_slow else make()
         return Response(page.body, page.status, media_type=page.content_type)
 

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -19,6 +20,7 @@ from prometheus_client.registry import Collector
 from hydra.errors import ConfigError
 
 MAX_LABEL_SETS = 2000  # of one series
+MAX_TAG_VALUES = 100  # of one tag; what is told apart further is a label's value `other`
 OTHER = "other"
 PREFIX = "hydra_"
 
@@ -82,6 +84,18 @@ class Counter(Series):
         for labels, value in list(self.values.items()):
             family.add_metric([*common.values(), *labels], value)
         return family
+
+
+class SharedCounter(Counter):
+    """One that several threads write."""
+
+    def __init__(self, name: str, help: str, *labels: str) -> None:
+        super().__init__(name, help, *labels)
+        self._lock = Lock()
+
+    def add(self, labels: Labels = (), amount: float = 1) -> None:
+        with self._lock:
+            super().add(labels, amount)
 
 
 class Gauge(Counter):
@@ -151,8 +165,18 @@ class Metrics(Collector):
         self.purged = Counter(
             "purged_total", "Executions that this node deleted by their retention.", "workflow", "status"
         )
-        self.executions_finished = Counter(
-            "executions_finished_total", "Executions that ended on this node.", "workflow", "status", *tag_labels
+        self._tag_values: dict[str, set[str]] = {name: set() for name in tags}
+        self.executions_submitted = SharedCounter(
+            "executions_submitted_total", "Executions that this node made: for spawns of bodies, and for ticks.",
+            "workflow",
+        )  # fmt: skip
+        self.executions_finished = SharedCounter(
+            "executions_finished_total",
+            "Executions that ended on this node, or whose time it found to be up.",
+            "workflow", "status", *tag_labels,
+        )  # fmt: skip
+        self.executions_kept = Gauge(
+            "executions_kept", "Executions in the database, those that have ended included.", "workflow", "status"
         )
         self.execution_duration = Histogram(
             "execution_duration_seconds", "From submit to the end, sleeps included.",
@@ -241,6 +265,7 @@ class Metrics(Collector):
         )
         self.schedules_fired = Counter("schedules_fired_total", "Executions this node made for ticks.", "workflow")
         self.schedules_missed = Counter("schedules_missed_total", "Ticks this node passed over, by policy.", "workflow")
+        self.store_connections = Gauge("store_connections", "Connections that this node's supervisor has open.")
         self.commit_batch_size = Histogram("commit_batch_size", "Executions written in one transaction.", COUNTS)
         self.timer_lag = Histogram(
             "timer_lag_seconds", "How late the oldest timer was in each round that moved some.", QUICK_SECONDS
@@ -256,6 +281,19 @@ class Metrics(Collector):
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
+
+    def labels_of(self, tags: Mapping[str, str]) -> Labels:
+        """The values of the tags that users want to see, each with few different ones."""
+        labels = []
+        for name, known in self._tag_values.items():
+            value = tags.get(name, "")
+            if value not in known:
+                if len(known) < MAX_TAG_VALUES:
+                    known.add(value)
+                else:
+                    value = OTHER
+            labels.append(value)
+        return tuple(labels)
 
     def before_scrape(self, look: Callable[[], None]) -> None:
         """Call it at each scrape: it sets gauges, and must not wait long."""

@@ -16,6 +16,7 @@ from hydra.execution import KeyReuse, Message, Record, RecordKind, Status, Submi
 
 SPAWNED_PREFIX = "hydra.spawned:"  # the answer to a spawn with a key: which execution it is, or that the key clashes
 CHILD_PREFIX = "hydra.child:"  # the child's end
+SPAWN_PREFIX = "hydra.spawn:"  # of the keys of spawns; the workflow's name follows
 PURGED = "its key stands for an execution that was purged"
 
 
@@ -56,8 +57,10 @@ def encode_request(submission: Submission) -> bytes:
         _core.uuid7(),
         str(s.key_reuse),
     ]
-    if s.limit_keys:
-        parts.append(list(s.limit_keys))
+    if s.limit_keys or s.tags:
+        parts.append(list(s.limit_keys or ()))
+    if s.tags:
+        parts.append(s.tags)
     return _core.encode(parts)
 
 
@@ -70,7 +73,7 @@ def decode_id(payload: bytes) -> str:
 def take_apart(parent_id: str, record: Record) -> tuple[Record, Spawn]:
     """The record to keep, and the child to make."""
     assert record.payload is not None
-    id, workflow, input, digest, key, priority, timeout_us, answer_id, key_reuse, *limits = _core.decode(record.payload)
+    id, workflow, input, digest, key, priority, timeout_us, answer_id, key_reuse, *more = _core.decode(record.payload)
     submission = Submission(
         id,
         workflow,
@@ -80,8 +83,9 @@ def take_apart(parent_id: str, record: Record) -> tuple[Record, Spawn]:
         priority,
         None,
         timeout_us,
+        more[1] if len(more) > 1 else None,
         key_reuse=KeyReuse(key_reuse),
-        limit_keys=tuple(limits[0]) if limits else None,
+        limit_keys=tuple(more[0]) if more and more[0] else None,
     )
     return msgspec.structs.replace(record, payload=_core.encode(id)), Spawn(parent_id, submission, answer_id)
 

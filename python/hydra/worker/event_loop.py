@@ -10,8 +10,9 @@ import threading
 from collections import deque
 from contextvars import Context
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
+from hydra import middleware
 from hydra.body.fork_guard import Forked, end_child
 from hydra.body.step_call import StepCall
 from hydra.definitions import caller
@@ -156,11 +157,25 @@ class EventLoop:
 async def run_step(call: StepCall) -> None:
     try:
         args, kwargs = call.own_arguments()
-        call.result = await call.function(*args, **kwargs)
+        if middleware.step_hooks:
+            call.result = await run_with_hooks(call, args, kwargs)
+        else:
+            call.result = await call.function(*args, **kwargs)
     except BaseException as error:
         call.error = error
     if Forked.is_child:
         end_child(call.error)
+
+
+async def run_with_hooks(call: StepCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    around = await middleware.Around(call.as_try()).enter_async(middleware.step_hooks)
+    try:
+        result = await call.function(*args, **kwargs)
+    except BaseException as error:
+        await around.leave_async("failed", error)
+        raise
+    await around.leave_async("completed", None)
+    return result
 
 
 class RunningTask:

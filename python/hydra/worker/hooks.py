@@ -12,7 +12,6 @@ Hook = TypeVar("Hook", bound=Callable[[], object])
 
 _start_hooks: list[Callable[[], object]] = []
 _stop_hooks: list[Callable[[], object]] = []
-step_hooks: list[Callable[[], object]] = []
 
 log = logging.getLogger("hydra.worker")
 
@@ -36,20 +35,6 @@ def on_worker_stop(function: Hook) -> Hook:
     """
     _stop_hooks.append(checked(function, "on_worker_stop"))
     return function
-
-
-def around_steps(function: Callable[[], object]) -> None:
-    """Call it before and after each sync step, in the thread that runs it (`hydra.contrib`)."""
-    step_hooks.append(function)
-
-
-def run_after_step() -> None:
-    """What the step did is done: no failure here may make it a failed one."""
-    for hook in step_hooks:
-        try:
-            hook()
-        except Exception:
-            log.warning("`%s` failed after a step", getattr(hook, "__name__", hook), exc_info=True)
 
 
 def run_start_hooks() -> None:

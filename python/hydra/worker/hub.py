@@ -76,8 +76,12 @@ class Hub:
         concurrency: int = 64,
         namespace: str = "default",
         transactions: Transactions | None = None,
+        node: str = "",
+        worker: int | None = None,
     ) -> None:
         self.namespace = namespace
+        self.node = node
+        self.worker = worker
         self.transactions = transactions
         self.now = lease.now
         self.boottime_ns = lease.boottime_ns

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol, cast
 
+from hydra import middleware
 from hydra.body.fork_guard import Forked, end_child
 from hydra.body.protocol import Host
 from hydra.body.step_call import StepCall
@@ -20,7 +21,6 @@ from hydra.body.strand import running
 from hydra.body.transactions import TransactionCall, refuse_without
 from hydra.definitions import Step, caller
 from hydra.errors import StepTimeout
-from hydra.worker import hooks
 from hydra.worker.event_loop import EventLoop
 from hydra.worker.pace import Pace
 from hydra.worker.page import Page
@@ -242,14 +242,16 @@ def watched_until_ns(call: StepCall) -> int:
 def enter_step(call: StepCall) -> Any:
     caller.set(call)
     args, kwargs = call.own_arguments()
-    if not (hooks.step_hooks or call.step.is_transaction):
+    if not (middleware.step_hooks or call.step.is_transaction):
         return call.function(*args, **kwargs)
-    for hook in hooks.step_hooks:
-        hook()
+    around = middleware.Around(call.as_try()).enter(middleware.step_hooks)
     try:
-        return _call(call, args, kwargs)
-    finally:
-        hooks.run_after_step()
+        result = _call(call, args, kwargs)
+    except BaseException as error:
+        around.leave("failed", error)
+        raise
+    around.leave("completed", None)
+    return result
 
 
 def _call(call: StepCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

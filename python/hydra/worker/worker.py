@@ -21,6 +21,8 @@ from hydra.clock import LeasePage
 from hydra.definitions import Process
 from hydra.frames import FromWorker, Hello, ToWorker, Unpacker, decode_to_worker, encode_from_worker, pack
 from hydra.identity import NODE_VARIABLE
+from hydra.logging import Filter as LogFilter
+from hydra.logging import OwnProcess
 from hydra.observability.logs import after_app
 from hydra.stores import open_store
 from hydra.worker.body_watch import BodyWatch
@@ -65,26 +67,29 @@ def worker_main(
     url: str,
     transaction_connections: int,
     log_format: str,
+    slot: int,
 ) -> None:
     """Serve until drained or until the supervisor is gone. The zygote has set up signals, streams and logging."""
     lifeline = Lifeline(lifeline_fd, page_fd)
     fork_guard.watch()
+    node = os.environ[NODE_VARIABLE]
+    OwnProcess.node, OwnProcess.worker = node, slot
     run_start_hooks()
-    after_app(log_format)
+    after_app(log_format, LogFilter())
     Process.is_worker = True
     set_handlers_apart()
     supervisor = SupervisorSocket(sock)
     lease = LeasePage(lease_fd)
     transactions = Transactions(
         lambda: open_store(url, namespace),
-        os.environ[NODE_VARIABLE],
+        node,
         lease.session,
         lease.now,
         transaction_connections,
         may_kill=True,
     )
     page = Page.attach(page_fd)
-    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions)
+    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions, node, slot)
     BodyWatch(hub, page).start()
     with suppress(BrokenPipeError, ConnectionResetError):
         supervisor.send([Hello(os.getpid())])

@@ -214,6 +214,7 @@ def become_worker(supervisor: socket.socket, request: ForkRequest, descriptors: 
             request.url,
             request.transaction_connections,
             request.log_format,
+            request.slot,
         )
         code = 0
         run_exit_hooks()

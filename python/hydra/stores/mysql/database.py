@@ -59,6 +59,11 @@ class Database:
         self._written_at = 0.0
         self._current: Transaction | None = None
         self._readers: list[MySQLSession] = []
+        self._sessions: weakref.WeakSet[MySQLSession] = weakref.WeakSet()
+
+    @property
+    def connection_count(self) -> int:
+        return sum(session.is_usable() for session in list(self._sessions))
 
     @property
     def writer_number(self) -> int:
@@ -168,7 +173,10 @@ class Database:
     def connect(self, *, writing: bool = False) -> MySQLSession:
         """A session of one's own."""
         with self.explained():
-            return MySQLSession(self.address, self._write_wait_seconds if writing else None, self.read_wait_seconds)
+            wait_seconds = self._write_wait_seconds if writing else None
+            session = MySQLSession(self.address, wait_seconds, self.read_wait_seconds)
+        self._sessions.add(session)
+        return session
 
     def close(self) -> None:
         with self._mutex:

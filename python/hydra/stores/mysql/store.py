@@ -113,6 +113,10 @@ class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         self._check_version()
         return schema.migrate(self._database)
 
+    @property
+    def connection_count(self) -> int:
+        return self._database.connection_count
+
     def close(self) -> None:
         self._database.close()
 

@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -71,7 +72,12 @@ class Database:
         self._writer: PostgresSession | None = None
         self._writer_number = 0
         self._readers: list[PostgresSession] = []
+        self._connections: weakref.WeakSet[psycopg.Connection[Any]] = weakref.WeakSet()
         self._committed: list[Callable[[], None]] = []
+
+    @property
+    def connection_count(self) -> int:
+        return sum(not connection.closed for connection in list(self._connections))
 
     @property
     def writer_number(self) -> int:
@@ -220,6 +226,7 @@ class Database:
         try:
             conninfo = make_conninfo(self._conninfo(first), connect_timeout=self._connect_seconds())
             connection = kind.connect(conninfo, autocommit=True, prepare_threshold=None)
+            self._connections.add(connection)
             if MODE in settings and not self.address.is_pooled:
                 connection.execute(f"set {MODE} = {settings[MODE]}")
             return connection

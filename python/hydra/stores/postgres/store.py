@@ -116,6 +116,10 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         self._database.check_sessions()
         return schema.migrate(self._database)
 
+    @property
+    def connection_count(self) -> int:
+        return self._database.connection_count + self._watch.connection_count
+
     def close(self) -> None:
         self._announcer.close()
         self._watch.close()

@@ -71,6 +71,11 @@ class Watch:
             self._seen.change_count = self._change_count
             return True
 
+    @property
+    def connection_count(self) -> int:
+        """Beside those of the database."""
+        return int(self._connection is not None)
+
     def close(self) -> None:
         with self._news:
             if self._connection is not None and not self._looking:

@@ -161,6 +161,10 @@ class Database:
             finally:
                 queue.release()
 
+    @property
+    def connection_count(self) -> int:
+        return (self._writer is not None) + len(self._idle_readers) + self._busy_reader_count
+
     def close(self) -> None:
         """It opens again when it is used again."""
         with self._mutex, self._readers_changed:

@@ -101,6 +101,10 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         self._database.enter_wal()
         return schema.migrate(self._database)
 
+    @property
+    def connection_count(self) -> int:
+        return self._database.connection_count
+
     def close(self) -> None:
         self._watch.close()
         self._database.close()

@@ -116,6 +116,8 @@ def difference_of_fork(
 class CheckingHub(Hub):
     """A hub whose lease is over from the start: bodies replay and stand still where their records end."""
 
+    has_hooks = False
+
     def __init__(self, registry: Registry, now: int, namespace: str) -> None:
         super().__init__(registry, lambda frames: None, EndedLease(now), None, 0, namespace)
         self._ended: tuple[Executor, End] | None = None

@@ -12,7 +12,10 @@ from typing import Any
 import hydra
 import pytest
 from hydra import middleware
-from hydra.testing import Harness
+from hydra.checking import ReplayCheck
+from hydra.stores import open_store
+from hydra.testing import Harness, replay
+from hydra.workflow import registry
 
 told: list[str] = []
 place: ContextVar[str] = ContextVar("place", default="outside")
@@ -403,6 +406,29 @@ def test_undo_steps_have_hooks_and_the_execution_of_a_limited_step_has_none_of_i
     assert "< run 2 of flow: failed ValueError" in ends
     assert ends[-1] == "< try 1 of undo: completed"
     assert not any("hydra.step" in each for each in ends)
+
+
+def test_a_replay_that_is_only_looked_at_calls_no_hook(harness: Harness) -> None:
+    @hydra.step
+    def work() -> None: ...
+
+    @hydra.workflow
+    def child() -> None: ...
+
+    @hydra.workflow
+    def flow() -> None:
+        work()
+        hydra.sleep(60)
+        hydra.spawn(child.bind())
+
+    handle = harness.submit(flow.bind())
+    harness.run_until_idle()
+    hydra.add_middleware(Telling())
+    store = open_store(harness.url, harness.namespace)
+    assert list(ReplayCheck(store, registry).run()) == []
+    replay(handle.export(), flow)
+    assert told == []
+    store.close()
 
 
 @pytest.mark.parametrize(

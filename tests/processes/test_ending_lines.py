@@ -10,6 +10,7 @@ from typing import Any
 import hydra
 import pytest
 from hydra.execution import Status
+from hydra.observability.logs import CONTEXT
 
 from tests.processes import fates_app as fates
 from tests.processes import limits_app
@@ -64,7 +65,7 @@ DICT = """
 import logging.config
 logging.config.dictConfig({
     "version": 1,
-    "formatters": {"own": {"format": "own %(message)s"}},
+    "formatters": {"own": {"format": "own %(message)s [%(workflow)s %(execution_id)s %(worker)s]"}},
     "handlers": {"file": {"class": "logging.FileHandler", "filename": "own.log", "formatter": "own"}},
     "root": {"handlers": ["file"], "level": "WARNING"},
 })
@@ -90,8 +91,11 @@ def test_the_applications_own_logging_wins_in_its_workers(scene: Scene, setup: s
     said = "log.info('too little'); log.warning('said'); logging.getLogger('hydra.worker').warning('of hydra')"
     Path(scene.folder, "speaking.py").write_text(APP.format(setup=setup, speak=said))
     node = scene.start("speaking", folder=scene.folder)
-    scene.engine.submit(hydra.named("speak").bind()).result(timeout=30)
+    handle = scene.engine.submit(hydra.named("speak").bind())
+    handle.result(timeout=30)
     own = (scene.folder / "own.log").read_text()
+    if setup is DICT:
+        assert f"own said [speak {handle.id} 0]" in own
     assert "said" in own
     assert "of hydra" in own
     assert "too little" not in own, "Python shows warnings where no level is named"
@@ -103,10 +107,17 @@ def test_an_app_that_configures_nothing_logs_like_hydra_however_it_speaks(scene:
     said = "logging.info('by the way'); log.info('on purpose')"
     Path(scene.folder, "speaking.py").write_text(APP.format(setup="logging.info('at import')", speak=said))
     node = scene.start("speaking", folder=scene.folder, log_format="json")
-    scene.engine.submit(hydra.named("speak").bind()).result(timeout=30)
+    handle = scene.engine.submit(hydra.named("speak").bind(), key="k")
+    handle.result(timeout=30)
     until(lambda: "on purpose" in node.text())
-    messages = [json.loads(line)["message"] for line in node.text().splitlines() if line.startswith("{")]
-    assert {"by the way", "on purpose"} <= set(messages)
+    lines = [json.loads(line) for line in node.text().splitlines() if line.startswith("{")]
+    assert {"by the way", "on purpose"} <= {line["message"] for line in lines}
+    (line,) = [line for line in lines if line["message"] == "on purpose"]
+    (own,) = scene.engine.nodes()
+    assert {name: line.get(name) for name in CONTEXT} == {
+        "execution_id": handle.id, "workflow": "speak", "key": "k", "step": None, "attempt": 1, "node": own.info.id,
+        "worker": 0,
+    }  # fmt: skip
 
 
 EXITS = """

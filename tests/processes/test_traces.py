@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -129,6 +131,14 @@ def test_what_was_submitted_without_a_trace_has_its_own_id_as_its_traces(scene: 
     assert run.trace_id.hex() == handle.id.replace("-", "")
     assert run.status.code == run.status.STATUS_CODE_ERROR
     assert [event.name for event in run.events] == ["exception"]
+
+
+def test_without_the_extra_it_is_one_sentence() -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; import hydra.contrib.otel"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    said = done.stderr.strip().splitlines()[-1]
+    assert said == "hydra.errors.ConfigError: traces need OpenTelemetry; `pip install hydra-engine[otel]`"
 
 
 @on_sqlite

@@ -56,7 +56,7 @@ class BodyCall:
         """Around this run of the body; None for the execution of a step, which has hooks of its own."""
         execution = self.execution
         claimed = execution.claimed
-        if execution.workflow.step is not None:
+        if execution.workflow.step is not None or not execution.host.has_hooks:
             return None
         who = (claimed.id, claimed.workflow, claimed.key, execution.host.namespace, claimed.tags)
         run = middleware.ExecutionRun(*who, claimed.attempt, claimed.epoch)

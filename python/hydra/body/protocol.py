@@ -55,6 +55,7 @@ class Host(StepHost, StrandHost, Protocol):
     namespace: str
     node: str  # its id
     worker: int | None
+    has_hooks: bool  # whether those of programs are called: not where a replay is only looked at
     transactions: Transactions | None
 
     def random(self) -> float: ...

@@ -111,6 +111,7 @@ class Children:
             settings.url,
             settings.transaction_connections,
             settings.is_imported_per_worker,
+            place=worker.slot,
         )
         worker.is_asked = True
         worker.zygote.ask(fork, descriptors)

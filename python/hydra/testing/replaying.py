@@ -96,6 +96,7 @@ def run_to_rest(claimed: Claimed, workflow: Workflow[..., Any], records: list[Re
         ends.extend(frame for frame in frames if isinstance(frame, Ended))
 
     hub = Hub(registry, send, FrozenLease(records))
+    hub.has_hooks = False
     try:
         hub.deliver([Run(TOKEN, claimed)])
         rest(hub)

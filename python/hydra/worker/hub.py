@@ -67,6 +67,8 @@ class Source(Protocol):
 class Hub:
     """Runs executions until it is told to drain. `send` is called on the hub's thread only, one call per batch."""
 
+    has_hooks = True
+
     def __init__(
         self,
         registry: Registry,

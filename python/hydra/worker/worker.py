@@ -67,13 +67,13 @@ def worker_main(
     url: str,
     transaction_connections: int,
     log_format: str,
-    slot: int,
+    place: int,
 ) -> None:
     """Serve until drained or until the supervisor is gone. The zygote has set up signals, streams and logging."""
     lifeline = Lifeline(lifeline_fd, page_fd)
     fork_guard.watch()
     node = os.environ[NODE_VARIABLE]
-    OwnProcess.node, OwnProcess.worker = node, slot
+    OwnProcess.node, OwnProcess.worker = node, place
     run_start_hooks()
     after_app(log_format, LogFilter())
     Process.is_worker = True
@@ -89,7 +89,7 @@ def worker_main(
         may_kill=True,
     )
     page = Page.attach(page_fd)
-    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions, node, slot)
+    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions, node, place)
     BodyWatch(hub, page).start()
     with suppress(BrokenPipeError, ConnectionResetError):
         supervisor.send([Hello(os.getpid())])

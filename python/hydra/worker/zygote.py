@@ -67,6 +67,7 @@ class ForkRequest(msgspec.Struct, frozen=True):
     url: str  # with its password, so it travels here and not in the arguments, which everybody may read
     transaction_connections: int
     become: bool
+    place: int = 0  # on its node, as audit and log lines name it
 
 
 FromZygote = Manifest | ImportFailed | Forked
@@ -214,7 +215,7 @@ def become_worker(supervisor: socket.socket, request: ForkRequest, descriptors: 
             request.url,
             request.transaction_connections,
             request.log_format,
-            request.slot,
+            request.place,
         )
         code = 0
         run_exit_hooks()

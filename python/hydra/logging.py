@@ -14,7 +14,6 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from hydra.definitions import UnknownCaller, caller
-from hydra.errors import HydraError
 from hydra.observability.logs import CONTEXT
 
 __all__ = ["Filter", "add_context", "log_context"]
@@ -78,7 +77,7 @@ class Filter(logging.Filter):
             if is_replaying() and record.name.partition(".")[0] != "hydra":
                 return False
             found = log_context()
-        except HydraError:  # nobody shall lose a line for want of its fields
+        except Exception:  # of an execution that is over, say: nobody shall lose a line for want of its fields
             found = {}
         for name in CONTEXT:
             if own.get(name) is None:
@@ -88,10 +87,16 @@ class Filter(logging.Filter):
 
 def add_context(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor of structlog's that does what `Filter` does: put it among the first of `processors`."""
-    if is_replaying():
+    found: dict[str, Any] = {}
+    try:
+        is_again = is_replaying()
+        found = log_context()
+    except Exception:  # as above
+        is_again = False
+    if is_again:
         import structlog
 
         raise structlog.DropEvent
-    for name, value in log_context().items():
+    for name, value in found.items():
         event.setdefault(name, value)
     return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import io
 import json
 import logging
@@ -201,6 +202,19 @@ def test_a_new_attempt_says_what_is_new_in_it(harness: Harness, kept: Keeping) -
     harness.advance(20)
     handle.result()
     assert kept.lines == ["began", "  work", "reckoned"]
+
+
+def test_a_line_of_what_an_execution_left_behind_is_told(harness: Harness, kept: Keeping) -> None:
+    contexts: list[contextvars.Context] = []
+
+    @hydra.workflow
+    async def flow() -> None:
+        contexts.append(contextvars.copy_context())
+
+    harness.submit(flow.bind()).result()
+    gc.collect()
+    contexts[0].run(log.info, "after the end")
+    assert kept.lines == ["after the end"]
 
 
 def test_lines_of_hydra_are_told_whenever(harness: Harness) -> None:

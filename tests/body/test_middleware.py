@@ -456,9 +456,13 @@ def test_where_no_hook_is_registered_none_of_this_is_called(harness: Harness, mo
     @hydra.step
     def work() -> None: ...
 
+    @hydra.transaction
+    def write(db: object) -> None: ...
+
     @hydra.workflow
     def flow() -> None:
         work()
+        write()
         hydra.spawn(flow2.bind())
 
     @hydra.workflow

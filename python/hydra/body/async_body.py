@@ -126,6 +126,7 @@ class AsyncBody:
                 around, context = self._around
                 context.run(execution.body_call.leave_hooks, around, end, self._raised)
         finally:
+            self._around = self._raised = None
             execution.body_is_over()
 
     def release(self) -> None:

@@ -242,8 +242,8 @@ def watched_until_ns(call: StepCall) -> int:
 def enter_step(call: StepCall) -> Any:
     caller.set(call)
     args, kwargs = call.own_arguments()
-    if not (middleware.step_hooks or call.step.is_transaction):
-        return call.function(*args, **kwargs)
+    if not middleware.step_hooks:
+        return _call(call, args, kwargs) if call.step.is_transaction else call.function(*args, **kwargs)
     around = middleware.Around(call.as_try()).enter(middleware.step_hooks)
     try:
         result = _call(call, args, kwargs)

@@ -129,8 +129,7 @@ def metrics_page() -> str:
         "in the clear: let only your monitoring reach it.",
         "",
         "No node counts what a program submits, or cancels before a node has begun it: `hydra_executions_kept` counts",
-        "what the database has. There is no `hydra_purged_total`: a purge is an order of a person, and says its count",
-        "itself.",
+        "what the database has. `hydra purge` says its count itself.",
         "",
     ]
     for series in Metrics("default")._series():

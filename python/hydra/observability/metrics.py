@@ -265,7 +265,9 @@ class Metrics(Collector):
         )
         self.schedules_fired = Counter("schedules_fired_total", "Executions this node made for ticks.", "workflow")
         self.schedules_missed = Counter("schedules_missed_total", "Ticks this node passed over, by policy.", "workflow")
-        self.store_connections = Gauge("store_connections", "Connections that this node's supervisor has open.")
+        self.store_connections = Gauge(
+            "store_connections", "Connections that this node has open, to write, to watch and to count."
+        )
         self.commit_batch_size = Histogram("commit_batch_size", "Executions written in one transaction.", COUNTS)
         self.timer_lag = Histogram(
             "timer_lag_seconds", "How late the oldest timer was in each round that moved some.", QUICK_SECONDS

@@ -10,15 +10,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from hydra.dispatch.retention import Walk, ages_of, due_of, pause_seconds, swept_by
 from hydra.errors import HydraError, NotFound
 from hydra.node.archive import Archive
-from hydra.observability.metrics import Metrics
 from hydra.stores import open_store
 from hydra.stores.store import Store
 from hydra.stores.sweeping import Finished, Member
 from hydra.stores.workflow_info import WorkflowInfo
+
+if TYPE_CHECKING:  # what is not asked for is not imported
+    from hydra.observability.metrics import Metrics
 
 LOOK_SECONDS = 5.0
 PAGE_SIZE = 500  # ends that are looked at together

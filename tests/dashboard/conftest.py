@@ -100,7 +100,7 @@ class Shop(NamedTuple):
 def submit_all(engine: hydra.Engine) -> dict[str, hydra.Handle[Any]]:
     return {
         "completed": engine.submit(paged_bill.bind(HOSTILE, 3), key=HOSTILE[:20], tags={"run": "2026-11"}),
-        "failed": engine.submit(paged_fail.bind(HOSTILE)),
+        "failed": engine.submit(paged_fail.bind(HOSTILE), key="inv-81"),
         "waiting": engine.submit(paged_wait.bind(HOSTILE)),
         "asleep": engine.submit(paged_doze.bind()),
         "parent": engine.submit(paged_parent.bind("visa-1")),

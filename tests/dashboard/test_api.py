@@ -95,7 +95,7 @@ def test_how_a_failed_or_parked_one_ended_is_told(engine: hydra.Engine, shop: Sh
         ("GET", "/executions?status=lost", None, 422, "`lost` is not a status"),
         ("GET", "/executions?cursor=x.1", None, 422, "the cursor is of another namespace"),
         ("GET", "/executions?limit=1e9", None, 422, "`limit` must be a whole number from 1 to 1000"),
-        ("POST", "/executions", {"workflow": "none"}, 422, "no node has served workflow `none` here"),
+        ("POST", "/executions", {"workflow": "none"}, 404, "no node has served workflow `none` here"),
         ("POST", "/executions", {}, 422, "the body does not fit: Object missing required field `workflow`"),
         ("POST", "/executions", [], 422, "the body does not fit"),
         ("POST", "/executions", {"workflow": "x", "arguments": 7, "allow_unknown": True}, 422, "is not an object"),

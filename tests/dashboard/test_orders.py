@@ -9,6 +9,7 @@ import hydra
 import pytest
 from httpx2 import Response
 from hydra import Status
+from hydra.dashboard import orders
 
 from tests.dashboard.conftest import (
     LINES,
@@ -111,6 +112,17 @@ def test_an_act_that_cannot_be_is_one_sentence(own: hydra.Engine, query: str, se
     assert sentence in said(answer)
 
 
+def test_more_than_the_page_takes_are_refused_before_they_are_looked_at(
+    own: hydra.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pending(own, 3)
+    monkeypatch.setattr(orders, "MAX_AT_ONCE", 2)
+    for query in ("workflow=paged_bill", "workflow=paged_bill&since=1h"):
+        answer = browser_of(own).get(f"/act?act=cancel&{query}")
+        assert answer.status_code == 409
+        assert said(answer).startswith("3 executions match, and")
+
+
 def test_an_act_on_what_does_not_match_says_so(own: hydra.Engine) -> None:
     answer = browser_of(own).get("/act?act=retry&workflow=paged_fail")
     assert said(answer).startswith("0 match")
@@ -133,20 +145,20 @@ def test_what_runs_is_paused_and_goes_on(own: hydra.Engine) -> None:
 
 def test_each_role_may_do_what_it_may(own: hydra.Engine) -> None:
     id = put_pending(own, 1)[0]
-    orders = {
+    given = {
         "operate": (f"/executions/{id}", {"order": "cancel"}),
         "admin": ("/commands", {"order": "pause_namespace"}),
         "admin for undo": (f"/executions/{id}", {"order": "cancel", "without_undo": "1"}),
         "admin for force": (f"/executions/{id}", {"order": "rerun", "force": "1"}),
         "many": ("/act", {"act": "cancel", "expected": "1", "workflow": "paged_bill"}),
     }
-    for role, refused in (("view", set(orders)), ("operate", {"admin", "admin for undo", "admin for force"})):
+    for role, refused in (("view", set(given)), ("operate", {"admin", "admin for undo", "admin for force"})):
         browser = browser_of(own, tokens=LINES)
         sign_in(browser, role)
         page = browser.get(f"/executions/{id}").text
         assert ("Cancel it" in page) == (role != "view")
         mark = mark_of(page)
-        for name, (path, fields) in orders.items():
+        for name, (path, fields) in given.items():
             if name in refused:
                 answer = browser.post(path, data={"mark": mark, **fields})
                 assert answer.status_code == 403, name

@@ -62,11 +62,14 @@ def test_a_list_has_what_the_filter_of_the_command_line_has(engine: hydra.Engine
         ("error=PagedRefusal", [shop.failed]),
         ("reason=ONMOUSEOVER", [shop.failed]),
         ("since=1d&status=parked", [shop.parked]),
+        ("key=inv-81", [shop.failed]),
+        ("key=inv-82", []),
         ("until=1d", []),
     ):
         answer = browser.get(f"/executions?{filter}")
         assert ids_in(answer.text) == wanted, filter
     assert "No executions match." in answer.text
+    assert '<span class="count">1</span>' in browser.get("/executions?status=failed").text
     assert "PagedRefusal" in browser.get("/errors").text
     assert "Nothing that matches" in browser.get("/errors?workflow=paged_bill").text
 

@@ -25,7 +25,7 @@ from hydra.config import parse_duration
 from hydra.dashboard.access import Operator, Role
 from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
 from hydra.dashboard.guard import TooLarge, read_body
-from hydra.dashboard.listing import page_size
+from hydra.dashboard.listing import find_executions, page_size
 from hydra.dashboard.openapi import document
 from hydra.dashboard.problems import Problem, code_of, problem_answer
 from hydra.dashboard.site import Site, fields_of, first
@@ -151,7 +151,7 @@ def submit(call: Call) -> Response:
     if order.workflow not in known and not order.allow_unknown:
         others = f"known are {', '.join(f'`{name}`' for name in sorted(known)[:20])}" if known else "none is known yet"
         raise Problem(
-            422, f"no node has served workflow `{order.workflow:.200}` here ({others}); `allow_unknown` submits it"
+            404, f"no node has served workflow `{order.workflow:.200}` here ({others}); `allow_unknown` submits it"
         )
     args, kwargs = read_call(_text(order.arguments), known.get(order.workflow))
     delay = parse_duration(order.delay) if isinstance(order.delay, str) else order.delay
@@ -176,13 +176,7 @@ def list_executions(call: Call) -> Response:
     is_oldest_first = order == "oldest"
     namespace = call.engine.namespace
     place = read_cursor(namespace, first(call.fields, "cursor"))
-    found = call.engine.executions(
-        **wanted.arguments(),
-        limit=size + 1,
-        before=None if is_oldest_first else place,
-        after=place if is_oldest_first else None,
-        oldest_first=is_oldest_first,
-    )
+    found = find_executions(call.engine, wanted, size + 1, place, is_oldest_first)
     more = cursor_of(namespace, found[size - 1].id) if len(found) > size else None
     return _json({"executions": found[:size], "cursor": more})
 

@@ -21,7 +21,7 @@ class Wanted(msgspec.Struct, frozen=True):
     status: str = ""
     workflow: str = ""
     key: str = ""
-    tag: Sequence[str] = ()
+    tag: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
     reason: str = ""
@@ -30,7 +30,7 @@ class Wanted(msgspec.Struct, frozen=True):
     @classmethod
     def read(cls, fields: Mapping[str, Sequence[str]]) -> Wanted:
         one = {name: fields[name][0] for name in NAMES if name != "tag" and fields.get(name)}
-        return cls(**one, tag=[each for each in fields.get("tag", ()) if each])
+        return cls(**one, tag=tuple(each for each in fields.get("tag", ()) if each))
 
     def arguments(self) -> dict[str, Any]:
         """Of `Engine.executions` and `Engine.select`. ConfigError for a tag or an instant that cannot be."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from hydra.client.engine import Engine
+from hydra.client.views import Execution
 from hydra.dashboard.access import Role
 from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
 from hydra.dashboard.site import Visit, first
@@ -14,7 +16,8 @@ from hydra.execution import Status
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
-NEWEST_ERRORS = 2_000  # failures that are grouped for a page; `hydra errors` groups all
+NEWEST_ERRORS = 500  # failures that are grouped for a page; `hydra errors` groups all
+MAX_WORKFLOWS = 200  # in which a key is looked up one by one
 BULK_ORDERS = ("retry", "rerun", "resume", "cancel", "signal")
 
 
@@ -26,18 +29,12 @@ def list_executions(visit: Visit) -> Response:
     try:
         size = page_size(first(fields, "limit"))
         place = read_cursor(visit.engine.namespace, first(fields, "cursor"))
-        found = visit.engine.executions(
-            **wanted.arguments(),
-            limit=size + 1,
-            before=None if is_oldest_first else place,
-            after=place if is_oldest_first else None,
-            oldest_first=is_oldest_first,
-        )
+        found = find_executions(visit.engine, wanted, size + 1, place, is_oldest_first)
         values["found"] = found[:size]
         if len(found) > size:
             values["next"] = cursor_of(visit.engine.namespace, found[size - 1].id)
         if wanted.is_counted():
-            values["count"] = kept_count(visit, wanted)
+            values["count"] = kept_count(visit.engine, wanted)
     except ConfigError as error:
         values["problem"] = str(error)
     order = {"order": "oldest"} if is_oldest_first else {}
@@ -54,6 +51,26 @@ def list_executions(visit: Visit) -> Response:
     )
 
 
+def find_executions(
+    engine: Engine, wanted: Wanted, limit: int, place: str | None, is_oldest_first: bool
+) -> list[Execution]:
+    """As `Engine.executions`. A key alone is looked up in each workflow: only with that is it indexed."""
+    before, after = (None, place) if is_oldest_first else (place, None)
+    arguments = wanted.arguments()
+
+    def find(workflow: str | None) -> list[Execution]:
+        given = arguments | {"workflow": workflow, "limit": limit, "before": before, "after": after}
+        return engine.executions(**given, oldest_first=is_oldest_first)
+
+    if not wanted.key or wanted.workflow:
+        return find(wanted.workflow or None)
+    names = list(engine.stats().counts)
+    if len(names) > MAX_WORKFLOWS:
+        return find(None)
+    found = [each for name in names for each in find(name)]
+    return sorted(found, key=lambda each: each.id, reverse=not is_oldest_first)[:limit]
+
+
 def page_size(text: str, default: int = PAGE_SIZE, most: int = MAX_PAGE_SIZE) -> int:
     if not text:
         return default
@@ -62,9 +79,9 @@ def page_size(text: str, default: int = PAGE_SIZE, most: int = MAX_PAGE_SIZE) ->
     return int(text)
 
 
-def kept_count(visit: Visit, wanted: Wanted) -> int:
+def kept_count(engine: Engine, wanted: Wanted) -> int:
     """As the database keeps it, so that nothing is counted one by one."""
-    counts = visit.engine.stats().counts
+    counts = engine.stats().counts
     return sum(
         count
         for workflow, by_status in counts.items()

@@ -8,6 +8,7 @@ from hydra.config import MAX_COUNT
 from hydra.execution import KeyReuse, Status
 
 TEXT = {"type": "string"}
+WAIT = {"type": "string", "pattern": r"^(\d{1,4}ms|[12]?\d(\.\d{1,3})?s)$"}
 NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 OPTIONAL_TEXT = {"type": ["string", "null"]}
 INSTANT = {"type": "string", "format": "date-time"}
@@ -181,7 +182,7 @@ PATHS: dict[str, Any] = {
             "Submit an execution; when it answers, it is durable.",
             {"201": IDENTIFIED},
             body=SUBMISSION,
-            problems=("409",),
+            problems=("404", "409"),
         ),
     },
     "/api/v1/executions/{id}": {
@@ -199,7 +200,7 @@ PATHS: dict[str, Any] = {
             "result",
             "How it ended; 202 while it goes on, or is parked.",
             {"200": ENDED, "202": ENDED},
-            parameters=[_parameter("wait", "How long to wait for the end: `10s`, at most 30s.")],
+            parameters=[_parameter("wait", "How long to wait for the end: `10s`, at most 30s.", WAIT)],
             problems=("404",),
         ),
     },

@@ -22,7 +22,7 @@ from hydra.client.selection import Selection
 from hydra.client.views import steps_in_doubt
 from hydra.dashboard.access import Role
 from hydra.dashboard.filters import Wanted
-from hydra.dashboard.listing import BULK_ORDERS
+from hydra.dashboard.listing import BULK_ORDERS, kept_count
 from hydra.dashboard.problems import Problem
 from hydra.dashboard.rendering import query, segment
 from hydra.dashboard.site import Visit, first
@@ -105,10 +105,20 @@ def confirm(visit: Visit) -> Response:
     if verb == "signal" and not given["name"]:
         return _show_many(visit, 200, verb, wanted, given, None, None)
     try:
+        refuse_too_many(visit, wanted)
         acted = act_of(visit, verb, wanted, fields)(dry_run=True, at_most=MAX_AT_ONCE)
     except HydraError as error:
         return _show_many(visit, 409, verb, wanted, given, None, str(error))
     return _show_many(visit, 200, verb, wanted, given, acted, None)
+
+
+def refuse_too_many(visit: Visit, wanted: Wanted) -> None:
+    """At once, where the database keeps the count."""
+    if wanted.is_counted() and (count := kept_count(visit.engine, wanted)) > MAX_AT_ONCE:
+        raise IllegalMove(
+            f"{count:,} executions match, and the page takes {MAX_AT_ONCE:,} at once; narrow the filter, such as by "
+            "`since`, or use the command line"
+        )
 
 
 def give_many(visit: Visit, form: Fields) -> Response:

@@ -76,7 +76,7 @@ def segment(text: str) -> str:
 
 def query(fields: dict[str, Any]) -> str:
     """Behind the question mark; a list is a field that is repeated."""
-    given = {name: value for name, value in fields.items() if value not in (None, "", [])}
+    given = {name: value for name, value in fields.items() if value not in (None, "", [], ())}
     return urlencode(given, doseq=True, errors="replace")
 
 

@@ -32,6 +32,7 @@ from hydra.context import (
     wait_event,
 )
 from hydra.cron import Cron
+from hydra.debounce import Debounce
 from hydra.definitions import BoundStep, BoundWorkflow
 from hydra.errors import (
     CallbackFailed,
@@ -86,6 +87,7 @@ __all__ = [
     "Concurrency",
     "ConfigError",
     "Cron",
+    "Debounce",
     "Engine",
     "ErrorGroup",
     "EventTimeout",

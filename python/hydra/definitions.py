@@ -20,7 +20,7 @@ from hydra.config import label_names, retention_of
 from hydra.cron import Cron
 from hydra.errors import ConfigError, HydraError, PayloadError
 from hydra.execution import RESERVED_PREFIX
-from hydra.limits import Limit, check_limits, keys_of_call
+from hydra.limits import Limit, check_limits, check_max_pending, keys_of_call
 from hydra.records.placed import STEP_WORKFLOW_PREFIX
 from hydra.retry import DEFAULT_POLICY, RetryPolicy
 
@@ -287,11 +287,14 @@ class Workflow(Definition[P, R]):
         labels: Sequence[str] = (),
         limits: Sequence[Limit] = (),
         retention: RetentionLike = None,
+        max_pending: int | None = None,
     ) -> None:
         super().__init__(function, name, retry)
         self.labels = label_names(labels, f"`labels` of workflow `{self.name}`")
         kept = f"`retention` of workflow `{self.name}`"
         self.retention = {} if retention is None else retention_of(retention, kept)
+        own = f"workflow `{self.name}`"
+        self.max_pending = None if max_pending is None else check_max_pending(max_pending, own)
         self.limits = check_limits(limits, self.name, self.signature)
         self.versions = check_versions(version, self.name)
         self.timeout_us = self._limit_us("timeout", timeout)

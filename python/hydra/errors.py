@@ -65,7 +65,8 @@ class KeyTaken(IdempotencyConflict):
 
 
 class QueueFull(HydraError):
-    """So many executions are pending as `Engine(max_pending=…)` allows; submit later."""
+    """As many executions are pending as `max_pending` allows: of the engine, a workflow, a key of a limit, or the
+    namespace; submit later."""
 
 
 class PayloadError(HydraError):

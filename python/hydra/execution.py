@@ -195,6 +195,14 @@ class KeyReuse(StrEnum):
     AFTER_END = "after_end"  # a new execution where the last has ended; while it is open, that one
 
 
+class Debounced(msgspec.Struct, frozen=True, gc=False):
+    """How a debounced submission waits: its execution begins so long after the last of them, at most so long after the
+    first."""
+
+    wait_us: int
+    max_wait_us: int | None = None
+
+
 class ChildKey(NamedTuple):
     """A child's key, and what it gets where that was used before."""
 
@@ -217,6 +225,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     deadline_us: int | None = None  # from when it is submitted
     key_reuse: KeyReuse = KeyReuse.FIRST
     limit_keys: tuple[str, ...] | None = None  # sorted: where it takes its places before it may run
+    reuse_after_us: int | None = None  # a key that was taken longer ago is free, whatever became of who has it
+    debounce: Debounced | None = None
 
     def timeout_at(self, now: int) -> int | None:
         """When its time is up, if it is submitted now."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 
+from hydra.clock import seconds_of
 from hydra.cron import KEY_PREFIX
 from hydra.errors import ConfigError
 from hydra.execution import KeyReuse
@@ -30,11 +32,27 @@ def check_known_key(key: object) -> str:
     return key
 
 
-def check_key_reuse(key_reuse: str) -> KeyReuse:
-    try:
-        return KeyReuse(key_reuse)
-    except ValueError:
-        raise ConfigError(f"`key_reuse` is one of {', '.join(KeyReuse)}, not `{key_reuse!r:.80}`") from None
+def check_key_reuse(key_reuse: object) -> KeyReuse:
+    """A policy by its name, as of a child's key."""
+    if isinstance(key_reuse, str):
+        try:
+            return KeyReuse(key_reuse)
+        except ValueError:
+            pass
+    raise ConfigError(f"`key_reuse` is one of {', '.join(KeyReuse)}, not `{key_reuse!r:.80}`")
+
+
+def read_key_reuse(key_reuse: object) -> tuple[KeyReuse, int | None]:
+    """Of a submission: a policy, or after how many microseconds a key is free."""
+    if isinstance(key_reuse, timedelta) or (isinstance(key_reuse, (int, float)) and not isinstance(key_reuse, bool)):
+        after_us = round(seconds_of(key_reuse, "`key_reuse`") * 1e6)
+        if not after_us:
+            raise ConfigError("`key_reuse` must be longer than 0 seconds; leave the key out to begin one each time")
+        return KeyReuse.FIRST, after_us
+    if isinstance(key_reuse, str) and key_reuse in tuple(KeyReuse):
+        return KeyReuse(key_reuse), None
+    known = f"one of {', '.join(KeyReuse)}, or seconds or a timedelta"
+    raise ConfigError(f"`key_reuse` is {known}, not `{key_reuse!r:.80}`")
 
 
 def is_id(id: object) -> bool:

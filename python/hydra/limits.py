@@ -28,6 +28,10 @@ from hydra.values.objects import Fields
 
 LIMITS = "limits"  # of what a node registers of a workflow's signature
 FAIR, CONCURRENCY, RATE = "by_turns", "concurrency", "rate"  # sorted, in this order
+PENDING = (
+    "pending"  # of the rows that say how many may be pending, of what their name says; no execution has such a key
+)
+OF_WORKFLOW, OF_LIMIT, OF_NAMESPACE = "workflow:", "limit:", "namespace:"  # begin those names; no limit's has a colon
 TURNS_AT = "turns_at"  # of the key that keeps the virtual time of a `Fair`; nobody waits at it
 WINDOW = 8  # of a Fair's value that are let go and have not begun, at least
 MIN_WEIGHT, MAX_WEIGHT = 0.01, 100
@@ -72,7 +76,7 @@ class Limit:
     kind = ""
     suffix = ""  # of its name
 
-    def __init__(self, count: int, key: Key, name: str | None) -> None:
+    def __init__(self, count: int, key: Key, name: str | None, max_pending: int | None = None) -> None:
         what = f"`hydra.{type(self).__name__}`"
         if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_COUNT:
             raise ConfigError(f"{what} needs a whole number from 1 to {MAX_COUNT}, not {count!r:.80}")
@@ -84,6 +88,7 @@ class Limit:
         self.per_us = 0
         self.burst = 0
         self.weights: dict[str, int] = {}
+        self.max_pending = None if max_pending is None else check_max_pending(max_pending)
 
     def name_at(self, workflow: str) -> str:
         """Its own name, or else one made of the workflow's and the key's; a rate's ends in `.rate`, a Fair's
@@ -118,6 +123,7 @@ class Concurrency(Limit):
         key: what tells them apart: a parameter, a dotted field of one (`"invoice.customer"`), a tag (`"tag:region"`) or
             a function of the arguments. None: all share the limit.
         name: to share the limit with other workflows, and to change it by; None: made of the workflow's and the key.
+        max_pending: how many of a key may wait at it before `submit` raises QueueFull; None: no limit.
 
     Raises:
         ConfigError: for a count that is not from 1 to 1,000,000.
@@ -125,8 +131,8 @@ class Concurrency(Limit):
 
     kind = CONCURRENCY
 
-    def __init__(self, count: int, *, key: Key = None, name: str | None = None) -> None:
-        super().__init__(count, key, name)
+    def __init__(self, count: int, *, key: Key = None, name: str | None = None, max_pending: int | None = None) -> None:
+        super().__init__(count, key, name, max_pending)
 
     def __repr__(self) -> str:
         return f"hydra.Concurrency({self.count}, key={self.key!r}, name={self.name!r})"
@@ -147,6 +153,7 @@ class Rate(Limit):
             any span of time no more than its share of `count` and `burst` begin.
         key: what tells them apart, as of Concurrency.
         name: as of Concurrency.
+        max_pending: as of Concurrency.
 
     Raises:
         ConfigError: for a count that is not from 1 to 1,000,000, or a `per` of 0 seconds.
@@ -163,8 +170,9 @@ class Rate(Limit):
         burst: int | None = None,
         key: Key = None,
         name: str | None = None,
+        max_pending: int | None = None,
     ) -> None:
-        super().__init__(count, key, name)
+        super().__init__(count, key, name, max_pending)
         self.per_us, self.burst = check_rate(count, per, burst)
 
     def __repr__(self) -> str:
@@ -206,7 +214,7 @@ class Fair(Limit):
             raise ConfigError("`hydra.Fair` needs a key, whose values take turns; name a parameter, such as `tenant`")
         super().__init__(WINDOW, key, name)
         self.weights = check_weights({} if weight is None else weight)
-        self.per_us = 0 if max_pending is None else check_max_pending(max_pending)
+        self.per_us = 0 if max_pending is None else check_max_pending(max_pending)  # where Fairs keep it
 
     def __repr__(self) -> str:
         weight = {value: count / WEIGHT_UNIT for value, count in self.weights.items()}
@@ -214,9 +222,9 @@ class Fair(Limit):
         return f"hydra.Fair({self.key!r}, weight={weight!r}, max_pending={most!r}, name={self.name!r})"
 
 
-def check_max_pending(count: object) -> int:
+def check_max_pending(count: object, of: str = "a limit") -> int:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_PENDING:
-        raise ConfigError(f"`max_pending` of a limit must be a whole number from 1 to {MAX_PENDING}, not {count!r:.80}")
+        raise ConfigError(f"`max_pending` of {of} must be a whole number from 1 to {MAX_PENDING}, not {count!r:.80}")
     return count
 
 
@@ -285,6 +293,8 @@ def check_limits(limits: object, name: str, signature: inspect.Signature, kind: 
             message = f"two limits of {owner} are named `{own_name}`"
             raise ConfigError(f"{message}; give one of them another name by `name=`")
         names.add(own_name)
+        if limit.max_pending is not None and kind == "step":
+            raise ConfigError(f"a limit of {owner} has `max_pending`, which bounds submissions; leave it out")
         if limit.key == TAG_PREFIX:
             raise ConfigError(f"the key `{TAG_PREFIX}` of a limit of {owner} names no tag")
         if isinstance(limit.key, str) and not limit.key.startswith(TAG_PREFIX):
@@ -314,17 +324,17 @@ class LimitNames:
     """Every limit by its name: two that stand under one name are one, and must not differ."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[LimitSpec, str]] = {}
+        self._known: dict[str, tuple[LimitSpec, str, int | None]] = {}
 
     def add(self, workflow: str, limits: Sequence[Limit]) -> None:
         for limit in limits:
             spec = limit.spec_at(workflow)
-            known, owner = self._known.get(spec.name, (spec, workflow))
-            if owner != workflow and not known.is_same_limit(spec):
+            known, owner, most = self._known.get(spec.name, (spec, workflow, limit.max_pending))
+            if owner != workflow and not (known.is_same_limit(spec) and most == limit.max_pending):
                 own, other = _told_owner(workflow), _told_owner(owner)
                 message = f"the limit `{spec.name}` of {own} differs from that of {other}"
                 raise ConfigError(f"{message}; make them equal, or give one of them another name")
-            self._known[spec.name] = spec, owner
+            self._known[spec.name] = spec, owner, limit.max_pending
 
 
 def _told_owner(workflow: str) -> str:
@@ -335,6 +345,13 @@ def _told_owner(workflow: str) -> str:
 def specs_of(limits: Sequence[Limit], workflow: str, signature: inspect.Signature) -> list[LimitSpec]:
     """What programs without the code need to know of them."""
     return [limit.spec_at(workflow, _default_text(limit, signature)) for limit in limits]
+
+
+def bounds_of(limits: Sequence[Limit], workflow: str, max_pending: int | None) -> list[LimitSpec]:
+    """How many may be pending of a workflow, and of each key of its limits, as the database knows it."""
+    bounds = [] if max_pending is None else [LimitSpec(PENDING, OF_WORKFLOW + workflow, max_pending)]
+    bounded = [limit for limit in limits if limit.max_pending is not None]
+    return bounds + [LimitSpec(PENDING, OF_LIMIT + each.name_at(workflow), each.max_pending or 0) for each in bounded]
 
 
 def keys_of_call(

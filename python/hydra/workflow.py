@@ -303,6 +303,7 @@ def workflow(
     labels: Sequence[str] = ...,
     limits: Sequence[Limit] = ...,
     retention: RetentionLike = ...,
+    max_pending: int | None = ...,
 ) -> WorkflowDecorator: ...
 @checked_options
 def workflow(
@@ -323,6 +324,7 @@ def workflow(
     labels: Sequence[str] = (),
     limits: Sequence[Limit] = (),
     retention: RetentionLike = None,
+    max_pending: int | None = None,
 ) -> Any:
     """Make a function a workflow; bare, or with its retry policy, time-out, name, schedule, version and labels.
 
@@ -348,6 +350,7 @@ def workflow(
             `hydra.Rate` and `hydra.Fair`; all hold.
         retention: how long an execution is kept once it has ended, in place of what its nodes say: seconds (or a
             timedelta), or by outcome, such as `{"completed": timedelta(days=7), "failed": None}`; None there: for ever.
+        max_pending: how many of it may be pending before `submit` raises QueueFull; None: no limit.
 
     `version` is recorded as the first thing of an execution, before its first step. Code that does not declare the
     version an execution began under does not run it: it goes to a node that does, or is parked. A sequence declares
@@ -373,6 +376,7 @@ def workflow(
             labels=labels,
             limits=limits,
             retention=retention,
+            max_pending=max_pending,
         )
         registry.add_workflow(definition)
         return definition

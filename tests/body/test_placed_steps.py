@@ -769,3 +769,26 @@ def test_a_steps_calls_take_turns(harness: Harness) -> None:
     handle = harness.submit(campaign.bind())
     harness.run_until_idle()
     assert handle.result() == ("acme 0", "blue 0", "acme 1", "blue 1", "acme 2", "blue 2")
+
+
+def test_a_retry_on_another_path_leaves_no_limited_step_of_the_attempt_before_it(harness: Harness) -> None:
+    @hydra.step(limits=[ONE], max_attempts=2, backoff=hydra.Backoff(3600.0, 1.0, 3600.0, 0.0))
+    async def held() -> None:
+        raise ConnectionError("the provider is down")
+
+    @hydra.step
+    async def refuse() -> None:
+        raise Refused("no money")
+
+    @hydra.workflow(max_attempts=2)
+    async def bill() -> str:
+        if hydra.current().attempt == 1:
+            await asyncio.gather(held(), refuse())
+        return "on account"
+
+    handle = harness.submit(bill.bind())
+    harness.advance(timedelta(minutes=1))
+    assert handle.result() == "on account"
+    (own,) = [each for each in harness.engine.executions() if each.workflow == placed("held")]
+    assert own.status == Status.CANCELLED
+    assert harness.engine.audit() == []

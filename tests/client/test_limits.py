@@ -10,7 +10,7 @@ from pathlib import Path
 
 import hydra
 import pytest
-from hydra.client import submissions
+from hydra.client import pending_bounds
 from hydra.errors import ConfigError, PayloadError
 
 WAIT_SECONDS = 60
@@ -230,9 +230,9 @@ def test_turns_hold_for_whoever_submits(tmp_path: Path) -> None:
 def test_g7_past_the_depth_of_a_value_submissions_are_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submissions, "DEPTH_AGE_NS", 0)
-    monkeypatch.setattr(submissions, "DEPTH_SHARE", 1e9)
-    monkeypatch.setattr(submissions, "LIMITS_AGE_NS", 0)
+    monkeypatch.setattr(pending_bounds, "DEPTH_AGE_NS", 0)
+    monkeypatch.setattr(pending_bounds, "DEPTH_SHARE", 1e9)
+    monkeypatch.setattr(pending_bounds, "BOUNDS_AGE_NS", 0)
     with hydra.Engine(f"sqlite:///{tmp_path}/hydra.db") as engine:
         with engine.worker(1):
             engine.submit(limited_by_turns.bind("acme", 0)).result(WAIT_SECONDS)

@@ -17,7 +17,7 @@ from typing import Any
 
 import hydra
 import pytest
-from hydra.client import submissions
+from hydra.client import pending_bounds
 from hydra.errors import StoreUnavailable
 
 from tests.client import shop
@@ -254,8 +254,8 @@ def test_g7_an_argument_that_is_too_large_is_refused(url: str) -> None:
 
 
 def test_g7_past_the_configured_depth_submissions_are_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submissions, "DEPTH_AGE_NS", 0)
-    monkeypatch.setattr(submissions, "DEPTH_SHARE", 1e9)
+    monkeypatch.setattr(pending_bounds, "DEPTH_AGE_NS", 0)
+    monkeypatch.setattr(pending_bounds, "DEPTH_SHARE", 1e9)
     with hydra.Engine(url, max_pending=3) as engine:
         engine.submit_many([shop.echo.bind(n) for n in range(3)])
         with pytest.raises(hydra.QueueFull, match="3 executions are pending and the limit is 3"):
@@ -267,17 +267,15 @@ def test_g7_past_the_configured_depth_submissions_are_refused(url: str, monkeypa
 def test_g7_a_depth_that_takes_long_to_read_is_read_for_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns, reads = 0, 0
 
-    class SlowStore:
-        def pending_count(self, limit: int) -> int:
-            nonlocal now_ns, reads
-            now_ns, reads = now_ns + 2 * 10**9, reads + 1
-            return 0
+    def read(limit: int) -> int:
+        nonlocal now_ns, reads
+        now_ns, reads = now_ns + 2 * 10**9, reads + 1
+        return 0
 
-    monkeypatch.setattr(submissions, "boottime_ns", lambda: now_ns)
-    store: Any = SlowStore()
-    depth = submissions.QueueDepth(max_pending=10**6)
+    monkeypatch.setattr(pending_bounds, "boottime_ns", lambda: now_ns)
+    depth = pending_bounds.QueueDepth()
     for _ in range(200):
-        depth.require_room(store, 1)
+        depth.take(read, 1, 10**6)
         now_ns += 10**9
     assert reads == 10
 

@@ -68,6 +68,17 @@ def test_a_spawn_counts_as_what_this_node_made_and_a_placed_step_does_not() -> N
     assert node.metrics.executions_submitted.values == {("ship",): 1}
 
 
+def test_a_step_that_runs_as_an_execution_of_its_own_counts_with_its_body_and_its_tries_there() -> None:
+    node = MeasuredDriver()
+    node.join().run(msgspec.structs.replace(claimed("a"), workflow="hydra.step:quote"))
+    if node.claims():
+        node.run()
+    tried = msgspec.structs.replace(record(1), kind="try")
+    node.receive(0, Recorded(node.tokens["a"], [tried, record(2)]))
+    node.written()
+    assert node.steps() == {"retried": 1}
+
+
 def test_a_commit_that_failed_counts_once_when_it_is_repeated() -> None:
     node = working("a")
     node.receive(0, ended(node.tokens["a"], Ending.COMPLETED, record(1)))

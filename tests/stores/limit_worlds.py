@@ -18,6 +18,8 @@ from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, Node
 from hydra.limits import LimitSpec, split_key
 from hydra.records.forks import Fork
 from hydra.stores import open_store
+from hydra.stores.acts import Act, ActKind
+from hydra.stores.rescheduling import Replacement, Reschedule
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
@@ -208,6 +210,23 @@ class World:
             self.keys[id] = self.keys[source]
             self.order.append(id)
 
+    def replace_input(self) -> None:
+        """Other arguments, and other limits with them, where it has never begun; perhaps at another instant."""
+        if not self.order:
+            return
+        id, value = self.chance.choice(self.order), self.chance.choice("ab")
+        chosen = self.chance.sample(LIMITS, self.chance.choice((0, 1, 1, 2, 3)))
+        keys = tuple(sorted(f"{each.kind}:{each.name}:{value}" for each in chosen))
+        at = self.chance.choice((None, None, self.now, self.now + 100_000))
+        line = Act(id, _core.uuid7(), ActKind.RESCHEDULE, self.now, "", "")
+        replacement = Replacement(WORKFLOW, None, b"other", b"e" * 16, None, keys or None)
+        answer = self.store.reschedule(Reschedule(id, line, at, None, replacement), self.now)
+        assert answer is not None
+        assert not (answer.is_changed and id in self.begun), "what has begun keeps its arguments"
+        if answer.is_changed:
+            self.keys[id] = keys
+            self.retried.add(id)
+
     # what must hold
 
     def check(self) -> None:
@@ -269,6 +288,7 @@ class World:
             self.lose_node,
             self.set_limit,
             self.fork,
+            self.replace_input,
         ]
         for _ in range(steps):
             self.chance.choice(actions)()

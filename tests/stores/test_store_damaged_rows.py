@@ -26,7 +26,11 @@ from hydra.stores import rows
 from hydra.stores.store import Store
 
 from tests.servers.mysql import connect
-from tests.stores.store_values import NOW, WORKFLOW, claim, record, register, submit
+from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, record, register, status, submit
+from tests.stores.test_store_damaged_listings import A_NUMBER, quoted
+from tests.stores.test_store_damaged_listings import execute as execute_past_hydra
+from tests.stores.test_store_limits import ONE, let_go, serving
+from tests.stores.test_store_limits import submit as submit_limited
 from tests.stores.test_store_thread import Registered
 
 SETTLE = Settle(WorkerGone(0, "killed", []), {})
@@ -142,3 +146,25 @@ def read_back(node: Registered, ids: list[str]) -> tuple[list[str], bool]:
     node.do(Recover(ids))
     (answer,) = [report for report in node.posted if isinstance(report, Recovered)]
     return [each.id for each in answer.executions], answer.has_more
+
+
+def test_g7_keys_of_limits_that_cannot_be_read_hold_up_nobody(open_another: Callable[..., Store], url: str) -> None:
+    store = open_another()
+    node, later = serving(store), NOW + SECOND
+    ids = submit_limited(store, ONE, count=4)
+    (delayed,) = submit_limited(store, ONE, run_at=later)
+    table, key = ("hydra_execution", "id") if url.startswith("mysql") else ("hydra_submission", "execution_id")
+    for id in (*ids[:3], delayed):
+        execute_past_hydra(url, f"update {table} set limit_keys = {A_NUMBER} where {key} = {quoted(url, id)}")
+    let_go(store)
+    (claimed,) = claim(store, node)
+    assert claimed.id == ids[3]
+    assert store.commit(node, [ExecutionCommit(claimed.id, 1, [], End(Ending.COMPLETED, b""))], later)
+    store.promote(later, 100)
+    let_go(store, later)
+    assert [snapshot and (snapshot.status, snapshot.reason) for snapshot in store.get([*ids[:3], delayed])] == [
+        ("parked", "its row in the database is damaged: the keys of its limits cannot be read")
+    ] * 4
+    assert store.resume([ids[0]], later) == ["parked"]
+    let_go(store, later)
+    assert status(store, ids[0]) == "parked", "until its row is mended"

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from hydra import codec
-from hydra.body import asyncio_patches, endings, versions
+from hydra.body import asyncio_patches, endings, placed_steps, versions
 from hydra.body.async_body import AsyncBody
 from hydra.body.body_call import BodyCall
 from hydra.body.causes import Causes
@@ -326,6 +326,8 @@ class Executor:
         if self._causes is not None or end.cause == EXHAUSTED:
             self.causes.keep(end, attempt, self.history, self.log, now)
             self.causes.keep_exhausted(end, attempt, self.log, now)
+        if end.kind == Ending.COMPLETED and attempt > 1:
+            placed_steps.stop_passed_by(self)
         if self._misses_undo_steps(end):
             end = self.stopping = endings.not_undone(self.claimed, self.unwinding)
         if self.compensation.is_due(end):

@@ -113,6 +113,15 @@ def ended_at(execution: RunningExecution, key: Key) -> int:
     return 0 if request is None else execution.mailbox.arrived_at(CHILD_PREFIX + request, None)
 
 
+def stop_passed_by(execution: RunningExecution) -> None:
+    """The body completes on another path than an attempt before it: what that asked for, and this one did not come to,
+    would run for nobody."""
+    history = execution.history
+    for request in _open_requests(execution):
+        if request not in execution.step_requests and (history is None or request not in history.stopped):
+            _append_stop(execution, "", request)
+
+
 def wait_for_open(execution: RunningExecution) -> None:
     """Nothing is undone while a step that the body began may still take effect: each is told to stop, once more where
     it was asked for after a cancel."""

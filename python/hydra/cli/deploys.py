@@ -9,14 +9,13 @@ import click
 
 from hydra.checking import Divergence, ReplayCheck, difference_of_fork
 from hydra.cli.app import import_app
-from hydra.cli.executions import known_workflow
+from hydra.cli.calls import read_bound
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table, progress_bar
-from hydra.client.arguments import read_call
 from hydra.client.engine import Engine
 from hydra.errors import IllegalMove
 from hydra.execution import FINAL, Record, Snapshot
-from hydra.workflow import named, registry
+from hydra.workflow import registry
 
 
 @click.command()
@@ -95,8 +94,7 @@ def fork(
         if input_json is not None:
             workflow = engine.get(id).workflow
             text = sys.stdin.read() if input_json == "-" else input_json
-            args, kwargs = read_call(text, known_workflow(engine, workflow))
-            input = named(workflow).bind(*args, **kwargs)
+            input = read_bound(engine, workflow, text)
         refuse = None if module is None else partial(refuse_fork, engine)
         handle = engine.fork(id, from_step, number=number, input=input, key=key, refuse=refuse)
     if as_json:

@@ -11,20 +11,21 @@ import click
 from hydra.checking import differences
 from hydra.cli.acts import BECAUSE, REASON
 from hydra.cli.app import import_app
+from hydra.cli.calls import read_bound
 from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options, said_why
-from hydra.cli.options import DURATION, TAG, database_options, end_refused, json_option, open_engine
+from hydra.cli.options import DURATION, KEY_REUSE, TAG, database_options, end_refused, json_option, open_engine
 from hydra.cli.output import print_json, writable
 from hydra.client.acting import acting
-from hydra.client.arguments import parse_json, read_call
+from hydra.client.arguments import parse_json
 from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.client.selection import Selection
 from hydra.codec import to_jsonable
+from hydra.debounce import Debounce
 from hydra.errors import HydraError, IllegalMove, ResultTimeout, WorkflowCancelled, WorkflowFailed, WorkflowParked
 from hydra.execution import FINAL, KeyReuse, Snapshot, Status
-from hydra.stores.workflow_info import WorkflowInfo
-from hydra.workflow import named, registry
+from hydra.workflow import registry
 
 RESULT_TIMEOUT = 60.0
 
@@ -35,11 +36,14 @@ RESULT_TIMEOUT = 60.0
 @click.option("--key", help="Idempotency key: the same key and arguments give the first execution.")
 @click.option(
     "--key-reuse",
-    type=click.Choice([str(each) for each in KeyReuse]),
+    type=KEY_REUSE,
     default=str(KeyReuse.FIRST),
     show_default=True,
-    help="For a key that was used before: the first execution, an error, or another one once the last has ended.",
+    help="For a key that was used before: the first execution (`first`), an error (`reject`), another one once the "
+    "last has ended (`after_end`), or once it has had the key for so long, such as 1h.",
 )
+@click.option("--debounce", "wait", type=DURATION, help="One execution for a burst, so long after its last.")
+@click.option("--max-wait", type=DURATION, help="With --debounce: at most so long after its first.")
 @click.option("--delay", type=DURATION, help="Start it this much later, such as 5m.")
 @click.option("--priority", type=int, default=0, show_default=True, help="Larger runs first.")
 @click.option("--tag", "tags", type=TAG, multiple=True, metavar="NAME=VALUE", help="May be repeated.")
@@ -49,7 +53,9 @@ def submit(
     workflow: str,
     arguments: str,
     key: str | None,
-    key_reuse: str,
+    key_reuse: str | float,
+    wait: float | None,
+    max_wait: float | None,
     delay: float | None,
     priority: int,
     tags: tuple[tuple[str, str], ...],
@@ -62,26 +68,18 @@ def submit(
     JSON is an object (keyword arguments) or an array (positional arguments); `-` reads it from standard input.
     Decimals and dates come as strings.
     """
+    if wait is None and max_wait is not None:
+        raise click.UsageError("`--max-wait` goes with `--debounce`; give both")
+    debounce = None if wait is None else Debounce(wait, max_wait)
     with open_engine(db, namespace, migrate=True) as engine:
-        info = known_workflow(engine, workflow)
-        args, kwargs = read_call(sys.stdin.read() if arguments == "-" else arguments, info)
-        bound = named(workflow).bind(*args, **kwargs)
-        handle = engine.submit(bound, key=key, delay=delay, priority=priority, tags=dict(tags), key_reuse=key_reuse)
+        bound = read_bound(engine, workflow, sys.stdin.read() if arguments == "-" else arguments)
+        handle = engine.submit(
+            bound, key=key, delay=delay, priority=priority, tags=dict(tags), key_reuse=key_reuse, debounce=debounce
+        )
     if as_json:
         print_json({"id": handle.id})
     else:
         click.echo(handle.id)
-
-
-def known_workflow(engine: Engine, name: str) -> WorkflowInfo | None:
-    """What a supervisor recorded of the workflow; None, with a warning, when none has served it yet."""
-    known = {info.name: info for info in engine.workflows()}
-    if name not in known:
-        others = f"known are {', '.join(f'`{other}`' for other in sorted(known))}" if known else "none is known yet"
-        click.echo(
-            f"warning: no supervisor has served workflow `{name}` here; it waits until one does ({others})", err=True
-        )
-    return known.get(name)
 
 
 @click.command()

@@ -75,6 +75,7 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         "generation": generation if generation and generation > 1 else None,
         "input": shorten(json_line(called), MAX_INPUT_LENGTH),
         "run again as": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun") or None,
+        "key passed to": ", ".join(act.other_id or "" for act in acts if act.kind == "key_passed") or None,
         "runs again": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun_of") or None,
     }
     click.echo(f"{execution.id}")

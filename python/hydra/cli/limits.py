@@ -11,7 +11,7 @@ from hydra.cli.acts import REASON
 from hydra.cli.options import DURATION, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.limit_orders import Limit, LimitKey
-from hydra.limits import FAIR
+from hydra.limits import FAIR, PENDING
 
 
 @click.group("limits", invoke_without_command=True)
@@ -65,7 +65,7 @@ def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace
 @click.option("--max", "count", type=int, help="How many at once; of a rate, how many in each `--per`.")
 @click.option("--per", type=DURATION, help="Of a rate: in how long, such as 1s.")
 @click.option("--burst", type=int, help="Of a rate: how many may begin at once after a lull.")
-@click.option("--max-pending", type=int, help="Of a Fair: how many of a value may wait for their turn.")
+@click.option("--max-pending", type=int, help="How many of a key may wait at it; of workflow:NAME, how many pending.")
 @click.option("--key", "value", help="Of a Fair: the value that gets other turns.")
 @click.option("--weight", type=float, help="Of a Fair: how many turns `--key` gets beside others.")
 @REASON
@@ -121,23 +121,22 @@ def _pause(key: LimitKey) -> str:
 
 
 def _numbers(limit: Limit) -> str:
-    return _turns(limit.max_pending) if limit.kind == FAIR else _text(limit.count, limit.per, limit.burst)
+    return _text(limit.kind, limit.count, limit.per, limit.burst, limit.max_pending)
 
 
 def _code(limit: Limit) -> str:
-    return (
-        _turns(limit.code_max_pending)
-        if limit.kind == FAIR
-        else _text(limit.code_count, limit.code_per, limit.code_burst)
-    )
+    return _text(limit.kind, limit.code_count, limit.code_per, limit.code_burst, limit.code_max_pending)
 
 
-def _turns(max_pending: int | None) -> str:
-    return "turns by weight" if max_pending is None else f"turns by weight, {max_pending} pending"
-
-
-def _text(count: int, per: float | None, burst: int | None) -> str:
-    return f"{count} at once" if per is None else f"{count} in {per:g} s, burst {burst}"
+def _text(kind: str, count: int, per: float | None, burst: int | None, max_pending: int | None) -> str:
+    pending = "" if max_pending is None else f"{max_pending} pending"
+    if kind == PENDING:
+        return pending or "any number pending"
+    if kind == FAIR:
+        held = "turns by weight"
+    else:
+        held = f"{count} at once" if per is None else f"{count} in {per:g} s, burst {burst}"
+    return f"{held}, {pending}" if pending else held
 
 
 COMMANDS: list[Any] = [limits]

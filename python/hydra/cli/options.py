@@ -12,6 +12,7 @@ import click
 from hydra.client.engine import Engine
 from hydra.config import database_url, namespace_name, parse_duration, parse_size, parse_when
 from hydra.errors import HydraError
+from hydra.execution import KeyReuse
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +29,22 @@ class DurationType(click.ParamType[Any]):
             return parse_duration(value)
         except HydraError as error:
             self.fail(str(error), param, ctx)
+
+
+class KeyReuseType(click.ParamType[Any]):
+    """`first`, `reject`, `after_end`, or a duration such as `1h`; the command gets the name, or seconds."""
+
+    name = "policy"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | float:
+        if isinstance(value, float):
+            return value
+        if value in tuple(KeyReuse):
+            return str(value)
+        try:
+            return parse_duration(value)
+        except HydraError:
+            self.fail(f"`{value}` is none of {', '.join(KeyReuse)}, and no duration such as `1h`", param, ctx)
 
 
 class SizeType(click.ParamType[Any]):
@@ -97,6 +114,7 @@ class WhenType(click.ParamType[Any]):
 
 
 DURATION = DurationType()
+KEY_REUSE = KeyReuseType()
 MOMENT = MomentType()
 NAMES = NamesType()
 SIZE = SizeType()

@@ -1,21 +1,26 @@
-"""What a person orders of one execution: another time or priority while it waits, its deletion; and who did what."""
+"""What a person orders of one execution: another time, priority or input while it waits, its deletion; and who did
+what.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from hydra.client.acting import Author, author
 from hydra.client.database_access import DatabaseAccess
-from hydra.client.submissions import check_request
+from hydra.client.submissions import SubmitOptions, check_bound, check_request, prepare
 from hydra.client.views import to_datetime
 from hydra.client.why import explain
+from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, IllegalMove
-from hydra.execution import Status
+from hydra.execution import Snapshot, Status
+from hydra.records.placed import not_alone
 from hydra.stores.acts import NO_END, THE_NAMESPACE, WITH_OTHER, Act, ActFilter, ActKind
 from hydra.stores.deleting import Deleted, refusal
-from hydra.stores.rescheduling import Reschedule, Rescheduled
+from hydra.stores.rescheduling import Replacement, Reschedule, Rescheduled
 from hydra.stores.store import Store
 
 DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
@@ -25,8 +30,9 @@ class ActView(msgspec.Struct, frozen=True):
     """What somebody has ordered, of one execution or (where `execution_id` is None) of the namespace.
 
     kind: "retry", "resume", "cancel", "signal", "resolve", "reschedule", "delete", "rerun" (it was run again, as
-    `other_id`), "rerun_of" (it runs `other_id` again), "fork_of" (it began with what `other_id` had recorded); "pause",
-    "unpause", "drain", "limit", "schedule", "purge".
+    `other_id`), "rerun_of" (it runs `other_id` again), "fork_of" (it began with what `other_id` had recorded),
+    "debounce" (a later submission gave it its arguments), "key_passed" (its key went over to `other_id`, while it was
+    open); "pause", "unpause", "drain", "limit", "schedule", "purge".
 
     `done_by` is who: `ana@host` by the command line, `program:billing.py`, `execution:ID` (a step's order), or what
     `Engine.acting` was told. `done_from` is the account and host of that process. `detail` says what was before. What
@@ -79,28 +85,51 @@ def reschedule(
     delay: timedelta | float | None,
     at: datetime | None,
     priority: int | None,
+    input: BoundWorkflow[Any] | None,
     reason: str,
 ) -> None:
-    if delay is None and at is None and priority is None:
-        raise ConfigError("say what to change: `delay` (0: at once), `at` or `priority`")
+    if delay is None and at is None and priority is None and input is None:
+        raise ConfigError("say what to change: `delay` (0: at once), `at`, `priority` or `input`")
     if delay is not None and at is not None:
         raise ConfigError("`delay` and `at` cannot both be given; choose one")
     request = check_request(delay, at, priority or 0, None, engine.session().now())
     act = author(reason).act(id, ActKind.RESCHEDULE, engine.session().now())
-    order = Reschedule(id, act, request.run_at, priority)
+    replacement = None if input is None else _replacement(engine, engine.snapshot(id), input)
+    order = Reschedule(id, act, request.run_at, priority, replacement)
     answer: Rescheduled | None = engine.write(lambda store, now: store.reschedule(order, now))
     if answer is None:
         raise engine.not_found(id)
     if answer.is_changed:
         return
+    if answer.status is Status.PENDING and replacement is not None and engine.snapshot(id).epoch:
+        raise IllegalMove(
+            f"execution `{id}` has begun before, so it keeps its arguments; cancel it, and submit another"
+        )
     if answer.status is Status.PENDING:
         doing = "it was cancelled or ran out of time, and is about to be undone"
     else:
         snapshot = engine.snapshot(id)
         doing = engine.read(lambda store: explain(store, snapshot)).sentence
+    what = "time or priority" if replacement is None else "time or priority, or other arguments"
     raise IllegalMove(
-        f"execution `{id}` is {answer.status}; only one that is pending can be given another time or priority ({doing})"
+        f"execution `{id}` is {answer.status}; only one that is pending can be given another {what} ({doing})"
     )
+
+
+def _replacement(engine: DatabaseAccess, snapshot: Snapshot, input: BoundWorkflow[Any]) -> Replacement:
+    """Other arguments, encoded, and the limits that they lead to."""
+    check_bound(input)
+    if reason := not_alone(snapshot):
+        raise IllegalMove(reason)
+    if input.name != snapshot.workflow:
+        message = f"execution `{snapshot.id}` is of workflow `{snapshot.workflow}`"
+        raise ConfigError(f"{message}, not `{input.name}`; give an input for that")
+    session = engine.session()
+    if input.workflow is None:
+        session.signatures.check([input])
+    options = SubmitOptions(tags=snapshot.tags or None)
+    s = prepare(input, options, None, None, session.signatures, engine.max_payload_bytes)
+    return Replacement(s.workflow, snapshot.key, s.input, s.digest, s.tags, s.limit_keys)
 
 
 def delete(engine: DatabaseAccess, id: str, by: Author) -> int:

@@ -34,6 +34,7 @@ from hydra.client.views import Attempt, BulkView, Execution, StepView
 from hydra.client.why import Why
 from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
+from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow, Workflow
 from hydra.execution import KeyReuse, Record, Status, Submission
 from hydra.stores.awaiting import run_awaiting
@@ -87,7 +88,8 @@ class AsyncEngine:
         id: str | None = None,
         connection: object = None,
         *,
-        key_reuse: str = KeyReuse.FIRST,
+        key_reuse: str | timedelta | float = KeyReuse.FIRST,
+        debounce: Debounce | None = None,
     ) -> AsyncHandle[R]:
         """Make one execution durable; see `Engine.submit`. A `connection`, async or not, is used by the caller's own
         task.
@@ -97,11 +99,13 @@ class AsyncEngine:
             await side.run(self.engine.session)
         if connection is not None:
             given = (bound, key, delay, run_at, priority, tags, id, connection)
-            handle = await run_awaiting(partial(self.engine.submit, *given, key_reuse=key_reuse))
+            submit = partial(self.engine.submit, *given, key_reuse=key_reuse, debounce=debounce)
+            handle = await run_awaiting(submit)
             return AsyncHandle(handle, self)
-        prepare = partial(self.engine.prepare, bound, key, delay, run_at, priority, tags, id, key_reuse)
+        prepare = partial(self.engine.prepare, bound, key, delay, run_at, priority, tags, id, key_reuse, debounce)
         is_known = isinstance(bound, BoundWorkflow) and bound.workflow is not None
-        submission = prepare() if is_known else await side.run(prepare)  # the database's copy of its signature is read
+        is_known = is_known and self.engine.pending_bounds.asks_nobody()
+        submission = prepare() if is_known else await side.run(prepare)  # signatures and bounds are read
         if middleware.submit_hooks:
             return await self._submit_with_hooks(side, submission, bound)
         answer = await side.submit(submission)
@@ -133,7 +137,7 @@ class AsyncEngine:
         connection: object = None,
         progress: Callable[[int], object] | None = None,
         *,
-        key_reuse: str = KeyReuse.FIRST,
+        key_reuse: str | timedelta | float = KeyReuse.FIRST,
     ) -> list[AsyncHandle[R]]:
         """Submit many; see `Engine.submit_many`. `progress` is called on a thread."""
         given = (bounds, keys, delay, run_at, priority, tags, connection, progress)
@@ -516,10 +520,11 @@ class AsyncHandle(Generic[R]):
         delay: timedelta | float | None = None,
         at: datetime | None = None,
         priority: int | None = None,
+        input: BoundWorkflow[R] | None = None,
         reason: str = "",
     ) -> None:
-        """Change when it is due, or its priority, while it is pending; see `Handle.reschedule`."""
-        order = partial(self.handle.reschedule, delay=delay, at=at, priority=priority, reason=reason)
+        """Change when it is due, its priority or its arguments, while it is pending; see `Handle.reschedule`."""
+        order = partial(self.handle.reschedule, delay=delay, at=at, priority=priority, input=input, reason=reason)
         await self._engine._run(order)
 
     async def delete(self, *, reason: str = "") -> int:

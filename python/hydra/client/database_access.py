@@ -17,6 +17,7 @@ from hydra import config
 from hydra.client.session import EngineSession
 from hydra.client.watcher import OutcomeWatcher
 from hydra.clock import seconds_of
+from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.context import Inside
 from hydra.definitions import caller
 from hydra.errors import HydraError, NotFound
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 class DatabaseAccess:
     """A database and a namespace in it. Safe to share between threads; a context manager that closes it."""
+
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES  # of one execution's input
 
     def __init__(self, url: str | None, namespace: str, migrate: bool, timeout: timedelta | float | None) -> None:
         self.url = config.database_url(url)

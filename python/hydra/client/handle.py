@@ -30,7 +30,7 @@ from hydra.client.views import (
 )
 from hydra.client.watcher import Wait
 from hydra.clock import seconds_of
-from hydra.definitions import check_name
+from hydra.definitions import BoundWorkflow, check_name
 from hydra.errors import (
     IdempotencyConflict,
     IllegalMove,
@@ -299,12 +299,15 @@ class Handle(Generic[R]):
         delay: timedelta | float | None = None,
         at: datetime | None = None,
         priority: int | None = None,
+        input: BoundWorkflow[R] | None = None,
         reason: str = "",
     ) -> None:
-        """Change when it is due, or its priority, while it is pending: not begun, or before its next attempt.
+        """Change when it is due, its priority or its arguments, while it is pending: not begun, or before its next
+        attempt; its arguments only where it has never begun.
 
             handle.reschedule(delay=0)  # run it now
             handle.reschedule(at=monday, priority=-5, reason="the bank is closed")
+            handle.reschedule(input=bill.bind("visa-2", 1999), reason="their card was replaced")
 
         What a limit holds back goes on waiting there. A time-out counts from when it is due; of what has run before it
         goes on. What is not given stays as it is; `acts()` says who changed what.
@@ -313,13 +316,17 @@ class Handle(Generic[R]):
             delay: seconds from now, or a timedelta; 0: at once.
             at: an aware datetime, in place of `delay`.
             priority: higher ones are claimed first.
+            input: other arguments, such as `bill.bind(other)`. Its limits are worked out again; its tags, its time-out
+                and its key stay, and under that it is found with these arguments from now on.
             reason: why, for those who ask later.
 
         Raises:
-            IllegalMove: it is not pending, such as when a node was faster; the message says what it does now.
-            ConfigError: nothing to change was given, or both a delay and an instant.
+            IllegalMove: it is not pending, such as when a node was faster, or has begun before; the message says what
+                it does now.
+            ConfigError: nothing to change was given, both a delay and an instant, or the input of another workflow.
+            PayloadError: the arguments do not fit the workflow, or cannot be encoded.
         """
-        act_orders.reschedule(self._engine, self.id, delay, at, priority, reason)
+        act_orders.reschedule(self._engine, self.id, delay, at, priority, input, reason)
 
     def delete(self, *, reason: str = "") -> int:
         """Delete it for good, with its records, messages, input and result, and all that it has spawned. How many

@@ -18,6 +18,10 @@ from hydra.limits import (
     FAIR,
     MAX_COUNT,
     MAX_VALUE_LENGTH,
+    OF_LIMIT,
+    OF_NAMESPACE,
+    OF_WORKFLOW,
+    PENDING,
     RATE,
     WEIGHT_UNIT,
     check_max_pending,
@@ -66,10 +70,11 @@ class LimitKey(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """A limit as it holds now. `kind` is "concurrency", "rate" or "by_turns".
+    """A limit as it holds now. `kind` is "concurrency", "rate", "by_turns" or "pending".
 
     `per` (in seconds) and `burst` are a rate's. "by_turns" is a `Fair`: its `count` is how many of a value are given
-    their turn ahead, of each value `max_pending` may wait for it, and `limit_keys` has the weights.
+    their turn ahead, and `limit_keys` has the weights. Of each key `max_pending` may wait at it. "pending" bounds how
+    many may be pending of a workflow (`workflow:bill`) or in all (`namespace:default`): `max_pending`, and `count`.
 
     `is_set`: an operator's numbers hold in place of the code's, which are `code_count`, `code_per` and `code_burst`.
     """
@@ -87,7 +92,14 @@ class Limit(msgspec.Struct, frozen=True):
     code_max_pending: int | None = None
 
 
-def limit_view(state: LimitState) -> Limit:
+def limit_views(states: Sequence[LimitState]) -> list[Limit]:
+    """Each with how many may wait at it; and what else is bounded."""
+    bounds = {state.name: state for state in states if state.kind == PENDING}
+    views = [limit_view(state, bounds.get(OF_LIMIT + state.name)) for state in states if state.kind != PENDING]
+    return views + [view for view in map(bound_view, bounds.values()) if view is not None]
+
+
+def limit_view(state: LimitState, bound: LimitState | None = None) -> Limit:
     numbers = (state.count, state.per_us, state.burst)
     now = effective(*numbers, state.set_count, state.set_per_us, state.set_burst)
     is_rate = state.kind == RATE
@@ -96,10 +108,21 @@ def limit_view(state: LimitState) -> Limit:
         return bound.count, bound.per_us / 1e6 if is_rate else None, bound.burst if is_rate else None
 
     is_set = any(each is not None for each in (state.set_count, state.set_per_us, state.set_burst))
+    most, code_most = (now.per_us, state.per_us) if state.kind == FAIR else (0, 0)
+    if bound is not None:
+        most, code_most = bound.count if bound.set_count is None else bound.set_count, bound.count
+        is_set = is_set or bound.set_count is not None
     found = Limit(state.name, state.kind, *shown(now), is_set, *shown(Bound(*numbers)))
-    if state.kind != FAIR:
-        return found
-    return msgspec.structs.replace(found, max_pending=now.per_us or None, code_max_pending=state.per_us or None)
+    return msgspec.structs.replace(found, max_pending=most or None, code_max_pending=code_most or None)
+
+
+def bound_view(state: LimitState) -> Limit | None:
+    """None: of a limit, or it bounds nothing."""
+    most = state.count if state.set_count is None else state.set_count
+    if state.name.startswith(OF_LIMIT) or not most:
+        return None
+    is_set = state.set_count is not None
+    return Limit(state.name, PENDING, most, None, None, is_set, state.count, None, None, most, state.count or None)
 
 
 def key_view(use: LimitUse) -> LimitKey:
@@ -112,6 +135,9 @@ def key_view(use: LimitUse) -> LimitKey:
 
 def read_keys(session: EngineSession, name: str) -> list[LimitKey]:
     found = find(session, name)
+    if found.kind == PENDING:
+        workflow = name.removeprefix(OF_WORKFLOW) if name.startswith(OF_WORKFLOW) else None
+        return [LimitKey("", None, session.store.pending_count(COUNTED_WAITING, workflow))]
     first, last = keys_of_limit(found.kind, name)
     pauses = {pause.key: pause for pause in standing(session, first, last)}
     uses = session.store.limit_use(found.kind, name, SHOWN_KEYS, COUNTED_WAITING)
@@ -158,6 +184,8 @@ def resume(session: EngineSession, name: str, value: str | None) -> bool:
 def _key_of(session: EngineSession, name: str, value: str | None) -> str:
     """The key that a person means. None: of a limit that all share."""
     found = find(session, name)
+    if found.kind == PENDING:
+        raise ConfigError(f"`{name}` bounds what is pending, and cannot be paused; pause a workflow or the namespace")
     first, _ = keys_of_limit(found.kind, name)
     if value is None:
         known = [split_key(use.key)[2] for use in session.store.limit_use(found.kind, name, MAX_NAMED, 0)]
@@ -183,15 +211,36 @@ def change(
 ) -> None:
     """What is not given stays as it is now."""
     found = find(session, name)
+    is_alone = max_pending is not None and count is None and per is None and burst is None
+    if found.kind == PENDING:
+        if not is_alone:
+            raise ConfigError(f"`{name}` bounds what may be pending, and has no other number; give `max_pending`")
+        was = found.count if found.set_count is None else found.set_count
+        most = check_max_pending(max_pending, f"`{name}`")
+        _write(session, found, (most, None, None), f"max_pending {most}, was {was or None}")
+        return
     if found.kind == FAIR:
-        if max_pending is not None and count is None and per is None and burst is None:
+        if is_alone:
             said = f"max_pending {max_pending}, was {limit_view(found).max_pending}"
             _write(session, found, (None, check_max_pending(max_pending), None), said)
             return
         message = f"limit `{name}` gives turns and has no numbers but `max_pending` and the weights of its values"
         raise ConfigError(f"{message}; `hydra limits set {name} --key VALUE --weight W` changes one")
-    if max_pending is not None:
-        raise ConfigError(f"limit `{name}` is no `hydra.Fair`, and has no `max_pending`; give other numbers")
+    bound = None if max_pending is None else check_max_pending(max_pending)
+    if bound is None or not is_alone:
+        _change_numbers(session, found, count, per, burst)
+    if bound is not None:
+        _write(session, bound_of(OF_LIMIT + name), (bound, None, None), f"max_pending {bound}")
+
+
+def _change_numbers(
+    session: EngineSession,
+    found: LimitState,
+    count: int | None,
+    per: timedelta | float | None,
+    burst: int | None,
+) -> None:
+    name = found.name
     if count is None and per is None and burst is None:
         raise ConfigError(f"nothing is to change of limit `{name}`; give a count, or of a rate `per` or `burst`")
     if found.kind == CONCURRENCY and (per is not None or burst is not None):
@@ -226,6 +275,8 @@ def change_weight(session: EngineSession, name: str, value: str, weight: float |
 def reset(session: EngineSession, name: str) -> None:
     found = find(session, name)
     _write(session, found, (None, None, None), "the code's numbers hold again")
+    if found.kind in (CONCURRENCY, RATE) and _is_bound_set(session, name):
+        _write(session, bound_of(OF_LIMIT + name), (None, None, None), "the code's `max_pending` holds again")
     if found.kind != FAIR:
         return
     for each in session.store.weights(name):
@@ -234,11 +285,27 @@ def reset(session: EngineSession, name: str) -> None:
 
 
 def find(session: EngineSession, name: str) -> LimitState:
-    limits = session.store.limits()
+    """Also of a bound that nobody has set yet: of a workflow that a node has registered, or of this namespace."""
+    states = session.store.limits()
+    limits = [state for state in states if state.kind != PENDING or not state.name.startswith(OF_LIMIT)]
     for state in limits:
         if state.name == name:
             return state
+    if name == OF_NAMESPACE + session.store.namespace:
+        return bound_of(name)
+    if name.startswith(OF_WORKFLOW) and name.removeprefix(OF_WORKFLOW) in {w.name for w in session.store.workflows()}:
+        return bound_of(name)
     raise NotFound(f"no limit is named `{name}` in this namespace; {_known(limits)}")
+
+
+def _is_bound_set(session: EngineSession, name: str) -> bool:
+    states = session.store.limits()
+    return any(state.name == OF_LIMIT + name and state.set_count is not None for state in states)
+
+
+def bound_of(name: str) -> LimitState:
+    """What may be pending, unbounded."""
+    return LimitState(PENDING, name, 0, 0, 0)
 
 
 def _with_weights(keys: Sequence[LimitKey], weights: Sequence[Weight]) -> list[LimitKey]:

@@ -13,7 +13,7 @@ from hydra.client.act_orders import ActView
 from hydra.client.acting import acting, author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
-from hydra.client.limit_orders import Limit, LimitKey, limit_view
+from hydra.client.limit_orders import Limit, LimitKey, limit_views
 from hydra.client.open_circuits import OpenCircuit, read_circuits
 from hydra.client.pause_orders import PauseView, pause_view
 from hydra.client.schedule_orders import Schedule, schedule_view
@@ -189,7 +189,7 @@ class Operations(DatabaseAccess):
 
     def limits(self) -> list[Limit]:
         """Every limit that a node has registered, with the numbers that hold now."""
-        return [limit_view(state) for state in self.read(lambda store: store.limits())]
+        return limit_views(self.read(lambda store: store.limits()))
 
     def limit_keys(self, name: str) -> list[LimitKey]:
         """The first hundred keys of a limit: how many hold a place of each (of a rate: when its next token is due), and
@@ -220,7 +220,8 @@ class Operations(DatabaseAccess):
             count: how many at once; of a rate, how many in each `per`.
             per: of a rate: seconds, or a timedelta.
             burst: of a rate: how many may begin at once after a lull.
-            max_pending: of a `Fair`: how many of a value may wait for their turn.
+            max_pending: how many of a key may wait at it; of `workflow:NAME` and `namespace:NAME`, which may be named
+                here, too, how many may be pending. Past it submissions raise QueueFull.
 
         Raises:
             NotFound: no node has registered a limit of that name.

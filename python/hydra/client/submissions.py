@@ -1,13 +1,11 @@
 """Submissions: what a caller asks for, checked and encoded, ready for a store; and what the store's answer means.
 
-Refuses here what no database shall see. Reads no database but for the queue's depth.
+Refuses here what no database shall see. Reads no database.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,22 +13,17 @@ import msgspec
 
 from hydra import _core
 from hydra.client.signatures import KnownSignatures
-from hydra.clock import boottime_ns, seconds_of
+from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES, is_call_of
 from hydra.config import to_instant
+from hydra.debounce import Debounce, debounced
 from hydra.definitions import BoundWorkflow
-from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken, QueueFull
-from hydra.execution import KeyReuse, Submission, Submitted, is_refused
+from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken
+from hydra.execution import Debounced, KeyReuse, Submission, Submitted, is_refused
 from hydra.inputs import encode_all_bound, encode_bound
-from hydra.keys import check_key, check_key_reuse, is_id
-from hydra.limits import FAIR, is_of_turns, shown_key, split_key
-from hydra.stores.store import Store
+from hydra.keys import check_key, is_id, read_key_reuse
 from hydra.tags import check_tags
 
-DEPTH_AGE_NS = 250_000_000  # how old the known queue depth may be when `max_pending` is checked
-LIMITS_AGE_NS = 1_000_000_000  # how old a copy of the limits may be then
-MAX_KNOWN_DEPTHS = 10_000  # keys whose depth is remembered
-DEPTH_SHARE = 0.1  # of the time, at most, goes to reading it
 MAX_PRIORITY = 2**31 - 1
 
 
@@ -41,6 +34,8 @@ class SubmitOptions(msgspec.Struct, frozen=True):
     run_at: int | None = None
     tags: dict[str, str] | None = None
     key_reuse: KeyReuse = KeyReuse.FIRST
+    reuse_after_us: int | None = None
+    debounce: Debounced | None = None
 
 
 PLAIN = SubmitOptions()
@@ -52,7 +47,8 @@ def check_request(
     priority: int,
     tags: dict[str, str] | None,
     now: int,
-    key_reuse: str = KeyReuse.FIRST,
+    key_reuse: str | timedelta | float = KeyReuse.FIRST,
+    debounce: Debounce | None = None,
 ) -> SubmitOptions:
     if delay is not None and run_at is not None:
         raise ConfigError("`delay` and `run_at` cannot both be given; choose one")
@@ -61,7 +57,14 @@ def check_request(
     due_at = None if run_at is None else to_instant(run_at)
     if delay is not None:
         due_at = now + round(seconds_of(delay, "`delay`") * 1e6)
-    return SubmitOptions(priority, due_at, None if tags is None else check_tags(tags), check_key_reuse(key_reuse))
+    waits = None if debounce is None else debounced(debounce)
+    if waits is not None:
+        if due_at is not None or key_reuse != KeyReuse.FIRST:
+            other = "key_reuse" if due_at is None else "delay` or `run_at"
+            raise ConfigError(f"`debounce` and `{other}` cannot both be given; choose one")
+        due_at = now + waits.wait_us
+    checked_tags = None if tags is None else check_tags(tags)
+    return SubmitOptions(priority, due_at, checked_tags, *read_key_reuse(key_reuse), waits)
 
 
 def prepare(
@@ -74,6 +77,8 @@ def prepare(
 ) -> Submission:
     """One submission with its arguments encoded."""
     check_bound(bound)
+    if request.debounce is not None and key is None:
+        raise ConfigError("`debounce` needs a `key`, which says what is one burst; give one")
     input, digest = encode_bound(bound, max_bytes)
     return Submission(
         _core.uuid7() if id is None else _check_id(id),
@@ -88,6 +93,8 @@ def prepare(
         None if bound.workflow is None else bound.workflow.deadline_us,
         request.key_reuse,
         signatures.limit_keys(bound, request.tags),
+        request.reuse_after_us,
+        request.debounce,
     )
 
 
@@ -117,6 +124,8 @@ def prepare_many(
             None if bound.workflow is None else bound.workflow.deadline_us,
             request.key_reuse,
             signatures.limit_keys(bound, request.tags),
+            request.reuse_after_us,
+            request.debounce,
         )
         for id, bound, (input, digest), key in zip(_core.uuid7_many(len(bounds)), bounds, calls, checked, strict=True)
     ]
@@ -173,60 +182,6 @@ def refuse_conflicts(submissions: Sequence[Submission], answers: Sequence[Submit
     s, first = next((s, answer) for s, answer in refused if is_taken(s, answer))
     message = f"{len(conflicts)} of {count} keys are not free: {named}; `{s.key}` {taken_by(first)}; {rest}"
     raise KeyTaken(message, conflicts=conflicts, execution_id=first.id)
-
-
-class QueueDepth:
-    """How many executions are pending, as far as a submission must know: read now and then, counted in between."""
-
-    def __init__(self, max_pending: int) -> None:
-        self._max_pending = max_pending
-        self._count = 0
-        self._stale_at_ns = 0
-        self._lock = threading.Lock()
-
-    def require_room(self, store: Store, count: int) -> None:
-        with self._lock:
-            self.take(store.pending_count, count, self._max_pending)
-
-    def take(self, read: Callable[[int], int], count: int, most: int, of: str = "") -> None:
-        if (began_ns := boottime_ns()) >= self._stale_at_ns:
-            self._count = read(most)
-            ended_ns = boottime_ns()
-            self._stale_at_ns = ended_ns + max(DEPTH_AGE_NS, round((ended_ns - began_ns) / DEPTH_SHARE))
-        if self._count + count > most:
-            asked = f"{count} more" if count > 1 else "one more"
-            raise QueueFull(f"{self._count} executions{of} are pending and the limit is {most}; submit {asked} later")
-        self._count += count
-
-
-class KeyDepths:
-    """The same for each value of a `hydra.Fair`: how many wait for their turn, against what the database says of it."""
-
-    def __init__(self) -> None:
-        self._depths: dict[str, QueueDepth] = {}
-        self._most: dict[str, int] = {}  # of each limit that has one
-        self._stale_at_ns = 0
-        self._lock = threading.Lock()
-
-    def require_room(self, store: Store, submissions: Sequence[Submission]) -> None:
-        keys = Counter(s.limit_keys[0] for s in submissions if s.limit_keys and is_of_turns(s.limit_keys[0]))
-        if not keys:
-            return
-        with self._lock:
-            if boottime_ns() >= self._stale_at_ns:
-                limits = [each for each in store.limits() if each.kind == FAIR]
-                self._most = {each.name: each.per_us if each.set_per_us is None else each.set_per_us for each in limits}
-                self._stale_at_ns = boottime_ns() + LIMITS_AGE_NS
-            for key, count in keys.items():
-                if most := self._most.get(split_key(key)[1], 0):
-                    self._require(store, key, count, most)
-
-    def _require(self, store: Store, key: str, count: int, most: int) -> None:
-        depth = self._depths.pop(key, None) or QueueDepth(most)
-        self._depths[key] = depth  # the last ones asked for are last
-        if len(self._depths) > MAX_KNOWN_DEPTHS:
-            del self._depths[next(iter(self._depths))]
-        depth.take(lambda limit: store.waiting_count(key, limit), count, most, f" of `{shown_key(key)}`")
 
 
 def check_bound(bound: object) -> None:

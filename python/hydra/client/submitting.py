@@ -16,11 +16,10 @@ from hydra import _core, config, middleware
 from hydra.client.acting import author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
+from hydra.client.pending_bounds import PendingBounds
 from hydra.client.session import EngineSession
 from hydra.client.submissions import (
     PLAIN,
-    KeyDepths,
-    QueueDepth,
     SubmitOptions,
     accepted_id,
     check_bound,
@@ -30,6 +29,7 @@ from hydra.client.submissions import (
     readmitted,
     refuse_conflicts,
 )
+from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
@@ -57,9 +57,9 @@ class Submitting(DatabaseAccess):
         max_payload_bytes: int,
         timeout: timedelta | float | None,
     ) -> None:
-        self._max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
-        self._key_depths = KeyDepths()
-        self._depth = None if max_pending is None else QueueDepth(config.count_of(max_pending, "`max_pending`"))
+        self.max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
+        own = None if max_pending is None else config.count_of(max_pending, "`max_pending`")
+        self.pending_bounds = PendingBounds(own)
         super().__init__(url, namespace, migrate, timeout)
 
     def submit(
@@ -73,7 +73,8 @@ class Submitting(DatabaseAccess):
         id: str | None = None,
         connection: object = None,
         *,
-        key_reuse: str = KeyReuse.FIRST,
+        key_reuse: str | timedelta | float = KeyReuse.FIRST,
+        debounce: Debounce | None = None,
     ) -> Handle[R]:
         """Make one execution durable and return its handle. When it returns, a power cut changes nothing.
 
@@ -91,17 +92,20 @@ class Submitting(DatabaseAccess):
             id: a UUID of your own, with which a submission without a key may be repeated.
             connection: of your own open transaction: the execution becomes real with its commit.
             key_reuse: for a key that was used before. `"first"` gives the first execution; `"reject"` raises KeyTaken;
-                `"after_end"` gives it only while it is open, and begins another once it has ended.
+                `"after_end"` gives it only while it is open, and begins another once it has ended. Seconds, or a
+                timedelta, give it for so long after it took the key, and then begin another, though it may be open.
+            debounce: a `hydra.Debounce`, with a key: what has the key and has not begun waits again, with these
+                arguments, priority and tags. Where it has begun, or ended, another begins.
 
         Raises:
             IdempotencyConflict: the key was used with other arguments.
             KeyTaken: `key_reuse` lets nobody use it again, or what had it was purged. (Keys outlive a purge.)
             PayloadError: the arguments do not fit the workflow, or cannot be encoded; PayloadTooLarge: they are too
                 large.
-            QueueFull: `max_pending` is reached, of the engine or of a `hydra.Fair`.
+            QueueFull: `max_pending` is reached: of the engine, the workflow, a limit or the namespace.
             StoreUnavailable: the database did not answer; with `outcome="unknown"` it may have happened. Repeat it.
         """
-        submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse)
+        submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse, debounce)
         if middleware.submit_hooks:
             call = self.hooked(submission)
             with middleware.around_submission(call):
@@ -130,7 +134,7 @@ class Submitting(DatabaseAccess):
         connection: object = None,
         progress: Callable[[int], object] | None = None,
         *,
-        key_reuse: str = KeyReuse.FIRST,
+        key_reuse: str | timedelta | float = KeyReuse.FIRST,
     ) -> list[Handle[R]]:
         """Submit many executions, 5,000 in each transaction; their handles, in order.
 
@@ -177,7 +181,7 @@ class Submitting(DatabaseAccess):
         progress: Callable[[int], object] | None,
     ) -> list[Handle[R]]:
         if connection is not None:
-            submissions = prepare_many(bounds, request, keys, session.signatures, self._max_payload_bytes)
+            submissions = prepare_many(bounds, request, keys, session.signatures, self.max_payload_bytes)
             answers = session.store.submit_in(connection, submissions, session.now())
             agreed = readmitted(bounds, answers)
             if agreed != answers:  # one that conflicts keeps all out, so they are asked for once more
@@ -195,7 +199,7 @@ class Submitting(DatabaseAccess):
         for start in range(0, len(bounds), SUBMIT_CHUNK_SIZE):
             end = start + SUBMIT_CHUNK_SIZE
             part = None if keys is None else keys[start:end]
-            submissions = prepare_many(bounds[start:end], request, part, session.signatures, self._max_payload_bytes)
+            submissions = prepare_many(bounds[start:end], request, part, session.signatures, self.max_payload_bytes)
             self._require_room(session, submissions)
             answers = readmitted(bounds[start:end], session.submit_many(submissions))
             handles += self._handles(submissions, answers)
@@ -258,7 +262,7 @@ class Submitting(DatabaseAccess):
             raise ConfigError(f"execution `{id}` is of workflow `{snapshot.workflow}`; give an input for that")
         else:
             self._check_unknown(session, [input])
-            submission = prepare(input, PLAIN, key, None, session.signatures, self._max_payload_bytes)
+            submission = prepare(input, PLAIN, key, None, session.signatures, self.max_payload_bytes)
         if refuse is not None:
             refuse(snapshot, submission.input, list(records[:count]))
         self._require_room(session, [submission])
@@ -276,15 +280,17 @@ class Submitting(DatabaseAccess):
         priority: int,
         tags: dict[str, str] | None,
         id: str | None,
-        key_reuse: str = KeyReuse.FIRST,
+        key_reuse: str | timedelta | float = KeyReuse.FIRST,
+        debounce: Debounce | None = None,
     ) -> Submission:
         """One submission, checked and encoded, for which there is room. Used by AsyncEngine."""
         session = self.session()
         self._check_unknown(session, [bound])
         request = PLAIN
-        if delay is not None or run_at is not None or priority or tags is not None or key_reuse != KeyReuse.FIRST:
-            request = check_request(delay, run_at, priority, tags, session.now(), key_reuse)
-        submission = prepare(bound, request, key, id, session.signatures, self._max_payload_bytes)
+        is_plain = key_reuse == KeyReuse.FIRST and debounce is None
+        if delay is not None or run_at is not None or priority or tags is not None or not is_plain:
+            request = check_request(delay, run_at, priority, tags, session.now(), key_reuse, debounce)
+        submission = prepare(bound, request, key, id, session.signatures, self.max_payload_bytes)
         self._require_room(session, [submission])
         return submission
 
@@ -311,6 +317,4 @@ class Submitting(DatabaseAccess):
         session.signatures.check([bound for bound in bounds if bound.workflow is None])
 
     def _require_room(self, session: EngineSession, submissions: Sequence[Submission]) -> None:
-        if self._depth is not None:
-            self._depth.require_room(session.store, len(submissions))
-        self._key_depths.require_room(session.store, submissions)
+        self.pending_bounds.require_room(session.store, submissions)

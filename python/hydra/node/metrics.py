@@ -18,6 +18,7 @@ from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, Rec
 from hydra.frames import Committed
 from hydra.observability.metrics import Labels, Metrics
 from hydra.records.child_records import SPAWN_PREFIX
+from hydra.records.placed import STEP_WORKFLOW_PREFIX
 
 SLA_SECONDS = 5.0  # G8
 STEP_STATUS = {
@@ -26,6 +27,7 @@ STEP_STATUS = {
     RecordKind.TRY: "retried",
     RecordKind.CRASH: "crashed",
 }
+OUTCOMES = (RecordKind.STEP, RecordKind.FAILURE)
 
 
 class _Watched:
@@ -176,8 +178,10 @@ class NodeMetrics:
                     metrics.executions_submitted.add((record.name.removeprefix(SPAWN_PREFIX),))
                 continue
             step = record.name
-            metrics.steps.add((workflow, step, status))
             metrics.step_duration.observe(max(0, record.finished_at - record.started_at) / 1e6, (workflow, step))
+            if kind in OUTCOMES and workflow.startswith(STEP_WORKFLOW_PREFIX):
+                continue  # the body that called it counts it, when it has its outcome
+            metrics.steps.add((workflow, step, status))
             if status == "retried":
                 metrics.step_retries.add((workflow, step))
             elif status != "crashed":
@@ -238,4 +242,4 @@ class NodeMetrics:
 
 
 def _count_steps(records: list[Record]) -> int:
-    return sum(record.kind in (RecordKind.STEP, RecordKind.FAILURE) for record in records)
+    return sum(record.kind in OUTCOMES for record in records)

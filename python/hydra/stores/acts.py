@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 THE_NAMESPACE = "00000000-0000-0000-0000-000000000000"  # in the place of an execution: what is about none
+SUBMISSION = "a submission"  # who did what a later one of a key does to an earlier one
 NO_END = 1 << 62  # later than any instant
 
 
@@ -30,9 +31,16 @@ class ActKind(StrEnum):
     LIMIT = "limit"  # other numbers or weights
     SCHEDULE = "schedule"
     PURGE = "purge"
+    DEBOUNCE = "debounce"  # a submission gave it its arguments: that with the act's id, the last of several
+    KEY_PASSED = "key_passed"  # its key went over, while it was open, to the execution whose id is the act's
 
 
-WITH_OTHER = (ActKind.RERUN, ActKind.RERUN_OF, ActKind.FORK_OF)  # their id is that of another execution
+WITH_OTHER = (
+    ActKind.RERUN,
+    ActKind.RERUN_OF,
+    ActKind.FORK_OF,
+    ActKind.KEY_PASSED,
+)  # their id is that of another execution
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -72,6 +72,7 @@ class Waiting(msgspec.Struct, array_like=True, frozen=True):
     execution_id: str
     keys: Sequence[str]
     is_free: bool = True  # nobody else holds its row
+    is_damaged: bool = False  # which keys it has cannot be read: it is parked, and others go on
 
 
 class KeyState(msgspec.Struct):

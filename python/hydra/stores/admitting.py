@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from hydra.limits import FAIR, split_key, virtual_time_key
@@ -18,6 +18,8 @@ from hydra.stores.admission import (
     most_moved,
     virtual_times_behind,
 )
+from hydra.stores.node_states import Advanced
+from hydra.stores.rows import DAMAGED, never_so_far, unreadable_limits
 from hydra.stores.turns import elder_count
 
 MAX_KEYS = 200  # looked at in one transaction
@@ -69,8 +71,8 @@ class Tables(Protocol):
     def write(self, moves: Moves, now: int) -> None: ...
 
 
-def admit_called(tables: Tables, now: int) -> int:
-    """One batch. How many executions may go on, or wait at another key from now on."""
+def admit_called(tables: Tables, now: int, park: Callable[[Sequence[Advanced], str, bytes], object]) -> int:
+    """One batch. How many executions may go on, or wait at another key from now on. `park` is the store's."""
     called = tables.take_calls(now, MAX_KEYS)
     if not called:
         return 0
@@ -79,9 +81,12 @@ def admit_called(tables: Tables, now: int) -> int:
     bounds: dict[tuple[str, str], Bound] = {}
     states = _read(tables, locked, bounds)
     rooms = most_moved(list(states.values()), MAX_MOVES, now)
+    damaged: dict[str, str] = {}  # execution, and a key at which it waits
     for key, waiting in tables.queues({key: room + 1 for key, room in rooms.items() if room}):
         state = states[key]
-        if len(state.queue) < rooms[key]:
+        if waiting.is_damaged:  # guard G7: one whose keys cannot be read holds up nobody
+            damaged |= {waiting.execution_id: key} if waiting.is_free else {}
+        elif len(state.queue) < rooms[key]:
             state.queue.append(waiting)
         else:
             state.is_all = False
@@ -91,7 +96,10 @@ def admit_called(tables: Tables, now: int) -> int:
     others = _read(tables, tables.lock_keys(beside, is_waiting=False), bounds) if beside else {}
     moves = admit(states, others, now)
     moves.calls |= called - set(states)  # a key that was purged in between
+    moves.calls |= set(damaged.values())  # those behind them were perhaps not read
     tables.write(moves, now)
+    if damaged:
+        park([never_so_far(id) for id in sorted(damaged)], DAMAGED, unreadable_limits())
     return len(moves.ready) + len(moves.gates)
 
 
@@ -99,7 +107,8 @@ def _read_turns(tables: Tables, states: Mapping[str, KeyState], rooms: Mapping[s
     for key, weight, set_weight in tables.weights(sorted(rooms)):
         states[key].weight = set_weight or weight or states[key].weight
     for key, waiting in tables.elders({key: elder_count(room) for key, room in rooms.items()}):
-        states[key].elders.append(waiting)
+        if not waiting.is_damaged:
+            states[key].elders.append(waiting)
     for key in virtual_times_behind(states, now):
         if key in states:
             states[key].is_busy = tables.is_busy(key)

@@ -55,6 +55,8 @@ PAGE_BYTES = 1 << 20  # of them; one at least
 CLAIM_BYTES = 16 << 20  # inputs and records that one claim brings; one execution at least
 MAX_EXECUTION_BYTES = 128 << 20  # of one; what has more is parked
 TOO_LARGE = "size"  # the cause of such a park
+DAMAGED = "damaged"  # the cause where the keys of limits cannot be read
+NO_NODE = "00000000-0000-0000-0000-000000000000"  # of a park that no claim came before
 DECODING = (ValueError, TypeError, LookupError, msgspec.MsgspecError)  # what content raises, and no connection
 UNREADABLE = "(cannot be read)"  # stands for what a row holds and nobody can decode, wherever it is shown
 DRAIN = "drain"  # the kind of an `attention` that is for the node itself
@@ -197,6 +199,11 @@ def too_large(size: int) -> bytes:
     )
 
 
+def unreadable_limits() -> bytes:
+    """Why an execution that waits at a limit is parked instead."""
+    return encode("its row in the database is damaged: the keys of its limits cannot be read")
+
+
 def never_so_far(id: str) -> Advanced:
     """Of an execution that is to be parked however far it has come."""
     return Advanced(id, NEVER, NEVER)
@@ -270,6 +277,14 @@ def _read_tags(stored: Any) -> tuple[dict[str, str], str]:
 def shown(text: str | bytes) -> str:
     """A text for somebody to read: what is not UTF-8 in it hides no other row (G7)."""
     return text if isinstance(text, str) else text.decode(errors="replace")
+
+
+def read_texts(stored: str | bytes | None) -> tuple[str, ...] | None:
+    """A JSON array of texts; None where it is none."""
+    try:
+        return decode_texts(stored or b"")
+    except DECODING:
+        return None
 
 
 def shown_texts(stored: str | bytes) -> tuple[str, ...]:

@@ -168,8 +168,9 @@ class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
         """Connections to the database that this store has open now."""
         ...
 
-    def pending_count(self, limit: int) -> int:
-        """How many executions are pending, delayed ones included; counted no further than `limit`."""
+    def pending_count(self, limit: int, workflow: str | None = None) -> int:
+        """How many executions are pending, delayed ones included, of all workflows or of one; counted no further than
+        `limit`."""
         ...
 
     def workflows(self) -> builtins.list[WorkflowInfo]: ...

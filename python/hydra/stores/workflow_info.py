@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from hydra.limits import LimitSpec
+from hydra.limits import OF_LIMIT, OF_WORKFLOW, LimitSpec
 from hydra.schedules import ScheduleSpec
 
 
@@ -21,3 +23,14 @@ class WorkflowInfo(msgspec.Struct, frozen=True):
     is_served: bool = True  # by the node that registers it; `workflows` leaves it out
     limits: list[LimitSpec] = []  # `workflows` leaves it out, the signature and `limits` have it
     retention: dict[str, int | None] = {}  # as of `config.retention_of`; `workflows` leaves it out
+    bounds: list[LimitSpec] = []  # how many may be pending; `workflows` leaves it out, `limits` has it
+
+    def limits_and_bounds(self) -> list[LimitSpec]:
+        return [*self.limits, *self.bounds]
+
+
+def unbounded(workflows: Sequence[WorkflowInfo]) -> list[str]:
+    """Of what may be pending any number, by the code of these workflows."""
+    named = {OF_WORKFLOW + each.name for each in workflows}
+    named |= {OF_LIMIT + limit.name for each in workflows for limit in each.limits}
+    return sorted(named - {bound.name for each in workflows for bound in each.bounds})

@@ -18,6 +18,7 @@ from hydra.body.replay import Key
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.config import DEFAULT_NAMESPACE
+from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow
 from hydra.execution import FINAL, KeyReuse
 from hydra.stores import open_store
@@ -73,10 +74,12 @@ class Harness:
         id: str | None = None,
         connection: object = None,
         *,
-        key_reuse: str = KeyReuse.FIRST,
+        key_reuse: str | timedelta | float = KeyReuse.FIRST,
+        debounce: Debounce | None = None,
     ) -> Handle[R]:
         """As `Engine.submit`; nothing runs before `run_until_idle`, `advance` or the handle's `result`."""
-        return self.engine.submit(bound, key, delay, run_at, priority, tags, id, connection, key_reuse=key_reuse)
+        given = (bound, key, delay, run_at, priority, tags, id, connection)
+        return self.engine.submit(*given, key_reuse=key_reuse, debounce=debounce)
 
     def run_until_idle(self) -> None:
         """Everything that can happen at this instant."""

@@ -20,7 +20,7 @@ import msgspec
 
 from hydra.codec import json_schema
 from hydra.definitions import Workflow
-from hydra.limits import LIMITS, specs_of
+from hydra.limits import LIMITS, bounds_of, specs_of
 from hydra.schedules import ScheduleSpec
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.workflow import Registry, registry
@@ -74,6 +74,7 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
             workflow.labels,
             retention=workflow.retention,
             limits=specs_of(workflow.limits, name, workflow.signature),
+            bounds=bounds_of(workflow.limits, name, workflow.max_pending),
         )
         for name, workflow in app.workflows.items()
     ]

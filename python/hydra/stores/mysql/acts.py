@@ -12,9 +12,10 @@ from hydra.stores.acts import Act, ActFilter
 from hydra.stores.admission import NEVER
 from hydra.stores.mysql.admitting import become_due, enter_gated, give_up
 from hydra.stores.mysql.locking import Locked, enter_ready, keep_deadlines, leave_queues, lock_executions
+from hydra.stores.mysql.replacing import lock_key, replace_input
 from hydra.stores.mysql.statements import id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Reading, Transaction
-from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
+from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, at_other_limits, move
 from hydra.stores.rows import shown
 
 
@@ -46,6 +47,8 @@ def _to_acts(rows: Iterable[Sequence[Any]]) -> list[Act]:
 
 
 def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Rescheduled | None:
+    if order.replacement is not None:
+        lock_key(transaction, order.replacement)
     found = lock_executions(transaction, [order.id])
     if not found:
         return None
@@ -59,20 +62,28 @@ def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resched
     after = move(order, status, before, execution.attention, execution.epoch, timeout_us, now)
     if after is None:
         return Rescheduled(status, False)
-    _move(transaction, execution, after)
-    add_acts(transaction, [act_of(order, before, after, now)])
+    line = act_of(order, before, after, now)
+    leave_queues(transaction, [execution])
+    was_held_up = bool(execution.wake_at)
+    if order.replacement is not None:
+        before_limits = execution.limit_keys
+        execution = replace_input(transaction, execution, order.replacement)
+        if execution.limit_keys != before_limits:
+            was_held_up, after = True, at_other_limits(after)
+    _enter(transaction, execution, after, was_held_up)
+    if order.is_debounced:
+        transaction.queue("forget_debounces", id=id_literal(order.id))
+    add_acts(transaction, [line])
     transaction.due_count += 1  # whoever is idle looks
     transaction.flush()
     return Rescheduled(status, True)
 
 
-def _move(transaction: Transaction, execution: Locked, after: Place) -> None:
-    leave_queues(transaction, [execution])
+def _enter(transaction: Transaction, execution: Locked, after: Place, was_held_up: bool) -> None:
     values = {"priority": after.priority, "run_at": after.run_at, "timeout_at": after.timeout_at or 0}
     transaction.queue("reschedule", id=id_literal(execution.id), wake_at=after.wake_at or 0, **values)
     keep_deadlines(transaction, [(after.timeout_at or 0, execution.id)])
     moved = msgspec.structs.replace(execution, priority=after.priority, run_at=after.run_at, own_priority=None)
-    was_held_up = bool(execution.wake_at)
     if after.wake_at == NEVER:
         enter_gated(transaction, [(moved, execution.gate.decode(), after.run_at)])
     elif after.wake_at is not None:

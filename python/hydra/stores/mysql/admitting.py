@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from hydra.execution import ExecutionCommit, Status
-from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
+from hydra.limits import FAIR, PENDING, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import NEVER, Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
@@ -20,7 +20,7 @@ from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Reading, Transaction
-from hydra.stores.rows import decode_texts, shown, to_key_use
+from hydra.stores.rows import decode_texts, read_texts, shown, to_key_use
 
 
 class Keys:
@@ -92,7 +92,8 @@ class Keys:
             if execution is None or execution.gate.decode() != key:
                 yield key, Waiting(id, [key], False)
             else:
-                yield key, Waiting(id, decode_texts(execution.limit_keys or b"[]"))
+                stored = read_texts(execution.limit_keys)
+                yield key, Waiting(id, stored or (key,), is_damaged=not stored)
 
     def write(self, moves: Moves, now: int) -> None:
         transaction = self._transaction
@@ -167,7 +168,7 @@ def call(transaction: Transaction, keys: Collection[str]) -> None:
 
 def give_up(transaction: Transaction, limit_keys: Iterable[bytes | None]) -> None:
     """What executions with these keys held is free. (To read which of them they hold would lock what others write.)"""
-    call(transaction, {key for keys in limit_keys if keys for key in decode_texts(keys)})
+    call(transaction, {key for keys in limit_keys if keys for key in read_texts(keys) or ()})
 
 
 def register_limits(transaction: Transaction, limits: Sequence[LimitSpec]) -> None:
@@ -205,7 +206,9 @@ def set_limit(transaction: Transaction, kind: str, name: str, numbers: tuple[int
     count, per_us, burst = map(literal, numbers)
     own = {"kind": literal(kind), "limit_name": literal(name)}
     known = {(k.decode(), n.decode()) for k, n, *_ in transaction.select("limits")}
-    if (kind, name) not in known:
+    if kind == PENDING:
+        transaction.queue("add_bound", limit_name=literal(name))
+    elif (kind, name) not in known:
         return False
     transaction.queue("set_limit", **own, count=count, per_us=per_us, burst=burst)
     _call_limit(transaction, kind, name)

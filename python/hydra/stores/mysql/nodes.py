@@ -17,7 +17,7 @@ from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id
 from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.node_states import Beat, NodeState, Owned
 from hydra.stores.rows import encode_labels, shown, shown_texts, to_attention
-from hydra.stores.workflow_info import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo, unbounded
 
 
 def register_node(transaction: Transaction, info: NodeInfo, now: int) -> NodeRef:
@@ -45,7 +45,10 @@ def register_workflows(transaction: Transaction, node: NodeRef, workflows: Seque
     if ordered:
         transaction.queue("register_code", node=id_literal(node.id), code_version=literal(ordered[0].code_version))
     transaction.flush()
-    register_limits(transaction, [limit for workflow in workflows for limit in workflow.limits])
+    register_limits(transaction, [limit for workflow in workflows for limit in workflow.limits_and_bounds()])
+    if names := unbounded(workflows):
+        transaction.queue("forget_bounds", names=", ".join(map(literal, names)))
+        transaction.flush()
 
 
 def _columns(workflow: WorkflowInfo) -> str:

@@ -154,8 +154,9 @@ def _heads(reading: Reading, workflow: str) -> Iterator[int]:
         yield run_at
 
 
-def read_pending_count(reading: Reading, limit: int) -> int:
-    count: int = sum(count for _, status, count in reading.select("counts") if status == Status.PENDING)
+def read_pending_count(reading: Reading, limit: int, workflow: str | None) -> int:
+    name, counts = None if workflow is None else workflow.encode(), reading.select("counts")
+    count: int = sum(c for of, status, c in counts if status == Status.PENDING and name in (None, of))
     return min(limit, count)
 
 

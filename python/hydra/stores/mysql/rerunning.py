@@ -26,7 +26,7 @@ def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[R
     holders: dict[str, str] = {}
     if hashes:
         locked = transaction.select("lock_keys", hashes=", ".join(sorted(set(hashes.values()))))
-        holders = {literal(hash): id_text(id) for hash, id in locked}
+        holders = {literal(hash): id_text(id) for hash, id, _ in locked}
     lock_executions(transaction, [order.source_id for order in orders])
     sources = {id_text(row[0]): _to_source(row, holders.get(hashes.get(row[0], ""))) for row in _rows(transaction, ids)}
     answers, wanted = sort_out(orders, sources)

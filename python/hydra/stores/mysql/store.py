@@ -209,8 +209,8 @@ class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     def stats(self, now: int) -> Stats:
         return self._database.read(reading.read_stats)
 
-    def pending_count(self, limit: int) -> int:
-        return self._database.read(reading.read_pending_count, limit)
+    def pending_count(self, limit: int, workflow: str | None = None) -> int:
+        return self._database.read(reading.read_pending_count, limit, workflow)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
         return self._database.read(reading.read_workflows)

@@ -8,37 +8,66 @@ import msgspec
 
 from hydra.errors import HydraError, StoreUnavailable
 from hydra.execution import FINAL, Submission, Submitted, is_refused
+from hydra.stores.acts import SUBMISSION, Act, ActKind
+from hydra.stores.mysql.acts import add_acts, reschedule
 from hydra.stores.mysql.admitting import hold_back
 from hydra.stores.mysql.failures import DUPLICATE, error_code
 from hydra.stores.mysql.locking import lock_executions
+from hydra.stores.mysql.replacing import lock_holder
 from hydra.stores.mysql.statements import NO_NODE, id_list, id_literal, id_text, key_hash, literal, new_id_literal
 from hydra.stores.mysql.transaction import MAX_ROWS, Transaction
-from hydra.stores.reuse import submit_in_turn
+from hydra.stores.rescheduling import Reschedule, Rescheduled
+from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
 
 MAX_RACES = 10  # times others may make a key or id between our look and our insert
 
 
 def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """The answer to each, in their order."""
-    return submit_in_turn(
-        submissions, lambda part: _submit(transaction, part, now), lambda reusing: _free_keys(transaction, reusing)
-    )
+    return submit_in_turn(submissions, _Keys(transaction, now), now)
 
 
-def _free_keys(transaction: Transaction, submissions: Sequence[Submission]) -> None:
-    """What has ended, or was purged, gives its key up; not to a submission that was made before (R17)."""
-    rows = transaction.select("submit_known_ids", ids=id_list(s.id for s in submissions))
+class _Keys:
+    """See `hydra.stores.reuse.Keys`."""
+
+    def __init__(self, transaction: Transaction, now: int) -> None:
+        self._transaction = transaction
+        self._now = now
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return _submit(self._transaction, submissions, self._now)
+
+    def free(self, keys: Sequence[FreedKey]) -> None:
+        _free_keys(self._transaction, keys, self._now)
+
+    def lock_holder(self, submission: Submission) -> KeyHolder | None:
+        return lock_holder(self._transaction, submission)
+
+    def replace(self, order: Reschedule) -> Rescheduled | None:
+        return reschedule(self._transaction, order, self._now)
+
+
+def _free_keys(transaction: Transaction, keys: Sequence[FreedKey], now: int) -> None:
+    """What has ended, or was purged, or has its key for long, gives it up; not to a submission that was made before
+    (R17)."""
+    rows = transaction.select("submit_known_ids", ids=id_list(key.id for key in keys))
     made = {id_text(row[0]) for row in rows}
-    hashes = {
-        key_hash(transaction.namespace_name, s.workflow, s.key or ""): s.id for s in submissions if s.id not in made
-    }
-    if not hashes:
+    asked = {key_hash(transaction.namespace_name, key.workflow, key.key): key for key in keys if key.id not in made}
+    if not asked:
         return
-    holders = {
-        literal(hash): id_text(id) for hash, id in transaction.select("lock_keys", hashes=", ".join(sorted(hashes)))
-    }
+    locked = transaction.select("lock_keys", hashes=", ".join(sorted(asked)))
+    holders = {literal(hash): id_text(id) for hash, id, _ in locked}
     held = {e.id: e for e in lock_executions(transaction, holders.values())}
-    free = [hash for hash, id in holders.items() if id not in held or held[id].status in FINAL]
+    free: list[str] = []
+    for hash, _, created_at in locked:
+        key, holder = asked[literal(hash)], held.get(holders[literal(hash)])
+        has_ended = holder is None or holder.status in FINAL
+        if not (has_ended if key.taken_by is None else created_at <= key.taken_by):
+            continue
+        free.append(literal(hash))
+        if holder is not None and not has_ended:
+            passed = f"its key is that of execution `{key.id}`"
+            add_acts(transaction, [Act(holder.id, key.id, ActKind.KEY_PASSED, now, SUBMISSION, "", passed)])
     if free:
         former = sorted(id_literal(holders[hash]) for hash in free if holders[hash] in held)
         transaction.queue_rows("add_former_keys", [f"({id})" for id in former])

@@ -6,6 +6,7 @@ What another transaction holds at this moment is left for the next time, so main
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from hydra.execution import Status
 from hydra.stores.admission import NEVER
@@ -21,8 +22,10 @@ from hydra.stores.mysql.locking import (
     leave_queues,
     lock_executions,
 )
+from hydra.stores.mysql.parking import park
 from hydra.stores.mysql.statements import id_list, id_text
 from hydra.stores.mysql.transaction import Reading, Transaction
+from hydra.stores.rows import NO_NODE
 
 
 def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
@@ -31,7 +34,7 @@ def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[s
     late_count, failed = _time_out(transaction, now, limit)
     changed = late_count + _wake(transaction, now, limit)
     transaction.flush()
-    changed += admit_called(Keys(transaction), now)
+    changed += admit_called(Keys(transaction), now, partial(park, transaction, NO_NODE, now=now))
     transaction.flush()
     return changed, failed
 

@@ -11,6 +11,8 @@ from hydra.execution import Status
 from hydra.stores.acts import Act, ActFilter
 from hydra.stores.postgres.arrays import bigints, is_uuid, text, texts, uuids
 from hydra.stores.postgres.news import READY
+from hydra.stores.postgres.replacing import lock_key, replace_input
+from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
 
@@ -58,7 +60,8 @@ def _reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resche
         return None
     own = {"id": order.id}
     values = {"ids": uuids([order.id])}
-    waiting, states, acts = transaction.run(("lock_waiting", own), ("states", values), ("acts", own))
+    keys = [] if order.replacement is None else lock_key(order.replacement)
+    *_, waiting, states, acts = transaction.run(*keys, ("lock_waiting", own), ("states", values), ("acts", own))
     if not states.rows:
         return None
     status = Status(states.rows[0][1])
@@ -66,13 +69,18 @@ def _reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resche
         return Rescheduled(status, True)
     if not waiting.rows:
         return Rescheduled(status, False)
-    _, priority, run_at, wake_at, timeout_at, attention, epoch, timeout_us = waiting.rows[0]
+    _, priority, run_at, wake_at, timeout_at, attention, epoch, timeout_us, limit_keys = waiting.rows[0]
     before = Place(priority, run_at, wake_at, timeout_at)
     after = move(order, status, before, attention, epoch, timeout_us, now)
     if after is None:
         return Rescheduled(status, False)
+    line = acts_step([act_of(order, before, after, now)])
+    replaced: list[Step] = []
+    if order.replacement is not None:
+        replaced, after = replace_input(order.id, order.replacement, limit_keys, before, after)
     place = {"priority": after.priority, "run_at": after.run_at}
     times = {"wake_at": bigints([after.wake_at]), "timeout_at": bigints([after.timeout_at])}
     moved = ("reschedule", {"id": order.id, **place, **times})
-    transaction.run(moved, acts_step([act_of(order, before, after, now)]))
+    forgotten = [("forget_debounces", own)] if order.is_debounced else []
+    transaction.run(*replaced, moved, *forgotten, line)
     return Rescheduled(status, True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.execution import ExecutionCommit
-from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
+from hydra.limits import FAIR, PENDING, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
@@ -15,7 +15,7 @@ from hydra.stores.postgres.arrays import bigints, texts, uuids
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import Reading, Transaction
-from hydra.stores.rows import decode_texts, to_key_use
+from hydra.stores.rows import decode_texts, read_texts, to_key_use
 
 
 class Keys:
@@ -60,7 +60,8 @@ class Keys:
         keys, counts = zip(*sorted(rooms.items()), strict=True)
         values = {"keys": texts(keys), "rooms": bigints(counts)}
         for key, id, limit_keys, is_free in self._transaction.select(name, **values):
-            yield key, Waiting(id, decode_texts(limit_keys), is_free)
+            known = read_texts(limit_keys)
+            yield key, Waiting(id, known or (key,), is_free, is_damaged=not known)
 
     def weights(self, keys: Sequence[str]) -> Iterable[tuple[str, int | None, int | None]]:
         rows = self._transaction.select("weights", keys=texts(keys))
@@ -138,6 +139,8 @@ def read_limits(reading: Reading) -> list[LimitState]:
 def set_limit(transaction: Transaction, kind: str, name: str, numbers: tuple[int | None, ...]) -> bool:
     first, last = keys_of_limit(kind, name)
     own = {"kind": kind, "name": name, "first": first, "last": last}
+    if kind == PENDING:
+        transaction.execute("add_bound", name=name)
     count, per_us, burst = (bigints([each]) for each in numbers)
     changed = transaction.select("set_limit", **own, count=count, per_us=per_us, burst=burst)
     transaction.announce(READY)

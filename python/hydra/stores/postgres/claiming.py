@@ -11,6 +11,7 @@ from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.heads import Heads
 from hydra.stores.postgres.mailbox import FIRST_PAGE, pages
 from hydra.stores.postgres.parking import park
+from hydra.stores.postgres.replacing import inputs_again
 from hydra.stores.postgres.session import Result
 from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.rows import (
@@ -44,6 +45,7 @@ def claim(
         ("claimed_records", {"node": node.id, "now": now}),
         ("claimed_messages", {"node": node.id, "now": now, **FIRST_PAGE}),
     )
+    marked = inputs_again(transaction, marked)  # guard R12: what was replaced after the claim had looked is read again
     claimed = _claimed(node, marked, recorded, messages)
     places_taken = {row[0]: (row[16], row[17]) for row in marked.rows}  # in the queue: those of a turn are not its own
     for row in marked.rows:

@@ -16,7 +16,7 @@ from hydra.stores.postgres.mailbox import owned_messages, pages
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rows import encode_labels, to_attention, to_node
-from hydra.stores.workflow_info import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo, unbounded
 
 FOLD_ROWS = 50_000
 PEER_TRY_COUNT = 40
@@ -57,7 +57,8 @@ def register_workflows(transaction: Transaction, node: NodeRef, workflows: Seque
     }
     registered = transaction.select("register_workflows", **fence(node), **values)
     check_fence(node, registered)
-    register_limits(transaction, [limit for workflow in workflows for limit in workflow.limits])
+    register_limits(transaction, [limit for workflow in workflows for limit in workflow.limits_and_bounds()])
+    transaction.execute("forget_bounds", names=texts(unbounded(workflows)))
 
 
 def heartbeat_node(

@@ -156,8 +156,11 @@ def read_now(reading: Reading) -> int:
     return now
 
 
-def read_pending_count(reading: Reading, limit: int) -> int:
-    rows = reading.select("pending_count", limit=limit)
+def read_pending_count(reading: Reading, limit: int, workflow: str | None) -> int:
+    if workflow is None:
+        rows = reading.select("pending_count", limit=limit)
+    else:
+        rows = reading.select("pending_count_of", limit=limit, workflow=workflow)
     count: int = sum(row[0] for row in rows)
     return min(limit, count)
 

@@ -136,7 +136,7 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     # programs
 
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        write = self._database.write if any(map(reuse.is_reusing, submissions)) else self._database.part
+        write = self._database.write_again if any(map(reuse.is_reusing, submissions)) else self._database.part
         return write(submission.submit, submissions, now)
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
@@ -216,8 +216,8 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     def stats(self, now: int) -> Stats:
         return self._database.read(reading.read_stats)
 
-    def pending_count(self, limit: int) -> int:
-        return self._database.read(reading.read_pending_count, limit)
+    def pending_count(self, limit: int, workflow: str | None = None) -> int:
+        return self._database.read(reading.read_pending_count, limit, workflow)
 
     def workflows(self) -> builtins.list[WorkflowInfo]:
         return self._database.read(reading.read_workflows)

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from hydra.execution import Submission, Submitted, is_refused
+from hydra.stores.postgres.acts import reschedule
 from hydra.stores.postgres.arrays import bigints, byteas, integers, key_hash, text, texts, uuid, uuids
 from hydra.stores.postgres.news import READY
+from hydra.stores.postgres.replacing import lock_holder
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import UNDO, Transaction
-from hydra.stores.reuse import submit_in_turn
+from hydra.stores.rescheduling import Reschedule, Rescheduled
+from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
 
 ROWS_PER_STATEMENT = 1_000
 BYTES_PER_STATEMENT = 16 * 1024 * 1024
@@ -35,17 +38,40 @@ def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submissio
 
 def add(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """The answer to each, in their order."""
+    return submit_in_turn(submissions, _Keys(transaction, now), now)
 
-    def free(reusing: Sequence[Submission]) -> None:
-        keys = sorted((s.workflow, key_hash(s.key or ""), s.id) for s in reusing)
-        columns = {
-            "workflows": texts([workflow for workflow, _, _ in keys]),
-            "key_hashes": byteas([hash for _, hash, _ in keys]),
-            "ids": uuids([id for _, _, id in keys]),
-        }
-        transaction.execute("free_keys", **columns)
 
-    return submit_in_turn(submissions, lambda part: _submit(transaction, part, now), free)
+class _Keys:
+    """See `hydra.stores.reuse.Keys`."""
+
+    def __init__(self, transaction: Transaction, now: int) -> None:
+        self._transaction = transaction
+        self._now = now
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return _submit(self._transaction, submissions, self._now)
+
+    def free(self, keys: Sequence[FreedKey]) -> None:
+        hashed = sorted((each.workflow, key_hash(each.key), each.id, each.taken_by) for each in keys)
+        if ended := [each for each in hashed if each[3] is None]:
+            self._transaction.execute("free_keys", **_columns(ended))
+        if older := [each for each in hashed if each[3] is not None]:
+            taken_bys = bigints([taken_by for *_, taken_by in older])
+            self._transaction.execute("free_older_keys", **_columns(older), taken_bys=taken_bys, now=self._now)
+
+    def lock_holder(self, submission: Submission) -> KeyHolder | None:
+        return lock_holder(self._transaction, submission)
+
+    def replace(self, order: Reschedule) -> Rescheduled | None:
+        return reschedule(self._transaction, order, self._now)
+
+
+def _columns(keys: Sequence[tuple[str, bytes, str, int | None]]) -> dict[str, object]:
+    return {
+        "workflows": texts([workflow for workflow, *_ in keys]),
+        "key_hashes": byteas([hash for _, hash, *_ in keys]),
+        "ids": uuids([id for _, _, id, _ in keys]),
+    }
 
 
 def _submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hydra.stores.admitting import admit_called
 from hydra.stores.postgres.admitting import Keys
 from hydra.stores.postgres.cancelling import request_cancel
 from hydra.stores.postgres.news import DONE, READY
+from hydra.stores.postgres.parking import park
 from hydra.stores.postgres.transaction import Reading, Transaction
+from hydra.stores.rows import NO_NODE
 
 
 def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
@@ -16,7 +20,11 @@ def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[s
     values = {"now": now, "limit": limit}
     late, woken = transaction.run(("fail_timeouts", values), ("promote", values))
     (changed_count, failed) = late.rows[0]
-    moved = int(changed_count) + woken.row_count + admit_called(Keys(transaction), now)
+    moved = (
+        int(changed_count)
+        + woken.row_count
+        + admit_called(Keys(transaction), now, partial(park, transaction, NO_NODE, now=now))
+    )
     if failed:
         request_cancel(transaction, failed, now)  # of their children; they have ended themselves
     if moved:

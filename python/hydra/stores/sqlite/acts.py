@@ -9,6 +9,7 @@ import msgspec
 from hydra.execution import Status
 from hydra.stores.acts import Act, ActFilter
 from hydra.stores.rescheduling import Place, Reschedule, Rescheduled, act_of, move
+from hydra.stores.sqlite.replacing import replace_input
 from hydra.stores.sqlite.statements import RowStatement
 from hydra.stores.sqlite.transaction import Reading, Transaction
 
@@ -37,10 +38,15 @@ def reschedule(transaction: Transaction, order: Reschedule, now: int) -> Resched
     rows = transaction.select("waiting_place", id=order.id, act_id=order.act.id)
     if not rows:
         return None
-    status, priority, run_at, wake_at, timeout_at, attention, epoch, timeout_us, is_done = rows[0]
+    status, priority, run_at, wake_at, timeout_at, attention, epoch, timeout_us, is_done, limit_keys = rows[0]
     before = Place(priority, run_at, wake_at, timeout_at)
     after = None if is_done else move(order, Status(status), before, attention, epoch, timeout_us, now)
     if after is not None:
+        line = act_of(order, before, after, now)
+        if order.replacement is not None:
+            after = replace_input(transaction, order.id, order.replacement, limit_keys, before, after)
         transaction.execute("reschedule", id=order.id, **msgspec.structs.asdict(after))
-        add_acts(transaction, [act_of(order, before, after, now)])
+        if order.is_debounced:
+            transaction.execute("forget_debounces", id=order.id)
+        add_acts(transaction, [line])
     return Rescheduled(Status(status), bool(is_done) or after is not None)

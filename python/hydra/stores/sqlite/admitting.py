@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 
 from hydra.execution import ExecutionCommit
-from hydra.limits import FAIR, LimitSpec, keys_of_limit, split_key
+from hydra.limits import FAIR, PENDING, LimitSpec, keys_of_limit, split_key
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
-from hydra.stores.rows import decode_texts, to_key_use
+from hydra.stores.rows import decode_texts, read_texts, to_key_use
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
 
-_decode_waiting = msgspec.json.Decoder(list[tuple[str, tuple[str, ...]]]).decode
+_decode_waiting = msgspec.json.Decoder(list[tuple[str, msgspec.Raw]]).decode
 
 
 class Keys:
@@ -61,8 +61,9 @@ class Keys:
         for room, keys in alike.items():
             values = {"keys": to_json(keys), "limit": room}
             for key, waiting in self._transaction.select(name, **values):
-                for id, limit_keys in _decode_waiting(waiting):
-                    yield key, Waiting(id, limit_keys)
+                for id, stored in _decode_waiting(waiting):
+                    limit_keys = read_texts(bytes(stored))
+                    yield key, Waiting(id, limit_keys or (key,), is_damaged=not limit_keys)
 
     def weights(self, keys: Sequence[str]) -> Iterable[tuple[str, int | None, int | None]]:
         rows = self._transaction.select("weights", keys=to_json(list(keys)))
@@ -129,6 +130,8 @@ def read_limits(reading: Reading) -> list[LimitState]:
 
 def set_limit(transaction: Transaction, kind: str, name: str, numbers: tuple[int | None, ...]) -> bool:
     count, per_us, burst = numbers
+    if kind == PENDING:
+        transaction.execute("add_bound", name=name)
     if not transaction.execute("set_limit", kind=kind, name=name, count=count, per_us=per_us, burst=burst):
         return False
     call_limit(transaction, kind, name)

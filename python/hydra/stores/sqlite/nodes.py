@@ -14,7 +14,7 @@ from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import read_owned
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
-from hydra.stores.workflow_info import WorkflowInfo
+from hydra.stores.workflow_info import WorkflowInfo, unbounded
 
 
 def register_node(transaction: Transaction, info: NodeInfo, now: int) -> NodeRef:
@@ -51,7 +51,8 @@ def register_workflows(transaction: Transaction, node: NodeRef, workflows: Seque
         )
         if workflow.is_served:
             transaction.execute("register_node_workflow", node=node.id, name=workflow.name)
-        register_limits(transaction, workflow.limits)
+        register_limits(transaction, workflow.limits_and_bounds())
+    transaction.execute("forget_bounds", names=to_json(unbounded(workflows)))
     if workflows:
         transaction.execute("register_code", node=node.id, code_version=workflows[0].code_version)
 

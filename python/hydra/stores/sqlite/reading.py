@@ -143,9 +143,9 @@ def read_stats(reading: Reading) -> Stats:
     )
 
 
-def read_pending_count(reading: Reading, limit: int) -> int:
+def read_pending_count(reading: Reading, limit: int, workflow: str | None) -> int:
     counts = reading.select_shown("counts")
-    count: int = sum(count for _, status, count in counts if status == Status.PENDING)
+    count: int = sum(c for name, status, c in counts if status == Status.PENDING and workflow in (None, name))
     return min(limit, count)
 
 

@@ -9,8 +9,11 @@ import msgspec
 
 from hydra.errors import PayloadError
 from hydra.execution import Submission, Submitted, is_refused
-from hydra.stores.reuse import submit_in_turn
+from hydra.stores.rescheduling import Reschedule, Rescheduled
+from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
+from hydra.stores.sqlite.acts import reschedule
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.replacing import read_holder
 from hydra.stores.sqlite.statements import RowStatement, to_json
 from hydra.stores.sqlite.transaction import Transaction
 
@@ -21,13 +24,31 @@ _SUBMIT_INPUTS = RowStatement("submit_inputs")
 
 def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """The answer to each, in their order."""
+    return submit_in_turn(submissions, _Keys(transaction, now), now)
 
-    def free(reusing: Sequence[Submission]) -> None:
-        rows = to_json([(s.workflow, s.key, s.id) for s in reusing])
-        transaction.execute("add_former_keys", rows=rows)
-        transaction.execute("free_keys", rows=rows)
 
-    return submit_in_turn(submissions, lambda part: _submit(transaction, part, now), free)
+class _Keys:
+    """See `hydra.stores.reuse.Keys`; under the write lock."""
+
+    def __init__(self, transaction: Transaction, now: int) -> None:
+        self._transaction = transaction
+        self._now = now
+
+    def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return _submit(self._transaction, submissions, self._now)
+
+    def free(self, keys: Sequence[FreedKey]) -> None:
+        rows = to_json(list(keys))
+        self._transaction.execute("add_former_keys", rows=rows)
+        if any(key.taken_by is not None for key in keys):
+            self._transaction.execute("tell_passed_keys", rows=rows, now=self._now)
+        self._transaction.execute("free_keys", rows=rows)
+
+    def lock_holder(self, submission: Submission) -> KeyHolder | None:
+        return read_holder(self._transaction, submission)
+
+    def replace(self, order: Reschedule) -> Rescheduled | None:
+        return reschedule(self._transaction, order, self._now)
 
 
 def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:

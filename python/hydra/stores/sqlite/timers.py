@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hydra.stores.admitting import admit_called
+from hydra.stores.rows import NO_NODE
 from hydra.stores.sqlite.admitting import Keys
 from hydra.stores.sqlite.cancelling import find_undoable, request_cancel, unwind
 from hydra.stores.sqlite.child_executions import tell_parents
 from hydra.stores.sqlite.counting import Changes
+from hydra.stores.sqlite.parking import park
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
 
@@ -19,7 +22,7 @@ def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[s
     flagged = transaction.execute("flag_timeouts", now=now, limit=limit)
     late_count, failed = _time_out(transaction, now, limit)
     woken = _wake(transaction, now, limit)
-    admitted = admit_called(Keys(transaction), now)
+    admitted = admit_called(Keys(transaction), now, partial(park, transaction, NO_NODE, now=now))
     return flagged + late_count + woken + admitted, failed
 
 

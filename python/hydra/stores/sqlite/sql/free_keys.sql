@@ -11,6 +11,9 @@ where (namespace, workflow, key) in (
     where not exists (select 1 from hydra_execution as own where own.id = r.value ->> 2)
         and (
             exists (select 1 from hydra_former_key as f where f.execution_id = k.execution_id)
-            or not exists (select 1 from hydra_execution as e where e.id = k.execution_id)
+            or (
+                coalesce(k.created_at <= r.value ->> 3, true)
+                and not exists (select 1 from hydra_execution as e where e.id = k.execution_id)
+            )
         )
 )

@@ -2,7 +2,11 @@
 select k.value, (
     select json_group_array(json_array(id, json(limit_keys)))
     from (
-        select e.id, (select s.limit_keys from hydra_submission as s where s.execution_id = e.id) as limit_keys
+        select e.id, (
+            select case when json_valid(s.limit_keys) then s.limit_keys end
+            from hydra_submission as s
+            where s.execution_id = e.id
+        ) as limit_keys
         from hydra_execution as e indexed by hydra_execution_gated
         where e.namespace = :namespace
             and e.gate = k.value

@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra import _core
 from hydra.errors import ConfigError, LocalClass, PayloadError, PayloadTooLarge
+from hydra.values.checks import check_of
 from hydra.values.failures import (
     Failure,
     decode_failure,
@@ -21,10 +22,10 @@ from hydra.values.failures import (
     read_failure,
     rebuild_exception,
 )
-from hydra.values.fitting import CallFitter, check_of, fit, fitter_of, outline
+from hydra.values.fitting import CallFitter, fit, fitter_of, outline
+from hydra.values.hints import resolve_hints
 from hydra.values.new_fields import gained_fields, lacks_new_fields
 from hydra.values.numbers import as_wanted
-from hydra.values.objects import resolve_hints
 from hydra.values.printed import message_of, told_error
 from hydra.values.rebuild import (
     Rebuild,

@@ -24,7 +24,7 @@ from hydra.clock import seconds_of
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import RESERVED_PREFIX
 from hydra.values.classes import is_object_class
-from hydra.values.objects import Fields
+from hydra.values.fields import Fields
 
 LIMITS = "limits"  # of what a node registers of a workflow's signature
 FAIR, CONCURRENCY, RATE = "by_turns", "concurrency", "rate"  # sorted, in this order

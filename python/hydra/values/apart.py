@@ -12,15 +12,15 @@ import dataclasses
 import enum
 import fractions
 import functools
-import pathlib
 import types
 import typing
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hydra.errors import ConfigError, PayloadError
-from hydra.values.known import FACTORIES, NAMES
-from hydra.values.objects import resolve_hints
+from hydra.values.checks import check_of
+from hydra.values.hints import resolve_hints
+from hydra.values.known import FACTORIES, is_known
 
 FromJson = Callable[[Any, Any, str], Any]
 
@@ -38,11 +38,6 @@ _SEQUENCES: dict[Any, Any] = {
     collections.abc.MutableSet: set,
 }
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-
-
-def is_known(cls: Any) -> bool:
-    """Whether it is one of Python's own classes that a payload takes beside the plain ones."""
-    return isinstance(cls, type) and (cls in NAMES or issubclass(cls, pathlib.PurePath))
 
 
 def is_left_to_msgspec(annotation: Any) -> bool:
@@ -154,8 +149,6 @@ def _made_of_tuple(value: Any, arguments: tuple[Any, ...], where: str, make: Fro
 
 
 def _made_of_union(value: Any, annotation: Any, where: str, make: FromJson) -> Any:
-    from hydra.values.fitting import check_of
-
     for member in get_args(annotation):
         try:
             made = make(value, member, where)

@@ -134,3 +134,8 @@ def hint_for(cls: type) -> str:
             use = "UUID(int=value.int)" if plain is UUID else f"{plain.__name__}(value)"
             return f"{refused}: it is a subclass of {plain.__name__}; use `{use}`, or a dataclass that holds one"
     return f"{refused}; {TAKEN}"
+
+
+def is_known(cls: Any) -> bool:
+    """Whether it is one of Python's own classes that a payload takes beside the plain ones."""
+    return isinstance(cls, type) and (cls in NAMES or issubclass(cls, pathlib.PurePath))

@@ -21,7 +21,9 @@ from typing import Annotated, Any, ForwardRef, TypeVar, Union, get_args, get_ori
 from hydra._core import Named, decode_named, decode_restored
 from hydra.errors import ConfigError, PayloadError
 from hydra.values.classes import is_object_class
-from hydra.values.objects import ClassPlan, EnumPlan, NamedTuplePlan, resolve_hints, restore, settle, substitute
+from hydra.values.hints import resolve_hints, substitute
+from hydra.values.objects import restore, settle
+from hydra.values.plans import ClassPlan, EnumPlan, NamedTuplePlan
 
 Rebuild = Callable[[Any], Any]
 MAX_PLAN_COUNT = 4096

@@ -20,8 +20,8 @@ from hydra._core import Named
 from hydra.errors import PayloadError
 from hydra.values.apart import is_left_to_msgspec, made_apart, made_known
 from hydra.values.classes import is_pydantic
+from hydra.values.hints import resolve_hints
 from hydra.values.jsonschema import mismatch
-from hydra.values.objects import resolve_hints
 from hydra.values.schemas import schema_of
 
 _KINDS = {

@@ -13,6 +13,7 @@ from hydra.body.compensation import ON_FAILURE
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import PATCHED_PREFIX, Key
 from hydra.body.replay_order import SLEEP, Order
+from hydra.body.step_call import CalledStep
 from hydra.body.versions import is_patched
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, unknown_caller
 from hydra.errors import HydraError
@@ -63,11 +64,9 @@ class AsyncBranch(Branch):
     def call(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         """The key is taken now, at the call; the step runs when the coroutine is awaited."""
         digest = codec.encode_call(args, kwargs)[1]
-        ordinal = self.next_ordinal(step.name)
-        return self.body.outcome(
-            partial(steps.run_step, self.execution, self.name, step, ordinal, digest, args, kwargs),
-            (self.name, step.name, ordinal),
-        )
+        key = (self.name, step.name, self.next_ordinal(step.name))
+        called = CalledStep(key, step, digest, args, kwargs)
+        return self.body.outcome(partial(steps.run_step, self.execution, called), key)
 
     def sleep(self, seconds: float) -> None:
         raise HydraError("`hydra.sleep` would block the event loop: in an async workflow, `await hydra.aio.sleep(…)`")

@@ -14,6 +14,7 @@ from hydra.body.exhausted import park_attempt
 from hydra.body.protocol import RunningExecution
 from hydra.body.retrying import judge_attempt
 from hydra.body.source_places import place_of_error, place_of_function
+from hydra.body.step_call import CalledStep
 from hydra.definitions import caller
 from hydra.errors import HydraError
 from hydra.execution import End, Ending
@@ -74,7 +75,7 @@ class BodyCall:
         if step is None or execution.place is None:
             raise HydraError(f"the input of execution `{execution.claimed.id}` does not say whose step it is")
         digest = codec.encode_call(args, kwargs)[1]
-        value = steps.run_step(execution, "", step, 0, digest, args, kwargs)
+        value = steps.run_step(execution, CalledStep(("", step.name, 0), step, digest, args, kwargs))
         execution.log.hand_out()
         return value
 

@@ -15,6 +15,7 @@ from hydra import codec
 from hydra.body import callbacks, child_executions, gather, generations, maps, recorded_values, steps, waits
 from hydra.body.compensation import ON_FAILURE
 from hydra.body.protocol import RunningExecution
+from hydra.body.step_call import CalledStep
 from hydra.body.strand import Strand
 from hydra.body.wait_first import FIRST, Awaited, First, Losers, Race
 from hydra.context import Current
@@ -53,9 +54,8 @@ class Branch:
                 "`hydra.wait_first`"
             )
         execution = self.execution
-        value = steps.run_step(
-            execution, self.name, step, self.next_ordinal(step.name), codec.encode_call(args, kwargs)[1], args, kwargs
-        )
+        key = (self.name, step.name, self.next_ordinal(step.name))
+        value = steps.run_step(execution, CalledStep(key, step, codec.encode_call(args, kwargs)[1], args, kwargs))
         execution.log.hand_out()
         return value
 

@@ -19,6 +19,7 @@ from hydra.body import placed_steps, steps
 from hydra.body.endings import told
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key
+from hydra.body.step_call import CalledStep
 from hydra.definitions import BoundStep, caller
 from hydra.errors import HydraError, Interrupt
 from hydra.execution import RESERVED_PREFIX, UNDO_BRANCH, End, Ending, Record, RecordKind
@@ -96,7 +97,7 @@ class Compensation:
             digest = codec.encode_call(bound.args, bound.kwargs)[1]
             ordinals[name] += 1
             try:
-                steps.run_step(execution, UNDO_BRANCH, bound.step, ordinals[name] - 1, digest, bound.args, bound.kwargs)
+                steps.run_step(execution, CalledStep.of(UNDO_BRANCH, ordinals[name] - 1, bound, digest))
             except Interrupt:
                 return
             except BaseException as error:

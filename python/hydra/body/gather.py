@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.body import steps
 from hydra.body.protocol import RunningExecution
+from hydra.body.step_call import CalledStep
 from hydra.body.strand import running
 from hydra.definitions import BoundStep
 
@@ -34,9 +35,8 @@ def gather(
             try:
                 while execution.log.durable < needed:
                     execution.strands.wait()  # a cancel that its commit tells of comes first
-                results[index] = steps.run_step(
-                    execution, f"{prefix}.{index}", each.step, 0, digests[index], each.args, each.kwargs
-                )
+                called = CalledStep.of(f"{prefix}.{index}", 0, each, digests[index])
+                results[index] = steps.run_step(execution, called)
             except BaseException as error:
                 errors[index] = error
             if execution.stopping is not None or parent.is_given_up:

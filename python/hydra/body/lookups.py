@@ -20,7 +20,7 @@ from hydra.body.exhausted import park_step
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key, Past
 from hydra.body.retrying import due_of, judge, judge_record
-from hydra.body.step_call import StepCall
+from hydra.body.step_call import CalledStep, StepCall
 from hydra.body.strand import GivenUp
 from hydra.definitions import Step
 from hydra.errors import HydraError, Interrupt, StepTimeout
@@ -66,14 +66,11 @@ class LookupCall(StepCall):
 
     __slots__ = ("number",)
 
-    def __init__(
-        self, execution: RunningExecution, key: Key, step: Step[..., Any], attempt: int, digest: bytes, number: int
-    ) -> None:
-        assert step.lookup is not None
+    def __init__(self, execution: RunningExecution, called: CalledStep, attempt: int, number: int) -> None:
+        assert called.step.lookup is not None
         self.number = number  # of this try of the lookup
-        branch, _, ordinal = key
-        super().__init__(execution, branch, step, ordinal, attempt, digest, (), {})
-        self.function = step.lookup
+        super().__init__(execution, called._replace(args=(), kwargs={}), attempt)
+        self.function = called.step.lookup
         self.args = (self.idempotency_key(None),)
 
     @property
@@ -81,19 +78,12 @@ class LookupCall(StepCall):
         return f"{LOOKUP_PREFIX}{self.step.name}", self.number
 
 
-def run_step(
-    execution: RunningExecution,
-    key: Key,
-    step: Step[..., Any],
-    digest: bytes,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
+def run_step(execution: RunningExecution, called: CalledStep) -> Any:
     """The step's result, from its effect or from a lookup; its failure, raised; or the execution is parked."""
     history = execution.history
+    key, step, digest, _, _ = called
     past = (None if history is None else history.of(key)) or Past()
     host = execution.host
-    branch, _, ordinal = key
     attempt, used = past.try_count + 1, past.used
     # guard G4: a step that can be looked up starts on a record of its start
     # guard G4: a step that was started is in doubt
@@ -110,7 +100,7 @@ def run_step(
             has_start, needed = True, execution.log.seq  # guard G4: that record is durable before the effect
             continue
         if is_in_doubt:
-            found = _look_up(execution, key, step, digest, attempt)
+            found = _look_up(execution, called, attempt)
             if found is not None:
                 return found.value
             is_in_doubt = False
@@ -121,14 +111,14 @@ def run_step(
                 execution.log.append(FAILURE, key, attempt, digest, last.failure, now, now)
                 raise execution.recorded.rebuilt(key, last.failure, execution.log.seq)
             continue
-        call = StepCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
+        call = StepCall(execution, called, attempt)
         host.perform(call)
         if not call.started_at:
             continue
         error, verdict = call.error, Verdict()
         if error is None:
             try:
-                return _keep(execution, key, step, digest, call, call.result)
+                return _keep(execution, called, call, call.result)
             except (GivenUp, Interrupt):
                 raise
             except BaseException as unfit:  # user classes take part in encoding
@@ -181,10 +171,9 @@ def resolved(execution: RunningExecution, step: Step[..., Any], payload: bytes) 
         raise
 
 
-def _look_up(
-    execution: RunningExecution, key: Key, step: Step[..., Any], digest: bytes, attempt: int
-) -> Found[Any] | None:
+def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> Found[Any] | None:
     """What it found, recorded as the step's outcome; None where the effect did not happen."""
+    key, step, digest, _, _ = called
     branch, name, ordinal = key
     own_key = (branch, f"{LOOKUP_PREFIX}{name}", ordinal)
     history, host = execution.history, execution.host
@@ -204,7 +193,7 @@ def _look_up(
     needed = 0
     while True:
         execution.strands.wait_to_start(needed)
-        call = LookupCall(execution, key, step, attempt, digest, try_count + 1)
+        call = LookupCall(execution, called, attempt, try_count + 1)
         host.perform(call)
         if not call.started_at:
             continue
@@ -212,7 +201,7 @@ def _look_up(
         if error is None:
             try:
                 if isinstance(answer, Found):
-                    return Found(_keep(execution, key, step, digest, call, answer.value))
+                    return Found(_keep(execution, called, call, answer.value))
             except (GivenUp, Interrupt):
                 raise
             except BaseException as unfit:  # user classes take part in encoding
@@ -242,11 +231,9 @@ def _look_up(
         execution.strands.wait_until(abs(due_at))
 
 
-def _keep(
-    execution: RunningExecution, key: Key, step: Step[..., Any], digest: bytes, call: StepCall, result: Any
-) -> Any:
-    payload, value = step.types.encode_result(result)
-    execution.log.append(STEP, key, call.attempt, digest, payload, call.started_at, call.finished_at)
+def _keep(execution: RunningExecution, called: CalledStep, call: StepCall, result: Any) -> Any:
+    payload, value = called.step.types.encode_result(result)
+    execution.log.append(STEP, called.key, call.attempt, called.digest, payload, call.started_at, call.finished_at)
     return value
 
 

@@ -19,7 +19,7 @@ from hydra.body.plain_map import map_plainly
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key, Used
 from hydra.body.retrying import due_of, judge, judge_record
-from hydra.body.step_call import StepCall
+from hydra.body.step_call import CalledStep, StepCall
 from hydra.body.strand import running
 from hydra.context import Inside
 from hydra.definitions import BoundEach, calling
@@ -335,7 +335,7 @@ class Tries(Generic[R]):
                 return
         args, kwargs = (self.items[index], *self._bound.args), self._bound.kwargs
         attempt = used.failed_count + execution.recorded.crash_count(key) + 1
-        call = StepCall(execution, self._branch, step, index, attempt, self._digest, args, kwargs)
+        call = StepCall(execution, CalledStep(key, step, self._digest, args, kwargs), attempt)
         execution.host.perform(call)
         while not call.started_at:
             if execution.stopping is not None or running().is_given_up:

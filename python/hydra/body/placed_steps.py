@@ -20,6 +20,7 @@ from hydra import _core, codec
 from hydra.body.mailbox import Waiter
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key
+from hydra.body.step_call import CalledStep
 from hydra.body.strand import GivenUp, running
 from hydra.body.waits import wait_message
 from hydra.definitions import Step
@@ -59,20 +60,14 @@ def asked_key(key: Key, number: int) -> Key:
     return branch, asked_as(name, number), ordinal
 
 
-def wait_for_end(
-    execution: RunningExecution,
-    key: Key,
-    step: Step[..., Any],
-    digest: bytes,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> PlacedEnd:
+def wait_for_end(execution: RunningExecution, called: CalledStep) -> PlacedEnd:
     """Ask for the step's execution, or find it in the records, and wait for its end."""
+    key = called.key
     history = execution.history
     superseded_count = 0 if history is None else history.superseded_counts[key]
     number = 1
     while True:
-        request, asked_at = _ask(execution, key, number, step, digest, args, kwargs)
+        request, asked_at = _ask(execution, called, number)
         end = _end_of(execution, key, request)
         if not (end.status is Status.CANCELLED and is_wanted_again(execution, key, request)):
             if end.status is Status.COMPLETED or not superseded_count:
@@ -134,41 +129,25 @@ def wait_for_open(execution: RunningExecution) -> None:
         _wait_in_turns(execution, CHILD_PREFIX + request)
 
 
-def _ask(
-    execution: RunningExecution,
-    key: Key,
-    number: int,
-    step: Step[..., Any],
-    digest: bytes,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> tuple[str, int]:
+def _ask(execution: RunningExecution, called: CalledStep, number: int) -> tuple[str, int]:
     """The id of the step's execution, recorded or made now; and when it was asked for."""
-    place = asked_key(key, number)
-    past = execution.recorded.ask(place, (SPAWN,), digest, (args, kwargs))
+    place, digest = asked_key(called.key, number), called.digest
+    past = execution.recorded.ask(place, (SPAWN,), digest, (called.args, called.kwargs))
     if past is not None and past.outcome is not None:
         assert past.outcome.payload is not None
         request = child_records.decode_id(past.outcome.payload)
         execution.step_requests += (request,)
         return request, past.outcome.started_at
     now, request = execution.host.now(), _core.uuid7()
-    asked = _submission(execution, key, number, step, digest, (args, kwargs), request, now)
+    asked = _submission(execution, called, number, request, now)
     execution.log.append(SPAWN, place, 1, digest, child_records.encode_request(asked), now, now)
     execution.step_requests += (request,)
     return request, now
 
 
-def _submission(
-    execution: RunningExecution,
-    key: Key,
-    number: int,
-    step: Step[..., Any],
-    digest: bytes,
-    call: tuple[tuple[Any, ...], dict[str, Any]],
-    request: str,
-    now: int,
-) -> Submission:
+def _submission(execution: RunningExecution, called: CalledStep, number: int, request: str, now: int) -> Submission:
     claimed = execution.claimed
+    key, step, digest, args, kwargs = called
     branch, _, ordinal = key
     told = execution.current(None, claimed.attempt)
     place = Place(
@@ -182,13 +161,13 @@ def _submission(
         told.version,
         claimed.tags,
     )
-    fitted = step.fit_call(*call)
+    fitted = step.fit_call(args, kwargs)
     input = codec.encode_placed(step.function, *fitted, msgspec.to_builtins(place))
     workflow = step.placed_as or STEP_WORKFLOW_PREFIX + step.name
     timeout_us = None
     if claimed.timeout_at is not None and not execution.is_undoing:
         timeout_us = max(1, claimed.timeout_at - now)
-    limit_keys = keys_of_call(step.limits, workflow, step.signature, *call, claimed.tags)
+    limit_keys = keys_of_call(step.limits, workflow, step.signature, args, kwargs, claimed.tags)
     return Submission(
         request, workflow, input, digest, None, claimed.priority, timeout_us=timeout_us, limit_keys=limit_keys
     )

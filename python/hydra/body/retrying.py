@@ -13,7 +13,7 @@ from typing import Any
 
 from hydra import codec
 from hydra.body.replay import Key, Used
-from hydra.body.step_call import StepCall, StepOwner
+from hydra.body.step_call import CalledStep, StepCall, StepOwner
 from hydra.definitions import Step, Workflow, caller
 from hydra.errors import RetryAfter
 from hydra.execution import CoolDown, Record
@@ -70,8 +70,7 @@ def judge_record(
 
     `used` counts it already. It is asked at each replay, so there is no chance in it.
     """
-    branch, _, ordinal = key
-    call = StepCall(execution, branch, step, ordinal, record.attempt, record.digest, (), {})
+    call = StepCall(execution, CalledStep(key, step, record.digest, (), {}), record.attempt)
     call.started_at, call.finished_at = record.started_at, record.finished_at
     error = codec.rebuild_exception(codec.read_failure(record.payload or b""))
     verdict = judge(call, error, used._replace(failed_count=used.failed_count - 1), EVEN_CHANCE)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from contextvars import Context
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 from uuid import UUID
 
 from hydra import codec
 from hydra.body.plain_map import map_plainly
 from hydra.body.record_log import RecordLog
+from hydra.body.replay import Key
 from hydra.body.strand import Strand
 from hydra.context import Current
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Step, Workflow
@@ -81,6 +82,20 @@ class StepOwner(Protocol):
         ...
 
 
+class CalledStep(NamedTuple):
+    """A call of a step, as a body makes it: its key, and what is called with what."""
+
+    key: Key
+    step: Step[..., Any]
+    digest: bytes  # of its arguments
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @classmethod
+    def of(cls, branch: str, ordinal: int, bound: BoundStep[Any], digest: bytes) -> CalledStep:
+        return cls((branch, bound.step.name, ordinal), bound.step, digest, bound.args, bound.kwargs)
+
+
 class StepCall:
     """One try of a step, and the caller inside it; filled in by whoever performs it."""
 
@@ -118,26 +133,14 @@ class StepCall:
     is_reporting = False
     place = -1  # in the worker's page, of one that has to say that it goes on
 
-    def __init__(
-        self,
-        execution: StepOwner,
-        branch: str,
-        step: Step[..., Any],
-        ordinal: int,
-        attempt: int,
-        digest: bytes,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
+    def __init__(self, execution: StepOwner, called: CalledStep, attempt: int) -> None:
         self.execution = execution
-        self.branch = branch
+        key, step, digest, self.args, self.kwargs = called
+        self.branch, _, self.ordinal = key
         self.step = step
         self.function = step.function
-        self.ordinal = ordinal
         self.attempt = attempt
         self.digest = digest  # of its arguments: a try that crashes is known by them
-        self.args = args
-        self.kwargs = kwargs
         self.result: Any = None
         self.error: BaseException | None = None
         self.started_at = 0  # 0: it was not allowed to start

@@ -12,7 +12,7 @@ from hydra.body.exhausted import park_step
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key, Past, Used
 from hydra.body.retrying import due_of, judge, judge_record
-from hydra.body.step_call import StepCall
+from hydra.body.step_call import CalledStep, StepCall
 from hydra.body.strand import GivenUp, running
 from hydra.body.transactions import TransactionCall
 from hydra.definitions import Step
@@ -27,22 +27,14 @@ STEP_KINDS = (STEP, FAILURE, RESOLUTION)
 UNUSED = Used()
 
 
-def run_step(
-    execution: RunningExecution,
-    branch: str,
-    step: Step[..., Any],
-    ordinal: int,
-    digest: bytes,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
+def run_step(execution: RunningExecution, called: CalledStep) -> Any:
     """The step's result (or its failure, raised), from its record or from running it as often as its policy allows.
 
     The caller marks it as handed out, when it does that.
     """
-    key = (branch, step.name, ordinal)
+    key, step, digest, args, kwargs = called
     if (step.placed_as is not None or execution.history is not None) and placed_steps.is_placed(execution, key, step):
-        return _run_placed(execution, key, step, digest, args, kwargs)
+        return _run_placed(execution, called)
     # Where nothing is recorded there is nothing to ask, and the caller has looked who calls.
     is_first = execution.history is None and execution.stopping is None
     past = None if is_first else execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
@@ -51,12 +43,13 @@ def run_step(
         if past.outcome is not None:
             return _replayed(execution, key, step, past.outcome)
         attempt, used = past.try_count + 1, past.used
-        digest = past.digest or digest  # what one key stands for keeps its digest, whatever its classes gain
+        if past.digest:  # what one key stands for keeps its digest, whatever its classes gain
+            digest, called = past.digest, called._replace(digest=past.digest)
         execution.strands.wait_until(past.due_at)
         if step.lookup is None:
             _judge(execution, step, key, digest, past)
     if step.lookup is not None:
-        return lookups.run_step(execution, key, step, digest, args, kwargs)
+        return lookups.run_step(execution, called)
     host = execution.host
     while True:
         breaker_number = 0
@@ -67,14 +60,14 @@ def run_step(
         call: StepCall
         reserved = 0
         if step.is_transaction:
-            transacting = TransactionCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
+            transacting = TransactionCall(execution, called, attempt)
             _transact(execution, transacting)
             if transacting.record is not None:
                 running().had(transacting.record.finished_at, transacting.seq)
                 return transacting.result
             call, reserved = transacting, transacting.seq
         else:
-            call = StepCall(execution, branch, step, ordinal, attempt, digest, args, kwargs)
+            call = StepCall(execution, called, attempt)
             host.perform(call)
             if step.breaker is not None:
                 breaker_waits.tell(execution, step, call, breaker_number)
@@ -114,16 +107,10 @@ def run_step(
         execution.strands.wait_until(abs(due_at))
 
 
-def _run_placed(
-    execution: RunningExecution,
-    key: Key,
-    step: Step[..., Any],
-    digest: bytes,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
+def _run_placed(execution: RunningExecution, called: CalledStep) -> Any:
     """The step runs as an execution of its own, whose end becomes the step's record here."""
-    placed = placed_steps.wait_for_end(execution, key, step, digest, args, kwargs)
+    key, step, digest, args, kwargs = called
+    placed = placed_steps.wait_for_end(execution, called)
     past = execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
     if past is not None and past.outcome is not None:
         return _replayed(execution, key, step, past.outcome)

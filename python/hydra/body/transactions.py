@@ -19,8 +19,7 @@ from typing import Any
 
 from hydra.body.fork_guard import Forked, end_child
 from hydra.body.sqlite_limit import FileLimit
-from hydra.body.step_call import StepCall, StepOwner
-from hydra.definitions import Step
+from hydra.body.step_call import CalledStep, StepCall, StepOwner
 from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind
 from hydra.stores.step_connection import Passing, StepConnection
@@ -40,18 +39,8 @@ class TransactionCall(StepCall):
 
     __slots__ = ("is_cancelling", "is_stopped", "is_void", "own", "place", "record", "seq")
 
-    def __init__(
-        self,
-        execution: StepOwner,
-        branch: str,
-        step: Step[..., Any],
-        ordinal: int,
-        attempt: int,
-        digest: bytes,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        super().__init__(execution, branch, step, ordinal, attempt, digest, args, kwargs)
+    def __init__(self, execution: StepOwner, called: CalledStep, attempt: int) -> None:
+        super().__init__(execution, called, attempt)
         self.place = -1  # in the worker's page, until the supervisor was told
         self.is_void = False  # the execution stopped before it could be done: nothing was written or learned
         self.is_cancelling = False  # it is written, and a cancel was asked for

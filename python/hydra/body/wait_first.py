@@ -16,6 +16,7 @@ from hydra.body import callbacks, placed_steps, recorded_values, steps, waits
 from hydra.body.child_executions import Child
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Key
+from hydra.body.step_call import CalledStep
 from hydra.body.strand import GivenUp, Request, running
 from hydra.clock import seconds_of
 from hydra.context import inside
@@ -242,8 +243,7 @@ class Race:
     def _begin(self, index: int) -> Callable[[], Any]:
         execution, branch, each = self._execution, f"{self._branch}.{index}", self._waits[index]
         if isinstance(each, BoundStep):
-            digest = self._digests[index]
-            return partial(steps.run_step, execution, branch, each.step, 0, digest, each.args, each.kwargs)
+            return partial(steps.run_step, execution, CalledStep.of(branch, 0, each, self._digests[index]))
         if isinstance(each, Child):
             return partial(each.wait, execution)
         if each.kind == "event":

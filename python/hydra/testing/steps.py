@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from hydra.body.step_call import StepCall
+from hydra.body.step_call import CalledStep, StepCall
 from hydra.context import Current
 from hydra.definitions import Step, caller
 
@@ -23,7 +23,8 @@ class StepInTest(StepCall):
     __slots__ = ("_current", "_key")
 
     def __init__(self, key: str, current: Current) -> None:
-        super().__init__(cast("Executor", None), "", Step(step_in_test), 0, current.attempt, b"", (), {})
+        called = CalledStep.of("", 0, Step(step_in_test).bind(), b"")
+        super().__init__(cast("Executor", None), called, current.attempt)
         self._key = key
         self._current = current
 

@@ -25,6 +25,7 @@ from hydra.body.async_branch import AsyncBranch
 from hydra.body.body_call import BodyCall
 from hydra.body.loop import BodyLoop, Task, Timer
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import FINAL_KINDS, Key
 from hydra.body.replay_order import SLEEP, TIMER, Order
 from hydra.body.source_places import place_of
@@ -329,7 +330,7 @@ class AsyncBody:
             self.fire(timer.key, 0)
             return
         execution = self.execution
-        execution.log.append(EXPIRY, timer.key, 1, b"", None, now, now)
+        execution.log.append(EXPIRY, timer.key, b"", None, Timing(1, now, now))
         execution.log.hand_out()
         self.fire(timer.key, now)
 
@@ -364,7 +365,7 @@ class AsyncBody:
         timer.is_recorded = True
         kind = RecordKind.SLEEP if timer.key[1] == SLEEP else RecordKind.WAIT
         begun_at = timer.begun_at
-        self.execution.log.append(str(kind), timer.key, 1, b"", None, begun_at, begun_at, timer.due_at)
+        self.execution.log.append(str(kind), timer.key, b"", None, Timing(1, begun_at, begun_at, timer.due_at))
 
 
 def settle_future(future: asyncio.Future[Any]) -> None:

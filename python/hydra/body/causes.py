@@ -6,7 +6,7 @@ a step or child failed ──► noted ──► the body raises it, or what was
 from __future__ import annotations
 
 from hydra import codec
-from hydra.body.record_log import RecordLog
+from hydra.body.record_log import RecordLog, Timing
 from hydra.body.replay import History
 from hydra.body.strand import Request
 from hydra.execution import CAUSES, EXHAUSTED, PARKED_ATTEMPT, PARKED_TRIES, End, Ending, RecordKind
@@ -58,7 +58,7 @@ class Causes:
         seqs = self._with_unanswered()
         is_known = history is not None and attempt in history.causes
         if (self._is_of_child or len(seqs) > 1) and not is_known:
-            log.append(VALUE, ("", CAUSES, attempt), attempt, b"", codec.encode(seqs), now, now)
+            log.append(VALUE, ("", CAUSES, attempt), b"", codec.encode(seqs), Timing(attempt, now, now))
         self._seqs = []
 
     def keep_exhausted(self, end: End, attempt: int, log: RecordLog, now: int) -> None:
@@ -68,7 +68,7 @@ class Causes:
         seqs, name = self.exhausted, PARKED_TRIES
         if not seqs:
             seqs, name = self._with_unanswered(), PARKED_ATTEMPT
-        log.append(VALUE, ("", name, log.seq + 1), attempt, b"", codec.encode(seqs), now, now)
+        log.append(VALUE, ("", name, log.seq + 1), b"", codec.encode(seqs), Timing(attempt, now, now))
 
     def _with_unanswered(self) -> list[int]:
         unanswered = [seq for seq, request in self._requested if not request.is_answered]

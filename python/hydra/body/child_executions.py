@@ -9,6 +9,7 @@ import msgspec
 
 from hydra import _core, codec, middleware
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key
 from hydra.body.waits import wait_message
 from hydra.context import inside
@@ -165,7 +166,7 @@ def _ask_for_child(
 
 def _record(execution: RunningExecution, place: Key, asked: Submission, digest: bytes) -> str:
     now = execution.host.now()
-    execution.log.append(SPAWN, place, 1, digest, child_records.encode_request(asked), now, now)
+    execution.log.append(SPAWN, place, digest, child_records.encode_request(asked), Timing(1, now, now))
     execution.log.hand_out()
     return asked.id
 

@@ -18,6 +18,7 @@ from hydra import codec
 from hydra.body import placed_steps, steps
 from hydra.body.endings import told
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key
 from hydra.body.step_call import CalledStep
 from hydra.definitions import BoundStep, caller
@@ -66,7 +67,7 @@ class Compensation:
         past = execution.recorded.ask(key, (RecordKind.VALUE,), digest, (bound.args, bound.kwargs))
         if past is None or past.outcome is None:
             now = execution.host.now()
-            execution.log.append(str(RecordKind.VALUE), key, 1, digest, codec.encode(bound.step.name), now, now)
+            execution.log.append(str(RecordKind.VALUE), key, digest, codec.encode(bound.step.name), Timing(1, now, now))
             self._steps[key] = execution.log.seq, bound, copy_context()  # it counts, though nobody may wait for it
             execution.log.hand_out()
             return
@@ -114,7 +115,7 @@ class Compensation:
         if past is None or past.outcome is None:
             now = execution.host.now()
             payload = encode_seal(end, len(self._steps))
-            execution.log.append(str(RecordKind.VALUE), key, execution.claimed.attempt, b"", payload, now, now)
+            execution.log.append(str(RecordKind.VALUE), key, b"", payload, Timing(execution.claimed.attempt, now, now))
             execution.log.hand_out()
 
 

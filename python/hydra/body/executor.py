@@ -29,7 +29,7 @@ from hydra.body.causes import Causes
 from hydra.body.compensation import UNDONE_ENDS, Compensation
 from hydra.body.mailbox import Mailbox
 from hydra.body.protocol import Host
-from hydra.body.record_log import RecordLog
+from hydra.body.record_log import RecordLog, Timing
 from hydra.body.recorded import Recorded
 from hydra.body.replay import Key, Past
 from hydra.body.step_call import StepCall
@@ -191,7 +191,7 @@ class Executor:
         """A retry superseded one of several failures that left the body together: the others are, too."""
         for seq in self.history.to_supersede if self.history is not None else ():
             now = self.host.now()
-            self.log.append(SUPERSEDE, ("", "", seq), self.claimed.attempt, b"", None, now, now)
+            self.log.append(SUPERSEDE, ("", "", seq), b"", None, Timing(self.claimed.attempt, now, now))
             self.log.hand_out()
 
     def _differing_version(self) -> End | None:

@@ -18,6 +18,7 @@ from hydra.body.cut_off import leave_if_cut_off
 from hydra.body.endings import told
 from hydra.body.exhausted import park_step
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key, Past
 from hydra.body.retrying import due_of, judge, judge_record
 from hydra.body.step_call import CalledStep, StepCall
@@ -96,7 +97,7 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
         execution.strands.wait_to_start(needed)
         if not has_start:
             now = host.now()
-            execution.log.append(START, key, attempt, digest, None, now, now)
+            execution.log.append(START, key, digest, None, Timing(attempt, now, now))
             has_start, needed = True, execution.log.seq  # guard G4: that record is durable before the effect
             continue
         if is_in_doubt:
@@ -108,7 +109,7 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
                 if last.is_to_park:
                     park_step(execution, key, last.seq, last.failure)
                 now = host.now()
-                execution.log.append(FAILURE, key, attempt, digest, last.failure, now, now)
+                execution.log.append(FAILURE, key, digest, last.failure, Timing(attempt, now, now))
                 raise execution.recorded.rebuilt(key, last.failure, execution.log.seq)
             continue
         call = StepCall(execution, called, attempt)
@@ -131,10 +132,10 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         is_looked_up = codec.is_a(error, StepTimeout)
         if is_last and not is_looked_up and not is_parking:  # guard G4: a last try that timed out is looked up
-            execution.log.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at)
+            execution.log.append(FAILURE, key, digest, payload, Timing(attempt, call.started_at, call.finished_at))
             raise execution.recorded.rebuilt(key, payload, execution.log.seq)
         due_at = due_of(verdict, call)
-        execution.log.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at)
+        execution.log.append(TRY, key, digest, payload, Timing(attempt, call.started_at, call.finished_at, due_at))
         if call.is_abandoned:
             raise GivenUp
         needed = execution.log.seq
@@ -186,7 +187,11 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
             ended_at = timed_out.finished_at
             # Now that its policy was asked, a person who resumes this has the lookup run again.
             execution.log.append(
-                TRY, own_key, timed_out.attempt, digest, timed_out.payload, timed_out.started_at, ended_at, ended_at
+                TRY,
+                own_key,
+                digest,
+                timed_out.payload,
+                Timing(timed_out.attempt, timed_out.started_at, ended_at, ended_at),
             )
             _park(execution, in_doubt(execution, key, "its lookup ran past its time-out and was killed"))
         execution.strands.wait_until(at or 0)
@@ -221,7 +226,9 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
         used = used.after(verdict, call.started_at)
         due_at = due_of(verdict, call) or call.finished_at
         payload = codec.encode_failure(error)
-        execution.log.append(TRY, own_key, try_count, digest, payload, call.started_at, call.finished_at, due_at)
+        execution.log.append(
+            TRY, own_key, digest, payload, Timing(try_count, call.started_at, call.finished_at, due_at)
+        )
         if verdict.seconds is None:  # guard G4: a lookup that fails for good parks
             _park(
                 execution,
@@ -233,7 +240,9 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
 
 def _keep(execution: RunningExecution, called: CalledStep, call: StepCall, result: Any) -> Any:
     payload, value = called.step.types.encode_result(result)
-    execution.log.append(STEP, called.key, call.attempt, called.digest, payload, call.started_at, call.finished_at)
+    execution.log.append(
+        STEP, called.key, called.digest, payload, Timing(call.attempt, call.started_at, call.finished_at)
+    )
     return value
 
 

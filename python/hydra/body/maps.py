@@ -17,6 +17,7 @@ from hydra import codec
 from hydra.body.cut_off import was_cut_off
 from hydra.body.plain_map import map_plainly
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key, Used
 from hydra.body.retrying import due_of, judge, judge_record
 from hydra.body.step_call import CalledStep, StepCall
@@ -111,7 +112,7 @@ class Map(Generic[R]):
             self._digest = self._digest_slowly()
             now = execution.host.now()
             payload = codec.encode({"step": step.name, "count": count, "items": self._digest})
-            execution.log.append(VALUE, key, 1, digest, payload, now, now)
+            execution.log.append(VALUE, key, digest, payload, Timing(1, now, now))
             execution.log.hand_out()
             return
         assert past.outcome.payload is not None
@@ -201,7 +202,7 @@ class Map(Generic[R]):
             tries.fail(indices[0], error)
             payload = tries.encode(indices)
         execution = self._execution
-        execution.log.append(VALUE, self._key(), 1, digest, payload, started_at, execution.host.now())
+        execution.log.append(VALUE, self._key(), digest, payload, Timing(1, started_at, execution.host.now()))
         self._tally.add(payload, Chunk(payload))
         self._seqs = [self._seqs[1], execution.log.seq]
 

@@ -19,6 +19,7 @@ import msgspec
 from hydra import _core, codec
 from hydra.body.mailbox import Waiter
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key
 from hydra.body.step_call import CalledStep
 from hydra.body.strand import GivenUp, running
@@ -140,7 +141,7 @@ def _ask(execution: RunningExecution, called: CalledStep, number: int) -> tuple[
         return request, past.outcome.started_at
     now, request = execution.host.now(), _core.uuid7()
     asked = _submission(execution, called, number, request, now)
-    execution.log.append(SPAWN, place, 1, digest, child_records.encode_request(asked), now, now)
+    execution.log.append(SPAWN, place, digest, child_records.encode_request(asked), Timing(1, now, now))
     execution.step_requests += (request,)
     return request, now
 
@@ -204,7 +205,7 @@ def _stop(execution: RunningExecution, branch: str, request: str) -> None:
 
 def _append_stop(execution: RunningExecution, branch: str, request: str) -> None:
     now = execution.host.now()
-    execution.log.append(VALUE, (branch, STOP_PREFIX + request, 0), 1, b"", None, now, now)
+    execution.log.append(VALUE, (branch, STOP_PREFIX + request, 0), b"", None, Timing(1, now, now))
 
 
 def _open_request(execution: RunningExecution, key: Key) -> str | None:
@@ -238,7 +239,7 @@ def _take_in_turns(execution: RunningExecution, key: Key, name: str) -> bytes:
     message = _wait_in_turns(execution, name)
     execution.mailbox.take(message)
     now = execution.host.now()
-    execution.log.append(EVENT, key, 1, UUID(message.id).bytes, message.payload, message.sent_at, now)
+    execution.log.append(EVENT, key, UUID(message.id).bytes, message.payload, Timing(1, message.sent_at, now))
     execution.log.hand_out()
     return message.payload
 

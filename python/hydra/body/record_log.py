@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 from hydra.body.replay import Key
 from hydra.execution import CoolDown, Record
+
+
+class Timing(NamedTuple):
+    """In which attempt something happened, and when."""
+
+    attempt: int
+    started_at: int
+    finished_at: int
+    due_at: int = 0  # when it goes on
+    reserved: int = 0  # the number that was kept free for its record, in front of all that is unsent
 
 
 class RecordLog:
@@ -31,19 +42,9 @@ class RecordLog:
         self._announce = announce
         self._recorded = recorded
 
-    def append(
-        self,
-        kind: str,
-        key: Key,
-        attempt: int,
-        digest: bytes,
-        payload: bytes | None,
-        started_at: int,
-        finished_at: int,
-        due_at: int = 0,
-        reserved: int = 0,
-    ) -> None:
-        """`reserved`: a number kept free before, in front of all that is unsent."""
+    def append(self, kind: str, key: Key, digest: bytes, payload: bytes | None, timing: Timing) -> None:
+        """The next record, or the one whose number was kept free."""
+        attempt, started_at, finished_at, due_at, reserved = timing
         if not reserved:
             self.seq += 1
         unsent = self.unsent

@@ -11,6 +11,7 @@ from hydra import codec
 from hydra.body import versions
 from hydra.body.endings import told
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import PATCHED_PREFIX, Key
 from hydra.body.replay_order import Order
 from hydra.body.source_places import place_of
@@ -31,7 +32,7 @@ def sleep(execution: RunningExecution, branch: str, ordinal: int, seconds: float
         return
     now = execution.host.now()
     due_at = now + round(seconds * 1e6)
-    execution.log.append(SLEEP, key, 1, b"", None, now, now, due_at)
+    execution.log.append(SLEEP, key, b"", None, Timing(1, now, now, due_at))
     execution.log.hand_out()
     execution.strands.wait_until(due_at)
 
@@ -77,7 +78,7 @@ def make_value(execution: RunningExecution, name: str, make: Callable[[], Any]) 
 
 def append_value(execution: RunningExecution, key: Key, payload: bytes) -> None:
     now = execution.host.now()
-    execution.log.append(VALUE, key, 1, b"", payload, now, now)
+    execution.log.append(VALUE, key, b"", payload, Timing(1, now, now))
     execution.log.hand_out()
 
 

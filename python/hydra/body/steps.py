@@ -10,6 +10,7 @@ from hydra.body.cut_off import leave_if_cut_off
 from hydra.body.endings import told
 from hydra.body.exhausted import park_step
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key, Past, Used
 from hydra.body.retrying import due_of, judge, judge_record
 from hydra.body.step_call import CalledStep, StepCall
@@ -82,7 +83,7 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
             except BaseException as unfit:  # user classes take part in decoding
                 error, verdict = unfit, Verdict()
             else:
-                execution.log.append(STEP, key, attempt, digest, payload, call.started_at, call.finished_at)
+                execution.log.append(STEP, key, digest, payload, Timing(attempt, call.started_at, call.finished_at))
                 return value
         else:
             leave_if_cut_off(execution, call, key)
@@ -93,10 +94,14 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
         call.error = error = None  # a traceback holds these frames: together they would be a cycle
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         if verdict.seconds is None and not is_parking:
-            execution.log.append(FAILURE, key, attempt, digest, payload, call.started_at, call.finished_at, 0, reserved)
+            execution.log.append(
+                FAILURE, key, digest, payload, Timing(attempt, call.started_at, call.finished_at, 0, reserved)
+            )
             raise execution.recorded.rebuilt(key, payload, reserved or execution.log.seq)
         due_at = due_of(verdict, call)
-        execution.log.append(TRY, key, attempt, digest, payload, call.started_at, call.finished_at, due_at, reserved)
+        execution.log.append(
+            TRY, key, digest, payload, Timing(attempt, call.started_at, call.finished_at, due_at, reserved)
+        )
         if call.is_abandoned:
             raise GivenUp
         needed = reserved or execution.log.seq
@@ -117,14 +122,14 @@ def _run_placed(execution: RunningExecution, called: CalledStep) -> Any:
     now = execution.host.now()
     if placed.end.status is not Status.COMPLETED:
         payload = placed_steps.failure_of(step, placed)
-        execution.log.append(FAILURE, key, placed.number, digest, payload, placed.asked_at, now)
+        execution.log.append(FAILURE, key, digest, payload, Timing(placed.number, placed.asked_at, now))
         raise execution.recorded.rebuilt(key, payload, execution.log.seq)
     payload = placed.end.payload or codec.encode(None)
     try:
         value = step.types.decode_result(payload)
     except BaseException as error:  # user classes take part in decoding
         return _unreadable(execution, key, error)
-    execution.log.append(STEP, key, placed.number, digest, payload, placed.asked_at, now)
+    execution.log.append(STEP, key, digest, payload, Timing(placed.number, placed.asked_at, now))
     return value
 
 
@@ -144,7 +149,7 @@ def _judge(execution: RunningExecution, step: Step[..., Any], key: Key, digest: 
     elif is_exhausted and step.retry.parks:
         park_step(execution, key, last.seq, payload)
     else:
-        execution.log.append(FAILURE, key, last.attempt, digest, payload, last.started_at, last.finished_at)
+        execution.log.append(FAILURE, key, digest, payload, Timing(last.attempt, last.started_at, last.finished_at))
         raise execution.recorded.rebuilt(key, payload, execution.log.seq)
 
 
@@ -179,7 +184,7 @@ def _leave(execution: RunningExecution, call: TransactionCall) -> None:
     """It was given up before it could commit; the number that was kept for it tells that."""
     reason = codec.encode(f"transaction `{call.step.name}` was given up before it committed")
     key, now = (call.branch, call.step.name, call.ordinal), execution.host.now()
-    execution.log.append(CRASH, key, call.attempt, call.digest, reason, now, now, 0, call.seq)
+    execution.log.append(CRASH, key, call.digest, reason, Timing(call.attempt, now, now, 0, call.seq))
     execution.log.release(is_written=False)
     execution.go_on_sending()
 

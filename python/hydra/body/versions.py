@@ -10,6 +10,7 @@ from typing import Any
 from hydra import codec
 from hydra.body.endings import Difference
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import PATCHED_PREFIX, History
 from hydra.body.source_places import place_of_function
 from hydra.definitions import Workflow
@@ -26,7 +27,7 @@ def begin(execution: RunningExecution) -> tuple[str | None, Difference | None]:
     if execution.history is None:
         version = workflow.versions[0]
         now = execution.host.now()
-        execution.log.append(VALUE, VERSION_KEY, 1, b"", codec.encode(version), now, now)
+        execution.log.append(VALUE, VERSION_KEY, b"", codec.encode(version), Timing(1, now, now))
         execution.log.hand_out()  # guard G5: no step starts before its version is durable
         return version, None
     version = recorded_version(claimed)

@@ -15,6 +15,7 @@ from hydra import codec
 from hydra.body import callbacks, placed_steps, recorded_values, steps, waits
 from hydra.body.child_executions import Child
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key
 from hydra.body.step_call import CalledStep
 from hydra.body.strand import GivenUp, Request, running
@@ -231,7 +232,7 @@ class Race:
             if execution.unwinding is not None:
                 execution.strands.stand_still()
             now = execution.host.now()
-            execution.log.append(VALUE, self._key, 1, digest, codec.encode(first.index), now, now)
+            execution.log.append(VALUE, self._key, digest, codec.encode(first.index), Timing(1, now, now))
         self._first = first
         for index, request in enumerate(self._requests):
             if index != first.index:

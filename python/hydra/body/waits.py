@@ -8,6 +8,7 @@ from uuid import UUID
 from hydra import codec
 from hydra.body.mailbox import Waiter
 from hydra.body.protocol import RunningExecution
+from hydra.body.record_log import Timing
 from hydra.body.replay import Key
 from hydra.body.strand import running
 from hydra.errors import EventTimeout
@@ -26,7 +27,7 @@ def expire(execution: RunningExecution, key: Key, name: str, now: int, wanted: W
     mailbox = execution.mailbox
     strand = running()
     before = strand.outcome_at
-    execution.log.append(EXPIRY, key, 1, b"", None, now, now)
+    execution.log.append(EXPIRY, key, b"", None, Timing(1, now, now))
     seq = execution.log.seq
     mailbox.undecided.append(seq)
     try:
@@ -75,7 +76,7 @@ def wait_message(
     if seconds is not None and not due_at and name not in execution.mailbox.kept:
         now = host.now()
         due_at = now + round(seconds * 1e6)
-        execution.log.append(WAIT, key, 1, b"", None if wanted is None else wanted.note(), now, now, due_at)
+        execution.log.append(WAIT, key, b"", None if wanted is None else wanted.note(), Timing(1, now, now, due_at))
     waiter = Waiter(running(), wanted)
     with execution.mailbox.waiting(name, waiter):
         return _wait_message(execution, key, name, due_at, wanted, waiter)
@@ -122,14 +123,14 @@ def _wait_message(
             continue
         if message is not None:
             mailbox.take(message)
-            execution.log.append(EVENT, key, 1, UUID(message.id).bytes, message.payload, message.sent_at, now)
+            execution.log.append(EVENT, key, UUID(message.id).bytes, message.payload, Timing(1, message.sent_at, now))
             execution.log.hand_out()
             payload: bytes | None = message.payload
         elif is_over:
             payload = expire(execution, key, name, now, wanted)
         else:
             if wanted is not None and not due_at and key not in mailbox.noted:
-                execution.log.append(WAIT, key, 1, b"", wanted.note(), now, now)
+                execution.log.append(WAIT, key, b"", wanted.note(), Timing(1, now, now))
                 mailbox.noted.add(key)
             execution.strands.wait_for_message(now, due_at)
             continue
@@ -185,4 +186,4 @@ def set_aside(execution: RunningExecution, key: Key, message: Message, problem: 
     execution.mailbox.set_aside(message, is_open=key[1].startswith(EVENT_PREFIX))
     place = (key[0], SET_ASIDE_PREFIX + key[1], execution.mailbox.set_aside_count)
     note = set_aside_note(problem, message.payload)
-    execution.log.append(EVENT, place, 1, UUID(message.id).bytes, note, message.sent_at, now)
+    execution.log.append(EVENT, place, UUID(message.id).bytes, note, Timing(1, message.sent_at, now))

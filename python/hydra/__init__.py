@@ -9,7 +9,8 @@ from hydra.body.maps import map_items as map
 from hydra.body.wait_first import First, after, on_callback, on_event, wait_first
 from hydra.breakers import Breaker
 from hydra.client import local_worker as _local_worker
-from hydra.client.async_engine import AsyncEngine, AsyncHandle
+from hydra.client.async_engine import AsyncEngine
+from hydra.client.async_handle import AsyncHandle
 from hydra.client.async_selection import AsyncSelection
 from hydra.client.bulk import Acted
 from hydra.client.engine import Engine

@@ -1,42 +1,38 @@
-"""AsyncEngine and AsyncHandle: thin skins over Engine and Handle for asyncio programs. They decide nothing themselves.
+"""AsyncEngine: a thin skin over Engine for asyncio programs. It decides nothing itself.
 
 Calls that touch the database run on a few threads. Submissions that come while a batch commits form the next.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import msgspec
 
 from hydra import config, middleware
 from hydra.client.act_orders import ActView
+from hydra.client.async_calls import AsyncCalls
+from hydra.client.async_handle import AsyncHandle
 from hydra.client.async_selection import AsyncSelection
-from hydra.client.awaited import Awaited, SetAside
 from hydra.client.engine import Engine
-from hydra.client.exports import Export
-from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey
 from hydra.client.local_worker import LocalWorker
 from hydra.client.loop_side import LoopSide
 from hydra.client.open_circuits import OpenCircuit
 from hydra.client.pause_orders import PauseView
-from hydra.client.resolving import NOTHING
 from hydra.client.schedule_orders import Schedule
-from hydra.client.views import Attempt, BulkView, Execution, StepView
+from hydra.client.views import Execution
 from hydra.client.why import Why
-from hydra.clock import seconds_of
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow, Workflow
-from hydra.execution import KeyReuse, Record, Status, Submission
+from hydra.execution import KeyReuse, Submission
 from hydra.stores.awaiting import run_awaiting
 from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands
@@ -75,7 +71,7 @@ class AsyncEngine:
         self.engine = Engine(
             url, namespace, migrate, max_pending=max_pending, max_payload_bytes=max_payload_bytes, timeout=timeout
         )
-        self._side: LoopSide | None = None
+        self._calls = AsyncCalls(self.engine)
 
     async def submit(
         self,
@@ -94,14 +90,14 @@ class AsyncEngine:
         """Make one execution durable; see `Engine.submit`. A `connection`, async or not, is used by the caller's own
         task.
         """
-        side = self._loop_side()
+        side = self._calls.loop_side()
         if not self.engine.is_open:
             await side.run(self.engine.session)
         if connection is not None:
             given = (bound, key, delay, run_at, priority, tags, id, connection)
             submit = partial(self.engine.submit, *given, key_reuse=key_reuse, debounce=debounce)
             handle = await run_awaiting(submit)
-            return AsyncHandle(handle, self)
+            return AsyncHandle(handle, self._calls)
         prepare = partial(self.engine.prepare, bound, key, delay, run_at, priority, tags, id, key_reuse, debounce)
         is_known = isinstance(bound, BoundWorkflow) and bound.workflow is not None
         is_known = is_known and self.engine.pending_bounds.asks_nobody()
@@ -109,7 +105,7 @@ class AsyncEngine:
         if middleware.submit_hooks:
             return await self._submit_with_hooks(side, submission, bound)
         answer = await side.submit(submission)
-        return AsyncHandle(self.engine.accept(submission, answer, bound), self)
+        return AsyncHandle(self.engine.accept(submission, answer, bound), self._calls)
 
     async def _submit_with_hooks(
         self, side: LoopSide, submission: Submission, bound: BoundWorkflow[R]
@@ -124,7 +120,7 @@ class AsyncEngine:
             await around.leave_async("failed", error)
             raise
         await around.leave_async("submitted", None)
-        return AsyncHandle(handle, self)
+        return AsyncHandle(handle, self._calls)
 
     async def submit_many(
         self,
@@ -145,18 +141,18 @@ class AsyncEngine:
         if middleware.submit_hooks:
             submit = partial(copy_context().run, submit)  # hooks see what the caller's task sees
         if connection is None:
-            handles = await self._run(submit)
+            handles = await self._calls.run(submit)
         else:
-            handles = await self._join(submit)
-        return [AsyncHandle(handle, self) for handle in handles]
+            handles = await self._calls.join(submit)
+        return [AsyncHandle(handle, self._calls) for handle in handles]
 
     async def get(self, id: str) -> AsyncHandle[Any]:
         """The handle of an execution that exists; NotFound otherwise. See `Engine.get`."""
-        return AsyncHandle(await self._run(self.engine.get, id), self)
+        return AsyncHandle(await self._calls.run(self.engine.get, id), self._calls)
 
     async def find(self, workflow: Workflow[..., R] | str, key: str) -> AsyncHandle[R]:
         """The execution of that workflow and key; NotFound otherwise. See `Engine.find`."""
-        return AsyncHandle(await self._run(self.engine.find, workflow, key), self)
+        return AsyncHandle(await self._calls.run(self.engine.find, workflow, key), self._calls)
 
     async def fork(
         self,
@@ -169,21 +165,21 @@ class AsyncEngine:
     ) -> AsyncHandle[Any]:
         """Begin a new execution with what this one had recorded before a step; see `Engine.fork`."""
         fork = partial(self.engine.fork, id, from_step, number=number, input=input, key=key)
-        return AsyncHandle(await self._run(fork), self)
+        return AsyncHandle(await self._calls.run(fork), self._calls)
 
     async def signal(
         self, id: str, name: str, value: Any = None, *, signal_id: str | None = None, connection: object = None
     ) -> None:
         """Put an event before an execution; see `Engine.signal`."""
-        await self._run_or_join(connection, partial(self.engine.signal, id, name, value, signal_id=signal_id))
+        await self._calls.run_or_join(connection, partial(self.engine.signal, id, name, value, signal_id=signal_id))
 
     async def complete(self, token: str, value: Any = None, *, connection: object = None) -> None:
         """Complete a callback token with a value; see `Engine.complete`."""
-        await self._run_or_join(connection, partial(self.engine.complete, token, value))
+        await self._calls.run_or_join(connection, partial(self.engine.complete, token, value))
 
     async def fail(self, token: str, reason: str, *, connection: object = None) -> None:
         """Complete a callback token with a failure; see `Engine.fail`."""
-        await self._run_or_join(connection, partial(self.engine.fail, token, reason))
+        await self._calls.run_or_join(connection, partial(self.engine.fail, token, reason))
 
     async def executions(
         self,
@@ -204,7 +200,7 @@ class AsyncEngine:
         """The executions that match all that is given, newest first; see `Engine.executions`."""
         places = partial(self.engine.executions, status, workflow, key, tags, limit, before, after=after)
         rest = partial(places, since=since, until=until, reason=reason, error=error, oldest_first=oldest_first)
-        return await self._run(rest)
+        return await self._calls.run(rest)
 
     async def select(
         self,
@@ -220,52 +216,54 @@ class AsyncEngine:
     ) -> AsyncSelection:
         """Choose executions, to count, group or act on; see `Engine.select`."""
         chosen = partial(self.engine.select, status, workflow, key, tags)
-        selection = await self._run(partial(chosen, since=since, until=until, reason=reason, error=error))
-        return AsyncSelection(selection, self._run)
+        selection = await self._calls.run(partial(chosen, since=since, until=until, reason=reason, error=error))
+        return AsyncSelection(selection, self._calls)
 
     async def rerun(self, id: str, *, reason: str = "", force: bool = False) -> AsyncHandle[Any]:
         """Begin a new execution from the input of one that has ended; see `Engine.rerun`."""
-        return AsyncHandle(await self._run(partial(self.engine.rerun, id, reason=reason, force=force)), self)
+        return AsyncHandle(
+            await self._calls.run(partial(self.engine.rerun, id, reason=reason, force=force)), self._calls
+        )
 
     async def why(self, id: str) -> Why:
         """Why an execution does not go on, or what it does; see `Engine.why`."""
-        return await self._run(self.engine.why, id)
+        return await self._calls.run(self.engine.why, id)
 
     async def circuits(self) -> list[OpenCircuit]:
         """Which circuits are not closed; see `Engine.circuits`."""
-        return await self._run(self.engine.circuits)
+        return await self._calls.run(self.engine.circuits)
 
     async def pauses(self) -> list[PauseView]:
         """What is paused, and which nodes drain; see `Engine.pauses`."""
-        return await self._run(self.engine.pauses)
+        return await self._calls.run(self.engine.pauses)
 
     async def pause_workflow(self, workflow: Workflow[..., Any] | str, *, reason: str = "") -> None:
         """Start none of its executions until it is resumed; see `Engine.pause_workflow`."""
-        await self._run(partial(self.engine.pause_workflow, workflow, reason=reason))
+        await self._calls.run(partial(self.engine.pause_workflow, workflow, reason=reason))
 
     async def resume_workflow(self, workflow: Workflow[..., Any] | str) -> bool:
         """Go on with it; whether it was paused; see `Engine.resume_workflow`."""
-        return await self._run(self.engine.resume_workflow, workflow)
+        return await self._calls.run(self.engine.resume_workflow, workflow)
 
     async def pause_namespace(self, *, reason: str = "") -> None:
         """The same for everything in this namespace; see `Engine.pause_namespace`."""
-        await self._run(partial(self.engine.pause_namespace, reason=reason))
+        await self._calls.run(partial(self.engine.pause_namespace, reason=reason))
 
     async def resume_namespace(self) -> bool:
         """Go on with the namespace; see `Engine.resume_namespace`."""
-        return await self._run(self.engine.resume_namespace)
+        return await self._calls.run(self.engine.resume_namespace)
 
     async def drain_node(self, id: str, *, reason: str = "") -> None:
         """Have a node end as at SIGTERM; see `Engine.drain_node`."""
-        await self._run(partial(self.engine.drain_node, id, reason=reason))
+        await self._calls.run(partial(self.engine.drain_node, id, reason=reason))
 
     async def limits(self) -> list[Limit]:
         """Every limit that a node has registered; see `Engine.limits`."""
-        return await self._run(self.engine.limits)
+        return await self._calls.run(self.engine.limits)
 
     async def limit_keys(self, name: str) -> list[LimitKey]:
         """The keys of a limit; see `Engine.limit_keys`."""
-        return await self._run(partial(self.engine.limit_keys, name))
+        return await self._calls.run(partial(self.engine.limit_keys, name))
 
     async def set_limit(
         self,
@@ -277,25 +275,27 @@ class AsyncEngine:
         max_pending: int | None = None,
     ) -> None:
         """Have other numbers hold than the code's; see `Engine.set_limit`."""
-        await self._run(partial(self.engine.set_limit, name, count, per=per, burst=burst, max_pending=max_pending))
+        await self._calls.run(
+            partial(self.engine.set_limit, name, count, per=per, burst=burst, max_pending=max_pending)
+        )
 
     async def set_weight(self, name: str, value: str, weight: float | None) -> None:
         """Have a value of a `Fair` get more or fewer turns; see `Engine.set_weight`."""
-        await self._run(partial(self.engine.set_weight, name, value, weight))
+        await self._calls.run(partial(self.engine.set_weight, name, value, weight))
 
     async def reset_limit(self, name: str) -> None:
         """Have the code's numbers hold again; see `Engine.reset_limit`."""
-        await self._run(partial(self.engine.reset_limit, name))
+        await self._calls.run(partial(self.engine.reset_limit, name))
 
     async def pause_limit(
         self, name: str, key: str | None = None, *, duration: timedelta | float | None = None, reason: str = ""
     ) -> None:
         """Have none go on at one key of a limit; see `Engine.pause_limit`."""
-        await self._run(partial(self.engine.pause_limit, name, key, duration=duration, reason=reason))
+        await self._calls.run(partial(self.engine.pause_limit, name, key, duration=duration, reason=reason))
 
     async def resume_limit(self, name: str, key: str | None = None) -> bool:
         """Go on at one key of a limit; whether it was paused; see `Engine.resume_limit`."""
-        return await self._run(partial(self.engine.resume_limit, name, key))
+        return await self._calls.run(partial(self.engine.resume_limit, name, key))
 
     def acting(self, by: str | None = None, *, reason: str = "") -> AbstractContextManager[None]:
         """Say who gives the orders inside, and why; see `Engine.acting`. A plain `with`, for this task."""
@@ -311,60 +311,60 @@ class AsyncEngine:
         limit: int = 100,
     ) -> list[ActView]:
         """What was ordered in this namespace, newest first; see `Engine.acts`."""
-        return await self._run(partial(self.engine.acts, since=since, until=until, by=by, kind=kind, limit=limit))
+        return await self._calls.run(partial(self.engine.acts, since=since, until=until, by=by, kind=kind, limit=limit))
 
     async def schedules(self) -> list[Schedule]:
         """Every schedule that a node has registered; see `Engine.schedules`."""
-        return await self._run(self.engine.schedules)
+        return await self._calls.run(self.engine.schedules)
 
     async def pause_schedule(self, name: str) -> None:
         """Fire no more ticks of it until it is resumed; see `Engine.pause_schedule`."""
-        await self._run(self.engine.pause_schedule, name)
+        await self._calls.run(self.engine.pause_schedule, name)
 
     async def resume_schedule(self, name: str) -> None:
         """Go on with its next tick; see `Engine.resume_schedule`."""
-        await self._run(self.engine.resume_schedule, name)
+        await self._calls.run(self.engine.resume_schedule, name)
 
     async def trigger_schedule(self, name: str) -> AsyncHandle[Any]:
         """Run its workflow now; see `Engine.trigger_schedule`."""
-        return AsyncHandle(await self._run(self.engine.trigger_schedule, name), self)
+        return AsyncHandle(await self._calls.run(self.engine.trigger_schedule, name), self._calls)
 
     async def backfill_schedule(
         self, name: str, start: datetime, end: datetime, progress: Callable[[int, int], object] | None = None
     ) -> list[AsyncHandle[Any]]:
         """Run past ticks that have no execution; see `Engine.backfill_schedule`. `progress` is called on a thread."""
-        handles = await self._run(self.engine.backfill_schedule, name, start, end, progress)
-        return [AsyncHandle(handle, self) for handle in handles]
+        handles = await self._calls.run(self.engine.backfill_schedule, name, start, end, progress)
+        return [AsyncHandle(handle, self._calls) for handle in handles]
 
     async def stats(self) -> Stats:
         """Counts by workflow and status, and due work that no living node serves; see `Engine.stats`."""
-        return await self._run(self.engine.stats)
+        return await self._calls.run(self.engine.stats)
 
     async def demands(self, over: timedelta | float | None = None) -> Demands:
         """Backlogs and places, by workflow and by label; see `Engine.demands`."""
-        return await self._run(self.engine.demands, over)
+        return await self._calls.run(self.engine.demands, over)
 
     async def workflows(self) -> list[WorkflowInfo]:
         """The workflows that supervisors have served; see `Engine.workflows`."""
-        return await self._run(self.engine.workflows)
+        return await self._calls.run(self.engine.workflows)
 
     async def nodes(self) -> list[NodeState]:
         """The supervisors that run, or ran, executions; see `Engine.nodes`."""
-        return await self._run(self.engine.nodes)
+        return await self._calls.run(self.engine.nodes)
 
     async def audit(self) -> list[Violation]:
         """Every broken promise that the database can show; see `Engine.audit`."""
-        return await self._run(self.engine.audit)
+        return await self._calls.run(self.engine.audit)
 
     async def purge(
         self, older_than: timedelta | float, progress: Callable[[int], object] | None = None, *, reason: str = ""
     ) -> int:
         """Delete what ended long ago; see `Engine.purge`. `progress` is called on a thread."""
-        return await self._run(partial(self.engine.purge, older_than, progress, reason=reason))
+        return await self._calls.run(partial(self.engine.purge, older_than, progress, reason=reason))
 
     async def migrate(self) -> tuple[int, int]:
         """Bring the tables to this version of hydra; see `Engine.migrate`."""
-        return await self._run(self.engine.migrate)
+        return await self._calls.run(self.engine.migrate)
 
     @asynccontextmanager
     async def worker(
@@ -372,20 +372,15 @@ class AsyncEngine:
     ) -> AsyncIterator[LocalWorker]:
         """A worker in this process, as an async context manager; see `Engine.worker`."""
         worker = self.engine.worker(concurrency, only=only, labels=labels)
-        await self._loop_side().acquire(worker.start, lambda _: worker.stop())
+        await self._calls.loop_side().acquire(worker.start, lambda _: worker.stop())
         try:
             yield worker
         finally:
-            await self._run(worker.stop)
+            await self._calls.run(worker.stop)
 
     async def close(self) -> None:
         """Let go of the database and of threads. What was accepted is durable already."""
-        side = self._loop_side()
-        try:
-            await side.run(self.engine.close)
-        finally:
-            side.close()
-            self._side = None
+        await self._calls.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -394,146 +389,3 @@ class AsyncEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def _run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._loop_side().run(function, *args, **kwargs)
-
-    async def _join(self, verb: Callable[[], T]) -> T:
-        """In the caller's own task, which its connection belongs to."""
-        await self._run(self.engine.session)
-        return await run_awaiting(verb)
-
-    async def _run_or_join(self, connection: object, verb: Callable[..., T]) -> T:
-        if connection is None:
-            return await self._run(verb)
-        return await self._join(partial(verb, connection=connection))
-
-    def _loop_side(self) -> LoopSide:
-        """What belongs to the running loop; another loop, such as one after a fork, gets its own."""
-        loop = asyncio.get_running_loop()
-        if self._side is None or self._side.loop is not loop:
-            self._side = LoopSide(loop, self.engine)
-        return self._side
-
-
-class AsyncHandle(Generic[R]):
-    """Handle's methods as coroutines, with the same arguments. `handle` is the plain one."""
-
-    __slots__ = ("_engine", "handle")
-
-    def __init__(self, handle: Handle[R], engine: AsyncEngine) -> None:
-        self.handle = handle
-        self._engine = engine
-
-    @property
-    def id(self) -> str:
-        """The execution's id, a UUID."""
-        return self.handle.id
-
-    @property
-    def workflow(self) -> str:
-        """The name of its workflow."""
-        return self.handle.workflow
-
-    async def status(self) -> Status:
-        """The status now; see `Handle.status`."""
-        return await self._engine._run(self.handle.status)
-
-    async def execution(self) -> Execution:
-        """Everything the execution's row says; see `Handle.execution`."""
-        return await self._engine._run(self.handle.execution)
-
-    async def result(self, timeout: timedelta | float | None = None, *, wait_while_parked: bool = False) -> R:
-        """Wait for the end; see `Handle.result`. No thread is held while it waits."""
-        seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        watch = partial(self.handle.watch, wait_while_parked)
-        wait = await self._engine._loop_side().acquire(watch, lambda wait: wait.forget())
-        try:
-            outcome = await asyncio.wait_for(asyncio.wrap_future(wait.future), seconds)
-        except TimeoutError:
-            raise self.handle.not_done(timeout) from None
-        finally:
-            wait.forget()
-        return self.handle.read(outcome)
-
-    async def steps(self) -> list[StepView]:
-        """The steps so far; see `Handle.steps`."""
-        return await self._engine._run(self.handle.steps)
-
-    async def maps(self) -> list[BulkView]:
-        """How far each `hydra.map` has come; see `Handle.maps`."""
-        return await self._engine._run(self.handle.maps)
-
-    async def attempts(self) -> list[Attempt]:
-        """The audit trail; see `Handle.attempts`."""
-        return await self._engine._run(self.handle.attempts)
-
-    async def records(self) -> list[Record]:
-        """The record log; see `Handle.records`."""
-        return await self._engine._run(self.handle.records)
-
-    async def export(self) -> Export:
-        """Everything that a replay of it needs; see `Handle.export`."""
-        return await self._engine._run(self.handle.export)
-
-    async def cancel(self, *, undo: bool = True, connection: object = None, reason: str = "") -> Status:
-        """Ask for the end; the status after that. See `Handle.cancel`."""
-        return await self._engine._run_or_join(connection, partial(self.handle.cancel, undo=undo, reason=reason))
-
-    async def signal(self, name: str, value: Any = None, *, id: str | None = None, connection: object = None) -> None:
-        """Put an event before the execution; see `Handle.signal`."""
-        await self._engine._run_or_join(connection, partial(self.handle.signal, name, value, id=id))
-
-    async def awaited(self) -> list[Awaited]:
-        """What it waits for now; see `Handle.awaited`."""
-        return await self._engine._run(self.handle.awaited)
-
-    async def set_aside(self) -> list[SetAside]:
-        """The messages that fitted no wait so far; see `Handle.set_aside`."""
-        return await self._engine._run(self.handle.set_aside)
-
-    async def retry(self, *, reason: str = "") -> None:
-        """Let a failed execution run again; see `Handle.retry`."""
-        await self._engine._run(partial(self.handle.retry, reason=reason))
-
-    async def resume(self, *, reason: str = "") -> None:
-        """Let a parked execution go on; see `Handle.resume`."""
-        await self._engine._run(partial(self.handle.resume, reason=reason))
-
-    async def resolve(
-        self,
-        step: str,
-        *,
-        value: Any = NOTHING,
-        rerun: bool = False,
-        branch: str | None = None,
-        ordinal: int | None = None,
-        reason: str = "",
-    ) -> None:
-        """Settle a step in doubt; see `Handle.resolve`."""
-        resolve = partial(self.handle.resolve, step, value=value, rerun=rerun, branch=branch, ordinal=ordinal)
-        await self._engine._run(partial(resolve, reason=reason))
-
-    async def reschedule(
-        self,
-        *,
-        delay: timedelta | float | None = None,
-        at: datetime | None = None,
-        priority: int | None = None,
-        input: BoundWorkflow[R] | None = None,
-        reason: str = "",
-    ) -> None:
-        """Change when it is due, its priority or its arguments, while it is pending; see `Handle.reschedule`."""
-        order = partial(self.handle.reschedule, delay=delay, at=at, priority=priority, input=input, reason=reason)
-        await self._engine._run(order)
-
-    async def delete(self, *, reason: str = "") -> int:
-        """Delete it for good; see `Handle.delete`."""
-        return await self._engine._run(partial(self.handle.delete, reason=reason))
-
-    async def acts(self) -> list[ActView]:
-        """Who has given which order about it; see `Handle.acts`."""
-        return await self._engine._run(self.handle.acts)
-
-    def __repr__(self) -> str:
-        return f"<hydra.AsyncHandle `{self.workflow}` {self.id}>"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from hydra.client.async_calls import AsyncCalls
 from hydra.client.bulk import Acted, Check
 from hydra.client.selection import ErrorGroup, Selection
 
@@ -15,24 +16,21 @@ class AsyncSelection:
     """What `AsyncEngine.select` chose. Each method is a coroutine with the arguments of its namesake; what it is given
     to call is called on a thread."""
 
-    def __init__(self, selection: Selection, run: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, selection: Selection, calls: AsyncCalls) -> None:
         self.selection = selection
-        self._run = run
+        self._calls = calls
 
     async def count(self) -> int:
         """How many match; see `Selection.count`."""
-        found: int = await self._run(self.selection.count)
-        return found
+        return await self._calls.run(self.selection.count)
 
     async def count_by(self, what: str) -> dict[str, int]:
         """How many match, by status, workflow or reason; see `Selection.count_by`."""
-        found: dict[str, int] = await self._run(self.selection.count_by, what)
-        return found
+        return await self._calls.run(self.selection.count_by, what)
 
     async def errors(self, *, newest: int | None = None) -> list[ErrorGroup]:
         """What failed or is parked, by fault; see `Selection.errors`."""
-        found: list[ErrorGroup] = await self._run(partial(self.selection.errors, newest=newest))
-        return found
+        return await self._calls.run(partial(self.selection.errors, newest=newest))
 
     async def retry(
         self,
@@ -44,8 +42,9 @@ class AsyncSelection:
         reason: str = "",
     ) -> Acted:
         """Let the failed ones run again; see `Selection.retry`."""
-        act = partial(self.selection.retry, check=check, reason=reason)
-        return await self._acted(partial(act, dry_run=dry_run, at_most=at_most, progress=progress))
+        return await self._calls.run(
+            self.selection.retry, check=check, reason=reason, dry_run=dry_run, at_most=at_most, progress=progress
+        )
 
     async def resume(
         self,
@@ -57,8 +56,9 @@ class AsyncSelection:
         reason: str = "",
     ) -> Acted:
         """Let the parked ones go on; see `Selection.resume`."""
-        act = partial(self.selection.resume, check=check, reason=reason)
-        return await self._acted(partial(act, dry_run=dry_run, at_most=at_most, progress=progress))
+        return await self._calls.run(
+            self.selection.resume, check=check, reason=reason, dry_run=dry_run, at_most=at_most, progress=progress
+        )
 
     async def cancel(
         self,
@@ -70,8 +70,9 @@ class AsyncSelection:
         reason: str = "",
     ) -> Acted:
         """Ask for the end of those that go on; see `Selection.cancel`."""
-        act = partial(self.selection.cancel, undo=undo, reason=reason)
-        return await self._acted(partial(act, dry_run=dry_run, at_most=at_most, progress=progress))
+        return await self._calls.run(
+            self.selection.cancel, undo=undo, reason=reason, dry_run=dry_run, at_most=at_most, progress=progress
+        )
 
     async def signal(
         self,
@@ -85,8 +86,16 @@ class AsyncSelection:
         reason: str = "",
     ) -> Acted:
         """Put an event before each that goes on; see `Selection.signal`."""
-        put = partial(self.selection.signal, name, value, id=id, reason=reason)
-        return await self._acted(partial(put, dry_run=dry_run, at_most=at_most, progress=progress))
+        return await self._calls.run(
+            self.selection.signal,
+            name,
+            value,
+            id=id,
+            reason=reason,
+            dry_run=dry_run,
+            at_most=at_most,
+            progress=progress,
+        )
 
     async def rerun(
         self,
@@ -98,8 +107,9 @@ class AsyncSelection:
         progress: Callable[[int], object] | None = None,
     ) -> Acted:
         """Begin a new execution of each that has ended; see `Selection.rerun`."""
-        again = partial(self.selection.rerun, reason=reason, force=force)
-        return await self._acted(partial(again, dry_run=dry_run, at_most=at_most, progress=progress))
+        return await self._calls.run(
+            self.selection.rerun, reason=reason, force=force, dry_run=dry_run, at_most=at_most, progress=progress
+        )
 
     async def delete(
         self,
@@ -111,9 +121,11 @@ class AsyncSelection:
         progress: Callable[[int], object] | None = None,
     ) -> Acted:
         """Delete those that have ended; see `Selection.delete`."""
-        delete = partial(self.selection.delete, older_than=older_than, reason=reason)
-        return await self._acted(partial(delete, dry_run=dry_run, at_most=at_most, progress=progress))
-
-    async def _acted(self, act: Callable[[], Acted]) -> Acted:
-        acted: Acted = await self._run(act)
-        return acted
+        return await self._calls.run(
+            self.selection.delete,
+            older_than=older_than,
+            reason=reason,
+            dry_run=dry_run,
+            at_most=at_most,
+            progress=progress,
+        )

@@ -70,7 +70,7 @@ class LookupCall(StepCall):
     def __init__(self, execution: RunningExecution, called: CalledStep, attempt: int, number: int) -> None:
         assert called.step.lookup is not None
         self.number = number  # of this try of the lookup
-        super().__init__(execution, called._replace(args=(), kwargs={}), attempt)
+        super().__init__(execution, msgspec.structs.replace(called, args=(), kwargs={}), attempt)
         self.function = called.step.lookup
         self.args = (self.idempotency_key(None),)
 
@@ -82,7 +82,7 @@ class LookupCall(StepCall):
 def run_step(execution: RunningExecution, called: CalledStep) -> Any:
     """The step's result, from its effect or from a lookup; its failure, raised; or the execution is parked."""
     history = execution.history
-    key, step, digest, _, _ = called
+    key, step, digest = called.key, called.step, called.digest
     past = (None if history is None else history.of(key)) or Past()
     host = execution.host
     attempt, used = past.try_count + 1, past.used
@@ -174,7 +174,7 @@ def resolved(execution: RunningExecution, step: Step[..., Any], payload: bytes) 
 
 def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> Found[Any] | None:
     """What it found, recorded as the step's outcome; None where the effect did not happen."""
-    key, step, digest, _, _ = called
+    key, step, digest = called.key, called.step, called.digest
     branch, name, ordinal = key
     own_key = (branch, f"{LOOKUP_PREFIX}{name}", ordinal)
     history, host = execution.history, execution.host

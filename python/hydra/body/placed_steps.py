@@ -148,8 +148,8 @@ def _ask(execution: RunningExecution, called: CalledStep, number: int) -> tuple[
 
 def _submission(execution: RunningExecution, called: CalledStep, number: int, request: str, now: int) -> Submission:
     claimed = execution.claimed
-    key, step, digest, args, kwargs = called
-    branch, _, ordinal = key
+    step, args, kwargs = called.step, called.args, called.kwargs
+    branch, _, ordinal = called.key
     told = execution.current(None, claimed.attempt)
     place = Place(
         claimed.id,
@@ -170,7 +170,7 @@ def _submission(execution: RunningExecution, called: CalledStep, number: int, re
         timeout_us = max(1, claimed.timeout_at - now)
     limit_keys = keys_of_call(step.limits, workflow, step.signature, args, kwargs, claimed.tags)
     return Submission(
-        request, workflow, input, digest, None, claimed.priority, timeout_us=timeout_us, limit_keys=limit_keys
+        request, workflow, input, called.digest, None, claimed.priority, timeout_us=timeout_us, limit_keys=limit_keys
     )
 
 

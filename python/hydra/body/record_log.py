@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +10,7 @@ from hydra.body.replay import Key
 from hydra.execution import CoolDown, Record
 
 
-class Timing(NamedTuple):
+class Timing(msgspec.Struct, frozen=True, gc=False):
     """In which attempt something happened, and when."""
 
     attempt: int
@@ -44,7 +43,7 @@ class RecordLog:
 
     def append(self, kind: str, key: Key, digest: bytes, payload: bytes | None, timing: Timing) -> None:
         """The next record, or the one whose number was kept free."""
-        attempt, started_at, finished_at, due_at, reserved = timing
+        reserved = timing.reserved
         if not reserved:
             self.seq += 1
         unsent = self.unsent
@@ -52,9 +51,12 @@ class RecordLog:
             self._announce()
         seq = reserved or self.seq
         if self._recorded is not None:
-            self._recorded(kind, finished_at, seq)
+            self._recorded(kind, timing.finished_at, seq)
         branch, name, ordinal = key
-        record = Record(seq, kind, branch, name, ordinal, attempt, digest, payload, started_at, finished_at, due_at)
+        attempt, began_at, finished_at = timing.attempt, timing.started_at, timing.finished_at
+        record = Record(
+            seq, kind, branch, name, ordinal, attempt, digest, payload, began_at, finished_at, timing.due_at
+        )
         if reserved:
             unsent.insert(0, record)
         else:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from contextvars import Context
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from uuid import UUID
+
+import msgspec
 
 from hydra import codec
 from hydra.body.plain_map import map_plainly
@@ -82,7 +84,7 @@ class StepOwner(Protocol):
         ...
 
 
-class CalledStep(NamedTuple):
+class CalledStep(msgspec.Struct, frozen=True):
     """A call of a step, as a body makes it: its key, and what is called with what."""
 
     key: Key
@@ -135,12 +137,13 @@ class StepCall:
 
     def __init__(self, execution: StepOwner, called: CalledStep, attempt: int) -> None:
         self.execution = execution
-        key, step, digest, self.args, self.kwargs = called
-        self.branch, _, self.ordinal = key
-        self.step = step
+        self.branch, _, self.ordinal = called.key
+        self.step = step = called.step
         self.function = step.function
         self.attempt = attempt
-        self.digest = digest  # of its arguments: a try that crashes is known by them
+        self.digest = called.digest  # of its arguments: a try that crashes is known by them
+        self.args = called.args
+        self.kwargs = called.kwargs
         self.result: Any = None
         self.error: BaseException | None = None
         self.started_at = 0  # 0: it was not allowed to start

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import msgspec
+
 from hydra import codec
 from hydra.body import breaker_waits, lookups, placed_steps
 from hydra.body.cut_off import leave_if_cut_off
@@ -33,19 +35,19 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
 
     The caller marks it as handed out, when it does that.
     """
-    key, step, digest, args, kwargs = called
+    key, step, digest = called.key, called.step, called.digest
     if (step.placed_as is not None or execution.history is not None) and placed_steps.is_placed(execution, key, step):
         return _run_placed(execution, called)
     # Where nothing is recorded there is nothing to ask, and the caller has looked who calls.
     is_first = execution.history is None and execution.stopping is None
-    past = None if is_first else execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
+    past = None if is_first else execution.recorded.ask(key, STEP_KINDS, digest, (called.args, called.kwargs))
     attempt, used, needed = 1, UNUSED, 0
     if past is not None:
         if past.outcome is not None:
             return _replayed(execution, key, step, past.outcome)
         attempt, used = past.try_count + 1, past.used
         if past.digest:  # what one key stands for keeps its digest, whatever its classes gain
-            digest, called = past.digest, called._replace(digest=past.digest)
+            digest, called = past.digest, msgspec.structs.replace(called, digest=past.digest)
         execution.strands.wait_until(past.due_at)
         if step.lookup is None:
             _judge(execution, step, key, digest, past)
@@ -114,9 +116,9 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
 
 def _run_placed(execution: RunningExecution, called: CalledStep) -> Any:
     """The step runs as an execution of its own, whose end becomes the step's record here."""
-    key, step, digest, args, kwargs = called
+    key, step, digest = called.key, called.step, called.digest
     placed = placed_steps.wait_for_end(execution, called)
-    past = execution.recorded.ask(key, STEP_KINDS, digest, (args, kwargs))
+    past = execution.recorded.ask(key, STEP_KINDS, digest, (called.args, called.kwargs))
     if past is not None and past.outcome is not None:
         return _replayed(execution, key, step, past.outcome)
     now = execution.host.now()

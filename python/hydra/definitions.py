@@ -20,7 +20,8 @@ from hydra.config import label_names, retention_of
 from hydra.cron import Cron
 from hydra.errors import ConfigError, HydraError, PayloadError
 from hydra.execution import RESERVED_PREFIX
-from hydra.limits import Limit, check_limits, check_max_pending, keys_of_call
+from hydra.limit_calls import keys_of_call
+from hydra.limits import Limit, check_limits, check_max_pending
 from hydra.records.placed import STEP_WORKFLOW_PREFIX
 from hydra.retry import DEFAULT_POLICY, RetryPolicy
 

@@ -1,50 +1,48 @@
-"""Limits of workflows and steps: how many of a key may run at once, or begin in a while; and whose key a call is.
+"""Limits of workflows and steps, as code declares them: how many of a key may run at once, or begin in a while.
 
     @hydra.workflow(limits=[hydra.Concurrency(4, key="tenant"), hydra.Rate(100, per=1.0, key="provider")])
 
-A call's keys are worked out once, at its submission, and kept with it: `concurrency:bill.tenant:acme`. Sorted, they are
-the order in which an execution takes its places: turns first, since they order what waits further on; then those of
-concurrency, so that no token grows old while it waits for a slot. Reads no database.
+`limit_calls` works out whose keys a call has, `limit_keys` is what a key's text says. Reads no database.
 """
 
 from __future__ import annotations
 
-import enum
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, time, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import RESERVED_PREFIX
+from hydra.limit_keys import (
+    CONCURRENCY,
+    FAIR,
+    OF_LIMIT,
+    OF_WORKFLOW,
+    PENDING,
+    PLAIN,
+    RATE,
+    TAG_PREFIX,
+    WEIGHT_UNIT,
+    find_value,
+    text_of,
+    told_owner,
+)
 from hydra.values.classes import is_object_class
 from hydra.values.fields import Fields
 
 LIMITS = "limits"  # of what a node registers of a workflow's signature
-FAIR, CONCURRENCY, RATE = "by_turns", "concurrency", "rate"  # sorted, in this order
-PENDING = (
-    "pending"  # of the rows that say how many may be pending, of what their name says; no execution has such a key
-)
-OF_WORKFLOW, OF_LIMIT, OF_NAMESPACE = "workflow:", "limit:", "namespace:"  # begin those names; no limit's has a colon
-TURNS_AT = "turns_at"  # of the key that keeps the virtual time of a `Fair`; nobody waits at it
 WINDOW = 8  # of a Fair's value that are let go and have not begun, at least
 MIN_WEIGHT, MAX_WEIGHT = 0.01, 100
-WEIGHT_UNIT = 1000  # weights are whole thousandths
 MAX_WEIGHTS = 1000  # of one `Fair`
 MAX_PENDING = 1_000_000_000
-TAG_PREFIX = "tag:"
 MAX_COUNT = 1_000_000
-MAX_VALUE_LENGTH = 200
 MAX_NAME_LENGTH = 100
 MAX_LIMITS = 8  # of one workflow
 BURST_SHARE = 10  # a rate's burst is a tenth of its count where none is given
-_PLAIN = (str, int, UUID, Decimal, date, time)
 
 Key = str | Callable[..., Any] | None
 
@@ -241,7 +239,7 @@ def check_weights(weights: object) -> dict[str, int]:
 def check_value(value: object) -> str:
     """A value of a key, as its text."""
     try:
-        return _text(value, "of weights")
+        return text_of(value, "of weights")
     except PayloadError as error:
         raise ConfigError(f"the value {value!r:.80} cannot have a weight: {error}") from error
 
@@ -314,7 +312,7 @@ def lacks_field(annotation: object, name: str) -> bool:
     """Whether the class is one whose fields are known, and this is none of them."""
     if not isinstance(annotation, type) or hasattr(annotation, name):
         return False
-    if issubclass(annotation, _PLAIN):
+    if issubclass(annotation, PLAIN):
         return True
     fields = Fields(annotation).names if is_object_class(annotation) else getattr(annotation, "_fields", None)
     return fields is not None and name not in fields
@@ -331,15 +329,10 @@ class LimitNames:
             spec = limit.spec_at(workflow)
             known, owner, most = self._known.get(spec.name, (spec, workflow, limit.max_pending))
             if owner != workflow and not (known.is_same_limit(spec) and most == limit.max_pending):
-                own, other = _told_owner(workflow), _told_owner(owner)
+                own, other = told_owner(workflow), told_owner(owner)
                 message = f"the limit `{spec.name}` of {own} differs from that of {other}"
                 raise ConfigError(f"{message}; make them equal, or give one of them another name")
             self._known[spec.name] = spec, owner, limit.max_pending
-
-
-def _told_owner(workflow: str) -> str:
-    kind, _, step = workflow.removeprefix(RESERVED_PREFIX).partition(":")
-    return f"step `{step}`" if kind == "step" and workflow.startswith(RESERVED_PREFIX) else f"workflow `{workflow}`"
 
 
 def specs_of(limits: Sequence[Limit], workflow: str, signature: inspect.Signature) -> list[LimitSpec]:
@@ -354,104 +347,6 @@ def bounds_of(limits: Sequence[Limit], workflow: str, max_pending: int | None) -
     return bounds + [LimitSpec(PENDING, OF_LIMIT + each.name_at(workflow), each.max_pending or 0) for each in bounded]
 
 
-def keys_of_call(
-    limits: Sequence[Limit],
-    workflow: str,
-    signature: inspect.Signature,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    tags: Mapping[str, str] | None,
-) -> tuple[str, ...] | None:
-    """The keys of a call by a program that has the code, in the order in which their places are taken."""
-    if not limits:
-        return None
-    bound = signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    found = []
-    for limit in limits:
-        name = limit.name_at(workflow)
-        if callable(limit.key):
-            try:
-                value = limit.key(*args, **kwargs)
-            except Exception as error:
-                message = f"the key of limit `{name}` could not be worked out: {type(error).__name__}: {error}"
-                raise PayloadError(
-                    f"{message}; its function is given the arguments of {_told_owner(workflow)}"
-                ) from error
-        elif limit.key is None:
-            value = ""
-        else:
-            value = _find(limit.key, bound.arguments, tags, name)
-        found.append(_key(limit.kind, name, value))
-    return tuple(sorted(found))
-
-
-def keys_of_specs(
-    specs: Sequence[LimitSpec],
-    workflow: str,
-    names: Sequence[str],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    tags: Mapping[str, str] | None,
-) -> tuple[str, ...] | None:
-    """`keys_of_call` by a program that knows only what a node has registered; `names` are the parameters, in order."""
-    if not specs:
-        return None
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    found = []
-    for spec in specs:
-        if spec.key is None:
-            message = f"the key of limit `{spec.name}` is a function, which this program does not have"
-            raise ConfigError(f"{message}; submit workflow `{workflow}` where its code is")
-        if not spec.key:
-            value: Any = ""
-        elif spec.key.startswith(TAG_PREFIX) or spec.key.partition(".")[0] in given:
-            value = _find(spec.key, given, tags, spec.name)
-        else:
-            value = spec.default
-        found.append(_key(spec.kind, spec.name, value))
-    return tuple(sorted(found))
-
-
-def limits_named(limits: Sequence[Limit], workflow: str, key: str) -> list[str]:
-    """Those that a step means by `key`: as they were given their key, or by their name; each as `kind:name`."""
-    named = [(limit, limit.name_at(workflow)) for limit in limits]
-    return [f"{limit.kind}:{name}" for limit, name in named if key in (limit.key, name)]
-
-
-def split_key(key: str) -> tuple[str, str, str]:
-    """Kind, name and value. A text that is no key (of a damaged row) is a kind that nobody knows: it is shown as it is,
-    and no limit lets it in."""
-    kind, _, rest = key.partition(":")
-    name, _, value = rest.partition(":")
-    return kind, name, value
-
-
-def keys_of_limit(kind: str, name: str) -> tuple[str, str]:
-    """Its keys are those from the first to before the second."""
-    return f"{kind}:{name}:", f"{kind}:{name};"
-
-
-def is_of_turns(key: str) -> bool:
-    return key.startswith(f"{FAIR}:")
-
-
-def virtual_time_key(key: str) -> str:
-    """Of one of a Fair's keys: where the limit's virtual time is kept."""
-    return f"{TURNS_AT}:{split_key(key)[1]}:"
-
-
-def shown_key(key: str) -> str:
-    """As people read it."""
-    kind, name, value = split_key(key)
-    return f"{name}={value}" if value else name or kind
-
-
-def interval_us(count: int, per_us: int) -> int:
-    """From one token to the next, rounded up: never more than the rate."""
-    return math.ceil(per_us / count)
-
-
 def _default_text(limit: Limit, signature: inspect.Signature) -> str | None:
     if not isinstance(limit.key, str) or limit.key.startswith(TAG_PREFIX):
         return None
@@ -459,45 +354,4 @@ def _default_text(limit: Limit, signature: inspect.Signature) -> str | None:
     default = signature.parameters[first].default
     if default is inspect.Parameter.empty:
         return None
-    return _text(_find(limit.key, {first: default}, None, limit.key), limit.key)
-
-
-def _find(path: str, given: Mapping[str, Any], tags: Mapping[str, str] | None, limit: str) -> Any:
-    if path.startswith(TAG_PREFIX):
-        return (tags or {}).get(path.removeprefix(TAG_PREFIX))
-    first, *fields = path.split(".")
-    value = given.get(first)
-    for field in fields:
-        if value is None:
-            return None
-        try:
-            value = value[field] if isinstance(value, Mapping) else getattr(value, field)
-        except (KeyError, AttributeError) as error:
-            raise PayloadError(f"the key `{path}` of limit `{limit}` has no field `{field}` here") from error
-    return value
-
-
-def _key(kind: str, name: str, value: Any) -> str:
-    return f"{kind}:{name}:{_text(value, name)}"
-
-
-def _text(value: Any, limit: str) -> str:
-    """None is a value, too: what has no key shares one."""
-    if isinstance(value, enum.Enum):
-        value = value.value
-    if value is None:
-        return ""
-    if not isinstance(value, _PLAIN):
-        raise PayloadError(
-            f"the key of limit `{limit}` is a `{type(value).__name__}`; it must be a text, a whole number, a UUID, a "
-            "Decimal or a date"
-        )
-    text = value.isoformat() if isinstance(value, date | time) else str(value)
-    if len(text) > MAX_VALUE_LENGTH:
-        message = f"the key {text!r:.80} of limit `{limit}` has {len(text):,} characters"
-        raise PayloadError(f"{message}, and may have {MAX_VALUE_LENGTH}")
-    odd = next((each for each in text if not each.isprintable()), None)
-    if odd is not None:
-        message = f"the key {text!r:.80} of limit `{limit}` has {odd!a} in it, which cannot be printed"
-        raise PayloadError(f"{message}; give a key without it")
-    return text
+    return text_of(find_value(limit.key, {first: default}, None, limit.key), limit.key)

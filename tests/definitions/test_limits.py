@@ -14,7 +14,8 @@ from typing import Any
 import hydra
 import pytest
 from hydra.errors import ConfigError, PayloadError
-from hydra.limits import keys_of_specs, lacks_field, specs_of
+from hydra.limit_calls import keys_of_specs
+from hydra.limits import lacks_field, specs_of
 
 
 class Region(enum.Enum):

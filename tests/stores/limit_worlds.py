@@ -15,7 +15,8 @@ from collections import defaultdict
 import msgspec
 from hydra import _core
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Record, Status, Submission
-from hydra.limits import LimitSpec, split_key
+from hydra.limit_keys import split_key
+from hydra.limits import LimitSpec
 from hydra.records.forks import Fork
 from hydra.stores import open_store
 from hydra.stores.acts import Act, ActKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hydra.execution import Status
-from hydra.limits import interval_us
+from hydra.limit_keys import interval_us
 from hydra.stores.admission import (
     BUSY_US,
     NEVER,

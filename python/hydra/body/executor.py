@@ -39,7 +39,7 @@ from hydra.context import Current
 from hydra.definitions import BoundStep, Workflow
 from hydra.errors import Interrupt, PayloadError
 from hydra.execution import BREAKER, CANCELLED_MEANWHILE, EXHAUSTED, Claimed, End, Ending, Message, RecordKind
-from hydra.limits import limits_named
+from hydra.limit_calls import limits_named
 from hydra.records.child_records import CHILD_PREFIX
 from hydra.records.ends import was_undone
 from hydra.records.placed import Place

@@ -27,7 +27,7 @@ from hydra.body.waits import wait_message
 from hydra.definitions import Step
 from hydra.errors import HydraError, Interrupt
 from hydra.execution import TIMED_OUT, UNDO_BRANCH, End, Ending, Message, RecordKind, Status, Submission
-from hydra.limits import keys_of_call
+from hydra.limit_calls import keys_of_call
 from hydra.records import child_records
 from hydra.records.child_records import CHILD_PREFIX, ChildEnd
 from hydra.records.placed import STEP_WORKFLOW_PREFIX, STOP_PREFIX, Place, asked_as, asked_step

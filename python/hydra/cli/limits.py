@@ -11,7 +11,7 @@ from hydra.cli.acts import REASON
 from hydra.cli.options import DURATION, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.client.limit_orders import Limit, LimitKey
-from hydra.limits import FAIR, PENDING
+from hydra.limit_keys import FAIR, PENDING
 
 
 @click.group("limits", invoke_without_command=True)

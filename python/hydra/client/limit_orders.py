@@ -13,10 +13,9 @@ from hydra.client.views import to_datetime, to_optional_datetime
 from hydra.clock import seconds_of
 from hydra.config import count_of
 from hydra.errors import ConfigError, NotFound
-from hydra.limits import (
+from hydra.limit_keys import (
     CONCURRENCY,
     FAIR,
-    MAX_COUNT,
     MAX_VALUE_LENGTH,
     OF_LIMIT,
     OF_NAMESPACE,
@@ -24,13 +23,10 @@ from hydra.limits import (
     PENDING,
     RATE,
     WEIGHT_UNIT,
-    check_max_pending,
-    check_rate,
-    check_value,
-    check_weight,
     keys_of_limit,
     split_key,
 )
+from hydra.limits import MAX_COUNT, check_max_pending, check_rate, check_value, check_weight
 from hydra.stores.acts import ActKind
 from hydra.stores.admission import Bound, effective
 from hydra.stores.key_pauses import KeyPause

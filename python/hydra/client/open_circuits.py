@@ -8,7 +8,7 @@ import msgspec
 
 from hydra.breakers import ALL_CIRCUITS, ALL_KEYS, KIND
 from hydra.client.views import to_datetime
-from hydra.limits import split_key
+from hydra.limit_keys import split_key
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.store import Store
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hydra.clock import boottime_ns
 from hydra.errors import QueueFull
 from hydra.execution import Submission
-from hydra.limits import FAIR, OF_LIMIT, OF_NAMESPACE, OF_WORKFLOW, PENDING, shown_key, split_key
+from hydra.limit_keys import FAIR, OF_LIMIT, OF_NAMESPACE, OF_WORKFLOW, PENDING, shown_key, split_key
 from hydra.stores.limit_states import LimitState
 from hydra.stores.store import Store
 

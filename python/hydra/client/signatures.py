@@ -16,7 +16,8 @@ from hydra import codec
 from hydra.clock import boottime_ns
 from hydra.definitions import BoundWorkflow
 from hydra.errors import PayloadError
-from hydra.limits import LIMITS, LimitSpec, keys_of_specs
+from hydra.limit_calls import keys_of_specs
+from hydra.limits import LIMITS, LimitSpec
 from hydra.stores.workflow_info import WorkflowInfo
 
 AGE_NS = 10_000_000_000  # how old a copy may be that admits arguments; their worker checks them again

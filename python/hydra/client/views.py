@@ -21,7 +21,7 @@ from hydra.execution import (
     Status,
     next_try_at,
 )
-from hydra.limits import shown_key
+from hydra.limit_keys import shown_key
 from hydra.records.ends import failure_line
 from hydra.records.map_outcomes import CHUNK_PREFIX, MAP, Chunk, Tally
 from hydra.records.placed import asked_step

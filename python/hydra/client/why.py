@@ -14,7 +14,7 @@ from hydra.breakers import key_of
 from hydra.client.awaited import CALLBACK, awaited_of
 from hydra.client.views import error_line, to_datetime
 from hydra.execution import BREAKER, EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
-from hydra.limits import FAIR, RATE, shown_key, split_key
+from hydra.limit_keys import FAIR, RATE, shown_key, split_key
 from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
 from hydra.records.placed import asked_step, step_of_workflow
 from hydra.stores.key_pauses import KeyPause

@@ -34,7 +34,7 @@ from hydra.dispatch.failover import CAUSE, MAX_PARK, REASON, REASON_PAYLOAD, has
 from hydra.errors import ConfigError, LeaseLost, StoreUnavailable
 from hydra.execution import FINAL, Ending, NodeInfo, NodeRef, Snapshot, Status
 from hydra.frames import Committed, FromWorker
-from hydra.limits import FAIR, split_key
+from hydra.limit_keys import FAIR, split_key
 from hydra.node.damaged_rows import read_back
 from hydra.node.outcome_log import tell_found
 from hydra.node.requests import Report, Settle, SettleFailed

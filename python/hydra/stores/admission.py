@@ -24,7 +24,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from hydra.execution import Status
-from hydra.limits import FAIR, RATE, WEIGHT_UNIT, interval_us, split_key, virtual_time_key
+from hydra.limit_keys import FAIR, RATE, WEIGHT_UNIT, interval_us, split_key, virtual_time_key
 from hydra.stores.turns import Turns, VirtualTime, window
 
 NEVER = (1 << 63) - 1  # the timer of what a limit holds back: no clock makes it due

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from hydra.limits import FAIR, split_key, virtual_time_key
+from hydra.limit_keys import FAIR, split_key, virtual_time_key
 from hydra.stores.admission import (
     Bound,
     KeyState,

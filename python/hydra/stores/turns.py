@@ -13,7 +13,8 @@ its priority.
 
 from __future__ import annotations
 
-from hydra.limits import WEIGHT_UNIT, WINDOW
+from hydra.limit_keys import WEIGHT_UNIT
+from hydra.limits import WINDOW
 
 MAX_WINDOW = 256  # of a value that are let go and have not begun, while as many begin between two looks
 AGED_TURN = 8  # a power of 2

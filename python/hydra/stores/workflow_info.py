@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hydra.limits import OF_LIMIT, OF_WORKFLOW, LimitSpec
+from hydra.limit_keys import OF_LIMIT, OF_WORKFLOW
+from hydra.limits import LimitSpec
 from hydra.schedules import ScheduleSpec
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from hydra.execution import ExecutionCommit, Status
-from hydra.limits import FAIR, PENDING, LimitSpec, keys_of_limit, split_key
+from hydra.limit_keys import FAIR, PENDING, keys_of_limit, split_key
+from hydra.limits import LimitSpec
 from hydra.stores.admission import NEVER, Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS, first_keys
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of

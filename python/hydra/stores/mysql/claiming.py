@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.limits import FAIR
+from hydra.limit_keys import FAIR
 from hydra.stores.mysql.admitting import call
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.execution import ExecutionCommit
-from hydra.limits import FAIR, PENDING, LimitSpec, keys_of_limit, split_key
+from hydra.limit_keys import FAIR, PENDING, keys_of_limit, split_key
+from hydra.limits import LimitSpec
 from hydra.stores.admission import Moves, Waiting
 from hydra.stores.admitting import MAX_CALLS
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of

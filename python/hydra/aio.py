@@ -14,15 +14,8 @@ from hydra.body.maps import CHUNK_ITEMS, CONCURRENCY, check_map
 from hydra.body.plain_map import map_async
 from hydra.clock import seconds_of
 from hydra.context import check_gather, inside, wait_seconds
-from hydra.definitions import (
-    BoundEach,
-    BoundStep,
-    BoundWorkflow,
-    UnknownCaller,
-    calling,
-    check_name,
-    unknown_caller,
-)
+from hydra.definition_checks import check_name
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, UnknownCaller, calling, unknown_caller
 from hydra.errors import HydraError
 from hydra.execution import KeyReuse
 from hydra.records.map_outcomes import Outcomes

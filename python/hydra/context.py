@@ -14,7 +14,8 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 import msgspec
 
 from hydra.clock import seconds_of
-from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Caller, caller, calling, check_name
+from hydra.definition_checks import check_name
+from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Caller, caller, calling
 from hydra.errors import HydraError
 from hydra.execution import ChildKey
 

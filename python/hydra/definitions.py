@@ -6,7 +6,6 @@ a plain call. Nothing here runs an execution or touches a database.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -18,8 +17,15 @@ from hydra.clock import seconds_of
 from hydra.codec import Signature
 from hydra.config import label_names, retention_of
 from hydra.cron import Cron
+from hydra.definition_checks import (
+    MAX_NAME_LENGTH,
+    check_function,
+    check_name,
+    check_versions,
+    positional_range,
+    timeout_of,
+)
 from hydra.errors import ConfigError, HydraError, PayloadError
-from hydra.execution import RESERVED_PREFIX
 from hydra.limit_calls import keys_of_call
 from hydra.limits import Limit, check_limits, check_max_pending
 from hydra.records.placed import STEP_WORKFLOW_PREFIX
@@ -32,9 +38,6 @@ T = TypeVar("T")
 
 BODY_TIMEOUT_SECONDS = 10.0  # for a body to run without calling hydra: everything else on its worker waits meanwhile
 CANCEL_GRACE_SECONDS = 30.0  # for a step to end once its execution was cancelled or ran out of time
-MAX_NAME_LENGTH = 200
-LAMBDA = "<lambda>"
-BOUND_PARAMETERS = ("self", "cls")  # by which a function of a class's body is known as a method
 
 
 class Caller(Protocol):
@@ -414,57 +417,3 @@ class BoundWorkflow(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<bound workflow `{self.name}`>"
-
-
-def check_function(function: object, kind: str, name: str | None) -> None:
-    """Refuse, where it is decorated, what would only fail when it is called."""
-    where = f"`@hydra.{kind}` belongs on a function"
-    refused = isinstance(function, classmethod | functools.partial | functools.partialmethod)
-    if refused or not inspect.isroutine(function) or not hasattr(function, "__name__"):
-        raise ConfigError(f"{where}, not on {function!r:.200}; write a function that calls it")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(f"{kind} `{function.__name__}` must not be a generator; return a list instead")
-    if function.__name__ == LAMBDA and name is None:
-        raise ConfigError(f"a {kind} made of a lambda has no name; give it one by `name=`")
-    owner = function.__qualname__.rpartition(".")[0]
-    if inspect.isfunction(function) and owner and not owner.endswith("<locals>"):
-        first = next(iter(inspect.signature(function).parameters), None)
-        if first in BOUND_PARAMETERS:
-            raise ConfigError(
-                f"{where}, not on the method `{function.__qualname__}`: nothing could make its `{first}` again after a "
-                "crash; write a function that takes what it needs as arguments"
-            )
-
-
-def check_name(name: object, kind: str) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-        owner = "an event" if kind == "event" else f"a {kind}"
-        raise ConfigError(f"the name of {owner} must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!r}")
-    if name.startswith(RESERVED_PREFIX):
-        raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's")
-    return name
-
-
-def check_versions(version: object, name: str) -> tuple[str | None, ...]:
-    """All that are declared, the newest first; empty for none."""
-    if version is None:
-        return ()
-    declared = (version,) if isinstance(version, str) else version
-    if not isinstance(declared, tuple | list) or not declared or declared[0] is None:
-        raise ConfigError(f"`version` of workflow `{name}` must be a text or several, newest first, not {version!r}")
-    return tuple(None if each is None else check_name(each, "version") for each in declared)
-
-
-def timeout_of(timeout: timedelta | float, what: str) -> float:
-    seconds = seconds_of(timeout, what)
-    if seconds == 0:
-        raise ConfigError(f"{what} must be more than 0 seconds")
-    return seconds
-
-
-def positional_range(signature: inspect.Signature) -> tuple[int, int] | None:
-    """How few and how many bare arguments fit, or None where only a full check can tell."""
-    plain = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(plain) != len(signature.parameters):
-        return None
-    return sum(p.default is p.empty for p in plain), len(plain)

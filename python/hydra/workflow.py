@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from hydra.breakers import Breaker, BreakerNames
 from hydra.cron import Cron
+from hydra.definition_checks import check_name, timeout_of
 from hydra.definitions import (
     BODY_TIMEOUT_SECONDS,
     CANCEL_GRACE_SECONDS,
@@ -23,8 +24,6 @@ from hydra.definitions import (
     StepWorkflow,
     Transaction,
     Workflow,
-    check_name,
-    timeout_of,
 )
 from hydra.errors import ConfigError
 from hydra.limits import Limit, LimitNames

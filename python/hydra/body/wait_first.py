@@ -21,7 +21,8 @@ from hydra.body.step_call import CalledStep
 from hydra.body.strand import GivenUp, Request, running
 from hydra.clock import seconds_of
 from hydra.context import inside
-from hydra.definitions import BoundStep, check_name
+from hydra.definition_checks import check_name
+from hydra.definitions import BoundStep
 from hydra.errors import HydraError, Interrupt
 from hydra.execution import EVENT_PREFIX, RESERVED_PREFIX, RecordKind
 from hydra.records import child_records

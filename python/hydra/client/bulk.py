@@ -18,7 +18,7 @@ from hydra.client import act_orders, child_ends, recorded_orders
 from hydra.client.acting import author
 from hydra.client.awaited import awaited_of, refuse_unfit
 from hydra.client.database_access import DatabaseAccess
-from hydra.definitions import check_name
+from hydra.definition_checks import check_name
 from hydra.errors import HydraError, IllegalMove
 from hydra.execution import CAUSES, FINAL, Message, Record, Snapshot, Status
 from hydra.keys import signal_id

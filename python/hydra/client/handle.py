@@ -30,7 +30,8 @@ from hydra.client.views import (
 )
 from hydra.client.watcher import Wait
 from hydra.clock import seconds_of
-from hydra.definitions import BoundWorkflow, check_name
+from hydra.definition_checks import check_name
+from hydra.definitions import BoundWorkflow
 from hydra.errors import (
     IdempotencyConflict,
     IllegalMove,

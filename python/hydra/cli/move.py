@@ -41,7 +41,7 @@ def move(source: str, target: str, namespace: str | None, lease_ttl: float, aban
         raise ConfigError("source and target are one database; name another")
     if abandon:
         given_back = abandon_move(source, target, name)
-        click.echo(f"{len(given_back)} namespaces are the source's again")
+        click.echo(f"{told_namespaces(len(given_back))} the source's again")
         return
     with progress_bar("moving", None) as bar:
 
@@ -55,7 +55,11 @@ def move(source: str, target: str, namespace: str | None, lease_ttl: float, aban
         return
     rows = [(each.namespace, each.table, each.rows, each.digest) for each in report.tables if each.rows]
     print_table(("namespace", "table", "rows", "digest on both sides"), rows, empty="all of it had been moved before")
-    click.echo(f"{len(report.namespaces)} namespaces are in the target now", err=True)
+    click.echo(f"{told_namespaces(len(report.namespaces))} in the target now", err=True)
+
+
+def told_namespaces(count: int) -> str:
+    return "1 namespace is" if count == 1 else f"{count} namespaces are"
 
 
 COMMANDS = (move,)

@@ -20,6 +20,7 @@ from hydra.limits import LimitSpec
 from hydra.schedules import ScheduleSpec
 from hydra.stores import rows
 from hydra.stores.filter import Filter
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rows import UNREADABLE
 from hydra.stores.store import Store
@@ -31,6 +32,7 @@ from tests.stores.test_store_thread import Registered
 
 OTHER = "ship"  # the workflow whose rows are damaged, where a row is of a workflow
 A_NUMBER, A_TEXT = "'7'", "{bad}"  # where an object or a list belongs, and what is not UTF-8
+PAUSED_KEYS = ["concurrency:deploy:a", "concurrency:deploy:b"]
 BY_NAME, BY_ID = f"name = '{OTHER}'", "{id}"
 
 # What is wrong, by what it is wrong with: table, column, value, and which row. The second table is MySQL's.
@@ -51,6 +53,7 @@ TEXT_COLUMNS = [
     ("hydra_node", "host", "host = 'another'"),
     ("hydra_workflow", "code_version", BY_NAME),
     ("hydra_pause", "reason", BY_NAME),
+    ("hydra_key_pause", "reason", f"limit_key = '{PAUSED_KEYS[1]}'"),
     ("hydra_limit", "name", BY_NAME),
 ]
 
@@ -77,6 +80,8 @@ class Scene:
             store.pause(Pause(PauseKind.WORKFLOW, name, NOW, "somebody", "a reason"))
         store.unpause(PauseKind.WORKFLOW, WORKFLOW)
         store.pause(Pause(PauseKind.NODE, another.id, NOW, "somebody", "a reason"))
+        for key in PAUSED_KEYS:
+            store.pause_key(KeyPause(key, None, NOW, "somebody", "a reason"))
         now = self.node.clock.now()
         store.submit([submission(key=f"invoice {number}") for number in range(3)], now)
         self.ids = sorted(each.id for each in self.node.claim())
@@ -113,6 +118,7 @@ class Scene:
             "workflows": sorted(store.workflows(), key=lambda info: info.name),
             "schedules": sorted(store.schedules(), key=lambda state: state.name),
             "pauses": sorted(store.pauses(), key=lambda pause: (pause.kind, pause.name)),
+            "key pauses": store.key_pauses("concurrency:", "concurrency;", 10),
             "limits": sorted(store.limits(), key=lambda limit: limit.name),
             "alive": [stats.nodes_alive],
             "counts": sorted(stats.counts.items()),

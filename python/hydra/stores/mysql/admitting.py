@@ -274,7 +274,7 @@ def read_key(reading: Reading, key: str, holders: int) -> KeyUse:
 def read_key_pauses(reading: Reading, first: str, last: str, limit: int) -> list[KeyPause]:
     rows = reading.select("key_pauses", first=literal(first), last=literal(last), limit=limit)
     return [
-        to_key_pause((key.decode(), until, paused_at, paused_by.decode(), reason.decode()))
+        to_key_pause((shown(key), until, paused_at, shown(paused_by), shown(reason)))
         for key, until, paused_at, paused_by, reason in rows
     ]
 

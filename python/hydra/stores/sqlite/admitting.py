@@ -150,7 +150,7 @@ def read_key(reading: Reading, key: str, holders: int) -> KeyUse:
 
 
 def read_key_pauses(reading: Reading, first: str, last: str, limit: int) -> list[KeyPause]:
-    rows = reading.select("key_pauses", first=first, last=last, limit=limit)
+    rows = reading.select_shown("key_pauses", first=first, last=last, limit=limit)
     return [to_key_pause(row) for row in rows]
 
 

@@ -52,6 +52,39 @@ def test_two_tasks_may_wait_for_one_child(supervisor: Supervisor) -> None:
     assert execution.result() == 42
 
 
+def test_only_its_parent_waits_for_a_child(supervisor: Supervisor) -> None:
+    """The end is told to its parent alone: another execution with the handle would wait for ever."""
+    kept: list[Any] = []
+
+    @workflow
+    def child() -> int:
+        return 21
+
+    @workflow
+    def parent() -> int:
+        kept.append(spawn(child.bind()))
+        return int(kept[0].result())
+
+    @workflow
+    def stranger() -> None:
+        kept[0].result()
+
+    @workflow
+    async def async_stranger() -> None:
+        await kept[0].result()
+
+    execution = supervisor.submit(parent.bind())
+    supervisor.finish()
+    assert execution.result() == 21
+    strangers = [supervisor.submit(each.bind()) for each in (stranger, async_stranger)]
+    supervisor.finish()
+    for each in strangers:
+        with pytest.raises(HydraError, match=f"not of execution `{each.claimed.id}` but of `{execution.claimed.id}`"):
+            raise each.error()
+    with pytest.raises(HydraError, match=f"belongs in the body .* use `engine.get\\('{kept[0].id}'\\)`"):
+        kept[0].result()
+
+
 def test_a_spawn_belongs_in_a_body(supervisor: Supervisor) -> None:
     @workflow
     def child() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import hydra
@@ -80,3 +80,35 @@ def test_what_has_ended_is_gone_without_a_collection(supervisor: Supervisor, nam
         assert len(left) <= MAX_RESTING, gc.get_referrers(left[0])
     finally:
         gc.enable()
+
+
+def test_an_async_generator_that_dies_in_a_cycle_is_gone_after_a_collection_and_runs_no_code(
+    supervisor: Supervisor,
+) -> None:
+    alive: list[weakref.ref[Any]] = []
+    closed: list[int] = []
+
+    @workflow
+    async def breaking_off() -> int:
+        async def count() -> AsyncIterator[int]:
+            try:
+                yield 1
+                yield 2
+            finally:
+                closed.append(1)
+
+        numbers = count()
+        alive.append(weakref.ref(numbers))
+        cycle: list[Any] = [numbers]
+        cycle.append(cycle)
+        async for number in numbers:
+            return number
+        return 0
+
+    stored = supervisor.submit(breaking_off.bind())
+    supervisor.run()
+    del supervisor.hub
+    gc.collect()
+    assert stored.result() == 1
+    assert [each() for each in alive] == [None]
+    assert closed == []

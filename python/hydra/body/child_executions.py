@@ -68,20 +68,24 @@ def check_bound(bound: BoundWorkflow[R]) -> BoundWorkflow[R]:
 class Child(Generic[R]):
     """A child execution, as its parent's body holds it. `R` is what its workflow returns."""
 
-    __slots__ = ("id", "request_id", "workflow")
+    __slots__ = ("id", "parent_id", "request_id", "workflow")
 
-    def __init__(self, id: str, workflow: str, request_id: str) -> None:
+    def __init__(self, id: str, workflow: str, request_id: str, parent_id: str) -> None:
         self.id = id
         self.workflow = workflow
         self.request_id = request_id
+        self.parent_id = parent_id
 
     def result(self) -> R:
         """Wait for its end; its result, or WorkflowFailed from what left its body, or WorkflowCancelled."""
         here = calling("`child.result()`")
+        if here is None:
+            raise HydraError(f"`child.result()` belongs in the body that spawned it; use `engine.get({self.id!r})`")
         return cast(R, cast(Any, here).child_result(self))
 
     def wait(self, execution: RunningExecution) -> R:
         """`result`, in a strand of the parent."""
+        self.check_parent(execution)
         name = child_records.CHILD_PREFIX + self.request_id
         payload = wait_message(execution, ("", name, 0), name, None)
         assert payload is not None
@@ -92,6 +96,14 @@ class Child(Generic[R]):
         except (WorkflowFailed, WorkflowCancelled) as error:
             execution.causes.note(error, execution.mailbox.child_seqs[name])
             raise
+
+    def check_parent(self, execution: RunningExecution) -> None:
+        """The database tells the end of a child to nobody but its parent."""
+        if self.parent_id != execution.claimed.id:
+            raise HydraError(
+                f"child `{self.id}` is not of execution `{execution.claimed.id}` but of `{self.parent_id}`, which "
+                "alone can wait for it; give its result on by an argument, an event or a callback"
+            )
 
     def __repr__(self) -> str:
         return f"<hydra.Child `{self.workflow}` {self.id}>"
@@ -119,14 +131,14 @@ def spawn(
     digest = codec.encode_call(bound.args, bound.kwargs)[1]
     request_id = _ask_for_child(execution, (branch, SPAWN_PREFIX + bound.name, ordinal), bound, child_key, digest)
     if child_key is None:
-        return child(request_id, bound.name, request_id)
+        return child(request_id, bound.name, request_id, execution.claimed.id)
     answer = _wait_answer(execution, branch, request_id)
     if answer.conflicting and codec.is_call_of(answer.conflicting, bound.args, bound.kwargs):
         place = (branch, SPAWN_AGAIN_PREFIX + bound.name, ordinal)
         request_id = _ask_for_child(execution, place, bound, child_key, digest, answer.conflicting)
         answer = _wait_answer(execution, branch, request_id)
     if answer.child_id is not None:
-        return child(answer.child_id, bound.name, request_id)
+        return child(answer.child_id, bound.name, request_id, execution.claimed.id)
     if answer.conflicting is not None:
         message = f"key `{child_key.key}` of workflow `{bound.name}` was used before with other arguments"
         raise IdempotencyConflict(f"{message}; use another one", conflicts=[child_key.key])

@@ -63,8 +63,6 @@ REFUSED = {
     "subprocess_shell": STEP_INSTEAD,
 }
 
-collected: list[Any] = []  # async generators that only the garbage collector ended: running their code would be chance
-
 
 class Timer(asyncio.TimerHandle):
     """A durable one. `due_at` may be earlier or later than `when`: it is what is recorded, or else counted from when
@@ -309,11 +307,10 @@ class BodyLoop(asyncio.AbstractEventLoop):
             log.error("in an async body: %s", context.get("message"), exc_info=context.get("exception"))
 
     def _leave_generator(self, generator: Any) -> None:
-        """Nobody holds it any more: closed where the body let go of it, but not where the garbage collector did."""
+        """Nobody holds it any more: closed where the body let go of it, but not where the garbage collector did, since
+        that would be chance. One that is not closed goes without any more of its code run: Python asks once."""
         is_chance = not self._is_pumping or threading.get_ident() != self._thread or asyncio_patches.is_collecting()
-        if self.is_stopped or is_chance:
-            collected.append(generator)
-        else:
+        if not self.is_stopped and not is_chance:
             self.create_task(generator.aclose())
 
     def __repr__(self) -> str:

@@ -41,8 +41,11 @@ def read_call(text: str, workflow: WorkflowInfo | None) -> Call:
             check_json_against(signature, parse_json(text, float))
         except PayloadError as error:
             raise PayloadError(f"the arguments do not fit workflow `{workflow.name}`: {error}") from None
-        value = _with_schemas(value, signature["parameters"], as_wanted)
-        value = _with_schemas(value, signature["parameters"], _typed)
+        try:
+            value = _with_schemas(value, signature["parameters"], as_wanted)
+            value = _with_schemas(value, signature["parameters"], _typed)
+        except RecursionError:
+            raise PayloadError(f"the arguments for workflow `{workflow.name}` are nested too deep") from None
     return (value, {}) if isinstance(value, list) else ([], value)
 
 

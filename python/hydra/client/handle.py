@@ -167,7 +167,7 @@ class Handle(Generic[R]):
             connection: of your own open transaction, as of `Engine.submit`; it holds the execution until it ends.
 
         Raises:
-            IllegalMove: the execution has ended.
+            IllegalMove: the execution has ended, and does not know the signal by its `id`.
             PayloadError: it waits for that event, and never did so as a type that the value is.
             IdempotencyConflict: the `id` was used before with another name or value.
             ConfigError: the `id` is empty, or longer than 500 characters.
@@ -192,7 +192,7 @@ class Handle(Generic[R]):
             message = f"signal `{known}` was sent to execution `{self.id}` before, with another name or value"
             raise IdempotencyConflict(f"{message}; use another id", conflicts=[known])
         status = self._known([self.status() if isinstance(answer, Clash) else answer])
-        if status in FINAL:
+        if status in FINAL and (id is None or not self._has_said(message_id, name, payload)):
             raise IllegalMove(f"execution `{self.id}` is {status}; it takes no event `{name}` any more")
 
     def _has_said(self, message_id: str, name: str, payload: bytes) -> bool:

@@ -38,7 +38,10 @@ DIGITS, PLACES = "x-digits", "x-places"  # of a decimal, at most
 
 def mismatch(value: Any, schema: Schema, where: str) -> str | None:
     """Why `value` does not fit, naming the place; None when it fits or the schema does not say."""
-    return _mismatch(value, schema, where, _Scope({}, ""), MAX_REFERENCE_DEPTH)
+    try:
+        return _mismatch(value, schema, where, _Scope({}, ""), MAX_REFERENCE_DEPTH)
+    except RecursionError:
+        return f"`{where}` is nested too deep"
 
 
 class _Scope(NamedTuple):

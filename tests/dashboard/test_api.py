@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from decimal import Decimal
 from typing import Any
 
 import hydra
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from hydra import Status, dashboard
+from hydra.dashboard import results
 from hydra.dashboard.openapi import document
+from hydra.dashboard.threads import MAX_THREADS
 
-from tests.dashboard.conftest import LINES, Shop, paged_call_back, paged_wait, program_of, published, put_pending
+from tests.dashboard.conftest import (
+    LINES,
+    TOKENS,
+    Shop,
+    paged_call_back,
+    paged_wait,
+    program_of,
+    published,
+    put_pending,
+)
 from tests.processes.scene import until
 
 UNKNOWN_ID = "0198c0de-0000-7000-8000-000000000000"
@@ -48,10 +62,18 @@ def test_a_program_signals_completes_and_cancels(own: hydra.Engine) -> None:
         going_on = program.get(f"/api/v1/executions/{waiting.id}/result")
         assert (going_on.status_code, going_on.json()["status"]) == (202, "waiting")
         signal = {"name": "approved", "value": {"by": "ops"}, "id": "evt-1"}
-        for _ in range(2):  # it may be repeated, until the execution has ended
-            answer = program.post(f"/api/v1/executions/{waiting.id}/signals", json=signal)
-            assert answer.status_code in (200, 409), answer.text
+        path = f"/api/v1/executions/{waiting.id}/signals"
+        for _ in range(2):
+            assert program.post(path, json=signal).status_code == 200
         assert waiting.result(timeout=60) == {"by": "ops"}
+        assert program.post(path, json=signal).json() == {"id": waiting.id, "status": "completed"}
+        for other in ({**signal, "value": 7}, {**signal, "id": "evt-2"}, {"name": "approved", "value": {"by": "ops"}}):
+            assert program.post(path, json=other).status_code == 409
+        both = program.post("/api/v1/callbacks", json={"token": published[asking.id], "value": 1, "failure": "no"})
+        assert (both.status_code, both.json()["detail"]) == (
+            422,
+            "the body has both `value` and `failure`; give one of them",
+        )
         done = program.post("/api/v1/callbacks", json={"token": published[asking.id], "value": [1, 2]})
         assert done.status_code == 200, done.text
         assert asking.result(timeout=60) == [1, 2]
@@ -95,6 +117,23 @@ def test_how_a_failed_or_parked_one_ended_is_told(engine: hydra.Engine, shop: Sh
         ("GET", "/executions?status=lost", None, 422, "`lost` is not a status"),
         ("GET", "/executions?cursor=x.1", None, 422, "the cursor is of another namespace"),
         ("GET", "/executions?limit=1e9", None, 422, "`limit` must be a whole number from 1 to 1000"),
+        ("GET", "/executions?statu=failed", None, 422, "`statu` is no parameter of this address; known are `status`"),
+        ("GET", "/executions?status=failed&status=completed", None, 422, "`status` is given more than once"),
+        (
+            "GET",
+            f"/executions/{UNKNOWN_ID}?wait=1s",
+            None,
+            422,
+            "`wait` is no parameter of this address; it takes none",
+        ),
+        ("POST", "/executions", {"workflow": "x", "allow_unknown": True, "tags": {"": "1"}}, 422, "the tag `` could"),
+        (
+            "POST",
+            "/executions",
+            {"workflow": "x", "allow_unknown": True, "tags": {"a=b": "1"}},
+            422,
+            "the tag `a=b` could",
+        ),
         ("POST", "/executions", {"workflow": "none"}, 404, "no node has served workflow `none` here"),
         ("POST", "/executions", {}, 422, "the body does not fit: Object missing required field `workflow`"),
         ("POST", "/executions", [], 422, "the body does not fit"),
@@ -132,6 +171,78 @@ def test_a_body_that_is_no_json_is_one_sentence(engine: hydra.Engine) -> None:
         assert "the body does not fit" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("depth", [300, 450, 600, 900])
+def test_what_is_nested_too_deep_is_one_sentence(own: hydra.Engine, depth: int) -> None:
+    with own.worker():
+        until(lambda: own.workflows())
+        waiting = own.submit(paged_nested.bind([]))
+        until(lambda: waiting.status() is Status.WAITING)
+    program = program_of(own)
+    value = "[" * depth + "]" * depth
+    for path, body in (
+        ("/executions", f'{{"workflow": "paged_nested", "arguments": [{value}]}}'),
+        (f"/executions/{waiting.id}/signals", f'{{"name": "nested", "value": {value}}}'),
+        ("/callbacks", f'{{"token": "{waiting.id}.1", "value": {value}}}'),
+    ):
+        answer = program.post(f"/api/v1{path}", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (200, 201, 404, 422), (path, answer.text)
+        assert depth < 600 or path == "/callbacks" or "nested" in answer.json()["detail"], answer.text
+
+
+@hydra.workflow
+def paged_nested(value: Any) -> Any:
+    return hydra.wait_event("nested", list[Any])
+
+
+async def ask(app: Any, path: str, query: str = "") -> tuple[int, dict[bytes, bytes], Any]:
+    """As many at a time as one likes, in one event loop."""
+    sent: list[Any] = []
+    asked = iter([{"type": "http.request", "body": b""}])
+    token = f"Bearer {TOKENS['view']}".encode()
+
+    async def receive() -> Any:
+        return next(asked)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "scheme": "http"}
+    await app({**scope, "headers": [(b"host", b"hydra.test"), (b"authorization", token)]}, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
+
+
+def test_waits_for_results_hold_no_thread_and_are_bounded(
+    engine: hydra.Engine, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = 3 * MAX_THREADS
+    monkeypatch.setattr(results, "MAX_WAITS", waits)
+    app = dashboard.app(engine, tokens=LINES)
+    asleep = f"/api/v1/executions/{shop.asleep}/result"
+
+    async def crowd() -> None:
+        waiting = [asyncio.create_task(ask(app, asleep, "wait=30s")) for _ in range(waits)]
+        while len(engine.watcher()._waiting.get(shop.asleep, ())) < waits:
+            await asyncio.sleep(0.01)
+        status, headers, said = await ask(app, asleep, "wait=1s")
+        assert (status, headers[b"retry-after"]) == (429, b"1")
+        assert said["detail"] == f"{waits} requests wait for a result already; ask again, or without `wait`"
+        assert (await ask(app, asleep))[2]["status"] == "sleeping"
+        assert (await ask(app, f"/api/v1/executions/{shop.completed}/result"))[2]["status"] == "completed"
+        assert current_default_thread_limiter().borrowed_tokens == 0
+        assert not any(each.done() for each in waiting)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(crowd())
+    assert engine.watcher().wait_count == 0
+
+
+def test_a_wait_that_is_over_says_that_it_goes_on(engine: hydra.Engine, shop: Shop) -> None:
+    answer = program_of(engine, "view").get(f"/api/v1/executions/{shop.asleep}/result?wait=50ms")
+    assert (answer.status_code, answer.json()) == (202, {"id": shop.asleep, "status": "sleeping"})
+
+
 def test_a_role_that_may_only_look_gives_no_orders(own: hydra.Engine) -> None:
     id = put_pending(own, 1)[0]
     program = program_of(own, "view")
@@ -162,3 +273,6 @@ def test_the_document_has_every_path_of_the_api(engine: hydra.Engine) -> None:
         (path, method.upper()) for path, item in said["paths"].items() for method in item if method != "parameters"
     }
     assert described == there
+    for item in said["paths"].values():
+        for method, operation in item.items():
+            assert method == "parameters" or {"405", "414", "421", "500"} <= set(operation["responses"])

@@ -22,6 +22,12 @@ def test_without_tokens_it_listens_only_on_its_own_host(shop: Shop) -> None:
     assert done.output == f"error: {sentence}\n"
 
 
+def test_a_name_of_a_proxy_needs_tokens(shop: Shop) -> None:
+    done = run(shop.url, "dashboard", "--port", "0", "--allow-host", "hydra.example.com", code=2)
+    sentence = "`hydra.example.com` lets others in through a proxy, so `--allow-host` needs `--token-file`"
+    assert done.output == f"error: {sentence}\n"
+
+
 def test_what_hinders_its_start_is_one_sentence(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -14,6 +14,7 @@ from hydra import Status, dashboard
 from hydra.dashboard.access import TokenFile, parse_tokens
 from hydra.dashboard.guard import POLICY
 from hydra.dashboard.seals import Seal
+from hydra.dashboard.site import WRONG_TOKEN_SECONDS
 from hydra.errors import ConfigError
 from starlette.testclient import TestClient
 
@@ -150,6 +151,13 @@ def test_a_page_elsewhere_cannot_give_orders_to_the_api_of_a_host_without_tokens
     assert own.executions() == []
 
 
+def test_a_wrong_token_at_the_api_is_answered_slowly(engine: hydra.Engine) -> None:
+    program = program_of(engine, "")
+    began = time.monotonic()
+    answer = program.get("/api/v1/executions", headers={"authorization": "Bearer " + "w" * 30})
+    assert answer.status_code == 401 and time.monotonic() - began >= WRONG_TOKEN_SECONDS
+
+
 def test_tokens_are_known_by_their_digest_and_nobody_is_let_in_without_one() -> None:
     tokens = parse_tokens("# who may\n\nana admin " + "a" * 20 + "\nbot view sha256:" + "0" * 64 + "\n", "`tokens`")
     assert tokens.holder("a" * 20) == dashboard.Operator("ana", dashboard.Role.ADMIN)
@@ -164,6 +172,7 @@ def test_tokens_are_known_by_their_digest_and_nobody_is_let_in_without_one() -> 
         ("ana root " + "x" * 20, "`root` in line 1 of `tokens` is no role; it is one of view, operate, admin"),
         ("ana view short-secret", "the token in line 1 of `tokens` is shorter than 20 characters; make a random one"),
         ("a<b view " + "x" * 20, "the name in line 1 of `tokens` must be 1 to 100 letters, digits and any of"),
+        ("ana view " + "x" * 20 + "\n\nbo admin " + "x" * 20, "lines 1 and 3 of `tokens` have the same token"),
         ("ana view " + "x" * 20 + "\nana view " + "y" * 20, "`ana` in line 2 of `tokens` has a token already"),
     ],
 )

@@ -85,6 +85,7 @@ class Tokens:
 def parse_tokens(text: str, where: str) -> Tokens:
     """ConfigError, which names the line and no token, for what cannot be."""
     found: list[Token] = []
+    lines: dict[bytes, int] = {}  # by digest
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -99,17 +100,24 @@ def parse_tokens(text: str, where: str) -> Tokens:
             raise ConfigError(f"`{role:.40}` in {place} is no role; it is one of {', '.join(Role)}")
         if any(each.operator.name == name for each in found):
             raise ConfigError(f"`{name}` in {place} has a token already; give each one another name")
-        if (digest := _DIGEST.fullmatch(token)) is not None:
-            found.append(Token(Operator(name, Role(role)), bytes.fromhex(digest[1])))
-            continue
-        if not token.isascii():
-            raise ConfigError(f"the token in {place} has other than ASCII characters, which no header carries")
-        if len(token) < MIN_TOKEN_LENGTH:
-            raise ConfigError(f"the token in {place} is shorter than {MIN_TOKEN_LENGTH} characters; make a random one")
-        found.append(Token(Operator(name, Role(role)), hashlib.sha256(token.encode()).digest()))
+        digest = _digest_of(token, place)
+        if digest in lines:
+            raise ConfigError(f"lines {lines[digest]} and {number} of {where} have the same token; give each its own")
+        lines[digest] = number
+        found.append(Token(Operator(name, Role(role)), digest))
     if not found or len(found) > MAX_TOKENS:
         raise ConfigError(f"{where} must have 1 to {MAX_TOKENS} tokens, and has {len(found)}")
     return Tokens(found)
+
+
+def _digest_of(token: str, place: str) -> bytes:
+    if (digest := _DIGEST.fullmatch(token)) is not None:
+        return bytes.fromhex(digest[1])
+    if not token.isascii():
+        raise ConfigError(f"the token in {place} has other than ASCII characters, which no header carries")
+    if len(token) < MIN_TOKEN_LENGTH:
+        raise ConfigError(f"the token in {place} is shorter than {MIN_TOKEN_LENGTH} characters; make a random one")
+    return hashlib.sha256(token.encode()).digest()
 
 
 class TokenFile:

@@ -5,13 +5,14 @@ JSON in, JSON out; an error is one sentence. Who asks says so by `Authorization:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,29 +21,23 @@ from hydra.client.arguments import parse_json, read_call
 from hydra.client.engine import Engine
 from hydra.client.plain_json import encode_json
 from hydra.client.views import Execution
-from hydra.codec import MAX_PAYLOAD_BYTES, to_jsonable
+from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.config import parse_duration
 from hydra.dashboard.access import Operator, Role
-from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
+from hydra.dashboard.filters import NAMES, Wanted, cursor_of, read_cursor
 from hydra.dashboard.guard import TooLarge, read_body
 from hydra.dashboard.listing import find_executions, page_size
 from hydra.dashboard.openapi import document
 from hydra.dashboard.problems import Problem, code_of, problem_answer
-from hydra.dashboard.site import Site, fields_of, first
-from hydra.errors import (
-    ConfigError,
-    HydraError,
-    ResultTimeout,
-    WorkflowCancelled,
-    WorkflowFailed,
-    WorkflowParked,
-)
+from hydra.dashboard.results import wait_for_result
+from hydra.dashboard.site import WRONG_TOKEN_SECONDS, Site, fields_of, first
+from hydra.dashboard.threads import on_thread
+from hydra.errors import ConfigError, HydraError
 from hydra.execution import KeyReuse
 from hydra.workflow import named
 
 PREFIX = "/api/v1"
 MAX_BODY_BYTES = MAX_PAYLOAD_BYTES + (1 << 20)
-MAX_WAIT_SECONDS = 30.0
 MAX_LISTED = 1000
 LISTED = 100
 
@@ -73,7 +68,7 @@ class CancelOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class CompleteOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: str
-    value: msgspec.Raw = msgspec.Raw(b"null")
+    value: msgspec.Raw = msgspec.Raw(b"null")  # which beside a failure says nothing
     failure: str | None = None
 
 
@@ -87,18 +82,28 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def routes(site: Site) -> list[Route]:
-    def route(path: str, methods: dict[str, tuple[Role, Callable[[Call], Response]]]) -> Route:
-        return Route(PREFIX + path, partial(_answer, site, methods), methods=[*methods])
+class Way(NamedTuple):
+    """What a method of a path takes and does. `give` runs on a thread, unless it is a coroutine function."""
 
+    role: Role
+    give: Callable[[Call], Response] | Callable[[Call], Awaitable[Response]]
+    parameters: tuple[str, ...] = ()
+
+
+def routes(site: Site) -> list[Route]:
+    def route(path: str, ways: dict[str, Way]) -> Route:
+        return Route(PREFIX + path, partial(_answer, site, ways), methods=[*ways])
+
+    listing = Way(Role.VIEW, list_executions, (*NAMES, "order", "limit", "cursor"))
+    result = Way(Role.VIEW, partial(show_result, site), ("wait",))
     return [
         Route(f"{PREFIX}/openapi.json", _document, methods=["GET"]),
-        route("/executions", {"GET": (Role.VIEW, list_executions), "POST": (Role.OPERATE, submit)}),
-        route("/executions/{id}", {"GET": (Role.VIEW, show_execution)}),
-        route("/executions/{id}/result", {"GET": (Role.VIEW, show_result)}),
-        route("/executions/{id}/signals", {"POST": (Role.OPERATE, signal)}),
-        route("/executions/{id}/cancel", {"POST": (Role.OPERATE, cancel)}),
-        route("/callbacks", {"POST": (Role.OPERATE, complete)}),
+        route("/executions", {"GET": listing, "POST": Way(Role.OPERATE, submit)}),
+        route("/executions/{id}", {"GET": Way(Role.VIEW, show_execution)}),
+        route("/executions/{id}/result", {"GET": result}),
+        route("/executions/{id}/signals", {"POST": Way(Role.OPERATE, signal)}),
+        route("/executions/{id}/cancel", {"POST": Way(Role.OPERATE, cancel)}),
+        route("/callbacks", {"POST": Way(Role.OPERATE, complete)}),
     ]
 
 
@@ -106,34 +111,48 @@ async def _document(request: Request) -> Response:
     return Response(encode_json(document(request.scope.get("root_path", ""))), media_type="application/json")
 
 
-async def _answer(
-    site: Site, methods: dict[str, tuple[Role, Callable[[Call], Response]]], request: Request
-) -> Response:
-    method = "GET" if request.method == "HEAD" else request.method
-    role, give = methods[method]
+async def _answer(site: Site, ways: dict[str, Way], request: Request) -> Response:
+    way = ways["GET" if request.method == "HEAD" else request.method]
     try:
         operator = await site.operator_of_program(request)
         if operator is None:
+            if "authorization" in request.headers:
+                await asyncio.sleep(WRONG_TOKEN_SECONDS)
             raise Problem(
                 401,
                 "no token is known that says who you are; send `Authorization: Bearer TOKEN`",
                 {"www-authenticate": "Bearer"},
             )
-        if not operator.may(role):
-            raise Problem(403, f"`{operator.name}` has the role `{operator.role}`; this takes `{role}`")
-        body = await _body(request) if method == "POST" else b""
+        if not operator.may(way.role):
+            raise Problem(403, f"`{operator.name}` has the role `{operator.role}`; this takes `{way.role}`")
         fields = fields_of(request.scope["query_string"].decode("latin-1"))
+        _check_parameters(fields, way.parameters)
+        body = await _body(request) if request.method == "POST" else b""
         call = Call(site.engine, operator, str(request.path_params.get("id", "")), fields, body)
+        if iscoroutinefunction(way.give):
+            return cast(Response, await way.give(call))
 
         def carry_out() -> Response:
             with site.acting(operator):
-                return give(call)
+                return cast(Response, way.give(call))
 
-        return await run_in_threadpool(carry_out)
+        return await on_thread(carry_out)
     except Problem as problem:
         return problem_answer(problem.status, str(problem), problem.headers)
     except HydraError as error:
         return problem_answer(code_of(error), str(error))
+    except RecursionError:
+        return problem_answer(422, "the value is nested too deep")
+
+
+def _check_parameters(fields: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
+    unknown = [name for name in fields if name not in known]
+    if unknown:
+        others = f"known are {', '.join(f'`{name}`' for name in known)}" if known else "it takes none"
+        raise Problem(422, f"`{unknown[0]:.80}` is no parameter of this address; {others}")
+    repeated = [name for name, texts in fields.items() if name != "tag" and len(texts) > 1]
+    if repeated:
+        raise Problem(422, f"the parameter `{repeated[0]}` is given more than once")
 
 
 async def _body(request: Request) -> bytes:
@@ -153,6 +172,13 @@ def submit(call: Call) -> Response:
         raise Problem(
             404, f"no node has served workflow `{order.workflow:.200}` here ({others}); `allow_unknown` submits it"
         )
+    for name in order.tags:
+        if not name or "=" in name:
+            raise Problem(
+                422,
+                f"the tag `{name:.80}` could not be asked for by `name=value`; its name must be neither "
+                "empty nor hold `=`",
+            )
     args, kwargs = read_call(_text(order.arguments), known.get(order.workflow))
     delay = parse_duration(order.delay) if isinstance(order.delay, str) else order.delay
     handle = call.engine.submit(
@@ -186,23 +212,8 @@ def show_execution(call: Call) -> Response:
     return _json(execution)
 
 
-def show_result(call: Call) -> Response:
-    """How it ended, after waiting for that a while; 202 while it goes on."""
-    text = first(call.fields, "wait") or "0s"
-    seconds = parse_duration(text)
-    if seconds > MAX_WAIT_SECONDS:
-        raise ConfigError(f"`wait` is at most {MAX_WAIT_SECONDS:g}s, not `{text:.40}`; ask again after that")
-    handle = call.engine.get(call.id)
-    try:
-        result = to_jsonable(handle.result(timeout=seconds))
-    except ResultTimeout:
-        return _json({"id": handle.id, "status": handle.status()}, 202)
-    except WorkflowParked as error:
-        return _json({"id": handle.id, "status": "parked", "error": str(error)}, 202)
-    except (WorkflowFailed, WorkflowCancelled) as error:
-        status = "failed" if isinstance(error, WorkflowFailed) else "cancelled"
-        return _json({"id": handle.id, "status": status, "error": str(error)})
-    return _json({"id": handle.id, "status": "completed", "result": result})
+async def show_result(site: Site, call: Call) -> Response:
+    return await wait_for_result(site, call.id, first(call.fields, "wait"))
 
 
 def signal(call: Call) -> Response:
@@ -223,6 +234,8 @@ def cancel(call: Call) -> Response:
 def complete(call: Call) -> Response:
     """The token is in the body, so that it stands in no log of addresses."""
     order = _read(call, CompleteOrder)
+    if order.failure is not None and bytes(order.value) != b"null":
+        raise Problem(422, "the body has both `value` and `failure`; give one of them")
     if order.failure is None:
         call.engine.complete(order.token, parse_json(_text(order.value)))
     else:

@@ -23,10 +23,20 @@ from hydra.dashboard.access import Role, TokenFile, parse_tokens
 from hydra.dashboard.guard import Guard
 from hydra.dashboard.problems import Problem, code_of, problem_answer
 from hydra.dashboard.rendering import static_file
-from hydra.dashboard.site import SESSION, SESSION_SECONDS, Authorize, Site, Visit, first, order, page, read_form
+from hydra.dashboard.site import (
+    SESSION,
+    SESSION_SECONDS,
+    WRONG_TOKEN_SECONDS,
+    Authorize,
+    Site,
+    Visit,
+    first,
+    order,
+    page,
+    read_form,
+)
 from hydra.errors import ConfigError, HydraError
 
-WRONG_TOKEN_SECONDS = 0.5  # that the answer to a wrong token takes
 MIN_SECRET_LENGTH = 20
 STATIC = {
     "page.css": "text/css; charset=utf-8",

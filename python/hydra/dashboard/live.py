@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from hydra.dashboard.problems import Problem
 from hydra.dashboard.site import Site
+from hydra.dashboard.threads import on_thread
 from hydra.errors import HydraError
 from hydra.keys import is_id
 
@@ -34,11 +34,11 @@ async def live(site: Site, request: Request) -> Response:
 async def _events(site: Site, id: str) -> AsyncIterator[str]:
     site.listener_count += 1
     try:
-        known = await run_in_threadpool(look, site, id)
+        known = await on_thread(look, site, id)
         yield "retry: 5000\n\n"
         for _ in range(round(LIFE_SECONDS / LOOK_SECONDS)):
             await asyncio.sleep(LOOK_SECONDS)
-            now = await run_in_threadpool(look, site, id)
+            now = await on_thread(look, site, id)
             yield ":\n\n" if now == known else "event: changed\ndata: 1\n\n"
             known = now
     finally:

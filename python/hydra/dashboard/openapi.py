@@ -44,6 +44,7 @@ EXECUTION = {
         "waits_for": OPTIONAL_TEXT,
     },
 }
+ALWAYS = ("400", "401", "403", "405", "414", "421", "422", "429", "500", "503")  # problems of every operation
 PROBLEM = {
     "type": "object",
     "required": ["title", "status", "detail"],
@@ -64,7 +65,7 @@ SUBMISSION = {
         "delay": {"type": ["string", "number", "null"], "description": "`5m`, or seconds."},
         "run_at": OPTIONAL_INSTANT,
         "priority": {"type": "integer", "minimum": -MAX_COUNT, "maximum": MAX_COUNT},
-        "tags": {"type": "object", "additionalProperties": TEXT},
+        "tags": {"type": "object", "propertyNames": {"pattern": "^[^=]+$"}, "additionalProperties": TEXT},
         "allow_unknown": {"type": "boolean", "description": "Also a workflow that no node has served yet."},
     },
 }
@@ -75,7 +76,10 @@ SIGNAL = {
     "properties": {
         "name": NAME,
         "value": ANY,
-        "id": {"type": ["string", "null"], "description": "With it the signal may be repeated, and arrives once."},
+        "id": {
+            "type": ["string", "null"],
+            "description": "With it the signal may be repeated, after the end, too, and arrives once.",
+        },
     },
 }
 CANCEL = {
@@ -90,7 +94,10 @@ COMPLETION = {
     "properties": {
         "token": TEXT,
         "value": ANY,
-        "failure": {"type": ["string", "null"], "description": "Complete it with a failure, for this reason."},
+        "failure": {
+            "type": ["string", "null"],
+            "description": "In place of a value: complete it with a failure, for this reason.",
+        },
     },
 }
 ENDED = {
@@ -143,7 +150,7 @@ def _operation(
     problems: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     said = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    codes = {"400", "401", "403", "422", "429", "503", *problems, *(("413", "415") if body is not None else ())}
+    codes = {*ALWAYS, *problems, *(("413", "415") if body is not None else ())}
     responses: dict[str, Any] = {
         code: {"description": "Done.", "content": {"application/json": {"schema": schema}}}
         for code, schema in answers.items()
@@ -200,7 +207,9 @@ PATHS: dict[str, Any] = {
             "result",
             "How it ended; 202 while it goes on, or is parked.",
             {"200": ENDED, "202": ENDED},
-            parameters=[_parameter("wait", "How long to wait for the end: `10s`, at most 30s.", WAIT)],
+            parameters=[
+                _parameter("wait", "How long to wait for the end: `10s`, at most 30s. 429 where too many wait.", WAIT)
+            ],
             problems=("404",),
         ),
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from uvicorn import Config, Server
@@ -50,13 +50,14 @@ def serve(
     host: str,
     port: int,
     token_file: str | None,
-    hosts: Collection[str],
+    hosts: Sequence[str],
     announce: Callable[[str], object],
 ) -> None:
     """Until SIGINT or SIGTERM.
 
     Raises:
-        ConfigError: the address is not the host's own and there are no tokens; it is taken; the tokens cannot be read.
+        ConfigError: there are no tokens, and the address is not the host's own or a proxy may ask; it is taken;
+            the tokens cannot be read.
     """
     with listen(host, port) as listening:
         address, taken_port = listening.getsockname()[:2]
@@ -67,6 +68,8 @@ def serve(
             )
         if token_file is not None and TokenFile(token_file).is_readable_by_others():
             announce(f"warning: everybody on this host can read `{token_file}`; `chmod 600` it")
+        if token_file is None and hosts:
+            raise ConfigError(f"`{hosts[0]}` lets others in through a proxy, so `--allow-host` needs `--token-file`")
         me = Operator(identity.person(), Role.ADMIN)
         authorize = None if token_file is not None else lambda _: me
         names = [host, *hosts, *(("localhost", "127.0.0.1", "::1") if is_local else ())]

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -20,11 +19,13 @@ from hydra.dashboard.guard import TooLarge, read_body
 from hydra.dashboard.problems import Problem
 from hydra.dashboard.rendering import Templates
 from hydra.dashboard.seals import Seal
+from hydra.dashboard.threads import on_thread
 
 MAX_FORM_BYTES = 1 << 20
 MAX_FORM_FIELDS = 200
 SESSION_SECONDS = 12 * 3600.0
 SAID_SECONDS = 60.0
+WRONG_TOKEN_SECONDS = 0.5  # that the answer to a wrong token takes
 SESSION, VISIT, SAID = "hydra_session", "hydra_visit", "hydra_said"  # cookies
 MARK_AGE_SECONDS = 1.0  # how old a look at the counts may be that several readers share
 
@@ -42,6 +43,7 @@ class Site:
         self._secret = secrets.token_bytes(32) if secret is None else secret.encode()
         self._counted_at, self._counts_mark = 0.0, ""
         self.listener_count = 0
+        self.wait_count = 0  # requests that wait for an end
 
     @property
     def has_tokens(self) -> bool:
@@ -164,7 +166,7 @@ def page(site: Site, show: Callable[[Visit], Response]) -> Callable[[Request], A
         visit = Visit(site, request, operator)
         if operator is None:
             return refuse_stranger(visit)
-        return await run_in_threadpool(show, visit)
+        return await on_thread(show, visit)
 
     return answer
 
@@ -185,9 +187,12 @@ def order(
 
         def carry_out() -> Response:
             with site.acting(visit.operator, first(form, "why")):
-                return give(visit, form)
+                try:
+                    return give(visit, form)
+                except RecursionError:
+                    raise Problem(422, "the value is nested too deep") from None
 
-        return await run_in_threadpool(carry_out)
+        return await on_thread(carry_out)
 
     return answer
 

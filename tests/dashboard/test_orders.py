@@ -164,3 +164,8 @@ def test_each_role_may_do_what_it_may(own: hydra.Engine) -> None:
                 assert answer.status_code == 403, name
                 assert f"`{role}er` has the role `{role}`; this takes" in said(answer)
         assert own.get(id).status() is Status.PENDING and own.pauses() == []
+
+
+def test_a_paused_namespace_is_named_by_one_word(own: hydra.Engine) -> None:
+    own.pause_namespace()
+    assert ">namespace is paused, by " in browser_of(own).get("/").text

@@ -22,7 +22,7 @@ from hydra.cli.options import database_options, open_engine
     "hosts",
     multiple=True,
     metavar="NAME",
-    help="A name under which a proxy asks for the page. May be repeated.",
+    help="A name under which a proxy asks for the page; needs --token-file. May be repeated.",
 )
 @database_options
 def dashboard(

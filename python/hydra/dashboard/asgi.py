@@ -65,6 +65,7 @@ def app(
         authorize: in place of tokens, or beside them: called with the Starlette request, it gives an `Operator`, or
             None for whoever is not let in. It may be a coroutine function.
         hosts: names under which it may be asked for, such as `hydra.example.com`; empty: any.
+            Who comes through a proxy looks as if from this host: `authorize` must ask for more than that.
         secret: of at least 20 characters, by which forms are known again, where several processes serve the page
             without tokens; by default each process makes one.
 

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from hydra.dispatch.retention import WALK_AGAIN_US, Look, Walk, ages_of, due_of, pause_seconds, swept_by
+from hydra.dispatch import retention
+from hydra.dispatch.retention import (
+    LATEST_AGAIN_US,
+    OVERFLOW_AGAIN_US,
+    SOONEST_AGAIN_US,
+    WAITED_SHARE,
+    WALK_AGAIN_US,
+    Look,
+    Waiting,
+    Walk,
+    ages_of,
+    due_of,
+    pause_seconds,
+    swept_by,
+)
 from hydra.stores.sweeping import Finished, Member, chosen_members, still_as_seen
 from hydra.stores.workflow_info import WorkflowInfo
+from hypothesis import given
+from hypothesis import strategies as st
 
 DAY = 86_400_000_000
 NOW = 1_800_000_000_000_000
@@ -65,3 +81,55 @@ def test_only_whole_trees_that_are_as_they_were_seen_go() -> None:
     assert still_as_seen(members, {"r1": 5, "r2": 6}, {"r1", "r2"}, 9) == members[2:]  # it goes on
     part = [Member("c1", "r1")]
     assert still_as_seen(part, {"c1": 4, "r1": 9}, {"r1"}, 9) == []
+
+
+@given(st.lists(st.integers(0, 7 * DAY), min_size=1, max_size=30), st.integers(1, 10))
+def test_what_had_to_wait_goes_soon_after_its_tree_has_ended_and_is_looked_at_seldom(
+    open_us: list[int], limit: int
+) -> None:
+    """Each tree's last part ends so long after the walk came past; a node looks every five seconds (here: whenever one
+    is due)."""
+    waiting, ages = Waiting(), {("bill", "completed"): DAY}
+    ends = [Finished(f"e{n}", "bill", "completed", n) for n in range(len(open_us))]
+    assert waiting.put(ends, DAY, NOW) == []
+    open_until = {end.id: NOW + us for end, us in zip(ends, open_us, strict=True)}
+    looks = dict.fromkeys(open_until, 0)
+    while open_until:
+        now = min(each.again_at for each in waiting._by_id.values())
+        while taken := waiting.take(ages, now, limit):
+            assert len(taken) <= limit
+            for end in taken:
+                looks[end.id] += 1
+                if open_until[end.id] <= now:
+                    late = now - open_until.pop(end.id)
+                    assert late <= max(SOONEST_AGAIN_US, min((now - NOW) // WAITED_SHARE, LATEST_AGAIN_US))
+                    waiting.forget([end.id])
+    assert not waiting._by_id
+    assert max(looks.values()) <= 7 * DAY // LATEST_AGAIN_US + 50
+
+
+def test_what_waits_is_forgotten_with_its_rule_and_waits_anew_when_it_ended_again() -> None:
+    waiting, ages = Waiting(), {("bill", "completed"): DAY}
+    end = Finished("a", "bill", "completed", 5)
+    waiting.put([end], DAY, NOW)
+    assert waiting.take(ages, NOW, 9) == []
+    waiting.put([Finished("a", "bill", "completed", 6)], DAY, NOW + 1)
+    assert waiting.take(ages, NOW + SOONEST_AGAIN_US, 9) == []
+    assert waiting.take({("bill", "completed"): 2 * DAY}, NOW + DAY, 9) == []
+    assert waiting.take(ages, NOW + DAY, 9) == [], "its rule was another"
+
+
+def test_the_walk_goes_back_for_what_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "MAX_WAITING", 1)
+    waiting, walk, ages = Waiting(), Walk(), {("bill", "completed"): DAY}
+    ends = [Finished(id, "bill", "completed", at) for id, at in (("a", 5), ("b", 7), ("c", 9))]
+    look = walk.next(ages, NOW)
+    assert look is not None
+    missed = waiting.put(ends, DAY, NOW)
+    assert missed == ends[1:]
+    walk.seen(look, ends)
+    walk.missed(look, missed, NOW)
+    walk.seen(look, [])
+    assert walk.next(ages, NOW) is None
+    later = NOW + OVERFLOW_AGAIN_US
+    assert walk.next(ages, later) == Look(DAY, (6, ""), later - DAY)

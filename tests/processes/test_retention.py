@@ -17,6 +17,7 @@ import hydra
 import pytest
 from hydra.cli.nodes import read_retentions
 from hydra.config import retention_of
+from hydra.dispatch import retention
 from hydra.errors import ConfigError
 from hydra.node import sweeper
 from hydra.node.archive import Archive
@@ -173,6 +174,53 @@ def test_a_node_sweeps_by_itself_what_its_code_keeps_shortly(tmp_path: Path, mon
         kept.result(timeout=60)
         until(lambda: all(each.id != gone.id for each in engine.executions()))
         assert [each.id for each in engine.executions()] == [kept.id]
+
+
+@hydra.workflow(retention=0.01)
+def kept_late(card: str) -> object:
+    return hydra.wait_event("kept_late_done")
+
+
+@hydra.workflow(retention=0.01)
+def kept_root(card: str) -> str:
+    return hydra.spawn(kept_late.bind(card)).id
+
+
+def test_a_tree_whose_child_ends_after_its_root_goes_once_all_of_it_has_ended(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(retention, "SOONEST_AGAIN_US", 20_000)
+    with hydra.Engine(url) as engine, engine.worker():
+        root = engine.submit(kept_root.bind("visa"))
+        child_id = root.result(timeout=60)
+        passed = engine.submit(kept_shortly.bind("visa"))
+        until(lambda: all(each.id != passed.id for each in engine.executions()))
+        assert {each.id for each in engine.executions()} == {root.id, child_id}, "the walk came past, and it is kept"
+        engine.get(child_id).signal("kept_late_done", 1)
+        until(lambda: engine.executions() == [])
+        assert engine.audit() == []
+
+
+def test_what_waits_for_its_tree_and_is_retried_meanwhile_is_kept_for_its_whole_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SOONEST_AGAIN_US", 0)
+    url = f"sqlite:///{tmp_path}/hydra.db"
+    with hydra.Engine(url) as engine:
+        (id,) = finish(engine, kept_bill.bind("bad"))
+        one = sweeping(url, "", "node-1")
+        purge_known = one._store.purge_known
+        one._store.purge_known = lambda *_: []  # type: ignore[method-assign]
+        assert one.sweep() == 0, "somebody holds it"
+        with engine.worker():
+            engine.get(id).retry()
+            with suppress(hydra.WorkflowFailed):
+                engine.get(id).result(timeout=60)
+        one._store.purge_known = purge_known  # type: ignore[method-assign]
+        assert one._sweep_waiting(one._ages) == 0, "it has ended again since"
+        assert one.sweep() == 1, "the walk meets its new end"
+        one.close()
 
 
 def test_what_cannot_be_meant_is_one_sentence(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
     rules: by workflow and outcome, its own before the node's ──► one walk for each age, oldest ends first
     a page of ends ──► those whose age it is ──► trees ──► archive ──► deletion        (node/sweeper)
 
-What cannot go when the walk comes past it (a part of its tree is open, somebody retries it) is met by the next walk
-from the beginning.
+What cannot go when the walk comes past it (a part of its tree is open, somebody holds one) waits in `Waiting`, and is
+looked at again soon. What does not fit there is where the walk begins again, minutes later.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from hydra.stores.sweeping import Finished
 from hydra.stores.workflow_info import WorkflowInfo
 
 WALK_AGAIN_US = 6 * 3_600_000_000  # from the first end on
+MAX_WAITING = 10_000  # ends that are remembered one by one
+SOONEST_AGAIN_US = 5_000_000
+WAITED_SHARE = 4  # looked at again once it has waited so many'ths longer
+LATEST_AGAIN_US = 3_600_000_000
+OVERFLOW_AGAIN_US = 600_000_000  # until the walk goes back for what was not remembered
 IDLE_PER_SECOND = 1_000  # executions that one node deletes
 BUSY_PER_SECOND = 200
 TIME_SHARE = 0.1  # of the time, at most, goes to it
@@ -68,11 +73,17 @@ class Walk:
     def __init__(self) -> None:
         self._places: dict[int, tuple[int, str]] = {}
         self._began_at: int | None = None
+        self._missed: dict[int, tuple[int, str]] = {}  # before the first that was not remembered
+        self._missed_at = 0
 
     def next(self, ages: Ages, now: int) -> Look | None:
         """None: there is nothing to look at for now."""
         if self._began_at is None or now - self._began_at >= WALK_AGAIN_US:
-            self._places, self._began_at = {}, now
+            self._places, self._began_at, self._missed = {}, now, {}
+        if self._missed and now - self._missed_at >= OVERFLOW_AGAIN_US:
+            for age, place in self._missed.items():
+                self._places[age] = min(place, self._places.get(age, place))
+            self._missed = {}
         for age in sorted(set(ages.values())):
             after = self._places.get(age, (0, ""))
             if after[0] < now - age:
@@ -83,3 +94,65 @@ class Walk:
         """All of these have been looked at; none: there are no more."""
         last = ends[-1] if ends else None
         self._places[look.age_us] = (look.until, "") if last is None else (last.finished_at, last.id)
+
+    def missed(self, look: Look, ends: Sequence[Finished], now: int) -> None:
+        """These of the look had to wait, and are not remembered: in minutes it begins again with the first of them."""
+        if not ends:
+            return
+        if not self._missed:
+            self._missed_at = now
+        first = min(end.finished_at for end in ends)
+        place = (first - 1, "")
+        self._missed[look.age_us] = min(place, self._missed.get(look.age_us, place))
+
+
+class Waits(msgspec.Struct):
+    """One that could not go, since when that is known, and when it is looked at again."""
+
+    end: Finished
+    age_us: int
+    since: int
+    again_at: int
+
+
+class Waiting:
+    """What was due and could not go: at most MAX_WAITING, each looked at again after seconds, and less and less often
+    the longer it has waited, at last once an hour. So a tree goes soon after its last part has ended, at most a
+    quarter later than that took."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Waits] = {}
+
+    def put(self, ends: Iterable[Finished], age_us: int, now: int) -> list[Finished]:
+        """Remember these; those for which there is no room come back."""
+        missed = []
+        for end in ends:
+            known = self._by_id.get(end.id)
+            if known is not None and known.end == end and known.age_us == age_us:
+                continue
+            if known is None and len(self._by_id) >= MAX_WAITING:
+                missed.append(end)
+                continue
+            self._by_id[end.id] = Waits(end, age_us, now, now + SOONEST_AGAIN_US)
+        return missed
+
+    def take(self, ages: Ages, now: int, limit: int) -> list[Finished]:
+        """Those to look at again now, the longest due first, at most so many. Those whose rule is another by now, or
+        which another node sweeps, are forgotten."""
+        ready = sorted((each for each in self._by_id.values() if each.again_at <= now), key=lambda each: each.again_at)
+        taken: list[Finished] = []
+        for each in ready:
+            if len(taken) == limit:
+                break
+            if not due_of([each.end], each.age_us, ages):
+                del self._by_id[each.end.id]
+                continue
+            pause = (now - each.since) // WAITED_SHARE
+            each.again_at = now + min(max(pause, SOONEST_AGAIN_US), LATEST_AGAIN_US)
+            taken.append(each.end)
+        return taken
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """They are gone, or have not ended as they had."""
+        for id in ids:
+            self._by_id.pop(id, None)

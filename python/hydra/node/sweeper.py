@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hydra.dispatch.retention import Walk, ages_of, due_of, pause_seconds, swept_by
+from hydra.dispatch.retention import Ages, Waiting, Walk, ages_of, due_of, pause_seconds, swept_by
 from hydra.errors import HydraError, NotFound
 from hydra.node.archive import Archive
 from hydra.stores import open_store
@@ -53,6 +53,8 @@ class Sweeper:
         self._metrics = metrics
         self._ages: dict[tuple[str, str], int] = {}
         self._walk = Walk()
+        self._waiting = Waiting()
+        self._damaged: set[str] = set()  # roots of trees that cannot be archived: they wait for nothing
         self._is_failing = False
         self._unreadable: set[str] = set()  # what was told of
         self._stopping = threading.Event()
@@ -78,6 +80,7 @@ class Sweeper:
         ages = swept_by(self._node_id(), self._ages, self._store.servers())
         now = self._store.now()  # of the whole walk: what ends meanwhile is for the next
         while ages and not self._stopping.is_set():
+            count += self._sweep_waiting(ages)
             began = time.monotonic()
             look = self._walk.next(ages, now)
             if look is None:
@@ -85,16 +88,38 @@ class Sweeper:
             ends = self._store.finished(look.after, look.until, PAGE_SIZE)
             self._rest(0, began)
             due = due_of(ends, look.age_us, ages)
+            left: list[Finished] = []
             for start in range(0, len(due), BATCH_SIZE):
-                count += self._delete(due[start : start + BATCH_SIZE])
+                batch = due[start : start + BATCH_SIZE]
+                gone = self._delete(batch)
+                count += len(gone)
                 if self._stopping.is_set():
                     return count
+                left += [each for each in batch if each.id not in gone and each.id not in self._damaged]
+            missed = self._waiting.put(left, look.age_us, now)
             self._walk.seen(look, ends)
+            self._walk.missed(look, missed, now)
         return count
 
-    def _delete(self, due: Sequence[Finished]) -> int:
-        """These with their trees, which are larger than a batch at times."""
+    def _sweep_waiting(self, ages: Ages) -> int:
+        """What could not go before, and may by now."""
         count = 0
+        while not self._stopping.is_set():
+            again = self._waiting.take(ages, self._store.now(), BATCH_SIZE)
+            if not again:
+                break
+            began = time.monotonic()
+            found = self._store.get([each.id for each in again])
+            ends = {each.id: each.finished_at for each in found if each is not None}
+            as_before = [each for each in again if ends.get(each.id) == each.finished_at]
+            self._waiting.forget({each.id for each in again} - {each.id for each in as_before})
+            self._rest(0, began)
+            count += len(self._delete(as_before)) if as_before else 0
+        return count
+
+    def _delete(self, due: Sequence[Finished]) -> set[str]:
+        """These with their trees, which are larger than a batch at times; what went."""
+        all_gone: set[str] = set()
         while not self._stopping.is_set():
             began = time.monotonic()
             now = self._store.now()
@@ -102,12 +127,13 @@ class Sweeper:
             if members and self._archive is not None:
                 members = self._archived(self._archive, members, now)
             gone = self._store.purge_known(members, now) if members else []
-            count += len(gone)
+            all_gone.update(gone)
+            self._waiting.forget(gone)
             self._tell(due, gone)
             self._rest(len(gone), began)
             if not gone:
                 break
-        return count
+        return all_gone
 
     def _archived(self, archive: Archive, members: list[Member], now: int) -> list[Member]:
         """Those of trees that are in the archive whole: one damaged execution keeps no other (G7)."""
@@ -116,6 +142,8 @@ class Sweeper:
             log.error("execution `%s` is kept: it cannot be read to be archived; look at it by `hydra show`", id)
         self._unreadable |= unreadable
         kept = {each.root_id for each in members if each.id in unreadable}
+        self._damaged |= kept
+        self._waiting.forget(kept)
         return [each for each in members if each.root_id not in kept]
 
     def _tell(self, due: Sequence[Finished], gone: Sequence[str]) -> None:

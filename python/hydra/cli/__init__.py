@@ -31,7 +31,7 @@ from hydra.cli import (
     schedules,
     top,
 )
-from hydra.cli.output import writable
+from hydra.cli.output import echo
 from hydra.client.acting import acting
 from hydra.errors import ConfigError, HydraError, PayloadError
 
@@ -43,7 +43,7 @@ class Group(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         if not all(_is_text(argument) for argument in sys.argv):
-            click.echo("error: an argument is not valid UTF-8; check the terminal's encoding", err=True)
+            echo("error: an argument is not valid UTF-8; check the terminal's encoding", err=True)
             sys.exit(USAGE)
         return super().main(*arguments, **options)
 
@@ -52,7 +52,7 @@ class Group(click.Group):
             with acting(identity.person(), ""):
                 return super().invoke(ctx)
         except HydraError as error:
-            click.echo(f"error: {writable(str(error))}", err=True)
+            echo(f"error: {error!s}", err=True)
             sys.exit(USAGE if isinstance(error, ConfigError | PayloadError) else FAILED)
 
 

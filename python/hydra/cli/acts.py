@@ -9,6 +9,7 @@ import click
 
 from hydra.cli.calls import read_bound
 from hydra.cli.options import DURATION, MOMENT, database_options, end_refused, open_engine
+from hydra.cli.output import echo
 from hydra.errors import IllegalMove
 
 REASON = click.option("--reason", "--because", "reason", default="", help="Why, for those who ask later.")
@@ -55,10 +56,10 @@ def reschedule(
                 input = None if text is None else read_bound(engine, handle.workflow, text)
                 due = 0 if is_now else delay
                 handle.reschedule(delay=due, at=at, priority=priority, input=input, reason=reason)
-                click.echo(f"{handle.id} rescheduled")
+                echo(f"{handle.id} rescheduled")
             except IllegalMove as error:
                 refused_count += 1
-                click.echo(f"{handle.id} refused: {error}", err=True)
+                echo(f"{handle.id} refused: {error}", err=True)
     end_refused(refused_count, len(ids))
 
 
@@ -76,10 +77,10 @@ def delete(ids: tuple[str, ...], reason: str, db: str | None, namespace: str | N
         for handle in [engine.get(id) for id in ids]:
             try:
                 count = handle.delete(reason=reason)
-                click.echo(f"{handle.id} deleted" + (f", with {count - 1} of its tree" if count > 1 else ""))
+                echo(f"{handle.id} deleted" + (f", with {count - 1} of its tree" if count > 1 else ""))
             except IllegalMove as error:
                 refused_count += 1
-                click.echo(f"{handle.id} refused: {error}", err=True)
+                echo(f"{handle.id} refused: {error}", err=True)
     end_refused(refused_count, len(ids))
 
 

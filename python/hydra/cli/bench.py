@@ -12,7 +12,7 @@ import click
 from hydra import __version__, _core
 from hydra.cli.bench_run import BenchRun, Figure
 from hydra.cli.options import json_option
-from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.cli.output import echo, print_json, print_table, progress_bar
 from hydra.config import database_url
 from hydra.errors import ConfigError, HydraError, SchemaError
 from hydra.stores import open_store
@@ -71,7 +71,7 @@ def clean(run: BenchRun) -> list[str]:
         return run.clean()
     except HydraError as error:
         namespace = run.namespace
-        click.echo(f"warning: namespace `{namespace}` could not be emptied: {error}", err=True)
+        echo(f"warning: namespace `{namespace}` could not be emptied: {error}", err=True)
         return [
             f"executions in namespace `{namespace}`; "
             f"`hydra purge --older-than 0s --namespace {namespace}` deletes those that ended"
@@ -84,12 +84,12 @@ def show(report: dict[str, Any]) -> None:
         for figure in report["figures"]
     ]
     print_table(("measured", "figure", "unit"), rows, empty="")
-    click.echo("")
-    click.echo(f"database: {report['database']}")
-    click.echo(f"durability: {report['durability']}")
-    click.echo("machine: " + ", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    echo("")
+    echo(f"database: {report['database']}")
+    echo(f"durability: {report['durability']}")
+    echo("machine: " + ", ".join(f"{name} {value}" for name, value in report["machine"].items()))
     for each in report["left_behind"]:
-        click.echo(f"left behind: {each}")
+        echo(f"left behind: {each}")
 
 
 def require_release_build(profile: str) -> None:

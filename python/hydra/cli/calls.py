@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
+from hydra.cli.output import echo
 from hydra.client.arguments import read_call
 from hydra.client.engine import Engine
 from hydra.definitions import BoundWorkflow
@@ -24,7 +23,5 @@ def known_workflow(engine: Engine, name: str) -> WorkflowInfo | None:
     known = {info.name: info for info in engine.workflows()}
     if name not in known:
         others = f"known are {', '.join(f'`{other}`' for other in sorted(known))}" if known else "none is known yet"
-        click.echo(
-            f"warning: no supervisor has served workflow `{name}` here; it waits until one does ({others})", err=True
-        )
+        echo(f"warning: no supervisor has served workflow `{name}` here; it waits until one does ({others})", err=True)
     return known.get(name)

@@ -7,6 +7,7 @@ from contextlib import suppress
 import click
 
 from hydra.cli.options import database_options, open_engine
+from hydra.cli.output import echo
 
 
 @click.command()
@@ -37,7 +38,7 @@ def dashboard(
 
     def announce(sentence: str) -> None:
         with suppress(OSError):
-            click.echo(sentence, err=True)
+            echo(sentence, err=True)
 
     with open_engine(db, namespace) as engine:
         engine.session()  # a database that cannot be opened is told now

@@ -10,7 +10,7 @@ import click
 from hydra.cli.acts import REASON
 from hydra.cli.filters import Order, Where, act_on_many, filter_options, order_options
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
-from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.cli.output import echo, print_json, print_table, progress_bar
 
 
 @click.command()
@@ -26,7 +26,7 @@ def audit(db: str | None, namespace: str | None, as_json: bool) -> None:
         rows = [(violation.promise, violation.execution_id, violation.detail) for violation in found]
         print_table(("promise", "execution", "what is wrong"), rows, empty="")
     else:
-        click.echo("every promise holds")
+        echo("every promise holds")
     sys.exit(1 if found else 0)
 
 
@@ -62,7 +62,7 @@ def purge(
     if order.as_json:
         print_json({"count": count})
     else:
-        click.echo(f"{count} executions deleted")
+        echo(f"{count} executions deleted")
 
 
 @click.command()
@@ -71,7 +71,7 @@ def migrate(db: str | None, namespace: str | None) -> None:
     """Bring the database's tables to this version of hydra."""
     with open_engine(db, namespace, migrate=True) as engine:
         old, new = engine.migrate()
-    click.echo(f"schema {new} is current" if old == new else f"schema {old} migrated to {new}")
+    echo(f"schema {new} is current" if old == new else f"schema {old} migrated to {new}")
 
 
 COMMANDS = (audit, purge, migrate)

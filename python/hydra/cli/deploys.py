@@ -11,7 +11,7 @@ from hydra.checking import Divergence, ReplayCheck, difference_of_fork
 from hydra.cli.app import import_app
 from hydra.cli.calls import read_bound
 from hydra.cli.options import database_options, json_option, open_engine
-from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.cli.output import echo, print_json, print_table, progress_bar
 from hydra.client.engine import Engine
 from hydra.errors import IllegalMove
 from hydra.execution import FINAL, Record, Snapshot
@@ -54,11 +54,11 @@ def check(module: str, limit: int, db: str | None, namespace: str | None, as_jso
         columns = ("id", "workflow", "the record has", "the code has", "at")
         print_table(columns, rows, empty=f"{checked} open executions checked, and none differs from this code")
         if count > limit:
-            click.echo(f"{count - limit} more; see `--limit`", err=True)
+            echo(f"{count - limit} more; see `--limit`", err=True)
     for workflow, number in replays.unknown.items():
-        click.echo(f"warning: {number} are of workflow `{workflow}`, which `{module}` does not have", err=True)
+        echo(f"warning: {number} are of workflow `{workflow}`, which `{module}` does not have", err=True)
     if count:
-        click.echo(f"{count} of {checked} open executions differ from this code", err=True)
+        echo(f"{count} of {checked} open executions differ from this code", err=True)
         sys.exit(1)
 
 
@@ -100,7 +100,7 @@ def fork(
     if as_json:
         print_json({"id": handle.id})
     else:
-        click.echo(handle.id)
+        echo(handle.id)
 
 
 def refuse_fork(engine: Engine, source: Snapshot, input: bytes, records: list[Record]) -> None:

@@ -12,9 +12,9 @@ from hydra.checking import differences
 from hydra.cli.acts import BECAUSE, REASON
 from hydra.cli.app import import_app
 from hydra.cli.calls import read_bound
-from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options, said_why
+from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, is_id, order_options, said_why
 from hydra.cli.options import DURATION, KEY_REUSE, TAG, database_options, end_refused, json_option, open_engine
-from hydra.cli.output import print_json, writable
+from hydra.cli.output import echo, print_json
 from hydra.client.acting import acting
 from hydra.client.arguments import parse_json
 from hydra.client.bulk import Acted
@@ -79,7 +79,7 @@ def submit(
     if as_json:
         print_json({"id": handle.id})
     else:
-        click.echo(handle.id)
+        echo(handle.id)
 
 
 @click.command()
@@ -100,7 +100,7 @@ def result(id: str, timeout: float, wait: bool, db: str | None, namespace: str |
         try:
             print_json(to_jsonable(handle.result(timeout=timeout, wait_while_parked=wait)))
         except WorkflowFailed as error:
-            click.echo(error.traceback_text or "", err=True, nl=False)
+            echo(error.traceback_text or "", err=True, nl=False)
             _leave(error, as_json)
         except (WorkflowCancelled, WorkflowParked, ResultTimeout) as error:
             _leave(error, as_json)
@@ -109,7 +109,7 @@ def result(id: str, timeout: float, wait: bool, db: str | None, namespace: str |
 def _leave(error: HydraError, as_json: bool) -> None:
     if as_json:
         print_json({"error": str(error)})
-    click.echo(f"error: {writable(str(error))}", err=True)
+    echo(f"error: {error!s}", err=True)
     sys.exit(1)
 
 
@@ -142,7 +142,7 @@ def cancel(
             status = handle.cancel(undo=not without_undo)
             done[handle.id] = str(status) if status in FINAL else "cancelling"
             if not order.as_json:
-                click.echo(f"{handle.id} {done[handle.id]}")
+                echo(f"{handle.id} {done[handle.id]}")
     if order.as_json:
         print_json({"done": done, "refused": {}})
 
@@ -252,15 +252,15 @@ def _order(
                     raise IllegalMove(reasons[handle.id])
                 order(handle)
             except IllegalMove as error:
-                click.echo(f"{handle.id} refused: {error}", err=True)
+                echo(f"{handle.id} refused: {error}", err=True)
                 refused[handle.id] = str(error)
                 continue
             done[handle.id] = str(Status.PENDING)
             if not as_json:
-                click.echo(f"{handle.id} pending")
+                echo(f"{handle.id} pending")
             if before.status is Status.PARKED and module is None:
                 hint = "give `--module` to know beforehand whether your code is parked again"
-                click.echo(f"{handle.id} was parked: {before.reason} ({hint})", err=True)
+                echo(f"{handle.id} was parked: {before.reason} ({hint})", err=True)
     if as_json:
         print_json({"done": done, "refused": refused})
     end_refused(len(refused), len(ids))
@@ -293,11 +293,13 @@ def signal(
     The execution is named by its ID, or by --workflow and --key. With any other filter it is put before all that match
     and go on.
     """
+    has_id = where == Where(reason=where.reason) and (len(words) == 3 or is_id(words[0]))
+    where, why = said_why(words[:1] if has_id else (), where, because)
     first = 0 if where.is_given() else 1
     if not first < len(words) <= first + 2:
         raise click.UsageError("give ID, NAME and perhaps JSON; or NAME and perhaps JSON with --workflow and --key")
     name, value = words[first], parse_json(words[first + 1]) if len(words) == first + 2 else None
-    with open_engine(db, namespace) as engine, engine.acting(reason=because):
+    with open_engine(db, namespace) as engine, engine.acting(reason=why):
         if where.is_given() and (order.is_given() or not where.names_one()):
             selection = where.select(engine)
             act_on_many(selection, order, "signal", partial(selection.signal, name, value, id=signal_id))
@@ -308,10 +310,10 @@ def signal(
         if order.as_json:
             print_json({"done": {handle.id: "signalled"}, "refused": {}})
         else:
-            click.echo(f"{handle.id} signalled")
+            echo(f"{handle.id} signalled")
         if name not in awaited and handle.status() not in FINAL:
             names = f"it waits for {', '.join(f'`{each}`' for each in awaited)}" if awaited else "it waits for no event"
-            click.echo(f"warning: nobody waits for `{name}` ({names}); it is kept for a later wait", err=True)
+            echo(f"warning: nobody waits for `{name}` ({names}); it is kept for a later wait", err=True)
 
 
 @click.command()
@@ -329,7 +331,7 @@ def complete(token: str, value: str | None, reason: str | None, db: str | None, 
             engine.complete(token, said)
         else:
             engine.fail(token, reason)
-        click.echo(f"{token.partition('.')[0]} {'completed' if reason is None else 'failed'}")
+        echo(f"{token.partition('.')[0]} {'completed' if reason is None else 'failed'}")
 
 
 def _handles(engine: Engine, ids: tuple[str, ...]) -> list[Handle[object]]:
@@ -364,7 +366,7 @@ def resolve(
     with open_engine(db, namespace) as engine:
         handle = engine.get(id)
         handle.resolve(step, branch=branch, ordinal=ordinal, reason=reason, **settled)
-        click.echo(f"{handle.id} pending")
+        echo(f"{handle.id} pending")
 
 
 COMMANDS = (submit, result, cancel, retry, resume, resolve, signal, complete)

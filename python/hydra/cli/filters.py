@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import click
 import msgspec
 
 from hydra.cli.options import TAG, WHEN, F, end_refused
-from hydra.cli.output import print_json, progress_bar, writable
+from hydra.cli.output import echo, print_json, progress_bar
 from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.selection import Selection
@@ -143,6 +144,15 @@ def said_why(ids: tuple[str, ...], where: Where, because: str) -> tuple[Where, s
     return msgspec.structs.replace(where, reason=None), where.reason
 
 
+def is_id(word: str) -> bool:
+    """Whether it can be an execution's id."""
+    try:
+        UUID(word)
+    except ValueError:
+        return False
+    return True
+
+
 def act_on_many(selection: Selection, order: Order, verb: str, act: Do) -> None:
     """`act` takes `dry_run`, `at_most` and `progress`. Exit code 1 if any is refused; the others are done."""
     expected = order.expected_count
@@ -170,14 +180,12 @@ def report(acted: Acted, as_json: bool) -> None:
         print_json(acted)
         return
     if not acted.matched_count:
-        click.echo("no executions match", err=True)
+        echo("no executions match", err=True)
         return
     said = "would be done" if acted.is_dry_run else "done"
     dry = " (nothing was touched)" if acted.is_dry_run else ""
-    click.echo(
-        f"{acted.act}: {acted.matched_count:,} match, {len(acted.done):,} {said}, {len(acted.refused):,} refused{dry}"
-    )
+    echo(f"{acted.act}: {acted.matched_count:,} match, {len(acted.done):,} {said}, {len(acted.refused):,} refused{dry}")
     reasons = Counter(without_ids(reason) for reason in acted.refused.values())
     for reason, count in reasons.most_common():
         example = next(each for each in acted.refused.values() if without_ids(each) == reason)
-        click.echo(f"refused {count:,}: {writable(example)}", err=True)
+        echo(f"refused {count:,}: {example}", err=True)

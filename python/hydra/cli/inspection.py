@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from hydra.cli.options import DURATION, database_options, json_option, open_engine
-from hydra.cli.output import json_line, print_json, print_table, show, writable
+from hydra.cli.output import cell, echo, json_line, print_json, print_table, show
 from hydra.cli.watching import watchable
 from hydra.client.arguments import shorten
 from hydra.client.awaited import Awaited, set_aside_of
@@ -78,16 +78,16 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         "key passed to": ", ".join(act.other_id or "" for act in acts if act.kind == "key_passed") or None,
         "runs again": ", ".join(act.other_id or "" for act in acts if act.kind == "rerun_of") or None,
     }
-    click.echo(f"{execution.id}")
+    echo(f"{execution.id}")
     for name, value in facts.items():
         if value is not None:
-            click.echo(f"  {name:12} {show(value)}")
-    click.echo()
+            echo(f"  {name:12} {cell(show(value))}")
+    echo()
     rows = [(entry.at, entry.what, entry.took, entry.detail) for entry in entries]
     print_table(("time", "what", "took", "detail"), rows, empty="nothing happened yet")
     if error is not None and error.traceback:
-        click.echo()
-        click.echo(writable(error.traceback.rstrip("\n")))
+        echo()
+        echo(error.traceback.rstrip("\n"))
 
 
 def _waits_for(awaited: Awaited) -> str:
@@ -106,7 +106,7 @@ def explain(id: str, db: str | None, namespace: str | None, as_json: bool) -> No
     if as_json:
         print_json(found)
     else:
-        click.echo(f"{found.status}: {writable(found.sentence)}")
+        echo(f"{found.status}: {found.sentence}")
 
 
 def _waits_at(limit: str | None) -> str | None:
@@ -136,29 +136,27 @@ def stats(over: float | None, db: str | None, namespace: str | None, as_json: bo
     statuses = [status for status in Status if any(status in counts for counts in found.counts.values())]
     rows = [(workflow, *(counts.get(status, 0) for status in statuses)) for workflow, counts in found.counts.items()]
     print_table(("workflow", *statuses), rows, empty="no executions")
-    click.echo(f"nodes alive: {found.nodes_alive}")
+    echo(f"nodes alive: {found.nodes_alive}")
     if found.oldest_due_at is not None:
-        click.echo(
-            f"oldest due work: {show(max(datetime.now(UTC) - to_datetime(found.oldest_due_at), datetime.resolution))}"
-        )
+        echo(f"oldest due work: {show(max(datetime.now(UTC) - to_datetime(found.oldest_due_at), datetime.resolution))}")
     if demanded is not None:
         demand = demanded.total
         until = "never at this rate" if demand.drain_seconds is None else f"in {demand.drain_seconds:,.0f} s"
         rate = demand.ended_per_second or 0.0
-        click.echo(f"backlog: {demand.backlog:,}, {rate:,.1f} end a second, gone {until}")
+        echo(f"backlog: {demand.backlog:,}, {rate:,.1f} end a second, gone {until}")
     for pause in found.pauses:
         what = pause.kind.value if pause.kind is PauseKind.NAMESPACE else f"{pause.kind.value} `{pause.name}`"
         word = "drains" if pause.kind is PauseKind.NODE else "is paused"
         why = f": {pause.reason}" if pause.reason else ""
-        click.echo(f"{what} {word}, by {pause.paused_by} at {show(to_datetime(pause.paused_at))}{why}")
+        echo(f"{what} {word}, by {pause.paused_by} at {show(to_datetime(pause.paused_at))}{why}")
     for circuit in circuits:
         what = "breaker" if circuit.kind == "breaker" else "circuit"
         word = f"is open, says {circuit.said_by}: " if what == "breaker" else f"of {circuit.said_by} is "
-        click.echo(f"{what} `{circuit.name}` {word}{circuit.reason}")
+        echo(f"{what} `{circuit.name}` {word}{circuit.reason}")
     for workflow, count in found.unclaimed.items():
-        click.echo(f"warning: {count} due of workflow `{workflow}`, which no living node serves", err=True)
+        echo(f"warning: {count} due of workflow `{workflow}`, which no living node serves", err=True)
     for label, count in found.unserved_labels.items():
-        click.echo(f"warning: {count} due need label `{label}`, which no living node has", err=True)
+        echo(f"warning: {count} due need label `{label}`, which no living node has", err=True)
 
 
 COMMANDS = (show_execution, explain, stats)

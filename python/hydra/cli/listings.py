@@ -9,7 +9,7 @@ import msgspec
 
 from hydra.cli.filters import Where, filter_options
 from hydra.cli.options import database_options, json_option, open_engine
-from hydra.cli.output import print_json, print_table
+from hydra.cli.output import echo, print_json, print_table
 from hydra.cli.watching import watchable
 from hydra.client.selection import GROUPINGS, Selection
 from hydra.client.views import Execution
@@ -59,7 +59,7 @@ def list_executions(
 def _count(selection: Selection, group_by: str | None, as_json: bool) -> None:
     if group_by is None:
         count = selection.count()
-        print_json({"count": count}) if as_json else click.echo(f"{count}")
+        print_json({"count": count}) if as_json else echo(f"{count}")
         return
     counts = selection.count_by(group_by)
     if as_json:
@@ -109,7 +109,7 @@ def list_errors(where: Where, limit: int, db: str | None, namespace: str | None,
     print_table(columns, rows, empty="nothing that matches has failed or is parked")
     if len(found) > limit:
         rest = sum(each.count for each in found[limit:])
-        click.echo(f"{len(found) - limit} more, of {rest} executions; see `--limit`", err=True)
+        echo(f"{len(found) - limit} more, of {rest} executions; see `--limit`", err=True)
 
 
 def _reason(execution: Execution, paused: set[str]) -> str | None:

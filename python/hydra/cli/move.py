@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hydra.cli.options import DURATION, json_option
-from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.cli.output import echo, print_json, print_table, progress_bar
 from hydra.config import namespace_name
 from hydra.errors import ConfigError
 from hydra.move import abandon as abandon_move
@@ -41,7 +41,7 @@ def move(source: str, target: str, namespace: str | None, lease_ttl: float, aban
         raise ConfigError("source and target are one database; name another")
     if abandon:
         given_back = abandon_move(source, target, name)
-        click.echo(f"{told_namespaces(len(given_back))} the source's again")
+        echo(f"{told_namespaces(len(given_back))} the source's again")
         return
     with progress_bar("moving", None) as bar:
 
@@ -55,7 +55,7 @@ def move(source: str, target: str, namespace: str | None, lease_ttl: float, aban
         return
     rows = [(each.namespace, each.table, each.rows, each.digest) for each in report.tables if each.rows]
     print_table(("namespace", "table", "rows", "digest on both sides"), rows, empty="all of it had been moved before")
-    click.echo(f"{told_namespaces(len(report.namespaces))} in the target now", err=True)
+    echo(f"{told_namespaces(len(report.namespaces))} in the target now", err=True)
 
 
 def told_namespaces(count: int) -> str:

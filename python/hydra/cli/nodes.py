@@ -12,7 +12,7 @@ import click
 
 from hydra.cli.circuits import read_circuits
 from hydra.cli.options import DURATION, NAMES, SIZE, F, database_options, json_option, open_engine
-from hydra.cli.output import print_json, print_table
+from hydra.cli.output import echo, print_json, print_table
 from hydra.cli.watching import watchable
 from hydra.client.views import to_datetime
 from hydra.config import (
@@ -137,7 +137,7 @@ def start(
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     url = absolute(database_url(db))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
-        click.echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
+        echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
     settings = SupervisorSettings(
         module=module_name(module),
         url=url,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hydra.cli.output import echo
 from hydra.client.engine import Engine
 from hydra.config import database_url, namespace_name, parse_duration, parse_size, parse_when
 from hydra.errors import HydraError
@@ -149,5 +150,5 @@ def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engi
 def end_refused(refused_count: int, count: int) -> None:
     """Exit code 1 where some of what was ordered was refused; each was told by itself."""
     if refused_count:
-        click.echo(f"error: {refused_count} of {count} refused", err=True)
+        echo(f"error: {refused_count} of {count} refused", err=True)
         sys.exit(1)

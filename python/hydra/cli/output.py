@@ -1,4 +1,6 @@
-"""Tables for people, JSON for programs, bars for long work. The only place that knows how things look."""
+"""Tables for people, JSON for programs, bars for long work. The only place that knows how things look, and through
+which all goes that is printed: what others wrote (keys, errors, payloads) cannot act on the terminal.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from rich.text import Text
 
 from hydra.client.plain_json import encode_json, writable
 
-__all__ = ["console", "json_line", "print_json", "print_table", "progress_bar", "show", "show_duration", "writable"]
+__all__ = ["cell", "console", "echo", "json_line", "print_json", "print_table", "progress_bar", "show", "show_duration"]
+
+# What a terminal obeys and does not show: C0 without line feed and tab, DEL, C1, line and paragraph separators, and
+# what turns the direction of text.
+_OBEYED = (*range(9), *range(11, 32), *range(127, 160), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F))
+_CODES = (*_OBEYED, *range(0x2066, 0x206A))
+SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CODES}
+SHOWN_IN_CELL = {**SHOWN, 9: "\\t", 10: "\\n"}
+SHOWN_IN_JSON = {code: f"\\u{code:04x}" for code in _CODES if code >= 127}  # within texts; the value stays the same
 
 STATUS_STYLES = {
     "completed": "green",
@@ -31,7 +41,12 @@ STATUS_STYLES = {
 
 def print_json(value: Any) -> None:
     """For programs; indented, for people too."""
-    click.echo(encode_json(value, is_indented=True).decode())
+    click.echo(encode_json(value, is_indented=True).decode().translate(SHOWN_IN_JSON))
+
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """A line or several, for people. Control characters are shown by their number, as `\\x1b`."""
+    click.echo(writable(text).translate(SHOWN), err=err, nl=nl)
 
 
 def json_line(value: Any) -> str:
@@ -42,14 +57,19 @@ def json_line(value: Any) -> str:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
     """A table, or the sentence `empty` on standard error when there are no rows."""
     if not rows:
-        click.echo(empty, err=True)
+        echo(empty, err=True)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(cell(column), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell := show(value), style=STATUS_STYLES.get(cell, "")) for value in row))
+        table.add_row(*(Text(text := cell(show(value)), style=STATUS_STYLES.get(text, "")) for value in row))
     console().print(table)
+
+
+def cell(text: str) -> str:
+    """In one line, without anything that a terminal obeys."""
+    return writable(text).translate(SHOWN_IN_CELL)
 
 
 def console() -> Console:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from hydra.cli.options import DURATION, database_options, open_engine
+from hydra.cli.output import echo
 
 ALL = click.option("--all", "everything", is_flag=True, help="The whole namespace.")
 REASON = click.option("--reason", "--because", "reason", default="", help="Why, for those who ask what it waits for.")
@@ -56,13 +57,13 @@ def pause(
     with open_engine(db, namespace) as engine:
         if limit is not None:
             engine.pause_limit(limit, key, duration=duration, reason=reason)
-            click.echo(f"{named(limit, key)} is paused")
+            echo(f"{named(limit, key)} is paused")
         if everything:
             engine.pause_namespace(reason=reason)
-            click.echo(f"namespace `{engine.namespace}` is paused")
+            echo(f"namespace `{engine.namespace}` is paused")
         for workflow in workflows:
             engine.pause_workflow(workflow, reason=reason)
-            click.echo(f"workflow `{workflow}` is paused")
+            echo(f"workflow `{workflow}` is paused")
 
 
 @click.command("resume-workflow")
@@ -89,13 +90,13 @@ def resume_workflow(
     with open_engine(db, namespace) as engine, engine.acting(reason=reason):
         if limit is not None:
             was_paused = engine.resume_limit(limit, key)
-            click.echo(f"{named(limit, key)} {'goes on' if was_paused else 'was not paused'}")
+            echo(f"{named(limit, key)} {'goes on' if was_paused else 'was not paused'}")
         if everything:
             was_paused = engine.resume_namespace()
-            click.echo(f"namespace `{engine.namespace}` {'goes on' if was_paused else 'was not paused'}")
+            echo(f"namespace `{engine.namespace}` {'goes on' if was_paused else 'was not paused'}")
         for workflow in workflows:
             was_paused = engine.resume_workflow(workflow)
-            click.echo(f"workflow `{workflow}` {'goes on' if was_paused else 'was not paused'}")
+            echo(f"workflow `{workflow}` {'goes on' if was_paused else 'was not paused'}")
 
 
 @click.command()
@@ -110,7 +111,7 @@ def drain(nodes: tuple[str, ...], reason: str, db: str | None, namespace: str | 
     with open_engine(db, namespace) as engine:
         for node in nodes:
             engine.drain_node(node, reason=reason)
-            click.echo(f"node `{node}` drains")
+            echo(f"node `{node}` drains")
 
 
 COMMANDS = (pause, resume_workflow, drain)

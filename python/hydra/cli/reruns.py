@@ -9,7 +9,7 @@ import click
 from hydra.cli.acts import REASON
 from hydra.cli.filters import Order, Where, act_on_many, filter_options, is_by_filter, order_options
 from hydra.cli.options import database_options, end_refused, open_engine
-from hydra.cli.output import print_json
+from hydra.cli.output import echo, print_json
 from hydra.errors import IllegalMove
 
 
@@ -54,9 +54,9 @@ def rerun(
         print_json({"done": begun, "refused": refused})
     else:
         for id, again in begun.items():
-            click.echo(f"{id} runs again as {again}")
+            echo(f"{id} runs again as {again}")
     for id, why in refused.items():
-        click.echo(f"{id} refused: {why}", err=True)
+        echo(f"{id} refused: {why}", err=True)
     end_refused(len(refused), len(ids))
 
 

@@ -8,7 +8,7 @@ import click
 
 from hydra.cli.acts import REASON
 from hydra.cli.options import MOMENT, database_options, engine_of, json_option, open_engine
-from hydra.cli.output import print_json, print_table, progress_bar
+from hydra.cli.output import echo, print_json, print_table, progress_bar
 
 
 @click.group("schedules", invoke_without_command=True)
@@ -53,7 +53,7 @@ def pause(ctx: click.Context, name: str, reason: str, db: str | None, namespace:
     """Fire no more ticks of NAME until it is resumed."""
     with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         engine.pause_schedule(name)
-    click.echo(f"schedule `{name}` is paused")
+    echo(f"schedule `{name}` is paused")
 
 
 @schedules.command()
@@ -65,7 +65,7 @@ def resume(ctx: click.Context, name: str, reason: str, db: str | None, namespace
     """Go on with the next tick of NAME; those of the pause are passed over."""
     with engine_of(ctx, db, namespace) as engine, engine.acting(reason=reason):
         engine.resume_schedule(name)
-    click.echo(f"schedule `{name}` goes on")
+    echo(f"schedule `{name}` goes on")
 
 
 @schedules.command()
@@ -81,7 +81,7 @@ def trigger(ctx: click.Context, name: str, reason: str, db: str | None, namespac
     if as_json:
         print_json({"id": handle.id})
     else:
-        click.echo(handle.id)
+        echo(handle.id)
 
 
 @schedules.command()
@@ -117,7 +117,7 @@ def backfill(
     if as_json:
         print_json([handle.id for handle in handles])
     else:
-        click.echo(f"{len(handles)} executions submitted")
+        echo(f"{len(handles)} executions submitted")
 
 
 COMMANDS = (schedules,)

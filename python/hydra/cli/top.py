@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from hydra.cli.options import DURATION, WHEN, database_options, open_engine
-from hydra.cli.output import print_table, show
+from hydra.cli.output import echo, print_table, show
 from hydra.cli.watching import watchable
 from hydra.client.engine import Engine
 from hydra.client.views import to_datetime
@@ -48,10 +48,10 @@ def _show_counts(engine: Engine) -> None:
     print_table(("workflow", *statuses), rows, empty="no executions")
     if found.oldest_due_at is not None:
         age = max(datetime.now(UTC) - to_datetime(found.oldest_due_at), datetime.resolution)
-        click.echo(f"oldest due work: {show(age)}")
+        echo(f"oldest due work: {show(age)}")
     for workflow, count in found.unclaimed.items():
-        click.echo(f"{count} due of workflow `{workflow}`, which no living node serves")
-    click.echo()
+        echo(f"{count} due of workflow `{workflow}`, which no living node serves")
+    echo()
 
 
 def _show_nodes(engine: Engine) -> None:
@@ -68,7 +68,7 @@ def _show_nodes(engine: Engine) -> None:
         for node in alive
     ]
     print_table(("host", "pid", "workers", "running", "places", "last beat (UTC)"), rows, empty="no node is alive")
-    click.echo()
+    echo()
 
 
 def _show_errors(engine: Engine, since: datetime | timedelta) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hydra.cli.options import DURATION, F
-from hydra.cli.output import show, writable
+from hydra.cli.output import echo, show
 from hydra.errors import ConfigError, StoreUnavailable
 
 SHORTEST_PAUSE_SECONDS = 0.1
@@ -27,11 +27,11 @@ def watchable(command: F) -> F:
             raise ConfigError(f"`--watch` must be at least {SHORTEST_PAUSE_SECONDS * 1000:g}ms")
         while True:
             click.clear()
-            click.echo(f"{show(datetime.now(UTC))} UTC, again every {watch:g} s; Ctrl-C ends it", err=True)
+            echo(f"{show(datetime.now(UTC))} UTC, again every {watch:g} s; Ctrl-C ends it", err=True)
             try:
                 command(**rest)
             except StoreUnavailable as error:
-                click.echo(f"error: {writable(str(error))}", err=True)
+                echo(f"error: {error!s}", err=True)
             pause(watch)
 
     option = click.option("--watch", type=DURATION, metavar="DURATION", help="Look again so often, such as 2s.")

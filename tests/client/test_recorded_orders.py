@@ -17,9 +17,11 @@ from hydra.errors import ConfigError, IllegalMove
 from hydra.stores.acts import ActKind
 
 from tests.cli.invoking import run
+from tests.processes.scene import until
 from tests.stores.conftest import DATABASES
 
 is_mended = False
+handed_out: set[str] = set()
 NAMES = {str(kind) for kind in ActKind}
 
 
@@ -38,6 +40,26 @@ def ordered_bill(card: str) -> str:
 @hydra.workflow
 def ordered_ask(card: str) -> str:
     return hydra.wait_event("answer", type=str)
+
+
+@hydra.step
+def ordered_hand_out(card: str, token: str) -> str:
+    handed_out.add(token)
+    return token
+
+
+@hydra.workflow
+def ordered_call(card: str) -> str:
+    token = hydra.callback_token()
+    ordered_hand_out(card, token)
+    return hydra.wait_callback(token, type=str)
+
+
+def token_of(handle: hydra.Handle[str]) -> str:
+    """Once it waits."""
+    until(lambda: handle.status() == "waiting")
+    (token,) = [token for token in handed_out if token.startswith(handle.id)]
+    return token
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +131,64 @@ def test_a_signal_has_a_line_where_somebody_says_who_sends_it(engine: hydra.Engi
         second.signal("answer", "yes", id="evt-1")
     assert first.acts() == []
     assert [(act.kind, act.done_by, act.detail) for act in second.acts()] == [("signal", "ana", "event `answer`")]
+
+
+def test_a_signal_that_is_repeated_with_its_id_has_one_line(engine: hydra.Engine) -> None:
+    waits, program, busy = (engine.submit(ordered_ask.bind(f"visa-{n}")) for n in range(3))
+    program.signal("answer", "yes", id="evt-1")
+    with engine.acting("ana"):
+        for handle in (waits, waits, program):
+            handle.signal("answer", "yes", id="evt-1")
+        with engine.worker():
+            assert waits.result(timeout=60) == "yes"
+            until(lambda: busy.status() == "waiting")
+        chosen = engine.select(workflow="ordered_ask", status="pending")  # the first signal wakes it
+        for id in ("evt-2", "evt-3"):
+            busy.signal("other", 1, id=id)
+            assert set(chosen.signal("other", 1, id=id).done) == {busy.id}
+    assert [act.done_by for act in waits.acts()] == ["ana"]
+    assert program.acts() == [], "its message was the program's"
+    assert [act.detail for act in busy.acts()] == ["event `other`"] * 2
+
+
+def test_who_completed_a_callback_has_a_line_once(engine: hydra.Engine, url: str) -> None:
+    by_program, by_page, by_person, failed_by = (engine.submit(ordered_call.bind(f"visa-{n}")) for n in range(4))
+    with engine.worker():
+        tokens = [token_of(each) for each in (by_program, by_page, by_person, failed_by)]
+    engine.complete(tokens[0], "yes")
+    for _ in range(2):
+        with engine.acting("token:ops", reason="the bank has answered"):
+            engine.complete(tokens[1], "yes")
+        run(url, "complete", tokens[2], '"yes"')
+    with engine.acting("ana"):
+        engine.fail(tokens[3], "no")
+        with pytest.raises(IllegalMove):
+            engine.complete(tokens[1], "other")
+    assert by_program.acts() == []
+    (act,) = by_page.acts()
+    assert (act.kind, act.done_by, act.reason) == ("complete", "token:ops", "the bank has answered")
+    assert not any(token.partition(".")[2] in act.detail for token in tokens)
+    assert [act.done_by for act in by_person.acts()] == [identity.person()]
+    assert [act.done_by for act in failed_by.acts()] == ["ana"]
+    assert len(engine.acts(kind="complete")) == 3
+    assert "complete" in run(url, "show", by_page.id).output and engine.audit() == []
+
+
+def test_a_completion_in_a_callers_transaction_has_its_line_with_its_commit(tmp_path: object) -> None:
+    path = f"{tmp_path}/own.db"
+    with hydra.Engine(f"sqlite:///{path}") as engine:
+        handle = engine.submit(ordered_call.bind("visa-1"))
+        with engine.worker():
+            token = token_of(handle)
+        connection = sqlite3.connect(path)
+        with engine.acting("token:ops"):
+            engine.complete(token, "yes", connection=connection)
+            connection.rollback()
+            assert handle.acts() == []
+            engine.complete(token, "yes", connection=connection)
+        connection.commit()
+        connection.close()
+        assert [(act.kind, act.done_by) for act in handle.acts()] == [("complete", "token:ops")]
 
 
 def test_what_concerns_the_namespace_has_a_line_too(engine: hydra.Engine) -> None:
@@ -201,3 +281,20 @@ def test_the_commands_show_who_ordered_what(engine: hydra.Engine, url: str) -> N
     assert f"by {identity.person()}; because bug 81 is fixed; was failed; attempt 2 begins" in timeline
     refused = run(url, "retry", handles[0].id, "--reason", "a", "--because", "b", code=2).output
     assert "give one of them" in refused
+
+
+def test_one_order_is_one_line_of_the_table_with_the_count_of_all_of_it(engine: hydra.Engine, url: str) -> None:
+    failed(engine, 7)
+    run(url, "retry", "--status", "failed", "--because", "bug 81", "--yes")
+    engine.pause_namespace(reason="wait")
+    lines = run(url, "acts", "--limit", "2").output.splitlines()
+    assert len(lines) == 3 and "pause" in lines[1] and "7 executions, such as" in lines[2]
+    assert len(run(url, "acts", "--limit", "1").output.splitlines()) == 2
+    engine.resume_namespace()
+    engine.select(status="pending").cancel(reason="over")
+    run(url, "rerun", "--status", "cancelled", "--because", "again", "--yes")
+    (line,) = [line for line in run(url, "acts", "--limit", "3").output.splitlines() if "rerun" in line]
+    assert "7 executions, such as" in line and "again" in line
+    assert len(engine.acts(kind="rerun_of")) == len(engine.acts(kind="rerun")) == 7
+    assert len(run(url, "acts", "--kind", "rerun_of").output.splitlines()) == 8
+    assert run(url, "acts", "--json", "--limit", "3").output.count('"done_at"') == 3

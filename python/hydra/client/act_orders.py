@@ -29,10 +29,10 @@ DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
 class ActView(msgspec.Struct, frozen=True):
     """What somebody has ordered, of one execution or (where `execution_id` is None) of the namespace.
 
-    kind: "retry", "resume", "cancel", "signal", "resolve", "reschedule", "delete", "rerun" (it was run again, as
-    `other_id`), "rerun_of" (it runs `other_id` again), "fork_of" (it began with what `other_id` had recorded),
-    "debounce" (a later submission gave it its arguments), "key_passed" (its key went over to `other_id`, while it was
-    open); "pause", "unpause", "drain", "limit", "schedule", "purge".
+    kind: "retry", "resume", "cancel", "signal", "complete" (a callback), "resolve", "reschedule", "delete", "rerun" (it
+    was run again, as `other_id`), "rerun_of" (it runs `other_id` again), "fork_of" (it began with what `other_id` had
+    recorded), "debounce" (a later submission gave it its arguments), "key_passed" (its key went over to `other_id`,
+    while it was open); "pause", "unpause", "drain", "limit", "schedule", "purge".
 
     `done_by` is who: `ana@host` by the command line, `program:billing.py`, `execution:ID` (a step's order), or what
     `Engine.acting` was told. `done_from` is the account and host of that process. `detail` says what was before. What

@@ -241,6 +241,7 @@ class RunAgain:
 
     def __init__(self, reason: str, force: bool) -> None:
         self._force, self._author = force, author(reason)
+        self._ordered_at: int | None = None  # the lines of one order have one time
         self.among: tuple[Status, ...] = tuple(FINAL) if force else (Status.FAILED, Status.CANCELLED)
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
@@ -265,7 +266,7 @@ class RunAgain:
 
     def begin(self, engine: DatabaseAccess, batch: list[Snapshot]) -> list[Reran | None]:
         """In one transaction; the answers, in order."""
-        at = engine.session().now()
+        at = self._ordered_at = self._ordered_at or engine.session().now()
         by = self._author
         orders = [Rerun(each.id, _core.uuid7(), each.attempt, at, by.by, by.reason, by.host) for each in batch]
         return engine.write(lambda store, now: store.rerun(orders, now))

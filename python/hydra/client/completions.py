@@ -14,6 +14,8 @@ from uuid import UUID
 import msgspec
 
 from hydra import codec
+from hydra.client import recorded_orders
+from hydra.client.acting import Author
 from hydra.errors import IllegalMove, NotFound, PayloadError, StoreUnavailable
 from hydra.execution import FINAL, SET_ASIDE_PREFIX, Message, Record, RecordKind
 from hydra.records.callbacks import TOKEN, Callback
@@ -30,14 +32,16 @@ def settle(
     payload: bytes,
     read: Callable[[Callable[[Store], Any]], Any],
     write: Callable[[Callable[[Store, int], Any]], Any],
+    author: Author | None,
 ) -> None:
     """Put the message, unless the token is unknown, expired or completed; then see whose message it is that counts.
 
-    A completion that the wait could not read was set aside: the next one is another message.
+    `author` is who completes it; None: a program that did not say. A completion that the wait could not read was set
+    aside: the next one is another message.
     """
     callback = Callback.of(token)
     for _ in range(MAX_SET_ASIDE):
-        if _try_to_settle(callback, payload, read, write):
+        if _try_to_settle(callback, payload, read, write, author):
             return
     raise StoreUnavailable("others kept completing this callback with what does not fit its type; try again")
 
@@ -83,6 +87,7 @@ def _try_to_settle(
     payload: bytes,
     read: Callable[[Callable[[Store], Any]], Any],
     write: Callable[[Callable[[Store, int], Any]], Any],
+    author: Author | None,
 ) -> bool:
     """False where another's completion was set aside meanwhile, and this one taken for it."""
     id = callback.execution_id
@@ -94,7 +99,11 @@ def _try_to_settle(
     message = callback.message(sum(_is_set_aside(record, callback) for record in records), payload)
     found = _found(callback, None, records)
     if found is None and snapshot.status not in FINAL:
-        write(lambda store, now: store.signal([msgspec.structs.replace(message, sent_at=now)], now))
+
+        def put(store: Store, now: int) -> object:
+            return recorded_orders.signal(store, [msgspec.structs.replace(message, sent_at=now)], now, author)
+
+        write(put)
         messages = read(lambda store: store.messages(id, callback.name))
         records = read_records(read, callback)
         found = _found(callback, messages, records)

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from hydra import config
-from hydra.client import bulk, completions, local_worker
+from hydra.client import bulk, completions, local_worker, recorded_orders
+from hydra.client.acting import author, is_said
 from hydra.client.awaited import announced_by, awaited_of, refuse_unfit
 from hydra.client.criteria import PAGE_SIZE, Criteria, check_criteria, check_place, walk
 from hydra.client.handle import Handle
@@ -263,11 +264,12 @@ class Engine(Submitting, Operations):
         return check_criteria(status, workflow, key, tags, since, until, reason, error, now)
 
     def _settle(self, token: str, payload: bytes, connection: object) -> None:
+        by = author() if is_said() else None
         if connection is None:
-            completions.settle(token, payload, self.read, self.write)
+            completions.settle(token, payload, self.read, self.write, by)
             return
 
         def put(message: Message) -> Sequence[object]:
-            return self.join(lambda store, now: store.signal_in(connection, [message], now))
+            return self.join(lambda store, now: recorded_orders.signal_in(store, connection, message, now, by))
 
         completions.settle_in(token, payload, self.read, put)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from hydra.client.acting import Author
 from hydra.execution import FINAL, Message, Record, Status
+from hydra.records.callbacks import CALLBACK_PREFIX
 from hydra.stores.acts import Act, ActKind
 from hydra.stores.clash import Clash
 from hydra.stores.store import Store
@@ -74,13 +75,14 @@ def cancel_in(
 
 def signal(store: Store, messages: Sequence[Message], now: int, author: Author | None) -> list[Status | Clash | None]:
     """The statuses before. A program's signal leaves no line: the message is its record, and it may send thousands in a
-    second."""
+    second. Nor does one that was there already."""
     if author is None or not author.is_said:
         return store.signal(messages, now)
 
     def work() -> list[Status | Clash | None]:
         before = store.signal(messages, now)
-        store.add_acts(_signal_lines(author, messages, before, now))
+        new = [each for each, status in zip(messages, before, strict=True) if _is_taken(status)]
+        store.add_acts([_line(author, each, now) for each in new if _is_new(store, each)])
         return before
 
     return store.together(work)
@@ -91,19 +93,25 @@ def signal_in(
 ) -> list[Status | Clash | None]:
     """In a caller's own transaction, to whose commit the line belongs, too."""
     before = store.signal_in(connection, [message], now)
-    if author is not None and (lines := _signal_lines(author, [message], before, now)):
-        store.add_acts_in(connection, lines)
+    if author is not None and _is_taken(before[0]):
+        store.add_acts_in(connection, [_line(author, message, now)])
     return before
 
 
-def _signal_lines(
-    author: Author, messages: Sequence[Message], before: Sequence[Status | Clash | None], now: int
-) -> list[Act]:
-    return [
-        author.act(message.execution_id, ActKind.SIGNAL, now, f"event `{message.name}`")
-        for message, status in zip(messages, before, strict=True)
-        if isinstance(status, Status) and status not in FINAL
-    ]
+def _is_taken(status: Status | Clash | None) -> bool:
+    return isinstance(status, Status) and status not in FINAL
+
+
+def _is_new(store: Store, message: Message) -> bool:
+    """Whether what is there under its id, in this transaction, was put just now: one put before has its own time."""
+    put = store.messages(message.execution_id, message.name)
+    return any(each.id == message.id and each.sent_at == message.sent_at for each in put)
+
+
+def _line(author: Author, message: Message, now: int) -> Act:
+    if message.name.startswith(CALLBACK_PREFIX):
+        return author.act(message.execution_id, ActKind.COMPLETE, now, "its callback")
+    return author.act(message.execution_id, ActKind.SIGNAL, now, f"event `{message.name}`")
 
 
 def resolve(store: Store, id: str, record: Record, now: int, author: Author) -> list[Status | None]:

@@ -25,6 +25,7 @@ class ActKind(StrEnum):
     RESOLVE = "resolve"
     CANCEL = "cancel"
     SIGNAL = "signal"
+    COMPLETE = "complete"  # of a callback, with a value or a failure
     PAUSE = "pause"  # of a workflow, the namespace or a limit's key
     UNPAUSE = "unpause"
     DRAIN = "drain"  # of a node

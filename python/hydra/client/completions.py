@@ -32,7 +32,7 @@ def settle(
     payload: bytes,
     read: Callable[[Callable[[Store], Any]], Any],
     write: Callable[[Callable[[Store, int], Any]], Any],
-    author: Author | None,
+    author: Author | None = None,
 ) -> None:
     """Put the message, unless the token is unknown, expired or completed; then see whose message it is that counts.
 

@@ -10,7 +10,7 @@ import hydra
 import pytest
 from hydra.client import pending_bounds
 from hydra.client.pending_bounds import read_bounds
-from hydra.errors import ConfigError, NotFound, QueueFull
+from hydra.errors import ConfigError, IdempotencyConflict, KeyTaken, NotFound, QueueFull
 from hydra.stores.limit_states import LimitState
 
 from tests.cli.invoking import run
@@ -163,3 +163,57 @@ def test_an_operators_number_wins_and_0_bounds_nothing() -> None:
         ]
     )
     assert found == {"workflow:a": 5, "workflow:b": 7, "limit:e": 9, "limit:f": 4}
+
+
+def test_g1_what_adds_nothing_is_not_refused_where_it_is_full(engine: hydra.Engine) -> None:
+    """Its key, or its id, is there: whoever repeats it after a failure gets what the first made."""
+    waiting = engine.submit(bounded_by_code.bind(0), key="a", delay=3600)
+    own_id = "01234567-89ab-7def-8123-456789abcdef"
+    named = engine.submit(bounded_by_code.bind(1), id=own_id)
+    engine.submit(bounded_by_code.bind(2), key="b", delay=3600)
+    assert engine.submit(bounded_by_code.bind(0), key="a").id == waiting.id
+    assert engine.submit(bounded_by_code.bind(1), id=own_id).id == named.id
+    assert engine.submit(bounded_by_code.bind(0), key="a", key_reuse="after_end").id == waiting.id
+    assert engine.submit(bounded_by_code.bind(0), key="a", key_reuse=3600).id == waiting.id
+    assert engine.submit(bounded_by_code.bind(5), key="a", debounce=hydra.Debounce(3600)).id == waiting.id
+    with pytest.raises(KeyTaken):
+        engine.submit(bounded_by_code.bind(0), key="a", key_reuse="reject")
+    with pytest.raises(IdempotencyConflict):
+        engine.submit(bounded_by_code.bind(9), key="b")
+    both = engine.submit_many([bounded_by_code.bind(number) for number in (5, 2)], keys=["a", "b"])
+    assert both[0].id == waiting.id
+    for new in ({}, {"key": "c"}, {"key": "a", "key_reuse": 1e-6}):
+        with pytest.raises(QueueFull, match="the limit is 3; submit one more later"):
+            engine.submit(bounded_by_code.bind(5), **new)
+    with pytest.raises(QueueFull, match="the limit is 3; submit one more later"):
+        engine.submit_many([bounded_by_code.bind(number) for number in (5, 6, 6)], keys=["a", "c", "c"])
+    assert count(engine) == 3, "all or nothing"
+    asyncio.run(repeated_when_full(engine.url, waiting.id))
+    named.cancel()
+    assert engine.submit(bounded_by_code.bind(6), key="c").id != waiting.id
+
+
+async def repeated_when_full(url: str, id: str) -> None:
+    async with hydra.AsyncEngine(url) as engine:
+        assert (await engine.submit(bounded_by_code.bind(5), key="a")).id == id
+        assert [each.id for each in await engine.submit_many([bounded_by_code.bind(5)], keys=["a"])] == [id]
+        with pytest.raises(QueueFull):
+            await engine.submit(bounded_by_code.bind(7), key="d")
+
+
+def test_g1_the_bound_of_an_engine_refuses_only_what_is_new(url: str) -> None:
+    with hydra.Engine(url, max_pending=1) as engine:
+        first = engine.submit(unbounded_by_code.bind(0), key="a", delay=3600)
+        assert engine.submit(unbounded_by_code.bind(0), key="a").id == first.id
+        with pytest.raises(QueueFull):
+            engine.submit(unbounded_by_code.bind(0), key="a2")
+
+
+def test_a_count_that_says_full_is_read_again_before_it_refuses(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_bounds, "DEPTH_AGE_NS", 3_600_000_000_000)
+    monkeypatch.setattr(pending_bounds, "DEPTH_SHARE", 1e9)
+    with hydra.Engine(url, max_pending=1) as engine:
+        engine.submit(unbounded_by_code.bind(0)).cancel()
+        engine.submit(unbounded_by_code.bind(1))
+        with pytest.raises(QueueFull):
+            engine.submit(unbounded_by_code.bind(2))

@@ -3,7 +3,8 @@
     Engine(max_pending=…)                    of this engine's namespace
     namespace:…, workflow:…, limit:…         rows of the database, by the code or an operator; of a Fair in its own row
 
-Depths and bounds are read now and then, and counted in between. Children and schedules do not come here.
+Depths and bounds are read now and then, and counted in between. Before one is refused both are looked at again: what
+adds nothing, since its key or id is there, goes on to the store. Children and schedules do not come here.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from hydra.clock import boottime_ns
 from hydra.errors import QueueFull
-from hydra.execution import Submission
+from hydra.execution import FINAL, KeyReuse, Snapshot, Status, Submission
 from hydra.limit_keys import FAIR, OF_LIMIT, OF_NAMESPACE, OF_WORKFLOW, PENDING, shown_key, split_key
 from hydra.stores.limit_states import LimitState
+from hydra.stores.reuse import is_reusing
 from hydra.stores.store import Store
 
 DEPTH_AGE_NS = 250_000_000  # how old a known depth may be when `max_pending` is checked
@@ -33,12 +35,16 @@ class QueueDepth:
     def __init__(self) -> None:
         self._count = 0
         self._stale_at_ns = 0
+        self._may_read_at_ns = 0
 
     def take(self, read: Read, count: int, most: int, of: str = "") -> None:
-        if (began_ns := boottime_ns()) >= self._stale_at_ns:
+        began_ns = boottime_ns()
+        is_full = self._count + count > most
+        if began_ns >= (self._may_read_at_ns if is_full else self._stale_at_ns):
             self._count = read(most)
             ended_ns = boottime_ns()
-            self._stale_at_ns = ended_ns + max(DEPTH_AGE_NS, round((ended_ns - began_ns) / DEPTH_SHARE))
+            self._may_read_at_ns = ended_ns + round((ended_ns - began_ns) / DEPTH_SHARE)
+            self._stale_at_ns = max(ended_ns + DEPTH_AGE_NS, self._may_read_at_ns)
         if self._count + count > most:
             asked = f"{count} more" if count > 1 else "one more"
             raise QueueFull(f"{self._count} executions{of} are pending and the limit is {most}; submit {asked} later")
@@ -65,7 +71,16 @@ class PendingBounds:
         return self._max_pending is None and not self._bounds and boottime_ns() < self._stale_at_ns
 
     def require_room(self, store: Store, submissions: Sequence[Submission]) -> None:
-        """All of them, or QueueFull."""
+        """For all of them that are new, or QueueFull."""
+        try:
+            self._take(store, submissions)
+        except QueueFull:
+            new = adding(store, submissions)
+            if len(new) == len(submissions):
+                raise
+            self._take(store, new)
+
+    def _take(self, store: Store, submissions: Sequence[Submission]) -> None:
         with self._lock:
             if boottime_ns() >= self._stale_at_ns:
                 self._bounds = read_bounds(store.limits())
@@ -124,3 +139,39 @@ def _waiting_at(store: Store, key: str) -> Read:
 
 def _pending_of(store: Store, workflow: str) -> Read:
     return lambda limit: store.pending_count(limit, workflow)
+
+
+def adding(store: Store, submissions: Sequence[Submission]) -> list[Submission]:
+    """Those that would add an execution, as far as a look can tell."""
+    pairs = {(s.workflow, s.key) for s in submissions if s.key is not None}
+    holders = store.known_keys(sorted(pairs)) if pairs else {}
+    asked = {s.id for s in submissions if s.key is None}
+    asked |= {
+        holders[s.workflow, s.key] for s in submissions if is_reusing(s) and s.key and (s.workflow, s.key) in holders
+    }
+    ids = sorted(asked)
+    found = dict(zip(ids, store.get(ids), strict=True)) if ids else {}
+    now = store.now()
+    new: dict[tuple[str, ...], Submission] = {}
+    for s in submissions:
+        if s.key is None:
+            is_new = found[s.id] is None
+        elif (holder := holders.get((s.workflow, s.key))) is None:
+            is_new = True
+        else:
+            is_new = is_reusing(s) and not _is_kept(s, found[holder], now)
+        if is_new:
+            new[(s.id,) if s.key is None else (s.workflow, s.key)] = s
+    return list(new.values())
+
+
+def _is_kept(s: Submission, holder: Snapshot | None, now: int) -> bool:
+    """Whether the execution that has the key keeps it, though it may be taken over."""
+    if holder is None:
+        return False
+    if s.debounce is not None:
+        has_begun = holder.status is not Status.PENDING or holder.epoch > 0 or holder.cancel_requested
+        return not has_begun and holder.limit_keys == (s.limit_keys or ())
+    if s.reuse_after_us is not None:
+        return holder.submitted_at > now - s.reuse_after_us
+    return s.key_reuse is not KeyReuse.AFTER_END or holder.status not in FINAL

@@ -18,7 +18,7 @@ from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.nodes import read_nodes
 from hydra.stores.mysql.pausing import read_pauses
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, key_hash, literal
-from hydra.stores.mysql.transaction import Reading, Rows
+from hydra.stores.mysql.transaction import MAX_ROWS, Reading, Rows
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, shown, to_labels, to_servers, to_snapshot, to_workflow
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
@@ -34,6 +34,17 @@ def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
 def find(reading: Reading, workflow: str, key: str) -> Snapshot | None:
     rows = reading.select("find", key_hash=key_hash(reading.namespace_name, workflow, key))
     return snapshots(reading, [id_text(rows[0][0])])[0] if rows else None
+
+
+def known_keys(reading: Reading, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Locks nothing."""
+    hashes = {key_hash(reading.namespace_name, *each): each for each in keys}
+    found: dict[tuple[str, str], str] = {}
+    ordered = sorted(hashes)
+    for start in range(0, len(ordered), MAX_ROWS):
+        rows = reading.select("known_keys", hashes=", ".join(ordered[start : start + MAX_ROWS]))
+        found |= {hashes[literal(hash)]: id_text(id) for hash, id in rows}
+    return found
 
 
 def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:

@@ -173,6 +173,9 @@ class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     def find(self, workflow: str, key: str) -> Snapshot | None:
         return self._database.read(reading.find, workflow, key)
 
+    def known_keys(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        return self._database.read(reading.known_keys, keys)
+
     def list(self, filter: Filter) -> list[Snapshot]:
         return self._database.read(reading.list_snapshots, filter)
 

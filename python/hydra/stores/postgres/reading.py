@@ -12,7 +12,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.stores import loads
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
-from hydra.stores.postgres.arrays import is_uuid, key_hash, texts, uuids
+from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
 from hydra.stores.postgres.transaction import Reading
 from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot, to_workflow
 from hydra.stores.sql_files import UPWARDS
@@ -38,6 +38,15 @@ def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
 def find(reading: Reading, workflow: str, key: str) -> Snapshot | None:
     rows = reading.select("find", workflow=workflow, key_hash=key_hash(key))
     return snapshots(reading, [rows[0][0]])[0] if rows else None
+
+
+def known_keys(reading: Reading, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Locks nothing."""
+    hashes = {
+        "workflows": texts([workflow for workflow, _ in keys]),
+        "key_hashes": byteas([key_hash(key) for _, key in keys]),
+    }
+    return {(workflow, key): id for workflow, key, id, *_ in reading.select("submit_known_keys", **hashes)}
 
 
 def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:

@@ -162,6 +162,9 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     def find(self, workflow: str, key: str) -> Snapshot | None:
         return self._database.read(reading.find, workflow, key)
 
+    def known_keys(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        return self._database.read(reading.known_keys, keys)
+
     def list(self, filter: Filter) -> builtins.list[Snapshot]:
         return self._database.read(reading.list_snapshots, filter)
 

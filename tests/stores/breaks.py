@@ -421,6 +421,18 @@ BREAKS: dict[str, Break] = {
         "it is pending without a place of `concurrency:one:a`",
         "ready",
     ),
+    "the keys of its limits are no list": Break(
+        {
+            "sqlite": "update hydra_submission set limit_keys = '{{bad' where execution_id = {ready}",
+            "postgres": "update hydra_submission set limit_keys = '7' where execution_id = {ready}; "
+            "update hydra_execution set gate = 'concurrency:one:a' where id = {ready}",
+            "mysql": "update hydra_execution set limit_keys = '{{bad' where id = {ready}",
+        },
+        "limits",
+        "R29",
+        "the keys of its limits cannot be read",
+        "ready",
+    ),
     "what is ready waits in no queue": Break(
         {"mysql": "delete from hydra_ready where id = {ready}"},
         "queues",

@@ -140,6 +140,26 @@ def test_r14_the_audit_sees_that_the_message_of_a_childs_end_is_lost(
     assert (parent.id, "R14") in {(one.execution_id, one.promise) for one in store.audit()}
 
 
+def test_g7_one_damaged_row_hides_no_other_finding(store: Store, ids: dict[str, str], breaker: Breaker) -> None:
+    """Nor does it end the audit with an error of the database."""
+    garbage = {
+        "sqlite": ("x'ff'", f"x'{'ff' * 43}22'", "cast(x'ff41' as text)", "key"),
+        "postgres": ("'\\xff'", f"'\\x{'ff' * 43}22'", "'?A'", "key"),
+        "mysql": ("x'ff'", f"x'{'ff' * 43}22'", "x'ff41'", "idempotency_key"),
+    }
+    short, long, text, key = garbage[breaker.NAME]
+    asleep, done = breaker.id(ids["asleep"]), breaker.id(ids["done"])
+    assert breaker.run(f"update hydra_record set kind = 'spawn', payload = {long} where execution_id = {asleep}") == 1
+    spawned = f"set kind = 'event', name = 'hydra.spawned:nobody', payload = {long} where execution_id = {done}"
+    assert breaker.run(f"update hydra_record {spawned} and seq = 2") == 1
+    assert breaker.run(f"update hydra_record set payload = {short} where execution_id = {done} and seq = 3") == 1
+    keyed = breaker.id(ids["keyed"])
+    assert breaker.run(f"update hydra_key set {key} = {text} where execution_id = {keyed}") == 1
+    breaker.run(f"delete from hydra_claim where execution_id = {done}")
+    found = {(one.execution_id, one.promise) for one in store.audit()}
+    assert found >= {(ids["done"], "G4"), (ids["keyed"], "R24")}
+
+
 @pytest.mark.parametrize("database", STORES)
 def test_every_question_of_the_audit_is_answered_by_a_test_that_breaks_its_promise(database: str) -> None:
     folder = files(f"hydra.stores.{database}").joinpath("audits")

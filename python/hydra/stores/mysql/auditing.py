@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.stores.findings import Violation
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.statements import NO_NODE, id_text, literal, read_statements
+from hydra.stores.rows import shown
 
 ROW_LIMIT = 100  # rows shown for each question
 
@@ -20,11 +21,7 @@ def audit(database: Database) -> list[Violation]:
             for _, question in sorted(read_statements("audits").items()):
                 statement = question.format(namespace=literal(database.namespace), no_node=NO_NODE)
                 for promise, id, detail in session.send([f"{statement} limit {ROW_LIMIT}"])[0]:
-                    found.append(Violation(promise, id_text(id) if len(id) == 16 else "", _text(detail)))
+                    found.append(Violation(promise, id_text(id) if len(id) == 16 else "", shown(detail)))
     finally:
         session.discard()
     return found
-
-
-def _text(detail: bytes | str) -> str:
-    return detail.decode() if isinstance(detail, bytes) else detail

@@ -37,16 +37,17 @@ class Reading:
 
     def select_shown(self, name: str, /, **values: object) -> list[tuple[Any, ...]]:
         """`select` for somebody to read: a text that is not UTF-8 is shown as far as it is, and hides no other row."""
-        with self._showing_all():
+        with self.showing_all():
             return self.select(name, **values)
 
     def select_json_shown(self, name: str, /, **values: object) -> list[list[Any]]:
         """`select_json`, as `select_shown`."""
-        with self._showing_all():
+        with self.showing_all():
             return self.select_json(name, **values)
 
     @contextmanager
-    def _showing_all(self) -> Iterator[None]:
+    def showing_all(self) -> Iterator[None]:
+        """Texts are read as far as they are UTF-8."""
         factory = self.connection.text_factory
         self.connection.text_factory = shown
         try:

@@ -76,3 +76,9 @@ from hydra_execution as e
 where e.namespace = {namespace}
     and e.gate <> ''
     and instr(e.limit_keys, e.gate) = 0
+union all
+select 'R29', e.id, 'the keys of its limits cannot be read'
+from hydra_execution as e
+where e.namespace = {namespace}
+    and e.limit_keys is not null
+    and not coalesce(json_valid(convert(e.limit_keys using utf8mb4)) and left(e.limit_keys, 1) = '[', false)

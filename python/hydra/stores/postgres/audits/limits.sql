@@ -57,7 +57,9 @@ with held as (
     select e.id, e.status, e.wake_at, e.gate, k.limit_key
     from hydra_execution as e
     join hydra_submission as s on s.execution_id = e.id
-    cross join lateral jsonb_array_elements_text(s.limit_keys) as k (limit_key)
+    cross join lateral jsonb_array_elements_text(
+        case when jsonb_typeof(s.limit_keys) = 'array' then s.limit_keys else '[]' end
+    ) as k (limit_key)
     where e.namespace = %(namespace)s
         and e.gate is not null
 )
@@ -91,3 +93,8 @@ select 'R29', k.id::text, format('it waits at `%%s`, which is none of its keys',
 from key as k
 group by k.id, k.gate
 having not bool_or(k.limit_key = k.gate)
+union all
+select 'R29', s.execution_id::text, 'the keys of its limits cannot be read'
+from hydra_submission as s
+where s.namespace = %(namespace)s
+    and jsonb_typeof(s.limit_keys) <> 'array'

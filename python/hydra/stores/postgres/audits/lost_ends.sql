@@ -2,7 +2,7 @@
 -- child's id in quotes. A parent that waits knows of a child's end by a record, or will by a message, or by the link
 -- that is left until it is told.
 with said as materialized (
-    select r.execution_id as parent_id, r.kind, r.name, convert_from(substr(r.payload, 8, 36), 'UTF8') as child_id
+    select r.execution_id as parent_id, r.kind, r.name, encode(substr(r.payload, 8, 36), 'escape') as child_id
     from hydra_record as r
     where (r.kind = 'spawn' or (r.kind = 'event' and r.name like 'hydra.spawned:%%'))
         and case when length(r.payload) = 44 then get_byte(r.payload, 43) = 34 else false end
@@ -12,6 +12,7 @@ with said as materialized (
         said.child_id::uuid as child_id,
         case when said.kind = 'spawn' then said.child_id else substr(said.name, 15) end as request_id
     from said
+    where said.child_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
 )
 select
     'R14',
@@ -23,7 +24,7 @@ join hydra_outcome as c on c.execution_id = s.child_id
 where not exists (
         select 1
         from hydra_child as l
-        where l.child_id = s.child_id and l.request_id = s.request_id::uuid
+        where l.child_id = s.child_id and l.request_id::text = s.request_id
     )
     and not exists (
         select 1

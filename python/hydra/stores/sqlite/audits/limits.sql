@@ -60,7 +60,7 @@ union all
 select 'R29', e.id, 'it is ' || e.status || ' without a place of `' || k.value || '`'
 from hydra_execution as e
 join hydra_submission as s on s.execution_id = e.id
-join json_each(s.limit_keys) as k
+join json_each(case when json_valid(s.limit_keys) then s.limit_keys end) as k
 where e.namespace = :namespace
     and e.gate is not null
     and (e.status = 'running' or (e.status = 'pending' and e.wake_at is null))
@@ -82,4 +82,16 @@ from hydra_execution as e
 join hydra_submission as s on s.execution_id = e.id
 where e.namespace = :namespace
     and e.gate is not null
-    and not exists (select 1 from json_each(s.limit_keys) as k where k.value = e.gate)
+    and coalesce(json_valid(s.limit_keys), 1)
+    and not exists (
+        select 1
+        from json_each(case when json_valid(s.limit_keys) then s.limit_keys end) as k
+        where k.value = e.gate
+    )
+union all
+select 'R29', e.id, 'the keys of its limits cannot be read'
+from hydra_submission as s
+join hydra_execution as e on e.id = s.execution_id
+where e.namespace = :namespace
+    and s.limit_keys is not null
+    and (not json_valid(s.limit_keys) or json_type(case when json_valid(s.limit_keys) then s.limit_keys end) <> 'array')

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 
 import hydra
 import pytest
+from click.testing import CliRunner
+from hydra.cli import main
 from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Status
 from hydra.move import abandon, move
+from hydra.move.moving import open_side
 from hydra.move.quiet import quieten
+from hydra.move.side import Side
 from hydra.move.tables import OF_EXECUTIONS, OF_NAMESPACES
 from hydra.stores import open_store
 from hydra.testing import Harness
@@ -98,6 +104,59 @@ def test_the_source_takes_nothing_more_whoever_had_it_open(pair: Pair) -> None:
             engine.submit(hydra.named("bill").bind())
     with hydra.Engine(pair.target) as engine:
         assert engine.submit(hydra.named("bill").bind()).status() is Status.PENDING
+
+
+def shown_url(url: str) -> str:
+    side = open_side(url, may_migrate=False)
+    side.close()
+    return side.place
+
+
+def test_a_worker_on_a_source_that_was_moved_ends_with_that_sentence(pair: Pair) -> None:
+    store = open_store(pair.source)
+    store.open()
+    (id,) = submit(store)
+    store.close()
+    moved(pair)
+    stats = CliRunner().invoke(main, ["stats", "--db", pair.source])
+    doctor = CliRunner().invoke(main, ["doctor", "--db", pair.source])
+    why = CliRunner().invoke(main, ["why", id, "--db", pair.source])
+    for answer in (stats, doctor, why):
+        assert f"namespace `default` was moved to `{shown_url(pair.target)}`" in " ".join(answer.output.split())
+    assert "was moved" not in CliRunner().invoke(main, ["stats", "--db", pair.target]).output
+    with hydra.Engine(pair.source) as engine:
+        worker = engine.worker(1)
+        worker.start()
+        assert worker._thread is not None
+        worker._thread.join(60)
+        with pytest.raises(ConfigError, match="takes nothing more: this database was moved to another database; use"):
+            worker.stop()
+
+
+def test_two_moves_that_raise_and_lift_fences_at_once_wait_for_each_other(postgres_url: str) -> None:
+    sides = [open_side(postgres_url, may_migrate=True) for _ in range(2)]
+    both = threading.Barrier(2)
+
+    def change(side: Side, namespace: str) -> None:
+        for _ in range(4):
+            both.wait(60)
+            side.create_state_table()
+            side.raise_fence(namespace, namespace)
+            both.wait(60)
+            side.lift_fence(namespace)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(change, sides, ("one", "two")))
+    for side in sides:
+        side.close()
+
+
+def test_an_empty_source_has_nothing_to_move(files: Pair) -> None:
+    for url in files:
+        with hydra.Engine(url) as engine:
+            engine.migrate()
+    answer = CliRunner().invoke(main, ["move", files.source, files.target])
+    assert (answer.exit_code, answer.output) == (0, "the source has nothing to move\n")
 
 
 def test_a_namespace_moves_alone_and_others_go_on(files: Pair) -> None:

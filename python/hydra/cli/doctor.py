@@ -31,9 +31,10 @@ def doctor(db: str | None, namespace: str | None, as_json: bool) -> None:
 
     Changes nothing. Exit code 1 when something is a danger.
     """
-    store = open_store(database_url(db), namespace_name(namespace))
+    url = database_url(db)
+    store = open_store(url, namespace_name(namespace))
     try:
-        found = [*examine_installation(), *examine_database(store)]
+        found = [*examine_installation(), *examine_database(store), *judge_move(store, url)]
     finally:
         store.close()
     if as_json:
@@ -68,6 +69,21 @@ def examine_database(store: Store) -> list[Finding]:
         found.append(Finding(Severity.OK, "tables", "are of this version"))
         found += judge_serving(store.stats(store.now()))
     return found
+
+
+def judge_move(store: Store, url: str) -> list[Finding]:
+    """A source of `hydra move` takes nothing more."""
+    from hydra.move import moved_to  # with the drivers of all stores: not for every command
+
+    try:
+        other = moved_to(store, url)
+    except HydraError:  # said by `examine_database`
+        return []
+    if other is None:
+        return []
+    return [
+        Finding(Severity.WARNING, "move", f"namespace `{store.namespace}` was moved to `{other}`; use that database")
+    ]
 
 
 def judge_serving(stats: Stats) -> list[Finding]:

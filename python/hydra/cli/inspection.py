@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from hydra.cli.options import DURATION, database_options, json_option, open_engine
+from hydra.cli.options import DURATION, database_options, json_option, open_engine, tell_moved
 from hydra.cli.output import cell, echo, json_line, print_json, print_table, show
 from hydra.cli.watching import watchable
 from hydra.client.arguments import shorten
@@ -103,6 +103,7 @@ def explain(id: str, db: str | None, namespace: str | None, as_json: bool) -> No
     """Say in one sentence why an execution does not go on, or what it does, and what to do next."""
     with open_engine(db, namespace) as engine:
         found = engine.why(id)
+        tell_moved(engine)
     if as_json:
         print_json(found)
     else:
@@ -128,6 +129,7 @@ def stats(over: float | None, db: str | None, namespace: str | None, as_json: bo
         demanded = engine.demands(over) if as_json or over is not None else None
         found = engine.stats()
         circuits = engine.circuits()
+        tell_moved(engine)
     if as_json:
         shown = msgspec.structs.asdict(found)
         del shown["loads"]  # `demands` says it better

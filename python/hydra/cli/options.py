@@ -141,6 +141,15 @@ def open_engine(db: str | None, namespace: str | None, *, migrate: bool = False)
     return Engine(database_url(db), namespace=namespace_name(namespace), migrate=migrate)
 
 
+def tell_moved(engine: Engine) -> None:
+    """Where nothing goes on because `hydra move` has moved it, it is said on stderr."""
+    from hydra.move import moved_to  # with the drivers of all stores: not for every command
+
+    other = engine.read(lambda store: moved_to(store, engine.url))
+    if other is not None:
+        click.echo(f"namespace `{engine.namespace}` was moved to `{other}`; use that database", err=True)
+
+
 def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:
     """Of a command in a group: the options may stand before the order's name or behind it."""
     outer = ctx.parent.params if ctx.parent is not None else {}

@@ -108,6 +108,16 @@ def abandon(source_url: str, target_url: str, namespace: str | None = None) -> l
         source.close()
 
 
+def moved_to(store: Store, url: str) -> str | None:
+    """Where the namespace of an open store went; None where it is still here."""
+    side = _side(store, url)
+    try:
+        state = side.state(SOURCE, store.namespace)
+    finally:
+        side.close()
+    return state.other if state is not None and state.state == MOVED else None
+
+
 def open_side(url: str, *, may_migrate: bool) -> Side:
     """A database of this version, with no table that a move would forget."""
     store = open_store(url)

@@ -188,6 +188,11 @@ class PostgresSide(Side):
         return [workflow, Key("key_hash", "decode(%s, 'hex')", lambda _, row: key_hash(row["key"]).hex(), str)]
 
     def create_state_table(self) -> None:
+        with self.transaction():
+            self._take_turn()
+            self._create_state_table()
+
+    def _create_state_table(self) -> None:
         self.run(
             'create table if not exists hydra_move (role text not null, namespace text collate "C" not null, '
             "id text not null, state text not null, other text not null, place text not null, "
@@ -204,6 +209,7 @@ class PostgresSide(Side):
         said = self.literal(sentence_of(namespace, is_source=id is None))
         asks = self.literal(id or "nobody")
         with self.transaction():
+            self._take_turn()
             self.query(f"select set_config('lock_timeout', '{LOCK_SECONDS}s', true)")
             self.run(REFUSE)
             there = {name for (name,) in self.query("select tgname from pg_trigger")}
@@ -218,8 +224,13 @@ class PostgresSide(Side):
                         f"execute function hydra_move_refuse({asks}, {said})"
                     )
 
+    def _take_turn(self) -> None:
+        """Of two moves that change triggers at once PostgreSQL would fail one ("tuple concurrently updated")."""
+        self.query("select pg_advisory_xact_lock(hashtext('hydra_move'), hashtext(current_schema()))")
+
     def lift_fence(self, namespace: str | None) -> None:
         with self.transaction():
+            self._take_turn()
             found = self.query(
                 "select t.tgname, c.relname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid "
                 "where starts_with(t.tgname, %s) and pg_table_is_visible(c.oid)",

@@ -26,7 +26,7 @@ from hydra.move.tables import (
     Table,
     same_execution,
 )
-from hydra.stores.moved import MARK
+from hydra.stores.moved import FROM_HERE, MARK
 
 SOURCE, TARGET = "source", "target"
 FILLING, DONE, ABANDONED, MOVED = "filling", "done", "abandoned", "moved"
@@ -309,7 +309,7 @@ def sentence_of(namespace: str | None, *, is_source: bool) -> str:
     """What a fence says; MySQL takes 128 characters of it."""
     name = "this database" if namespace is None else f"namespace `{namespace[:30]}`"
     if is_source:
-        return f"{MARK}{name} was moved to another database; use that one"
+        return f"{MARK}{name} {FROM_HERE}; use that one"
     return f"{MARK}{name} is being moved here; wait until that is done"
 
 

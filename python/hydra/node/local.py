@@ -23,6 +23,7 @@ from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
 from hydra.node.sweeper import Sweeper
 from hydra.stores import open_store
+from hydra.stores.moved import DatabaseMoved
 from hydra.worker.body_threads import watch_threads
 from hydra.worker.body_watch import BodyWatch
 from hydra.worker.hub import Hub
@@ -78,6 +79,9 @@ class LocalWorker:
         def run() -> None:
             try:
                 node.run(dispatcher, hubs)
+            except DatabaseMoved as error:
+                self._failure = error
+                log.error("%s", error)
             except BaseException as error:
                 self._failure = error
                 log.exception("the local worker failed")
@@ -99,6 +103,8 @@ class LocalWorker:
             self._node.report(StopAsked())
             raise HydraError("the local worker does not stop: a step is still running; end the process to end it")
         self._node = self._thread = None
+        if isinstance(self._failure, DatabaseMoved):
+            raise self._failure
         if self._failure is not None:
             raise HydraError("the local worker failed while it ran; its log has the traceback") from self._failure
 

@@ -8,6 +8,11 @@ from __future__ import annotations
 from hydra.errors import ConfigError
 
 MARK = "hydra move: "
+FROM_HERE = "was moved to another database"
+
+
+class DatabaseMoved(ConfigError):
+    """Whoever waits here waits for ever."""
 
 
 def explain_fence(message: str, place: str) -> ConfigError | None:
@@ -16,4 +21,5 @@ def explain_fence(message: str, place: str) -> ConfigError | None:
     if not mark or before:
         return None
     sentence = said.partition("\n")[0]
-    return ConfigError(f"the database `{place}` takes nothing more: {sentence}")
+    kind = DatabaseMoved if FROM_HERE in sentence else ConfigError
+    return kind(f"the database `{place}` takes nothing more: {sentence}")

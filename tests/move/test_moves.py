@@ -11,7 +11,7 @@ import hydra
 import pytest
 from click.testing import CliRunner
 from hydra.cli import main
-from hydra.errors import ConfigError, IllegalMove
+from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import Status
 from hydra.move import abandon, move
 from hydra.move.moving import open_side
@@ -149,6 +149,18 @@ def test_two_moves_that_raise_and_lift_fences_at_once_wait_for_each_other(postgr
         list(pool.map(change, sides, ("one", "two")))
     for side in sides:
         side.close()
+
+
+def test_a_row_that_does_not_fit_is_told_once(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Not by the driver's log, too."""
+    side = open_side(postgres_url, may_migrate=True)
+    with pytest.raises(HydraError, match="a row of `hydra_count` does not fit the database"):
+        side.insert("hydra_count", ["namespace"], ["%s"], [["a"], ["b"]])
+    assert caplog.records == []
+    with pytest.raises(HydraError, match="does not fit"), side.transaction():
+        side.insert("hydra_count", ["namespace"], ["%s"], [["a"], ["b"]])
+    side.close()
+    assert caplog.records == []
 
 
 def test_an_empty_source_has_nothing_to_move(files: Pair) -> None:

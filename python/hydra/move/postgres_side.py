@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -73,7 +74,7 @@ class PostgresSide(Side):
             return self._connection.execute(sql.encode(), values or None).rowcount
 
     def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        with self._explained(), self._connection.cursor() as cursor:
+        with self._explained(), _told_once(), self._connection.cursor() as cursor:
             cursor.executemany(sql.encode(), rows)
 
     @contextmanager
@@ -247,6 +248,21 @@ class PostgresSide(Side):
             "and not exists (select 1 from hydra_execution as e where e.id = c.child_id)",
             [namespace],
         )
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """The driver logs that its pipeline was aborted, beside the error that says why."""
+    log = logging.getLogger("psycopg")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("error ignored terminating")
+
+    log.addFilter(is_other)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_other)
 
 
 def _read(name: str) -> str:

@@ -54,7 +54,7 @@ def move(source: str, target: str, namespace: str | None, lease_ttl: float, aban
         print_json({"namespaces": report.namespaces, "tables": [each._asdict() for each in report.tables]})
         return
     if not report.namespaces:
-        click.echo("the source has nothing to move")
+        echo("the source has nothing to move")
         return
     rows = [(each.namespace, each.table, each.rows, each.digest) for each in report.tables if each.rows]
     print_table(("namespace", "table", "rows", "digest on both sides"), rows, empty="all of it had been moved before")

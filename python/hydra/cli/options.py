@@ -147,7 +147,7 @@ def tell_moved(engine: Engine) -> None:
 
     other = engine.read(lambda store: moved_to(store, engine.url))
     if other is not None:
-        click.echo(f"namespace `{engine.namespace}` was moved to `{other}`; use that database", err=True)
+        echo(f"namespace `{engine.namespace}` was moved to `{other}`; use that database", err=True)
 
 
 def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:

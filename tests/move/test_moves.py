@@ -124,6 +124,7 @@ def test_a_worker_on_a_source_that_was_moved_ends_with_that_sentence(pair: Pair)
     for answer in (stats, doctor, why):
         assert f"namespace `default` was moved to `{shown_url(pair.target)}`" in " ".join(answer.output.split())
     assert "was moved" not in CliRunner().invoke(main, ["stats", "--db", pair.target]).output
+    before = set(threading.enumerate())
     with hydra.Engine(pair.source) as engine:
         worker = engine.worker(1)
         worker.start()
@@ -131,6 +132,7 @@ def test_a_worker_on_a_source_that_was_moved_ends_with_that_sentence(pair: Pair)
         worker._thread.join(60)
         with pytest.raises(ConfigError, match="takes nothing more: this database was moved to another database; use"):
             worker.stop()
+    assert not [each for each in threading.enumerate() if each not in before and each.name.startswith("hydra-")]
 
 
 def test_two_moves_that_raise_and_lift_fences_at_once_wait_for_each_other(postgres_url: str) -> None:

@@ -87,6 +87,8 @@ def test_one_whose_limits_cannot_be_read_is_refused_and_the_others_run_again(sto
     assert (first, last) == tuple(Reran(orders[n].id, True, Status.FAILED) for n in (0, 2))
     assert damaged is not None and damaged.id is None and damaged.unreadable.startswith("the keys of its limits")
     assert store.superseded(sources) == {sources[0], sources[2]}
+    assert [each.execution_id for each in store.audit()] == [sources[1]]
+    execute(url, f"update {table} set limit_keys = null where {key} = {quoted(url, sources[1])}")
 
 
 def test_a_tree_is_told_of_from_its_root_and_from_what_is_in_it(store: Store) -> None:

@@ -37,7 +37,7 @@ from hydra.frames import Committed, FromWorker
 from hydra.limit_keys import FAIR, split_key
 from hydra.node.damaged_rows import read_back
 from hydra.node.outcome_log import tell_found
-from hydra.node.requests import Crashed, Report, Settle, SettleFailed
+from hydra.node.requests import Report, Settle, SettleFailed
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.moved import DatabaseMoved
 from hydra.stores.node_states import Advanced, NodeState
@@ -102,9 +102,8 @@ class Membership:
                 self._store.register_workflows(node, self.workflows, now)
                 self.proven_number = self._store.connection_number
                 self._parked_number = None
-        except DatabaseMoved as error:
-            self._post(Crashed(error))
-            return None
+        except DatabaseMoved:
+            raise  # for good: the store's thread ends with it, and the node
         except Exception as error:
             self._post(RegisterFailed(self._explain(error)))
             return None

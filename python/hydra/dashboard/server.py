@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from uvicorn import Config, Server
+from uvicorn import Server
 
 from hydra import identity
 from hydra.client.engine import Engine
 from hydra.dashboard.access import Operator, Role, TokenFile
 from hydra.dashboard.asgi import app
 from hydra.errors import ConfigError
-from hydra.observability.http import MAX_HEAD_BYTES, Connection, listen
+from hydra.observability.http import Connection, config_of, listen
 
 READ_ANSWER_SECONDS = 60.0  # for a client to have taken a page
 ORDER_SECONDS = 900.0  # for an act on many to be done
@@ -74,23 +73,7 @@ def serve(
         authorize = None if token_file is not None else lambda _: me
         names = [host, *hosts, *(("localhost", "127.0.0.1", "::1") if is_local else ())]
         page = app(engine, tokens=token_file, authorize=authorize, hosts=names if is_local or hosts else ())
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        server = PageServer(
-            Config(
-                page,
-                http=PageConnection,
-                ws="none",
-                loop="asyncio",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # whoever comes says nothing true of itself by a header
-                headers=[("connection", "close")],
-                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-                timeout_graceful_shutdown=1,
-            )
-        )
+        server = PageServer(config_of(page, PageConnection))
         shown = f"[{address}]" if ":" in address else address
         announce(f"the page is at http://{shown}:{taken_port}")
         server.run(sockets=[listening])

@@ -68,6 +68,25 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen on `{address}`: {_reason(error)}") from error
 
 
+def config_of(app: Any, connection: type[Connection]) -> Config:
+    """How uvicorn serves `app`: bounded, and without a word of its own."""
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its own comings and goings are nobody's business
+    return Config(
+        app,
+        http=connection,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whoever comes says nothing true of itself by a header
+        headers=[("connection", "close")],  # one answer each: a client that keeps still costs nothing
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        timeout_graceful_shutdown=1,
+    )
+
+
 class HttpServer:
     """Listens from the start, answers between `start` and `close`. ConfigError where it cannot listen.
 
@@ -85,22 +104,7 @@ class HttpServer:
         self._place = self._socket.getsockname()[:2]
         known = [Route(path, _endpoint(path, show, path in slow, tokens.get(path, ""))) for path, show in pages.items()]
         app = Starlette(routes=known, exception_handlers={404: _nothing_here(pages)})
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its own comings and goings are nobody's business
-        self._server = Server(
-            Config(
-                app,
-                http=Connection,
-                ws="none",
-                loop="asyncio",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                headers=[("connection", "close")],  # one answer each: a client that keeps still costs nothing
-                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-                timeout_graceful_shutdown=1,
-            )
-        )
+        self._server = Server(config_of(app, Connection))
         self._thread = threading.Thread(target=self._serve, name="hydra-http", daemon=True)
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,12 @@ from tests.servers.pool import Pool, mysql_pool, postgres_pool
 
 # A shell has what it starts in the background ignore SIGINT, which programs under test would inherit: Ctrl-C is tried.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Containers often forbid Python to keep what it compiled: then each of the thousands of processes that tests start
+# compiles hydra again, two seconds of a processor each where the sources are used in place, and each of pytest's
+# processes rewrites every test.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

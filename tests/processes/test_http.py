@@ -300,7 +300,7 @@ def test_while_the_database_is_gone_it_lives_is_not_ready_and_still_shows_what_i
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_the_first_page_links_the_others_and_everything_else_is_refused(scene: Scene) -> None:
-    place = address(scene.start(http=ANY_PORT))
+    place = address(scene.start(http="0.0.0.0:0"))  # where the page is not
     status, body = get(place, "/")
     assert status == 200
     for path in re.findall(r'href="([^"]+)"', body):

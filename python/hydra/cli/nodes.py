@@ -50,7 +50,7 @@ def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
 @option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @option("--reload", is_flag=True, help="Import the module again when its files change.")
 @option("--spawn", is_flag=True, help="Import the module in each worker instead of forking; for code with threads.")
-@option("--http", metavar="HOST:PORT", default="", help="Serve /metrics (Prometheus), /healthz and /readyz there.")
+@option("--http", metavar="HOST:PORT", default="", help="Serve /metrics, /healthz, /readyz and the page there.")
 @option(
     "--metric-tag",
     "metric_tags",
@@ -63,6 +63,18 @@ def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
     metavar="TOKEN",
     default="",
     help="Show /metrics to who sends this bearer token; give it by its variable, since `ps` shows options.",
+)
+@option(
+    "--token-file",
+    metavar="FILE",
+    help="Who may come to the page of --http, as for `hydra dashboard`; without it only this host may, on 127.0.0.1.",
+)
+@option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which a proxy asks for the page; needs --token-file. May be repeated.",
 )
 @option(
     "--transaction-connections",
@@ -119,6 +131,8 @@ def start(
     http: str,
     metric_tags: tuple[str, ...],
     metrics_token: str,
+    token_file: str | None,
+    hosts: tuple[str, ...],
     transaction_connections: int,
     only: tuple[str, ...],
     labels: tuple[str, ...],
@@ -135,6 +149,8 @@ def start(
     """
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
+    if (token_file or hosts) and not http:
+        raise click.UsageError("`--token-file` and `--allow-host` are for the page of `--http`; say where it is")
     url = absolute(database_url(db))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
         echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
@@ -152,6 +168,8 @@ def start(
         http=http,
         metric_tags=list(metric_tags),
         metrics_token=metrics_token,
+        page_token_file=token_file,
+        page_hosts=hosts,
         transaction_connections=transaction_connections,
         only=workflow_patterns(only),
         labels=label_names(labels, "`--labels`"),

@@ -1,12 +1,17 @@
-"""`hydra dashboard`: the page on an address of its own, until a signal. Bounds what a client may cost."""
+"""The page on a socket: by itself until a signal (`hydra dashboard`), or with a node (`hydra start --http`).
+
+Who may come where is the same for both. Bounds what a client may cost.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from starlette.types import ASGIApp
 from uvicorn import Server
 
 from hydra import identity
@@ -55,25 +60,46 @@ def serve(
     """Until SIGINT or SIGTERM.
 
     Raises:
-        ConfigError: there are no tokens, and the address is not the host's own or a proxy may ask; it is taken;
-            the tokens cannot be read.
+        ConfigError: as of `page_at`; or the address is taken.
     """
     with listen(host, port) as listening:
         address, taken_port = listening.getsockname()[:2]
-        is_local = ipaddress.ip_address(address).is_loopback
-        if token_file is None and not is_local:
-            raise ConfigError(
-                f"`{host}` can be reached from elsewhere, so the page needs `--token-file`; or listen on 127.0.0.1"
-            )
-        if token_file is not None and TokenFile(token_file).is_readable_by_others():
-            announce(f"warning: everybody on this host can read `{token_file}`; `chmod 600` it")
-        if token_file is None and hosts:
-            raise ConfigError(f"`{hosts[0]}` lets others in through a proxy, so `--allow-host` needs `--token-file`")
-        me = Operator(identity.person(), Role.ADMIN)
-        authorize = None if token_file is not None else lambda _: me
-        names = [host, *hosts, *(("localhost", "127.0.0.1", "::1") if is_local else ())]
-        page = app(engine, tokens=token_file, authorize=authorize, hosts=names if is_local or hosts else ())
+        page = page_at(listening, engine, host, token_file, hosts, announce)
         server = PageServer(config_of(page, PageConnection))
         shown = f"[{address}]" if ":" in address else address
         announce(f"the page is at http://{shown}:{taken_port}")
         server.run(sockets=[listening])
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether nobody comes there but from this host."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+def page_at(
+    listening: socket.socket,
+    engine: Engine,
+    host: str,
+    token_file: str | None,
+    hosts: Sequence[str],
+    announce: Callable[[str], object],
+) -> ASGIApp:
+    """The page for whoever may come to that socket, which `host` was asked for.
+
+    Raises:
+        ConfigError: there are no tokens, and the address is not the host's own or a proxy may ask; the tokens cannot
+            be read; Jinja2 is missing.
+    """
+    is_local = is_loopback(listening)
+    if token_file is None and not is_local:
+        raise ConfigError(
+            f"`{host}` can be reached from elsewhere, so the page needs `--token-file`; or listen on 127.0.0.1"
+        )
+    if token_file is not None and TokenFile(token_file).is_readable_by_others():
+        announce(f"warning: everybody on this host can read `{token_file}`; `chmod 600` it")
+    if token_file is None and hosts:
+        raise ConfigError(f"`{hosts[0]}` lets others in through a proxy, so `--allow-host` needs `--token-file`")
+    me = Operator(identity.person(), Role.ADMIN)
+    authorize = None if token_file is not None else lambda _: me
+    names = [host, *hosts, *(("localhost", "127.0.0.1", "::1") if is_local else ())]
+    return app(engine, tokens=token_file, authorize=authorize, hosts=names if is_local or hosts else ())

@@ -1,4 +1,4 @@
-"""`hydra start --http`: a supervisor's metrics, health and readiness, put together. Never blocks the node's loop.
+"""`hydra start --http`: a supervisor's metrics, health, readiness and page, put together. Never blocks the node's loop.
 
 scrape thread ─► Metrics ◄─ Measuring (node's loop), MeasuredStore (store thread), QueueWatch (its own thread)
 """
@@ -6,20 +6,26 @@ scrape thread ─► Metrics ◄─ Measuring (node's loop), MeasuredStore (stor
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 
+from starlette.types import ASGIApp
+
 from hydra.circuit_breaker import CircuitState
+from hydra.client.engine import Engine
 from hydra.clock import boottime_ns
+from hydra.dashboard.server import PageConnection, is_loopback, page_at
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.health import why_not_ready, why_stuck
 from hydra.dispatch.slots import State
+from hydra.errors import ConfigError
 from hydra.node.measured_store import MeasuredStore
 from hydra.node.metrics import NodeMetrics
 from hydra.node.node import Node
 from hydra.node.queue_watch import QueueWatch
-from hydra.observability.http import HTML, HttpPage, HttpServer, check_token
+from hydra.observability.http import HTML, HttpPage, HttpServer, check_token, listen, parse_address
 from hydra.observability.metrics import Metrics
 from hydra.stores.store import Store
 
@@ -44,6 +50,8 @@ class Monitor:
         concurrency: int,
         tags: Sequence[str] = (),
         token: str = "",
+        page_token_file: str | None = None,
+        page_hosts: Sequence[str] = (),
     ) -> None:
         # The URL with its password, to read the queue by: a store knows only what may be shown.
         self.metrics = Metrics(store.namespace, list(dict.fromkeys(tags)))
@@ -53,12 +61,17 @@ class Monitor:
         self._dispatcher: Dispatcher | None = None
         self._turned_at_ns: int | None = None
         self._hindrance = ""
-        self._server = HttpServer(
-            address,
-            {"/": self._index, "/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz},
-            slow=("/metrics",),
-            tokens={"/metrics": check_token(token, "the token of `/metrics`")},
-        )
+        tokens = {"/metrics": check_token(token, "the token of `/metrics`")}
+        pages = {"/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz}
+        host, port = parse_address(address)
+        listening = listen(host, port)
+        self._engine = Engine(url, namespace=store.namespace, migrate=False)  # opened when the page is first asked for
+        self._no_page = ""
+        page = self._page_at(listening, host, page_token_file, page_hosts)
+        if page is None:
+            self._server = HttpServer(listening, {"/": self._index, **pages}, ("/metrics",), tokens)
+        else:
+            self._server = HttpServer(listening, pages, ("/metrics",), tokens, page, PageConnection)
         self._measured = MeasuredStore(store, self.metrics)
         self.store = self._measured.as_store()
         self._queue = QueueWatch(url, store.namespace, self.metrics)
@@ -69,6 +82,7 @@ class Monitor:
         """From now on there are answers."""
         self._server.start()
         log.info("metrics and health at %s", self._server.url)
+        log.info(self._no_page or "the page is there, too")
 
     def hindered(self, sentence: str) -> None:
         """Why the database could not be opened yet; empty when it was."""
@@ -83,6 +97,23 @@ class Monitor:
     def close(self) -> None:
         self._server.close()
         self._queue.close()
+        self._engine.close()
+
+    def _page_at(
+        self, listening: socket.socket, host: str, token_file: str | None, hosts: Sequence[str]
+    ) -> ASGIApp | None:
+        """None where nobody asked for a page by giving tokens, and it cannot be had or would let everybody in."""
+        is_asked = token_file is not None or bool(hosts)
+        if not is_asked and not is_loopback(listening):
+            self._no_page = f"no page there: `{host}` can be reached from elsewhere, so it needs `--token-file`"
+            return None
+        try:
+            return page_at(listening, self._engine, host, token_file, hosts, log.warning)
+        except ConfigError as error:
+            if is_asked:
+                raise
+            self._no_page = f"no page there: {error}"
+            return None
 
     def _turn(self) -> None:
         assert self._node is not None

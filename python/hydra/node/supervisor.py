@@ -75,6 +75,8 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     http: str = ""  # HOST:PORT for metrics and health; "": none
     metric_tags: list[str] = []  # tags of executions that become labels
     metrics_token: str = ""  # that `/metrics` asks for; "": none
+    page_token_file: str | None = None  # who may come to the page; None: this host, where it alone can come
+    page_hosts: tuple[str, ...] = ()  # names by which a proxy asks for the page
     transaction_connections: int = 2  # of each worker, for `@hydra.transaction` steps
     only: tuple[str, ...] = ()  # workflows to run, by names or patterns; (): all
     labels: tuple[str, ...] = ()  # of this node, for workflows that ask for some
@@ -211,6 +213,8 @@ class Supervisor:
             concurrency=settings.concurrency,
             tags=settings.metric_tags,
             token=settings.metrics_token,
+            page_token_file=settings.page_token_file,
+            page_hosts=settings.page_hosts,
         )
 
     def _reloaded(self, manifest: Manifest) -> None:

@@ -21,7 +21,8 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -88,23 +89,29 @@ def config_of(app: Any, connection: type[Connection]) -> Config:
 
 
 class HttpServer:
-    """Listens from the start, answers between `start` and `close`. ConfigError where it cannot listen.
+    """Answers between `start` and `close`, to whoever comes to the socket.
 
     Pages are made on the server's own thread, but for those in `slow`, which others need not wait for. Those that have
-    a token are shown to whoever brings it (`Authorization: Bearer TOKEN`)."""
+    a token are shown to whoever brings it (`Authorization: Bearer TOKEN`). `rest` answers all other paths."""
 
     def __init__(
         self,
-        address: str,
+        listening: socket.socket,
         pages: Mapping[str, Callable[[], HttpPage]],
         slow: Collection[str] = (),
         tokens: Mapping[str, str] = NO_TOKENS,
+        rest: ASGIApp | None = None,
+        connection: type[Connection] | None = None,
     ) -> None:
-        self._socket = listen(*parse_address(address))
-        self._place = self._socket.getsockname()[:2]
-        known = [Route(path, _endpoint(path, show, path in slow, tokens.get(path, ""))) for path, show in pages.items()]
+        self._socket = listening
+        self._place = listening.getsockname()[:2]
+        known: list[BaseRoute] = [
+            Route(path, _endpoint(path, show, path in slow, tokens.get(path, ""))) for path, show in pages.items()
+        ]
+        if rest is not None:
+            known.append(Mount("/", rest))
         app = Starlette(routes=known, exception_handlers={404: _nothing_here(pages)})
-        self._server = Server(config_of(app, Connection))
+        self._server = Server(config_of(app, connection or Connection))
         self._thread = threading.Thread(target=self._serve, name="hydra-http", daemon=True)
 
     @property

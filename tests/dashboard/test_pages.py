@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
 from hydra import dashboard
+from hydra.dashboard.rendering import NOTHING
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from tests.dashboard.conftest import HOSTILE, Shop, browser_of, me, put_pending
+from tests.dashboard.conftest import HOSTILE, Shop, browser_of, me, paged_bill, put_pending
+from tests.processes.scene import until
 
-LISTS = ("/", "/executions", "/errors", "/schedules", "/nodes", "/limits")
+LISTS = ("/", "/executions", "/errors", "/schedules", "/nodes", "/limits", "/acts")
 
 
 def ids_in(text: str) -> list[str]:
@@ -51,6 +55,9 @@ def test_one_execution_says_what_became_of_it_and_why(engine: hydra.Engine, shop
     parent = browser.get(f"/executions/{shop.parent}").text
     (child,) = [id for id in ids_in(parent) if id != shop.parent]
     assert engine.get(child).execution().workflow == "paged_bill"
+    told = re.sub(r"<[^>]+>", "", browser.get(f"/executions/{child}").text)
+    assert f"Part of {shop.parent}, which spawned it" in told
+    assert "Part of" not in parent
 
 
 def test_a_list_has_what_the_filter_of_the_command_line_has(engine: hydra.Engine, shop: Shop) -> None:
@@ -147,3 +154,69 @@ def test_a_database_that_cannot_be_read_is_one_sentence(tmp_path_factory: pytest
         answer = browser_of(engine).get("/")
     assert answer.status_code == 503
     assert "hydra migrate" in unescape(answer.text)
+
+
+@hydra.step
+def paged_note(folder: str) -> None:
+    Path(folder, hydra.current().id).touch()
+
+
+@hydra.workflow(limits=[hydra.Concurrency(1, key="card")])
+def paged_seat(card: str, folder: str) -> None:
+    paged_note(folder)
+    until(lambda: Path(folder, "gate").exists())
+
+
+@hydra.workflow
+def paged_middle(card: str) -> Any:
+    return hydra.spawn(paged_bill.bind(card)).result()
+
+
+@hydra.workflow
+def paged_top(card: str) -> Any:
+    return hydra.spawn(paged_middle.bind(card)).result()
+
+
+def test_a_grandchild_leads_up_to_the_root_of_its_tree(own: hydra.Engine) -> None:
+    with own.worker():
+        top = own.submit(paged_top.bind("visa-1"))
+        top.result(60)
+    (middle,) = (each.id for each in own.executions(workflow="paged_middle"))
+    (leaf,) = (each.id for each in own.executions(workflow="paged_bill"))
+    told = unescape(re.sub(r"<[^>]+>", "", browser_of(own).get(f"/executions/{leaf}").text))
+    assert f"Part of {top.id} \u203a {middle}, which leads to it" in told
+
+
+def test_limits_say_how_many_hold_and_wait_and_who_holds(own: hydra.Engine, tmp_path: Path) -> None:
+    with own.worker():
+        handles = [own.submit(paged_seat.bind("visa-1", str(tmp_path))) for _ in range(3)]
+        until(lambda: any((tmp_path / each.id).exists() for each in handles))
+        (holder,) = (each.id for each in handles if (tmp_path / each.id).exists())
+        browser = browser_of(own)
+        cells = re.findall(r"<td[^>]*>(?:<a[^>]*>)?([^<]*)", browser.get("/limits").text)
+        at = cells.index("paged_seat.card")
+        assert cells[at : at + 7] == ["paged_seat.card", "concurrency", "1 at once", "1 at once", "1", "2", NOTHING]
+        one = browser.get("/limits?name=paged_seat.card").text
+        assert ids_in(one) == [holder]
+        (tmp_path / "gate").touch()
+        for each in handles:
+            each.result(60)
+    assert ids_in(browser.get("/limits?name=paged_seat.card").text) == []
+
+
+def test_acts_are_listed_with_who_ordered_what_and_why(own: hydra.Engine) -> None:
+    ids = put_pending(own, 3)
+    with own.acting("token:ana", reason=HOSTILE):
+        own.select(workflow="paged_bill").cancel()
+    with own.acting("token:ben", reason="too many"):
+        own.pause_workflow("paged_bill")
+    browser = browser_of(own)
+    page = browser.get("/acts")
+    assert "3 executions, such as" in page.text and "token:ben" in page.text and "<script>alert" not in page.text
+    assert "too many" in page.text and "the namespace" in page.text
+    only = browser.get("/acts?by=ana&kind=cancel&since=1h").text
+    assert "token:ben" not in only and ids_in(only)[0] in ids
+    assert "No acts match." in browser.get("/acts?by=nobody").text
+    for wrong, sentence in (("since=yesterday-ish", "yesterday-ish"), ("kind=theft", "is not a kind of act")):
+        answer = browser.get(f"/acts?{wrong}")
+        assert answer.status_code == 400 and sentence in unescape(answer.text)

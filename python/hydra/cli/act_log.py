@@ -9,6 +9,7 @@ import click
 from hydra.cli.options import WHEN, database_options, json_option, open_engine
 from hydra.cli.output import print_json, print_table
 from hydra.cli.watching import watchable
+from hydra.client.act_groups import ActGroup, read_groups
 from hydra.client.act_orders import ActView
 from hydra.stores.acts import ActKind
 
@@ -39,43 +40,23 @@ def list_acts(
     What one order did to many is one line of the table; --json has each. An execution's own are in `hydra show`.
     """
     with open_engine(db, namespace) as engine:
-        first = engine.acts(since=since, until=until, by=by, kind=kind, limit=limit)
+
+        def read(count: int) -> list[ActView]:
+            return engine.acts(since=since, until=until, by=by, kind=kind, limit=count)
+
         if as_json:
-            print_json(first)
+            print_json(read(limit))
             return
-        found = first  # as many as make the lines of the table, each with the whole of its order
-        asked = limit
-        while len(found) == asked < MAX_READ and len(_orders(found)) <= limit:
-            asked = min(asked * 8, MAX_READ)
-            found = engine.acts(since=since, until=until, by=by, kind=kind, limit=asked)
-    rows = [_row(order, is_all=len(found) < MAX_READ) for order in _orders(found)[:limit]]
+        groups = read_groups(read, limit, MAX_READ)
     columns = ("time (UTC)", "what", "of", "by", "from", "why", "detail")
-    print_table(columns, rows, empty="no acts match")
+    print_table(columns, [_row(group) for group in groups], empty="no acts match")
 
 
-def _orders(acts: list[ActView]) -> list[list[ActView]]:
-    """What one order did, together. Of what was run again the old one's line stands for the new one's, too."""
-    is_asked = {(act.execution_id, act.other_id) for act in acts if act.kind == ActKind.RERUN}
-    orders: dict[tuple[object, ...], list[ActView]] = {}
-    for act in acts:
-        if act.kind == ActKind.RERUN_OF and (act.other_id, act.execution_id) in is_asked:
-            continue
-        orders.setdefault(_order_of(act), []).append(act)
-    return list(orders.values())
-
-
-def _order_of(act: ActView) -> tuple[object, ...]:
-    if act.kind == ActKind.RERUN:  # its id is the other one's; the lines of one order have one time
-        return act.kind, act.done_at, act.done_by, act.done_from, act.reason
-    return act.kind, act.order_id or (act.execution_id, act.other_id), act.execution_id is None
-
-
-def _row(acts: list[ActView], *, is_all: bool) -> tuple[object, ...]:
-    act = acts[0]
-    detail = act.detail if len({each.detail for each in acts}) == 1 else ""
-    count = f"{len(acts)} executions" if is_all else f"at least {len(acts)} executions"
-    of = act.execution_id if len(acts) == 1 else f"{count}, such as {act.execution_id}"
-    return act.done_at, act.kind, of, act.done_by, act.done_from, act.reason or None, detail or None
+def _row(group: ActGroup) -> tuple[object, ...]:
+    act = group.act
+    count = f"{group.count} executions" if group.is_whole else f"at least {group.count} executions"
+    of = act.execution_id if group.count == 1 else f"{count}, such as {act.execution_id}"
+    return act.done_at, act.kind, of, act.done_by, act.done_from, act.reason or None, group.detail or None
 
 
 COMMANDS = (list_acts,)

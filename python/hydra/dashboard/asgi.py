@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from hydra.client.async_engine import AsyncEngine
 from hydra.client.engine import Engine
-from hydra.dashboard import api, detail, listing, live, orders, overview
+from hydra.dashboard import api, detail, limits, listing, live, orders, overview
 from hydra.dashboard.access import Role, TokenFile, parse_tokens
 from hydra.dashboard.guard import Guard
 from hydra.dashboard.problems import Problem, code_of, problem_answer
@@ -110,7 +110,8 @@ def _page_routes(site: Site) -> list[Route]:
         "/errors": listing.list_errors,
         "/schedules": overview.show_schedules,
         "/nodes": overview.show_nodes,
-        "/limits": overview.show_limits,
+        "/limits": limits.show_limits,
+        "/acts": listing.list_acts,
         "/act": orders.confirm,
     }
     given = {

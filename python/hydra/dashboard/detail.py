@@ -16,7 +16,7 @@ from hydra.client.shown import error_of
 from hydra.client.timeline import timeline
 from hydra.client.views import Execution, StepView, bulk_views, step_views, steps_in_doubt, to_datetime
 from hydra.dashboard.access import Role
-from hydra.dashboard.family import family_of
+from hydra.dashboard.family import above, family_of
 from hydra.dashboard.phases import Phase, phases, totals
 from hydra.dashboard.rendering import as_json, payload_text, shorten
 from hydra.dashboard.site import Visit
@@ -95,6 +95,7 @@ def show_execution(visit: Visit) -> Response:
         attempts=attempts[-MAX_STEPS:],
         traces=_traces(records),
         family=family_of(engine, records),
+        above=above(engine, id),
         bars=bars(execution, stretches, steps, records, now),
         height=TOP + ROW * min(len(steps), MAX_ROWS),
         totals=totals(stretches),

@@ -1,4 +1,7 @@
-"""The executions that one has spawned, and theirs, as far as a page shows them. Read level by level, in batches."""
+"""The executions that one has spawned, and theirs, as far as a page shows them; and those above it.
+
+Read level by level, in batches.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,33 @@ def spawned(records: Sequence[Record]) -> list[tuple[str, str | None]]:
             if child is not None:
                 found.setdefault(child, asked_step(record))
     return list(found.items())
+
+
+def above(engine: Engine, id: str) -> list[str]:
+    """From the root of its tree down to its parent; the root alone where the way between them is not found in what is
+    read. Nothing of what nobody spawned, and of what only shares a key with what somebody asked for."""
+    tree = engine.read(lambda store: store.tree(id))
+    if tree is None or tree.root_id is None:
+        return []
+    ways: dict[str, list[str]] = {tree.root_id: [tree.root_id]}
+    level = [tree.root_id]
+    while level and len(ways) <= MAX_CHILDREN:
+        histories, level = _histories(engine, level), []
+        for parent, records in histories.items():
+            for child, _ in spawned(records):
+                if child == id:
+                    return ways[parent]
+                if child not in ways:
+                    ways[child] = [*ways[parent], child]
+                    level.append(child)
+    return [tree.root_id]
+
+
+def _histories(engine: Engine, ids: Sequence[str]) -> dict[str, list[Record]]:
+    found = engine.read(lambda store: store.get(ids))
+    open_ids = [each.id for each in found if each is not None and 0 < each.record_count <= MAX_READ_RECORDS]
+    histories = engine.read(lambda store: store.histories(open_ids)) if open_ids else {}
+    return {id: records for id, (_, records) in histories.items()}
 
 
 def family_of(engine: Engine, records: Sequence[Record]) -> Family:

@@ -1,4 +1,4 @@
-"""Pages that list: executions by a filter, what failed by its fault."""
+"""Pages that list: executions by a filter, what failed by its fault, who ordered what."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from typing import Any
 
 from starlette.responses import Response
 
+from hydra.client.act_groups import read_groups
 from hydra.client.engine import Engine
 from hydra.client.views import Execution
+from hydra.config import parse_when
 from hydra.dashboard.access import Role
 from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
 from hydra.dashboard.site import Visit, first
 from hydra.errors import ConfigError
 from hydra.execution import Status
+from hydra.stores.acts import ActKind
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 NEWEST_ERRORS = 500  # failures that are grouped for a page; `hydra errors` groups all
 MAX_WORKFLOWS = 200  # in which a key is looked up one by one
+SHOWN_ACTS = 100  # orders; what one did to many is one of them
+MAX_READ_ACTS = 6_400  # lines that are read for them
 BULK_ORDERS = ("retry", "rerun", "resume", "cancel", "signal")
 
 
@@ -105,5 +110,30 @@ def list_errors(visit: Visit) -> Response:
         looked_at=sum(group.count for group in groups),
         newest=NEWEST_ERRORS,
         fields=wanted.fields(),
+        problem=problem,
+    )
+
+
+def list_acts(visit: Visit) -> Response:
+    fields = visit.query()
+    wanted = {name: first(fields, name) for name in ("since", "until", "by", "kind")}
+    problem, groups = None, []
+    try:
+        since, until = (parse_when(wanted[name]) if wanted[name] else None for name in ("since", "until"))
+        by, kind = wanted["by"] or None, wanted["kind"] or None
+        groups = read_groups(
+            lambda count: visit.engine.acts(since=since, until=until, by=by, kind=kind, limit=count),
+            SHOWN_ACTS,
+            MAX_READ_ACTS,
+        )
+    except ConfigError as error:
+        problem = str(error)
+    return visit.show(
+        "acts.html",
+        400 if problem else 200,
+        groups=groups,
+        is_cut=len(groups) == SHOWN_ACTS,
+        wanted=wanted,
+        kinds=list(ActKind),
         problem=problem,
     )

@@ -1,4 +1,4 @@
-"""Pages about the whole: counts and what waits, a plot of the newest executions, schedules, nodes, limits."""
+"""Pages about the whole: counts and what waits, a plot of the newest executions, schedules, nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from hydra.client.views import Execution, to_datetime
 from hydra.dashboard.access import Role
-from hydra.dashboard.site import Visit, first
+from hydra.dashboard.site import Visit
 from hydra.execution import Status
 
 SHOWN_NODES = 200
@@ -118,16 +118,5 @@ def show_nodes(visit: Visit) -> Response:
         nodes=shown,
         more=len(nodes) - len(shown),
         drained=drained,
-        is_admin=visit.operator.may(Role.ADMIN),
-    )
-
-
-def show_limits(visit: Visit) -> Response:
-    name = first(visit.query(), "name")
-    return visit.show(
-        "limits.html",
-        limits=visit.engine.limits(),
-        name=name,
-        keys=visit.engine.limit_keys(name) if name else [],
         is_admin=visit.operator.may(Role.ADMIN),
     )

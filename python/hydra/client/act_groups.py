@@ -32,22 +32,24 @@ def read_groups(read: Callable[[int], Sequence[ActView]], limit: int, most: int)
 
 
 def by_order(acts: Sequence[ActView]) -> list[list[ActView]]:
-    """What one order did, together. Of what was run again the old one's line stands for the new one's, too."""
-    is_asked = {(act.execution_id, act.other_id) for act in acts if act.kind == ActKind.RERUN}
+    """What one order did, together."""
     orders: dict[tuple[object, ...], list[ActView]] = {}
     for act in acts:
-        if act.kind == ActKind.RERUN_OF and (act.other_id, act.execution_id) in is_asked:
-            continue
         orders.setdefault(_order_of(act), []).append(act)
     return list(orders.values())
 
 
 def _order_of(act: ActView) -> tuple[object, ...]:
-    if act.kind == ActKind.RERUN:  # its id is the other one's; the lines of one order have one time
-        return act.kind, act.done_at, act.done_by, act.done_from, act.reason
+    if act.kind in (
+        ActKind.RERUN,
+        ActKind.RERUN_OF,
+    ):  # their id is the other one's; the lines of one order have one time
+        return ActKind.RERUN, act.done_at, act.done_by, act.done_from, act.reason
     return act.kind, act.order_id or (act.execution_id, act.other_id), act.execution_id is None
 
 
 def _group(acts: Sequence[ActView], *, is_whole: bool) -> ActGroup:
-    detail = acts[0].detail if len({each.detail for each in acts}) == 1 else ""
-    return ActGroup(acts[0], len(acts), is_whole, detail)
+    """Of what was run again, the old one's line stands for the new one's, too."""
+    lines = [act for act in acts if act.kind != ActKind.RERUN_OF] or acts
+    detail = lines[0].detail if len({each.detail for each in lines}) == 1 else ""
+    return ActGroup(lines[0], len(lines), is_whole, detail)

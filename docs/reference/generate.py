@@ -88,7 +88,7 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Each option of `hydra start` can be given by an environment variable. An option outweighs its variable.",
-        "`HYDRA_DB` and `HYDRA_NAMESPACE` are read by every command, and by `hydra.Engine`.",
+        "`HYDRA_DB`, `HYDRA_DB_MAP` and `HYDRA_NAMESPACE` are read by every command, the first two by `hydra.Engine`.",
         "",
         "| variable | option of `hydra start` | default |",
         "| --- | --- | --- |",

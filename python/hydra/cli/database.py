@@ -9,8 +9,11 @@ import click
 
 from hydra.cli.acts import REASON
 from hydra.cli.filters import Order, Where, act_on_many, filter_options, order_options
-from hydra.cli.options import DURATION, database_options, json_option, open_engine
+from hydra.cli.options import DURATION, database_options, each_url, json_option, open_engine
 from hydra.cli.output import echo, print_json, print_table, progress_bar
+from hydra.client.engine import Engine
+from hydra.config import namespace_name
+from hydra.stores import without_password
 
 
 @click.command()
@@ -68,10 +71,13 @@ def purge(
 @click.command()
 @database_options
 def migrate(db: str | None, namespace: str | None) -> None:
-    """Bring the database's tables to this version of hydra."""
-    with open_engine(db, namespace, migrate=True) as engine:
-        old, new = engine.migrate()
-    echo(f"schema {new} is current" if old == new else f"schema {old} migrated to {new}")
+    """Bring the database's tables to this version of hydra: with --db-map, unless --namespace says which, all."""
+    urls = each_url(db, namespace)
+    for url in urls:
+        with Engine(url, namespace_name(namespace)) as engine:
+            old, new = engine.migrate()
+        place = f"{without_password(url)}: " if len(urls) > 1 else ""
+        echo(place + (f"schema {new} is current" if old == new else f"schema {old} migrated to {new}"))
 
 
 COMMANDS = (audit, purge, migrate)

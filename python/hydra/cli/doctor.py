@@ -8,13 +8,15 @@ import time
 from importlib.metadata import packages_distributions
 
 import click
+from msgspec.structs import replace
 
 from hydra import __version__, _core
-from hydra.cli.options import database_options, json_option
+from hydra.cli.options import database_options, each_url, json_option, map_given
 from hydra.cli.output import print_json, print_table
-from hydra.config import database_url, namespace_name
-from hydra.errors import HydraError, SchemaError
-from hydra.stores import open_store
+from hydra.config import namespace_name
+from hydra.database_map import DatabaseMap, database_map
+from hydra.errors import ConfigError, HydraError, SchemaError
+from hydra.stores import absolute, open_store, without_password
 from hydra.stores.findings import Finding, Severity
 from hydra.stores.stats import Stats
 from hydra.stores.store import Store
@@ -29,14 +31,24 @@ MAX_CLOCK_SECONDS = 5
 def doctor(db: str | None, namespace: str | None, as_json: bool) -> None:
     """Look for what would break a promise: durability settings, replication, damage, clashing packages.
 
+    With --db-map and without --namespace it looks at all databases of the map, and for namespaces in the wrong one.
     Changes nothing. Exit code 1 when something is a danger.
     """
-    url = database_url(db)
-    store = open_store(url, namespace_name(namespace))
-    try:
-        found = [*examine_installation(), *examine_database(store), *judge_move(store, url)]
-    finally:
-        store.close()
+    found = examine_installation()
+    urls = each_url(db, namespace)
+    for url in urls:
+        store = open_store(url, namespace_name(namespace))
+        try:
+            own = [*examine_database(store), *judge_move(store, url)]
+        finally:
+            store.close()
+        found += (
+            own
+            if len(urls) == 1
+            else [replace(each, subject=f"{each.subject} of {without_password(url)}") for each in own]
+        )
+    if (file := map_given(db)) is not None:
+        found += judge_places(database_map(file))
     if as_json:
         print_json(found)
     else:
@@ -84,6 +96,30 @@ def judge_move(store: Store, url: str) -> list[Finding]:
     return [
         Finding(Severity.WARNING, "move", f"namespace `{store.namespace}` was moved to `{other}`; use that database")
     ]
+
+
+def judge_places(db_map: DatabaseMap) -> list[Finding]:
+    """A namespace that lies elsewhere than the map says begins again where it says: its keys are unknown there."""
+    from hydra.move import namespaces_of  # with the drivers of all stores: not for every command
+
+    found = []
+    for url in db_map.urls:
+        place = without_password(url)
+        try:
+            names = namespaces_of(url)
+        except HydraError as error:
+            found.append(Finding(Severity.WARNING, "map", f"the namespaces of `{place}` are not known: {error}"))
+            continue
+        for name in names:
+            try:
+                other = db_map.url_of(name)
+            except ConfigError as error:
+                found.append(Finding(Severity.WARNING, "map", f"`{place}` has namespace `{name}`: {error}"))
+                continue
+            if absolute(other) != absolute(url):
+                told = f"namespace `{name}` lies in `{place}`, and {db_map.name} says `{without_password(other)}`"
+                found.append(Finding(Severity.DANGER, "map", f"{told}; move it (`hydra move`) or mend the map"))
+    return found or [Finding(Severity.OK, "map", f"each namespace lies where {db_map.name} says")]
 
 
 def judge_serving(stats: Stats) -> list[Finding]:

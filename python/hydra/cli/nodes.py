@@ -11,12 +11,21 @@ from typing import Any
 import click
 
 from hydra.cli.circuits import read_circuits
-from hydra.cli.options import DURATION, NAMES, SIZE, F, database_options, json_option, open_engine
+from hydra.cli.options import (
+    DURATION,
+    NAMES,
+    SIZE,
+    F,
+    database_options,
+    find_url,
+    json_option,
+    map_given,
+    open_engine,
+)
 from hydra.cli.output import echo, print_json, print_table
 from hydra.cli.watching import watchable
 from hydra.client.views import to_datetime
 from hydra.config import (
-    database_url,
     label_names,
     module_name,
     namespace_name,
@@ -24,8 +33,13 @@ from hydra.config import (
     retention_of,
     workflow_patterns,
 )
+from hydra.database_map import database_map
+from hydra.errors import ConfigError
 from hydra.execution import FINAL
+from hydra.logging import Filter
+from hydra.node.many_nodes import ManyNodes
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
+from hydra.observability.logs import configure_logging
 from hydra.stores import absolute, without_password
 
 
@@ -146,12 +160,18 @@ def start(
     """Run the workflows of MODULE, such as `app` or `shop.billing`, until SIGTERM or Ctrl-C.
 
     The first signal finishes or hands back what runs, the second stops at once; SIGHUP imports MODULE again.
+
+    With --db-map and without --namespace: a node for each namespace that the map names, each a process of its own with
+    --workers of its own. SIGHUP reads the map again, too.
     """
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     if (token_file or hosts) and not http:
         raise click.UsageError("`--token-file` and `--allow-host` are for the page of `--http`; say where it is")
-    url = absolute(database_url(db))
+    file = map_given(db)
+    if file is not None and namespace is None:
+        sys.exit(start_many(file, http, log_format))
+    url = absolute(find_url(db, namespace))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
         echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
     settings = SupervisorSettings(
@@ -179,6 +199,21 @@ def start(
         archive=archive and os.path.abspath(archive),
     )
     sys.exit(Supervisor(settings).run())
+
+
+def start_many(file: str, http: str, log_format: str) -> int:
+    """The same command again, for each namespace of the map."""
+    if http:
+        raise ConfigError("`--http` is the address of one node; with `--db-map` give it `--namespace`, too")
+
+    def urls() -> dict[str, str]:
+        found = database_map(file)
+        if not found.namespaces:
+            raise ConfigError(f"{found.name} names no namespace, only patterns; say which with `--namespace`")
+        return {name: absolute(found.url_of(name)) for name in found.namespaces}
+
+    configure_logging(log_format, Filter())
+    return ManyNodes([sys.executable, "-m", "hydra.cli", *sys.argv[1:]], urls).run()
 
 
 def read_retentions(texts: tuple[str, ...]) -> dict[str, int | None]:

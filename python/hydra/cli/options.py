@@ -8,14 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from hydra.cli.output import echo
 from hydra.client.engine import Engine
-from hydra.config import database_url, namespace_name, parse_duration, parse_size, parse_when
-from hydra.errors import HydraError
+from hydra.config import namespace_name, parse_duration, parse_size, parse_when
+from hydra.database_map import database_map, find_database
+from hydra.errors import ConfigError, HydraError
 from hydra.execution import KeyReuse
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+DB_MAP = "hydra.db_map"  # in click's own dictionary of a run
 
 
 class DurationType(click.ParamType[Any]):
@@ -124,7 +128,15 @@ WHEN = WhenType()
 
 
 def database_options(command: F) -> F:
-    """`--db` and `--namespace`."""
+    """`--db`, `--namespace` and `--db-map`, which `find_url` and `map_given` know of."""
+    command = click.option(
+        "--db-map",
+        envvar="HYDRA_DB_MAP",
+        metavar="FILE",
+        expose_value=False,
+        callback=_keep_map,
+        help="In place of --db: lines of a namespace, or a pattern such as `shop-*`, and its database.",
+    )(command)
     command = click.option(
         "--namespace", envvar="HYDRA_NAMESPACE", metavar="NAME", help="Tenant in the database (default: default)."
     )(command)
@@ -133,12 +145,57 @@ def database_options(command: F) -> F:
     )(command)
 
 
+def _keep_map(ctx: click.Context, param: click.Parameter, file: str | None) -> None:
+    if file is not None:
+        ctx.meta[DB_MAP] = file
+
+
+def map_given(db: str | None) -> str | None:
+    """The file of `--db-map`, where that says which database is meant. What the command line says outweighs variables.
+
+    Raises:
+        ConfigError: `--db` says another, in the same manner.
+    """
+    file: str | None = click.get_current_context().meta.get(DB_MAP)
+    if file is None or (db is not None and _is_written("db") and not _is_written("db_map")):
+        return None
+    if db is not None and _is_written("db") == _is_written("db_map"):
+        raise ConfigError("`--db` and `--db-map`, or their variables, both say which database is meant; give one")
+    return file
+
+
+def find_url(db: str | None, namespace: str | None) -> str:
+    """Of the database in which the namespace lives."""
+    file = map_given(db)
+    return find_database(db if file is None else None, file, namespace_name(namespace))
+
+
+def each_url(db: str | None, namespace: str | None) -> list[str]:
+    """Of a command about databases: all of the map's where no namespace says which."""
+    file = map_given(db)
+    if file is None or namespace is not None:
+        return [find_url(db, namespace)]
+    return database_map(file).urls
+
+
+def _is_written(name: str) -> bool:
+    """On the command line: before an order's name or behind it."""
+    ctx: click.Context | None = click.get_current_context()
+    while ctx is not None and not _is_written_in(ctx, name):
+        ctx = ctx.parent
+    return ctx is not None
+
+
+def _is_written_in(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def open_engine(db: str | None, namespace: str | None, *, migrate: bool = False) -> Engine:
     """An engine; only commands that put something into a database may make its tables."""
-    return Engine(database_url(db), namespace=namespace_name(namespace), migrate=migrate)
+    return Engine(find_url(db, namespace), namespace=namespace_name(namespace), migrate=migrate)
 
 
 def tell_moved(engine: Engine) -> None:
@@ -152,8 +209,11 @@ def tell_moved(engine: Engine) -> None:
 
 def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:
     """Of a command in a group: the options may stand before the order's name or behind it."""
-    outer = ctx.parent.params if ctx.parent is not None else {}
-    return open_engine(db or outer.get("db"), namespace or outer.get("namespace"))
+    outer = ctx.parent
+    if outer is not None:  # what is written before the order's name outweighs a variable, too
+        db = db if _is_written_in(ctx, "db") else outer.params.get("db", db)
+        namespace = namespace if _is_written_in(ctx, "namespace") else outer.params.get("namespace", namespace)
+    return open_engine(db, namespace)
 
 
 def end_refused(refused_count: int, count: int) -> None:

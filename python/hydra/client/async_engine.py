@@ -5,7 +5,8 @@ Calls that touch the database run on a few threads. Submissions that come while 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import copy_context
 from datetime import datetime, timedelta
@@ -67,9 +68,16 @@ class AsyncEngine:
         max_pending: int | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         timeout: timedelta | float | None = None,
+        db_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
     ) -> None:
         self.engine = Engine(
-            url, namespace, migrate, max_pending=max_pending, max_payload_bytes=max_payload_bytes, timeout=timeout
+            url,
+            namespace,
+            migrate,
+            max_pending=max_pending,
+            max_payload_bytes=max_payload_bytes,
+            timeout=timeout,
+            db_map=db_map,
         )
         self._calls = AsyncCalls(self.engine)
 

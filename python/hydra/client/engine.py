@@ -5,7 +5,8 @@ It opens with the first call that needs the database, and again after a fork: no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from hydra.client.submitting import Submitting
 from hydra.client.views import Execution, execution_view
 from hydra.client.why import Why, explain
 from hydra.codec import MAX_PAYLOAD_BYTES
+from hydra.database_map import find_database
 from hydra.definitions import Workflow
 from hydra.errors import NotFound
 from hydra.execution import Message
@@ -50,9 +52,13 @@ class Engine(Submitting, Operations):
         timeout: seconds (or a timedelta) that a call waits for the database's answer, in place of the store's own
             limits. Past it, it raises StoreUnavailable. A submission may have happened then: repeat it with a `key`, or
             with the error's `execution_id`.
+        db_map: in place of `url`: which database each namespace lives in. A mapping such as `{"shop-1": "postgresql://…",
+            "eu-*": "…", "*": "…"}`, or the path of a file of such lines; by default `$HYDRA_DB_MAP`, where that is set.
+            It is read once, here.
 
     Raises:
-        ConfigError: for a URL, a namespace or a limit that cannot be. Nothing is opened before the first call.
+        ConfigError: for a URL, a namespace or a limit that cannot be, or where the map has no database for the
+            namespace. Nothing is opened before the first call.
     """
 
     def __init__(
@@ -64,8 +70,10 @@ class Engine(Submitting, Operations):
         max_pending: int | None = None,
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         timeout: timedelta | float | None = None,
+        db_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(url, namespace, migrate, max_pending, max_payload_bytes, timeout)
+        found = find_database(url, db_map, namespace)
+        super().__init__(found, namespace, migrate, max_pending, max_payload_bytes, timeout)
 
     def get(self, id: str) -> Handle[Any]:
         """The handle of an execution that exists.

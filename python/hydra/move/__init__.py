@@ -7,6 +7,6 @@
 all. Nothing here knows what an execution does.
 """
 
-from hydra.move.moving import MoveReport, abandon, move, moved_to
+from hydra.move.moving import MoveReport, abandon, move, moved_to, namespaces_of
 
-__all__ = ["MoveReport", "abandon", "move", "moved_to"]
+__all__ = ["MoveReport", "abandon", "move", "moved_to", "namespaces_of"]

@@ -118,6 +118,16 @@ def moved_to(store: Store, url: str) -> str | None:
     return state.other if state is not None and state.state == MOVED else None
 
 
+def namespaces_of(url: str) -> list[str]:
+    """Those that lie in a database; what was moved away does not."""
+    side = open_side(url, may_migrate=False)
+    try:
+        states = {name: side.state(SOURCE, name) for name in side.namespaces()}
+    finally:
+        side.close()
+    return [name for name, state in states.items() if state is None or state.state != MOVED]
+
+
 def open_side(url: str, *, may_migrate: bool) -> Side:
     """A database of this version, with no table that a move would forget."""
     store = open_store(url)

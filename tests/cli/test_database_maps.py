@@ -1,0 +1,101 @@
+"""`--db-map`: every command finds the database of its namespace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+import pytest
+from click.testing import CliRunner, Result
+from hydra.cli import main
+from hydra.move import move
+
+
+@pytest.fixture
+def urls(tmp_path: Path) -> dict[str, str]:
+    return {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "two")}
+
+
+@pytest.fixture
+def file(tmp_path: Path, urls: dict[str, str]) -> str:
+    path = tmp_path / "databases"
+    path.write_text("".join(f"{name} {url}\n" for name, url in urls.items()))
+    return str(path)
+
+
+def hydra_command(*arguments: str, code: int = 0, **environment: str) -> Result:
+    done = CliRunner().invoke(main, list(arguments), env=environment)
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_a_command_finds_the_database_by_the_namespace(file: str, urls: dict[str, str]) -> None:
+    for name in urls:
+        hydra_command("migrate", "--db-map", file, "--namespace", name)
+        with hydra.Engine(urls[name], name) as engine:
+            engine.submit(hydra.named("bill").bind(name), key=name)
+    for name in urls:
+        assert name in hydra_command("list", "--json", "--db-map", file, "--namespace", name).output
+        limits = ("limits", "--db-map", file, "--namespace", name)
+        assert hydra_command(*limits, "show", "none", code=1).output.startswith("error: ")
+    told = hydra_command("list", HYDRA_DB_MAP=file, HYDRA_NAMESPACE="two").output
+    assert "two" in told
+    assert "one" not in told
+
+
+def test_a_namespace_without_an_entry_is_one_sentence(file: str) -> None:
+    for command in (["list"], ["start", "app"], ["dashboard"], ["doctor"], ["stats"], ["purge", "--older-than", "1d"]):
+        told = hydra_command(*command, "--db-map", file, "--namespace", "three", code=2).output
+        assert told.startswith(f"error: the map of databases `{file}` has no database for namespace `three`; give it")
+        assert told.count("\n") == 1
+
+
+def test_what_is_written_outweighs_a_variable_and_two_of_a_kind_are_refused(file: str, urls: dict[str, str]) -> None:
+    hydra_command("migrate", "--db", urls["one"])
+    empty = "no executions"
+    assert empty in hydra_command("list", "--db", urls["one"], HYDRA_DB_MAP=file).output
+    hydra_command("migrate", "--db-map", file)
+    assert (
+        empty
+        in hydra_command("list", "--db-map", file, HYDRA_DB="sqlite:////no/where.db", HYDRA_NAMESPACE="one").output
+    )
+    for arguments, environment in (
+        (["--db", urls["one"], "--db-map", file], {}),
+        ([], {"HYDRA_DB": urls["one"], "HYDRA_DB_MAP": file}),
+    ):
+        told = hydra_command("list", *arguments, code=2, **environment).output
+        assert told == "error: `--db` and `--db-map`, or their variables, both say which database is meant; give one\n"
+
+
+def test_what_is_written_before_an_orders_name_outweighs_a_variable(urls: dict[str, str]) -> None:
+    hydra_command("migrate", "--db", urls["one"])
+    found = hydra_command("schedules", "--db", urls["one"], "pause", "none", code=1, HYDRA_DB=urls["two"]).output
+    assert "no tables" not in found
+    assert "`none`" in found
+
+
+def test_migrate_goes_over_all_databases_of_the_map(file: str, urls: dict[str, str]) -> None:
+    told = hydra_command("migrate", "--db-map", file).output.splitlines()
+    assert len(told) == 2
+    for line, url in zip(told, urls.values(), strict=True):
+        assert line.startswith(f"{url}: schema ")
+
+
+def test_doctor_finds_a_namespace_that_lies_elsewhere_than_the_map_says(file: str, urls: dict[str, str]) -> None:
+    hydra_command("migrate", "--db-map", file)
+    fine = hydra_command("doctor", "--db-map", file).output
+    assert "each namespace lies where the map of databases" in fine
+    with hydra.Engine(urls["one"], "two") as engine:  # by a map that was changed without a move
+        engine.submit(hydra.named("bill").bind(1), key="inv-1")
+    told = hydra_command("doctor", "--db-map", file, code=1).output
+    assert f"namespace `two` lies in `{urls['one']}`, and the map of databases `{file}` says `{urls['two']}`" in told
+    move(urls["one"], urls["two"], "two")
+    assert "each namespace lies where" in hydra_command("doctor", "--db-map", file).output
+
+
+def test_nodes_of_a_whole_map_have_no_address_and_need_names(file: str, tmp_path: Path) -> None:
+    told = hydra_command("start", "app", "--db-map", file, "--http", "127.0.0.1:0", code=2).output
+    assert told == "error: `--http` is the address of one node; with `--db-map` give it `--namespace`, too\n"
+    (tmp_path / "patterns").write_text(f"shop-* sqlite:///{tmp_path}/x.db\n")
+    told = hydra_command("start", "app", "--db-map", str(tmp_path / "patterns"), code=2).output
+    assert "names no namespace, only patterns; say which with `--namespace`" in told

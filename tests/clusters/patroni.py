@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
@@ -114,6 +115,20 @@ class Patroni:
         _send(self._pids(n), signal.SIGKILL)
         return int(n)
 
+    def switch_over(self) -> int:
+        """As an administrator asks for it, to the synchronous standby where there is one; once Patroni is ready."""
+        n = until(self.leader)
+        until(lambda: self._asks_for_switch(n))
+        return int(n)
+
+    def kill_leader_that_replicates_no_more(self, seconds: float) -> int:
+        """For so long nothing reaches the standbys, then its machine is gone: what it confirmed alone is lost."""
+        n = until(self.leader)
+        senders = [pid for pid in self._pids(n) if b"walsender" in _command(pid)]
+        _send(senders, signal.SIGSTOP)
+        time.sleep(seconds)
+        return self.kill_leader()
+
     def freeze_leader(self) -> int:
         """Patroni and PostgreSQL stand still, as in a virtual machine that is paused."""
         n = until(self.leader)
@@ -142,6 +157,19 @@ class Patroni:
             except OSError:
                 continue
         return []
+
+    def _asks_for_switch(self, leader: int) -> bool:
+        others = [m for m in self._members() if m["role"] != "leader"]
+        chosen = min(others, key=lambda m: m["role"] != "sync_standby")["name"]
+        asked = json.dumps({"leader": f"p{leader}", "candidate": chosen}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{REST + leader}/switchover", asked, {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60):
+                return True
+        except urllib.error.HTTPError:  # 412: a standby is not where it should be yet
+            return False
 
     def _pids(self, n: int) -> list[int]:
         roots = [process.pid for name, process in self._processes.items() if name == f"patroni{n}"]
@@ -172,6 +200,13 @@ def _send(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):  # it went by itself
             os.kill(pid, number)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _tree(pid: int) -> list[int]:

@@ -61,12 +61,14 @@ class Trial:
     def finish(self, seconds: float = 300) -> dict[str, object]:
         """Wait for all; what became of it."""
         until(lambda: all(status in FINAL for status in self._statuses()), seconds)
-        counts = Counter(name for name, _ in self.effects())
+        effects = self.effects()
+        counts = Counter(name for name, _ in effects)
         statuses = Counter(self._statuses())
         text = "".join(path.read_text() for path in self._logs)
         return {
             **dict(sorted(statuses.items())),
             "steps that ran twice": sum(count > 1 for count in counts.values()),
+            "of them recorded": recorded_and_repeated([name for name, _ in effects]),
             "rewinds told": text.count("lost what it had confirmed"),
             "parked told": text.count(" is parked: "),
             "audit": len(self.engine.audit()),
@@ -94,6 +96,17 @@ class Trial:
             return self.engine.submit(bound, key=f"k{self._count}").id  # type: ignore[arg-type]
         except hydra.StoreUnavailable:
             return ""
+
+
+def recorded_and_repeated(names: list[str]) -> int:
+    """Steps that ran again after their execution's next one had begun: what it rests on was durable then (G5)."""
+    last: dict[str, int] = {}
+    found = 0
+    for name in names:
+        execution, _, number = name.partition("/")
+        found += int(number) < last.get(execution, -1)
+        last[execution] = max(int(number), last.get(execution, -1))
+    return found
 
 
 def report(name: str, fault: Callable[[], float], trial: Trial, count: int) -> None:

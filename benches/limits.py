@@ -6,7 +6,8 @@
 Claims of executions without limits, beside so many that one key holds back, and beside so many keys. Then a rate of
 100 a second over three nodes, one of which is killed half-way: the most that began in any second by the provider's own
 log, and how much of the rate was used. Then how soon ten executions of one tenant begin on a node that is idle, and on
-one that has so many of another tenant before it, with turns between them (steps of 20 ms on 32 places).
+one that has so many of another tenant before it, with turns between them (steps of 20 ms on 32 places). Last how soon
+the first of them begins on a node that starts when so many of another tenant, and then these, were submitted to none.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ from machine import Report
 from server import add_options, database, durability, opened, register
 
 from tests.processes import bounded_app
-from tests.processes.scene import Node
+from tests.processes.scene import Node, until
 
 SUBMITTED_AT_ONCE = 10_000
 RATE, BURST = 100, 20
+SUBMITTED_BEFORE_A_START = 1_000  # in one transaction: on MySQL each has one call a key
 LIMIT = LimitSpec("concurrency", "held", 1)
 
 
@@ -138,6 +140,32 @@ def measure_turns(url: str, backlog: int, rounds: int, report: Report) -> None:
     report.row(what, statistics.median(busy), "ms median", p99=round(percentile(busy), 1))
 
 
+def measure_start(url: str, backlog: int, report: Report) -> None:
+    """The node starts once nobody has looked at any of it; one that starts with no backlog is beside it."""
+    with tempfile.TemporaryDirectory() as folder, hydra.Engine(url) as engine:
+        for count in (0, backlog):
+            file = Path(folder) / f"start-{count}"
+            environment = {bounded_app.FILE: str(file), "PYTHONPATH": str(Path(__file__).parents[1])}
+            settings = SupervisorSettings(module="tests.processes.bounded_app", url=url, workers=2, concurrency=16)
+            for start in range(0, count, SUBMITTED_BEFORE_A_START):
+                numbers = range(start, min(count, start + SUBMITTED_BEFORE_A_START))
+                engine.submit_many([bounded_app.by_turns.bind("many", number) for number in numbers])
+            few = engine.submit_many([bounded_app.by_turns.bind("late", number) for number in range(10)])
+            node = Node(settings, Path(folder) / f"{count}.log", environment, Path(__file__).parents[1])
+            try:
+                until(node.text)  # its first line: it is registered
+                began = time.time()
+                for handle in few:
+                    handle.result(timeout=600)
+            finally:
+                node.kill(signal.SIGKILL)
+                node.wait()
+            lines = [line.split() for line in file.read_text().splitlines()]
+            begun = sorted(1000 * (float(at) - began) for tenant, _, at in lines if tenant == "late")
+            what = f"from a node's start to the first step of ten, after {count:,} of another tenant"
+            report.row(what, begun[0], "ms", last=round(begun[-1]))
+
+
 def percentile(values: list[float]) -> float:
     return values[min(len(values) - 1, len(values) * 99 // 100)]
 
@@ -159,6 +187,8 @@ def main() -> None:
             measure_rate(url, chosen.seconds, report)
         if chosen.backlog:
             measure_turns(url, chosen.backlog, chosen.rounds, report)
+            with database(chosen.url) as fresh:
+                measure_start(fresh, chosen.backlog, report)
         report.save(chosen.json)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hydra import _core
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Status, Submission
 from hydra.limits import LimitSpec
+from hydra.stores import admitting
 from hydra.stores.limit_states import KeyUse
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
@@ -350,3 +351,39 @@ def test_a_key_says_who_holds_it_first_those_that_do_not_run_and_when_its_next_t
     due_at = store.key_use(PROVIDER, 9).look_at
     assert due_at is not None
     assert due_at > NOW + 3
+
+
+@pytest.mark.parametrize("place", ["in the middle", "last"])
+def test_r29_who_is_called_after_many_others_goes_on_at_the_first_look(
+    store: Store, node: NodeRef, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others were called a hundred times, and a look answers ten."""
+    monkeypatch.setattr(admitting, "MAX_CALLS", 10)
+    monkeypatch.setattr(admitting, "MAX_NEWEST_CALLS", 3)
+    call_often(store, "concurrency:two:many", 100)
+    few = submit(store, TWO, count=2)
+    if place == "in the middle":
+        call_often(store, "concurrency:two:many", 100)
+    store.promote(NOW, 100)
+    snapshots = store.get(few)
+    assert [each is not None and each.gate for each in snapshots] == [None, None]
+
+
+def test_r29_of_many_called_keys_each_has_its_turn(
+    store: Store, node: NodeRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is called meanwhile: two keys are always the oldest, and one is always the newest."""
+    for name, count in {"MAX_CALLS": 10, "MAX_KEYS": 2, "MAX_TURN_KEYS": 3, "MAX_NEWEST_CALLS": 1}.items():
+        monkeypatch.setattr(admitting, name, count)
+    call_often(store, "concurrency:one:x", 100)
+    waiting = {key: submit(store, f"concurrency:one:{key}")[0] for key in "abcdefghij"}
+    for _ in range(5):
+        call_often(store, "concurrency:one:z", 2)
+        store.promote(NOW, 100)
+    snapshots = store.get(list(waiting.values()))
+    assert [key for key, each in zip(waiting, snapshots, strict=True) if each is None or each.gate is not None] == []
+
+
+def call_often(store: Store, key: str, count: int) -> None:
+    for _ in range(count):
+        submit(store, key)

@@ -24,15 +24,29 @@ from hydra.stores.turns import elder_count
 
 MAX_KEYS = 200  # looked at in one transaction
 MAX_CALLS = 2000  # answered by it: one look at a key answers all that came for it
+MAX_TURN_KEYS = 50  # looked at besides by turn, where more were called than that
+MAX_TURN_CALLS = 20  # answered of each of these
+MAX_NEWEST_CALLS = 50  # answered besides
 MAX_MOVES = 1000  # executions that go on in one transaction, about
+
+
+class Turn:
+    """Whose turn it is while more keys are called than a look takes. Of a store; it may be lost."""
+
+    after = ""  # the key at which the last look by turn has ended
 
 
 class Tables(Protocol):
     """What a store does of it, in one transaction."""
 
-    def take_calls(self, now: int, limit: int) -> set[str]:
-        """So many keys, or twice as many, that are to be looked at now; of the first MAX_CALLS calls those for them are
-        taken away with this transaction."""
+    def take_calls(self, now: int, keys: int, calls: int) -> tuple[set[str], int]:
+        """So many keys, or twice as many, that are to be looked at now, and how many calls were read: of the first so
+        many. Those for the keys are taken away with this transaction."""
+        ...
+
+    def take_turn(self, after: str, keys: int, calls: int, newest: int) -> tuple[set[str], str]:
+        """The next so many called keys in their order, each with so many calls, and so many of the newest calls. After
+        which key the next turn goes on."""
         ...
 
     def lock_keys(self, keys: Sequence[str], *, is_waiting: bool) -> dict[str, tuple[int, int | None]]:
@@ -71,9 +85,12 @@ class Tables(Protocol):
     def write(self, moves: Moves, now: int) -> None: ...
 
 
-def admit_called(tables: Tables, now: int, park: Callable[[Sequence[Advanced], str, bytes], object]) -> int:
+def admit_called(tables: Tables, turn: Turn, now: int, park: Callable[[Sequence[Advanced], str, bytes], object]) -> int:
     """One batch. How many executions may go on, or wait at another key from now on. `park` is the store's."""
-    called = tables.take_calls(now, MAX_KEYS)
+    called, count = tables.take_calls(now, MAX_KEYS, MAX_CALLS)
+    if count >= MAX_CALLS or len(called) >= MAX_KEYS:  # guard R29: who is called last waits behind nobody's million
+        by_turn, turn.after = tables.take_turn(turn.after, MAX_TURN_KEYS, MAX_TURN_CALLS, MAX_NEWEST_CALLS)
+        called |= by_turn
     if not called:
         return 0
     fair = [key for key in called if split_key(key)[0] == FAIR]

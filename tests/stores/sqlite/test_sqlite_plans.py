@@ -33,7 +33,7 @@ PLANS = {
 NOT_TABLES = ("VIRTUAL TABLE", "subquery", "CONSTANT ROW", "SCAN row")
 # Of the last two: a page, the last records of one.
 SORTS_FEW = ("list_running", "list_running_upwards", "nodes", "claimed_messages", "waits")
-SMALL_TABLES = ("w", "descendant", "hydra_node", "hydra_schema", "sqlite_master", "n", "nw", "head")
+SMALL_TABLES = ("w", "descendant", "turn", "hydra_node", "hydra_schema", "sqlite_master", "n", "nw", "head")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hydra.execution import ExecutionCommit, Status
 from hydra.limit_keys import FAIR, PENDING, keys_of_limit, split_key
 from hydra.limits import LimitSpec
 from hydra.stores.admission import NEVER, Moves, Waiting
-from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.admitting import first_keys
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.mysql.locking import Locked, enter_ready, leave, lock_executions
@@ -31,14 +31,28 @@ class Keys:
         self._transaction = transaction
         self._locked: dict[str, Locked] = {}
 
-    def take_calls(self, now: int, limit: int) -> set[str]:
-        first = ", ".join(str(id) for (id,) in self._transaction.select("gate_calls", limit=MAX_CALLS))
-        rows = self._transaction.select("lock_gate_calls", ids=first) if first else ()
+    def take_calls(self, now: int, keys: int, calls: int) -> tuple[set[str], int]:
+        first = self._transaction.select("gate_calls", limit=calls)
+        called = self._take(first, keys)
+        due = self._transaction.select("due_limit_keys", now=now, limit=keys)
+        return called | {key.decode() for (key,) in due}, len(first)
+
+    def take_turn(self, after: str, keys: int, calls: int, newest: int) -> tuple[set[str], str]:
+        transaction = self._transaction
+        of_turn = [key for (key,) in transaction.select("next_called_keys", after=literal(after), keys=keys)]
+        selects = [transaction.render("gate_calls_of", key=literal(key), calls=calls) for key in of_turn]
+        selects.append(transaction.render("newest_gate_calls", newest=newest))
+        called = self._take(transaction.rows_of(" union ".join(selects)), keys + newest)
+        return called, of_turn[-1].decode() if len(of_turn) == keys else ""
+
+    def _take(self, calls: Iterable[tuple[int]], limit: int) -> set[str]:
+        """Of these the calls for the first so many keys."""
+        listed = ", ".join(str(id) for (id,) in calls)
+        rows = self._transaction.select("lock_gate_calls", ids=listed) if listed else ()
         ids, called = first_keys(((id, key.decode()) for id, key in rows), limit)
-        due = self._transaction.select("due_limit_keys", now=now, limit=limit)
         if ids:
             self._transaction.queue("remove_gate_calls", ids=", ".join(map(str, ids)))
-        return called | {key.decode() for (key,) in due}
+        return called
 
     def lock_keys(self, keys: Sequence[str], *, is_waiting: bool) -> dict[str, tuple[int, int | None]]:
         listed = ", ".join(literal(key) for key in keys)

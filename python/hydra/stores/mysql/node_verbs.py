@@ -13,6 +13,7 @@ from hydra.execution import (
     Progress,
 )
 from hydra.schedules import ScheduleChange, ScheduleEntry
+from hydra.stores.admitting import Turn
 from hydra.stores.mysql import (
     claiming,
     committing,
@@ -38,6 +39,7 @@ class NodeVerbs:
 
     namespace: str
     _database: Database
+    _turn: Turn
     _heads: Heads
     _has_deltas: bool  # for the next heartbeat to fold
     _watch: Watch
@@ -74,7 +76,7 @@ class NodeVerbs:
         return self._database.write(committing.commit, node, commits, now)
 
     def promote(self, now: int, limit: int, failed: list[str] | None = None) -> int:
-        moved, ended = self._database.write(timers.promote, now, limit)
+        moved, ended = self._database.write(timers.promote, self._turn, now, limit)
         if failed is not None:
             failed += ended
         return moved

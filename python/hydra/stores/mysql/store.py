@@ -21,6 +21,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores.acts import Act
+from hydra.stores.admitting import Turn
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
@@ -72,6 +73,7 @@ class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         self._database = Database(address, namespace, bells)
         self._heads = Heads()
         self._has_deltas = False  # for the next heartbeat to fold
+        self._turn = Turn()
         self._watch = Watch(bells, self._heads, self._changes, self._due)
 
     @property

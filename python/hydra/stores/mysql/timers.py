@@ -10,7 +10,7 @@ from functools import partial
 
 from hydra.execution import Status
 from hydra.stores.admission import NEVER
-from hydra.stores.admitting import admit_called
+from hydra.stores.admitting import Turn, admit_called
 from hydra.stores.mysql.admitting import Keys, become_due, give_up
 from hydra.stores.mysql.cancelling import find_undoable, request_cancel, unwind
 from hydra.stores.mysql.child_executions import tell_parents
@@ -28,13 +28,13 @@ from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.rows import NO_NODE
 
 
-def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
+def promote(transaction: Transaction, turn: Turn, now: int, limit: int) -> tuple[int, list[str]]:
     """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind; and
     which have failed."""
     late_count, failed = _time_out(transaction, now, limit)
     changed = late_count + _wake(transaction, now, limit)
     transaction.flush()
-    changed += admit_called(Keys(transaction), now, partial(park, transaction, NO_NODE, now=now))
+    changed += admit_called(Keys(transaction), turn, now, partial(park, transaction, NO_NODE, now=now))
     transaction.flush()
     return changed, failed
 

@@ -9,7 +9,6 @@ from hydra.execution import ExecutionCommit
 from hydra.limit_keys import FAIR, PENDING, keys_of_limit, split_key
 from hydra.limits import LimitSpec
 from hydra.stores.admission import Moves, Waiting
-from hydra.stores.admitting import MAX_CALLS
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.postgres.arrays import bigints, texts, uuids
@@ -25,12 +24,16 @@ class Keys:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def take_calls(self, now: int, limit: int) -> set[str]:
-        own = {"limit": limit}
+    def take_calls(self, now: int, keys: int, calls: int) -> tuple[set[str], int]:
         called, due = self._transaction.run(
-            ("take_gate_calls", {**own, "calls": MAX_CALLS}), ("due_limit_keys", {**own, "now": now})
+            ("take_gate_calls", {"limit": keys, "calls": calls}), ("due_limit_keys", {"limit": keys, "now": now})
         )
-        return {key for (key,) in [*called.rows, *due.rows]}
+        return {key for (key,) in [*called.rows, *due.rows]}, len(called.rows)
+
+    def take_turn(self, after: str, keys: int, calls: int, newest: int) -> tuple[set[str], str]:
+        limits = {"keys": keys, "calls": calls, "newest": newest}
+        rows = self._transaction.select("take_gate_calls_by_turn", after=after, **limits)
+        return {key for key, _ in rows}, next((last for _, last in rows), None) or ""
 
     def lock_keys(self, keys: Sequence[str], *, is_waiting: bool) -> dict[str, tuple[int, int | None]]:
         values = {"keys": texts(keys)}

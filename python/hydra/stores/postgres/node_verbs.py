@@ -13,6 +13,7 @@ from hydra.execution import (
     Progress,
 )
 from hydra.schedules import ScheduleChange, ScheduleEntry
+from hydra.stores.admitting import Turn
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.postgres import (
     claiming,
@@ -39,6 +40,7 @@ class NodeVerbs:
 
     namespace: str
     _database: Database
+    _turn: Turn
     _heads: Heads
     _beat_count: int
     _watch: Watch
@@ -81,7 +83,7 @@ class NodeVerbs:
         return part(committing.commit, node, commits, now)
 
     def promote(self, now: int, limit: int, failed: list[str] | None = None) -> int:
-        moved, ended = self._database.write(timers.promote, now, limit)
+        moved, ended = self._database.write(timers.promote, self._turn, now, limit)
         if failed is not None:
             failed += ended
         return moved

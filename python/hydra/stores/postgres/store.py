@@ -22,6 +22,7 @@ from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores import reuse
 from hydra.stores.acts import Act
+from hydra.stores.admitting import Turn
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
@@ -73,6 +74,7 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         self._database.announce = self._announcer.announce
         self._heads = Heads()
         self._beat_count = 0
+        self._turn = Turn()
         self._watch = Watch(self._database, namespace, lambda: self._announcer.session_pid)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hydra.stores.admitting import admit_called
+from hydra.stores.admitting import Turn, admit_called
 from hydra.stores.postgres.admitting import Keys
 from hydra.stores.postgres.cancelling import request_cancel
 from hydra.stores.postgres.news import DONE, READY
@@ -13,7 +13,7 @@ from hydra.stores.postgres.transaction import Reading, Transaction
 from hydra.stores.rows import NO_NODE
 
 
-def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
+def promote(transaction: Transaction, turn: Turn, now: int, limit: int) -> tuple[int, list[str]]:
     """Time-outs first: what is both late and due to wake has failed. How many changed, at most `limit` of a kind, and
     which failed.
     """
@@ -23,7 +23,7 @@ def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[s
     moved = (
         int(changed_count)
         + woken.row_count
-        + admit_called(Keys(transaction), now, partial(park, transaction, NO_NODE, now=now))
+        + admit_called(Keys(transaction), turn, now, partial(park, transaction, NO_NODE, now=now))
     )
     if failed:
         request_cancel(transaction, failed, now)  # of their children; they have ended themselves

@@ -11,7 +11,7 @@ from hydra.execution import ExecutionCommit
 from hydra.limit_keys import FAIR, PENDING, keys_of_limit, split_key
 from hydra.limits import LimitSpec
 from hydra.stores.admission import Moves, Waiting
-from hydra.stores.admitting import MAX_CALLS, first_keys
+from hydra.stores.admitting import first_keys
 from hydra.stores.key_pauses import KeyPause, pauses_of, to_key_pause, until_of
 from hydra.stores.limit_states import KeyUse, LimitState, LimitUse, Weight
 from hydra.stores.rows import decode_texts, read_texts, to_key_use
@@ -27,13 +27,18 @@ class Keys:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def take_calls(self, now: int, limit: int) -> set[str]:
-        calls = {"now": now, "limit": limit, "calls": MAX_CALLS}
-        rows = self._transaction.select("gate_calls", **calls)
-        ids, keys = first_keys(((id, key) for key, id in rows if id is not None), limit)
+    def take_calls(self, now: int, keys: int, calls: int) -> tuple[set[str], int]:
+        rows = self._transaction.select("gate_calls", now=now, limit=keys, calls=calls)
+        ids, called = first_keys(((id, key) for key, id in rows if id is not None), keys)
         if ids:
             self._transaction.execute("take_gate_calls", ids=to_json(ids))
-        return keys | {key for key, id in rows if id is None}
+        return called | {key for key, id in rows if id is None}, sum(id is not None for _, id in rows)
+
+    def take_turn(self, after: str, keys: int, calls: int, newest: int) -> tuple[set[str], str]:
+        rows = self._transaction.select("gate_calls_by_turn", after=after, keys=keys, calls=calls, newest=newest)
+        taken = [id for _, _, ids in rows for id in msgspec.json.decode(ids)]
+        self._transaction.execute("take_gate_calls", ids=to_json(taken))
+        return {key for key, _, _ in rows}, next((key for key, place, _ in rows if place == keys), "")
 
     def lock_keys(self, keys: Sequence[str], *, is_waiting: bool) -> dict[str, tuple[int, int | None]]:
         values = {"keys": to_json(list(keys))}

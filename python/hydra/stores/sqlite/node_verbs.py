@@ -14,6 +14,7 @@ from hydra.execution import (
     Progress,
 )
 from hydra.schedules import ScheduleChange, ScheduleEntry
+from hydra.stores.admitting import Turn
 from hydra.stores.node_states import NOBODY, Advanced, Beat, NodeState, Owned
 from hydra.stores.sqlite import (
     claiming,
@@ -37,6 +38,7 @@ class NodeVerbs(ABC):
     path: str
     namespace: str
     _database: Database
+    _turn: Turn
     _watch: Watch
 
     @abstractmethod
@@ -76,7 +78,7 @@ class NodeVerbs(ABC):
         due_at = self.next_due_at()
         if due_at is None or due_at > now:
             return 0
-        moved, ended = self._database.write(timers.promote, now, limit)
+        moved, ended = self._database.write(timers.promote, self._turn, now, limit)
         if failed is not None:
             failed += ended
         return moved

@@ -23,6 +23,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores.acts import Act
+from hydra.stores.admitting import Turn
 from hydra.stores.clash import Clash
 from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
@@ -68,6 +69,7 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         self.namespace = namespace
         self._database = Database(self.path, namespace, synchronous)
         self.read_wait_seconds = self._database.write_wait_seconds  # of other writers: a reader waits for nobody
+        self._turn = Turn()
         self._watch = Watch(self._database, self._due)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from hydra.stores.admitting import admit_called
+from hydra.stores.admitting import Turn, admit_called
 from hydra.stores.rows import NO_NODE
 from hydra.stores.sqlite.admitting import Keys
 from hydra.stores.sqlite.cancelling import find_undoable, request_cancel, unwind
@@ -16,13 +16,13 @@ from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
 
 
-def promote(transaction: Transaction, now: int, limit: int) -> tuple[int, list[str]]:
+def promote(transaction: Transaction, turn: Turn, now: int, limit: int) -> tuple[int, list[str]]:
     """Time-outs first: what is both late and due to wake has failed. How many moved, at most `limit` of a kind; and
     which have failed."""
     flagged = transaction.execute("flag_timeouts", now=now, limit=limit)
     late_count, failed = _time_out(transaction, now, limit)
     woken = _wake(transaction, now, limit)
-    admitted = admit_called(Keys(transaction), now, partial(park, transaction, NO_NODE, now=now))
+    admitted = admit_called(Keys(transaction), turn, now, partial(park, transaction, NO_NODE, now=now))
     return flagged + late_count + woken + admitted, failed
 
 

@@ -21,9 +21,10 @@ test: debian lint docs
 debian:
 	bash .ci/tools
 
-# What is too long for every change: random programs with a fault at each of their boundaries.
+# The long forms of all tests, each with its bound, and a page of what came of them: `target/nightly/nightly.md`.
+# NIGHTLY_OPTIONS='--list' says what there is, '--only soak' and '--share 0.01' run less.
 nightly: $(VENV)/tools
-	$(BIN)/python -m tests.programs.programs --count 500
+	$(BIN)/python -m tests.support.nightly $(NIGHTLY_OPTIONS)
 
 # Nightly, about an hour a database: every pair of verbs about one execution, a thousand times on each database.
 races: $(VENV)/tools

@@ -1,6 +1,6 @@
 """Random programs on hydra are what they are in plain asyncio, whatever is lost on the way (G2-G5, R13).
 
-`make nightly` has all faults of each; `python -m tests.programs.programs --count 10000 --seed N` runs more of them.
+`make nightly` has all faults of each, and 10,000 more programs.
 """
 
 from __future__ import annotations

@@ -18,10 +18,14 @@ def sleep(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-if __name__ == "__main__":
+def run(settings: str) -> int:
     if "FAKETIME_DONT_FAKE_MONOTONIC" in os.environ:
         time.sleep = sleep
     os.environ[kills.SUPERVISOR] = str(os.getpid())
     kills.install_in_supervisor()
     store_faults.install()
-    sys.exit(Supervisor(msgspec.json.decode(sys.argv[1], type=SupervisorSettings)).run())
+    return Supervisor(msgspec.json.decode(settings, type=SupervisorSettings)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1]))

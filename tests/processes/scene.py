@@ -17,6 +17,7 @@ import msgspec
 from hydra.node.supervisor import SupervisorSettings
 
 from tests.processes import kills
+from tests.processes.warm import Forked, warm_process
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60.0
@@ -43,15 +44,21 @@ class Node:
         prefix: Sequence[str] = (),
     ) -> None:
         self.log = log
+        self.process: subprocess.Popen[bytes] | Forked
+        encoded = msgspec.json.encode(settings).decode()
+        whole = {**os.environ, **environment}
         with open(log, "ab") as stream:
-            self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "tests.processes.launch", msgspec.json.encode(settings).decode()],
-                cwd=folder,
-                stdout=stream,
-                stderr=stream,
-                env={**os.environ, **environment},
-                start_new_session=True,
-            )
+            if not prefix and warm_process().can_start(whole):
+                self.process = warm_process().start(encoded, stream.fileno(), folder, whole)
+            else:
+                self.process = subprocess.Popen(
+                    [*prefix, sys.executable, "-m", "tests.processes.launch", encoded],
+                    cwd=folder,
+                    stdout=stream,
+                    stderr=stream,
+                    env=whole,
+                    start_new_session=True,
+                )
         self.pid = self.process.pid
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:

@@ -1,0 +1,51 @@
+"""Supervisors that tests fork from a warm process are as those that are started: environment, folder, end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes.conftest import on_sqlite
+from tests.processes.scene import Scene, until
+from tests.processes.warm import Forked, warm_process
+
+
+@on_sqlite
+def test_one_has_its_own_session_folder_and_descriptors(scene: Scene) -> None:
+    first, second = scene.start("apps"), scene.start("apps")
+    until(lambda: len(scene.engine.nodes()) == 2)
+    assert isinstance(first.process, Forked) and isinstance(second.process, Forked)
+    assert os.getsid(first.pid) == first.pid != os.getsid(second.pid) == second.pid
+    open_files = {os.readlink(each) for each in Path(f"/proc/{first.pid}/fd").iterdir() if each.is_symlink()}
+    assert str(first.log) in open_files and str(second.log) not in open_files
+    assert {state.info.pid for state in scene.engine.nodes()} == {first.pid, second.pid}
+    assert [first.stop(), second.stop()] == [0, 0]
+    assert first.process.poll() == 0
+
+
+@on_sqlite
+def test_how_it_ended_is_told_as_of_a_child(scene: Scene) -> None:
+    node = scene.start("apps")
+    with pytest.raises(subprocess.TimeoutExpired):
+        node.process.wait(0.01)
+    assert node.process.poll() is None
+    node.kill(signal.SIGKILL)
+    assert node.wait() == -signal.SIGKILL
+    node.kill(signal.SIGKILL)  # nobody's pid any more
+    assert scene.start("no_such_app").wait() != 0
+
+
+@on_sqlite
+def test_what_the_interpreter_reads_at_its_start_takes_one_of_its_own(scene: Scene) -> None:
+    assert warm_process().can_start({**os.environ, "HYDRA_TEST_KILL": "", "PYTHONPATH": "/"})
+    for name in ("PYTHONHASHSEED", "LD_PRELOAD", "FAKETIME", "TZ"):
+        assert not warm_process().can_start({**os.environ, name: "1"})
+    node = scene.start("apps", environment={"PYTHONHASHSEED": "7"})
+    assert isinstance(node.process, subprocess.Popen)
+    assert scene.start("apps", prefix=["env", f"HYDRA_TEST_OF={sys.executable}"]).pid != node.pid
+    until(lambda: len(scene.engine.nodes()) == 2)

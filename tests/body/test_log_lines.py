@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -297,3 +298,23 @@ def test_a_filter_is_put_on_every_handler_once() -> None:
         for each in logging.getLogger().handlers:  # pytest's own
             for own in [one for one in each.filters if isinstance(one, hydra.logging.Filter)]:
                 each.removeFilter(own)
+
+
+FORGED = "no card\n12:00:00.000 INFO    http[1]: metrics and health at http://evil.test\x1b[2J\x9b31m\u202e"
+
+
+@pytest.mark.parametrize("formatter", [ConsoleFormatter(), JsonFormatter()])
+def test_what_others_wrote_makes_no_line_of_the_log_and_moves_no_cursor(formatter: logging.Formatter) -> None:
+    try:
+        raise LookupError(FORGED)
+    except LookupError:
+        info = sys.exc_info()
+    given = logging.LogRecord("hydra.supervisor", logging.ERROR, "", 1, "execution %s failed", (FORGED,), info)
+    given.key = FORGED
+    given.execution_id = "01"
+    text = formatter.format(given)
+    assert not [each for each in text if each in "\x1b\x9b\u202e"]
+    first, *others = text.split("\n")
+    assert "execution no card" in first and all(line.startswith("    ") for line in others)
+    if isinstance(formatter, JsonFormatter):
+        assert json.loads(text)["key"] == FORGED, "the value stays the same"

@@ -8,7 +8,7 @@ from unicodedata import category
 
 import hydra
 import pytest
-from hydra.cli.output import SHOWN_IN_JSON
+from hydra.terminal import SHOWN_IN_JSON
 
 from tests.cli.invoking import run
 
@@ -96,3 +96,10 @@ def test_reason_beside_an_id_says_why_for_a_signal_too(url: str) -> None:
         run(url, "signal", "ask", "1", "--reason", "is a filter without an id", "--yes")
         run(url, "signal", handle.id, "ask", "1", "--status", "failed", code=2)
         assert len(handle.acts()) == 2
+
+
+def test_what_click_refuses_is_shown_by_number_too(url: str) -> None:
+    for arguments in (["list", "--status", HOSTILE], ["acts", "--since", HOSTILE], [f"show{HOSTILE}"]):
+        done = run(url, *arguments, code=2)
+        assert "\\x1b[2J" in done.output
+        assert not [each for each in done.output if category(each) in ("Cc", "Cf") and each not in "\n\t"]

@@ -221,3 +221,28 @@ def test_an_app_for_everybody_is_refused(engine: hydra.Engine) -> None:
     browser = browser_of(engine, authorize=lambda request: None)
     assert browser.get("/").status_code == 403
     assert program_of(engine, "").get("/api/v1/executions").status_code == 401
+
+
+def test_a_copy_of_a_session_ends_with_its_sign_out(own: hydra.Engine) -> None:
+    app = dashboard.app(own, tokens=LINES)
+    headers = {"accept": "text/html"}
+    first, copy, other = (TestClient(app, base_url="http://hydra.test", headers=headers) for _ in range(3))
+    sign_in(first, "view")
+    sign_in(other, "view")
+    copy.cookies.update(first.cookies)
+    assert copy.get("/", follow_redirects=False).status_code == 200
+    order(first, "/logout")
+    assert copy.get("/", follow_redirects=False).status_code == 303
+    assert copy.get("/live", follow_redirects=False).status_code == 403
+    assert other.get("/", follow_redirects=False).status_code == 200, "another session of the same operator goes on"
+
+
+def test_a_session_of_another_process_with_its_own_secret_does_not_open(own: hydra.Engine) -> None:
+    one, two = (dashboard.app(own, tokens=LINES, secret=letter * 20) for letter in "ab")
+    shared = dashboard.app(own, tokens=LINES)
+    browser = TestClient(one, base_url="http://hydra.test", headers={"accept": "text/html"})
+    sign_in(browser, "view")
+    for app, status in ((one, 200), (two, 303), (shared, 303)):
+        elsewhere = TestClient(app, base_url="http://hydra.test", headers={"accept": "text/html"})
+        elsewhere.cookies.update(browser.cookies)
+        assert elsewhere.get("/", follow_redirects=False).status_code == status

@@ -34,6 +34,7 @@ from hydra.cli import (
 from hydra.cli.output import echo
 from hydra.client.acting import acting
 from hydra.errors import ConfigError, HydraError, PayloadError
+from hydra.terminal import SHOWN
 
 FAILED, USAGE = 1, 2
 
@@ -51,6 +52,9 @@ class Group(click.Group):
         try:
             with acting(identity.person(), ""):
                 return super().invoke(ctx)
+        except click.ClickException as error:
+            vars(error)["message"] = error.message.translate(SHOWN)  # an id, a key or a name that was pasted
+            raise
         except HydraError as error:
             echo(f"error: {error!s}", err=True)
             sys.exit(USAGE if isinstance(error, ConfigError | PayloadError) else FAILED)

@@ -25,7 +25,6 @@ from hydra.dashboard.problems import Problem, code_of, problem_answer
 from hydra.dashboard.rendering import static_file
 from hydra.dashboard.site import (
     SESSION,
-    SESSION_SECONDS,
     WRONG_TOKEN_SECONDS,
     Authorize,
     Site,
@@ -66,8 +65,9 @@ def app(
             None for whoever is not let in. It may be a coroutine function.
         hosts: names under which it may be asked for, such as `hydra.example.com`; empty: any.
             Who comes through a proxy looks as if from this host: `authorize` must ask for more than that.
-        secret: of at least 20 characters, by which forms are known again, where several processes serve the page
-            without tokens; by default each process makes one.
+        secret: of at least 20 characters, by which forms and sessions are known again. Where several processes serve
+            the page without tokens they need one. With tokens all that have the same tokens know each other's sessions
+            unless one is given: another for each process ends them with it.
 
     Raises:
         ConfigError: nobody says who may come in (give `tokens` or `authorize`), Jinja2 is missing, the file of tokens
@@ -149,7 +149,7 @@ async def _login(site: Site, request: Request) -> Response:
         await asyncio.sleep(WRONG_TOKEN_SECONDS)
         return visit.show("login.html", 403, problem="no such token is known; look it up, and try again")
     answer = visit.go("/")
-    visit.set_cookie(answer, SESSION, site.seal().close("session", operator.name, SESSION_SECONDS), None)
+    visit.set_cookie(answer, SESSION, site.open_session(operator.name), None)
     return answer
 
 
@@ -157,6 +157,7 @@ async def _logout(site: Site, request: Request) -> Response:
     operator = await site.operator_of_browser(request)
     visit = Visit(site, request, operator)
     visit.check_mark(await read_form(request))
+    site.end_session(request)
     answer = visit.go("/login")
     visit.set_cookie(answer, SESSION, "", 0)
     return answer

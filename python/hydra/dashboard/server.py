@@ -6,6 +6,7 @@ Who may come where is the same for both. Bounds what a client may cost.
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -102,4 +103,5 @@ def page_at(
     me = Operator(identity.person(), Role.ADMIN)
     authorize = None if token_file is not None else lambda _: me
     names = [host, *hosts, *(("localhost", "127.0.0.1", "::1") if is_local else ())]
-    return app(engine, tokens=token_file, authorize=authorize, hosts=names if is_local or hosts else ())
+    own = secrets.token_hex(32)  # one process: what signs out here, or ends with it, is out
+    return app(engine, tokens=token_file, authorize=authorize, hosts=names if is_local or hosts else (), secret=own)

@@ -41,6 +41,8 @@ class Site:
         self._tokens = tokens
         self._authorize = authorize
         self._secret = secrets.token_bytes(32) if secret is None else secret.encode()
+        self._mixed_in = b"" if secret is None else self._secret
+        self._signed_out: dict[str, float] = {}  # sessions, by id, until they would have ended by themselves
         self._counted_at, self._counts_mark = 0.0, ""
         self.listener_count = 0
         self.wait_count = 0  # requests that wait for an end
@@ -53,8 +55,25 @@ class Site:
         return self._tokens.tokens() if isinstance(self._tokens, TokenFile) else self._tokens or Tokens(())
 
     def seal(self) -> Seal:
-        """With tokens each process has the same, and another one once they change: then all sign in again."""
-        return Seal(self.tokens().secret() if self.has_tokens else self._secret)
+        """With tokens each process has the same, and another one once they change: then all sign in again. Where a
+        secret is given, those have the same that it is given to."""
+        return Seal(self.tokens().secret() + self._mixed_in if self.has_tokens else self._secret)
+
+    def open_session(self, name: str) -> str:
+        """A cookie for whoever has shown the token of that name."""
+        return self.seal().close("session", [name, secrets.token_hex(16)], SESSION_SECONDS)
+
+    def end_session(self, request: Request) -> None:
+        """In this process no copy of its cookie opens any more."""
+        now = time.monotonic()
+        self._signed_out = {id: until for id, until in self._signed_out.items() if until > now}
+        if (found := self._session(request)) is not None:
+            self._signed_out[found[1]] = now + SESSION_SECONDS
+
+    def _session(self, request: Request) -> tuple[str, str] | None:
+        """Whose it is, and its id."""
+        found = self.seal().open("session", request.cookies.get(SESSION, ""))
+        return None if found is None or found[1] in self._signed_out else (found[0], found[1])
 
     async def operator_of_program(self, request: Request) -> Operator | None:
         """By its `Authorization: Bearer`; cookies do not count, but for those that `authorize` reads."""
@@ -65,8 +84,8 @@ class Site:
 
     async def operator_of_browser(self, request: Request) -> Operator | None:
         """By its session."""
-        if self.has_tokens and (session := self.seal().open("session", request.cookies.get(SESSION, ""))) is not None:
-            known = self.tokens().named(session)
+        if self.has_tokens and (session := self._session(request)) is not None:
+            known = self.tokens().named(session[0])
             return None if known is None else known.operator
         return await self._authorized(request)
 

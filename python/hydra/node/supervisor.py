@@ -42,6 +42,7 @@ from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
 from hydra.stores.findings import Severity
 from hydra.stores.store import Store
+from hydra.terminal import SHOWN
 from hydra.worker.imported_app import ImportFailed, Manifest
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Supervisor:
         try:
             return self._run()
         except HydraError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {error}".translate(SHOWN), file=sys.stderr)
             return 2 if isinstance(error, ConfigError) else 1
 
     def _run(self) -> int:
@@ -160,7 +161,8 @@ class Supervisor:
                 if manifest is None:
                     return 0
                 if isinstance(manifest, ImportFailed):
-                    print(f"{manifest.traceback_text}error: {manifest.message}", file=sys.stderr)
+                    said = f"{manifest.traceback_text}error: {manifest.message}"
+                    print(said.translate(SHOWN), file=sys.stderr)
                     return 2
                 self._serving.check([each.name for each in manifest.workflows], f"app `{settings.module}`")
                 children.check_memory()

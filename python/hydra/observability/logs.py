@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+from hydra.terminal import SHOWN, SHOWN_IN_JSON
+
 UNTOUCHED = logging.INFO - 1  # the root logger's level, until the app sets one: shows what INFO shows
 FORMATS = ("console", "json")
 CONTEXT = (
@@ -86,7 +88,10 @@ def is_made_by_the_way(handler: logging.Handler) -> bool:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """`12:00:01.250 WARNING shop[71]: message [execution_id=… workflow=bill step=charge …]`, the traceback below it."""
+    """`12:00:01.250 WARNING shop[71]: message [execution_id=… workflow=bill step=charge …]`, the traceback below it.
+
+    Lines of a message after its first, and those of a traceback, are indented: none looks like a line of the log.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%H:%M:%S", time.localtime(record.created))
@@ -95,7 +100,8 @@ class ConsoleFormatter(logging.Formatter):
         what = f"{name}[{record.process}]: {message}{where(record, message)}"
         line = f"{at}.{int(record.msecs):03d} {record.levelname:<7} {what}"
         text = traceback_of(record)
-        return f"{line}\n{text}" if text else line
+        whole = f"{line}\n{text}" if text else line
+        return whole.translate(SHOWN).replace("\n", "\n    ")
 
 
 class JsonFormatter(logging.Formatter):
@@ -114,7 +120,7 @@ class JsonFormatter(logging.Formatter):
         fields |= {name: value for name, value in given if name not in STANDARD_FIELDS and value is not None}
         if text := traceback_of(record):
             fields["exception"] = text
-        return as_json(fields)
+        return as_json(fields).translate(SHOWN_IN_JSON)
 
 
 def as_json(fields: dict[str, Any]) -> str:

@@ -176,7 +176,11 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
     id = "unhex(concat('00000000000070008000', lpad(hex(n), 12, '0')))"
     statements = [
         f"""
-        insert into hydra_execution
+        insert into hydra_execution (
+            id, namespace, workflow, idempotency_key, status, owner, epoch, attempt, priority, submitted_at, run_at,
+            wake_at, timeout_at, claimed_at, started_at, finished_at, wake_seq, record_count, attention, death_count,
+            alone_death_count, cause, cause_seq, is_child, digest, tags, input
+        )
         select
             {id}, 'default', '{WORKFLOW}', null, %(status)s, repeat(char(0), 16), %(ended)s, 1, 0, %(now)s, %(now)s,
             %(wake_at)s, 0, %(claimed_at)s, %(claimed_at)s, %(finished_at)s, 0, 0, '', 0, 0, '', 0, 0, %(digest)s, null,
@@ -212,3 +216,42 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
             "on duplicate key update total = total + values(total)",
             (WORKFLOW, status, count),
         )
+
+
+def fail(store: Store, url: str, first: int, last: int) -> None:
+    """Completed ones of `fill`, by their numbers, as if they had failed like one that really has."""
+    scheme = urlsplit(url).scheme
+    ids = [f"00000000-0000-7000-8000-{number:012x}" for number in (first, last)]
+    count = last - first + 1
+    places: dict[str, object] = {"first": ids[0], "last": ids[1], "count": count, "workflow": WORKFLOW}
+    if scheme == "sqlite":
+        connection = sqlite3.connect(store.path or "")
+        for statement in _failing("hydra_execution", "hydra_count", "count", ":{}"):
+            connection.execute(statement, places)
+        connection.commit()
+        connection.close()
+    elif scheme in ("mysql", "mariadb"):
+        places |= {"first": bytes.fromhex(ids[0].replace("-", "")), "last": bytes.fromhex(ids[1].replace("-", ""))}
+        with pymysql.connect(**read_address(url).arguments(), autocommit=True) as server:
+            for statement in _failing("hydra_execution", "hydra_tally", "total", "%({})s"):
+                server.cursor().execute(statement, places)
+    else:
+        with psycopg.connect(url, autocommit=True) as postgres:
+            for statement in _failing("hydra_outcome", "hydra_count", "count", "%({})s"):
+                postgres.execute(statement, places)
+            postgres.execute("analyze")
+
+
+def _failing(table: str, counts: str, column: str, place: str) -> list[str]:
+    first, last, count, workflow = (place.format(name) for name in ("first", "last", "count", "workflow"))
+    key = "execution_id" if table == "hydra_outcome" else "id"
+    payload = "select payload from hydra_claim where ending = 'failed' and payload is not null limit 1"
+    slot = ", slot" if counts == "hydra_tally" else ""
+    return [
+        f"update {table} set status = 'failed' where {key} between {first} and {last}",
+        f"update hydra_claim set ending = 'failed', payload = (select payload from ({payload}) as one) "
+        f"where execution_id between {first} and {last}",
+        f"update {counts} set {column} = {column} - {count} where workflow = {workflow} and status = 'completed'",
+        f"insert into {counts} (namespace, workflow, status{slot}, {column}) "
+        f"values ('default', {workflow}, 'failed'{', 0' if slot else ''}, {count})",
+    ]

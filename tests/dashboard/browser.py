@@ -5,12 +5,16 @@
     npm pack axe-core && tar xzf axe-core-*.tgz
     python -m tests.dashboard.browser --axe package/axe.min.js --shots /tmp/shots
 
+With `--million URL` of a database that `benches/page_views.py` has filled, it looks at nothing, at a hundred executions
+and at those of the URL instead: axe, and the pictures that the documents show.
+
 It ends with exit code 1 where axe finds something, where a page reports an error, or where an order does not work.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import sys
 import tempfile
 import threading
@@ -26,10 +30,11 @@ from hydra.execution import Status
 from hydra.observability.http import listen
 from uvicorn import Config, Server
 
-from tests.dashboard.conftest import paged_bill, paged_fail, settle, submit_all
+from tests.dashboard.conftest import paged_bill, paged_fail, paged_wait, settle, submit_all
 from tests.processes.scene import until
 
 WIDE, PHONE = (1280, 900), (390, 844)
+LOOKS = (("light", WIDE, "light"), ("dark", WIDE, "dark"), ("light", PHONE, "phone"))
 CARDS = ("visa-4411", "visa-7702", "amex-1002", "visa-9310")
 
 
@@ -107,6 +112,8 @@ class Browser:
             options.add_argument(option)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        self.driver.set_script_timeout(300)
+        self.driver.set_page_load_timeout(300)
         feature = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
@@ -130,7 +137,8 @@ class Browser:
 
     def shoot(self, url: str, path: Path) -> None:
         self.driver.get(url)
-        self.driver.save_screenshot(str(path))
+        options = {"format": "webp", "quality": 70}
+        path.write_bytes(base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", options)["data"]))
 
 
 def order_by_keyboard(browser: Browser, url: str, engine: hydra.Engine) -> list[str]:
@@ -163,13 +171,47 @@ def order_by_keyboard(browser: Browser, url: str, engine: hydra.Engine) -> list[
     return []
 
 
+def look_at_sizes(axe: str, shots: Path, million: str) -> list[str]:
+    """The overview and the list of nothing, of a hundred executions, of a million."""
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count, url in (("0", f"sqlite:///{folder}/0.db"), ("100", f"sqlite:///{folder}/100.db"), ("1M", million)):
+            with hydra.Engine(url) as engine:
+                engine.migrate()
+                if count == "100":
+                    fill_hundred(engine)
+                with served(engine) as page:
+                    for scheme, size, name in LOOKS:
+                        browser = Browser(scheme, size, axe)
+                        for view, path in (("overview", "/"), ("list", "/executions"), ("errors", "/errors")):
+                            problems += browser.problems(page + path)
+                            browser.shoot(page + path, shots / f"{view}-{count}-{name}.webp")
+                        browser.driver.quit()
+    return problems
+
+
+def fill_hundred(engine: hydra.Engine) -> None:
+    with engine.worker():
+        handles = [engine.submit(send_receipt.bind(CARDS[number % 4]), key=f"inv-{number}") for number in range(95)]
+        for handle in handles:
+            with suppress(hydra.WorkflowFailed):
+                handle.result(120)
+        waiting = [engine.submit(paged_wait.bind(), key=f"order-{number}") for number in range(3)]
+        until(lambda: all(each.status() is Status.WAITING for each in waiting), 60)
+    for number in range(2):
+        engine.submit(paged_bill.bind(f"visa-{number}"))
+
+
 def run() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--axe", type=Path, required=True)
     parser.add_argument("--shots", type=Path, required=True)
+    parser.add_argument("--million", metavar="URL")
     arguments = parser.parse_args()
     arguments.shots.mkdir(parents=True, exist_ok=True)
     axe = arguments.axe.read_text()
+    if arguments.million:
+        return tell(look_at_sizes(axe, arguments.shots, arguments.million))
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder, hydra.Engine(f"sqlite:///{folder}/shop.db") as engine:
         with engine.worker():
@@ -184,22 +226,26 @@ def run() -> int:
         for number in range(5):
             engine.submit(paged_bill.bind(f"visa-{number}"), delay=60, tags={"run": "2026-11"})
         with served(engine) as url:
-            views = ["/", "/executions", "/errors", "/schedules", "/limits", "/nodes", "/login", "/nowhere"]
+            views = ["/", "/executions", "/errors", "/schedules", "/limits", "/nodes", "/acts", "/login", "/nowhere"]
             views += [f"/executions/{each.id}" for each in (*handles.values(), late, story)]
             views += ["/act?act=retry&status=failed", "/act?act=signal&status=waiting"]
-            for scheme, size, name in (("light", WIDE, "light"), ("dark", WIDE, "dark"), ("light", PHONE, "phone")):
+            for scheme, size, name in LOOKS:
                 browser = Browser(scheme, size, axe)
                 for view in views:
                     problems += browser.problems(url + view)
                 shot = arguments.shots
-                browser.shoot(f"{url}/", shot / f"overview-{name}.png")
-                browser.shoot(f"{url}/executions?since=1d&tag=run%3D2026-11", shot / f"list-{name}.png")
-                browser.shoot(f"{url}/executions/{story.id}", shot / f"story-{name}.png")
-                browser.shoot(f"{url}/executions/{late.id}", shot / f"execution-{name}.png")
-                browser.shoot(f"{url}/act?act=retry&status=failed", shot / f"act-{name}.png")
+                browser.shoot(f"{url}/", shot / f"overview-{name}.webp")
+                browser.shoot(f"{url}/executions?since=1d&tag=run%3D2026-11", shot / f"list-{name}.webp")
+                browser.shoot(f"{url}/executions/{story.id}", shot / f"story-{name}.webp")
+                browser.shoot(f"{url}/executions/{late.id}", shot / f"execution-{name}.webp")
+                browser.shoot(f"{url}/act?act=retry&status=failed", shot / f"act-{name}.webp")
                 if name == "light":
                     problems += order_by_keyboard(browser, url, engine)
                 browser.driver.quit()
+    return tell(problems)
+
+
+def tell(problems: list[str]) -> int:
     for problem in problems:
         print(problem)
     print(f"{len(problems)} found")

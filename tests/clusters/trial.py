@@ -18,7 +18,9 @@ from tests.clusters.patroni import until
 ROOT = Path(__file__).resolve().parents[2]
 APP = "tests.clusters.cluster_app"
 STEPS = 8
-FINAL = ("completed", "failed", "cancelled", "parked")
+GONE = "gone"  # a submission that an asynchronous failover lost
+FINAL = ("completed", "failed", "cancelled", "parked", GONE)
+LOG_LINES = 15  # of each node, where a trial does not end
 
 
 class Trial:
@@ -60,7 +62,13 @@ class Trial:
 
     def finish(self, seconds: float = 300) -> dict[str, object]:
         """Wait for all; what became of it."""
-        until(lambda: all(status in FINAL for status in self._statuses()), seconds)
+        try:
+            until(lambda: all(status in FINAL for status in self._statuses()), seconds)
+        except TimeoutError:
+            print(Counter(self._statuses()))
+            for path in self._logs:
+                print(path.name, *path.read_text().splitlines()[-LOG_LINES:], sep="\n")
+            raise
         effects = self.effects()
         counts = Counter(name for name, _ in effects)
         statuses = Counter(self._statuses())
@@ -87,9 +95,15 @@ class Trial:
 
     def _statuses(self) -> list[str]:
         try:
-            return [str(self.engine.get(id).status()) for id in self._ids]
+            return [self._status(id) for id in self._ids]
         except hydra.HydraError:
             return [""]
+
+    def _status(self, id: str) -> str:
+        try:
+            return str(self.engine.get(id).status())
+        except hydra.NotFound:
+            return GONE
 
     def _try_submit(self, bound: object) -> str:
         try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from decimal import Decimal
 from typing import Any
 
 import hydra
 import pytest
+from hydra.client.watcher import Waiting
 
 from tests.client import shop
 
@@ -48,6 +51,25 @@ def test_g3_a_failure_is_raised_from_the_exception_that_left_the_body(working: h
     assert (cause.card, cause.code) == ("visa-1", 51)
     assert "raise CardDeclined(card, 51)" in (caught.value.traceback_text or "")
     assert handle.execution().reason == "CardDeclined: card visa-1 was declined"
+
+
+def test_an_end_that_is_seen_from_two_sides_at_once_fails_nobody_elses_wait(working: hydra.Engine) -> None:
+    """Who begins to wait looks by itself, too, so that the watcher may find it answered already."""
+    ended = working.submit(shop.bill.bind("7", Decimal("12.50")))
+    ended.result(timeout=WAIT_SECONDS)
+    shop.new_gate("both")
+    other = working.submit(shop.wait_at.bind("both"))
+    watcher = working.watcher()
+    waits = watcher.watch(other.id)
+    waiting = Waiting(Future(), bears_parked=False)
+    with watcher._changed:  # the watcher cannot look before it is answered
+        watcher._add(ended.id, waiting)
+        waiting.future.set_result((hydra.Status.COMPLETED, b"", None))
+    with pytest.raises(FutureTimeout):
+        waits.future.result(timeout=1.0)
+    assert watcher.wait_count == 1
+    shop.open_gates["both"].set()
+    assert waits.future.result(timeout=WAIT_SECONDS)[0] is hydra.Status.COMPLETED
 
 
 def test_a_result_that_is_not_there_in_time_raises_and_the_execution_goes_on(working: hydra.Engine) -> None:

@@ -44,6 +44,11 @@ class Waiting(NamedTuple):
     def takes(self, outcome: Outcome) -> bool:
         return outcome[0] is not Status.PARKED or not self.bears_parked
 
+    def tell(self, outcome: Outcome) -> None:
+        """Who begins to wait and the watcher may both have seen the end, and the wait may have been given up."""
+        with suppress(InvalidStateError):
+            self.future.set_result(outcome)
+
 
 class OutcomeWatcher:
     def __init__(self, store: Store) -> None:
@@ -93,8 +98,7 @@ class OutcomeWatcher:
         (outcome,) = self._store.outcomes([id])
         if outcome is None or not waiting.takes(outcome) or (told := self._told(id, outcome)) is None:
             return False
-        with suppress(InvalidStateError):  # the watcher was first
-            waiting.future.set_result(told)
+        waiting.tell(told)
         return True
 
     def _told(self, id: str, outcome: Outcome) -> Outcome | None:
@@ -180,14 +184,13 @@ class OutcomeWatcher:
             return
         for waiting in taking:
             self._forget(id, waiting)
-            if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_result(told)
+            waiting.tell(told)
 
     def _fail(self, id: str, error: Exception) -> None:
         with self._changed:
             failing = self._waiting.pop(id, [])
         for waiting in failing:
-            if waiting.future.set_running_or_notify_cancel():
+            with suppress(InvalidStateError):
                 waiting.future.set_exception(error)
 
     def _fail_all(self, error: Exception) -> None:

@@ -79,6 +79,14 @@ def on_failure(undo: BoundStep[Any]) -> Coroutine[Any, Any, None]:
     return here.on_failure_async(undo)
 
 
+def set_attributes(**values: Any) -> Coroutine[Any, Any, None]:
+    """Change what this execution is found by; see `hydra.set_attributes`."""
+    here = inside("hydra.aio.set_attributes")
+    if not isinstance(here, AsyncBranch):
+        raise HydraError("`hydra.aio.set_attributes` belongs in an async workflow; elsewhere use hydra.set_attributes")
+    return here.set_attributes_async(values)
+
+
 def continue_as_new(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, NoReturn]:
     """Begin the same execution again; see `hydra.continue_as_new`."""
     here = inside("hydra.aio.continue_as_new")

@@ -54,6 +54,7 @@ class Inside(Caller, Protocol):
     def continue_as_new(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn: ...
     def is_cancelled(self) -> bool: ...
     def heartbeat(self, progress: Any) -> None: ...
+    def set_attributes(self, values: dict[str, Any]) -> None: ...
     def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any: ...
     def child_result(self, child: Any) -> Any: ...
     def value(self, name: str, key: str | None, make: Callable[[], Any]) -> Any: ...
@@ -149,6 +150,26 @@ def heartbeat(progress: Any = None) -> None:
     here = caller.get()
     if here is not None:
         cast(Inside, here).heartbeat(progress)
+
+
+def set_attributes(**values: Any) -> None:
+    """In a body: change what this execution is found by, and publish it to whoever looks.
+
+        @hydra.workflow(search={"customer": str, "state": str})
+        def bill(customer: str) -> None:
+            hydra.set_attributes(state="charging")
+
+    It is recorded, and a replay changes nothing twice. Readers see it once the record is durable, which is before the
+    next step starts.
+
+    Args:
+        values: by name, as `search=` of the workflow declares them; None: it has none any more.
+
+    Raises:
+        PayloadError: for a name that is not declared, or a value that does not fit.
+        HydraError: outside of a workflow's body.
+    """
+    inside("hydra.set_attributes").set_attributes(values)
 
 
 def now(key: str | None = None) -> datetime:

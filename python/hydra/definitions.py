@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
+from hydra import attributes
 from hydra.breakers import Breaker
 from hydra.clock import seconds_of
 from hydra.codec import Signature
@@ -292,8 +293,10 @@ class Workflow(Definition[P, R]):
         limits: Sequence[Limit] = (),
         retention: RetentionLike = None,
         max_pending: int | None = None,
+        search: Mapping[str, type] | None = None,
     ) -> None:
         super().__init__(function, name, retry)
+        self.search = {} if search is None else attributes.check_search(search, self.name, self.signature)
         self.labels = label_names(labels, f"`labels` of workflow `{self.name}`")
         kept = f"`retention` of workflow `{self.name}`"
         self.retention = {} if retention is None else retention_of(retention, kept)
@@ -325,6 +328,10 @@ class Workflow(Definition[P, R]):
     ) -> tuple[str, ...] | None:
         """Where a call of it takes its places; None where it has no limits."""
         return keys_of_call(self.limits, self.name, self.signature, args, kwargs, tags) if self.limits else None
+
+    def attributes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, bytes] | None:
+        """What a call of it is found by at first; None where nothing is declared."""
+        return attributes.keys_of_call(self.search, self.name, self.signature, args, kwargs) if self.search else None
 
     @property
     def limit_us(self) -> int | None:

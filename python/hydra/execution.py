@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -227,6 +227,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     limit_keys: tuple[str, ...] | None = None  # sorted: where it takes its places before it may run
     reuse_after_us: int | None = None  # a key that was taken longer ago is free, whatever became of who has it
     debounce: Debounced | None = None
+    attributes: dict[str, bytes] | None = None  # what it is found by, as keys; see `hydra.attributes`
 
     def timeout_at(self, now: int) -> int | None:
         """When its time is up, if it is submitted now."""
@@ -364,6 +365,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     death_count: int
     limit_keys: tuple[str, ...] = ()
     gate: str | None = None  # of these, the one at which it waits now
+    attributes: dict[str, Any] = {}  # what it is found by
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -36,14 +36,21 @@ class ScheduleSpec(msgspec.Struct, frozen=True):
     timeout_us: int | None  # the workflow's
     app: str = ""  # the module that `hydra start` was given; none for a worker in a program of its own
     limit_keys: tuple[str, ...] | None = None  # of each of its executions
+    attributes: tuple[tuple[str, bytes], ...] = ()  # with which each begins
 
     @classmethod
     def of(
-        cls, cron: Cron, timeout_us: int | None, app: str = "", limit_keys: tuple[str, ...] | None = None
+        cls,
+        cron: Cron,
+        timeout_us: int | None,
+        app: str = "",
+        limit_keys: tuple[str, ...] | None = None,
+        attributes: dict[str, bytes] | None = None,
     ) -> ScheduleSpec:
         jitter_us = cron.jitter // timedelta(microseconds=1)
         policies = (cron.catch_up, cron.catch_up_maximum, cron.overlap)
-        return cls(cron.expression, cron.timezone, *policies, jitter_us, timeout_us, app, limit_keys)
+        found = tuple(sorted((attributes or {}).items()))
+        return cls(cron.expression, cron.timezone, *policies, jitter_us, timeout_us, app, limit_keys, found)
 
     def cron(self) -> Cron:
         return _cron_of(self)
@@ -242,5 +249,13 @@ def _submission(state: ScheduleState, id: str, key: str | None, tags: dict[str, 
     input, digest = encode_call((), {})
     spec = state.spec
     return Submission(
-        id, state.name, input, digest, key, timeout_us=spec.timeout_us, tags=tags, limit_keys=spec.limit_keys
+        id,
+        state.name,
+        input,
+        digest,
+        key,
+        timeout_us=spec.timeout_us,
+        tags=tags,
+        limit_keys=spec.limit_keys,
+        attributes=dict(spec.attributes) or None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
@@ -303,6 +303,7 @@ def workflow(
     limits: Sequence[Limit] = ...,
     retention: RetentionLike = ...,
     max_pending: int | None = ...,
+    search: Mapping[str, type] | None = ...,
 ) -> WorkflowDecorator: ...
 @checked_options
 def workflow(
@@ -324,6 +325,7 @@ def workflow(
     limits: Sequence[Limit] = (),
     retention: RetentionLike = None,
     max_pending: int | None = None,
+    search: Mapping[str, type] | None = None,
 ) -> Any:
     """Make a function a workflow; bare, or with its retry policy, time-out, name, schedule, version and labels.
 
@@ -350,6 +352,9 @@ def workflow(
         retention: how long an execution is kept once it has ended, in place of what its nodes say: seconds (or a
             timedelta), or by outcome, such as `{"completed": timedelta(days=7), "failed": None}`; None there: for ever.
         max_pending: how many of it may be pending before `submit` raises QueueFull; None: no limit.
+        search: attributes by which its executions are found, and their types: str, int, float, bool or datetime, such
+            as `{"customer": str}`. One that is called as a parameter begins as its argument; `hydra.set_attributes`
+            changes each.
 
     `version` is recorded as the first thing of an execution, before its first step. Code that does not declare the
     version an execution began under does not run it: it goes to a node that does, or is parked. A sequence declares
@@ -376,6 +381,7 @@ def workflow(
             limits=limits,
             retention=retention,
             max_pending=max_pending,
+            search=search,
         )
         registry.add_workflow(definition)
         return definition

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NoReturn, Protocol, cast
 
 from hydra import codec
-from hydra.body import callbacks, child_executions, generations, recorded_values, steps, waits
+from hydra.body import attributes, callbacks, child_executions, generations, recorded_values, steps, waits
 from hydra.body.calls import Branch
 from hydra.body.compensation import ON_FAILURE
 from hydra.body.protocol import RunningExecution
@@ -99,6 +99,12 @@ class AsyncBranch(Branch):
         ordinal = self.next_ordinal(ON_FAILURE)
         self.execution.recall_undo(self.name, ordinal, bound)
         return self.body.outcome(partial(self.execution.register_undo, self.name, ordinal, bound))
+
+    def set_attributes(self, values: dict[str, Any]) -> None:
+        raise HydraError("`hydra.set_attributes` waits: in an async workflow, `await hydra.aio.set_attributes(…)`")
+
+    def set_attributes_async(self, values: dict[str, Any]) -> Coroutine[Any, Any, None]:
+        return self.body.outcome(partial(attributes.change, self.execution, self.name, *self.changing(values)))
 
     def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any:
         raise HydraError("`hydra.spawn` would block the event loop: in an async workflow, `await hydra.aio.spawn(…)`")

@@ -12,7 +12,8 @@ from typing import Any, NoReturn, cast
 from greenlet import getcurrent
 
 from hydra import codec
-from hydra.body import callbacks, child_executions, gather, generations, maps, recorded_values, steps, waits
+from hydra.attributes import ATTRIBUTES, KeyChanges, changes_of
+from hydra.body import attributes, callbacks, child_executions, gather, generations, maps, recorded_values, steps, waits
 from hydra.body.compensation import ON_FAILURE
 from hydra.body.protocol import RunningExecution
 from hydra.body.step_call import CalledStep
@@ -87,6 +88,14 @@ class Branch:
 
     def heartbeat(self, progress: Any) -> None:
         raise HydraError("`hydra.heartbeat` belongs in a step: a body takes no time of its own")
+
+    def set_attributes(self, values: dict[str, Any]) -> None:
+        attributes.change(self.execution, self.name, *self.changing(values))
+
+    def changing(self, values: dict[str, Any]) -> tuple[int, KeyChanges]:
+        """The number of the call, and what it changes."""
+        workflow = self.execution.workflow
+        return self.next_ordinal(ATTRIBUTES), changes_of(workflow.search, workflow.name, values)
 
     def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any:
         ordinal = self.next_ordinal(SPAWN_PREFIX + bound.name)

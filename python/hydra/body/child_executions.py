@@ -169,8 +169,9 @@ def _ask_for_child(
     priority = execution.claimed.priority
     key, reuse = child_key or (None, KeyReuse.FIRST)
     limit_keys = None if bound.workflow is None else bound.workflow.limit_keys(bound.args, bound.kwargs)
+    attributes = None if bound.workflow is None else bound.workflow.attributes(bound.args, bound.kwargs)
     rest = (key, priority, None, timeout_us, None, None, reuse, limit_keys)
-    asked = Submission(request_id, bound.name, input, known_digest or digest, *rest)
+    asked = Submission(request_id, bound.name, input, known_digest or digest, *rest, attributes=attributes)
     if middleware.submit_hooks and execution.host.has_hooks:
         return _record_with_hooks(execution, place, asked, digest)
     return _record(execution, place, asked, digest)

@@ -262,6 +262,9 @@ class StepCall:
             self.is_reporting = True
             host.report(self)
 
+    def set_attributes(self, values: dict[str, Any]) -> None:
+        raise HydraError(f"`hydra.set_attributes` belongs in a workflow's body, not in step `{self.step.name}`")
+
     def spawn(self, bound: BoundWorkflow[Any], key: ChildKey | None) -> Any:
         raise HydraError(
             f"`hydra.spawn` belongs in a workflow's body, not in step `{self.step.name}`; use Engine.submit in a step"

@@ -129,7 +129,7 @@ def _replacement(engine: DatabaseAccess, snapshot: Snapshot, input: BoundWorkflo
         session.signatures.check([input])
     options = SubmitOptions(tags=snapshot.tags or None)
     s = prepare(input, options, None, None, session.signatures, engine.max_payload_bytes)
-    return Replacement(s.workflow, snapshot.key, s.input, s.digest, s.tags, s.limit_keys)
+    return Replacement(s.workflow, snapshot.key, s.input, s.digest, s.tags, s.limit_keys, s.attributes)
 
 
 def delete(engine: DatabaseAccess, id: str, by: Author) -> int:

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 import msgspec
 
 from hydra import config, middleware
+from hydra.attributes import Attributes
 from hydra.client.act_orders import ActView
 from hydra.client.async_calls import AsyncCalls
 from hydra.client.async_handle import AsyncHandle
@@ -202,13 +203,14 @@ class AsyncEngine:
         until: datetime | timedelta | None = None,
         reason: str | None = None,
         error: str | None = None,
+        attributes: Attributes | None = None,
         after: str | None = None,
         oldest_first: bool = False,
     ) -> list[Execution]:
         """The executions that match all that is given, newest first; see `Engine.executions`."""
         places = partial(self.engine.executions, status, workflow, key, tags, limit, before, after=after)
         rest = partial(places, since=since, until=until, reason=reason, error=error, oldest_first=oldest_first)
-        return await self._calls.run(rest)
+        return await self._calls.run(partial(rest, attributes=attributes))
 
     async def select(
         self,
@@ -221,9 +223,10 @@ class AsyncEngine:
         until: datetime | timedelta | None = None,
         reason: str | None = None,
         error: str | None = None,
+        attributes: Attributes | None = None,
     ) -> AsyncSelection:
         """Choose executions, to count, group or act on; see `Engine.select`."""
-        chosen = partial(self.engine.select, status, workflow, key, tags)
+        chosen = partial(self.engine.select, status, workflow, key, tags, attributes=attributes)
         selection = await self._calls.run(partial(chosen, since=since, until=until, reason=reason, error=error))
         return AsyncSelection(selection, self._calls)
 

@@ -1,6 +1,7 @@
 """Which executions a person means: checked, and walked in bounded pages. One filter for listings, counts and acts.
 
-    status, workflow, key, tags, since, until   the database's indexes find them
+    status, workflow, key, since, until         the database's indexes find them, and look at their tags
+    attributes                                  likewise: the rarest of them is what leads
     reason, error                               what was found is read, page by page: failures are not indexed by text
 
 Where only a reason or an error is asked for, only what failed or is parked is looked at.
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from hydra.attributes import Sought
 from hydra.client.submissions import workflow_name
 from hydra.config import to_moment
 from hydra.definitions import Workflow
@@ -43,6 +45,7 @@ class Criteria(msgspec.Struct, frozen=True):
     reason: str | None = None
     error: str | None = None
     among: tuple[Status, ...] = ()
+    attributes: tuple[tuple[Sought, ...], ...] = ()  # for each the ways in which it may be declared
 
     def statuses(self) -> tuple[Status | None, ...]:
         """Each is a list of the database; None is all of them in one."""
@@ -54,7 +57,8 @@ class Criteria(msgspec.Struct, frozen=True):
     def is_counted(self) -> bool:
         """Whether the database keeps the count of these, so that nobody has to walk them."""
         rest = msgspec.structs.replace(self.filter, status=None, workflow=None)
-        return rest == Filter(limit=self.filter.limit) and self.reason is None and self.error is None
+        is_plain = rest == Filter(limit=self.filter.limit) and not self.attributes
+        return is_plain and self.reason is None and self.error is None
 
 
 def check_criteria(
@@ -67,6 +71,7 @@ def check_criteria(
     reason: str | None,
     error: str | None,
     now: int,
+    attributes: tuple[tuple[Sought, ...], ...] = (),
 ) -> Criteria:
     """ConfigError for what cannot be."""
     try:
@@ -87,7 +92,7 @@ def check_criteria(
     )
     if chosen.since is not None and chosen.until is not None and chosen.since >= chosen.until:
         raise ConfigError("`since` is not before `until`, so nothing lies between them; exchange them")
-    return Criteria(chosen, reason, error)
+    return Criteria(chosen, reason, error, attributes=attributes)
 
 
 def check_place(name: str, id: str | None) -> str | None:
@@ -99,7 +104,11 @@ def check_place(name: str, id: str | None) -> str | None:
 
 def walk(store: Store, criteria: Criteria) -> Iterator[list[tuple[Snapshot, Fault | None]]]:
     """Page by page what is meant, in the filter's order; with what it failed of, where `error` asks for that."""
-    streams = [_pages(store, msgspec.structs.replace(criteria.filter, status=each)) for each in criteria.statuses()]
+    streams = [
+        _pages(store, msgspec.structs.replace(criteria.filter, status=status, attributes=attributes))
+        for status in criteria.statuses()
+        for attributes in _declared(store, criteria.attributes)
+    ]
     pages: Iterable[list[Snapshot]] = streams[0] if len(streams) == 1 else _merged(streams, criteria.filter)
     for page in pages:
         yield _fitting(store, criteria, page)
@@ -130,6 +139,17 @@ def _pages(store: Store, filter: Filter) -> Iterator[list[Snapshot]]:
             filter = msgspec.structs.replace(filter, after=page[-1].id)
         else:
             filter = msgspec.structs.replace(filter, before=page[-1].id)
+
+
+def _declared(store: Store, asked: tuple[tuple[Sought, ...], ...]) -> list[tuple[Sought, ...]]:
+    """What to look for: one of the ways of each, of those in which it is there at all."""
+    found = []
+    for ways in asked:
+        if len(ways) > 1:
+            counts = store.attribute_counts(ways, 1)
+            ways = tuple(way for way, count in zip(ways, counts, strict=True) if count)
+        found.append(ways)
+    return list(itertools.product(*found))
 
 
 def _merged(streams: list[Iterator[list[Snapshot]]], filter: Filter) -> Iterator[list[Snapshot]]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hydra import config
+from hydra.attributes import Attributes, check_sought
 from hydra.client import bulk, completions, local_worker, recorded_orders
 from hydra.client.acting import author, is_said
 from hydra.client.awaited import announced_by, awaited_of, refuse_unfit
@@ -110,6 +111,7 @@ class Engine(Submitting, Operations):
         until: datetime | timedelta | None = None,
         reason: str | None = None,
         error: str | None = None,
+        attributes: Attributes | None = None,
         after: str | None = None,
         oldest_first: bool = False,
     ) -> list[Execution]:
@@ -128,13 +130,15 @@ class Engine(Submitting, Operations):
             until: submitted before then; likewise.
             reason: a part of why it failed or is parked, in any case.
             error: what it failed of: a fingerprint of `Selection.errors`, or an exception's class.
+            attributes: what it is found by, such as `{"customer": "c-17", "amount >=": 1000}`; all must match. Or as
+                texts: `["customer=c-17", "amount>=1000"]`.
             after: the last id of the page before, where the oldest come first.
             oldest_first: the other way round.
 
         Raises:
-            ConfigError: for a status, an instant or an id that cannot be.
+            ConfigError: for a status, an instant, an attribute or an id that cannot be.
         """
-        criteria = self._criteria(status, workflow, key, tags, since, until, reason, error)
+        criteria = self._criteria(status, workflow, key, tags, since, until, reason, error, attributes)
         count = config.count_of(limit, "`limit`")
         places = {"before": check_place("before", before), "after": check_place("after", after)}
         size = count if reason is None and error is None else PAGE_SIZE
@@ -157,6 +161,7 @@ class Engine(Submitting, Operations):
         until: datetime | timedelta | None = None,
         reason: str | None = None,
         error: str | None = None,
+        attributes: Attributes | None = None,
     ) -> Selection:
         """Choose executions, to count them, group them, or act on all of them. The arguments are those of `executions`.
 
@@ -164,9 +169,9 @@ class Engine(Submitting, Operations):
             print(late.count(), late.retry(at_most=500).refused)
 
         Raises:
-            ConfigError: for a status or an instant that cannot be.
+            ConfigError: for a status, an instant or an attribute that cannot be.
         """
-        return Selection(self, self._criteria(status, workflow, key, tags, since, until, reason, error))
+        return Selection(self, self._criteria(status, workflow, key, tags, since, until, reason, error, attributes))
 
     def rerun(self, id: str, *, reason: str = "", force: bool = False) -> Handle[Any]:
         """Begin a new execution from the input of one that has ended, under its key; the handle of the new one.
@@ -267,9 +272,11 @@ class Engine(Submitting, Operations):
         until: datetime | timedelta | None,
         reason: str | None,
         error: str | None,
+        attributes: Attributes | None,
     ) -> Criteria:
         now = 0 if since is None and until is None else self.session().now()
-        return check_criteria(status, workflow, key, tags, since, until, reason, error, now)
+        sought = () if attributes is None else check_sought(attributes)
+        return check_criteria(status, workflow, key, tags, since, until, reason, error, now, sought)
 
     def _settle(self, token: str, payload: bytes, connection: object) -> None:
         by = author() if is_said() else None

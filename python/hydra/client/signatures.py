@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from hydra import codec
+from hydra import attributes, codec
 from hydra.clock import boottime_ns
 from hydra.definitions import BoundWorkflow
 from hydra.errors import PayloadError
@@ -53,6 +53,15 @@ class KnownSignatures:
             return None
         names = [each["name"] for each in signature["parameters"]]
         return keys_of_specs(msgspec.convert(specs, list[LimitSpec]), bound.name, names, bound.args, bound.kwargs, tags)
+
+    def attributes(self, bound: BoundWorkflow[Any]) -> dict[str, bytes] | None:
+        """What a call is found by at first, after `check`; None where nothing is declared, as far as is known here."""
+        if bound.workflow is not None:
+            return bound.workflow.attributes(bound.args, bound.kwargs) if bound.workflow.search else None
+        signature = self._signatures.get(bound.name) or {}
+        if not (search := signature.get(attributes.SEARCH)):
+            return None
+        return attributes.keys_of_registered(search, signature["parameters"], bound.name, bound.args, bound.kwargs)
 
     def _problem(self, bound: BoundWorkflow[Any], args: list[Any], kwargs: dict[str, Any]) -> str | None:
         signature = self._signatures.get(bound.name)

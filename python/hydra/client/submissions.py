@@ -95,6 +95,7 @@ def prepare(
         signatures.limit_keys(bound, request.tags),
         request.reuse_after_us,
         request.debounce,
+        signatures.attributes(bound),
     )
 
 
@@ -126,6 +127,7 @@ def prepare_many(
             signatures.limit_keys(bound, request.tags),
             request.reuse_after_us,
             request.debounce,
+            signatures.attributes(bound),
         )
         for id, bound, (input, digest), key in zip(_core.uuid7_many(len(bounds)), bounds, calls, checked, strict=True)
     ]

@@ -266,8 +266,9 @@ class Submitting(DatabaseAccess):
         if refuse is not None:
             refuse(snapshot, submission.input, list(records[:count]))
         self._require_room(session, [submission])
+        fork = prepare_fork(snapshot, submission, records[:count], from_step, takes_attributes=input is None)
         lines = [author().act(submission.id, ActKind.FORK_OF, session.now(), f"with {count} records of `{id}`", id)]
-        return self.accept(submission, session.fork(prepare_fork(snapshot, submission, count, from_step), lines))
+        return self.accept(submission, session.fork(fork, lines))
 
     # what AsyncEngine uses, too
 

@@ -64,6 +64,7 @@ class Execution(msgspec.Struct, frozen=True):
     death_count: int
     limits: list[str] = []  # the keys of its limits, such as `bill.tenant=acme`
     waits_for: str | None = None  # of these, the one at which it waits now
+    attributes: dict[str, Any] = {}  # what it is found by, by name
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -142,6 +143,7 @@ def execution_view(snapshot: Snapshot) -> Execution:
         death_count=snapshot.death_count,
         limits=[shown_key(key) for key in snapshot.limit_keys],
         waits_for=None if snapshot.gate is None else shown_key(snapshot.gate),
+        attributes=snapshot.attributes,
     )
 
 

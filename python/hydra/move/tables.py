@@ -142,6 +142,12 @@ OF_NAMESPACES = (
         "limit_key",
         "limit_key:text until_at:int paused_at:int paused_by:text reason:text",
     ),
+    _table(
+        "hydra_attribute",
+        "",
+        "execution_id name",
+        "execution_id:id name:text value:bytes first_value:bytes",
+    ),
     _table("hydra_gate_call", "", "id", "id:int limit_key:text"),
     _table(
         "hydra_act",

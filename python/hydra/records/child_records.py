@@ -57,10 +57,12 @@ def encode_request(submission: Submission) -> bytes:
         _core.uuid7(),
         str(s.key_reuse),
     ]
-    if s.limit_keys or s.tags:
+    if s.limit_keys or s.tags or s.attributes:
         parts.append(list(s.limit_keys or ()))
-    if s.tags:
-        parts.append(s.tags)
+    if s.tags or s.attributes:
+        parts.append(s.tags or {})
+    if s.attributes:
+        parts.append(s.attributes)
     return _core.encode(parts)
 
 
@@ -83,9 +85,10 @@ def take_apart(parent_id: str, record: Record) -> tuple[Record, Spawn]:
         priority,
         None,
         timeout_us,
-        more[1] if len(more) > 1 else None,
+        more[1] or None if len(more) > 1 else None,
         key_reuse=KeyReuse(key_reuse),
         limit_keys=tuple(more[0]) if more and more[0] else None,
+        attributes=more[2] if len(more) > 2 else None,
     )
     return msgspec.structs.replace(record, payload=_core.encode(id)), Spawn(parent_id, submission, answer_id)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hydra.attributes import ATTRIBUTES, KeyChanges, decode_changes
 from hydra.errors import HydraError
 from hydra.execution import UNDO_BRANCH, Record, RecordKind, Snapshot, Submission
 from hydra.records.placed import asked_step
@@ -25,6 +26,8 @@ class Fork(msgspec.Struct, frozen=True):
     source_id: str
     record_count: int
     detail: str  # for the first line of its audit trail
+    takes_attributes: bool = False  # those with which the source began
+    changes: dict[str, bytes | None] = {}  # of attributes, by the records that it takes along
 
 
 def count_before(id: str, records: Sequence[Record], step: str, number: int) -> int:
@@ -45,9 +48,17 @@ def step_in(record: Record) -> str | None:
     return record.name if record.kind in TRIES else asked_step(record)
 
 
-def prepare_fork(source: Snapshot, submission: Submission, record_count: int, step: str) -> Fork:
-    """What the database is to hold: priority, tags and time-out are kept, and tags name where it comes from."""
+def prepare_fork(
+    source: Snapshot, submission: Submission, records: Sequence[Record], step: str, takes_attributes: bool
+) -> Fork:
+    """What the database is to hold: priority, tags and time-out are kept, and tags name where it comes from. `records`
+    are those that it takes along."""
     timeout_us = None if source.timeout_at is None else source.timeout_at - source.submitted_at
     tags = {**source.tags, FROM_TAG: source.id, BEFORE_TAG: step}
     kept = msgspec.structs.replace(submission, priority=source.priority, timeout_us=timeout_us, tags=tags)
-    return Fork(kept, source.id, record_count, f"forked from `{source.id}` before step `{step}`")
+    changes: KeyChanges = {}
+    for record in records:
+        if record.name == ATTRIBUTES:
+            changes |= decode_changes(record.payload or b"")
+    detail = f"forked from `{source.id}` before step `{step}`"
+    return Fork(kept, source.id, len(records), detail, takes_attributes, changes)

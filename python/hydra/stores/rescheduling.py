@@ -29,6 +29,7 @@ class Replacement(msgspec.Struct, frozen=True):
     digest: bytes
     tags: dict[str, str] | None
     limit_keys: tuple[str, ...] | None
+    attributes: dict[str, bytes] | None = None
 
 
 class Reschedule(msgspec.Struct, frozen=True):
@@ -107,7 +108,7 @@ def debounce_order(submission: Submission, holder_id: str, submitted_at: int, no
     if debounce.max_wait_us is not None:
         at = min(at, submitted_at + debounce.max_wait_us)
     s = submission
-    replacement = Replacement(s.workflow, s.key, s.input, s.digest, s.tags, s.limit_keys)
+    replacement = Replacement(s.workflow, s.key, s.input, s.digest, s.tags, s.limit_keys, s.attributes)
     act = Act(holder_id, s.id, ActKind.DEBOUNCE, now, SUBMISSION, "")
     return Reschedule(holder_id, act, at, s.priority, replacement, is_debounced=True)
 

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from hydra._core import decode, encode
+from hydra.attributes import ATTRIBUTES, KeyChanges, decode_changes, value_of
 from hydra.execution import (
     EVENT_PREFIX,
     Claimed,
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("hydra.store")
 
-_EVENT, _EXPIRY = str(RecordKind.EVENT), str(RecordKind.EXPIRY)
+_EVENT, _EXPIRY, _VALUE = str(RecordKind.EVENT), str(RecordKind.EXPIRY), str(RecordKind.VALUE)
 
 decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 decode_tags = msgspec.json.Decoder(dict[str, str]).decode
@@ -63,6 +64,11 @@ DRAIN = "drain"  # the kind of an `attention` that is for the node itself
 NEVER = (1 << 31) - 1  # no record and no epoch has that number
 BEFORE_ALL = -(1 << 62)  # less than any message's number
 WAITS_LOOKED_THROUGH = 1000  # records, the last ones: a sender must not read all of a long log
+
+
+def changes_attributes(record: Record) -> bool:
+    """Whether it is of a `hydra.set_attributes`: whoever writes it changes them."""
+    return record.kind == _VALUE and record.name == ATTRIBUTES
 
 
 def consumed_id(record: Record) -> str:
@@ -295,7 +301,28 @@ def shown_texts(stored: str | bytes) -> tuple[str, ...]:
         return (UNREADABLE,)
 
 
-def to_snapshot(row: Sequence[Any]) -> Snapshot:
+def changed_attributes(commits: Iterable[ExecutionCommit]) -> list[tuple[str, KeyChanges]]:
+    """By the records of these, in their order: the executions, and what they change."""
+    return [
+        (commit.id, decode_changes(record.payload or b""))
+        for commit in commits
+        for record in commit.records
+        if changes_attributes(record)
+    ]
+
+
+def to_attributes(rows: Iterable[tuple[str, str, bytes]]) -> dict[str, dict[str, Any]]:
+    """By execution, from its rows: id, name and key."""
+    found: dict[str, dict[str, Any]] = {}
+    for id, name, key in rows:
+        try:
+            found.setdefault(id, {})[name] = value_of(key)
+        except DECODING:
+            found[id][name] = UNREADABLE
+    return found
+
+
+def to_snapshot(row: Sequence[Any], attributes: dict[str, Any] | None = None) -> Snapshot:
     id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, payload, tags = row[:12]
     return Snapshot(
         id,
@@ -309,7 +336,7 @@ def to_snapshot(row: Sequence[Any]) -> Snapshot:
         attention == "cancel",
         _reason(Status(status), cause, payload),
         _read_tags(tags)[0],
-        *_with_limits(row[12:]),
+        *_with_limits(row[12:], attributes or {}),
     )
 
 
@@ -330,9 +357,9 @@ def encode_labels(labels: Sequence[str]) -> str:
     return msgspec.json.encode(labels).decode()
 
 
-def _with_limits(columns: Sequence[Any]) -> tuple[Any, ...]:
+def _with_limits(columns: Sequence[Any], attributes: dict[str, Any]) -> tuple[Any, ...]:
     *times, limit_keys, gate = columns
-    return (*times, shown_texts(limit_keys) if limit_keys else (), gate)
+    return (*times, shown_texts(limit_keys) if limit_keys else (), gate, attributes)
 
 
 def encode_spec(spec: ScheduleSpec) -> str:

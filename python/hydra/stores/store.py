@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from hydra.attributes import KeyChanges, Sought
 from hydra.execution import (
     Claim,
     Message,
@@ -206,6 +207,14 @@ class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
 
     def acts(self, id: str) -> builtins.list[Act]:
         """What persons have changed about an execution by hand, in order; of one that was deleted, that it was."""
+        ...
+
+    def set_attributes(self, id: str, changes: KeyChanges, now: int) -> Status | None:
+        """Change what an execution is found by, whatever its state. Its status, None if it is unknown."""
+        ...
+
+    def attribute_counts(self, sought: Sequence[Sought], limit: int) -> builtins.list[int]:
+        """How many executions have each; counted no further than `limit`."""
         ...
 
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:

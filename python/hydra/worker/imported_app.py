@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from hydra.attributes import SEARCH
 from hydra.codec import json_schema
 from hydra.definitions import Workflow
 from hydra.limits import LIMITS, bounds_of, specs_of
@@ -81,17 +82,20 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
 
 
 def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
-    """Its parameters, and what a program must know of its limits to submit it."""
+    """Its parameters, and what a program must know of its limits and attributes to submit it."""
     schema = json_schema(workflow.function)
     if workflow.limits:
         schema[LIMITS] = msgspec.to_builtins(specs_of(workflow.limits, workflow.name, workflow.signature))
+    if workflow.search:
+        schema[SEARCH] = {name: kind.__name__ for name, kind in workflow.search.items()}
     return schema
 
 
 def schedule_of(workflow: Workflow[..., Any], module: str) -> ScheduleSpec | None:
     if workflow.schedule is None:
         return None
-    return ScheduleSpec.of(workflow.schedule, workflow.limit_us, module, workflow.limit_keys((), {}))
+    keys, attributes = workflow.limit_keys((), {}), workflow.attributes((), {})
+    return ScheduleSpec.of(workflow.schedule, workflow.limit_us, module, keys, attributes)
 
 
 def app_files(module: str) -> list[Path]:

@@ -28,11 +28,18 @@ PLANS = {
     "list_notable_upwards": "hydra_execution_notable (namespace=? AND status=? AND id>? AND id<?)",
     "list_newest": "PRIMARY KEY (id>? AND id<?)",
     "list_newest_upwards": "PRIMARY KEY (id>? AND id<?)",
+    "list_by_value": "hydra_attribute_value (namespace=? AND name=? AND value=? AND execution_id>? AND execution_id<?)",
+    "list_by_range": "hydra_attribute_value (namespace=? AND name=? AND value>? AND value<?)",
+    "list_by_wide_range": "PRIMARY KEY (execution_id>? AND execution_id<?)",
+    "list_by_wide_range_upwards": "PRIMARY KEY (execution_id>? AND execution_id<?)",
+    "attribute_count": "hydra_attribute_value (namespace=? AND name=? AND value>? AND value<?)",
+    "attributes": "PRIMARY KEY (execution_id=?)",
     "due_counts": "hydra_execution_ready (namespace=? AND workflow=?)",
 }
 NOT_TABLES = ("VIRTUAL TABLE", "subquery", "CONSTANT ROW", "SCAN row")
-# Of the last two: a page, the last records of one.
+# Of the last three: a page, the last records of one, a range with little in it.
 SORTS_FEW = ("list_running", "list_running_upwards", "nodes", "claimed_messages", "waits")
+SORTS_FEW += ("list_by_range", "list_by_range_upwards")
 SMALL_TABLES = ("w", "descendant", "turn", "hydra_node", "hydra_schema", "sqlite_master", "n", "nw", "head")
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from hydra.attributes import KeyChanges, decode_changes
 from hydra.errors import LeaseLost
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
 from hydra.records.placed import stopped_by
 from hydra.stores.key_pauses import cooling
+from hydra.stores.mysql import attributes
 from hydra.stores.mysql.admitting import cool_down, give_up, hold_back
 from hydra.stores.mysql.cancelling import request_cancel
 from hydra.stores.mysql.child_executions import spawn, tell_parents
@@ -19,7 +21,7 @@ from hydra.stores.mysql.mailbox import consume, read_arrivals
 from hydra.stores.mysql.nodes import is_dead
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import Arrivals, consumed_id
+from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
 from hydra.stores.transitions import Change, Owned, apply
 
 
@@ -140,6 +142,7 @@ class _Writes:
         self._inputs: dict[str, bytes | None] = {}
         self.spawns: list[child_records.Spawn] = []
         self.stopped: list[str] = []  # executions of steps that are given up
+        self._attributes: list[tuple[str, KeyChanges]] = []
 
     def add(self, item: ExecutionCommit, change: Change) -> None:
         """What an accepted item writes beside its execution's own row."""
@@ -162,6 +165,8 @@ class _Writes:
             record, asked = child_records.take_apart(execution_id, record)
             self.spawns.append(asked)
         self._records.append(record_row(execution_id, record))
+        if changes_attributes(record):
+            self._attributes.append((execution_id, decode_changes(record.payload or b"")))
         if record.kind == RecordKind.EVENT:
             self._consumed.append((execution_id, consumed_id(record)))
 
@@ -170,6 +175,7 @@ class _Writes:
         transaction.queue_rows("add_records", self._records)
         transaction.queue_rows("add_claims", self._claims)
         consume(transaction, self._consumed)
+        attributes.change(transaction, self._attributes)
         if self._inputs:
             for id, input in self._inputs.items():
                 transaction.queue("continue_input", id=id_literal(id), input=literal(input))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.errors import NotFound
 from hydra.execution import Ending, Submitted
 from hydra.records.forks import Fork
+from hydra.stores.mysql import attributes
 from hydra.stores.mysql.statements import NO_NODE, Word, id_literal, literal
 from hydra.stores.mysql.submission import submit
 from hydra.stores.mysql.transaction import Transaction
@@ -19,6 +20,9 @@ def fork(transaction: Transaction, fork: Fork, now: int) -> Submitted:
     copied = transaction.execute("fork_records", id=id, source=id_literal(fork.source_id), record_count=count)
     if copied != count:
         raise NotFound(f"execution `{fork.source_id}` has {copied} records of {count} left to fork")
+    if fork.takes_attributes:
+        attributes.copy(transaction, fork.source_id, answer.id)
+    attributes.change(transaction, [(answer.id, fork.changes)])
     ending = f"'{Word(Ending.RELEASED)}'"
     line = f"({id}, 1, 1, {NO_NODE}, null, {now}, {now}, {ending}, {literal(fork.detail)}, null)"
     transaction.queue_rows("add_claims", [line])

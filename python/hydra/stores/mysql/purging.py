@@ -22,6 +22,7 @@ _PARTS = (
     "purge_progress",
     "purge_claims",
     "purge_acts",
+    "purge_attributes",
     "purge_descendants",
     "purge_executions",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,13 +14,23 @@ from hydra.records.callbacks import CallbackNames
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
+from hydra.stores.mysql.attributes import counts, has
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.nodes import read_nodes
 from hydra.stores.mysql.pausing import read_pauses
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.transaction import MAX_ROWS, Reading, Rows
-from hydra.stores.rows import WAITS_LOOKED_THROUGH, shown, to_labels, to_servers, to_snapshot, to_workflow
+from hydra.stores.rows import (
+    WAITS_LOOKED_THROUGH,
+    shown,
+    to_attributes,
+    to_labels,
+    to_servers,
+    to_snapshot,
+    to_workflow,
+)
+from hydra.stores.searching import leading
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
@@ -27,7 +38,11 @@ BEFORE_ANY_PRIORITY = -(1 << 40)
 
 
 def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
-    found = {id_text(row[0]): _to_snapshot(row) for row in _by_ids(reading, "snapshots", ids)}
+    rows = [(id_text(id), shown(name), key) for id, name, key in _by_ids(reading, "attributes", ids)]
+    attributes = to_attributes(rows)
+    found = {}
+    for row in _by_ids(reading, "snapshots", ids):
+        found[id_text(row[0])] = _to_snapshot(row, attributes.get(id_text(row[0])))
     return [found.get(id) for id in ids]
 
 
@@ -51,6 +66,8 @@ def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
     if filter.key is not None and filter.workflow is not None:
         known = find(reading, filter.workflow, filter.key)
         return [known] if known is not None and filter.admits(known) and filter.limit else []
+    if filter.attributes:
+        return _list_by_attributes(reading, filter)
     wanted = [filter.status] if filter.status is not None else list(Status)
     parts = [
         reading.render(
@@ -65,6 +82,28 @@ def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
     found = (id_text(id) for (id,) in reading.rows_of(" union all ".join(parts)))
     ids = sorted(found, reverse=not filter.is_oldest_first)
     return [snapshot for snapshot in snapshots(reading, ids[: filter.limit]) if snapshot is not None]
+
+
+def _list_by_attributes(reading: Reading, filter: Filter) -> list[Snapshot]:
+    name, sought, others = leading(filter.attributes, partial(counts, reading))
+    conditions = [*_conditions(Status.RUNNING, filter), *map(has, others)]
+    if filter.before is not None:
+        conditions.append(f"a.execution_id < {id_literal(filter.before)}")
+    if filter.after is not None:
+        conditions.append(f"a.execution_id > {id_literal(filter.after)}")
+    if filter.status is not None:
+        conditions.append(f"e.status = {literal(Word(filter.status))}")
+    rows = reading.select(
+        name,
+        name=literal(sought.name),
+        low=literal(sought.low),
+        high=literal(sought.high),
+        conditions=" and ".join(conditions),
+        way="asc" if filter.is_oldest_first else "desc",
+        limit=filter.limit,
+    )
+    found = snapshots(reading, [id_text(id) for (id,) in rows])
+    return [snapshot for snapshot in found if snapshot is not None]
 
 
 def outcomes(reading: Reading, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
@@ -213,7 +252,7 @@ def _conditions(status: Status, filter: Filter) -> list[str]:
     return conditions or ["true"]
 
 
-def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
+def _to_snapshot(row: tuple[Any, ...], attributes: dict[str, Any] | None) -> Snapshot:
     id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, *payload_and_tags = row[:12]
     submitted_at, run_at, *instants, record_count, death_count, limit_keys, gate = row[12:]
     return to_snapshot(
@@ -229,5 +268,6 @@ def _to_snapshot(row: tuple[Any, ...]) -> Snapshot:
             *(submitted_at, run_at),
             *(instant or None for instant in instants),
             *(record_count, death_count, limit_keys, shown(gate) if gate else None),
-        )
+        ),
+        attributes,
     )

@@ -6,6 +6,7 @@ import msgspec
 
 from hydra.execution import Submission
 from hydra.stores.mysql.admitting import give_up
+from hydra.stores.mysql.attributes import replace
 from hydra.stores.mysql.locking import Locked, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.transaction import Transaction
@@ -30,6 +31,8 @@ def replace_input(transaction: Transaction, execution: Locked, new: Replacement)
     gates = {"gate": literal(replaced.gate), "first_gate": literal(replaced.first_gate)}
     values = {"digest": digest, "input": literal(new.input), "tags": tags, "limit_keys": literal(limit_keys)}
     transaction.queue("replace_input", id=id, **gates, **values)
+    if new.attributes is not None:
+        replace(transaction, execution.id, new.attributes)
     if new.key is not None:
         hash = key_hash(transaction.namespace_name, new.workflow, new.key)
         transaction.queue("replace_digest", key_hash=hash, id=id, digest=digest)

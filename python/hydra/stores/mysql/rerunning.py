@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.stores.mysql.acts import add_acts
+from hydra.stores.mysql.attributes import copy
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.submission import submit
@@ -32,6 +33,8 @@ def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[R
     answers, wanted = sort_out(orders, sources)
     if wanted:
         submit(transaction, [submission for _, submission in wanted], now)
+        for order, _ in wanted:
+            copy(transaction, order.source_id, order.id)
         transaction.queue_rows("add_former_keys", sorted(f"({id_literal(order.source_id)})" for order, _ in wanted))
         add_acts(transaction, [act for order, _ in wanted for act in acts_of(order)])
         transaction.flush()

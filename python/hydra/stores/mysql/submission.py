@@ -9,6 +9,7 @@ import msgspec
 from hydra.errors import HydraError, StoreUnavailable
 from hydra.execution import FINAL, Submission, Submitted, is_refused
 from hydra.stores.acts import SUBMISSION, Act, ActKind
+from hydra.stores.mysql import attributes
 from hydra.stores.mysql.acts import add_acts, reschedule
 from hydra.stores.mysql.admitting import hold_back
 from hydra.stores.mysql.failures import DUPLICATE, error_code
@@ -195,6 +196,7 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         hold_back(transaction, limited)
         transaction.queue_rows("add_timers", timers)
         transaction.queue_rows("keep_deadlines", deadlines)
+        attributes.add(transaction, [(s.id, s.attributes) for s in submissions if s.attributes])
         transaction.release_savepoint("hydra_submit")
     except HydraError:
         raise

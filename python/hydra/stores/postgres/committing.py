@@ -27,7 +27,7 @@ from hydra.execution import (
 )
 from hydra.records.placed import is_stop, stopped_by
 from hydra.stores.key_pauses import cooling
-from hydra.stores.postgres import child_executions
+from hydra.stores.postgres import attributes, child_executions
 from hydra.stores.postgres.admitting import cool_down
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.cancelling import request_cancel
@@ -36,7 +36,7 @@ from hydra.stores.postgres.mailbox import consuming, read_arrivals
 from hydra.stores.postgres.news import DONE, READY
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import Transaction
-from hydra.stores.rows import expiring
+from hydra.stores.rows import changes_attributes, expiring
 
 Items = Sequence[ExecutionCommit]
 
@@ -49,9 +49,9 @@ _FINAL_KINDS = frozenset(status.value for status in FINAL)
 
 def is_one_flush(commits: Items) -> bool:
     """Whether `commit` will do, or these ask for more: children to begin or to stop, a message to be looked for, a next
-    generation, a key to be paused."""
+    generation, a key to be paused, attributes to be changed."""
     endings = {item.end.kind for item in commits if item.end is not None}
-    spawns = any(record.kind == _SPAWN for item in commits for record in item.records)
+    spawns = any(record.kind == _SPAWN or changes_attributes(record) for item in commits for record in item.records)
     stops = any(
         (item.end is not None and _has_stopped(item.end)) or any(map(is_stop, item.records)) for item in commits
     )
@@ -80,6 +80,7 @@ def commit_all(transaction: Transaction, node: NodeRef, commits: Items, now: int
     _see_to_children(transaction, said, now)
     if cooled := cooling(commits, written):
         cool_down(transaction, cooled, now)
+    attributes.change(transaction, list(itertools.compress(commits, written)))
     if begins_anew:
         _begin_anew(transaction, list(itertools.compress(commits, written)))
     _announce(transaction, commits)

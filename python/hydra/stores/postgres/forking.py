@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.errors import NotFound
 from hydra.execution import Submitted
 from hydra.records.forks import Fork
+from hydra.stores.postgres import attributes
 from hydra.stores.postgres.arrays import uuids
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.submission import add
@@ -18,10 +19,13 @@ def fork(transaction: Transaction, fork: Fork, now: int) -> Submitted:
         transaction.announce(READY)
         return answer
     own = {"id": answer.id, "record_count": fork.record_count}
-    copied, _, _ = transaction.run(
+    begun = [attributes.copying([(fork.source_id, answer.id)])] if fork.takes_attributes else []
+    copied, *_ = transaction.run(
         ("fork_records", {**own, "sources": uuids([fork.source_id])}),
         ("fork_claim", {"id": answer.id, "detail": fork.detail, "now": now}),
         ("fork_mark", own),
+        *begun,
+        *attributes.changing([(answer.id, fork.changes)]),
     )
     if copied.row_count != fork.record_count:
         message = f"execution `{fork.source_id}` has {copied.row_count} records of {fork.record_count} left to fork"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -13,8 +14,19 @@ from hydra.stores import loads
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
+from hydra.stores.postgres.attributes import counts
 from hydra.stores.postgres.transaction import Reading
-from hydra.stores.rows import WAITS_LOOKED_THROUGH, to_labels, to_node, to_pause, to_servers, to_snapshot, to_workflow
+from hydra.stores.rows import (
+    WAITS_LOOKED_THROUGH,
+    to_attributes,
+    to_labels,
+    to_node,
+    to_pause,
+    to_servers,
+    to_snapshot,
+    to_workflow,
+)
+from hydra.stores.searching import leading
 from hydra.stores.sql_files import UPWARDS
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
@@ -30,8 +42,9 @@ Outcome = tuple[Status, bytes | None, str]
 
 
 def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
-    rows = reading.select("snapshots", **_those(ids))
-    found = {row[0]: to_snapshot(row) for row in rows}
+    rows, of_attributes = reading.rows_of(("snapshots", _those(ids)), ("attributes", _those(ids)))
+    attributes = to_attributes(of_attributes)
+    found = {row[0]: to_snapshot(row, attributes.get(row[0])) for row in rows}
     return [found.get(id) for id in ids]
 
 
@@ -53,7 +66,7 @@ def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
     if filter.key is not None and filter.workflow is not None:
         keyed = find(reading, filter.workflow, filter.key)
         return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
-    values = {
+    values: dict[str, object] = {
         "status": filter.status,
         "workflow": filter.workflow,
         "key": filter.key,
@@ -65,7 +78,19 @@ def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
         "limit": filter.limit,
     }
     way = UPWARDS if filter.is_oldest_first else ""
-    rows = reading.select(_LISTS.get(filter.status, "list_ended") + way, **values)
+    name = _LISTS.get(filter.status, "list_ended")
+    if filter.attributes:
+        name, sought, others = leading(filter.attributes, partial(counts, reading))
+        values |= {
+            "name": sought.name,
+            "low": sought.low,
+            "high": sought.high,
+            "other_count": len(others),
+            "names": texts([each.name for each in others]),
+            "lows": byteas([each.low for each in others]),
+            "highs": byteas([each.high for each in others]),
+        }
+    rows = reading.select(name + way, **values)
     found = snapshots(reading, [row[0] for row in rows])
     return [snapshot for snapshot in found if snapshot is not None]
 

@@ -6,6 +6,7 @@ import msgspec
 
 from hydra.execution import Submission
 from hydra.stores.postgres.arrays import byteas, key_hash, text, texts, uuids
+from hydra.stores.postgres.attributes import replacing
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.rescheduling import Place, Replacement, at_other_limits
@@ -29,6 +30,8 @@ def replace_input(
     keys = text(msgspec.json.encode(new.limit_keys).decode()) if new.limit_keys else None
     steps.append(("replace_input", {**own, "digest": new.digest, "input": new.input, "tags": tags, "limit_keys": keys}))
     steps.append(("replace_gate", {**own, "gate": text(new.limit_keys[0]) if new.limit_keys else None}))
+    if new.attributes is not None:
+        steps += replacing(id, new.digest, new.attributes)
     if new.key is not None:
         named = {"workflow": new.workflow, "key_hash": key_hash(new.key)}
         steps.append(("replace_digest", {**own, **named, "digest": new.digest}))

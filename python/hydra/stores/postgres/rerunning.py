@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hydra.stores.postgres.acts import acts_step
 from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
+from hydra.stores.postgres.attributes import copying
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.submission import add
 from hydra.stores.postgres.transaction import Transaction
@@ -31,6 +32,7 @@ def rerun(transaction: Transaction, orders: Sequence[Rerun], now: int) -> list[R
     if wanted:
         add(transaction, [submission for _, submission in wanted], now)
         lines = acts_step([act for order, _ in wanted for act in acts_of(order)])
-        transaction.run(("add_former", {"ids": uuids([order.source_id for order, _ in wanted])}), lines)
+        copied = copying([(order.source_id, order.id) for order, _ in wanted])
+        transaction.run(("add_former", {"ids": uuids([order.source_id for order, _ in wanted])}), copied, lines)
     transaction.announce(READY)
     return answers

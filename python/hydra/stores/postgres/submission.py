@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hydra.execution import Submission, Submitted, is_refused
+from hydra.stores.postgres import attributes
 from hydra.stores.postgres.acts import reschedule
 from hydra.stores.postgres.arrays import bigints, byteas, integers, key_hash, text, texts, uuid, uuids
 from hydra.stores.postgres.news import READY
@@ -82,7 +83,8 @@ def _submit(transaction: Transaction, submissions: Sequence[Submission], now: in
         steps = [("submit_one", _execution(transaction.namespace, unique[0], now))]
     else:
         steps = [("submit_executions", _executions(part, now)) for part in _parts(unique)]
-    created = {row[0] for result in transaction.run(*steps) for row in result.rows}
+    results = transaction.run(*steps, *attributes.adding(unique))[: len(steps)]
+    created = {row[0] for result in results for row in result.rows}
     if len(created) == len(submissions):
         return [Submitted(submission.id, True) for submission in submissions]
     return _answers(transaction, submissions, created)

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from hydra.attributes import KeyChanges, decode_changes
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
 from hydra.records.placed import stopped_by
 from hydra.stores.key_pauses import cooling
-from hydra.stores.rows import Arrivals, consumed_id
+from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
+from hydra.stores.sqlite import attributes
 from hydra.stores.sqlite.admitting import cool_down
 from hydra.stores.sqlite.cancelling import request_cancel
 from hydra.stores.sqlite.child_executions import spawn, tell_parents
@@ -114,6 +116,7 @@ class _Writes:
         self._inputs: list[tuple[bytes | None, str]] = []
         self.spawns: list[child_records.Spawn] = []
         self.stopped: list[str] = []  # executions of steps that are given up
+        self._attributes: list[tuple[str, KeyChanges]] = []
 
     def add(self, item: ExecutionCommit, change: Change) -> None:
         """What an accepted item writes beside its execution's own row."""
@@ -139,6 +142,8 @@ class _Writes:
                 self._consumed.append((execution_id, consumed_id(record)))
             elif kind == _VALUE:
                 self.stopped += stopped_by([record])
+                if changes_attributes(record):
+                    self._attributes.append((execution_id, decode_changes(record.payload or b"")))
             self._records.append((execution_id, *_as_tuple(record)))
 
     def finish(self, executions: Sequence[Owned]) -> None:
@@ -146,6 +151,8 @@ class _Writes:
         self._transaction.execute_rows(_COMMIT_RECORDS, self._records)
         self._transaction.execute_rows(_COMMIT_CLAIMS, self._claims)
         consume(self._transaction, self._consumed)
+        if self._attributes:
+            attributes.change(self._transaction, self._attributes)
         if self._inputs:
             self._transaction.execute_rows(_CONTINUE_INPUTS, self._inputs)
             ids = to_json([id for _, id in self._inputs])

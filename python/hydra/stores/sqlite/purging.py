@@ -33,6 +33,7 @@ _PARTS = (
     "purge_submissions",
     "purge_slots",
     "purge_acts",
+    "purge_attributes",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 
 import msgspec
@@ -13,8 +14,18 @@ from hydra.records.callbacks import CallbackNames
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
-from hydra.stores.rows import WAITS_LOOKED_THROUGH, by_arrival, to_labels, to_servers, to_snapshot, to_workflow
+from hydra.stores.rows import (
+    WAITS_LOOKED_THROUGH,
+    by_arrival,
+    to_attributes,
+    to_labels,
+    to_servers,
+    to_snapshot,
+    to_workflow,
+)
+from hydra.stores.searching import leading
 from hydra.stores.sql_files import UPWARDS
+from hydra.stores.sqlite.attributes import counts
 from hydra.stores.sqlite.nodes import read_nodes
 from hydra.stores.sqlite.pausing import read_pauses
 from hydra.stores.sqlite.statements import to_json
@@ -26,8 +37,10 @@ _NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, St
 
 
 def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
-    rows = reading.select_shown("snapshots", ids=to_json(list(ids)))
-    found = {row[0]: to_snapshot(row) for row in rows}
+    wanted = to_json(list(ids))
+    rows = reading.select_shown("snapshots", ids=wanted)
+    attributes = to_attributes(reading.select_shown("attributes", ids=wanted))
+    found = {row[0]: to_snapshot(row, attributes.get(row[0])) for row in rows}
     return [found.get(id) for id in ids]
 
 
@@ -46,7 +59,7 @@ def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
     if filter.key is not None and filter.workflow is not None:
         keyed = find(reading, filter.workflow, filter.key)
         return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
-    parameters = {
+    parameters: dict[str, object] = {
         "workflow": filter.workflow,
         "key": filter.key,
         "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
@@ -58,7 +71,19 @@ def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
         "limit": filter.limit,
     }
     way = UPWARDS if filter.is_oldest_first else ""
-    if filter.status is Status.RUNNING:
+    if filter.attributes:
+        lead = leading(filter.attributes, partial(counts, reading))
+        others = [(each.name, each.low.hex().upper(), each.high.hex().upper()) for each in lead.others]
+        parameters |= {
+            "status": filter.status,
+            "name": lead.sought.name,
+            "low": lead.sought.low,
+            "high": lead.sought.high,
+            "others": to_json(others) if others else None,
+            "other_count": len(others),
+        }
+        rows = reading.select_shown(lead.name + way, **parameters)
+    elif filter.status is Status.RUNNING:
         rows = reading.select_shown(f"list_running{way}", **parameters)
     elif filter.status in _NOTABLE:
         rows = reading.select_shown(f"list_notable{way}", status=filter.status, **parameters)

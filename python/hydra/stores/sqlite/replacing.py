@@ -7,6 +7,7 @@ import msgspec
 from hydra.execution import Submission
 from hydra.stores.rescheduling import Place, Replacement, at_other_limits
 from hydra.stores.reuse import KeyHolder
+from hydra.stores.sqlite.attributes import replace
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
 
@@ -23,6 +24,8 @@ def replace_input(
         transaction.execute("forget_slots", id=id)
         transaction.execute("replace_gate", id=id, gate=new.limit_keys[0] if new.limit_keys else None)
         after = at_other_limits(after)
+    if new.attributes is not None:
+        replace(transaction, id, new.attributes)
     transaction.execute("replace_input", id=id, digest=new.digest, input=new.input, tags=tags, limit_keys=wanted)
     if new.key is not None:
         transaction.execute("replace_digest", id=id, workflow=new.workflow, key=new.key, digest=new.digest)

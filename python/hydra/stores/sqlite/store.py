@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from hydra.attributes import KeyChanges, Sought
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
@@ -34,6 +35,7 @@ from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.sqlite import (
     acts,
+    attributes,
     auditing,
     callers,
     cancelling,
@@ -229,6 +231,12 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
 
     def acts(self, id: str) -> builtins.list[Act]:
         return self._database.read(acts.read_acts, id)
+
+    def set_attributes(self, id: str, changes: KeyChanges, now: int) -> Status | None:
+        return self._database.write(attributes.set_attributes, id, changes)
+
+    def attribute_counts(self, sought: Sequence[Sought], limit: int) -> builtins.list[int]:
+        return self._database.read(attributes.counts, sought, limit)
 
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
         return self._database.write(acts.reschedule, order, now)

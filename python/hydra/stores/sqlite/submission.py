@@ -11,6 +11,7 @@ from hydra.errors import PayloadError
 from hydra.execution import Submission, Submitted, is_refused
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
+from hydra.stores.sqlite import attributes
 from hydra.stores.sqlite.acts import reschedule
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.replacing import read_holder
@@ -140,6 +141,8 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         if transaction.execute_rows(_SUBMIT_EXECUTIONS, executions) != len(executions):
             return False
         transaction.execute_rows(_SUBMIT_INPUTS, inputs)
+        if searched := [(s.id, s.attributes) for s in submissions if s.attributes]:
+            attributes.add(transaction, searched)
     except UnicodeEncodeError as error:
         raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
     changes = Changes()

@@ -6,6 +6,9 @@ from (
     union all
     select distinct c.execution_id, 'hydra_claim'
     from hydra_claim as c
+    union all
+    select distinct a.execution_id, 'hydra_attribute'
+    from hydra_attribute as a
 ) as b
 where not exists (select 1 from hydra_submission as s where s.execution_id = b.execution_id)
 union all

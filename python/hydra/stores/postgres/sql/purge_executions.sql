@@ -55,6 +55,10 @@ with locked as materialized (
     delete from hydra_child as c
     using gone
     where c.parent_id = any(array[gone.execution_id])
+), attribute as (
+    delete from hydra_attribute as t
+    using gone
+    where t.execution_id = any(array[gone.execution_id])
 ), slot as (
     delete from hydra_slot as o
     using gone

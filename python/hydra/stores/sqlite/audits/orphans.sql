@@ -1,4 +1,4 @@
--- Scans the three tables that belong to executions, and hydra_execution; primary keys for the lookups.
+-- Scans the four tables that belong to executions, and hydra_execution; primary keys for the lookups.
 select 'R26', execution_id, 'a row of ' || source || ' has no execution'
 from (
     select distinct execution_id, 'hydra_record' as source from hydra_record
@@ -6,6 +6,8 @@ from (
     select distinct execution_id, 'hydra_claim' from hydra_claim
     union all
     select execution_id, 'hydra_submission' from hydra_submission
+    union all
+    select distinct execution_id, 'hydra_attribute' from hydra_attribute
 )
 where not exists (select 1 from hydra_execution as e where e.id = execution_id)
 union all

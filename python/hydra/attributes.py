@@ -1,0 +1,326 @@
+"""What executions are found by: attributes that a workflow declares by `search=`, each of one type.
+
+A value is kept as a key, whose bytes sort as the values do. The first byte is its type's:
+
+    b  bool         1 byte
+    f  float        8 bytes
+    i  int          8 bytes; of 64 bits
+    s  str          as UTF-8, at most 256 bytes
+    t  datetime     8 bytes; microseconds since 1970, UTC
+
+Knows no database.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import math
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hydra import _core
+from hydra.errors import ConfigError, PayloadError
+from hydra.execution import RESERVED_PREFIX
+
+ATTRIBUTES = f"{RESERVED_PREFIX}attributes"  # of the records of `hydra.set_attributes`
+SEARCH = "search"  # of what a node registers of a workflow's signature
+MAX_ATTRIBUTES = 16  # of one workflow
+MAX_NAME_LENGTH = 64
+MAX_TEXT_BYTES = 256  # of one value, in UTF-8
+
+_TAGS: dict[type, bytes] = {bool: b"b", float: b"f", int: b"i", str: b"s", datetime: b"t"}
+TYPES = {kind.__name__: kind for kind in (str, int, float, bool, datetime)}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SIGN = 1 << 63
+TAGS = sorted(_TAGS.values())  # with which keys begin
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SOUGHT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(>=|<=|=|>|<)\s*(.*)", re.DOTALL)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+Attributes = Mapping[str, Any] | Sequence[str]  # as they are asked for; see `check_sought`
+Keys = dict[str, bytes]  # by name
+KeyChanges = dict[str, bytes | None]  # None: it has none any more
+
+
+class Sought(msgspec.Struct, frozen=True):
+    """Values of one attribute: those whose keys are from `low` on and before `high`."""
+
+    name: str
+    low: bytes
+    high: bytes
+
+    @property
+    def is_exact(self) -> bool:
+        return self.high == _after(self.low)
+
+    def admits(self, attributes: Mapping[str, Any]) -> bool:
+        value = attributes.get(self.name)
+        return value is not None and self.low <= key_of(self.name, value, type(value)) < self.high
+
+
+def check_search(search: object, workflow: str, signature: inspect.Signature) -> dict[str, type]:
+    """What a decorator was given; ConfigError for what cannot be."""
+    owner = f"`search` of workflow `{workflow}`"
+    if not isinstance(search, Mapping):
+        raise ConfigError(f'{owner} must be a dict of types by name, such as `{{"customer": str}}`, not {search!r:.80}')
+    if len(search) > MAX_ATTRIBUTES:
+        raise ConfigError(f"{owner} has {len(search)} attributes, and may have {MAX_ATTRIBUTES}")
+    for name, kind in search.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
+            raise ConfigError(f"{owner} has an attribute `{name!r:.80}`; its name must be a word such as `customer`")
+        if kind not in _TAGS:
+            raise ConfigError(f"{owner} gives `{name}` the type {kind!r:.80}; it is one of {', '.join(TYPES)}")
+        parameter = signature.parameters.get(name)
+        if parameter is None:
+            continue
+        if parameter.kind in _VARIADIC:
+            raise ConfigError(f"{owner} names the parameter `{name}`, which takes many arguments; name another one")
+        declared = parameter.annotation
+        declared = TYPES.get(declared, declared) if isinstance(declared, str) else declared
+        if declared in _TAGS and declared is not kind and (declared, kind) != (int, float):
+            raise ConfigError(
+                f"{owner} says that `{name}` is {kind.__name__}, and its parameter is {declared.__name__}; say the same"
+            )
+    return dict(search)
+
+
+def keys_of_call(
+    search: Mapping[str, type],
+    workflow: str,
+    signature: inspect.Signature,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Keys:
+    """With which attributes a call begins: of those that are parameters, the arguments. None is no value."""
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return _keys(search, bound.arguments, workflow)
+
+
+def keys_of_registered(
+    search: Mapping[str, str], parameters: Sequence[Mapping[str, Any]], workflow: str, args: Sequence[Any], kwargs: Any
+) -> Keys:
+    """`keys_of_call` by a program that knows only what a node has registered."""
+    names = [each["name"] for each in parameters]
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    return _keys({name: TYPES[kind] for name, kind in search.items() if kind in TYPES}, given, workflow)
+
+
+def _keys(search: Mapping[str, type], given: Mapping[str, Any], workflow: str) -> Keys:
+    found = {}
+    for name, kind in search.items():
+        if given.get(name) is not None:
+            try:
+                found[name] = key_of(name, given[name], kind)
+            except PayloadError as error:
+                raise PayloadError(f"workflow `{workflow}` cannot be submitted like this: {error}") from None
+    return found
+
+
+def changes_of(search: Mapping[str, type], workflow: str, values: Mapping[str, Any]) -> KeyChanges:
+    """What a body, or an operator, sets; PayloadError for what was not declared, or does not fit."""
+    for name in values:
+        if name not in search:
+            known = f"there are {', '.join(f'`{each}`' for each in search)}" if search else "it has none"
+            raise PayloadError(f"workflow `{workflow}` declares no attribute `{name:.80}` by `search=`; {known}")
+    return {name: None if values[name] is None else key_of(name, values[name], search[name]) for name in sorted(values)}
+
+
+def key_of(name: str, value: Any, kind: type) -> bytes:
+    """PayloadError, in one sentence, for a value that has no key."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if kind is str and isinstance(value, UUID):
+        value = str(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = _float(name, value)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise PayloadError(f"attribute `{name}` is {kind.__name__}, and not a `{type(value).__name__}`")
+    content: bytes = _WRITERS[kind](name, value)
+    return _TAGS[kind] + content
+
+
+def value_of(key: bytes) -> Any:
+    """What the key stands for; ValueError where that cannot be read."""
+    tag, content = key[:1], key[1:]
+    if tag == b"s":
+        return content.decode()
+    if tag == b"b" and len(content) == 1:
+        return content == b"\1"
+    if tag in (b"f", b"i", b"t") and len(content) == 8:
+        number = int.from_bytes(content)
+        if tag == b"f":
+            return struct.unpack(">d", (number ^ _SIGN if number & _SIGN else number ^ (1 << 64) - 1).to_bytes(8))[0]
+        return number - _SIGN if tag == b"i" else _EPOCH + (number - _SIGN) * _MICROSECOND
+    raise ValueError(f"`{key[:20].hex()}` is no attribute's value")
+
+
+def encode_changes(changes: KeyChanges) -> bytes:
+    """The payload of a record of `hydra.set_attributes`."""
+    return _core.encode(changes)
+
+
+def decode_changes(payload: bytes) -> KeyChanges:
+    changes: KeyChanges = _core.decode(payload)
+    return changes
+
+
+def as_text(value: Any) -> str:
+    """As a person reads it, and writes it in a filter."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+# what is asked for
+
+
+def check_sought(asked: object) -> tuple[tuple[Sought, ...], ...]:
+    """What is asked for; for each, the ways in which it may have been declared.
+
+    `{"customer": "c-17", "amount >=": 1000}`: a name alone asks for a value, and with `>=`, `>`, `<=` or `<` for those
+    on that side of it. Or as people write it, `["customer=c-17", "amount>=1000"]`: of what type it is the database
+    knows.
+    """
+    if isinstance(asked, list | tuple):
+        return tuple(_read_sought(text) for text in asked)
+    if not isinstance(asked, Mapping):
+        raise ConfigError(
+            f'`attributes` must be a dict of values by name, such as `{{"customer": "c-17"}}`, not {asked!r:.80}'
+        )
+    found = []
+    for text, value in asked.items():
+        match = _SOUGHT.fullmatch(f"{text} =" if isinstance(text, str) and _NAME.fullmatch(text.strip()) else f"{text}")
+        if match is None or match[3]:
+            raise ConfigError(f"`{text!r:.80}` is not an attribute to look for; write `customer`, or `amount >=`")
+        if type(value) not in _TAGS:
+            raise ConfigError(
+                f"attribute `{match[1]}` is looked for by a `{type(value).__name__}`; it is one of {', '.join(TYPES)}"
+            )
+        kinds = {int: (int, float), float: (float, int)}.get(type(value), (type(value),))
+        values = [(kind, _as_int(value, match[2]) if kind is int else value) for kind in kinds]
+        found.append(_ways(match[1], match[2], values))
+    return tuple(found)
+
+
+def _read_sought(text: object) -> tuple[Sought, ...]:
+    match = _SOUGHT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ConfigError(f"`{text!s:.80}` is not an attribute to look for; write `customer=c-17` or `amount>=1000`")
+    return _ways(match[1], match[2], [(kind, _parsed(match[3], kind, match[2])) for kind in _TAGS])
+
+
+def _ways(name: str, operator: str, values: Sequence[tuple[type, Any]]) -> tuple[Sought, ...]:
+    found = []
+    for kind, value in values:
+        if value is None:
+            continue
+        try:
+            key = key_of(name, value, kind)
+        except PayloadError as error:
+            if len(values) == 1:
+                raise ConfigError(str(error)) from None
+            continue
+        tag = _TAGS[kind]
+        found.append(
+            {
+                "=": Sought(name, key, _after(key)),
+                ">=": Sought(name, key, _next(tag)),
+                ">": Sought(name, _after(key), _next(tag)),
+                "<": Sought(name, tag, key),
+                "<=": Sought(name, tag, _after(key)),
+            }[operator]
+        )
+    return tuple(found)
+
+
+def _as_int(value: int | float, operator: str) -> int | None:
+    """The whole number that separates others where this one does; None where there is none."""
+    if isinstance(value, int) or value.is_integer():
+        return int(value)
+    if not math.isfinite(value) or operator == "=":
+        return None
+    return math.ceil(value) if operator in (">=", "<") else math.floor(value)
+
+
+def _parsed(text: str, kind: type, operator: str) -> Any:
+    try:
+        if kind is int:
+            return int(text) if text.strip().lstrip("+-").isdecimal() else _as_int(float(text), operator)
+        if kind is bool:
+            return {"true": True, "false": False}.get(text.strip().lower())
+        if kind is datetime:
+            found = datetime.fromisoformat(text.strip())
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return text if kind is str else float(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _after(key: bytes) -> bytes:
+    """The first key behind it."""
+    return key + b"\0"
+
+
+def _next(tag: bytes) -> bytes:
+    return bytes([tag[0] + 1])
+
+
+# keys, by type
+
+
+def _write_text(name: str, value: str) -> bytes:
+    try:
+        octets = value.encode()
+    except UnicodeEncodeError:
+        raise PayloadError(f"the value of attribute `{name}` is not Unicode text: {value!r:.80}") from None
+    if len(octets) > MAX_TEXT_BYTES:
+        raise PayloadError(f"the value of attribute `{name}` has {len(octets):,} bytes, and may have {MAX_TEXT_BYTES}")
+    return octets
+
+
+def _write_int(name: str, value: int) -> bytes:
+    if not -_SIGN <= value < _SIGN:
+        raise PayloadError(f"the value of attribute `{name}` is a whole number of more than 64 bits; make it a str")
+    return (value + _SIGN).to_bytes(8)
+
+
+def _write_float(name: str, value: float) -> bytes:
+    if math.isnan(value):
+        raise PayloadError(f"the value of attribute `{name}` is no number (NaN), which has no place among others")
+    number = int.from_bytes(struct.pack(">d", value + 0.0))  # -0.0 is 0.0
+    return (number ^ (1 << 64) - 1 if number & _SIGN else number ^ _SIGN).to_bytes(8)
+
+
+def _write_bool(name: str, value: bool) -> bytes:
+    return b"\1" if value else b"\0"
+
+
+def _write_datetime(name: str, value: datetime) -> bytes:
+    if value.tzinfo is None:
+        raise PayloadError(f"the value of attribute `{name}` is a time without a time zone; give it one")
+    return _write_int(name, (value - _EPOCH) // _MICROSECOND)
+
+
+def _float(name: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise PayloadError(f"the value of attribute `{name}` is too large for a float; make it a str") from None
+
+
+_WRITERS: dict[type, Any] = {
+    bool: _write_bool,
+    float: _write_float,
+    int: _write_int,
+    str: _write_text,
+    datetime: _write_datetime,
+}

@@ -1,0 +1,37 @@
+-- Index: primary key of hydra_attribute, from its newest end: of a range in which much lies. With `+` a column has no
+-- other index.
+select a.execution_id
+from hydra_attribute as a
+cross join hydra_execution as e on e.id = a.execution_id
+cross join hydra_submission as s on s.execution_id = e.id
+where +a.namespace = :namespace
+    and +a.name = :name
+    and +a.value >= :low
+    and +a.value < :high
+    and a.execution_id < coalesce(:before, x'')
+    and a.execution_id > coalesce(:after, '')
+    and (:since is null or s.submitted_at >= :since)
+    and (:until is null or s.submitted_at < :until)
+    and (:status is null or e.status = :status)
+    and (:workflow is null or e.workflow = :workflow)
+    and (:key is null or s.key = :key)
+    and (
+        :tags is null
+        or (
+            select count(*)
+            from json_each(:tags) as wanted
+            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
+        ) = :tag_count
+    )
+    and (
+        :others is null
+        or (
+            select count(*)
+            from json_each(:others) as wanted
+            cross join hydra_attribute as o on o.execution_id = a.execution_id and o.name = wanted.value ->> 0
+            where hex(o.value) >= wanted.value ->> 1
+                and hex(o.value) < wanted.value ->> 2
+        ) = :other_count
+    )
+order by a.execution_id desc
+limit :limit

@@ -79,12 +79,12 @@ def on_failure(undo: BoundStep[Any]) -> Coroutine[Any, Any, None]:
     return here.on_failure_async(undo)
 
 
-def set_attributes(**values: Any) -> Coroutine[Any, Any, None]:
+def set_attributes(**kwargs: Any) -> Coroutine[Any, Any, None]:
     """Change what this execution is found by; see `hydra.set_attributes`."""
     here = inside("hydra.aio.set_attributes")
     if not isinstance(here, AsyncBranch):
         raise HydraError("`hydra.aio.set_attributes` belongs in an async workflow; elsewhere use hydra.set_attributes")
-    return here.set_attributes_async(values)
+    return here.set_attributes_async(kwargs)
 
 
 def continue_as_new(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, NoReturn]:

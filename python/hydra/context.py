@@ -152,7 +152,7 @@ def heartbeat(progress: Any = None) -> None:
         cast(Inside, here).heartbeat(progress)
 
 
-def set_attributes(**values: Any) -> None:
+def set_attributes(**kwargs: Any) -> None:
     """In a body: change what this execution is found by, and publish it to whoever looks.
 
         @hydra.workflow(search={"customer": str, "state": str})
@@ -163,13 +163,13 @@ def set_attributes(**values: Any) -> None:
     next step starts.
 
     Args:
-        values: by name, as `search=` of the workflow declares them; None: it has none any more.
+        kwargs: values by name, as `search=` of the workflow declares them; None: it has none any more.
 
     Raises:
         PayloadError: for a name that is not declared, or a value that does not fit.
         HydraError: outside of a workflow's body.
     """
-    inside("hydra.set_attributes").set_attributes(values)
+    inside("hydra.set_attributes").set_attributes(kwargs)
 
 
 def now(key: str | None = None) -> datetime:

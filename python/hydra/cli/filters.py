@@ -37,6 +37,7 @@ class Where(msgspec.Struct, frozen=True):
     until: datetime | timedelta | None = None
     reason: str | None = None
     error: str | None = None
+    attributes: tuple[str, ...] | None = None
 
     def is_given(self) -> bool:
         return self != Where()
@@ -75,13 +76,15 @@ def filter_options(*, reason: str = "--reason") -> Callable[[F], F]:
             workflow: str | None,
             key: str | None,
             tags: tuple[tuple[str, str], ...],
+            attributes: tuple[str, ...],
             since: Any,
             until: Any,
             with_reason: str | None,
             with_error: str | None,
             **rest: Any,
         ) -> Any:
-            where = Where(status, workflow, key, dict(tags) or None, since, until, with_reason, with_error)
+            said = (status, workflow, key, dict(tags) or None, since, until, with_reason, with_error)
+            where = Where(*said, attributes or None)
             return command(where=where, **rest)
 
         spellings = ("--with-reason",) if reason == "--with-reason" else (reason, "--with-reason")
@@ -91,6 +94,13 @@ def filter_options(*, reason: str = "--reason") -> Callable[[F], F]:
             click.option("--key"),
             click.option(
                 "--tag", "tags", type=TAG, multiple=True, metavar="NAME=VALUE", help="May be repeated; all must match."
+            ),
+            click.option(
+                "--attribute",
+                "attributes",
+                metavar="NAME=VALUE",
+                multiple=True,
+                help="Or NAME>=VALUE, NAME<VALUE …, in quotes. May be repeated; all must match.",
             ),
             click.option("--since", type=WHEN, help="Submitted then or later: 2h (ago), or 2026-11-29T14:00 (UTC)."),
             click.option("--until", type=WHEN, help="Submitted before then; as of --since."),

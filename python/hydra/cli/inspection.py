@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 import msgspec
 
+from hydra.attributes import as_text
 from hydra.cli.options import DURATION, database_options, json_option, open_engine, tell_moved
 from hydra.cli.output import cell, echo, json_line, print_json, print_table, show
 from hydra.cli.watching import watchable
@@ -67,6 +69,7 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         "status": execution.status,
         "reason": execution.reason or None,
         "tags": execution.tags or None,
+        "attributes": _told(execution.attributes) or None,
         "node": execution.node,
         "limits": ", ".join(execution.limits) or None,
         "wakes at": execution.wake_at,
@@ -88,6 +91,10 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
     if error is not None and error.traceback:
         echo()
         echo(error.traceback.rstrip("\n"))
+
+
+def _told(attributes: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={as_text(value)}" for name, value in sorted(attributes.items()))
 
 
 def _waits_for(awaited: Awaited) -> str:

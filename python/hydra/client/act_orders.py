@@ -4,11 +4,14 @@ what.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from hydra.attributes import changes_of
+from hydra.client import recorded_orders
 from hydra.client.acting import Author, author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.submissions import SubmitOptions, check_bound, check_request, prepare
@@ -130,6 +133,16 @@ def _replacement(engine: DatabaseAccess, snapshot: Snapshot, input: BoundWorkflo
     options = SubmitOptions(tags=snapshot.tags or None)
     s = prepare(input, options, None, None, session.signatures, engine.max_payload_bytes)
     return Replacement(s.workflow, snapshot.key, s.input, s.digest, s.tags, s.limit_keys, s.attributes)
+
+
+def set_attributes(engine: DatabaseAccess, id: str, workflow: str, values: Mapping[str, Any], reason: str) -> None:
+    if not isinstance(values, Mapping) or not values:
+        raise ConfigError(f"`values` must be a dict of attributes by name, not {values!r:.80}")
+    by = author(reason)
+    declared = engine.session().signatures.search(workflow)
+    changes = changes_of(declared, workflow, values)
+    if engine.write(lambda store, now: recorded_orders.set_attributes(store, id, changes, now, by)) is None:
+        raise engine.not_found(id)
 
 
 def delete(engine: DatabaseAccess, id: str, by: Author) -> int:

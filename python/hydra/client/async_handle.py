@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -131,6 +132,10 @@ class AsyncHandle(Generic[R]):
         """Change when it is due, its priority or its arguments, while it is pending; see `Handle.reschedule`."""
         order = partial(self.handle.reschedule, delay=delay, at=at, priority=priority, input=input, reason=reason)
         await self._calls.run(order)
+
+    async def set_attributes(self, values: Mapping[str, Any], *, reason: str = "") -> None:
+        """Change what it is found by; see `Handle.set_attributes`."""
+        await self._calls.run(partial(self.handle.set_attributes, values, reason=reason))
 
     async def delete(self, *, reason: str = "") -> int:
         """Delete it for good; see `Handle.delete`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
 from functools import partial
@@ -328,6 +328,23 @@ class Handle(Generic[R]):
             PayloadError: the arguments do not fit the workflow, or cannot be encoded.
         """
         act_orders.reschedule(self._engine, self.id, delay, at, priority, input, reason)
+
+    def set_attributes(self, values: Mapping[str, Any], *, reason: str = "") -> None:
+        """Change what it is found by, whatever its state; `acts()` says who changed which.
+
+            handle.set_attributes({"state": "seen by ana"}, reason="ticket 81")
+
+        What its body sets later replaces it; a replay of the body does not.
+
+        Args:
+            values: by name, as `search=` of the workflow declares them; None: it has none any more.
+            reason: why, for those who ask later.
+
+        Raises:
+            NotFound: it is not there any more.
+            PayloadError: for a name that is not declared, or a value that does not fit.
+        """
+        act_orders.set_attributes(self._engine, self.id, self.workflow, values, reason)
 
     def delete(self, *, reason: str = "") -> int:
         """Delete it for good, with its records, messages, input and result, and all that it has spawned. How many

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hydra.attributes import KeyChanges
 from hydra.client.acting import Author
 from hydra.execution import FINAL, Message, Record, Status
 from hydra.records.callbacks import CALLBACK_PREFIX
@@ -123,6 +124,18 @@ def resolve(store: Store, id: str, record: Record, now: int, author: Author) -> 
             what = "it runs again" if record.payload is None else "it took effect"
             store.add_acts([author.act(id, ActKind.RESOLVE, now, f"was parked; step `{record.name}`: {what}")])
         return before
+
+    return store.together(work)
+
+
+def set_attributes(store: Store, id: str, changes: KeyChanges, now: int, author: Author) -> Status | None:
+    """The status; None if it is unknown. The line has names, and no values."""
+
+    def work() -> Status | None:
+        status = store.set_attributes(id, changes, now)
+        if status is not None:
+            store.add_acts([author.act(id, ActKind.ATTRIBUTES, now, f"{', '.join(f'`{name}`' for name in changes)}")])
+        return status
 
     return store.together(work)
 

@@ -19,6 +19,7 @@ from hydra.errors import PayloadError
 from hydra.limit_calls import keys_of_specs
 from hydra.limits import LIMITS, LimitSpec
 from hydra.stores.workflow_info import WorkflowInfo
+from hydra.workflow import registry
 
 AGE_NS = 10_000_000_000  # how old a copy may be that admits arguments; their worker checks them again
 
@@ -62,6 +63,17 @@ class KnownSignatures:
         if not (search := signature.get(attributes.SEARCH)):
             return None
         return attributes.keys_of_registered(search, signature["parameters"], bound.name, bound.args, bound.kwargs)
+
+    def search(self, workflow: str) -> dict[str, type]:
+        """The attributes that a workflow declares: by its code, where that is here, or as a node has registered it."""
+        if (known := registry.workflows.get(workflow)) is not None:
+            return known.search
+        with self._lock:
+            is_old = self._read_at_ns is None or boottime_ns() - self._read_at_ns > AGE_NS
+            if is_old or workflow not in self._signatures:
+                self._refresh()
+            found = (self._signatures.get(workflow) or {}).get(attributes.SEARCH, {})
+        return {name: attributes.TYPES[kind] for name, kind in found.items() if kind in attributes.TYPES}
 
     def _problem(self, bound: BoundWorkflow[Any], args: list[Any], kwargs: dict[str, Any]) -> str | None:
         signature = self._signatures.get(bound.name)

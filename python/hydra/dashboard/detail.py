@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from hydra import codec
+from hydra.attributes import as_text
 from hydra.client.awaited import set_aside_of
 from hydra.client.shown import error_of
 from hydra.client.timeline import timeline
@@ -83,6 +84,7 @@ def show_execution(visit: Visit) -> Response:
         awaited=[] if execution.status in FINAL else handle.awaited(),
         set_aside=[(each, as_json(each.value, MAX_VALUE_LENGTH)) for each in set_aside_of(records)],
         acts=handle.acts(),
+        attributes=[(name, as_text(value)) for name, value in sorted(execution.attributes.items())],
         input=payload_text(input),
         result=result,
         error=error,

@@ -12,7 +12,8 @@ import msgspec
 from hydra.config import parse_when
 from hydra.errors import ConfigError
 
-NAMES = ("status", "workflow", "key", "tag", "since", "until", "reason", "error")
+NAMES = ("status", "workflow", "key", "tag", "attribute", "since", "until", "reason", "error")
+REPEATED = ("tag", "attribute")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -22,6 +23,7 @@ class Wanted(msgspec.Struct, frozen=True):
     workflow: str = ""
     key: str = ""
     tag: tuple[str, ...] = ()
+    attribute: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
     reason: str = ""
@@ -29,8 +31,9 @@ class Wanted(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, fields: Mapping[str, Sequence[str]]) -> Wanted:
-        one = {name: fields[name][0] for name in NAMES if name != "tag" and fields.get(name)}
-        return cls(**one, tag=tuple(each for each in fields.get("tag", ()) if each))
+        one = {name: fields[name][0] for name in NAMES if name not in REPEATED and fields.get(name)}
+        tag, attribute = (tuple(each for each in fields.get(name, ()) if each) for name in REPEATED)
+        return cls(**one, tag=tag, attribute=attribute)
 
     def arguments(self) -> dict[str, Any]:
         """Of `Engine.executions` and `Engine.select`. ConfigError for a tag or an instant that cannot be."""
@@ -39,6 +42,7 @@ class Wanted(msgspec.Struct, frozen=True):
             "workflow": self.workflow or None,
             "key": self.key or None,
             "tags": read_tags(self.tag),
+            "attributes": self.attribute or None,
             "since": parse_when(self.since) if self.since else None,
             "until": parse_when(self.until) if self.until else None,
             "reason": self.reason or None,

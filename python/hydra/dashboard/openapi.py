@@ -42,6 +42,11 @@ EXECUTION = {
         "death_count": COUNT,
         "limits": {"type": "array", "items": TEXT},
         "waits_for": OPTIONAL_TEXT,
+        "attributes": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+            "description": "What it is found by; instants are texts.",
+        },
     },
 }
 ALWAYS = ("400", "401", "403", "405", "414", "421", "422", "429", "500", "503")  # problems of every operation
@@ -170,6 +175,15 @@ FILTER = [
     _parameter("key", "Its idempotency key."),
     {
         **_parameter("tag", "`name=value`; may be repeated, all must match.", {"type": "array", "items": TEXT}),
+        "style": "form",
+        "explode": True,
+    },
+    {
+        **_parameter(
+            "attribute",
+            "`customer=c-17` or `amount>=1000`; may be repeated, all must match.",
+            {"type": "array", "items": TEXT},
+        ),
         "style": "form",
         "explode": True,
     },

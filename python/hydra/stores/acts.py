@@ -33,6 +33,7 @@ class ActKind(StrEnum):
     SCHEDULE = "schedule"
     PURGE = "purge"
     DEBOUNCE = "debounce"  # a submission gave it its arguments: that with the act's id, the last of several
+    ATTRIBUTES = "attributes"  # by which it is found: others
     KEY_PASSED = "key_passed"  # its key went over, while it was open, to the execution whose id is the act's
 
 

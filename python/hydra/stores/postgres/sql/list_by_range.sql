@@ -1,4 +1,5 @@
--- Index: hydra_attribute_value; what lies in the range is sorted by id, so it must be little. Primary keys for the rest.
+-- Index: hydra_attribute_value; what lies in the range is sorted by id, so it must be little. Primary keys for the
+-- rest.
 with found as materialized (
     select a.execution_id
     from hydra_attribute as a

@@ -1,6 +1,6 @@
 -- additive
--- What executions are found by: the attributes that their workflows declare. `value` is a key (`hydra.attributes`), null
--- where there is none any more; `first_value` that of the submission, from which a rerun and a fork begin.
+-- What executions are found by: the attributes that their workflows declare. `value` is a key (`hydra.attributes`),
+-- null where there is none any more; `first_value` that of the submission, from which a rerun and a fork begin.
 
 create table if not exists hydra_attribute (
     execution_id binary(16) not null,

@@ -1,0 +1,153 @@
+"""What `search=` takes and refuses, the keys of values, and what is asked for."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+from typing import Any
+
+import hydra
+import pytest
+from hydra.attributes import MAX_ATTRIBUTES, Sought, changes_of, check_sought, key_of, keys_of_registered, value_of
+from hydra.errors import ConfigError, PayloadError
+
+
+class Region(enum.Enum):
+    EAST = "east"
+
+
+@hydra.workflow(name="searched", search={"customer": str, "amount": float, "region": str, "state": str})
+def searched(customer: Any, amount: int | None = None, *more: str, region: Any = Region.EAST) -> None: ...
+
+
+def values(keys: Any) -> dict[str, Any]:
+    return {name: value_of(key) for name, key in keys.items()}
+
+
+def test_a_call_begins_with_its_arguments_of_those_names() -> None:
+    assert values(searched.attributes(("c-17", 3), {})) == {"customer": "c-17", "amount": 3.0, "region": "east"}
+    assert values(searched.attributes(("c-17",), {"region": None})) == {"customer": "c-17"}
+    own = uuid.uuid4()
+    assert values(searched.attributes((own,), {}))["customer"] == str(own)
+
+    @hydra.workflow(name="unsearched")
+    def unsearched(customer: str) -> None: ...
+
+    assert unsearched.attributes(("c-17",), {}) is None
+
+
+def test_a_program_without_the_code_works_them_out_too() -> None:
+    parameters = [{"name": "customer"}, {"name": "amount"}]
+    found = keys_of_registered(
+        {"customer": "str", "amount": "float", "x": "new"}, parameters, "w", ("c-1",), {"amount": 2}
+    )
+    assert values(found) == {"customer": "c-1", "amount": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("search", "sentence"),
+    [
+        (["customer"], "must be a dict of types by name"),
+        ({"customer": list}, "it is one of str, int, float, bool, datetime"),
+        ({"customer": "str"}, "gives `customer` the type 'str'"),
+        ({"a b": str}, "its name must be a word"),
+        ({"x" * 65: str}, "its name must be a word"),
+        ({"more": str}, "takes many arguments"),
+        ({"amount": str}, "says that `amount` is str, and its parameter is int"),
+        ({f"a{n}": str for n in range(MAX_ATTRIBUTES + 1)}, "may have 16"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused(search: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+
+        @hydra.workflow(name="undeclared", search=search)
+        def undeclared(customer: str, amount: int, *more: str) -> None: ...
+
+    assert sentence in str(caught.value) and "`undeclared`" in str(caught.value)
+    assert not str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "sentence"),
+    [
+        (str, 5, "is str, and not a `int`"),
+        (int, True, "is int, and not a `bool`"),
+        (int, 1.0, "is int, and not a `float`"),
+        (float, "1", "is float, and not a `str`"),
+        (int, 1 << 63, "more than 64 bits"),
+        (float, float("nan"), "NaN"),
+        (float, 10**400, "too large for a float"),
+        (str, "ä" * 129, "has 258 bytes, and may have 256"),
+        (str, "\ud800", "is not Unicode text"),
+        (datetime, datetime(2026, 1, 1), "without a time zone"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_in_a_sentence(kind: type, value: Any, sentence: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        key_of("amount", value, kind)
+    assert sentence in str(caught.value) and "`amount`" in str(caught.value)
+
+
+def test_what_was_not_declared_is_not_set() -> None:
+    with pytest.raises(PayloadError, match="declares no attribute `custmer` by `search=`; there are `customer`"):
+        changes_of({"customer": str}, "bill", {"custmer": "x"})
+    with pytest.raises(PayloadError, match="it has none"):
+        changes_of({}, "bill", {"customer": "x"})
+
+
+def test_keys_sort_as_their_values_do_and_come_back() -> None:
+    random = Random(7)
+    base = datetime(2026, 1, 1, tzinfo=UTC)
+    floats = [random.uniform(-1e9, 1e9) for _ in range(200)] + [0.0, float("-inf"), float("inf"), 5e-324, -5e-324]
+    many: list[tuple[type, list[Any]]] = [
+        (int, [random.randrange(-(1 << 63), 1 << 63) for _ in range(200)] + [0, -1, 1]),
+        (float, floats),
+        (bool, [False, True]),
+        (datetime, [base + timedelta(microseconds=random.randrange(-(10**16), 10**16)) for _ in range(200)]),
+        (str, ["", "a", "a\0", "ab", "b", "ä", "☃"]),
+    ]
+    for kind, each in many:
+        ordered = sorted(each)
+        keys = [key_of("x", value, kind) for value in ordered]
+        assert keys == sorted(keys)
+        assert [value_of(key) for key in keys] == ordered
+    assert key_of("x", -0.0, float) == key_of("x", 0.0, float)
+    here = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    assert key_of("x", here, datetime) == key_of("x", base, datetime)
+    for bad in (b"", b"i", b"b\2\1", b"z1234"):
+        with pytest.raises(ValueError, match="no attribute's value"):
+            value_of(bad)
+
+
+def admitted(asked: Any, *values: Any) -> list[Any]:
+    """Of these, those that one of the ways finds."""
+    (ways,) = check_sought(asked)
+    return [value for value in values if any(way.admits({way.name: value}) for way in ways)]
+
+
+def test_what_is_asked_for_is_found_and_nothing_else() -> None:
+    numbers = (1, 2, 2.5, 3, 3.0, -7)
+    assert admitted({"n": 3}, *numbers) == admitted(["n=3"], *numbers) == [3, 3.0]
+    assert admitted({"n >=": 2.5}, *numbers) == admitted(["n >= 2.5"], *numbers) == [2.5, 3, 3.0]
+    assert admitted({"n>": 2.5}, *numbers) == [3, 3.0]
+    assert admitted({"n <": 2.5}, *numbers) == admitted(["n<2.5"], *numbers) == [1, 2, -7]
+    assert admitted({"n <=": 2}, *numbers) == [1, 2, -7]
+    assert admitted({"n": 2.5}, *numbers) == [2.5]
+    assert admitted(["done=true"], True, False, "true") == [True, "true"]
+    instant = datetime(2026, 1, 2, tzinfo=UTC)
+    assert admitted(["at<2026-01-02"], instant, instant - timedelta(1)) == [instant - timedelta(1)]
+    assert admitted(["name==x"], "=x", "x") == ["=x"]
+    assert admitted(["name="], "", "x") == [""]
+    (exact,), (wide, *_) = check_sought({"a": "x", "b >": 1})
+    assert isinstance(exact, Sought) and exact.is_exact and not wide.is_exact
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["customer=x", {"a b": 1}, {"a": [1]}, {"a": None}, {5: 1}, ["customer"], [5], {"a >= 3": 1}, {"": 1}],
+)
+def test_what_cannot_be_asked_for_is_refused(asked: Any) -> None:
+    with pytest.raises(ConfigError):
+        check_sought(asked)

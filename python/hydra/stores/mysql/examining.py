@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hydra.stores import engines
 from hydra.stores.findings import Finding, Severity
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.probing import several_writers
@@ -15,10 +16,14 @@ READ_ONLY_SETTINGS = ("read_only", "super_read_only", "innodb_read_only", "tx_re
 
 
 def examine(database: Database) -> list[Finding]:
-    state = {name.lower(): int(value) for name, value in database.rows_of(STATEMENTS["server_state"])}
+    settings = _settings(database)
     modes: dict[str, str] = dict(database.rows_of(STATEMENTS["cluster_mode"]))
-    has_one_writer = database.address.has_one_writer
-    return [*judge(_settings(database), state), *judge_writers(modes, has_one_writer=has_one_writer)]
+    engine = engines.judge_mysql(settings | modes)
+    if engines.cannot_carry(engine):
+        return [engine]
+    state = {name.lower(): int(value) for name, value in database.rows_of(STATEMENTS["server_state"])}
+    writers = judge_writers(modes, has_one_writer=database.address.has_one_writer)
+    return [engine, *judge(settings, state), *writers]
 
 
 def durability(database: Database) -> Finding:

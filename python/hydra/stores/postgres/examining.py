@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import TupleRow
 
+from hydra.stores import engines
 from hydra.stores.findings import Finding, Severity
 from hydra.stores.postgres.database import DURABLE, Database
 from hydra.stores.postgres.statements import statements
@@ -32,8 +33,11 @@ class ServerState(NamedTuple):
 
 def examine(database: Database) -> list[Finding]:
     with _looking(database) as connection:
+        engine = _engine(connection)
+        if engines.cannot_carry(engine):
+            return [engine]
         [state] = connection.execute(statements()["server_state"])
-        return judge(_settings(connection), ServerState(*state), is_pooled=database.address.is_pooled)
+        return [engine, *judge(_settings(connection), ServerState(*state), is_pooled=database.address.is_pooled)]
 
 
 def durability(database: Database) -> Finding:
@@ -51,6 +55,15 @@ def _looking(database: Database) -> Iterator[psycopg.Connection[TupleRow]]:
         raise database.explained(error) from error
     finally:
         connection.close()
+
+
+def _engine(connection: psycopg.Connection[TupleRow]) -> Finding:
+    [row] = connection.execute(statements()["engine"])
+    signs = engines.PostgresSigns(*row)
+    if not signs.has_citus:
+        return engines.judge_postgres(signs)
+    [[count]] = connection.execute(statements()["spread_tables"])
+    return engines.judge_postgres(signs, count)
 
 
 def _settings(connection: psycopg.Connection[TupleRow]) -> dict[str, str]:

@@ -6,15 +6,16 @@ BIN := $(VENV)/bin
 FAILED := .pytest_cache/v/cache/lastfailed
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: demo test debian nightly races bench lint docs clean
+.PHONY: demo test debian nightly races bench lint rust-lint rust-checks python-checks rewritten-tests docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/billing/run.py $(DEMO_OPTIONS)
 
-test: debian lint docs
-	cargo test --workspace --release --quiet
+# Checks that need one core each share two; meanwhile pytest rewrites its modules once, for all of its processes.
+test: debian $(VENV)/tools
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust-checks python-checks docs rewritten-tests
 	rm -f $(FAILED)
-	$(BIN)/pytest -n 3 --dist worksteal --durations=25 $(TEST_OPTIONS) || \
+	$(BIN)/pytest -n 4 --dist worksteal --durations=25 $(TEST_OPTIONS) || \
 		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }
 
 # What the tests need of Debian's packages; nothing where it is there.
@@ -35,12 +36,23 @@ bench: $(VENV)/tools
 	$(BIN)/pytest -q benches/test_parts.py benches/test_micro.py
 	for script in submit drain store pickup claimers payloads recovery memory bulk; do (cd benches && ../$(BIN)/python $$script.py) || exit 1; done
 
-lint: $(VENV)/tools
+lint: rust-lint python-checks
+
+rust-lint:
 	cargo clippy --workspace --all-targets --release --quiet -- --deny warnings
+
+# The binding has no tests of its own in Rust: it is not built a second time, in a form that no wheel has.
+rust-checks: rust-lint
+	cargo test --package hydra-core --release --quiet
+
+python-checks: $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+rewritten-tests: $(VENV)/tools
+	$(BIN)/pytest --collect-only -qq $(TEST_OPTIONS) > /dev/null || true  # the run itself will say why
 
 # The documentation site, in `site/`; a warning is an error. `$(BIN)/mkdocs serve` shows it while you write.
 docs: $(VENV)/tools

@@ -14,6 +14,7 @@ from hydra.cli.output import cell, echo, json_line, print_json, print_table, sho
 from hydra.cli.watching import watchable
 from hydra.client.arguments import shorten
 from hydra.client.awaited import Awaited, set_aside_of
+from hydra.client.damage import check_readable
 from hydra.client.shown import MAX_INPUT_LENGTH, error_of, generation_of, input_of
 from hydra.client.timeline import timeline
 from hydra.client.views import bulk_views, to_datetime
@@ -36,10 +37,11 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         handle = engine.get(id)
         execution = handle.execution()
         records = handle.records()
+        input = engine.read(lambda store: store.input(id))
+        check_readable(id, input, records, engine.read(lambda store: store.claims(id)))
         steps, attempts = handle.steps(), handle.attempts()
         awaited = [] if execution.status in FINAL else handle.awaited()
         exported = handle.export() if as_json else None
-        input = engine.read(lambda store: store.input(id))
         failures = engine.read(lambda store: store.failures([id]))
         acts = handle.acts()
     entries = timeline(execution, records, attempts, steps, acts)

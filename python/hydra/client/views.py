@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from hydra import codec, tick_queue
+from hydra.client.damage import mended
 from hydra.errors import HydraError
 from hydra.execution import (
     LOOKUP_PREFIX,
@@ -122,6 +123,8 @@ def to_optional_datetime(instant: int | None) -> datetime | None:
 
 
 def execution_view(snapshot: Snapshot) -> Execution:
+    """What of a damaged row cannot be read is left out, and its reason says so."""
+    snapshot = mended(snapshot)
     return Execution(
         id=snapshot.id,
         workflow=snapshot.workflow,

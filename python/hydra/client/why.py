@@ -12,6 +12,7 @@ import msgspec
 
 from hydra.breakers import key_of
 from hydra.client.awaited import CALLBACK, awaited_of
+from hydra.client.damage import mended
 from hydra.client.views import error_line, to_datetime
 from hydra.execution import BREAKER, EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
 from hydra.limit_keys import FAIR, RATE, shown_key, split_key
@@ -91,7 +92,7 @@ def read_facts(store: Store, snapshot: Snapshot) -> Facts:
 
 def explain(store: Store, snapshot: Snapshot) -> Why:
     """Why this execution does not go on, or what it does, as the database has it."""
-    return why(read_facts(store, snapshot))
+    return why(read_facts(store, mended(snapshot)))
 
 
 def why(facts: Facts) -> Why:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from hydra import codec
 from hydra.attributes import as_text
 from hydra.client.awaited import set_aside_of
+from hydra.client.damage import check_readable
 from hydra.client.shown import error_of
 from hydra.client.timeline import timeline
 from hydra.client.views import Execution, StepView, bulk_views, step_views, steps_in_doubt, to_datetime
@@ -63,10 +64,11 @@ def show_execution(visit: Visit) -> Response:
     handle = engine.get(id)
     execution = handle.execution()
     records = handle.records()
+    input = engine.read(lambda store: store.input(id))
+    check_readable(id, input, records, engine.read(lambda store: store.claims(id)))
     attempts = handle.attempts()
     progress = engine.read(lambda store: store.progress(id))
     steps = step_views(records, progress)
-    input = engine.read(lambda store: store.input(id))
     outcome = engine.read(lambda store: store.outcomes([id])[0])
     failures = engine.read(lambda store: store.failures([id]))
     error = error_of(failures.get(id))

@@ -1,6 +1,7 @@
-"""What do many idle nodes cost the server, how soon is a single submission taken, and how many nodes wake for it?
+"""What do many idle nodes cost the server, how soon is a single submission taken, and how many nodes wake for it? And
+busy ones: submissions at an even rate, which all of them take from?
 
-    python benches/idle.py [--nodes 50] [--seconds 20] [--samples 100] [--url postgres|mysql|URL]
+    python benches/idle.py [--nodes 50] [--seconds 20] [--samples 100] [--rate 100] [--url postgres|mysql|URL]
 
 The nodes are real ones (`engine.worker()`: dispatcher, store thread, watcher, connections of their own), all in this
 process, so that 50 fit into one machine's memory. Pickup runs from before `submit` to the body's first instruction.
@@ -57,6 +58,7 @@ def main() -> None:
     options.add_argument("--nodes", type=int, default=50)
     options.add_argument("--seconds", type=float, default=20.0)
     options.add_argument("--samples", type=int, default=100)
+    options.add_argument("--rate", type=float, default=100.0, help="of the busy part, submissions a second")
     add_options(options)
     options.set_defaults(url="postgres")
     chosen = options.parse_args()
@@ -73,6 +75,7 @@ def main() -> None:
         claims.take()
         measure_idle(report, url, chosen.nodes, chosen.seconds, claims)
         measure_single(report, engine, chosen.nodes, chosen.samples, claims)
+        measure_busy(report, engine, url, chosen.nodes, chosen.rate, chosen.seconds)
     report.save(chosen.json)
 
 
@@ -111,6 +114,34 @@ def measure_single(report: Report, engine: hydra.Engine, nodes: int, samples: in
         worst=round(max(milliseconds), 2),
         nodes_woken=round(sum(woken) / len(woken), 2),
         most_woken=max(woken),
+    )
+
+
+def measure_busy(report: Report, engine: hydra.Engine, url: str, nodes: int, rate: float, seconds: float) -> None:
+    """As many places as nodes times four; what is submitted late (this process has the nodes, too) is told."""
+    count = int(rate * seconds)
+    before, cpu, start = statements(url), cpu_seconds(), time.perf_counter()
+    begun, handles, late = [], [], 0.0
+    for number in range(count):
+        spare = start + number / rate - time.perf_counter()
+        if spare > 0:
+            time.sleep(spare)
+        late = max(late, -spare)
+        begun.append(time.perf_counter())
+        handles.append(engine.submit(begun_at.bind()))
+    results = [handle.result(timeout=300) for handle in handles]
+    took = time.perf_counter() - start
+    milliseconds = [1000 * (result - began) for result, began in zip(results, begun, strict=True)]
+    report.row(
+        f"pickup among {nodes} nodes, {rate:g} submissions/s",
+        percentile(milliseconds, 0.5),
+        "ms p50",
+        p99=round(percentile(milliseconds, 0.99), 2),
+        worst=round(max(milliseconds), 2),
+        ended=f"{count / took:.1f}/s",
+        latest_submission_s=round(late, 2),
+        statements_each=round((statements(url) - before) / count, 2),
+        cpu_percent=round(100 * (cpu_seconds() - cpu) / took, 1),
     )
 
 

@@ -62,6 +62,7 @@ def main() -> None:
         with hydra.Engine(url) as engine:
             for number in range(max(2, chosen.rounds // 5)):
                 with supervisor(*start, module="recovery_app"), supervisor(*start, module="recovery_app"):
+                    wait_until(lambda: engine.stats().nodes_alive == 2)  # who takes over has imported everything
                     sub = folder / str(number)
                     sub.mkdir()
                     gaps += rounds(engine, sub, 1, victim=2)

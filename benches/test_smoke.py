@@ -27,7 +27,7 @@ SCRIPTS = {
     "pickup": ["--samples", "20", "--burst", "20", "--workers", "1"],
     "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
     "bulk": ["--items", "6000", "--chunk", "100"],
-    "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3"],
+    "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3", "--rate", "20"],
     "peers/run": ["--seconds", "0.2", "--executions", "50", "--only", "raw_psycopg,hydra"],
     **{
         f"sleepers on {database}": [
@@ -36,6 +36,9 @@ SCRIPTS = {
         ]
         for database in ("sqlite", "postgres", "mysql")
     },
+    "beats": ["--running", "0,50", "--seconds", "1"],
+    "workers": ["--workers", "1,2", "--rounds", "1", "--slow-seconds", "5"],
+    "databases": ["--seconds", "1", "--threads", "1"],
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 

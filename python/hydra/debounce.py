@@ -19,6 +19,9 @@ class Debounce:
     Each submission puts the execution off until `wait` after it, until one has let `wait` pass. `max_wait` bounds how
     long after the first it begins, however many follow; None: no bound.
 
+    A submission that is repeated because its reply was lost counts as the last: it replaces the arguments of another
+    that came in between. Where that matters, let the workflow read what is newest, and give it only what names it.
+
     Args:
         wait: seconds, or a timedelta; longer than 0.
         max_wait: seconds, or a timedelta; no shorter than `wait`.

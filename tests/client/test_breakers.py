@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -54,6 +55,22 @@ async def pay_soon(number: int) -> int:
 @hydra.workflow(name="broken_settle_soon")
 async def settle_soon(number: int) -> int:
     return await pay_soon(number)
+
+
+@hydra.step(
+    name="broken_pay_in_line",
+    breaker=PSP,
+    max_attempts=2,
+    backoff=hydra.Backoff(0.0, maximum=0.0),
+    limits=[hydra.Concurrency(1, name="bank_line"), hydra.Rate(1000, burst=100, name="bank_rate")],
+)
+def pay_in_line(number: int) -> int:
+    return bank.pay(number)
+
+
+@hydra.workflow(name="broken_settle_in_line")
+def settle_in_line(number: int) -> int:
+    return pay_in_line(number)
 
 
 @pytest.fixture
@@ -108,8 +125,43 @@ def test_a_try_that_fails_while_it_is_open_uses_up_no_attempt(h: Harness) -> Non
     assert all(each.status() in (hydra.Status.COMPLETED, hydra.Status.FAILED) for each in handles)
 
 
-def test_g4_a_crash_at_any_boundary_changes_nothing() -> None:
-    report = crash_matrix(settle.bind(1), setup=lambda harness: bank.__init__())  # type: ignore[misc]
+def test_r29_a_step_with_limits_asks_its_breaker_once_it_has_its_place_and_holds_none_while_that_is_open(
+    h: Harness,
+) -> None:
+    bank.is_down = True
+    handles = [h.submit(settle_in_line.bind(number)) for number in range(1, 6)]
+    h.run_until_idle()
+    calls = len(bank.calls)
+    (line,) = h.engine.limit_keys("bank_line")
+    assert (line.held, line.waiting) == (0, 0)  # all were let go, one by one, and sleep
+    steps = h.engine.executions(workflow="hydra.step:broken_pay_in_line")
+    assert Counter(each.status for each in steps if each.status != hydra.Status.FAILED) == {hydra.Status.SLEEPING: 4}
+    assert (
+        h.engine.why(next(each.id for each in steps if each.status == hydra.Status.SLEEPING)).reason == "breaker_open"
+    )
+    h.advance(timedelta(minutes=5))
+    assert calls < len(bank.calls) <= calls + 30  # a probe takes its place like any call
+    bank.is_down = False
+    h.advance(timedelta(minutes=10))
+    ended = [each.status() for each in handles]
+    assert Counter(ended) == {hydra.Status.COMPLETED: 4, hydra.Status.FAILED: 1}  # who found out had two attempts
+    assert h.engine.audit() == []
+
+
+def test_a_step_that_waits_for_a_place_asks_no_breaker(h: Harness) -> None:
+    h.run_until_idle()  # the node registers its limits
+    h.engine.pause_limit("bank_line")
+    bank.is_down = True
+    (first, second) = (h.submit(settle_in_line.bind(number)) for number in (1, 2))
+    h.run_until_idle()
+    assert bank.calls == []
+    assert h.engine.circuits() == []
+    assert {first.status(), second.status()} == {hydra.Status.WAITING}
+
+
+@pytest.mark.parametrize("workflow", [settle, settle_in_line])
+def test_g4_a_crash_at_any_boundary_changes_nothing(workflow: Any) -> None:
+    report = crash_matrix(workflow.bind(1), setup=lambda harness: bank.__init__())  # type: ignore[misc]
     assert report.result == 1
     assert report.crash_count >= 2
 

@@ -18,6 +18,25 @@ def call_bank(number: int) -> int:
     return number
 
 
+@hydra.step(
+    breaker=BANK,
+    max_attempts=100,
+    backoff=hydra.Backoff(0.05, maximum=0.05),
+    limits=[hydra.Concurrency(2, name="bank_line"), hydra.Rate(200, burst=20, name="bank_rate")],
+)
+def call_bank_in_line(number: int) -> int:
+    with open(f"{os.environ[FILE]}.calls", "ab", buffering=0) as file:
+        file.write(f"{number} {os.getpid()}\n".encode())
+    if Path(os.environ[FILE]).exists():
+        raise ConnectionError("down")
+    return number
+
+
+@hydra.workflow
+def pay_bank_in_line(number: int) -> int:
+    return call_bank_in_line(number)
+
+
 @hydra.workflow
 def pay_bank(number: int) -> int:
     return call_bank(number)

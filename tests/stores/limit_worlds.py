@@ -1,5 +1,8 @@
 """Random lives of executions with limits, on a store: who holds a place is kept by hand beside it, and compared.
 
+Nodes die, and write once more when they are dead; replies are lost, so that what was done is asked for again; providers
+say to come back later; operators pause keys. A flood of calls is more than a look answers.
+
 python -m tests.stores.limit_worlds --seeds 1000            # on SQLite; a failure prints its seed
 """
 
@@ -14,12 +17,26 @@ from collections import defaultdict
 
 import msgspec
 from hydra import _core
-from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, NodeRef, Record, Status, Submission
+from hydra.errors import LeaseLost
+from hydra.execution import (
+    Claimed,
+    CoolDown,
+    Debounced,
+    End,
+    Ending,
+    ExecutionCommit,
+    Message,
+    NodeRef,
+    Record,
+    Status,
+    Submission,
+)
 from hydra.limit_keys import split_key
 from hydra.limits import LimitSpec
 from hydra.records.forks import Fork
 from hydra.stores import open_store
 from hydra.stores.acts import Act, ActKind
+from hydra.stores.key_pauses import KeyPause
 from hydra.stores.rescheduling import Replacement, Reschedule
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
@@ -69,6 +86,9 @@ class World:
         self.bounds = {(each.kind, each.name): each.count for each in LIMITS}
         self.most = dict(self.bounds)  # the highest of late, as long as more may hold
         self.starts: dict[str, list[int]] = defaultdict(list)
+        self.paused: dict[str, tuple[int, set[str]]] = {}  # until when, and who may begin all the same
+        self.keyed: set[str] = set()
+        self.stale: list[tuple[NodeRef, ExecutionCommit]] = []  # what a dead node has not written yet
         self.nodes = [register(store, now=self.now) for _ in range(2)]
         for node in self.nodes:
             self._register(node)
@@ -100,6 +120,9 @@ class World:
             )
         answers = self.store.submit(submissions, self.now)
         assert all(answer.created for answer in answers)
+        if self._loses_reply():  # submitted again: there is one of each all the same
+            again = self.store.submit(submissions, self.now)
+            assert [(answer.id, answer.created) for answer in again] == [(each.id, False) for each in submissions]
         for each in submissions:
             self.keys[each.id] = each.limit_keys or ()
             self.order.append(each.id)
@@ -114,8 +137,18 @@ class World:
 
     def claim(self) -> None:
         node = self.chance.choice(self.nodes)
-        for claimed in self.store.claim(node, [WORKFLOW], self.chance.choice((1, 2, 10)), self.now):
+        claims = self.store.claim(node, [WORKFLOW], self.chance.choice((1, 2, 10)), self.now)
+        if self._loses_reply():  # the node asks what it owns
+            place = self.nodes.index(node)
+            before = node
+            node, owned = self.store.resync(node)
+            self.nodes[place] = node
+            self.owner = {id: node if owner == before else owner for id, owner in self.owner.items()}
+            assert {each.id for each in claims} <= {each.id for each in owned}
+            claims = self.store.recover(node, [each.id for each in claims])
+        for claimed in claims:
             assert claimed.id not in self.held
+            self._check_pauses(claimed.id)
             if claimed.id not in self.kept:
                 for key in self.keys[claimed.id]:
                     if split_key(key)[0] == "rate":
@@ -145,9 +178,21 @@ class World:
             payload = _core.encode("because")
         outcome = End(kind, payload, wake_at, claimed.wake_seq)
         commit = ExecutionCommit(id, claimed.epoch, records, outcome)
+        if kind == Ending.RETRY and wake_at and self.chance.random() < 0.5:  # its provider says to come back later
+            key = self.chance.choice(self.keys[id]) if self.keys[id] else "concurrency:none:a"
+            commit.cool_downs = (CoolDown(key.rpartition(":")[0], self.now + 40_000, "later"),)
         node = self.owner[id]
         (answer,) = self.store.commit(node, [commit], self.now)
         assert answer
+        if self._loses_reply() and kind not in KEEPING:  # written again: it is nobody's any more, or was ended by this
+            again = ExecutionCommit(id, claimed.epoch, list(records), outcome)
+            assert not self.store.commit(node, [again], self.now)[0]
+        if commit.cool_downs:
+            for key in self.keys[id]:
+                if key.startswith(f"{commit.cool_downs[0].limit}:") and self._until(key) < self.now + 40_000:
+                    self._paused(key, self.now + 40_000)
+        for _, allowed in self.paused.values():
+            allowed.discard(id)
         self.retried.add(id)
         if kind == Ending.CRASHED:
             self.held[id] = msgspec.structs.replace(
@@ -188,11 +233,53 @@ class World:
         while self.store.return_executions(self.now, 10):
             pass
         for id in [id for id, node in self.owner.items() if node == dead]:
+            late = ExecutionCommit(id, self.held[id].epoch, [], End(self.chance.choice(ENDINGS), None))
+            self.stale.append((dead, late))
             del self.held[id], self.owner[id]
             self.kept.add(id)
             self.retried.add(id)
         self.nodes[place] = register(self.store, str(uuid.uuid4()), self.now)
         self._register(self.nodes[place])
+
+    def write_late(self) -> None:
+        """A node that was declared dead comes back and writes what it still had."""
+        if self.stale:
+            node, commit = self.stale.pop()
+            with contextlib.suppress(LeaseLost):
+                answers = self.store.commit(node, [commit], self.now)
+                raise AssertionError(f"a dead node's end of `{commit.id}` was taken: {answers}")
+
+    def pause_key(self) -> None:
+        kind, name = self.chance.choice(list(self.bounds))
+        key = f"{kind}:{name}:{self.chance.choice('ab')}"
+        if self.chance.random() < 0.5:
+            self.store.resume_key(key)
+            self.paused.pop(key, None)
+        else:
+            until = self.now + 60_000
+            self.store.pause_key(KeyPause(key, until, self.now, "somebody", ""))
+            self._paused(key, until)
+
+    def debounce(self) -> None:
+        """All of a burst are one execution that has not begun."""
+        key = self.chance.choice("kl")
+        limit_keys = (f"concurrency:two:{self.chance.choice('ab')}",)
+        submission = Submission(
+            _core.uuid7(), WORKFLOW, b"input", b"d" * 16, key=key, limit_keys=limit_keys, debounce=Debounced(30_000)
+        )
+        (answer,) = self.store.submit([submission], self.now)
+        if answer.created:
+            self.order.append(answer.id)
+            self.keyed.add(answer.id)
+        else:
+            assert answer.id not in self.begun, "what has begun keeps its arguments"
+        self.keys[answer.id] = limit_keys
+        self.retried.add(answer.id)
+
+    def call_often(self) -> None:
+        """More than a look answers, for a key at which nobody waits."""
+        for _ in range(3):
+            self.store.pause_key(KeyPause("concurrency:one:nobody", self.now + 1, self.now, "somebody", ""))
 
     def set_limit(self) -> None:
         kind, name = "concurrency", self.chance.choice(("one", "two", "three"))
@@ -213,9 +300,10 @@ class World:
 
     def replace_input(self) -> None:
         """Other arguments, and other limits with them, where it has never begun; perhaps at another instant."""
-        if not self.order:
+        others = [id for id in self.order if id not in self.keyed]
+        if not others:
             return
-        id, value = self.chance.choice(self.order), self.chance.choice("ab")
+        id, value = self.chance.choice(others), self.chance.choice("ab")
         chosen = self.chance.sample(LIMITS, self.chance.choice((0, 1, 1, 2, 3)))
         keys = tuple(sorted(f"{each.kind}:{each.name}:{value}" for each in chosen))
         at = self.chance.choice((None, None, self.now, self.now + 100_000))
@@ -245,7 +333,8 @@ class World:
                 self.most[kind, name] = max(self.bounds[kind, name], *(each.held_count for each in uses), 0)
         self.step_count += 1
         if not self.step_count % self.audit_each:
-            assert self.store.audit() == []
+            found = self.store.audit()
+            assert found == [], found
 
     def check_rates(self) -> None:
         """No span of time sees more than its share of the rate and the burst."""
@@ -256,6 +345,26 @@ class World:
                 for last in range(first, len(starts)):
                     share = (starts[last] - begin) / interval + spec.burst
                     assert last - first + 1 <= share + 1e-6, f"`{key}`: {last - first + 1} in {starts[last] - begin} µs"
+
+    def _loses_reply(self) -> bool:
+        return self.chance.random() < 0.15
+
+    def _until(self, key: str) -> int:
+        return self.paused.get(key, (0, set()))[0]
+
+    def _paused(self, key: str, until: int) -> None:
+        """Who was let go by this key before goes on."""
+        snapshots = [each for each in self.store.get(self.order) if each is not None]
+        pending = [each for each in snapshots if each.status == Status.PENDING]
+        is_rate = split_key(key)[0] == "rate"  # all of those are taken at once
+        passed = [each.id for each in pending if each.gate is None or (each.gate > key and not is_rate)]
+        self.paused[key] = until, set(passed)
+
+    def _check_pauses(self, id: str) -> None:
+        """A key that is paused lets nobody go on who had not been let go."""
+        for key in self.keys[id]:
+            until, allowed = self.paused.get(key, (0, set()))
+            assert self.now >= until or id in allowed or id in self.kept, f"`{id}` begins while `{key}` is paused"
 
     def _check_order(self, id: str) -> None:
         """With one limit of 1, who has never begun begins in the order of submission."""
@@ -287,6 +396,10 @@ class World:
             self.cancel,
             self.order_again,
             self.lose_node,
+            self.write_late,
+            self.pause_key,
+            self.debounce,
+            self.call_often,
             self.set_limit,
             self.fork,
             self.replace_input,
@@ -329,6 +442,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--audit-each", type=int, default=1, help="steps")
     options = parser.parse_args()
     for seed in range(options.first, options.first + options.seeds):
         with tempfile.TemporaryDirectory() as folder:
@@ -336,10 +450,12 @@ def main() -> None:
             store.open()
             with contextlib.closing(store):
                 try:
-                    World(store, seed).run(options.steps)
+                    World(store, seed, audit_each=options.audit_each).run(options.steps)
                 except BaseException:
                     print(f"seed {seed}")
                     raise
+        if seed % 100 == 99:
+            print(f"{seed + 1 - options.first} worlds", flush=True)
     print(f"{options.seeds} worlds, every promise kept")
 
 

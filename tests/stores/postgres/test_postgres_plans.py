@@ -173,3 +173,28 @@ def whole_reads(plan: object) -> Iterator[str]:
         if reads and not {"Index Cond", "TID Cond"} & plan.keys() and plan.get("Index Name") not in SMALL:
             yield f"{plan['Node Type']} of {plan['Relation Name']}"
         yield from whole_reads(plan.get("Plans", []))
+
+
+@pytest.mark.parametrize("situation", ["new", "analyzed"])
+@pytest.mark.parametrize("way", ["", "_upwards"])
+def test_attributes_lead_to_what_has_them(stage: PostgresStage, situation: str, way: str) -> None:
+    """One value by its own index in the order of ids, rare or not; much of a range by the primary key."""
+    keys = {"state": b"sdone", "customer": b"sc-17"}
+    stage.a.submit([submission(attributes=keys if not n else {"state": b"sdone"}) for n in range(3_000)], NOW)
+    if situation == "analyzed":
+        stage.raw.execute("vacuum analyze")
+    for name, key in keys.items():
+        plan = plan_by_attribute(stage, f"list_by_value{way}", name, key)
+        assert "hydra_attribute_value" in plan and "Sort" not in plan and "Seq Scan" not in plan, plan
+    plan = plan_by_attribute(stage, f"list_by_range{way}", "customer", keys["customer"])
+    assert "hydra_attribute_value" in plan and "Seq Scan" not in plan, plan
+    plan = plan_by_attribute(stage, f"list_by_wide_range{way}", "state", b"sdone")
+    assert "hydra_attribute_pkey" in plan and "Sort" not in plan and "Seq Scan" not in plan, plan
+
+
+def plan_by_attribute(stage: PostgresStage, list: str, name: str, key: bytes) -> str:
+    values = {"namespace": "default", "status": None, "before": None, "after": None, "limit": 10, "workflow": None}
+    values |= {"key": None, "tags": None, "since": None, "until": None, "other_count": 0}
+    values |= {"name": name, "low": key, "high": key + b"\0", "names": [""], "lows": [b""], "highs": [b""]}
+    rows = stage.raw.execute(b"explain " + statements()[list], values).fetchall()
+    return "\n".join(row[0] for row in rows)

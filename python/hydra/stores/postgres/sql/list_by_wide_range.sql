@@ -25,7 +25,7 @@ where case
         %(other_count)s::integer = 0
         or (
             select count(*)
-            from unnest(%(names)s, %(lows)s, %(highs)s) as w (name, low, high)
+            from unnest(%(names)s::text[], %(lows)s::bytea[], %(highs)s::bytea[]) as w (name, low, high)
             join hydra_attribute as o on o.execution_id = any(array[a.execution_id]) and o.name = w.name
             where o.value >= w.low
                 and o.value < w.high

@@ -67,6 +67,7 @@ from hydra.http_retry import retry_after_header
 from hydra.limits import Concurrency, Fair, Rate
 from hydra.logging import log_context
 from hydra.middleware import ExecutionRun, Middleware, StepTry, SubmitCall, add_middleware, remove_middleware
+from hydra.payload_keys import PayloadKeys
 from hydra.records.map_outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
 from hydra.worker.hooks import on_worker_start, on_worker_stop
@@ -111,6 +112,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "PayloadError",
+    "PayloadKeys",
     "PayloadTooLarge",
     "QueueFull",
     "Rate",
@@ -165,12 +167,19 @@ __all__ = [
 
 
 def _make_local_worker(
-    url: str, namespace: str, concurrency: int, only: tuple[str, ...], labels: tuple[str, ...]
+    url: str,
+    namespace: str,
+    concurrency: int,
+    only: tuple[str, ...],
+    labels: tuple[str, ...],
+    payload_keys: PayloadKeys | None,
 ) -> LocalWorker:
     """Imported when somebody asks: most programs that submit run no node."""
     from hydra.node import local
 
-    return local.LocalWorker(url, namespace, concurrency=concurrency, only=only, labels=labels)
+    return local.LocalWorker(
+        url, namespace, concurrency=concurrency, only=only, labels=labels, payload_keys=payload_keys
+    )
 
 
 _local_worker.make = _make_local_worker

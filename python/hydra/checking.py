@@ -18,7 +18,8 @@ from hydra.body.endings import Difference
 from hydra.body.executor import Executor
 from hydra.body.protocol import RunningExecution
 from hydra.clock import boottime_ns
-from hydra.errors import HydraError
+from hydra.dispatch.owned import why_unreadable
+from hydra.errors import ConfigError, HydraError
 from hydra.execution import (
     DIVERGED,
     UNDO_BRANCH,
@@ -124,6 +125,7 @@ class CheckingHub(Hub):
         self._token = 0
 
     def replay(self, claimed: Claimed) -> Divergence | None:
+        refuse_encrypted(claimed)
         self._ended = None
         self._token += 1
         self.deliver([Run(self._token, claimed)])
@@ -150,6 +152,12 @@ class CheckingHub(Hub):
                 raise HydraError("the event loop does not come to rest; an async workflow blocks it")
             if not self.has_news:
                 return
+
+
+def refuse_encrypted(claimed: Claimed) -> None:
+    """ConfigError for one whose payloads do not open here: it says nothing of the code."""
+    if reason := why_unreadable(claimed):
+        raise ConfigError(f"execution `{claimed.id}` cannot be checked: {reason}")
 
 
 class EndedLease:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra import _core
 from hydra.errors import ConfigError, LocalClass, PayloadError, PayloadTooLarge
+from hydra.payload_keys import encrypted_with
 from hydra.values.checks import check_of
 from hydra.values.failures import (
     Failure,
@@ -107,6 +108,8 @@ def decode_plain(payload: bytes | None) -> Any:
     """The value for people to look at: objects as their fields. Needs nobody's code, and never fails."""
     if payload is None:
         return None
+    if (key_id := encrypted_with(payload)) is not None:
+        return f"<encrypted with the key `{key_id}`>"
     try:
         return _core.decode(payload)
     except PayloadError as error:

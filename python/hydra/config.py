@@ -11,9 +11,11 @@ from typing import Any
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
+from hydra.payload_keys import PayloadKeys
 
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
+PAYLOAD_KEYS_VARIABLE = "HYDRA_PAYLOAD_KEYS"  # a file; a node's workers inherit it
 MAX_NAME_LENGTH = 200
 MAX_COUNT = 2**31 - 1
 
@@ -87,6 +89,16 @@ def database_url(url: str | None) -> str:
     if not isinstance(chosen, str):
         raise ConfigError(f"`{chosen!r:.80}` is not a database URL; give a text, such as `{DEFAULT_DATABASE_URL}`")
     return chosen
+
+
+def payload_keys(given: PayloadKeys | None) -> PayloadKeys | None:
+    """The keys given, or those of the file that `$HYDRA_PAYLOAD_KEYS` names, or None: payloads are not encrypted."""
+    if given is not None and not isinstance(given, PayloadKeys):
+        raise ConfigError(
+            f"`payload_keys` is {type(given).__name__}; give `hydra.PayloadKeys({{id: key}}, current=id)`"
+        )
+    path = os.environ.get(PAYLOAD_KEYS_VARIABLE)
+    return PayloadKeys.from_file(path) if given is None and path else given
 
 
 def namespace_name(name: str | None) -> str:

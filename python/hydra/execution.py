@@ -228,6 +228,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     reuse_after_us: int | None = None  # a key that was taken longer ago is free, whatever became of who has it
     debounce: Debounced | None = None
     attributes: dict[str, bytes] | None = None  # what it is found by, as keys; see `hydra.attributes`
+    former_digest: bytes = b""  # with payload keys: as which rows from before them have the same arguments
 
     def timeout_at(self, now: int) -> int | None:
         """When its time is up, if it is submitted now."""
@@ -366,6 +367,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     limit_keys: tuple[str, ...] = ()
     gate: str | None = None  # of these, the one at which it waits now
     attributes: dict[str, Any] = {}  # what it is found by
+    encrypted_reason: bytes = b""  # what `reason` is to be read from, where that is encrypted
 
 
 class Claim(msgspec.Struct, frozen=True):

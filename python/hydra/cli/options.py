@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from click.core import ParameterSource
 
 from hydra.cli.output import echo
 from hydra.client.engine import Engine
-from hydra.config import namespace_name, parse_duration, parse_size, parse_when
+from hydra.config import PAYLOAD_KEYS_VARIABLE, namespace_name, parse_duration, parse_size, parse_when
 from hydra.database_map import database_map, find_database
 from hydra.errors import ConfigError, HydraError
 from hydra.execution import KeyReuse
@@ -127,8 +128,23 @@ TAG = TagType()
 WHEN = WhenType()
 
 
+def _use_payload_keys(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    """For every store that this process opens, and its children."""
+    if path:
+        os.environ[PAYLOAD_KEYS_VARIABLE] = os.path.abspath(path)
+
+
 def database_options(command: F) -> F:
-    """`--db`, `--namespace` and `--db-map`, which `find_url` and `map_given` know of."""
+    """`--db`, `--namespace` and `--payload-keys`, and `--db-map`, which `find_url` and `map_given` know of."""
+    command = click.option(
+        "--payload-keys",
+        envvar=PAYLOAD_KEYS_VARIABLE,
+        metavar="FILE",
+        expose_value=False,
+        is_eager=True,
+        callback=_use_payload_keys,
+        help="Keys that payloads are encrypted with: lines of an id and a key in base64, one with `current` behind.",
+    )(command)
     command = click.option(
         "--db-map",
         envvar="HYDRA_DB_MAP",

@@ -35,6 +35,7 @@ from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow, Workflow
 from hydra.execution import KeyReuse, Submission
+from hydra.payload_keys import PayloadKeys
 from hydra.stores.awaiting import run_awaiting
 from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands
@@ -70,6 +71,7 @@ class AsyncEngine:
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         timeout: timedelta | float | None = None,
         db_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
+        payload_keys: PayloadKeys | None = None,
     ) -> None:
         self.engine = Engine(
             url,
@@ -79,6 +81,7 @@ class AsyncEngine:
             max_payload_bytes=max_payload_bytes,
             timeout=timeout,
             db_map=db_map,
+            payload_keys=payload_keys,
         )
         self._calls = AsyncCalls(self.engine)
 

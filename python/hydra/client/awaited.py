@@ -16,6 +16,7 @@ from hydra import codec
 from hydra.client.views import to_datetime
 from hydra.errors import PayloadError
 from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX, Record, RecordKind
+from hydra.payload_keys import encrypted_with
 from hydra.records.callbacks import CALLBACK_PREFIX, TYPE, Callback
 from hydra.values.jsonschema import mismatch
 
@@ -44,7 +45,8 @@ class SetAside(msgspec.Struct, frozen=True):
 def awaited_of(waits: Iterable[Record]) -> list[Awaited]:
     found = []
     for record in waits:
-        note = {} if record.payload is None else codec.decode(record.payload)
+        is_told = record.payload is not None and encrypted_with(record.payload) is None
+        note = codec.decode(record.payload or b"") if is_told else {}
         until = to_datetime(record.due_at) if record.due_at else None
         since = to_datetime(record.started_at)
         found.append(Awaited(event_of(record.name), note.get("type", ""), since, until, note.get("schema", {})))
@@ -67,7 +69,7 @@ def set_aside_of(records: Iterable[Record]) -> list[SetAside]:
     last_use = {record.digest: record.seq for record in events}  # a later wait may have taken it
     for record in events:
         is_aside = record.name.startswith(SET_ASIDE_PREFIX) and last_use[record.digest] == record.seq
-        if is_aside and record.payload is not None:
+        if is_aside and record.payload is not None and encrypted_with(record.payload) is None:
             reason, payload = codec.decode(record.payload)
             name = event_of(record.name.removeprefix(SET_ASIDE_PREFIX))
             said = (

@@ -22,7 +22,9 @@ from hydra.context import Inside
 from hydra.definitions import caller
 from hydra.errors import HydraError, NotFound
 from hydra.execution import Snapshot
+from hydra.payload_keys import PayloadKeys
 from hydra.stores import absolute, open_store, without_password
+from hydra.stores.encrypting import reading_only
 from hydra.stores.store import Store
 
 T = TypeVar("T")
@@ -33,9 +35,17 @@ class DatabaseAccess:
 
     max_payload_bytes: int = MAX_PAYLOAD_BYTES  # of one execution's input
 
-    def __init__(self, url: str | None, namespace: str, migrate: bool, timeout: timedelta | float | None) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        namespace: str,
+        migrate: bool,
+        timeout: timedelta | float | None,
+        payload_keys: PayloadKeys | None,
+    ) -> None:
         self.url = config.database_url(url)
         self.namespace = config.namespace_name(namespace)
+        self.payload_keys = config.payload_keys(payload_keys)
         self._migrate = migrate
         self._timeout_seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
         self._opening = threading.Lock()
@@ -112,10 +122,12 @@ class DatabaseAccess:
             if self._closed:
                 raise HydraError(f"the engine of `{without_password(self.url)}` is closed; make a new one")
             if self._session is None:
-                store = open_store(self.url, self.namespace)
+                store = open_store(self.url, self.namespace, self.payload_keys)
                 if self._timeout_seconds is not None:
                     store.write_wait_seconds = store.read_wait_seconds = self._timeout_seconds
                 store.open(migrate=self._migrate)
+                if self.payload_keys is None:
+                    store = reading_only(store)
                 self._session = self.new_session(store)
             return self._session
 

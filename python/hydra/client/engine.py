@@ -32,6 +32,7 @@ from hydra.definitions import Workflow
 from hydra.errors import NotFound
 from hydra.execution import Message
 from hydra.keys import check_known_key, is_id
+from hydra.payload_keys import PayloadKeys
 from hydra.records import callbacks
 
 R = TypeVar("R")
@@ -56,6 +57,8 @@ class Engine(Submitting, Operations):
         db_map: in place of `url`: which database each namespace lives in. A mapping such as `{"shop-1": "postgresql://…",
             "eu-*": "…", "*": "…"}`, or the path of a file of such lines; by default `$HYDRA_DB_MAP`, where that is set.
             It is read once, here.
+        payload_keys: a `hydra.PayloadKeys` with which payloads are encrypted; by default those of the file that
+            `$HYDRA_PAYLOAD_KEYS` names, or none.
 
     Raises:
         ConfigError: for a URL, a namespace or a limit that cannot be, or where the map has no database for the
@@ -72,9 +75,10 @@ class Engine(Submitting, Operations):
         max_payload_bytes: int = MAX_PAYLOAD_BYTES,
         timeout: timedelta | float | None = None,
         db_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
+        payload_keys: PayloadKeys | None = None,
     ) -> None:
         found = find_database(url, db_map, namespace)
-        super().__init__(found, namespace, migrate, max_pending, max_payload_bytes, timeout)
+        super().__init__(found, namespace, migrate, max_pending, max_payload_bytes, timeout, payload_keys)
 
     def get(self, id: str) -> Handle[Any]:
         """The handle of an execution that exists.
@@ -258,7 +262,7 @@ class Engine(Submitting, Operations):
         """
         count = config.count_of(concurrency, "`concurrency`")
         patterns, names = config.workflow_patterns(only), config.label_names(labels, "`labels`")
-        return local_worker.make(self.url, self.namespace, count, patterns, names)
+        return local_worker.make(self.url, self.namespace, count, patterns, names, self.payload_keys)
 
     # inside
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from hydra.payload_keys import PayloadKeys
+
 
 class LocalWorker(Protocol):
     """Runs executions on threads of this process between `start` and `stop`; a context manager of both."""
@@ -25,5 +27,5 @@ class LocalWorker(Protocol):
     ) -> None: ...
 
 
-make: Callable[[str, str, int, tuple[str, ...], tuple[str, ...]], LocalWorker]
-"""`make(url, namespace, concurrency, only, labels)`, set once by `hydra`."""
+make: Callable[[str, str, int, tuple[str, ...], tuple[str, ...], PayloadKeys | None], LocalWorker]
+"""`make(url, namespace, concurrency, only, labels, payload_keys)`, set once by `hydra`."""

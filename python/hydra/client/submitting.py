@@ -34,6 +34,7 @@ from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
 from hydra.keys import check_key, is_id
+from hydra.payload_keys import PayloadKeys
 from hydra.records.forks import count_before, prepare_fork
 from hydra.records.placed import not_alone
 from hydra.stores.acts import ActKind
@@ -56,11 +57,12 @@ class Submitting(DatabaseAccess):
         max_pending: int | None,
         max_payload_bytes: int,
         timeout: timedelta | float | None,
+        payload_keys: PayloadKeys | None,
     ) -> None:
         self.max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
         own = None if max_pending is None else config.count_of(max_pending, "`max_pending`")
         self.pending_bounds = PendingBounds(own)
-        super().__init__(url, namespace, migrate, timeout)
+        super().__init__(url, namespace, migrate, timeout, payload_keys)
 
     def submit(
         self,

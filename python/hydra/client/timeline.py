@@ -11,7 +11,7 @@ from hydra.body.versions import VERSION
 from hydra.client.act_orders import ActView
 from hydra.client.awaited import awaited_of, set_aside_of
 from hydra.client.views import Attempt, BulkView, Execution, StepView, bulk_views, error_line, to_datetime
-from hydra.codec import decode
+from hydra.codec import decode_plain
 from hydra.execution import (
     PARKED_ATTEMPT,
     PARKED_TRIES,
@@ -142,7 +142,7 @@ def _record_entry(record: Record) -> Entry:
         case RecordKind.SUPERSEDE:
             return Entry(at, "new attempt", detail=f"record {record.ordinal} is superseded")
         case RecordKind.VALUE if record.name == VERSION and record.payload is not None:
-            return Entry(at, f"version {decode(record.payload)}", detail="recorded")
+            return Entry(at, f"version {decode_plain(record.payload)}", detail="recorded")
         case RecordKind.VALUE if record.name in (PARKED_TRIES, PARKED_ATTEMPT):
             return Entry(at, "out of attempts", detail="parked; who resumes it gives it new ones")
         case RecordKind.WAIT:

@@ -11,6 +11,7 @@ import msgspec
 
 from hydra._core import encode
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, Record, RecordKind
+from hydra.payload_keys import encrypted_with
 
 MAX_ALONE_DEATHS = 3  # this many deaths of its worker in a row, with nobody beside it, park an execution
 NOWHERE = -1
@@ -21,6 +22,21 @@ ENDS_OF_TRIES = (RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind
 def shared_concurrency(concurrency: int, death_count: int) -> int:
     """How many executions a worker may run while it runs one that has died `death_count` times in a row."""
     return max(1, concurrency >> death_count)  # guard G7: each death in a row halves what may run beside it
+
+
+def why_unreadable(execution: Claimed) -> str:
+    """Why this node cannot run it, as a sentence; empty where it can."""
+    if execution.unreadable:
+        return f"its row in the database is damaged: {execution.unreadable}"
+    payloads = [record.payload for record in execution.records]
+    payloads += [execution.input, *(message.payload for message in execution.messages)]
+    key_id = next((id for each in payloads if (id := encrypted_with(each)) is not None), None)
+    if key_id is None:
+        return ""
+    return (
+        f"it is encrypted with the payload key `{key_id}`, which its node does not have, or which does not open it; "
+        f"start nodes with that key, then run `hydra resume {execution.id}`"
+    )
 
 
 class OwnedExecution:

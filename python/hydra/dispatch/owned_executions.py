@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from hydra.dispatch.effects import Effects
 from hydra.dispatch.events import Beaten, ClaimDone, CommitDone, ExecutionEnded, OutcomeUnknown, Recovered, Resynced
 from hydra.dispatch.outbox import Pair
-from hydra.dispatch.owned import NOWHERE, OwnedExecution, poisoned
+from hydra.dispatch.owned import NOWHERE, OwnedExecution, poisoned, why_unreadable
 from hydra.dispatch.registration import Phase, Registration
 from hydra.dispatch.workers import Workers
 from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, Record, RecordKind, as_answered
 from hydra.frames import Deliver, Durable
+from hydra.payload_keys import encrypted_with
 
 TOLD_ENDS = (Ending.FAILED, Ending.PARKED)
 
@@ -60,9 +61,8 @@ class OwnedExecutions:
             self._owned[owned.id] = owned
             if self._workers.is_draining:
                 self.release(owned)
-            elif execution.unreadable:
-                end = poisoned(owned.id, f"its row in the database is damaged: {execution.unreadable}")
-                self._registration.outbox.add(owned, [], end)
+            elif reason := why_unreadable(execution):
+                self._registration.outbox.add(owned, [], poisoned(owned.id, reason))
             else:
                 self._workers.enqueue(owned)
 
@@ -77,7 +77,9 @@ class OwnedExecutions:
             if owned is not None and owned.epoch == attention.epoch:
                 self._halt(owned, "timeout" if attention.kind == "timeout" else "cancelled")
 
-        for owned, messages, has_more in self._registration.listeners.hear(event.beat.messages, event.beat.unread):
+        # what this node has no key for stays where it is, for one that has
+        readable = [message for message in event.beat.messages if encrypted_with(message.payload) is None]
+        for owned, messages, has_more in self._registration.listeners.hear(readable, event.beat.unread):
             if owned.slot != NOWHERE:
                 self._workers.send(owned.slot, Deliver(owned.token, messages, has_more))
 
@@ -186,7 +188,7 @@ class OwnedExecutions:
         if self._registration.phase is Phase.UNSURE:
             for execution in event.executions:
                 owned = self._owned.get(execution.id)
-                if owned is not None and execution.unreadable:
+                if owned is not None and why_unreadable(execution):
                     self._workers.withdraw(owned)
                     self._forget(owned)
                 elif owned is not None and owned.is_undecided:

@@ -28,7 +28,8 @@ from hydra.move.tables import (
     Table,
     forgotten,
 )
-from hydra.stores import open_store
+from hydra.stores import plain_store
+from hydra.stores.encrypting import unwrapped
 from hydra.stores.postgres import PostgresStore
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
@@ -110,7 +111,7 @@ def abandon(source_url: str, target_url: str, namespace: str | None = None) -> l
 
 def moved_to(store: Store, url: str) -> str | None:
     """Where the namespace of an open store went; None where it is still here."""
-    side = _side(store, url)
+    side = _side(unwrapped(store), url)
     try:
         state = side.state(SOURCE, store.namespace)
     finally:
@@ -130,7 +131,7 @@ def namespaces_of(url: str) -> list[str]:
 
 def open_side(url: str, *, may_migrate: bool) -> Side:
     """A database of this version, with no table that a move would forget."""
-    store = open_store(url)
+    store = plain_store(url)
     store.open(migrate=may_migrate)
     store.close()
     side = _side(store, url)
@@ -244,7 +245,7 @@ class Move:
                 self._source.begin_state(SOURCE, name, State(state.id, MOVED, self._target.place, ""))
 
     def _quieten(self, name: str) -> None:
-        store = open_store(self._source_url, name)
+        store = plain_store(self._source_url, name)
         try:
             quieten(store, self._lease_seconds)
         finally:
@@ -377,7 +378,7 @@ def _cursor_text(cursor: Cursor) -> str:
 
 
 def _refuse_broken(url: str, name: str, remedy: str) -> None:
-    store = open_store(url, name)
+    store = plain_store(url, name)
     try:
         found = store.audit()
     finally:

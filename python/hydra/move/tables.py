@@ -148,6 +148,7 @@ OF_NAMESPACES = (
         "execution_id name",
         "execution_id:id name:text value:bytes first_value:bytes",
     ),
+    _table("hydra_payload_key", "", "number", "number:int key_id:text wrapped:bytes added_at:int"),
     _table("hydra_gate_call", "", "id", "id:int limit_key:text"),
     _table(
         "hydra_act",

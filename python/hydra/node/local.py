@@ -12,6 +12,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from hydra import config
 from hydra.body.transactions import Transactions
 from hydra.clock import LeasePage, boottime_ns
 from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
@@ -22,7 +23,9 @@ from hydra.errors import HydraError
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
 from hydra.node.sweeper import Sweeper
+from hydra.payload_keys import PayloadKeys
 from hydra.stores import open_store
+from hydra.stores.encrypting import refuse_without_keys
 from hydra.stores.moved import DatabaseMoved
 from hydra.worker.body_threads import watch_threads
 from hydra.worker.body_watch import BodyWatch
@@ -51,9 +54,11 @@ class LocalWorker:
         drain_grace_seconds: float = 20.0,
         only: tuple[str, ...] = (),
         labels: tuple[str, ...] = (),
+        payload_keys: PayloadKeys | None = None,
     ) -> None:
         self._url = url
         self._namespace = namespace
+        self._payload_keys = config.payload_keys(payload_keys)
         self._app = app
         self._serving = Serving(only, labels)
         self._settings = NodeSettings(1, concurrency, round(lease_ttl_seconds * 1e9), round(drain_grace_seconds * 1e9))
@@ -65,8 +70,10 @@ class LocalWorker:
         """Open the database and begin to take work."""
         workflows = describe_workflows(self._app, "", "")
         self._serving.check([each.name for each in workflows], "this program")
-        store = open_store(self._url, self._namespace)
+        store = open_store(self._url, self._namespace, self._payload_keys)
         store.open()
+        if self._payload_keys is None:
+            refuse_without_keys(store)
         node = self._node = Node(
             store, self._settings.lease_ttl_ns, 1, self._settings.concurrency, serving=self._serving
         )
@@ -74,7 +81,7 @@ class LocalWorker:
         sweeper = Sweeper(self._url, self._namespace, lambda: node.id, lambda: True)
         sweeper.serve(self._serving.chosen(workflows))
         dispatcher = Dispatcher(self._settings, boottime_ns(), random.Random())
-        hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url)
+        hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url, self._payload_keys)
 
         def run() -> None:
             try:
@@ -121,8 +128,17 @@ class LocalWorker:
 class Hubs:
     """The one slot that is ever filled (`node.Workers`)."""
 
-    def __init__(self, node: Node, app: Registry, concurrency: int, namespace: str, url: str) -> None:
+    def __init__(
+        self,
+        node: Node,
+        app: Registry,
+        concurrency: int,
+        namespace: str,
+        url: str,
+        payload_keys: PayloadKeys | None = None,
+    ) -> None:
         self._url = url
+        self._payload_keys = payload_keys
         self._node = node
         self._app = app
         self._concurrency = concurrency
@@ -162,7 +178,7 @@ class Hubs:
             node.report(Received(slot, frames))
 
         transactions = Transactions(
-            lambda: open_store(self._url, self._namespace),
+            lambda: open_store(self._url, self._namespace, self._payload_keys),
             node_id,
             page.session,
             page.now,

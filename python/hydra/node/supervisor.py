@@ -25,6 +25,7 @@ import msgspec
 
 from hydra import _core
 from hydra.clock import boottime_ns
+from hydra.config import payload_keys
 from hydra.dispatch.circuits import NodeCircuits
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import NodeSettings as DispatcherSettings
@@ -40,6 +41,7 @@ from hydra.node.processes import AppSettings
 from hydra.node.sweeper import Sweeper
 from hydra.observability.logs import configure_logging
 from hydra.stores import open_store, without_password
+from hydra.stores.encrypting import refuse_without_keys
 from hydra.stores.findings import Severity
 from hydra.stores.store import Store
 from hydra.terminal import SHOWN
@@ -132,6 +134,8 @@ class Supervisor:
                 return 0
             stack.callback(store.close)
             hindered("")
+            if payload_keys(None) is None:
+                refuse_without_keys(store)
             _warn_of_weakness(store)
             node = self._node = Node(store, ttl_ns, self._worker_count, settings.concurrency, self._serving)
             OwnProcess.find_node = lambda: node.id

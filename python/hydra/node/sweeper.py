@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hydra.dispatch.retention import Ages, Waiting, Walk, ages_of, due_of, pause_seconds, swept_by
 from hydra.errors import HydraError, NotFound
 from hydra.node.archive import Archive
-from hydra.stores import open_store
+from hydra.stores import plain_store
 from hydra.stores.store import Store
 from hydra.stores.sweeping import Finished, Member
 from hydra.stores.workflow_info import WorkflowInfo
@@ -45,7 +45,7 @@ class Sweeper:
         archive: Archive | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self._store: Store = open_store(url, namespace)
+        self._store: Store = plain_store(url, namespace)
         self._node_id = node_id
         self._is_idle = is_idle
         self._default = default or {}

@@ -44,7 +44,7 @@ class ChildEnd(NamedTuple):
     payload: bytes | None
 
 
-def encode_request(submission: Submission) -> bytes:
+def encode_request(submission: Submission, answer_id: str = "") -> bytes:
     s = submission
     parts: list[Any] = [
         s.id,
@@ -54,15 +54,17 @@ def encode_request(submission: Submission) -> bytes:
         s.key,
         s.priority,
         s.timeout_us,
-        _core.uuid7(),
+        answer_id or _core.uuid7(),
         str(s.key_reuse),
     ]
-    if s.limit_keys or s.tags or s.attributes:
+    if s.limit_keys or s.tags or s.attributes or s.former_digest:
         parts.append(list(s.limit_keys or ()))
-    if s.tags or s.attributes:
+    if s.tags or s.attributes or s.former_digest:
         parts.append(s.tags or {})
-    if s.attributes:
-        parts.append(s.attributes)
+    if s.attributes or s.former_digest:
+        parts.append(s.attributes or {})
+    if s.former_digest:
+        parts.append(s.former_digest)
     return _core.encode(parts)
 
 
@@ -75,7 +77,14 @@ def decode_id(payload: bytes) -> str:
 def take_apart(parent_id: str, record: Record) -> tuple[Record, Spawn]:
     """The record to keep, and the child to make."""
     assert record.payload is not None
-    id, workflow, input, digest, key, priority, timeout_us, answer_id, key_reuse, *more = _core.decode(record.payload)
+    submission, answer_id = read_request(record.payload)
+    kept = msgspec.structs.replace(record, payload=_core.encode(submission.id))
+    return kept, Spawn(parent_id, submission, answer_id)
+
+
+def read_request(payload: bytes) -> tuple[Submission, str]:
+    """The child that a record on its way asks for, and the id of the message that answers it."""
+    id, workflow, input, digest, key, priority, timeout_us, answer_id, key_reuse, *more = _core.decode(payload)
     submission = Submission(
         id,
         workflow,
@@ -88,9 +97,10 @@ def take_apart(parent_id: str, record: Record) -> tuple[Record, Spawn]:
         more[1] or None if len(more) > 1 else None,
         key_reuse=KeyReuse(key_reuse),
         limit_keys=tuple(more[0]) if more and more[0] else None,
-        attributes=more[2] if len(more) > 2 else None,
+        attributes=more[2] or None if len(more) > 2 else None,
+        former_digest=more[3] if len(more) > 3 else b"",
     )
-    return msgspec.structs.replace(record, payload=_core.encode(id)), Spawn(parent_id, submission, answer_id)
+    return submission, answer_id
 
 
 def has_child(spawn: Spawn, made: Submitted) -> bool:
@@ -156,6 +166,11 @@ def tell_end(parent_id: str, request_id: str, end: ChildEnd, now: int) -> Messag
 def is_purged(payload: bytes) -> bool:
     """Whether the end says that nobody knows how the child ended."""
     return decode_end(payload).cause == PURGED
+
+
+def outcome_at(payload: bytes) -> int:
+    """Where the outcome begins in the message of a child's end, behind status and cause."""
+    return payload.index(b"\0", payload.index(b"\0") + 1) + 1
 
 
 def decode_end(payload: bytes) -> ChildEnd:

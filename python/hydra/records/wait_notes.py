@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra import codec
 from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX
+from hydra.payload_keys import encrypted_with
 from hydra.values.schemas import schema_of
 
 MAX_NOTE_BYTES = 16 * 1024  # a schema that is larger is not recorded: what does not fit is then set aside
@@ -27,9 +28,11 @@ def set_aside_note(reason: str, payload: bytes) -> bytes:
 
 
 def message_in(name: str, payload: bytes) -> tuple[str, bytes]:
-    """The name and payload of the message that an event's record, of this name and payload, took or set aside."""
+    """The name and payload of the message that an event's record, of this name and payload, took or set aside. What is
+    encrypted stays as it is, and is no message's: whoever has the keys compares again."""
     if name.startswith(SET_ASIDE_PREFIX):
-        name, payload = name.removeprefix(SET_ASIDE_PREFIX), codec.decode(payload)[1]
+        name = name.removeprefix(SET_ASIDE_PREFIX)
+        payload = payload if encrypted_with(payload) is not None else codec.decode(payload)[1]
     return name.removeprefix(EVENT_PREFIX), payload
 
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 import os
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from hydra import config
 from hydra.errors import ConfigError
+from hydra.payload_keys import PayloadKeys
+from hydra.stores.encrypting import EncryptingStore
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
 from hydra.stores.urls import without_driver, without_password
 
-__all__ = ["absolute", "open_store", "without_password"]
+__all__ = ["absolute", "open_store", "plain_store", "without_password"]
 
 _SQLITE_FORMS = "`sqlite:///relative.db` or `sqlite:////absolute.db`"
 
 
-def open_store(url: str, namespace: str = "default") -> Store:
-    """The store of a database URL; nothing is opened yet."""
+def open_store(url: str, namespace: str = "default", payload_keys: PayloadKeys | None = None) -> Store:
+    """The store of a database URL, with these payload keys or those of `$HYDRA_PAYLOAD_KEYS`; nothing is opened yet."""
+    store = plain_store(url, namespace)
+    keys = config.payload_keys(payload_keys)
+    return store if keys is None else EncryptingStore(store, keys).as_store()
+
+
+def plain_store(url: str, namespace: str = "default") -> Store:
+    """The store that gives payloads as the database has them."""
     url = without_driver(url)
     scheme = url.partition("://")[0]
     if scheme == "sqlite":

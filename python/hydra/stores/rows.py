@@ -29,6 +29,7 @@ from hydra.execution import (
     Snapshot,
     Status,
 )
+from hydra.payload_keys import encrypted_with
 from hydra.records.wait_notes import message_in
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
 from hydra.stores.clash import Clash
@@ -334,9 +335,9 @@ def to_snapshot(row: Sequence[Any], attributes: dict[str, Any] | None = None) ->
         epoch,
         owner,
         attention == "cancel",
-        _reason(Status(status), cause, payload),
+        reason_of(Status(status), cause, payload),
         _read_tags(tags)[0],
-        *_with_limits(row[12:], attributes or {}),
+        *_with_limits(row[12:], attributes or {}, payload if encrypted_with(payload) is not None else b""),
     )
 
 
@@ -357,9 +358,9 @@ def encode_labels(labels: Sequence[str]) -> str:
     return msgspec.json.encode(labels).decode()
 
 
-def _with_limits(columns: Sequence[Any], attributes: dict[str, Any]) -> tuple[Any, ...]:
+def _with_limits(columns: Sequence[Any], attributes: dict[str, Any], encrypted_reason: bytes | None) -> tuple[Any, ...]:
     *times, limit_keys, gate = columns
-    return (*times, shown_texts(limit_keys) if limit_keys else (), gate, attributes)
+    return (*times, shown_texts(limit_keys) if limit_keys else (), gate, attributes, encrypted_reason)
 
 
 def encode_spec(spec: ScheduleSpec) -> str:
@@ -438,12 +439,14 @@ def to_labels(rows: Iterable[tuple[str, str | bytes]]) -> dict[str, tuple[str, .
     return {name: shown_texts(labels) for name, labels in rows}
 
 
-def _reason(status: Status, cause: str, payload: bytes | None) -> str:
+def reason_of(status: Status, cause: str, payload: bytes | None) -> str:
     """Why it failed or is parked, in one sentence."""
     if status is Status.FAILED and cause == "timeout":
         return "it did not finish within its time-out"
     if payload is None:
         return cause
+    if (key_id := encrypted_with(payload)) is not None:
+        return f"(encrypted with the key `{key_id}`)"
     try:
         if status is Status.PARKED:
             return str(decode(payload))

@@ -45,6 +45,7 @@ from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.stats import Stats
 from hydra.stores.sweep_verbs import SweepVerbs
 from hydra.stores.workflow_info import WorkflowInfo
+from hydra.stores.wrapped_secret import WrappedSecret
 
 
 class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
@@ -186,6 +187,14 @@ class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
     def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
         """What a person orders: each change, its submissions and cancels, if the row still has its revision, or False.
         A key that is known is not submitted again (R25)."""
+        ...
+
+    def wrapped_secrets(self) -> builtins.list[WrappedSecret]:
+        """The secret that keys this namespace's digests, once for each key that payloads were encrypted with."""
+        ...
+
+    def add_wrapped_secret(self, secret: WrappedSecret) -> None:
+        """Where there is none of that number yet; else nothing."""
         ...
 
     def pauses(self) -> builtins.list[Pause]:

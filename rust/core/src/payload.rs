@@ -59,6 +59,10 @@ pub enum PayloadError {
     Damaged(&'static str),
     #[error("payload has version byte {0:#04x}, which this hydra cannot read")]
     UnknownVersion(u8),
+    #[error(
+        "it is encrypted with the payload key `{0}` and does not open here; give the right one with HYDRA_PAYLOAD_KEYS"
+    )]
+    Encrypted(String),
     #[error("payload of {size} bytes exceeds the limit of {limit} bytes")]
     TooLarge { size: usize, limit: usize },
     #[error("payload exceeds the limit of {limit} bytes")]

@@ -122,12 +122,13 @@ def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tu
     unknown: list[Submission] = []
     for submission in submissions:
         fact = (submission.digest, own_namespace, submission.workflow)
+        former = (submission.former_digest, *fact[1:])
         known = None if submission.key is None else keys.get((submission.workflow, submission.key))
-        if ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
+        if ids.get(submission.id) in (fact, former):  # an earlier try's (R17), whoever has the key by now
             answers.append(Submitted(submission.id, False))
         elif known is not None:
             id, digest, is_purged = known
-            is_other = digest != submission.digest
+            is_other = digest not in (submission.digest, submission.former_digest)
             answers.append(Submitted(id, False, is_other, digest if is_other else b"", is_purged))
         elif submission.id in ids:
             answers.append(Submitted(submission.id, False, conflict=ids[submission.id] != fact))

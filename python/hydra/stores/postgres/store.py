@@ -47,6 +47,7 @@ from hydra.stores.postgres import (
     rerunning,
     schedules,
     schema,
+    secrets,
     submission,
 )
 from hydra.stores.postgres.act_verbs import ActVerbs
@@ -62,6 +63,7 @@ from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
+from hydra.stores.wrapped_secret import WrappedSecret
 
 
 class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
@@ -234,6 +236,12 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
 
     def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
         return self._database.write(schedules.change_schedules, changes, now)
+
+    def wrapped_secrets(self) -> builtins.list[WrappedSecret]:
+        return self._database.read(secrets.read_secrets)
+
+    def add_wrapped_secret(self, secret: WrappedSecret) -> None:
+        self._database.write(secrets.add_secret, secret)
 
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)

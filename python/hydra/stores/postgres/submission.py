@@ -108,14 +108,15 @@ def _answers(transaction: Transaction, submissions: Sequence[Submission], create
     for submission in submissions:
         known = None if submission.key is None else known_keys.get((submission.workflow, submission.key))
         fact = [submission.digest, transaction.namespace, submission.workflow]
+        former = [submission.former_digest, *fact[1:]]
         if submission.id in created:
             created.remove(submission.id)
             answers.append(Submitted(submission.id, True))
-        elif known_ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
+        elif known_ids.get(submission.id) in (fact, former):  # an earlier try's (R17), whoever has the key by now
             answers.append(Submitted(submission.id, False))
         elif known is not None:
             id, digest, is_purged = known
-            is_other = digest != submission.digest
+            is_other = digest not in (submission.digest, submission.former_digest)
             answers.append(Submitted(id, False, is_other, digest if is_other else b"", is_purged))
         else:
             answers.append(Submitted(submission.id, False, conflict=known_ids.get(submission.id, fact) != fact))

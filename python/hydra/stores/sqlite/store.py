@@ -50,6 +50,7 @@ from hydra.stores.sqlite import (
     rerunning,
     schedules,
     schema,
+    secrets,
     submission,
 )
 from hydra.stores.sqlite.act_verbs import ActVerbs
@@ -60,6 +61,7 @@ from hydra.stores.sqlite.sweep_verbs import SweepVerbs
 from hydra.stores.sqlite.watch import Watch
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
+from hydra.stores.wrapped_secret import WrappedSecret
 
 
 class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
@@ -216,6 +218,12 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
 
     def change_schedules(self, changes: Sequence[ScheduleChange], now: int) -> builtins.list[bool]:
         return self._database.write(schedules.change_schedules, changes, now)
+
+    def wrapped_secrets(self) -> builtins.list[WrappedSecret]:
+        return self._database.read(secrets.read_secrets)
+
+    def add_wrapped_secret(self, secret: WrappedSecret) -> None:
+        self._database.write(secrets.add_secret, secret)
 
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)

@@ -98,11 +98,12 @@ def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission],
     unknown: list[Submission] = []
     for submission in submissions:
         fact = (submission.digest, transaction.namespace, submission.workflow)
+        former = (submission.former_digest, *fact[1:])
         known = None if submission.key is None else keys.get((submission.workflow, submission.key))
-        if ids.get(submission.id) == fact:  # an earlier try's (R17), whoever has the key by now
+        if ids.get(submission.id) in (fact, former):  # an earlier try's (R17), whoever has the key by now
             answers.append(Submitted(submission.id, False))
         elif known is not None:
-            is_other = known[1] != submission.digest
+            is_other = known[1] not in (submission.digest, submission.former_digest)
             answers.append(Submitted(known[0], False, is_other, known[1] if is_other else b"", known[2]))
         elif submission.id in ids:
             answers.append(Submitted(submission.id, False, conflict=ids[submission.id] != fact))

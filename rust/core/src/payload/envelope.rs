@@ -8,6 +8,8 @@ use super::{MAX_BODY_BYTES, PayloadError};
 /// A buffer to be sealed starts with this many bytes of room for the header.
 pub const HEADER_BYTES: usize = 6;
 const MAGIC: u8 = 0xD1;
+/// Encrypted by `hydra.payload_keys`: then the length of the key's id, and the id.
+const ENCRYPTED: u8 = 0xD2;
 const ZSTD: u8 = 1;
 /// Smaller bodies gain too little to pay for the time.
 const COMPRESS_FROM_BYTES: usize = 1024;
@@ -43,6 +45,10 @@ pub fn seal(mut buffer: Vec<u8>, limit: usize) -> Result<Vec<u8>, PayloadError> 
 
 /// The body of a payload.
 pub fn open(payload: &[u8]) -> Result<Cow<'_, [u8]>, PayloadError> {
+    if let &[ENCRYPTED, length, ref rest @ ..] = payload {
+        let id = rest.get(..usize::from(length)).unwrap_or(rest);
+        return Err(PayloadError::Encrypted(String::from_utf8_lossy(id).into_owned()));
+    }
     let &[magic, flags, c0, c1, c2, c3, ref rest @ ..] = payload else {
         return Err(PayloadError::Damaged("it is cut short"));
     };
@@ -105,6 +111,13 @@ mod tests {
             let payload = sealed(&body);
             assert_eq!(open(&payload).unwrap(), body.as_slice());
             assert_eq!(payload.len() < size, size >= COMPRESS_FROM_BYTES);
+        }
+    }
+
+    #[test]
+    fn of_an_encrypted_one_the_key_is_named_however_short_it_was_cut() {
+        for (payload, id) in [(&b"\xd2\x02k7rest"[..], "k7"), (b"\xd2\xffk", "k"), (b"\xd2\x00", "")] {
+            assert_eq!(open(payload), Err(PayloadError::Encrypted(id.to_string())));
         }
     }
 

@@ -12,6 +12,7 @@ join hydra_record as later
     and later.ordinal = r.ordinal
     and later.kind in ('start', 'try', 'crash', 'step', 'failure')
     and length(later.digest) > 0
+    and (length(later.digest) = 17) = (length(r.digest) = 17)  -- both keyed (payload_keys), or none
     and later.digest <> r.digest
 where r.kind in ('start', 'try', 'crash', 'step', 'failure')
     and length(r.digest) > 0

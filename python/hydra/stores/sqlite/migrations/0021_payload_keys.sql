@@ -1,0 +1,11 @@
+-- additive
+-- Which keys have encrypted payloads of a namespace, and the secret that keys its digests, encrypted with each.
+
+create table hydra_payload_key (
+    namespace text not null,
+    number integer not null,  -- from 1, in the order in which they began to encrypt
+    key_id text not null,
+    wrapped blob not null,
+    added_at integer not null,
+    primary key (namespace, number)
+) without rowid;

@@ -10,7 +10,7 @@ import time
 import msgspec
 from hydra.node.supervisor import Supervisor, SupervisorSettings
 
-from tests.processes import kills, store_faults
+from tests.processes import clock_ahead, kills, store_faults
 
 
 def sleep(seconds: float) -> None:
@@ -22,6 +22,7 @@ def run(settings: str) -> int:
     if "FAKETIME_DONT_FAKE_MONOTONIC" in os.environ:
         time.sleep = sleep
     os.environ[kills.SUPERVISOR] = str(os.getpid())
+    clock_ahead.install()
     kills.install_in_supervisor()
     store_faults.install()
     return Supervisor(msgspec.json.decode(settings, type=SupervisorSettings)).run()

@@ -218,6 +218,15 @@ def _read_sought(text: object) -> tuple[Sought, ...]:
     return _ways(match[1], match[2], [(kind, _parsed(match[3], kind, match[2])) for kind in _TAGS])
 
 
+def together(sought: Sequence[Sought]) -> tuple[Sought, ...] | None:
+    """One for each name: what lies in all that is asked of it. None: nothing does."""
+    found: dict[str, Sought] = {}
+    for each in sought:
+        known = found.get(each.name, each)
+        found[each.name] = Sought(each.name, max(known.low, each.low), min(known.high, each.high))
+    return tuple(found.values()) if all(each.low < each.high for each in found.values()) else None
+
+
 def _ways(name: str, operator: str, values: Sequence[tuple[type, Any]]) -> tuple[Sought, ...]:
     found = []
     for kind, value in values:

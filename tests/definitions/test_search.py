@@ -10,7 +10,16 @@ from typing import Any
 
 import hydra
 import pytest
-from hydra.attributes import MAX_ATTRIBUTES, Sought, changes_of, check_sought, key_of, keys_of_registered, value_of
+from hydra.attributes import (
+    MAX_ATTRIBUTES,
+    Sought,
+    changes_of,
+    check_sought,
+    key_of,
+    keys_of_registered,
+    together,
+    value_of,
+)
 from hydra.errors import ConfigError, PayloadError
 
 
@@ -142,6 +151,14 @@ def test_what_is_asked_for_is_found_and_nothing_else() -> None:
     assert admitted(["name="], "", "x") == [""]
     (exact,), (wide, *_) = check_sought({"a": "x", "b >": 1})
     assert isinstance(exact, Sought) and exact.is_exact and not wide.is_exact
+
+
+def test_two_sides_of_one_attribute_are_one_range() -> None:
+    (low,), (high,), (other,) = check_sought({"a >=": "b", "a <": "d", "c": "x"})
+    assert together([low, high, other]) == (Sought("a", low.low, high.high), other)
+    assert together([high]) == (high,) and together([]) == ()
+    (early,) = check_sought({"a <": "a"})[0]
+    assert together([low, early]) is None
 
 
 @pytest.mark.parametrize(

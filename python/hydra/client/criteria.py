@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hydra.attributes import Sought
+from hydra.attributes import Sought, together
 from hydra.client.submissions import workflow_name
 from hydra.config import to_moment
 from hydra.definitions import Workflow
@@ -149,7 +149,8 @@ def _declared(store: Store, asked: tuple[tuple[Sought, ...], ...]) -> list[tuple
             counts = store.attribute_counts(ways, 1)
             ways = tuple(way for way, count in zip(ways, counts, strict=True) if count)
         found.append(ways)
-    return list(itertools.product(*found))
+    chosen = (together(each) for each in itertools.product(*found))
+    return [each for each in chosen if each is not None]
 
 
 def _merged(streams: list[Iterator[list[Snapshot]]], filter: Filter) -> Iterator[list[Snapshot]]:

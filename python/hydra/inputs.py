@@ -45,6 +45,8 @@ def _encode_together(bounds: Sequence[BoundWorkflow[Any]], max_bytes: int) -> li
 def is_same_call(one: tuple[tuple[Any, ...], dict[str, Any]], other: tuple[tuple[Any, ...], dict[str, Any]]) -> bool:
     """The very same objects."""
     (args, kwargs), (other_args, other_kwargs) = one, other
+    if args is other_args and kwargs is other_kwargs:
+        return True
     if args is not other_args and not all(a is b for a, b in zip(args, other_args, strict=True)):
         return False
     return kwargs is other_kwargs or all(value is other_kwargs[name] for name, value in kwargs.items())

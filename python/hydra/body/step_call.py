@@ -84,7 +84,7 @@ class StepOwner(Protocol):
         ...
 
 
-class CalledStep(msgspec.Struct, frozen=True):
+class CalledStep(msgspec.Struct, frozen=True, gc=False):
     """A call of a step, as a body makes it: its key, and what is called with what."""
 
     key: Key

@@ -167,7 +167,10 @@ class Strands:
 
         `settle`: it waits for long, or for others. `to_the_end`: though what it sees to is given up.
         """
-        execution, strand = self.execution, running()
+        self._set_aside(running(), due_at, settle, to_the_end)
+
+    def _set_aside(self, strand: Strand, due_at: int = 0, settle: bool = False, to_the_end: bool = False) -> None:
+        execution = self.execution
         request = None if to_the_end else strand.request
         if execution.stopping is None and (request is None or not request.is_given_up):
             strand.is_waiting = True
@@ -224,10 +227,10 @@ class Strands:
                 raise GivenUp
             # guard G5: no step starts before what the body knows is durable
             if not log.is_durable(needed):
-                self.wait()
+                self._set_aside(strand)
             elif not execution.host.may_start():  # guard R5: no step starts past the deadline
                 execution.host.resume_when_leased(strand)
-                self.wait()
+                self._set_aside(strand)
             else:
                 return
 

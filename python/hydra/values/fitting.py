@@ -68,11 +68,18 @@ class CallFitter:
                     self._positional.append(parameter)
         known = [*self._positional, *self._named.values(), self._more_positional, self._more_named]
         self._admits_all = all(each is None or each.check is None for each in known)
+        self._checks = [_admit if each.check is None else each.check for each in self._positional]
 
     def fit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments as the annotations have them, the same objects where nothing is to be done."""
         if self._admits_all:
             return args, kwargs
+        if not kwargs and len(args) <= len(self._checks):  # as most calls are, and most of them fit
+            for check, value in zip(self._checks, args, strict=False):
+                if not check(value):
+                    break
+            else:
+                return args, kwargs
         fitted = tuple([self._at(index, value) for index, value in enumerate(args)])
         return fitted, {name: self._by(name, value) for name, value in kwargs.items()}
 
@@ -83,6 +90,11 @@ class CallFitter:
     def _by(self, name: str, value: Any) -> Any:
         parameter = self._named.get(name, self._more_named)
         return value if parameter is None else parameter.fit(value, name)
+
+
+def _admit(value: Any) -> bool:
+    """Where no annotation says otherwise."""
+    return True
 
 
 class _Parameter:

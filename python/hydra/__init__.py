@@ -70,6 +70,7 @@ from hydra.middleware import ExecutionRun, Middleware, StepTry, SubmitCall, add_
 from hydra.payload_keys import PayloadKeys
 from hydra.records.map_outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
+from hydra.values.secret import Secret
 from hydra.worker.hooks import on_worker_start, on_worker_stop
 from hydra.workflow import named, step, transaction, workflow
 
@@ -119,6 +120,7 @@ __all__ = [
     "ResultTimeout",
     "RetryAfter",
     "SchemaError",
+    "Secret",
     "Selection",
     "Status",
     "StepFailed",

@@ -28,6 +28,7 @@ import msgspec
 from hydra import _core
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import RESERVED_PREFIX
+from hydra.values.secret import names_secret
 
 ATTRIBUTES = f"{RESERVED_PREFIX}attributes"  # of the records of `hydra.set_attributes`
 SEARCH = "search"  # of what a node registers of a workflow's signature
@@ -76,14 +77,16 @@ def check_search(search: object, workflow: str, signature: inspect.Signature) ->
     for name, kind in search.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
             raise ConfigError(f"{owner} has an attribute `{name!r:.80}`; its name must be a word such as `customer`")
+        parameter = signature.parameters.get(name)
+        declared = None if parameter is None else parameter.annotation
+        if names_secret(kind) or names_secret(declared):
+            raise ConfigError(f"{owner} names `{name}`, which is a Secret, and attributes are shown; leave it out")
         if kind not in _TAGS:
             raise ConfigError(f"{owner} gives `{name}` the type {kind!r:.80}; it is one of {', '.join(TYPES)}")
-        parameter = signature.parameters.get(name)
         if parameter is None:
             continue
         if parameter.kind in _VARIADIC:
             raise ConfigError(f"{owner} names the parameter `{name}`, which takes many arguments; name another one")
-        declared = parameter.annotation
         declared = TYPES.get(declared, declared) if isinstance(declared, str) else declared
         if declared in _TAGS and declared is not kind and (declared, kind) != (int, float):
             raise ConfigError(

@@ -40,6 +40,7 @@ from hydra.values.rebuild import (
     rebuilt_object,
 )
 from hydra.values.schemas import schema_of
+from hydra.values.secret import names_secret
 from hydra.values.signatures import check_call_against, check_json_against, from_json, json_schema, to_jsonable
 from hydra.values.special import cause_of, is_a, members_of
 
@@ -281,6 +282,10 @@ class Signature:
         plans = _ArgumentPlans(self.function, self.hints, self.skip_count)
         return plans if plans.names_classes else None
 
+    @cached_property
+    def _gives_secret(self) -> bool:
+        return names_secret(self.result_annotation)
+
     def check(self) -> None:
         """Raises ConfigError now rather than at the first call when an annotation cannot be resolved."""
         _ = self._argument_plans, self._result_plan
@@ -292,6 +297,8 @@ class Signature:
 
     def encode_result(self, value: Any) -> tuple[bytes, Any]:
         """The payload of a result, and the value that it decodes to here and in every replay."""
+        if self._gives_secret:
+            value = self.hidden(value)
         try:
             payload = encode(value)
         except LocalClass:  # which the annotation may name
@@ -299,6 +306,10 @@ class Signature:
         if type(value) in SCALARS and self._result_plan is None:
             return payload, value
         return payload, self.decode_result(payload)
+
+    def hidden(self, value: Any) -> Any:
+        """A result, of which what was returned bare is a Secret where the annotation says so: it is recorded as one."""
+        return apply(value, self._result_plan) if self._gives_secret else value
 
     def encode_proven_result(self, value: Any) -> bytes:
         """The payload of a result, which is decoded here only where that could fail."""

@@ -33,6 +33,7 @@ from hydra.limit_keys import (
 )
 from hydra.values.classes import is_object_class
 from hydra.values.fields import Fields
+from hydra.values.secret import names_secret
 
 LIMITS = "limits"  # of what a node registers of a workflow's signature
 WINDOW = 8  # of a Fair's value that are let go and have not begun, at least
@@ -303,6 +304,9 @@ def check_limits(limits: object, name: str, signature: inspect.Signature, kind: 
                     f"the key `{limit.key}` of a limit is no parameter of {owner}; name one of them, "
                     f"a tag (`{TAG_PREFIX}…`), or give a function"
                 )
+            if not path and names_secret(parameter.annotation):
+                message = f"the key `{limit.key}` of a limit of {owner} is a Secret, and keys are shown"
+                raise ConfigError(f"{message}; name another parameter")
             if path and (not all(path) or lacks_field(parameter.annotation, path[0])):
                 raise ConfigError(f"the key `{limit.key}` of a limit of {owner} names no field of parameter `{first}`")
     return tuple(limits)

@@ -345,7 +345,10 @@ class Tries(Generic[R]):
             call.error = None
             execution.host.perform(call)
         if call.error is None:
-            self.results[index] = call.result
+            try:
+                self.results[index] = step.types.hidden(call.result)
+            except Exception as error:  # user classes take part
+                self.fail(index, error)
             return
         if was_cut_off(execution, call, key):
             return

@@ -1,7 +1,8 @@
 """A workflow's arguments from JSON that a person or a program wrote, by the signature that a node recorded.
 
 It needs nobody's code. JSON has no decimals, dates or bytes: where the signature names one, its text becomes one.
-Objects stay objects; the worker makes dataclasses, enums and models of them.
+Objects stay objects; the worker makes dataclasses, enums and models of them. What the signature calls secret is one at
+once, so that it is shown nowhere.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, NoReturn
 from hydra.codec import check_json_against
 from hydra.errors import PayloadError
 from hydra.stores.workflow_info import WorkflowInfo
-from hydra.values.jsonschema import BY_MODEL, MADE, read_text
+from hydra.values.jsonschema import BY_MODEL, MADE, SECRET, read_text
 from hydra.values.numbers import as_wanted, read_number
+from hydra.values.secret import Secret
 
 Call = tuple[list[Any], dict[str, Any]]
 
@@ -83,26 +85,29 @@ class _Reader:
 
     def read(self, value: Any, schema: dict[str, Any]) -> Any:
         if schema.get(MADE) == BY_MODEL:
-            return value
+            return _SecretsOfModel(schema.get("$defs", self._definitions)).read_model(value, schema)
         if "$ref" in schema:
             return self.read(value, self._definitions.get(schema["$ref"].rpartition("/")[2], {}))
+        if SECRET in schema:
+            return value if value is None else Secret(value)
         if "anyOf" in schema:
             return self._read_any(value, schema["anyOf"])
-        if isinstance(value, str):
-            return read_text(value, schema)
-        if isinstance(value, int) and schema.get("format") == "decimal":
-            return Decimal(value)
+        if not isinstance(value, dict | list):
+            return self._read_scalar(value, schema)
         if isinstance(value, list):
             items = schema.get("prefixItems", [])
             rest = schema.get("items")
             schemas = [*items, *[rest if isinstance(rest, dict) else {}] * (len(value) - len(items))]
             return [self.read(item, each) for item, each in zip(value, schemas, strict=False)]
-        if isinstance(value, dict):
-            more = schema.get("additionalProperties")
-            known = schema.get("properties", {})
-            rest = more if isinstance(more, dict) else {}
-            return {name: self.read(item, known.get(name, rest)) for name, item in value.items()}
-        return value
+        more = schema.get("additionalProperties")
+        known = schema.get("properties", {})
+        rest = more if isinstance(more, dict) else {}
+        return {name: self.read(item, known.get(name, rest)) for name, item in value.items()}
+
+    def _read_scalar(self, value: Any, schema: dict[str, Any]) -> Any:
+        if isinstance(value, str):
+            return read_text(value, schema)
+        return Decimal(value) if isinstance(value, int) and schema.get("format") == "decimal" else value
 
     def _read_any(self, value: Any, schemas: list[dict[str, Any]]) -> Any:
         """The first member that makes something of the value; as it is when none does."""
@@ -114,6 +119,32 @@ class _Reader:
             if found is not value:
                 return found
         return value
+
+
+class _SecretsOfModel(_Reader):
+    """A model reads its values by itself, all but those that are not to be shown before."""
+
+    def __init__(self, definitions: dict[str, Any]) -> None:
+        super().__init__(definitions)
+        # Of each part under each choice, so that a tree of choices takes no more time than it has parts.
+        self._chosen: dict[tuple[int, int], Any] = {}
+
+    def read_model(self, value: Any, schema: dict[str, Any]) -> Any:
+        names_secret = f'"{SECRET}"' in json.dumps([schema, self._definitions])
+        return self.read(value, {**schema, MADE: ""}) if names_secret else value
+
+    def read(self, value: Any, schema: dict[str, Any]) -> Any:
+        return super().read(value, schema) if schema else value
+
+    def _read_scalar(self, value: Any, schema: dict[str, Any]) -> Any:
+        return value
+
+    def _read_any(self, value: Any, schemas: list[dict[str, Any]]) -> Any:
+        place = id(value), id(schemas)
+        if place not in self._chosen:
+            found = (self.read(value, schema) for schema in schemas)
+            self._chosen[place] = next((each for each in found if each != value), value)
+        return self._chosen[place]
 
 
 def _refuse_constant(name: str) -> NoReturn:

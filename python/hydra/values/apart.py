@@ -21,6 +21,7 @@ from hydra.errors import ConfigError, PayloadError
 from hydra.values.checks import check_of
 from hydra.values.hints import resolve_hints
 from hydra.values.known import FACTORIES, is_known
+from hydra.values.secret import MASK, Secret
 
 FromJson = Callable[[Any, Any, str], Any]
 
@@ -215,6 +216,8 @@ def made_known(value: Any, annotation: Any, make: FromJson, where: str = "$") ->
     if cls is collections.deque and isinstance(value, _LISTS):
         items_made = _items(value, arguments[0], where, make) if arguments else value
         return collections.deque(items_made, getattr(value, "maxlen", None))
+    if cls is Secret:
+        return _made_secret(value, arguments, where, make)
     if not is_known(cls):
         raise TypeError(f"no rule for {cls}")
     if isinstance(value, cls):
@@ -227,3 +230,17 @@ def made_known(value: Any, annotation: Any, make: FromJson, where: str = "$") ->
     except (ValueError, TypeError, ArithmeticError) as error:
         raise PayloadError(f"`{where}` is no `{cls.__name__}`: {error}") from None
     raise PayloadError(f"`{where}` must be a `{cls.__name__}` or what it is made from, not {value!r:.60}")
+
+
+def _made_secret(value: Any, arguments: tuple[Any, ...], where: str, make: FromJson) -> Secret[Any]:
+    """An error says nothing of the value."""
+    inner = value.get_secret_value() if type(value) is Secret else value
+    (kind,) = arguments or (Any,)
+    try:
+        made = make(inner, kind, where)
+        check = check_of(kind)
+        if check is None or check(made):
+            return Secret(made)
+    except Exception:  # user classes take part
+        pass
+    raise PayloadError(f"`{where}` does not fit `Secret[{getattr(kind, '__name__', kind)}]`: {MASK}")

@@ -17,6 +17,7 @@ from uuid import UUID
 from hydra.values.classes import is_object_class
 from hydra.values.hints import resolve_hints
 from hydra.values.known import is_known
+from hydra.values.secret import Secret
 
 Check = Callable[[Any], bool]
 
@@ -86,6 +87,8 @@ def _compile_generic(origin: Any, arguments: tuple[Any, ...]) -> Check | None:
         return lambda value: any(value == each and type(value) is type(each) for each in arguments)
     if origin is Union or origin is types.UnionType:
         return _any_of(arguments)
+    if origin is Secret:
+        return _hidden(check_of(arguments[0]))
     if origin is tuple:
         return _compile_tuple(arguments)
     if origin in _SEQUENCES or origin is collections.deque:
@@ -123,6 +126,10 @@ def _all_in(kind: type, element: Check | None) -> Check:
     if element is None:
         return lambda value: isinstance(value, kind)
     return lambda value: isinstance(value, kind) and all(map(element, typing.cast(Any, value)))
+
+
+def _hidden(inner: Check | None) -> Check:
+    return lambda value: type(value) is Secret and (inner is None or inner(value.get_secret_value()))
 
 
 def _is_none(value: Any) -> bool:

@@ -33,7 +33,11 @@ IS = "x-is"  # what the value is called, where it has several forms
 BITS = "x-bits"  # those that a flag's members have, where it takes no others
 FINITE = "x-finite"
 AMONG = "x-among"  # the numbers that a text may stand for
+SECRET = "x-secret"  # what stands there is not shown, and it is not told what it has to be
 DIGITS, PLACES = "x-digits", "x-places"  # of a decimal, at most
+
+
+A_SECRET: Schema = {SECRET: True, IS: "a secret"}
 
 
 def mismatch(value: Any, schema: Schema, where: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Classes of Python's own that payloads take beside the plain types, and what to use in place of others.
+"""Classes of Python's own that payloads take beside the plain types, and Secret; what to use in place of others.
 
 Each is taken apart into plain parts and made again from them: `{"$known":["collections:deque",[[1,2],5]]}`. The names
 are the format: never change one.
@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from hydra.errors import PayloadError
+from hydra.values.secret import NAME as SECRET
+from hydra.values.secret import Secret
 
 
 class Known(NamedTuple):
@@ -101,13 +103,14 @@ KNOWN: dict[str, Known] = {
         f"pathlib:{cls.__name__}": _own_type(cls)
         for cls in (pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath)
     },
+    SECRET: Known(Secret, Secret.get_secret_value, Secret),
 }
 
 NAMES = {known.cls: name for name, known in KNOWN.items()}
 TAKEN = (
     "hydra takes None, bool, int, float, complex, Decimal, Fraction, str, bytes, bytearray, datetime, date, time, "
     "timedelta, UUID, list, tuple, range, set, frozenset, dict, OrderedDict, defaultdict, Counter, deque, pathlib "
-    "paths, ipaddress's classes, Enum, dataclasses, NamedTuples, msgspec Structs and pydantic models"
+    "paths, ipaddress's classes, Enum, dataclasses, NamedTuples, msgspec Structs, pydantic models and hydra.Secret"
 )
 # What a subclass of a plain type had better be handed over as.
 _PLAIN: tuple[type, ...] = (bool, int, float, str, bytes, bytearray, dict, list, tuple, set, frozenset, Decimal, UUID)

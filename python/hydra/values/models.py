@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, cast
 
-from hydra.values.jsonschema import AMONG, BY_MODEL, DIGITS, FINITE, MADE, PLACES
+from hydra.values.jsonschema import A_SECRET, AMONG, BY_MODEL, DIGITS, FINITE, MADE, PLACES
+from hydra.values.secret import NAME as SECRET_NAME
 
 Schema = dict[str, Any]
 
@@ -45,6 +46,8 @@ class _Outline:
         return {MADE: BY_MODEL, **found, "$defs": self._definitions} if self._definitions else {MADE: BY_MODEL, **found}
 
     def read(self, core: Any) -> Schema:
+        if SECRET_NAME in core.get("metadata", ()):
+            return dict(A_SECRET)
         found = getattr(self, f"read_{core['type'].replace('-', '_')}", None)
         return cast(Schema, found(core)) if found is not None else {}
 

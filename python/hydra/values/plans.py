@@ -13,10 +13,13 @@ from typing import Any, ClassVar
 
 from hydra._core import Named
 from hydra.errors import ConfigError, PayloadError
+from hydra.values.checks import check_of
 from hydra.values.classes import find_among, find_class, path_of
 from hydra.values.fields import Fields
 from hydra.values.hints import base_variables, resolve_hints, substitute
 from hydra.values.objects import restore_member, restore_tuple, restorer_of, settle
+from hydra.values.secret import NAME as SECRET
+from hydra.values.secret import Secret
 
 Rebuild = Callable[[Any], Any]
 PlanOf = Callable[[Any], Rebuild | None]
@@ -60,6 +63,35 @@ class EnumPlan:
         except PayloadError:
             return False
         return True
+
+
+class SecretPlan:
+    """What stands bare where a Secret is wanted becomes one, if it is of the type that is to be hidden."""
+
+    kind: ClassVar[str] = "known"
+
+    def __init__(self, hidden: Any, plan: Rebuild | None) -> None:
+        self.plan = plan
+        self.check = check_of(hidden)
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) is Named and self.is_named(value):
+            return Secret(self._made(value.value))
+        if type(value) is Secret:
+            return value if self.plan is None else Secret(self._made(value.get_secret_value()))
+        value = settle(value)
+        return Secret(value) if self.check is not None and self.check(value) else value
+
+    def _made(self, hidden: Any) -> Any:
+        return settle(hidden if self.plan is None else self.plan(hidden))
+
+    def fits(self, value: Any) -> bool:
+        return type(value) is Secret or (self.check is not None and self.check(value))
+
+    def is_named(self, value: Named) -> bool:
+        return bool(value.name == SECRET)
+
+    has_class_named = could_be = is_named
 
 
 class _FieldsPlan:

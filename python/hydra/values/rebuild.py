@@ -23,7 +23,8 @@ from hydra.errors import ConfigError, PayloadError
 from hydra.values.classes import is_object_class
 from hydra.values.hints import resolve_hints, substitute
 from hydra.values.objects import restore, settle
-from hydra.values.plans import ClassPlan, EnumPlan, NamedTuplePlan
+from hydra.values.plans import ClassPlan, EnumPlan, NamedTuplePlan, SecretPlan
+from hydra.values.secret import Secret
 
 Rebuild = Callable[[Any], Any]
 MAX_PLAN_COUNT = 4096
@@ -153,6 +154,8 @@ def _rebuild_alias(alias: Any, value: Any) -> Any:
 def _compile_class(cls: type, variables: dict[Any, Any]) -> Rebuild | None:
     if issubclass(cls, enum.Enum):
         return EnumPlan(cls)
+    if cls is Secret:
+        return SecretPlan(Any, None)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return NamedTuplePlan(cls, variables, plan_of)
     if typing.is_typeddict(cls):
@@ -169,6 +172,8 @@ def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -
         return _compile_union(arguments)
     if origin is tuple:
         return _compile_tuple(arguments)
+    if origin is Secret:
+        return SecretPlan(arguments[0], plan_of(arguments[0]))
     if origin in _SEQUENCE_ORIGINS:
         element = plan_of(arguments[0])
         return None if element is None else SequencePlan(element)
@@ -278,7 +283,7 @@ class UnionPlan:
         for plan in self.flat:
             if type(plan) is ClassPlan and self.takes_dicts:
                 continue
-            if type(plan) is EnumPlan and self.takes_scalars:
+            if type(plan) in (EnumPlan, SecretPlan) and self.takes_scalars:
                 continue
             if not hasattr(plan, "fits") or plan.fits(value):
                 return plan(value)

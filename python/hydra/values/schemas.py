@@ -17,8 +17,9 @@ from msgspec import inspect as described
 
 from hydra.values.apart import init_only, is_pydantic_dataclass
 from hydra.values.classes import is_pydantic
-from hydra.values.jsonschema import BITS, BY_CLASS, BY_MODEL, MADE
+from hydra.values.jsonschema import A_SECRET, BITS, BY_CLASS, BY_MODEL, MADE
 from hydra.values.models import schema_of_model
+from hydra.values.secret import Secret
 
 Schema = dict[str, Any]
 
@@ -90,6 +91,8 @@ def _field(of: dataclasses.Field[Any]) -> Any:
 
 def _schema_hook(cls: type) -> Schema:
     cls = getattr(cls, _MADE_AS, cls)
+    if cls is Secret:
+        return dict(A_SECRET)
     if is_pydantic_dataclass(cls):
         return dict(schema_of_model(cls))
     if issubclass(cls, enum.Enum):

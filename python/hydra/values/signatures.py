@@ -23,6 +23,7 @@ from hydra.values.classes import is_pydantic
 from hydra.values.hints import resolve_hints
 from hydra.values.jsonschema import mismatch
 from hydra.values.schemas import schema_of
+from hydra.values.secret import Secret
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",
@@ -94,6 +95,8 @@ def to_jsonable(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, Secret):
+        return str(value)
     if isinstance(value, Named):
         return to_jsonable(value.value)
     if isinstance(value, dict):

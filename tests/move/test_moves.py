@@ -66,7 +66,8 @@ def test_everything_comes_over_and_goes_on_with_no_step_run_again(pair: Pair) ->
         before = {id: seen(engine, id) for id in (trip.id, loop.id, other.id)}
 
     there = counts(pair.source, "shop")
-    assert [table.name for table in (*OF_EXECUTIONS, *OF_NAMESPACES) if not there[table.name]] == []  # something of all
+    empty = [table.name for table in (*OF_EXECUTIONS, *OF_NAMESPACES) if not there[table.name]]
+    assert empty == ["hydra_payload_key"], "something of all but of what test_payload_keys.py moves"
     assert moved(pair, "shop", batch_rows=3) == counts(pair.target, "shop")
     store = open_store(pair.target, "shop")
     assert store.audit() == []

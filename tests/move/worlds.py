@@ -111,7 +111,7 @@ def shop(effects: list[str]) -> dict[str, Callable[..., Any]]:
         said = hydra.wait_event("go", str)
         return [*done, child.result(), said]
 
-    @hydra.workflow
+    @hydra.workflow(search={"round": int})
     def moved_loop(round: int) -> int:
         hydra.wait_event("next", int)
         if round < 2:

@@ -62,10 +62,10 @@ def interval_us(count: int, per_us: int) -> int:
 
 
 def key_of(kind: str, name: str, value: Any) -> str:
-    return f"{kind}:{name}:{text_of(value, name)}"
+    return f"{kind}:{name}:{text_of(value, f'limit `{name}`')}"
 
 
-def text_of(value: Any, limit: str) -> str:
+def text_of(value: Any, whose: str) -> str:
     """None is a value, too: what has no key shares one."""
     if isinstance(value, enum.Enum):
         value = value.value
@@ -73,16 +73,16 @@ def text_of(value: Any, limit: str) -> str:
         return ""
     if not isinstance(value, PLAIN):
         raise PayloadError(
-            f"the key of limit `{limit}` is a `{type(value).__name__}`; it must be a text, a whole number, a UUID, a "
+            f"the key of {whose} is a `{type(value).__name__}`; it must be a text, a whole number, a UUID, a "
             "Decimal or a date"
         )
     text = value.isoformat() if isinstance(value, date | time) else str(value)
     if len(text) > MAX_VALUE_LENGTH:
-        message = f"the key {text!r:.80} of limit `{limit}` has {len(text):,} characters"
+        message = f"the key {text!r:.80} of {whose} has {len(text):,} characters"
         raise PayloadError(f"{message}, and may have {MAX_VALUE_LENGTH}")
     odd = next((each for each in text if not each.isprintable()), None)
     if odd is not None:
-        message = f"the key {text!r:.80} of limit `{limit}` has {odd!a} in it, which cannot be printed"
+        message = f"the key {text!r:.80} of {whose} has {odd!a} in it, which cannot be printed"
         raise PayloadError(f"{message}; give a key without it")
     return text
 

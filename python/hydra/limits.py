@@ -240,7 +240,7 @@ def check_weights(weights: object) -> dict[str, int]:
 def check_value(value: object) -> str:
     """A value of a key, as its text."""
     try:
-        return text_of(value, "of weights")
+        return text_of(value, "a weight")
     except PayloadError as error:
         raise ConfigError(f"the value {value!r:.80} cannot have a weight: {error}") from error
 
@@ -358,4 +358,4 @@ def _default_text(limit: Limit, signature: inspect.Signature) -> str | None:
     default = signature.parameters[first].default
     if default is inspect.Parameter.empty:
         return None
-    return text_of(find_value(limit.key, {first: default}, None, limit.key), limit.key)
+    return text_of(find_value(limit.key, {first: default}, None, limit.key), f"limit `{limit.key}`")

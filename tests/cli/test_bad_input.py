@@ -117,6 +117,7 @@ def test_a_lease_too_short_to_be_kept(terminal: Terminal) -> None:
         ('{"invoice":', "is not JSON"),
         ('"7"', "is not an object (keyword arguments) or an array (positional arguments)"),
         ("[NaN]", "`NaN` is not a JSON number"),
+        (f'{{"invoice": {INVOICE}, "copies": 1, "copies": 2}}', "says `copies` twice in one object; say it once"),
         ("{}", "argument `invoice` is missing"),
         (f'{{"invoice": {INVOICE}, "coppies": 2}}', "argument `coppies` is unknown"),
         (f"[{INVOICE}, 1, 2]", "takes at most 2"),

@@ -11,6 +11,7 @@ import hydra
 import pytest
 from click.testing import CliRunner, Result
 from hydra.cli import main
+from hydra.client import limit_orders
 from hydra.errors import ConfigError, NotFound
 
 
@@ -120,6 +121,16 @@ def test_weights_are_shown_changed_and_reset(engine: hydra.Engine) -> None:
     assert [key.weight for key in engine.limit_keys(name)] == [0.5, 3.0]
     assert run(engine, "limits", "reset", name).exit_code == 0
     assert [key.weight for key in engine.limit_keys(name)] == [1.0, 3.0]
+
+
+def test_what_is_counted_no_further_says_so(engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit_orders, "COUNTED_WAITING", 2)
+    name = "limited_by_order.tenant"
+    for waiting, shown in ((1, "1"), (2, "2 or more"), (3, "2 or more")):
+        engine.submit(limited.bind("acme"))  # without a node all wait
+        assert run(engine, "limits", "show", name).stdout.strip().endswith(f"  {shown}"), waiting
+    assert json.loads(run(engine, "limits", "show", name, "--json").stdout)[0]["waiting"] == 2
+    assert "says `10,000 or more`" in " ".join(run(engine, "limits", "show", "--help").stdout.split())
 
 
 def test_what_cannot_be_a_weight_is_refused_in_one_sentence(engine: hydra.Engine) -> None:

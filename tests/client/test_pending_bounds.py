@@ -115,6 +115,22 @@ def test_an_operator_bounds_a_workflow_and_the_namespace_and_takes_it_back(engin
     engine.submit_many([unbounded_by_code.bind(number) for number in range(9)])
 
 
+def test_who_changes_a_bound_knows_it_at_once(url: str) -> None:
+    """Depths and bounds are kept as in a program: other engines know it a second later."""
+    with hydra.Engine(url) as engine:
+        with engine.worker(2):
+            engine.submit(unbounded_by_code.bind(0)).result(timeout=60)
+        engine.submit_many([unbounded_by_code.bind(number) for number in range(3)])
+        engine.set_limit("workflow:unbounded_by_code", max_pending=1)
+        with pytest.raises(QueueFull, match="the limit is 1"):
+            engine.submit(unbounded_by_code.bind(3))
+        engine.set_limit("workflow:unbounded_by_code", max_pending=3)
+        with pytest.raises(QueueFull, match=r"^3 executions of .* the limit is 3"):
+            engine.submit(unbounded_by_code.bind(3))
+        engine.reset_limit("workflow:unbounded_by_code")
+        engine.submit(unbounded_by_code.bind(3))
+
+
 def test_what_the_code_bounds_no_more_is_not_bounded(engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_by_code, "max_pending", None)
     with engine.worker(2):

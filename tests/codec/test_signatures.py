@@ -65,6 +65,10 @@ def test_json_that_fits_passes_and_is_typed(call: Any) -> None:
         ({"lines": LINES, "due": "soon"}, r"`due` must be a string \(date\)"),
         ({"lines": LINES, "due": "2026-11-23", "currency": "GBP"}, '`currency` must be one of "EUR", "USD"'),
         ({"lines": LINES, "due": "2026-11-23", "tries": True}, "`tries` must be an integer, not true"),
+        (
+            {"lines": LINES, "due": "2026-11-23", "tries": float("1e400")},
+            "`tries` must be an integer, not infinity, or a number as large",
+        ),
         ({"lines": LINES, "due": "2026-11-23", "card": 5}, "`card` must be"),
     ],
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from decimal import Decimal
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import hydra
 import pytest
@@ -13,7 +16,9 @@ from anyio.to_thread import current_default_thread_limiter
 from hydra import Status, dashboard
 from hydra.dashboard import results
 from hydra.dashboard.openapi import document
+from hydra.dashboard.server import PageConnection
 from hydra.dashboard.threads import MAX_THREADS
+from hydra.observability.http import HttpServer, listen
 
 from tests.dashboard.conftest import (
     LINES,
@@ -241,6 +246,66 @@ def test_waits_for_results_hold_no_thread_and_are_bounded(
 def test_a_wait_that_is_over_says_that_it_goes_on(engine: hydra.Engine, shop: Shop) -> None:
     answer = program_of(engine, "view").get(f"/api/v1/executions/{shop.asleep}/result?wait=50ms")
     assert (answer.status_code, answer.json()) == (202, {"id": shop.asleep, "status": "sleeping"})
+
+
+def test_a_server_of_a_node_that_ends_answers_who_waits(
+    engine: hydra.Engine, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = dashboard.app(engine, tokens=LINES)
+    server = HttpServer(listen("127.0.0.1", 0), {}, rest=app, connection=PageConnection)
+    server.start()
+    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+    path = f"/api/v1/executions/{shop.asleep}/result?wait=30s"
+    connection.request("GET", path, headers={"authorization": f"Bearer {TOKENS['view']}"})
+    until(lambda: engine.watcher().wait_count == 1)
+    server.close()
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert json.loads(answer.read())["detail"] == "this server ends, and waits no longer; ask again"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/executions", '{"workflow": "paged_bill", "workflow": "paged_fail"}', "workflow"),
+        (
+            "/executions",
+            '{"workflow": "paged_bill", "arguments": {"card": "1", "amount": 1, "\\u0063ard": "2"}}',
+            "card",
+        ),
+        ("/executions", '{"workflow": "paged_bill", "arguments": {"card": [{"a": {"b": 1, "b": 1}}]}}', "b"),
+        ("/executions", '{"workflow": "paged_bill", "tags": {"run": "1", "run": "2"}}', "run"),
+        (f"/executions/{UNKNOWN_ID}/cancel", '{"undo": true, "undo": false}', "undo"),
+        (f"/executions/{UNKNOWN_ID}/signals", '{"name": "x", "value": {"by": 1, "by": 2}}', "by"),
+        ("/callbacks", '{"token": "x", "token": "y"}', "token"),
+    ],
+)
+def test_a_name_that_a_body_says_twice_is_refused(own: hydra.Engine, path: str, body: str, name: str) -> None:
+    headers = {"content-type": "application/json"}
+    answer = program_of(own).post(f"/api/v1{path}", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert answer.json()["detail"] == f"the body says `{name}` twice in one object; say it once"
+    assert own.executions() == []
+
+
+def test_a_body_of_many_names_or_deep_is_read_as_before(own: hydra.Engine) -> None:
+    program, headers = program_of(own), {"content-type": "application/json"}
+    many = ", ".join(f'"n{number}": 1' for number in range(50_000))
+    began = time.monotonic()
+    for more, code in (("", 201), (', "n49999": 2', 400)):
+        body = f'{{"workflow": "paged_bill", "allow_unknown": true, "arguments": {{"card": {{{many}{more}}}}}}}'
+        assert program.post("/api/v1/executions", content=body, headers=headers).status_code == code
+    assert time.monotonic() - began < 10
+    deep = (
+        '{"workflow": "paged_bill", "allow_unknown": true, "arguments": '
+        + '{"a":' * 100_000
+        + "1"
+        + "}" * 100_000
+        + "}"
+    )
+    answer = program.post("/api/v1/executions", content=deep, headers=headers)
+    assert answer.status_code == 422 and answer.json()["detail"].count("\n") == 0
 
 
 def test_a_role_that_may_only_look_gives_no_orders(own: hydra.Engine) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -67,6 +69,32 @@ def test_it_serves_the_page_until_a_signal(shop: Shop, tmp_path: Path, is_guarde
             connection.close()
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
+def test_a_signal_answers_what_waits_and_ends_what_follows_along(shop: Shop) -> None:
+    command = [sys.executable, "-m", "hydra.cli", "dashboard", "--db", shop.url, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            found = re.search(r"the page is at http://[\d.]+:(\d+)", process.stderr.readline())
+            assert found is not None
+            waits, follows = (HTTPConnection("127.0.0.1", int(found[1]), timeout=60) for _ in range(2))
+            follows.request("GET", "/live")
+            stream = follows.getresponse()
+            assert stream.readline() == b"retry: 5000\n"
+            waits.request("GET", f"/api/v1/executions/{shop.asleep}/result?wait=30s")
+            time.sleep(1)  # it has begun to wait
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            answer = waits.getresponse()
+            assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
+            assert answer.headers["retry-after"] == "1"
+            assert json.loads(answer.read())["detail"] == "this server ends, and waits no longer; ask again"
+            assert b"data" not in stream.read(), "it ends as a stream does"
+            assert process.wait(60) == 0 and time.monotonic() - began < 10
+            assert process.stderr.read() == ""
         finally:
             process.kill()
 

@@ -10,6 +10,8 @@ from typing import Any
 import hydra
 import pytest
 from hydra import dashboard
+from hydra.client import limit_orders
+from hydra.dashboard import limits
 from hydra.dashboard.rendering import NOTHING
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -185,6 +187,19 @@ def test_a_grandchild_leads_up_to_the_root_of_its_tree(own: hydra.Engine) -> Non
     (leaf,) = (each.id for each in own.executions(workflow="paged_bill"))
     told = unescape(re.sub(r"<[^>]+>", "", browser_of(own).get(f"/executions/{leaf}").text))
     assert f"Part of {top.id} \u203a {middle}, which leads to it" in told
+
+
+def test_what_is_counted_no_further_says_so(own: hydra.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for module in (limit_orders, limits):
+        monkeypatch.setattr(module, "COUNTED_WAITING", 2)
+    (tmp_path / "gate").touch()
+    with own.worker():
+        own.submit(paged_seat.bind("visa-1", str(tmp_path))).result(60)
+    browser = browser_of(own)
+    for shown in ("1", "2 or more", "2 or more"):
+        own.submit(paged_seat.bind("visa-1", str(tmp_path)))
+        for path in ("/limits", "/limits?name=paged_seat.card"):
+            assert f'<td class="num">{shown}</td>' in browser.get(path).text
 
 
 def test_limits_say_how_many_hold_and_wait_and_who_holds(own: hydra.Engine, tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
 from hydra import Status, dashboard
+from hydra.dashboard import live
 from hydra.dashboard.access import TokenFile, parse_tokens
 from hydra.dashboard.guard import POLICY
 from hydra.dashboard.seals import Seal
@@ -235,6 +238,36 @@ def test_a_copy_of_a_session_ends_with_its_sign_out(own: hydra.Engine) -> None:
     assert copy.get("/", follow_redirects=False).status_code == 303
     assert copy.get("/live", follow_redirects=False).status_code == 403
     assert other.get("/", follow_redirects=False).status_code == 200, "another session of the same operator goes on"
+
+
+def test_what_follows_along_ends_with_its_session(own: hydra.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.05)
+    app = dashboard.app(own, tokens=LINES)
+    browser = TestClient(app, base_url="http://hydra.test", headers={"accept": "text/html"})
+    sign_in(browser, "view")
+    scope = dict(browser.build_request("GET", "/live").headers)
+    ended = asyncio.run(asyncio.wait_for(follow(app, scope, lambda: order(browser, "/logout")), 30))
+    assert ended[:2] == [b"retry: 5000\n\n", b":\n\n"] and ended[-1] == b""
+    assert len(ended) < 10
+
+
+async def follow(app: Any, headers: dict[str, str], then: Callable[[], Any]) -> list[bytes]:
+    """What a stream sends until it ends; `then` is done at its second message."""
+    sent: list[bytes] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            sent.append(message["body"])
+            if len(sent) == 2:
+                await asyncio.to_thread(then)
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": "/live", "query_string": b"", "scheme": "http", "headers": raw}
+    await app(scope, receive, send)
+    return sent
 
 
 def test_a_session_of_another_process_with_its_own_secret_does_not_open(own: hydra.Engine) -> None:

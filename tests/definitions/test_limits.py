@@ -179,7 +179,7 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a weight of no value": (
         lambda: hydra.Fair("tenant", weight={1.5: 2}),  # type: ignore[dict-item]
-        "the value 1.5 cannot have a weight",
+        "^the value 1.5 cannot have a weight: the key of a weight is a `float`; it must be a text",
     ),
     "too many weights": (
         lambda: hydra.Fair("tenant", weight={str(number): 1 for number in range(1001)}),

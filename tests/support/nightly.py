@@ -13,6 +13,7 @@ code is 1 when one did not pass.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import subprocess
@@ -233,8 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "target" / "nightly", help="a folder")
     parser.add_argument("--list", action="store_true", help="say what there is and run nothing")
     options = parser.parse_args(arguments)
-    if options.share <= 0:
-        parser.error("`--share` is more than 0")
+    if not 0 < options.share < math.inf:
+        parser.error(f"`--share` is a number of more than 0, not {options.share:g}")
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if options.seed is None else options.seed
     folder = options.out.resolve()
     every = steps(options.share, seed, folder)

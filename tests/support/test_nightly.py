@@ -85,3 +85,10 @@ def test_a_name_that_nothing_has_is_refused(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="2"):
         main(["--only", "sok"])
     assert "no step begins so; there are: kill matrix" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", ["nan", "inf", "0", "-1"])
+def test_a_share_that_is_none_is_refused(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([f"--share={share}", "--list"])
+    assert f"`--share` is a number of more than 0, not {share}" in capsys.readouterr().err

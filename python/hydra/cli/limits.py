@@ -10,7 +10,7 @@ import click
 from hydra.cli.acts import REASON
 from hydra.cli.options import DURATION, database_options, engine_of, json_option, open_engine
 from hydra.cli.output import print_json, print_table
-from hydra.client.limit_orders import Limit, LimitKey
+from hydra.client.limit_orders import Limit, LimitKey, shown_waiting
 from hydra.limit_keys import FAIR, PENDING
 
 
@@ -40,7 +40,8 @@ def limits(ctx: click.Context, db: str | None, namespace: str | None, as_json: b
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace: str | None) -> None:
     """Show the keys of limit NAME: how many hold a place of each (of a rate: when its next token is due; of a Fair:
-    its weight), and how many wait; and which are paused, or cool down."""
+    its weight), and how many wait; and which are paused, or cool down. Of a key at most 10,000 that wait are counted:
+    then it says `10,000 or more`, and `--json` says 10000."""
     with engine_of(ctx, db, namespace) as engine:
         found = engine.limit_keys(name)
         is_rate = any(one.name == name and one.per is not None for one in engine.limits())
@@ -48,10 +49,10 @@ def show(ctx: click.Context, name: str, as_json: bool, db: str | None, namespace
         print_json(found)
         return
     head: tuple[str, ...] = ("key", "held", "waiting")
-    rows: list[tuple[Any, ...]] = [(one.value, one.held, one.waiting) for one in found]
+    rows: list[tuple[Any, ...]] = [(one.value, one.held, shown_waiting(one.waiting)) for one in found]
     if any(one.weight is not None for one in found):
         head = ("key", "waiting", "weight", "the code says")
-        rows = [(one.value, one.waiting, f"{one.weight:g}", f"{one.code_weight:g}") for one in found]
+        rows = [(one.value, shown_waiting(one.waiting), f"{one.weight:g}", f"{one.code_weight:g}") for one in found]
     elif is_rate:
         head, rows = ("key", "waiting", "next token"), [_rate_row(one) for one in found]
     if any(one.pause is not None for one in found):
@@ -107,10 +108,10 @@ def reset(ctx: click.Context, name: str, reason: str, db: str | None, namespace:
         engine.reset_limit(name)
 
 
-def _rate_row(key: LimitKey) -> tuple[str, int, str | datetime | None]:
+def _rate_row(key: LimitKey) -> tuple[str, int | str, str | datetime | None]:
     if key.next_at is None or key.next_at > datetime.now(UTC):
-        return key.value, key.waiting, key.next_at
-    return key.value, key.waiting, "at any moment"
+        return key.value, shown_waiting(key.waiting), key.next_at
+    return key.value, shown_waiting(key.waiting), "at any moment"
 
 
 def _pause(key: LimitKey) -> str:

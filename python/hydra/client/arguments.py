@@ -8,6 +8,7 @@ once, so that it is shown nowhere.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -23,13 +24,28 @@ Call = tuple[list[Any], dict[str, Any]]
 
 
 def parse_json(text: str, read_float: Callable[[str], Any] = read_number) -> Any:
-    """Exact: a number with a fraction that a float cannot hold is a Decimal."""
+    """Exact: a number with a fraction that a float cannot hold is a Decimal; no name stands twice in an object."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=read_float)
+        return json.loads(
+            text, parse_constant=_refuse_constant, parse_float=read_float, object_pairs_hook=_refuse_repeated
+        )
     except RecursionError:
         raise PayloadError(f"`{shorten(text)}` is nested too deep") from None
+    except _Repeated as error:
+        raise PayloadError(f"`{shorten(text)}` says `{shorten(error.name)}` twice in one object; say it once") from None
     except (ValueError, ArithmeticError) as error:
         raise PayloadError(f"`{shorten(text)}` is not JSON: {error}") from None
+
+
+def repeated_name(text: str) -> str | None:
+    """The first name that stands twice in one object of a JSON text, at any depth."""
+    try:
+        json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_refuse_repeated)
+    except _Repeated as error:
+        return error.name
+    except ValueError:  # no JSON: told where it is read
+        return None
+    return None
 
 
 def read_call(text: str, workflow: WorkflowInfo | None) -> Call:
@@ -145,6 +161,20 @@ class _SecretsOfModel(_Reader):
             found = (self.read(value, schema) for schema in schemas)
             self._chosen[place] = next((each for each in found if each != value), value)
         return self._chosen[place]
+
+
+class _Repeated(ValueError):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        raise _Repeated(next(name for name, count in counts.items() if count > 1))
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -48,7 +48,8 @@ class KeyPauseView(msgspec.Struct, frozen=True):
 
 
 class LimitKey(msgspec.Struct, frozen=True):
-    """One value of a limit's key. `held` have a place; of those that wait at most 10,000 are counted.
+    """One value of a limit's key. `held` have a place; of those that wait at most 10,000 are counted: then
+    `waiting` is 10,000, and there may be more.
 
     A rate has no places: there `held` is None, and `next_at` is when its next token is due, while somebody waits for
     it; an instant that has passed: at any moment. Of a `Fair`, `held` were given their turn and have not begun, and
@@ -127,6 +128,11 @@ def key_view(use: LimitUse) -> LimitKey:
         return LimitKey(value, use.held_count, use.waiting_count)
     next_at = use.look_at if use.waiting_count else None
     return LimitKey(value, None, use.waiting_count, to_optional_datetime(next_at))
+
+
+def shown_waiting(count: int) -> int | str:
+    """As people read it."""
+    return f"{COUNTED_WAITING:,} or more" if count >= COUNTED_WAITING else count
 
 
 def read_keys(session: EngineSession, name: str) -> list[LimitKey]:

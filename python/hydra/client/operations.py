@@ -16,6 +16,7 @@ from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey, limit_views
 from hydra.client.open_circuits import OpenCircuit, read_circuits
 from hydra.client.pause_orders import PauseView, pause_view
+from hydra.client.pending_bounds import PendingBounds
 from hydra.client.schedule_orders import Schedule, schedule_view
 from hydra.client.submissions import workflow_name
 from hydra.client.views import to_datetime
@@ -38,6 +39,8 @@ PURGE_CHUNK_SIZE = 1_000
 
 class Operations(DatabaseAccess):
     """The part of `Engine` that operates what runs."""
+
+    pending_bounds: PendingBounds  # as the part that submits knows them
 
     # who orders what
 
@@ -227,7 +230,10 @@ class Operations(DatabaseAccess):
             NotFound: no node has registered a limit of that name.
             ConfigError: for numbers that cannot be.
         """
-        limit_orders.change(self.session(), name, count, per, burst, max_pending)
+        try:
+            limit_orders.change(self.session(), name, count, per, burst, max_pending)
+        finally:  # also where the database did not answer: it may have happened
+            self.pending_bounds.forget()
 
     def set_weight(self, name: str, value: str, weight: float | None) -> None:
         """Have a value of a `Fair` get more or fewer turns than the code says, from its next turn on and over restarts
@@ -252,7 +258,10 @@ class Operations(DatabaseAccess):
         Raises:
             NotFound: no node has registered a limit of that name.
         """
-        limit_orders.reset(self.session(), name)
+        try:
+            limit_orders.reset(self.session(), name)
+        finally:
+            self.pending_bounds.forget()
 
     def pause_limit(
         self, name: str, key: str | None = None, *, duration: timedelta | float | None = None, reason: str = ""

@@ -70,6 +70,12 @@ class PendingBounds:
         """Whether `require_room` would read no database now, and refuse nothing."""
         return self._max_pending is None and not self._bounds and boottime_ns() < self._stale_at_ns
 
+    def forget(self) -> None:
+        """They have changed: the next submission reads them again."""
+        with self._lock:  # whoever reads them now may have read those from before
+            self._stale_at_ns = 0
+            self._depths.clear()  # counted no further than the bounds from before
+
     def require_room(self, store: Store, submissions: Sequence[Submission]) -> None:
         """For all of them that are new, or QueueFull."""
         try:

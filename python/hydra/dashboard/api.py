@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hydra.client.arguments import parse_json, read_call
+from hydra.client.arguments import parse_json, read_call, repeated_name, shorten
 from hydra.client.engine import Engine
 from hydra.client.plain_json import encode_json
 from hydra.client.views import Execution
@@ -34,6 +34,7 @@ from hydra.dashboard.site import WRONG_TOKEN_SECONDS, Site, fields_of, first
 from hydra.dashboard.threads import on_thread
 from hydra.errors import ConfigError, HydraError
 from hydra.execution import KeyReuse
+from hydra.observability.http import stopping_of
 from hydra.workflow import named
 
 PREFIX = "/api/v1"
@@ -80,6 +81,7 @@ class Call(msgspec.Struct, frozen=True):
     id: str
     fields: dict[str, list[str]]
     body: bytes
+    stopping: asyncio.Event  # set when the server ends
 
 
 class Way(NamedTuple):
@@ -128,7 +130,8 @@ async def _answer(site: Site, ways: dict[str, Way], request: Request) -> Respons
         fields = fields_of(request.scope["query_string"].decode("latin-1"))
         _check_parameters(fields, way.parameters)
         body = await _body(request) if request.method == "POST" else b""
-        call = Call(site.engine, operator, str(request.path_params.get("id", "")), fields, body)
+        id = str(request.path_params.get("id", ""))
+        call = Call(site.engine, operator, id, fields, body, stopping_of(request.scope))
         if iscoroutinefunction(way.give):
             return cast(Response, await way.give(call))
 
@@ -213,7 +216,7 @@ def show_execution(call: Call) -> Response:
 
 
 async def show_result(site: Site, call: Call) -> Response:
-    return await wait_for_result(site, call.id, first(call.fields, "wait"))
+    return await wait_for_result(site, call.id, first(call.fields, "wait"), call.stopping)
 
 
 def signal(call: Call) -> Response:
@@ -245,12 +248,16 @@ def complete(call: Call) -> Response:
 
 def _read(call: Call, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(call.body or b"{}", type=kind)
+        found = msgspec.json.decode(call.body or b"{}", type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Problem(422, f"the body does not fit: {error}") from None
+    twice = repeated_name(_text(call.body)) if call.body else None
+    if twice is not None:
+        raise Problem(400, f"the body says `{shorten(twice)}` twice in one object; say it once")
+    return found
 
 
-def _text(raw: msgspec.Raw) -> str:
+def _text(raw: msgspec.Raw | bytes) -> str:
     try:
         return bytes(raw).decode()
     except UnicodeDecodeError:

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from hydra.client.engine import Engine
-from hydra.client.limit_orders import Limit, LimitKey
+from hydra.client.limit_orders import COUNTED_WAITING, SHOWN_KEYS, Limit, LimitKey
 from hydra.dashboard.access import Role
 from hydra.dashboard.site import Visit, first
 from hydra.errors import NotFound
@@ -22,6 +22,7 @@ class Use(msgspec.Struct, frozen=True):
 
     held: int | None
     waiting: int
+    may_be_more: bool  # than were counted
     paused_count: int
 
 
@@ -35,6 +36,7 @@ def show_limits(visit: Visit) -> Response:
             (each, _use(engine, each.name) if place < COUNTED_LIMITS else None) for place, each in enumerate(found)
         ],
         name=name,
+        counted_waiting=COUNTED_WAITING,
         keys=list(zip(keys, _holders(engine, found, name, keys), strict=True)),
         is_admin=visit.operator.may(Role.ADMIN),
     )
@@ -47,7 +49,8 @@ def _use(engine: Engine, name: str) -> Use | None:
         return None
     held = [each.held for each in keys if each.held is not None]
     paused = sum(each.pause is not None for each in keys)
-    return Use(sum(held) if held else None, sum(each.waiting for each in keys), paused)
+    may_be_more = len(keys) >= SHOWN_KEYS or any(each.waiting >= COUNTED_WAITING for each in keys)
+    return Use(sum(held) if held else None, sum(each.waiting for each in keys), may_be_more, paused)
 
 
 def _holders(engine: Engine, limits: list[Limit], name: str, keys: list[LimitKey]) -> list[list[str]]:

@@ -22,31 +22,38 @@ MAX_WAIT_SECONDS = 30.0
 MAX_WAITS = 100  # of one app in one process; more are told to ask again
 
 
-async def wait_for_result(site: Site, id: str, text: str) -> Response:
-    """`text`: how long to wait, as `10s`; empty: not at all. 202 while it goes on."""
+async def wait_for_result(site: Site, id: str, text: str, stopping: asyncio.Event) -> Response:
+    """`text`: how long to wait, as `10s`; empty: not at all. 202 while it goes on; 503 once the server ends."""
     seconds = parse_duration(text or "0s")
     if seconds > MAX_WAIT_SECONDS:
         raise ConfigError(f"`wait` is at most {MAX_WAIT_SECONDS:g}s, not `{text:.40}`; ask again after that")
     if seconds <= 0:
-        return await _wait(site.engine, id, 0)
+        return await _wait(site.engine, id, 0, stopping)
     if site.wait_count >= MAX_WAITS:
         sentence = f"{MAX_WAITS} requests wait for a result already; ask again, or without `wait`"
         raise Problem(429, sentence, {"retry-after": "1"})
     site.wait_count += 1
     try:
-        return await _wait(site.engine, id, seconds)
+        return await _wait(site.engine, id, seconds, stopping)
     finally:
         site.wait_count -= 1
 
 
-async def _wait(engine: Engine, id: str, seconds: float) -> Response:
+async def _wait(engine: Engine, id: str, seconds: float, stopping: asyncio.Event) -> Response:
     handle, wait = await on_thread(_begin, engine, id)
     try:
         if seconds and not wait.future.done():
             ended = asyncio.wrap_future(wait.future)
-            await asyncio.wait([ended], timeout=seconds)
+            stop = asyncio.ensure_future(stopping.wait())
+            either: list[asyncio.Future[Any]] = [ended, stop]
+            try:
+                await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stop.cancel()
             if ended.done():
                 ended.exception()  # told below; asyncio logs one that nobody has asked for
+            elif stopping.is_set():
+                raise Problem(503, "this server ends, and waits no longer; ask again", {"retry-after": "1"})
     finally:
         wait.forget()
     return await on_thread(_answer, handle, wait)

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from starlette.types import ASGIApp
-from uvicorn import Server
 
 from hydra import identity
 from hydra.client.engine import Engine
 from hydra.dashboard.access import Operator, Role, TokenFile
 from hydra.dashboard.asgi import app
 from hydra.errors import ConfigError
-from hydra.observability.http import Connection, config_of, listen
+from hydra.observability.http import Connection, EndingServer, config_of, listen
 
 READ_ANSWER_SECONDS = 60.0  # for a client to have taken a page
 ORDER_SECONDS = 900.0  # for an act on many to be done
@@ -38,7 +37,7 @@ class PageConnection(Connection):
             self._timer = self.loop.call_later(seconds, self.hang_up)
 
 
-class PageServer(Server):
+class PageServer(EndingServer):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """A signal ends it, and is no error."""

@@ -1,6 +1,7 @@
 """A small HTTP server on a thread of its own: GET, a few paths, plain answers. Knows nothing of what it shows.
 
-uvicorn and Starlette do the work; `Connection` bounds what a client may cost. No answer waits for another client.
+uvicorn and Starlette do the work; `Connection` bounds what a client may cost. No answer waits for another client. What
+waits for something else is told when the server ends, and answers then.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -36,6 +37,7 @@ BACKLOG = 128
 CLOSE_SECONDS = 5.0  # for the thread to end
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+STOPPING = "hydra.stopping"  # in the state of a request's scope: an event, set when the server ends
 NO_TOKENS: Mapping[str, str] = MappingProxyType({})
 
 _ADDRESS = re.compile(r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
@@ -88,6 +90,24 @@ def config_of(app: Any, connection: type[Connection]) -> Config:
     )
 
 
+class EndingServer(Server):
+    """Tells requests that wait when it ends, and gives them a second to answer."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state[STOPPING] = asyncio.Event()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state[STOPPING].set()
+        await super().shutdown(sockets)
+
+
+def stopping_of(scope: Scope) -> asyncio.Event:
+    """Set when the server of a request ends; never, where it is another server than ours."""
+    found: asyncio.Event | None = scope.get("state", {}).get(STOPPING)
+    return found or asyncio.Event()
+
+
 class HttpServer:
     """Answers between `start` and `close`, to whoever comes to the socket.
 
@@ -111,7 +131,7 @@ class HttpServer:
         if rest is not None:
             known.append(Mount("/", rest))
         app = Starlette(routes=known, exception_handlers={404: _nothing_here(pages)})
-        self._server = Server(config_of(app, connection or Connection))
+        self._server = EndingServer(config_of(app, connection or Connection))
         self._thread = threading.Thread(target=self._serve, name="hydra-http", daemon=True)
 
     @property
@@ -124,7 +144,7 @@ class HttpServer:
 
     def close(self) -> None:
         if self._thread.is_alive():
-            self._server.should_exit = self._server.force_exit = True
+            self._server.should_exit = True
             self._thread.join(CLOSE_SECONDS)
         self._socket.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -241,6 +242,8 @@ def _size_of(number: Decimal) -> tuple[int, int]:
 def _shown(value: Any) -> str:
     if value is ANYTHING:
         return AN_OBJECT
+    if isinstance(value, float) and not math.isfinite(value):
+        return "infinity, or a number as large" if math.isinf(value) else "NaN"  # JSON has no other way to say infinity
     try:
         text = msgspec.json.encode(value, enc_hook=lambda _: AN_OBJECT).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 
 from hydra.config import database_url, namespace_name
 from hydra.errors import ConfigError
+from hydra.stores.urls import without_password
 
 REST = "*"  # every namespace that nothing else of the map fits
 
@@ -26,10 +27,15 @@ class DatabaseMap:
     def __init__(self, urls: Mapping[str, str], name: str) -> None:
         self.name = name
         self._urls = dict(urls)
+        if not self._urls:
+            raise ConfigError(f"{name} names no namespace; give it each namespace, or a pattern, and its database")
         for place, url in self._urls.items():
-            if not isinstance(place, str) or not isinstance(url, str) or not url:
-                raise ConfigError(f"{name} must give texts for texts, a URL for a namespace, not `{place!r:.80}`")
-            namespace_name(place.replace("*", "x") if place else place)
+            if not isinstance(place, str) or not isinstance(url, str):
+                given = f"{type(url).__name__} for {type(place).__name__}"
+                raise ConfigError(f"{name} must give texts for texts, a URL for a namespace, not {given}")
+            _check_place(place, name)
+            if not url:
+                raise ConfigError(f"namespace `{place}` has no URL in {name}")
 
     @property
     def namespaces(self) -> list[str]:
@@ -61,29 +67,47 @@ class DatabaseMap:
 
 
 def database_map(given: Given) -> DatabaseMap:
-    """Of a mapping, or of a file's lines: a namespace or a pattern, then its URL; `#` begins a comment line."""
+    """Of a mapping, or of a file's lines: a namespace or a pattern, then its URL; `#` begins a comment."""
     if isinstance(given, Mapping):
         return DatabaseMap(given, "the map of databases")
     if not isinstance(given, str | os.PathLike):
-        raise ConfigError(
-            f"`db_map` must be the path of a file, or a mapping from namespaces to URLs, not `{given!r:.80}`"
-        )
-    path = os.fspath(given)
+        kind = type(given).__name__
+        raise ConfigError(f"`db_map` must be the path of a file, or a mapping from namespaces to URLs, not {kind}")
+    path = os.fsdecode(given)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # an editor may have put a mark before the first line
             lines = file.read().splitlines()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"the map of databases `{path}` cannot be read: {error}") from error
+        told = error.strerror if isinstance(error, OSError) else error  # its text has the path, and that may be a URL
+        raise ConfigError(f"the map of databases `{without_password(path)}` cannot be read: {told}") from None
+    return DatabaseMap(_entries(lines, path), f"the map of databases `{path}`")
+
+
+def _entries(lines: list[str], path: str) -> dict[str, str]:
+    """What stands behind a URL is shown by no error: it can be the rest of a password."""
     urls: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        place, _, url = line.strip().replace("\t", " ").partition(" ")
+        place, url, behind = [*line.split(maxsplit=2), "", "", ""][:3]
         if not place or place.startswith("#"):
             continue
-        if not url.strip() or place in urls:
-            what = "has an entry already" if place in urls else "has no URL"
-            raise ConfigError(f"`{place:.200}` {what}, in line {number} of the map of databases `{path}`")
-        urls[place] = url.strip()
-    return DatabaseMap(urls, f"the map of databases `{path}`")
+        where = f"line {number} of the map of databases `{path}`"
+        _check_place(place, where)
+        if place in urls:
+            raise ConfigError(f"`{place}` has an entry already, in {where}")
+        if not url or url.startswith("#"):
+            raise ConfigError(f"`{place}` has no URL, in {where}")
+        if behind and not behind.startswith("#"):
+            told = f"`{place}` has more than a URL, in {where}"
+            raise ConfigError(f"{told}; write a space in a URL as `%20`, and begin a comment with `#`")
+        urls[place] = url
+    return urls
+
+
+def _check_place(place: str, where: str) -> None:
+    """A namespace or a pattern. What may be a URL instead is not shown: its password could be cut anywhere."""
+    if "://" in place or "@" in place or "=" in place:
+        raise ConfigError(f"{where} has what looks like a URL where a namespace belongs; put the namespace first")
+    namespace_name(place.replace("*", "x") if place else place)
 
 
 def find_database(url: str | None, db_map: Given | None, namespace: str) -> str:

@@ -93,6 +93,60 @@ def test_doctor_finds_a_namespace_that_lies_elsewhere_than_the_map_says(file: st
     assert "each namespace lies where" in hydra_command("doctor", "--db-map", file).output
 
 
+def test_doctor_finds_a_map_from_before_a_move(file: str, urls: dict[str, str], tmp_path: Path) -> None:
+    new, third = (f"sqlite:///{tmp_path}/{name}.db" for name in ("new", "third"))
+    hydra_command("migrate", "--db-map", file)
+    with hydra.Engine(urls["two"], "two") as engine:
+        engine.submit(hydra.named("bill").bind(1), key="inv-1")
+    move(urls["two"], new, "two")
+    told = hydra_command("doctor", "--json", "--db-map", file, code=1).output
+    assert f"`two` was moved to `{new}`, and the map of databases `{file}` says `{urls['two']}`; mend the map" in told
+    assert "each namespace lies where" not in told
+
+    with hydra.Engine(third) as engine:  # the new line names a database that has nothing of it
+        engine.migrate()
+    Path(file).write_text(f"* {urls['two']}\ntwo {third}\n")
+    told = hydra_command("doctor", "--json", "--db-map", file, code=1).output
+    assert f"`two` was moved to `{new}`, and the map of databases `{file}` says `{third}`; mend the map" in told
+
+    for lines in (f"* {urls['two']}\ntwo {new}\n", f"one {urls['two']}\n"):  # it was mended; it is another's matter
+        Path(file).write_text(lines)
+        assert "each namespace lies where" in hydra_command("doctor", "--json", "--db-map", file).output
+
+
+def test_doctor_goes_on_where_a_database_of_the_map_cannot_be(urls: dict[str, str], tmp_path: Path) -> None:
+    missing = f"sqlite:///{tmp_path}/none/a.db"
+    told = hydra_command("doctor", "--json", "--db", missing, code=1).output
+    assert f"the directory `{tmp_path}/none` of the database does not exist; create it first" in told
+    with hydra.Engine(urls["one"]) as engine:
+        engine.migrate()
+    (tmp_path / "databases").write_text(f"a {missing}\nb oracle://u:s3cret@h/x\nc {urls['one']}\n")
+    told = hydra_command("doctor", "--json", "--db-map", str(tmp_path / "databases"), code=1).output
+    assert f"`{tmp_path}/none` of the database does not exist" in told
+    assert "`oracle://u@h/x` is not a database URL hydra knows" in told
+    assert f"integrity of {urls['one']}" in told
+
+
+def test_migrate_begins_with_no_database_of_a_map_with_one_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "databases").write_text(f"a sqlite:///{tmp_path}/a.db\nb oracle://h/x\n")
+    told = hydra_command("migrate", "--db-map", str(tmp_path / "databases"), code=2).output
+    assert told.startswith("error: `oracle://h/x` is not a database URL hydra knows")
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_an_empty_map_is_one_sentence_of_every_command(tmp_path: Path) -> None:
+    (tmp_path / "databases").write_text("# nobody yet\n")
+    for command in (["migrate"], ["doctor"], ["list"], ["start", "app"]):
+        told = hydra_command(*command, "--db-map", str(tmp_path / "databases"), code=2).output
+        assert told.startswith(f"error: the map of databases `{tmp_path}/databases` names no namespace; give it")
+        assert told.count("\n") == 1
+
+
+def test_a_url_given_as_the_file_is_told_without_its_password() -> None:
+    told = hydra_command("list", "--db-map", "postgresql://u:s3cret@h/x", code=2).output
+    assert told == "error: the map of databases `postgresql://u@h/x` cannot be read: No such file or directory\n"
+
+
 def test_nodes_of_a_whole_map_have_no_address_and_need_names(file: str, tmp_path: Path) -> None:
     told = hydra_command("start", "app", "--db-map", file, "--http", "127.0.0.1:0", code=2).output
     assert told == "error: `--http` is the address of one node; with `--db-map` give it `--namespace`, too\n"

@@ -10,6 +10,7 @@ import hydra
 import pytest
 from hydra.database_map import database_map, find_database
 
+SECRET = "s3cret"
 A, B, C = "sqlite:////a.db", "sqlite:////b.db", "postgresql://hydra@db0/billing?options=-c%20search_path%3Dx"
 
 
@@ -21,10 +22,16 @@ def test_a_namespace_goes_by_its_own_entry_then_by_the_pattern_that_fits_then_by
 
 def test_a_file_has_a_line_for_each(tmp_path: Path) -> None:
     file = tmp_path / "databases"
-    file.write_text(f"# who lives where\n\nshop-1\t{A}\n  eu-*   {B}\n*   host=db0 dbname=billing\n")
+    file.write_text(f"# who lives where\n\nshop-1\t{A}  # the first\n  eu-*   {B}\n*   {C}\n")
     found = database_map(file)
     assert found.namespaces == ["shop-1"]
-    assert [found.url_of(name) for name in ("shop-1", "eu-2", "x")] == [A, B, "host=db0 dbname=billing"]
+    assert [found.url_of(name) for name in ("shop-1", "eu-2", "x")] == [A, B, C]
+
+
+def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(tmp_path: Path) -> None:
+    file = tmp_path / "databases"
+    file.write_text(f"shop-1 {A}\n", encoding="utf-8-sig")
+    assert database_map(file).namespaces == ["shop-1"]
 
 
 def test_a_namespace_without_an_entry_is_one_sentence() -> None:
@@ -48,7 +55,10 @@ def test_two_patterns_that_fit_are_refused_whatever_their_order() -> None:
         ("shop-1\n", "`shop-1` has no URL, in line 1 of the map of databases"),
         (f"a {A}\n\na {B}\n", "`a` has an entry already, in line 3 of the map of databases"),
         (f"a/b {A}\n", "`a/b` is not a namespace; use 1 to 200 letters"),
-        ("", "has no database for namespace `default`"),
+        (f"a {A} zzz\n", "`a` has more than a URL, in line 1 of .*; write a space in a URL as `%20`"),
+        (f"a {A} b {B}\n", "`a` has more than a URL, in line 1"),
+        ("a # comes later\n", "`a` has no URL, in line 1"),
+        ("", "databases` names no namespace; give it each namespace"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -57,7 +67,48 @@ def test_a_file_that_makes_no_sense_is_one_sentence(tmp_path: Path, text: str, s
         hydra.Engine(db_map=tmp_path / "databases")
 
 
-@pytest.mark.parametrize("given", [7, ["a"], {"a": 7}, {7: A}, {"a": ""}, "/no/such/file"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u:{}@h/x\n",
+        "postgresql://u:{} 2@h/x\n",
+        "postgresql://u:1 {}@h/x\n",
+        "a postgresql://u:1 {}@h/x\n",
+        "u:{}@h/x a\n",
+        "password={} a\n",
+        "a postgresql://u:{}@h/x\na postgresql://u:{}@h/x\n",
+    ],
+)
+def test_no_sentence_about_a_file_shows_a_password(tmp_path: Path, text: str) -> None:
+    (tmp_path / "databases").write_text(text.replace("{}", SECRET))
+    with pytest.raises(hydra.ConfigError, match=r"line [12] of the map of databases") as refused:
+        database_map(tmp_path / "databases")
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"postgresql://u:{SECRET}@h/x",
+        f"u:{SECRET}@h/x",
+        {f"postgresql://u:{SECRET}@h/x": "shop-1"},
+        {f"postgresql://u:{SECRET}@h/x": 7},
+        {"shop-1": f"u:{SECRET}@h/x"},
+        [("shop-1", f"postgresql://u:{SECRET}@h/x")],
+    ],
+)
+def test_no_sentence_about_what_was_mixed_up_shows_a_password(given: Any) -> None:
+    with pytest.raises(hydra.ConfigError) as refused:
+        hydra.Engine(namespace="shop-1", db_map=given)
+    assert SECRET not in str(refused.value)
+
+
+def test_an_empty_url_is_told_with_its_namespace() -> None:
+    with pytest.raises(hydra.ConfigError, match="namespace `t` has no URL in the map of databases"):
+        database_map({"t": ""})
+
+
+@pytest.mark.parametrize("given", [7, ["a"], {}, {"a": 7}, {7: A}, {"a": ""}, "/no/such/file"])
 def test_what_is_no_map_is_one_sentence(given: Any) -> None:
     with pytest.raises(hydra.ConfigError) as refused:
         hydra.Engine(namespace="a", db_map=given)

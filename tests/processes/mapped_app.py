@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import hydra
 
 from tests.processes import apps
@@ -25,3 +27,13 @@ def mapped(log: str, name: str, steps: int) -> str:
         mapped_step(log, name, number)
         hydra.sleep(0.05)
     return hydra.spawn(mapped_child.bind(log, name), key=name).result()
+
+
+@hydra.step
+def variable_step(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+@hydra.workflow
+def variable(name: str) -> str:
+    return variable_step(name)

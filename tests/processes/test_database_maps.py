@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import hydra
 import pytest
 from hydra.move import move
+from hydra.node.many_nodes import URL_VARIABLE
 
 from tests.processes import mapped_app
 from tests.processes.scene import ROOT, WAIT_SECONDS, is_alive, until
@@ -28,12 +30,12 @@ START_SECONDS = 240.0  # several nodes at once, each of which imports everything
 class Fleet:
     """`hydra start --db-map` and the file it reads."""
 
-    def __init__(self, folder: Path, urls: dict[str, str]) -> None:
+    def __init__(self, folder: Path, urls: dict[str, str], module: str = "tests.processes.mapped_app") -> None:
         self.file = folder / "databases"
         self.write(urls)
         self.log = str(folder / "notes")
         self._output = folder / "nodes.log"
-        command = [sys.executable, "-m", "hydra.cli", "start", "tests.processes.mapped_app", "--workers", "1"]
+        command = [sys.executable, "-m", "hydra.cli", "start", module, "--workers", "1"]
         with self._output.open("wb") as stream:
             self.process = subprocess.Popen(
                 [*command, "--lease-ttl", f"{LEASE_SECONDS:g}s", "--db-map", str(self.file)],
@@ -58,6 +60,10 @@ class Fleet:
                 if "HYDRA_NAMESPACE" in told:
                     found[told["HYDRA_NAMESPACE"]] = int(pid)
         return found
+
+    def places(self, name: str) -> list[str]:
+        """The database of each node that was started for a namespace."""
+        return re.findall(rf"^database (\S+), namespace {name}$", self.text(), re.MULTILINE)
 
     def engine(self, name: str) -> hydra.Engine:
         return hydra.Engine(namespace=name, db_map=self.file)
@@ -201,5 +207,58 @@ def test_g7_a_map_that_cannot_be_read_changes_nothing_and_nodes_do_not_outlive_t
         fleet.process.wait()
         until(lambda: not any(is_alive(pid) for pid in before.values()), START_SECONDS)
         assert fleet.text().count("draining for up to") == 3
+    finally:
+        fleet.close()
+
+
+def test_a_node_that_is_started_again_stays_where_the_last_good_map_had_it(tmp_path: Path) -> None:
+    """The one that watches gives it its database: the file has been edited without a SIGHUP, or cannot be read."""
+    urls = {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("north", "south")}
+    edited = {**urls, "south": f"sqlite:///{tmp_path}/edited.db"}
+    fleet = Fleet(tmp_path, urls)
+    try:
+        until(lambda: fleet.text().count("app `tests.processes.mapped_app`") == 2, START_SECONDS)
+
+        fleet.write(edited)
+        os.kill(fleet.nodes()["south"], signal.SIGKILL)
+        until(lambda: len(fleet.places("south")) == 2, START_SECONDS)
+        assert fleet.places("south") == [urls["south"]] * 2
+
+        fleet.file.write_text("south\n")
+        fleet.process.send_signal(signal.SIGHUP)
+        until(lambda: "`south` has no URL, in line 1" in fleet.text(), START_SECONDS)
+        os.kill(fleet.nodes()["south"], signal.SIGKILL)
+        until(lambda: len(fleet.places("south")) == 3, START_SECONDS)
+        assert fleet.places("south") == [urls["south"]] * 3
+        assert not (tmp_path / "edited.db").exists()
+
+        fleet.write(edited)
+        fleet.process.send_signal(signal.SIGHUP)
+        until(lambda: fleet.places("south")[-1] == edited["south"], START_SECONDS)
+        with fleet.engine("south") as engine:
+            handle = engine.submit(mapped_app.mapped.bind(fleet.log, "one", 1))
+            assert handle.result(timeout=START_SECONDS) == "south"
+    finally:
+        fleet.close()
+
+
+def test_an_app_does_not_see_the_variable_that_its_node_got_its_database_by(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/north.db"
+    fleet = Fleet(tmp_path, {"north": url})
+    try:
+        with fleet.engine("north") as engine:
+            assert engine.submit(mapped_app.variable.bind(URL_VARIABLE)).result(timeout=START_SECONDS) == ""
+        assert fleet.places("north") == [url]
+    finally:
+        fleet.close()
+
+
+def test_the_last_node_that_ends_is_not_said_to_be_started_again(tmp_path: Path) -> None:
+    """This one goes with it: nobody is left to hear a SIGHUP."""
+    fleet = Fleet(tmp_path, {"north": f"sqlite:///{tmp_path}/north.db"}, module="tests.processes.no_such_app")
+    try:
+        assert fleet.process.wait(START_SECONDS) == 2
+        assert "the node of namespace `north` ended with 2; no other runs, so this process ends, too" in fleet.text()
+        assert "SIGHUP" not in fleet.text()
     finally:
         fleet.close()

@@ -73,8 +73,9 @@ def purge(
 def migrate(db: str | None, namespace: str | None) -> None:
     """Bring the database's tables to this version of hydra: with --db-map, unless --namespace says which, all."""
     urls = each_url(db, namespace)
-    for url in urls:
-        with Engine(url, namespace_name(namespace)) as engine:
+    engines = [Engine(url, namespace_name(namespace)) for url in urls]  # a URL that cannot be stops all, before any
+    for url, engine in zip(urls, engines, strict=True):
+        with engine:
             old, new = engine.migrate()
         place = f"{without_password(url)}: " if len(urls) > 1 else ""
         echo(place + (f"schema {new} is current" if old == new else f"schema {old} migrated to {new}"))

@@ -37,11 +37,12 @@ def doctor(db: str | None, namespace: str | None, as_json: bool) -> None:
     found = examine_installation()
     urls = each_url(db, namespace)
     for url in urls:
-        store = open_store(url, namespace_name(namespace))
         try:
-            own = [*examine_database(store), *judge_move(store, url)]
-        finally:
-            store.close()
+            own = look_at(url, namespace_name(namespace))
+        except ConfigError as error:
+            if len(urls) == 1:
+                raise
+            own = [Finding(Severity.DANGER, "database", str(error))]
         found += (
             own
             if len(urls) == 1
@@ -62,6 +63,14 @@ def examine_installation() -> list[Finding]:
         judge_build(_core.build_profile()),
         judge_packages(packages_distributions().get("hydra", [])),
     ]
+
+
+def look_at(url: str, namespace: str) -> list[Finding]:
+    store = open_store(url, namespace)
+    try:
+        return [*examine_database(store), *judge_move(store, url)]
+    finally:
+        store.close()
 
 
 def examine_database(store: Store) -> list[Finding]:
@@ -103,23 +112,38 @@ def judge_places(db_map: DatabaseMap) -> list[Finding]:
     from hydra.move import namespaces_of  # with the drivers of all stores: not for every command
 
     found = []
+    databases: dict[str, dict[str, str | None]] = {}
     for url in db_map.urls:
-        place = without_password(url)
         try:
-            names = namespaces_of(url)
+            databases[absolute(url)] = namespaces_of(url)
         except HydraError as error:
-            found.append(Finding(Severity.WARNING, "map", f"the namespaces of `{place}` are not known: {error}"))
-            continue
-        for name in names:
-            try:
-                other = db_map.url_of(name)
-            except ConfigError as error:
-                found.append(Finding(Severity.WARNING, "map", f"`{place}` has namespace `{name}`: {error}"))
-                continue
-            if absolute(other) != absolute(url):
-                told = f"namespace `{name}` lies in `{place}`, and {db_map.name} says `{without_password(other)}`"
-                found.append(Finding(Severity.DANGER, "map", f"{told}; move it (`hydra move`) or mend the map"))
+            told = f"the namespaces of `{without_password(url)}` are not known: {error}"
+            found.append(Finding(Severity.WARNING, "map", told))
+    for url, names in databases.items():
+        for name, moved_to in names.items():
+            found += judge_place(name, url, moved_to, db_map, databases)
     return found or [Finding(Severity.OK, "map", f"each namespace lies where {db_map.name} says")]
+
+
+def judge_place(
+    name: str, url: str, moved_to: str | None, db_map: DatabaseMap, databases: dict[str, dict[str, str | None]]
+) -> list[Finding]:
+    """Of a namespace that lies in this database of the map's, or did before it was moved."""
+    place = without_password(url)
+    try:
+        mapped = absolute(db_map.url_of(name))
+    except ConfigError as error:
+        told = f"`{place}` has namespace `{name}`: {error}"
+        return [Finding(Severity.WARNING, "map", told)] if moved_to is None else []
+    said = f"{db_map.name} says `{without_password(mapped)}`"
+    if moved_to is None:
+        told = f"namespace `{name}` lies in `{place}`, and {said}; move it (`hydra move`) or mend the map"
+        is_wrong = mapped != url
+    else:
+        told = f"namespace `{name}` was moved to `{moved_to}`, and {said}; mend the map"
+        is_absent = mapped in databases and name not in databases[mapped]
+        is_wrong = mapped == url or (is_absent and without_password(mapped) != moved_to)
+    return [Finding(Severity.DANGER, "map", told)] if is_wrong else []
 
 
 def judge_serving(stats: Stats) -> list[Finding]:

@@ -37,7 +37,7 @@ from hydra.database_map import database_map
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
 from hydra.logging import Filter
-from hydra.node.many_nodes import ManyNodes
+from hydra.node.many_nodes import URL_VARIABLE, ManyNodes
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
 from hydra.observability.logs import configure_logging
 from hydra.stores import absolute, without_password
@@ -168,10 +168,12 @@ def start(
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     if (token_file or hosts) and not http:
         raise click.UsageError("`--token-file` and `--allow-host` are for the page of `--http`; say where it is")
-    file = map_given(db)
-    if file is not None and namespace is None:
-        sys.exit(start_many(file, http, log_format))
-    url = absolute(find_url(db, namespace))
+    url = os.environ.pop(URL_VARIABLE, "")  # of one of many; the app's own engines, and what it starts, don't see it
+    if not url:
+        file = map_given(db)
+        if file is not None and namespace is None:
+            sys.exit(start_many(file, http, log_format))
+        url = absolute(find_url(db, namespace))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
         echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
     settings = SupervisorSettings(

@@ -119,14 +119,14 @@ def moved_to(store: Store, url: str) -> str | None:
     return state.other if state is not None and state.state == MOVED else None
 
 
-def namespaces_of(url: str) -> list[str]:
-    """Those that lie in a database; what was moved away does not."""
+def namespaces_of(url: str) -> dict[str, str | None]:
+    """Those of a database, each with where it was moved to; None where it lies here."""
     side = open_side(url, may_migrate=False)
     try:
         states = {name: side.state(SOURCE, name) for name in side.namespaces()}
     finally:
         side.close()
-    return [name for name, state in states.items() if state is None or state.state != MOVED]
+    return {name: state.other if state and state.state == MOVED else None for name, state in states.items()}
 
 
 def open_side(url: str, *, may_migrate: bool) -> Side:

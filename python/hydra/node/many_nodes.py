@@ -1,7 +1,8 @@
 """`hydra start --db-map`: one supervisor process for each namespace of the map, and this one that watches them.
 
 They share nothing: each has its own database, workers and lease, and none hears of another's end. This process opens
-no database. When it dies, they drain.
+no database, and is the only one that reads the map: it gives each its URL, whatever the file says by then. When it
+dies, they drain.
 
 SIGTERM, SIGINT: to all, then exit · SIGHUP: read the map again; who is new starts, who is gone or elsewhere drains, the
 others get the signal · exit code: the highest of those that ended
@@ -21,6 +22,7 @@ from hydra.errors import ConfigError
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0  # before a supervisor that died is started again
 STEADY_SECONDS = 60.0  # who lived so long begins with the first wait again
+URL_VARIABLE = "HYDRA_NODE_DB"  # not an argument: `ps` shows those, and a URL may have a password
 USAGE = 2  # a supervisor that ends with it would do so again
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -43,7 +45,7 @@ class ManyNodes:
     """`run` once, on the main thread of a process that has no other."""
 
     def __init__(self, command: Sequence[str], read_map: Callable[[], Mapping[str, str]]) -> None:
-        """`command` starts a supervisor for `$HYDRA_NAMESPACE`; `read_map` gives each namespace's database, now."""
+        """`command` starts a supervisor of `$HYDRA_NAMESPACE` on `$HYDRA_NODE_DB`; `read_map` gives all those, now."""
         self._command = list(command)
         self._read_map = read_map
         self._nodes: dict[str, _Node] = {}
@@ -56,12 +58,13 @@ class ManyNodes:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             self._settle()
-            while any(node.process is not None or node.due_at is not None for node in self._nodes.values()):
+            while self._has_nodes():
                 told = signal.sigtimedwait(SIGNALS, self._seconds_left())
                 if told is not None:
                     self._heard(signal.Signals(told.si_signo))
-                self._reap()
+                ended = self._reap()
                 self._settle()
+                self._tell_ended(ended)
             return self._code
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -93,7 +96,18 @@ class ManyNodes:
             elif node.process is None:
                 node.wait_seconds, node.due_at = 0.0, monotonic()
 
-    def _reap(self) -> None:
+    def _has_nodes(self) -> bool:
+        """That run, or are to be started."""
+        return any(node.process is not None or node.due_at is not None for node in self._nodes.values())
+
+    def _tell_ended(self, ended: Mapping[str, int]) -> None:
+        after = "SIGHUP starts it again" if self._has_nodes() else "no other runs, so this process ends, too"
+        for name, code in ended.items():
+            log.warning("the node of namespace `%s` ended with %d; %s", name, code, after)
+
+    def _reap(self) -> dict[str, int]:
+        """Returns: the exit codes of those that are not to be started again."""
+        ended = {}
         for name, node in self._nodes.items():
             if node.process is None or (code := node.process.poll()) is None:
                 continue
@@ -103,7 +117,7 @@ class ManyNodes:
                     self._code = max(self._code, code if code >= 0 else 1)
             elif code in (0, USAGE):
                 self._code = max(self._code, code)
-                log.warning("the node of namespace `%s` ended with %d; SIGHUP starts it again", name, code)
+                ended[name] = code
             else:
                 steady = monotonic() - node.began_at > STEADY_SECONDS
                 doubled = FIRST_WAIT_SECONDS if steady else 2 * node.wait_seconds
@@ -111,6 +125,7 @@ class ManyNodes:
                 node.due_at = monotonic() + node.wait_seconds
                 told = (name, code, node.wait_seconds)
                 log.error("the node of namespace `%s` ended with %d; it starts again in %g s", *told)
+        return ended
 
     def _settle(self) -> None:
         """Drop who has left, start who is due; while this process ends nobody starts."""
@@ -140,7 +155,7 @@ class ManyNodes:
                 os._exit(1)
 
         node.began_at, node.due_at = monotonic(), None
-        environment = {**os.environ, "HYDRA_NAMESPACE": name}
+        environment = {**os.environ, "HYDRA_NAMESPACE": name, URL_VARIABLE: node.url}
         node.process = subprocess.Popen(self._command, env=environment, preexec_fn=prepare)
 
     def _seconds_left(self) -> float:

@@ -47,9 +47,11 @@ def plain_store(url: str, namespace: str = "default") -> Store:
 def absolute(url: str) -> str:
     """The URL as it is to be kept and passed on: a relative path would mean another file in another directory."""
     url = without_driver(url)
+    if not url.startswith("sqlite:"):
+        return url
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
-    if parts.scheme != "sqlite" or not path or os.path.isabs(path):
+    if not path or os.path.isabs(path):
         return url
     return f"sqlite:////{quote(os.path.abspath(path).lstrip('/'))}{'?' if parts.query else ''}{parts.query}"
 

@@ -22,7 +22,8 @@ def without_password(url: str) -> str:
     if scheme == "sqlite":
         return url
     if not separator:
-        return _PASSWORD.sub("password=…", url)
+        credentials, at, place = _PASSWORD.sub("password=…", url).rpartition("@")
+        return f"{credentials.partition(':')[0]}{at}{place}"
     credentials, at, place = rest.rpartition("@")
     base, mark, query = place.partition("?")
     kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if "password" not in name.lower()]

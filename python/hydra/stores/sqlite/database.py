@@ -54,14 +54,19 @@ class Database:
 
     def check(self) -> None:
         """Raise a ConfigError for a path that cannot be a database here."""
-        directory = os.path.dirname(self.path) or "."
         if os.path.isdir(self.path):
             raise ConfigError(f"the database `{self.path}` is a directory; give the path of a file")
-        if not os.path.isdir(directory):
-            raise ConfigError(f"the directory `{directory}` of the database does not exist; create it first")
+        directory = self.directory()
         writable = self.path if os.path.exists(self.path) else directory
         if not os.access(writable, os.W_OK):
             raise ConfigError(f"the database `{self.path}` cannot be written; check the permissions of `{writable}`")
+
+    def directory(self) -> str:
+        """The one its file is in, or is to be made in."""
+        directory = os.path.dirname(self.path) or "."
+        if not os.path.isdir(directory):
+            raise ConfigError(f"the directory `{directory}` of the database does not exist; create it first")
+        return directory
 
     def write(
         self, verb: Callable[Concatenate[Transaction, P], Answer], /, *args: P.args, **options: P.kwargs

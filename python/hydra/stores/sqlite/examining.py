@@ -15,7 +15,7 @@ MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 
 def examine(database: Database) -> list[Finding]:
-    folder = os.path.dirname(database.path)
+    folder = database.directory()
     found = [
         judge_synchronous(database.synchronous),
         judge_file_system(file_system_of(folder)),

@@ -13,6 +13,7 @@ Knows no database.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import inspect
 import math
@@ -44,6 +45,7 @@ _SIGN = 1 << 63
 TAGS = sorted(_TAGS.values())  # with which keys begin
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SOUGHT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(>=|<=|=|>|<)\s*(.*)", re.DOTALL)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 Attributes = Mapping[str, Any] | Sequence[str]  # as they are asked for; see `check_sought`
@@ -208,9 +210,11 @@ def check_sought(asked: object) -> tuple[tuple[Sought, ...], ...]:
             raise ConfigError(
                 f"attribute `{match[1]}` is looked for by a `{type(value).__name__}`; it is one of {', '.join(TYPES)}"
             )
-        kinds = {int: (int, float), float: (float, int)}.get(type(value), (type(value),))
-        values = [(kind, _as_int(value, match[2]) if kind is int else value) for kind in kinds]
-        found.append(_ways(match[1], match[2], values))
+        kinds = (int, float) if type(value) in (int, float) else (type(value),)
+        try:
+            found.append(_ways(match[1], match[2], [(kind, value) for kind in kinds]))
+        except PayloadError as error:
+            raise ConfigError(str(error)) from None
     return tuple(found)
 
 
@@ -218,7 +222,12 @@ def _read_sought(text: object) -> tuple[Sought, ...]:
     match = _SOUGHT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(f"`{text!s:.80}` is not an attribute to look for; write `customer=c-17` or `amount>=1000`")
-    return _ways(match[1], match[2], [(kind, _parsed(match[3], kind, match[2])) for kind in _TAGS])
+    found: list[Sought] = []
+    for kind in _TAGS:
+        with contextlib.suppress(PayloadError):  # none of that type has it
+            value = _parsed(match[3], kind)
+            found += _ways(match[1], match[2], [] if value is None else [(kind, value)])
+    return tuple(found)
 
 
 def together(sought: Sequence[Sought]) -> tuple[Sought, ...] | None:
@@ -231,49 +240,56 @@ def together(sought: Sequence[Sought]) -> tuple[Sought, ...] | None:
 
 
 def _ways(name: str, operator: str, values: Sequence[tuple[type, Any]]) -> tuple[Sought, ...]:
+    """Those in which something can lie; PayloadError for a value that has no place among those of its type."""
     found = []
     for kind, value in values:
-        if value is None:
-            continue
-        try:
-            key = key_of(name, value, kind)
-        except PayloadError as error:
-            if len(values) == 1:
-                raise ConfigError(str(error)) from None
-            continue
         tag = _TAGS[kind]
-        found.append(
-            {
-                "=": Sought(name, key, _after(key)),
-                ">=": Sought(name, key, _next(tag)),
-                ">": Sought(name, _after(key), _next(tag)),
-                "<": Sought(name, tag, key),
-                "<=": Sought(name, tag, _after(key)),
-            }[operator]
-        )
+        first, behind = _place(name, value, kind)
+        low, high = {
+            "=": (first, behind),
+            ">=": (first, _next(tag)),
+            ">": (behind, _next(tag)),
+            "<": (tag, first),
+            "<=": (tag, behind),
+        }[operator]
+        if low < high:
+            found.append(Sought(name, low, high))
     return tuple(found)
 
 
-def _as_int(value: int | float, operator: str) -> int | None:
-    """The whole number that separates others where this one does; None where there is none."""
-    if isinstance(value, int) or value.is_integer():
-        return int(value)
-    if not math.isfinite(value) or operator == "=":
-        return None
-    return math.ceil(value) if operator in (">=", "<") else math.floor(value)
+def _place(name: str, value: Any, kind: type) -> tuple[bytes, bytes]:
+    """The first key that is not before the value, and the first behind it: the same where none of the type equals it,
+    as for a number between two that have keys, or beyond them all."""
+    if kind is int:
+        if isinstance(value, float):
+            if math.isnan(value):
+                return _place(name, value, float)  # which refuses it
+            if not math.isinf(value) and not value.is_integer():
+                return (_place(name, math.ceil(value), int)[0],) * 2
+            value = int(value) if not math.isinf(value) else _SIGN if value > 0 else -_SIGN - 1
+        if not -_SIGN <= value < _SIGN:
+            return (_TAGS[int] if value < 0 else _next(_TAGS[int]),) * 2
+    if kind is float and isinstance(value, int):
+        try:
+            value = float(value)
+        except OverflowError:  # beyond all that are finite
+            return (key_of(name, math.inf, float),) * 2 if value > 0 else (_after(key_of(name, -math.inf, float)),) * 2
+    key = key_of(name, value, kind)
+    return key, _after(key)
 
 
-def _parsed(text: str, kind: type, operator: str) -> Any:
+def _parsed(text: str, kind: type) -> Any:
+    """None for a text that is nothing of that type."""
     try:
-        if kind is int:
-            return int(text) if text.strip().lstrip("+-").isdecimal() else _as_int(float(text), operator)
+        if kind in (int, float):
+            return int(text) if _WHOLE.fullmatch(text.strip()) else float(text)
         if kind is bool:
             return {"true": True, "false": False}.get(text.strip().lower())
         if kind is datetime:
             found = datetime.fromisoformat(text.strip())
             return found if found.tzinfo else found.replace(tzinfo=UTC)
-        return text if kind is str else float(text)
-    except (ValueError, OverflowError):
+        return text
+    except ValueError:
         return None
 
 

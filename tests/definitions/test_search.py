@@ -153,6 +153,31 @@ def test_what_is_asked_for_is_found_and_nothing_else() -> None:
     assert isinstance(exact, Sought) and exact.is_exact and not wide.is_exact
 
 
+BEYOND = (2**63, 10**30, 10**400, float(2**63), 1e300, float("inf"))
+
+
+def test_a_number_beyond_all_separates_all_from_none() -> None:
+    whole = (-(2**63), -1, 0, 2**63 - 1)
+    for value in BEYOND:
+        assert admitted({"n <": value}, *whole) == admitted({"n <=": value}, *whole) == list(whole)
+        assert admitted({"n >": -2 * value}, *whole) == admitted({"n >=": -value}, *whole) == list(whole)
+        assert admitted({"n >": value}, *whole) == admitted({"n >=": value}, *whole) == []
+        assert admitted({"n <": -2 * value}, *whole) == admitted({"n": value}, *whole) == []
+        assert admitted([f"n<{value}"], *whole) == admitted([f"n>={-2 * value}"], *whole) == list(whole)
+    assert admitted({"n <=": -float(2**63)}, *whole) == admitted({"n <": 0.5 - 2**62}, *whole) == [-(2**63)]
+    assert admitted(["n>-99999999999999999999"], *whole) == admitted([f"n<{'9' * 5000}"], *whole) == list(whole)
+
+
+def test_a_whole_number_beyond_all_floats_is_before_infinity() -> None:
+    floats = (float("-inf"), -1e308, 0.0, 1e308, float("inf"))
+    assert admitted({"f <": 10**400}, *floats) == admitted([f"f<{10**400}"], *floats) == list(floats[:-1])
+    assert admitted({"f >": 10**400}, *floats) == admitted({"f >=": 10**400}, *floats) == [float("inf")]
+    assert admitted({"f >": -(10**400)}, *floats) == list(floats[1:])
+    assert admitted({"f <=": -(10**400)}, *floats) == [float("-inf")] and admitted({"f": 10**400}, *floats) == []
+    assert admitted({"f <=": float("inf")}, *floats) == list(floats)
+    assert admitted({"f": 2**53 + 1}, float(2**53 + 1)) == [2.0**53], "as it was kept"
+
+
 def test_two_sides_of_one_attribute_are_one_range() -> None:
     (low,), (high,), (other,) = check_sought({"a >=": "b", "a <": "d", "c": "x"})
     assert together([low, high, other]) == (Sought("a", low.low, high.high), other)
@@ -163,7 +188,18 @@ def test_two_sides_of_one_attribute_are_one_range() -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["customer=x", {"a b": 1}, {"a": [1]}, {"a": None}, {5: 1}, ["customer"], [5], {"a >= 3": 1}, {"": 1}],
+    [
+        "customer=x",
+        {"a b": 1},
+        {"a": [1]},
+        {"a": None},
+        {5: 1},
+        ["customer"],
+        [5],
+        {"a >= 3": 1},
+        {"": 1},
+        {"a <": float("nan")},
+    ],
 )
 def test_what_cannot_be_asked_for_is_refused(asked: Any) -> None:
     with pytest.raises(ConfigError):

@@ -8,7 +8,8 @@ from random import Random
 import msgspec
 import pytest
 from hydra import _core, attributes
-from hydra.attributes import ATTRIBUTES, KeyChanges, Sought, encode_changes, key_of
+from hydra.attributes import ATTRIBUTES, KeyChanges, Sought, check_sought, encode_changes, key_of
+from hydra.client.criteria import Criteria, walk
 from hydra.errors import LeaseLost
 from hydra.execution import (
     Claimed,
@@ -285,6 +286,23 @@ def test_a_range_is_found_whatever_lies_in_it(store: Store, monkeypatch: pytest.
     assert found(store, between("amount", 4, 10), before=wanted[0]) == wanted[1:]
     assert found(store, between("amount", 4, 10), is_oldest_first=True, after=wanted[2]) == wanted[1::-1]
     assert found(store, between("amount", 0, 10), between("amount", 2, 4)) == [ids[4], ids[3]]
+
+
+def test_a_number_beyond_all_separates_all_from_none(store: Store) -> None:
+    whole = [submit(store, n=n) for n in (-(2**63), 0, 2**63 - 1)]
+    floats = [submit(store, n=n) for n in (float("-inf"), 0.5, float("inf"))]
+    both = sorted(whole + floats)
+
+    def asked(*asked: object) -> list[str]:
+        criteria = Criteria(attributes=check_sought(dict([asked]) if len(asked) == 2 else asked))
+        return sorted(each.id for page in walk(store, criteria) for each, _ in page)
+
+    for value in (2**63, 10**30, float(2**63), 1e300, 10**400):
+        assert asked("n <", value) == sorted([*whole, *floats[:2]])
+        assert asked("n >=", value) == floats[2:]
+    assert asked("n >", -1e300) == asked("n>-99999999999999999999") == sorted([*whole, *floats[1:]])
+    assert asked("n <=", float("inf")) == asked("n>=-inf") == both
+    assert asked("n", 2**63) == asked("n >", float("inf")) == []
 
 
 def test_other_filters_hold_beside_them(store: Store, open_another: Another) -> None:

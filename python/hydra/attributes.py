@@ -19,7 +19,7 @@ import inspect
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,10 +29,12 @@ import msgspec
 from hydra import _core
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import RESERVED_PREFIX
+from hydra.values.jsonschema import read_text
 from hydra.values.secret import names_secret
 
 ATTRIBUTES = f"{RESERVED_PREFIX}attributes"  # of the records of `hydra.set_attributes`
 SEARCH = "search"  # of what a node registers of a workflow's signature
+DEFAULTS = "search_defaults"  # likewise: the keys of the parameters' defaults
 MAX_ATTRIBUTES = 16  # of one workflow
 MAX_NAME_LENGTH = 64
 MAX_TEXT_BYTES = 256  # of one value, in UTF-8
@@ -103,20 +105,54 @@ def keys_of_call(
     signature: inspect.Signature,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
+    fit: Callable[[tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]],
 ) -> Keys:
-    """With which attributes a call begins: of those that are parameters, the arguments. None is no value."""
+    """With which attributes a call begins: of those that are parameters, the arguments. None is no value. `fit` is
+    asked for what a text stands for where a parameter takes something else."""
     bound = signature.bind(*args, **kwargs)
+    if any(
+        isinstance(bound.arguments.get(name), str) and signature.parameters[name].annotation not in (str, "str")
+        for name in search
+    ):
+        with contextlib.suppress(PayloadError):  # which the execution meets, too
+            fitted_args, fitted_kwargs = fit(tuple(args), dict(kwargs))
+            bound = signature.bind(*fitted_args, **fitted_kwargs)
     bound.apply_defaults()
     return _keys(search, bound.arguments, workflow)
 
 
-def keys_of_registered(
-    search: Mapping[str, str], parameters: Sequence[Mapping[str, Any]], workflow: str, args: Sequence[Any], kwargs: Any
-) -> Keys:
+def keys_of_defaults(search: Mapping[str, type], signature: inspect.Signature) -> Keys:
+    """Those of a call without arguments, as a node registers them. One that does not fit is left out."""
+    found = {}
+    for name, kind in search.items():
+        default = signature.parameters[name].default if name in signature.parameters else None
+        if default is not None and default is not inspect.Parameter.empty:
+            with contextlib.suppress(PayloadError):
+                found[name] = key_of(name, default, kind)
+    return found
+
+
+def keys_of_registered(registered: Mapping[str, Any], workflow: str, args: Sequence[Any], kwargs: Any) -> Keys:
     """`keys_of_call` by a program that knows only what a node has registered."""
-    names = [each["name"] for each in parameters]
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    return _keys({name: TYPES[kind] for name, kind in search.items() if kind in TYPES}, given, workflow)
+    parameters = registered["parameters"]
+    positional = [each["name"] for each in parameters if each["kind"] in ("positional", "any")]
+    given = {**dict(zip(positional, args, strict=False)), **kwargs}
+    schemas = {each["name"]: each["schema"] for each in parameters}
+    search = {name: TYPES[kind] for name, kind in registered[SEARCH].items() if kind in TYPES}
+    typed = {name: _typed(given[name], schemas.get(name, {}), kind) for name, kind in search.items() if name in given}
+    defaults = msgspec.convert(registered.get(DEFAULTS, {}), Keys)
+    return {name: key for name, key in defaults.items() if name not in given} | _keys(search, typed, workflow)
+
+
+def _typed(value: Any, schema: Mapping[str, Any], kind: type) -> Any:
+    """What a text stands for by its parameter's schema, where that is of use here."""
+    if isinstance(value, str):
+        for each in schema.get("anyOf", [schema]):
+            with contextlib.suppress(ValueError):
+                found = read_text(value, each)
+                if isinstance(found, UUID) or (isinstance(found, kind) and kind is not str):
+                    return found
+    return value
 
 
 def _keys(search: Mapping[str, type], given: Mapping[str, Any], workflow: str) -> Keys:

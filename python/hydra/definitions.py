@@ -331,7 +331,9 @@ class Workflow(Definition[P, R]):
 
     def attributes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, bytes] | None:
         """What a call of it is found by at first; None where nothing is declared."""
-        return attributes.keys_of_call(self.search, self.name, self.signature, args, kwargs) if self.search else None
+        if not self.search:
+            return None
+        return attributes.keys_of_call(self.search, self.name, self.signature, args, kwargs, self.fit_call)
 
     @property
     def limit_us(self) -> int | None:

@@ -184,3 +184,20 @@ def test_what_follows_from_a_submission_begins_with_its_own(harness: Harness) ->
     assert engine.select(attributes=["customer=c-1"]).count() == 1
     with pytest.raises(PayloadError, match="workflow `followed` cannot be submitted like this: the value"):
         engine.submit(followed.bind("x" * 300))
+
+
+def test_a_child_by_its_name_begins_with_the_same(harness: Harness) -> None:
+    @hydra.workflow(search=SEARCH)
+    def defaulted(customer: str = "nobody", count: int = 3) -> str:
+        return customer
+
+    @hydra.workflow
+    def parent_of_defaulted() -> None:
+        hydra.spawn(defaulted.bind()).result()
+        hydra.spawn(hydra.named("defaulted").bind()).result()
+        hydra.spawn(hydra.named("defaulted").bind("c-17")).result()
+
+    assert harness.submit(parent_of_defaulted.bind()).result() is None
+    found = harness.engine.executions(workflow="defaulted")
+    assert [each.attributes["customer"] for each in found] == ["c-17", "nobody", "nobody"]
+    assert harness.engine.select(attributes={"count": 3}).count() == 3

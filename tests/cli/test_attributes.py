@@ -21,6 +21,10 @@ def cli_searched(customer: str, amount: int) -> int:
     return amount
 
 
+@hydra.workflow(search={"who": str, "page": int})
+def cli_defaulted(who: str = "nobody", page: int = 1) -> None: ...
+
+
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[Console]:
     console = Console(f"sqlite:///{tmp_path}/found.db")
@@ -57,3 +61,12 @@ def test_acts_choose_by_them(console: Console) -> None:
 
 def test_what_is_no_attribute_is_refused_in_a_sentence(console: Console) -> None:
     assert "`customer` is not an attribute to look for" in console.hydra("list", "--attribute", "customer", code=2)
+
+
+def test_a_parameter_at_its_default_is_found_whoever_submitted_it(console: Console) -> None:
+    console.hydra("submit", "cli_defaulted", "[]", "--key", "by hand")
+    with hydra.Engine(console.url) as engine:
+        engine.submit(hydra.named("cli_defaulted").bind(), key="by name")
+        engine.submit(cli_defaulted.bind(), key="by code")
+    found = json.loads(console.hydra("list", "--attribute", "who=nobody", "--attribute", "page=1", "--json"))
+    assert [each["key"] for each in found] == ["by code", "by name", "by hand"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import enum
+import json
 import uuid
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from random import Random
 from typing import Any
 
 import hydra
+import msgspec
 import pytest
 from hydra.attributes import (
+    DEFAULTS,
     MAX_ATTRIBUTES,
     Sought,
     changes_of,
@@ -21,6 +25,7 @@ from hydra.attributes import (
     value_of,
 )
 from hydra.errors import ConfigError, PayloadError
+from hydra.worker.imported_app import describe_call
 
 
 class Region(enum.Enum):
@@ -47,11 +52,45 @@ def test_a_call_begins_with_its_arguments_of_those_names() -> None:
     assert unsearched.attributes(("c-17",), {}) is None
 
 
-def test_a_program_without_the_code_works_them_out_too() -> None:
-    parameters = [{"name": "customer"}, {"name": "amount"}]
-    found = keys_of_registered(
-        {"customer": "str", "amount": "float", "x": "new"}, parameters, "w", ("c-1",), {"amount": 2}
-    )
+@hydra.workflow(name="told", search={"at": datetime, "owner": str, "region": str, "count": int, "state": str})
+def told(
+    at: datetime, owner: uuid.UUID | None, *more: str, region: Region = Region.EAST, count: int | None = 7
+) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        (("2026-01-01T00:00:00Z", "ABCDEF00-0000-0000-0000-00000000000F"), {}),
+        (("2026-01-01T01:00:00+01:00", "abcdef0000000000000000000000000f", "x", "y"), {"region": "east"}),
+        ((datetime(2026, 1, 1, tzinfo=UTC), uuid.UUID("abcdef0000000000000000000000000f")), {"count": 7}),
+    ],
+)
+def test_one_call_has_the_same_attributes_with_the_code_and_without(args: Any, kwargs: Any) -> None:
+    registered = json.loads(msgspec.json.encode(describe_call(told)))
+    found = keys_of_registered(registered, "told", args, kwargs)
+    assert found == told.attributes(args, kwargs)
+    assert values(found) == {
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "owner": "abcdef00-0000-0000-0000-00000000000f",
+        "region": "east",
+        "count": 7,
+    }
+    nothing = {**kwargs, "count": None, "region": None}
+    assert set(keys_of_registered(registered, "told", args, nothing)) == {"at", "owner"}
+
+
+def test_what_no_text_says_is_refused_with_the_code_and_without() -> None:
+    registered = json.loads(msgspec.json.encode(describe_call(told)))
+    for attributes in (told.attributes, partial(keys_of_registered, registered, "told")):
+        with pytest.raises(PayloadError, match="attribute `at` is datetime, and not a `str`"):
+            attributes(("tomorrow", None), {})
+
+
+def test_what_an_older_node_registered_is_enough() -> None:
+    registered = json.loads(msgspec.json.encode(describe_call(searched)))
+    registered.pop(DEFAULTS)
+    found = keys_of_registered(registered, "w", ("c-1", 2, "x", "y"), {})
     assert values(found) == {"customer": "c-1", "amount": 2.0}
 
 

@@ -160,7 +160,7 @@ def _ask_for_child(
     if past is not None and past.outcome is not None:
         assert past.outcome.payload is not None
         return child_records.decode_id(past.outcome.payload)
-    known = registry.workflows.get(bound.name)
+    known = bound.workflow or registry.workflows.get(bound.name)
     if bound.workflow is None and known is not None:  # by name, and the code is here all the same
         known.fit_call(bound.args, bound.kwargs)
     input = encode_bound(bound)[0]
@@ -169,7 +169,7 @@ def _ask_for_child(
     priority = execution.claimed.priority
     key, reuse = child_key or (None, KeyReuse.FIRST)
     limit_keys = None if bound.workflow is None else bound.workflow.limit_keys(bound.args, bound.kwargs)
-    attributes = None if bound.workflow is None else bound.workflow.attributes(bound.args, bound.kwargs)
+    attributes = None if known is None else known.attributes(bound.args, bound.kwargs)
     rest = (key, priority, None, timeout_us, None, None, reuse, limit_keys)
     asked = Submission(request_id, bound.name, input, known_digest or digest, *rest, attributes=attributes)
     if middleware.submit_hooks and execution.host.has_hooks:

@@ -60,9 +60,9 @@ class KnownSignatures:
         if bound.workflow is not None:
             return bound.workflow.attributes(bound.args, bound.kwargs) if bound.workflow.search else None
         signature = self._signatures.get(bound.name) or {}
-        if not (search := signature.get(attributes.SEARCH)):
+        if not signature.get(attributes.SEARCH):
             return None
-        return attributes.keys_of_registered(search, signature["parameters"], bound.name, bound.args, bound.kwargs)
+        return attributes.keys_of_registered(signature, bound.name, bound.args, bound.kwargs)
 
     def search(self, workflow: str) -> dict[str, type]:
         """The attributes that a workflow declares: by its code, where that is here, or as a node has registered it."""

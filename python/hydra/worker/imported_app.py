@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from hydra.attributes import SEARCH
+from hydra.attributes import DEFAULTS, SEARCH, keys_of_defaults
 from hydra.codec import json_schema
 from hydra.definitions import Workflow
 from hydra.limits import LIMITS, bounds_of, specs_of
@@ -88,6 +88,7 @@ def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
         schema[LIMITS] = msgspec.to_builtins(specs_of(workflow.limits, workflow.name, workflow.signature))
     if workflow.search:
         schema[SEARCH] = {name: kind.__name__ for name, kind in workflow.search.items()}
+        schema[DEFAULTS] = keys_of_defaults(workflow.search, workflow.signature)
     return schema
 
 

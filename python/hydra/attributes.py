@@ -42,6 +42,7 @@ MAX_TEXT_BYTES = 256  # of one value, in UTF-8
 _TAGS: dict[type, bytes] = {bool: b"b", float: b"f", int: b"i", str: b"s", datetime: b"t"}
 TYPES = {kind.__name__: kind for kind in (str, int, float, bool, datetime)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = (extreme.replace(tzinfo=UTC) for extreme in (datetime.min, datetime.max))
 _MICROSECOND = timedelta(microseconds=1)
 _SIGN = 1 << 63
 TAGS = sorted(_TAGS.values())  # with which keys begin
@@ -171,7 +172,7 @@ def changes_of(search: Mapping[str, type], workflow: str, values: Mapping[str, A
     for name in values:
         if name not in search:
             known = f"there are {', '.join(f'`{each}`' for each in search)}" if search else "it has none"
-            raise PayloadError(f"workflow `{workflow}` declares no attribute `{name:.80}` by `search=`; {known}")
+            raise PayloadError(f"workflow `{workflow}` declares no attribute `{name!s:.80}` by `search=`; {known}")
     return {name: None if values[name] is None else key_of(name, values[name], search[name]) for name in sorted(values)}
 
 
@@ -200,7 +201,10 @@ def value_of(key: bytes) -> Any:
         number = int.from_bytes(content)
         if tag == b"f":
             return struct.unpack(">d", (number ^ _SIGN if number & _SIGN else number ^ (1 << 64) - 1).to_bytes(8))[0]
-        return number - _SIGN if tag == b"i" else _EPOCH + (number - _SIGN) * _MICROSECOND
+        try:
+            return number - _SIGN if tag == b"i" else _EPOCH + (number - _SIGN) * _MICROSECOND
+        except OverflowError:
+            pass
     raise ValueError(f"`{key[:20].hex()}` is no attribute's value")
 
 
@@ -305,6 +309,8 @@ def _place(name: str, value: Any, kind: type) -> tuple[bytes, bytes]:
             value = int(value) if not math.isinf(value) else _SIGN if value > 0 else -_SIGN - 1
         if not -_SIGN <= value < _SIGN:
             return (_TAGS[int] if value < 0 else _next(_TAGS[int]),) * 2
+    if kind is datetime and value.tzinfo is not None and not _FIRST <= value <= _LAST:
+        return (_TAGS[datetime] if value < _FIRST else _next(_TAGS[datetime]),) * 2
     if kind is float and isinstance(value, int):
         try:
             value = float(value)
@@ -371,6 +377,8 @@ def _write_bool(name: str, value: bool) -> bytes:
 def _write_datetime(name: str, value: datetime) -> bytes:
     if value.tzinfo is None:
         raise PayloadError(f"the value of attribute `{name}` is a time without a time zone; give it one")
+    if not _FIRST <= value <= _LAST:
+        raise PayloadError(f"the value of attribute `{name}` is not between the years 1 and 9999 in UTC: {value}")
     return _write_int(name, (value - _EPOCH) // _MICROSECOND)
 
 

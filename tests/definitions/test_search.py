@@ -36,6 +36,10 @@ class Region(enum.Enum):
 def searched(customer: Any, amount: int | None = None, *more: str, region: Any = Region.EAST) -> None: ...
 
 
+BEFORE_ALL = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+BEHIND_ALL = datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-12)))
+
+
 def values(keys: Any) -> dict[str, Any]:
     return {name: value_of(key) for name, key in keys.items()}
 
@@ -130,6 +134,8 @@ def test_a_declaration_that_cannot_be_is_refused(search: Any, sentence: str) -> 
         (str, "ä" * 129, "has 258 bytes, and may have 256"),
         (str, "\ud800", "is not Unicode text"),
         (datetime, datetime(2026, 1, 1), "without a time zone"),
+        (datetime, BEFORE_ALL, "not between the years 1 and 9999 in UTC"),
+        (datetime, BEHIND_ALL, "not between the years 1 and 9999 in UTC"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_in_a_sentence(kind: type, value: Any, sentence: str) -> None:
@@ -141,6 +147,8 @@ def test_a_value_that_does_not_fit_is_refused_in_a_sentence(kind: type, value: A
 def test_what_was_not_declared_is_not_set() -> None:
     with pytest.raises(PayloadError, match="declares no attribute `custmer` by `search=`; there are `customer`"):
         changes_of({"customer": str}, "bill", {"custmer": "x"})
+    with pytest.raises(PayloadError, match="declares no attribute `5`"):
+        changes_of({"customer": str}, "bill", {5: 1})  # type: ignore[dict-item]
     with pytest.raises(PayloadError, match="it has none"):
         changes_of({}, "bill", {"customer": "x"})
 
@@ -164,7 +172,7 @@ def test_keys_sort_as_their_values_do_and_come_back() -> None:
     assert key_of("x", -0.0, float) == key_of("x", 0.0, float)
     here = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
     assert key_of("x", here, datetime) == key_of("x", base, datetime)
-    for bad in (b"", b"i", b"b\2\1", b"z1234"):
+    for bad in (b"", b"i", b"b\2\1", b"z1234", b"t" + b"\xff" * 8):
         with pytest.raises(ValueError, match="no attribute's value"):
             value_of(bad)
 
@@ -215,6 +223,13 @@ def test_a_whole_number_beyond_all_floats_is_before_infinity() -> None:
     assert admitted({"f <=": -(10**400)}, *floats) == [float("-inf")] and admitted({"f": 10**400}, *floats) == []
     assert admitted({"f <=": float("inf")}, *floats) == list(floats)
     assert admitted({"f": 2**53 + 1}, float(2**53 + 1)) == [2.0**53], "as it was kept"
+
+
+def test_a_time_beyond_all_separates_all_from_none() -> None:
+    times = tuple(each.replace(tzinfo=UTC) for each in (datetime.min, datetime(2026, 1, 1), datetime.max))
+    assert admitted({"t >=": BEFORE_ALL}, *times) == admitted({"t <": BEHIND_ALL}, *times) == list(times)
+    assert admitted([f"t>{BEFORE_ALL.isoformat()}"], *times) == list(times)
+    assert admitted({"t <": BEFORE_ALL}, *times) == admitted({"t": BEHIND_ALL}, *times) == []
 
 
 def test_two_sides_of_one_attribute_are_one_range() -> None:

@@ -48,6 +48,7 @@ _SIGN = 1 << 63
 TAGS = sorted(_TAGS.values())  # with which keys begin
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SOUGHT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(>=|<=|=|>|<)\s*(.*)", re.DOTALL)
+_TURNED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=([<>])(.*)", re.DOTALL)  # `>=` the wrong way round
 _WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -246,6 +247,8 @@ def check_sought(asked: object) -> tuple[tuple[Sought, ...], ...]:
         match = _SOUGHT.fullmatch(f"{text} =" if isinstance(text, str) and _NAME.fullmatch(text.strip()) else f"{text}")
         if match is None or match[3]:
             raise ConfigError(f"`{text!r:.80}` is not an attribute to look for; write `customer`, or `amount >=`")
+        value = value.value if isinstance(value, enum.Enum) else value
+        value = str(value) if isinstance(value, UUID) else value
         if type(value) not in _TAGS:
             raise ConfigError(
                 f"attribute `{match[1]}` is looked for by a `{type(value).__name__}`; it is one of {', '.join(TYPES)}"
@@ -262,6 +265,10 @@ def _read_sought(text: object) -> tuple[Sought, ...]:
     match = _SOUGHT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(f"`{text!s:.80}` is not an attribute to look for; write `customer=c-17` or `amount>=1000`")
+    if (turned := _TURNED.fullmatch(match[0])) is not None:
+        name, sign, value = turned.groups()
+        told = f"write `{name}{sign}={value:.80}`, or `{name}= {sign}{value:.80}` for a text that begins with `{sign}`"
+        raise ConfigError(f"`{match[0]:.80}` is not an attribute to look for; {told}")
     found: list[Sought] = []
     for kind in _TAGS:
         with contextlib.suppress(PayloadError):  # none of that type has it

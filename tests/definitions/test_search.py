@@ -232,6 +232,22 @@ def test_a_time_beyond_all_separates_all_from_none() -> None:
     assert admitted({"t <": BEFORE_ALL}, *times) == admitted({"t": BEHIND_ALL}, *times) == []
 
 
+def test_what_an_attribute_takes_is_asked_for_by_the_same() -> None:
+    own = uuid.uuid4()
+    assert admitted({"region": Region.EAST}, "east", "Region.EAST") == ["east"]
+    assert admitted({"owner": own}, str(own), own.hex) == [str(own)]
+    with pytest.raises(ConfigError, match="looked for by a `list`"):
+        check_sought({"region": enum.Enum("Odd", {"ONE": [1]}).ONE})  # type: ignore[attr-defined]
+
+
+def test_a_sign_the_wrong_way_round_is_no_text() -> None:
+    with pytest.raises(ConfigError, match=r"`n=>5` is not an attribute to look for; write `n>=5`, or `n= >5` for"):
+        check_sought(["n=>5"])
+    with pytest.raises(ConfigError, match=r"write `n<=5`"):
+        check_sought(["n =<5"])
+    assert admitted(["n= >5"], ">5", 7) == admitted({"n": ">5"}, ">5", 7) == [">5"]
+
+
 def test_two_sides_of_one_attribute_are_one_range() -> None:
     (low,), (high,), (other,) = check_sought({"a >=": "b", "a <": "d", "c": "x"})
     assert together([low, high, other]) == (Sought("a", low.low, high.high), other)

@@ -53,6 +53,10 @@ def paged_bill(card: str, amount: int = 1) -> dict[str, Any]:
     return paged_charge(card, amount)
 
 
+@hydra.workflow(search={"customer": str, "amount": int})
+def paged_sought(customer: str, amount: int) -> None: ...
+
+
 @hydra.workflow
 def paged_fail(text: str) -> None:
     paged_refuse(text)

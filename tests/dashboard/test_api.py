@@ -25,6 +25,7 @@ from tests.dashboard.conftest import (
     TOKENS,
     Shop,
     paged_call_back,
+    paged_sought,
     paged_wait,
     program_of,
     published,
@@ -105,6 +106,20 @@ def test_a_program_lists_page_by_page(own: hydra.Engine) -> None:
     assert program.get("/api/v1/executions?status=pending&limit=1").json()["executions"][0]["id"] == ids[-1]
 
 
+def test_a_program_finds_by_attributes(own: hydra.Engine) -> None:
+    ids = [own.submit(paged_sought.bind(f"c-{n % 2}", n)).id for n in range(6)]
+    program = program_of(own, "view")
+
+    def found(*asked: str) -> list[str]:
+        answer = program.get("/api/v1/executions", params={"attribute": asked, "order": "oldest"})
+        assert answer.status_code == 200, answer.text
+        return [each["id"] for each in answer.json()["executions"]]
+
+    assert found("customer=c-1") == ids[1::2] and found("customer=c-1", "amount>=3") == [ids[3], ids[5]]
+    assert found("amount<1e300") == ids and found("customer=c-9") == []
+    assert program.get(f"/api/v1/executions/{ids[3]}").json()["attributes"] == {"customer": "c-1", "amount": 3}
+
+
 def test_how_a_failed_or_parked_one_ended_is_told(engine: hydra.Engine, shop: Shop) -> None:
     program = program_of(engine, "view")
     failed = program.get(f"/api/v1/executions/{shop.failed}/result")
@@ -121,6 +136,8 @@ def test_how_a_failed_or_parked_one_ended_is_told(engine: hydra.Engine, shop: Sh
         ("GET", f"/executions/{UNKNOWN_ID}/result?wait=1h", None, 422, "`wait` is at most 30s, not `1h`"),
         ("GET", "/executions?status=lost", None, 422, "`lost` is not a status"),
         ("GET", "/executions?cursor=x.1", None, 422, "the cursor is of another namespace"),
+        ("GET", "/executions?attribute=customer", None, 422, "`customer` is not an attribute to look for"),
+        ("GET", "/executions?attribute=n%3D%3E5", None, 422, "`n=>5` is not an attribute to look for; write `n>=5`"),
         ("GET", "/executions?limit=1e9", None, 422, "`limit` must be a whole number from 1 to 1000"),
         ("GET", "/executions?statu=failed", None, 422, "`statu` is no parameter of this address; known are `status`"),
         ("GET", "/executions?status=failed&status=completed", None, 422, "`status` is given more than once"),

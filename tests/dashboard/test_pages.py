@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from tests.dashboard.conftest import HOSTILE, Shop, browser_of, me, paged_bill, put_pending
+from tests.dashboard.conftest import HOSTILE, Shop, browser_of, me, paged_bill, paged_sought, put_pending
 from tests.processes.scene import until
 
 LISTS = ("/", "/executions", "/errors", "/schedules", "/nodes", "/limits", "/acts")
@@ -39,6 +39,17 @@ def test_every_view_is_shown_and_escapes_what_others_wrote(engine: hydra.Engine,
         assert answer.text.count("<h1") == 1 and '<html lang="en">' in answer.text
         assert "style=" not in answer.text and "onclick" not in answer.text  # the policy would not let them
         assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)  # nothing from elsewhere
+
+
+def test_a_page_finds_by_attributes_and_links_to_what_has_the_same(own: hydra.Engine) -> None:
+    customers = ("c-17", "c-18", ">5", "=x", HOSTILE[:20])
+    ids = {each: own.submit(paged_sought.bind(each, n)).id for n, each in enumerate(customers)}
+    browser = browser_of(own)
+    both = browser.get("/executions", params={"attribute": ["customer>=c-17", "amount<1"]}).text
+    assert ids_in(both) == [ids["c-17"]] and 'value="customer&gt;=c-17"' in both and 'value="amount&lt;1"' in both
+    for customer, id in ids.items():
+        links = re.findall(r'href="(/executions\?attribute=customer[^"]*)"', browser.get(f"/executions/{id}").text)
+        assert [ids_in(browser.get(unescape(link)).text) for link in links] == [[id]], customer
 
 
 def test_one_execution_says_what_became_of_it_and_why(engine: hydra.Engine, shop: Shop) -> None:
@@ -103,6 +114,7 @@ def test_a_list_goes_on_where_the_page_before_ended(own: hydra.Engine) -> None:
         ("status=lost", "`lost` is not a status; it is one of pending"),
         ("since=yesterday", "`yesterday` is no time; write `2h` for two hours ago"),
         ("tag=run", "`run` is not a tag; write `name=value`"),
+        ("attribute=customer", "`customer` is not an attribute to look for"),
         ("limit=0", "`limit` must be a whole number from 1 to 200"),
         ("since=1h&until=2h", "`since` is not before `until`"),
         ("cursor=nothing", "the cursor is of another namespace, or of no list at all; begin at the first page"),

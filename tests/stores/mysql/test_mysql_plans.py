@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from hydra.attributes import Sought
 from hydra.execution import ExecutionCommit, Message
+from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.workflow_info import WorkflowInfo
@@ -117,6 +119,40 @@ def test_counts_read_the_head_of_a_queue_of_thousands_and_no_more(
         before = read_rows(log)
         log.run(query)
         assert read_rows(log) - before <= (2 * COUNT_LIMIT + 2 if "count(*)" in query else 3), query
+
+
+@pytest.mark.parametrize("is_oldest_first", [False, True])
+def test_attributes_lead_to_what_has_them(
+    open_store: Callable[..., MysqlStore], log: Behind, monkeypatch: pytest.MonkeyPatch, is_oldest_first: bool
+) -> None:
+    """One value by its own index in the order of ids, rare or not; much of a range by the primary key. None of them
+    reads what it does not list."""
+    monkeypatch.setattr("hydra.stores.searching.COMMON", 100)
+    store = open_store()
+    done, rare = {"state": b"sdone"}, {"state": b"sdone", "customer": b"sc-17"}
+    store.submit([submission(attributes=done if n % 1000 else rare) for n in range(3000)], NOW)
+    state, customer = Sought("state", b"sdone", b"sdone\0"), Sought("customer", b"sc-17", b"sc-17\0")
+    for sought, index, found_count, is_sorted in (
+        (state, "by_value", 10, False),
+        (customer, "by_value", 3, False),
+        (Sought("customer", b"sc", b"sd"), "by_value", 3, True),
+        (Sought("state", b"sd", b"t"), "PRIMARY", 10, False),
+    ):
+        log.run("truncate mysql.general_log")
+        log.run("set global general_log = 1")
+        filter = Filter(attributes=(sought,), limit=10, is_oldest_first=is_oldest_first)
+        assert len(store.list(filter)) == found_count
+        log.run("set global general_log = 0")
+        ((query,),) = log.run(
+            "select convert(argument using utf8mb4) from mysql.general_log where argument like '%straight_join%'"
+            " and argument not like '%general_log%'"
+        )
+        led, *_ = log.explain(query)
+        assert (led["table"], led["key"]) == ("a", index), (query, led)
+        assert ("filesort" in (led["extra"] or "")) is is_sorted, (query, led)
+        before = read_rows(log)
+        log.run(query)
+        assert read_rows(log) - before <= 5 * found_count + 2, query
 
 
 def work(store: MysqlStore) -> None:

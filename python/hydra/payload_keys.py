@@ -13,7 +13,7 @@ import binascii
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -162,6 +162,17 @@ def encrypted_with(payload: bytes | None) -> str | None:
     if not payload or payload[0] != ENCRYPTED:
         return None
     return payload[2 : 2 + payload[1]].decode("ascii", "replace") if len(payload) > 1 else ""
+
+
+def why_closed(payloads: Iterable[bytes | None]) -> str | None:
+    """Why nothing is to be decided by these, as decoding one of them says, too; None where all are open."""
+    key_id = next((id for each in payloads if (id := encrypted_with(each)) is not None), None)
+    if key_id is None:
+        return None
+    return (
+        f"it is encrypted with the payload key `{key_id}` and does not open here; give the right one with "
+        "`--payload-keys` or `payload_keys=`"
+    )
 
 
 def is_keyed(digest: bytes) -> bool:

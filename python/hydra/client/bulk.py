@@ -22,6 +22,7 @@ from hydra.definition_checks import check_name
 from hydra.errors import HydraError, IllegalMove
 from hydra.execution import CAUSES, FINAL, Message, Record, Snapshot, Status
 from hydra.keys import signal_id
+from hydra.payload_keys import why_closed
 from hydra.records.ends import undone_reason, was_undone
 from hydra.records.placed import not_alone
 from hydra.records.reruns import standing_effect
@@ -35,6 +36,7 @@ OPEN = tuple(status for status in Status if status not in FINAL)
 
 Refusals = dict[str, str]
 Check = Callable[[list[Snapshot]], Mapping[str, str]]
+History = tuple[bytes, list[Record]]  # an execution's input and records; empty for an act that does not need them
 
 
 class Acted(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Act(Protocol):
     needs_records: bool
     takes_up: bool  # what another one runs in place of is not taken up again: two of one key would run
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         """Why it would not be done, or would only park the execution; reads at most what concerns this one."""
         ...
 
@@ -87,7 +89,7 @@ def judge(engine: DatabaseAccess, act: Act, ids: Sequence[str], check: Check | N
     found = engine.read(lambda store: store.get(ids))
     refused = {id: f"execution `{id}` is not there any more" for id, each in zip(ids, found, strict=True) if not each}
     known = [snapshot for snapshot in found if snapshot is not None]
-    histories: dict[str, tuple[bytes, list[Record]]] = {}
+    histories: dict[str, History] = {}
     if act.needs_records:
         histories = engine.read(lambda store: store.histories([each.id for each in known]))
     taken = engine.read(lambda store: store.superseded([each.id for each in known])) if act.takes_up else set()
@@ -95,9 +97,8 @@ def judge(engine: DatabaseAccess, act: Act, ids: Sequence[str], check: Check | N
         if each.id in taken:
             refused[each.id] = taken_over(engine.session().store, each)
             continue
-        records = histories[each.id][1] if each.id in histories else []
         try:
-            reason = act.refuse(engine.session().store, now, each, records)
+            reason = act.refuse(engine.session().store, now, each, histories.get(each.id, (b"", [])))
         except HydraError as error:
             reason = str(error)
         if reason is not None:
@@ -126,12 +127,12 @@ class Retry:
     def __init__(self, reason: str) -> None:
         self._author = author(reason)
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if reason := is_now(snapshot, Status.FAILED, "retried") or not_alone(snapshot):
             return reason
-        if was_undone(records, snapshot.attempt + 1):
+        if was_undone(history[1], snapshot.attempt + 1):
             return undone_reason(snapshot.id)
-        if any(record.name == CAUSES for record in records):
+        if any(record.name == CAUSES for record in history[1]):
             child_ends.ends_of_children(store, snapshot.id, now)
         return None
 
@@ -166,10 +167,10 @@ class Resume:
     def __init__(self, reason: str) -> None:
         self._author = author(reason)
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if reason := is_now(snapshot, Status.PARKED, "resumed"):
             return reason
-        return undone_reason(snapshot.id) if was_undone(records, snapshot.attempt) else None
+        return undone_reason(snapshot.id) if was_undone(history[1], snapshot.attempt) else None
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
@@ -188,7 +189,7 @@ class Cancel:
     def __init__(self, undo: bool, reason: str) -> None:
         self._undo, self._author = undo, author(reason)
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         return f"execution `{snapshot.id}` is {snapshot.status} already" if snapshot.status in FINAL else None
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
@@ -212,7 +213,7 @@ class Signal:
         self._name, self._value, self._payload = name, value, codec.encode(value)
         self._id = None if id is None else signal_id(id)
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if snapshot.status in FINAL:
             return f"execution `{snapshot.id}` is {snapshot.status}; it takes no event `{self._name}` any more"
         waits = [each for each in awaited_of(store.waits(snapshot.id)) if each.name == self._name]
@@ -244,7 +245,7 @@ class RunAgain:
         self._ordered_at: int | None = None  # the lines of one order have one time
         self.among: tuple[Status, ...] = tuple(FINAL) if force else (Status.FAILED, Status.CANCELLED)
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if snapshot.status not in FINAL:
             return f"execution `{snapshot.id}` is {snapshot.status}; only one that has ended can be run again"
         if reason := not_alone(snapshot):
@@ -253,7 +254,9 @@ class RunAgain:
             return None
         if snapshot.status is Status.COMPLETED:
             return f"execution `{snapshot.id}` has completed; say `force` to do it all again"
-        left = standing_effect(records, snapshot.attempt)
+        input, records = history
+        closed = why_closed([snapshot.encrypted_reason, input, *(record.payload for record in records)])
+        left = closed or standing_effect(records, snapshot.attempt)
         if left is None:
             return None
         other = "`retry` goes on from there, and " if snapshot.status is Status.FAILED else ""
@@ -293,7 +296,7 @@ class Delete:
     def __init__(self, reason: str, ended_before: int | None) -> None:
         self._author, self._ended_before = author(reason), ended_before
 
-    def refuse(self, store: Store, now: int, snapshot: Snapshot, records: Sequence[Record]) -> str | None:
+    def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if snapshot.finished_at is None:
             return f"execution `{snapshot.id}` is {snapshot.status}; only one that has ended can be deleted"
         if self._ended_before is not None and snapshot.finished_at >= self._ended_before:

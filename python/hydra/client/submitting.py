@@ -34,7 +34,7 @@ from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
 from hydra.keys import check_key, is_id
-from hydra.payload_keys import PayloadKeys
+from hydra.payload_keys import PayloadKeys, why_closed
 from hydra.records.forks import count_before, prepare_fork
 from hydra.records.placed import not_alone
 from hydra.stores.acts import ActKind
@@ -252,8 +252,10 @@ class Submitting(DatabaseAccess):
         if reason := not_alone(snapshot):
             raise IllegalMove(reason)
         count = count_before(id, records, from_step, number)
+        payload = session.store.input(id) if input is None else b""
+        if reason := why_closed([payload, *(record.payload for record in records[:count])]):
+            raise HydraError(f"execution `{id}` cannot be forked: {reason}")
         if input is None:
-            payload = session.store.input(id)
             digest = hashlib.blake2b(payload, digest_size=16).digest()
             new_id, checked = _core.uuid7(), None if key is None else check_key(key)
             if UNREADABLE in snapshot.limit_keys:

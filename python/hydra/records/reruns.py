@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from hydra import codec
-from hydra.errors import PayloadError, StepTimeout
+from hydra.errors import StepTimeout
 from hydra.execution import RESERVED_PREFIX, UNDO_BRANCH, Record, RecordKind
 from hydra.records.ends import was_undone
 from hydra.records.map_outcomes import CHUNK_PREFIX
@@ -61,12 +61,12 @@ def _in_doubt(body: Sequence[Record], done: Set[Place]) -> str | None:
 
 
 def _ran_out_of_time(record: Record) -> bool:
-    if record.kind not in _RAISED or record.payload is None:
+    if record.kind not in _RAISED:
         return False
     try:
-        return codec.read_failure(record.payload).exception_type.rpartition(":")[2] == StepTimeout.__name__
-    except PayloadError:
-        return True  # damaged: nobody knows
+        return codec.decode_failure(record.payload or b"").exception_type.rpartition(":")[2] == StepTimeout.__name__
+    except Exception:  # damaged, or encrypted with a key that is not here: nobody knows
+        return True
 
 
 def _is_users(record: Record) -> bool:

@@ -115,7 +115,9 @@ class Encryption:
     def opened_snapshot(self, snapshot: Snapshot) -> Snapshot:
         if not snapshot.encrypted_reason:
             return snapshot
-        return replace(snapshot, reason=reason_of(snapshot.status, "", self.open(snapshot.encrypted_reason)))
+        opened = self.open(snapshot.encrypted_reason)
+        closed = opened if encrypted_with(opened) is not None else b""
+        return replace(snapshot, reason=reason_of(snapshot.status, "", opened), encrypted_reason=closed)
 
     def _said(self, name: str, payload: bytes) -> bytes:
         """Stores make messages of what they have: with a child's outcome, or with a digest, in them."""

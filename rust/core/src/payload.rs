@@ -60,7 +60,7 @@ pub enum PayloadError {
     #[error("payload has version byte {0:#04x}, which this hydra cannot read")]
     UnknownVersion(u8),
     #[error(
-        "it is encrypted with the payload key `{0}` and does not open here; give the right one with HYDRA_PAYLOAD_KEYS"
+        "it is encrypted with the payload key `{0}` and does not open here; give the right one with `--payload-keys` or `payload_keys=`"
     )]
     Encrypted(String),
     #[error("payload of {size} bytes exceeds the limit of {limit} bytes")]

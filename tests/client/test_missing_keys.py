@@ -1,0 +1,91 @@
+"""What a program may decide and show of payloads that it has not the key of: nothing is taken to be what it is not."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import hydra
+import pytest
+from hydra import PayloadKeys
+from hydra.move.moving import open_side
+
+from tests.processes.scene import until
+
+K1, K2 = os.urandom(32), os.urandom(32)
+FIRST = PayloadKeys({"k1": K1}, "k1")
+SECOND = PayloadKeys({"k1": K1, "k2": K2}, "k2")
+
+
+def bank() -> SimpleNamespace:
+    """To be called within a test, which has a registry of its own."""
+
+    @hydra.step
+    def charge(card: str) -> str:
+        raise hydra.StepTimeout(f"no answer of {card}")  # whether it was charged, nobody knows
+
+    @hydra.step
+    def look_up(card: str) -> str:
+        raise ValueError(f"no {card}")
+
+    @hydra.workflow
+    def pay(card: str) -> str:
+        return charge(card)
+
+    @hydra.workflow
+    def fails(card: str) -> str:
+        return look_up(card)
+
+    @hydra.workflow
+    def greets(card: str) -> str:
+        return f"hello {card}"
+
+    return SimpleNamespace(pay=pay, fails=fails, greets=greets)
+
+
+def refuses_to_run_again(engine: hydra.Engine, id: str, why: str) -> None:
+    with pytest.raises(hydra.IllegalMove, match=f"may do it twice: .*{why}"):
+        engine.rerun(id)
+    for is_dry_run in (True, False):
+        acted = engine.select(workflow="pay").rerun(dry_run=is_dry_run)
+        assert acted.done == {} and why in acted.refused[id]
+
+
+def test_what_cannot_be_read_is_in_doubt_and_is_not_run_again(url: str) -> None:
+    bank_ = bank()
+    with hydra.Engine(url, payload_keys=FIRST) as old:
+        old.audit()
+        with hydra.Engine(url, payload_keys=SECOND) as engine, engine.worker():
+            handle = engine.submit(bank_.pay.bind("4242"))
+            with pytest.raises(hydra.WorkflowFailed):
+                handle.result(timeout=30)
+            refuses_to_run_again(engine, handle.id, "its step `charge` may have taken effect")
+        refuses_to_run_again(old, handle.id, "encrypted with the payload key `k2` and does not open here")
+    with hydra.Engine(url) as blind:
+        refuses_to_run_again(blind, handle.id, "encrypted with the payload key `k2` and does not open here")
+        assert blind.select(workflow="pay").count() == 1
+
+
+@pytest.mark.parametrize("keys", [None, FIRST])
+def test_a_damaged_failure_is_in_doubt_whether_a_key_is_missing_or_not(url: str, keys: PayloadKeys | None) -> None:
+    bank_ = bank()
+    with hydra.Engine(url, payload_keys=keys) as engine:
+        with engine.worker():
+            handle = engine.submit(bank_.pay.bind("4242"))
+            with pytest.raises(hydra.WorkflowFailed):
+                handle.result(timeout=30)
+        side = open_side(url, may_migrate=False)
+        side.run("update hydra_record set payload = cast(substr(payload, 1, length(payload) - 1) || x'00' as blob)", ())
+        side.close()
+        refuses_to_run_again(engine, handle.id, "charge" if keys is None else "`k1` and does not open here")
+
+
+def test_a_fork_is_refused_where_its_input_cannot_be_read(url: str) -> None:
+    bank_ = bank()
+    with hydra.Engine(url, payload_keys=FIRST) as old:
+        old.audit()
+        with hydra.Engine(url, payload_keys=SECOND) as engine, engine.worker():
+            handle = engine.submit(bank_.fails.bind("4242"))
+            until(lambda: handle.status() == "failed")
+        with pytest.raises(hydra.HydraError, match="cannot be forked: .*payload key `k2` and does not open here"):
+            old.fork(handle.id, "look_up")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from typing import Any
 
+import msgspec
+
 from hydra import _core
 from hydra.errors import ConfigError, LocalClass, PayloadError, PayloadTooLarge
 from hydra.payload_keys import encrypted_with
@@ -50,6 +52,7 @@ __all__ = [
     "PayloadTooLarge",
     "Signature",
     "Unfit",
+    "Unreadable",
     "cause_of",
     "check_call_against",
     "check_json_against",
@@ -105,16 +108,26 @@ def decode(payload: bytes, annotation: Any = Any) -> Any:
     return decode_planned(payload, None if annotation is Any else plan_of(annotation))
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """In place of a value that cannot be read: no text, so that nobody takes it for one. In JSON an object."""
+
+    unreadable: str
+
+    def __repr__(self) -> str:
+        return f"<{self.unreadable}>"
+
+
 def decode_plain(payload: bytes | None) -> Any:
-    """The value for people to look at: objects as their fields. Needs nobody's code, and never fails."""
+    """The value for people to look at: objects as their fields. Needs nobody's code, and never fails: what cannot be
+    read is an Unreadable."""
     if payload is None:
         return None
     if (key_id := encrypted_with(payload)) is not None:
-        return f"<encrypted with the key `{key_id}`>"
+        return Unreadable(f"encrypted with the key `{key_id}`")
     try:
         return _core.decode(payload)
     except PayloadError as error:
-        return f"<this value cannot be read: {error}>"
+        return Unreadable(f"this value cannot be read: {error}")
 
 
 def decode_as(payload: bytes, annotation: Any, where: str = "$") -> Any:

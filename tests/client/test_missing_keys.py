@@ -7,13 +7,18 @@ from types import SimpleNamespace
 
 import hydra
 import pytest
-from hydra import PayloadKeys
+from click.testing import CliRunner
+from hydra import PayloadKeys, dashboard
+from hydra.cli import main
 from hydra.move.moving import open_side
+from hydra.workflow import registry
+from starlette.testclient import TestClient
 
 from tests.processes.scene import until
 
 K1, K2 = os.urandom(32), os.urandom(32)
 FIRST = PayloadKeys({"k1": K1}, "k1")
+TOKEN = "view-" + "x" * 30
 SECOND = PayloadKeys({"k1": K1, "k2": K2}, "k2")
 
 
@@ -28,6 +33,10 @@ def bank() -> SimpleNamespace:
     def look_up(card: str) -> str:
         raise ValueError(f"no {card}")
 
+    @hydra.step
+    def say(text: str) -> str:
+        return text
+
     @hydra.workflow
     def pay(card: str) -> str:
         return charge(card)
@@ -38,7 +47,7 @@ def bank() -> SimpleNamespace:
 
     @hydra.workflow
     def greets(card: str) -> str:
-        return f"hello {card}"
+        return say(f"hello {card}")
 
     return SimpleNamespace(pay=pay, fails=fails, greets=greets)
 
@@ -87,5 +96,25 @@ def test_a_fork_is_refused_where_its_input_cannot_be_read(url: str) -> None:
         with hydra.Engine(url, payload_keys=SECOND) as engine, engine.worker():
             handle = engine.submit(bank_.fails.bind("4242"))
             until(lambda: handle.status() == "failed")
-        with pytest.raises(hydra.HydraError, match="cannot be forked: .*payload key `k2` and does not open here"):
+        with pytest.raises(hydra.HydraError, match=r"cannot be forked: .*payload key `k2` and does not open here"):
             old.fork(handle.id, "look_up")
+
+
+def test_a_result_that_cannot_be_read_is_an_error_and_no_text(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank_ = bank()
+    with hydra.Engine(url, payload_keys=FIRST) as engine, engine.worker():
+        handle = engine.submit(bank_.greets.bind("ann"))
+        assert handle.result(timeout=30) == "hello ann"
+    monkeypatch.setattr(registry, "workflows", {})  # a program that has not the code
+    sentence = f"the result of execution `{handle.id}` of `greets` cannot be read: it is encrypted with the payload key"
+    with hydra.Engine(url) as blind:
+        with pytest.raises(hydra.PayloadError, match=f"{sentence} `k1`"):
+            blind.get(handle.id).result()
+        (step,) = blind.get(handle.id).steps()
+        assert not isinstance(step.result, str) and repr(step.result) == "<encrypted with the key `k1`>"
+        page = TestClient(dashboard.app(blind, tokens=[f"ann view {TOKEN}"]), base_url="http://hydra.test")
+        answer = page.get(f"/api/v1/executions/{handle.id}/result", headers={"authorization": f"Bearer {TOKEN}"})
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert sentence in answer.json()["detail"]
+    told = CliRunner().invoke(main, ["result", handle.id, "--db", url])
+    assert told.exit_code == 2 and sentence in told.stderr and told.stdout == ""

@@ -69,7 +69,8 @@ class Execution(msgspec.Struct, frozen=True):
 
 
 class StepView(msgspec.Struct, frozen=True):
-    """A step of an execution: its outcome, or how its last try ended. `error` is one line; `due_at` is the next try."""
+    """A step of an execution: its outcome, or how its last try ended. `error` is one line; `due_at` is the next try.
+    A `result` that cannot be read, such as one encrypted with a key that is not here, is an object that says so."""
 
     name: str
     branch: str
@@ -158,15 +159,19 @@ def step_views(records: Sequence[Record], progress: Sequence[Progress] = ()) -> 
         name = asked_step(record) if record.kind == RecordKind.SPAWN else record.name
         if record.kind in _STEP_STATUS and not is_of_another and name is not None:
             tries.setdefault((record.branch, name, record.ordinal), []).append(record)
-    parked = {
-        seq for record in records if record.name == PARKED_TRIES for seq in codec.decode_plain(record.payload or b"")
-    }
+    parked = {seq for record in records if record.name == PARKED_TRIES for seq in _seqs(record)}
     views = {key: _step_view(key, of_one_step, parked) for key, of_one_step in tries.items()}
     for said in progress:
         if not _is_of_map(said.branch):
             key = (said.branch, said.name, said.ordinal)
             views[key] = _with_progress(views.get(key), said)
     return list(views.values())
+
+
+def _seqs(record: Record) -> list[int]:
+    """None where the record cannot be read: then the steps are shown as failed, which they are, too."""
+    found = codec.decode_plain(record.payload or b"")
+    return found if isinstance(found, list) else []
 
 
 def _is_of_map(branch: str) -> bool:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hydra import codec
-from hydra.errors import WorkflowCancelled, WorkflowFailed, WorkflowParked
+from hydra import _core, codec
+from hydra.errors import PayloadError, WorkflowCancelled, WorkflowFailed, WorkflowParked
 from hydra.execution import RESERVED_PREFIX, Record, Status
+from hydra.payload_keys import why_closed
 
 Outcome = tuple[Status, bytes | None, str]
 UNDOING = f"{RESERVED_PREFIX}undoing"  # of the record that says how the execution ends, and in which attempt
@@ -29,7 +30,9 @@ def read_outcome(id: str, workflow: str, outcome: Outcome, function: Callable[..
     if status is Status.COMPLETED:
         if payload is None:
             return None
-        return codec.decode_plain(payload) if function is None else _decode_result(function, payload)
+        if reason := why_closed([payload]):
+            raise PayloadError(f"the result of {name} cannot be read: {reason}")
+        return _core.decode(payload) if function is None else _decode_result(function, payload)
     if payload is None:
         raise WorkflowFailed(f"{name} failed: {cause or 'no reason was recorded'}", cause=cause)
     failure = codec.read_failure(payload)

@@ -118,3 +118,25 @@ def test_a_result_that_cannot_be_read_is_an_error_and_no_text(url: str, monkeypa
         assert sentence in answer.json()["detail"]
     told = CliRunner().invoke(main, ["result", handle.id, "--db", url])
     assert told.exit_code == 2 and sentence in told.stderr and told.stdout == ""
+
+
+def test_failures_that_cannot_be_read_are_one_group_by_their_key_and_chosen_by_no_fault(url: str) -> None:
+    bank_ = bank()
+    with hydra.Engine(url, payload_keys=SECOND) as engine, engine.worker():
+        handles = [engine.submit(each.bind("4242")) for each in (bank_.pay, bank_.fails)]
+        until(lambda: all(handle.status() == "failed" for handle in handles))
+        assert len(engine.select().errors()) == 2
+        assert engine.select(error="ValueError").count() == 1
+    with hydra.Engine(url) as blind:
+        groups = blind.select().errors()
+        assert {(group.kind, group.message) for group in groups} == {("encrypted", "encrypted with the key `k2`")}
+        assert blind.select().count_by("reason") == {"(encrypted with the key `k2`)": 2}
+        for chosen in (blind.select(error="ValueError"), blind.select(reason="no 4242")):
+            with pytest.raises(hydra.PayloadError, match=r"^2 of 2 executions, such as .* key `k2` and does not"):
+                chosen.count()
+            with pytest.raises(hydra.PayloadError, match="cannot be chosen by their"):
+                chosen.retry(dry_run=True)
+        assert blind.select(error="encrypted").count() == 2  # to look at
+        for act in (blind.select(error="encrypted").retry, blind.select(reason="encrypted").rerun):
+            with pytest.raises(hydra.IllegalMove, match="payload key `k2` and does not open here"):
+                act(dry_run=True)

@@ -22,9 +22,10 @@ from hydra.attributes import Sought, together
 from hydra.client.submissions import workflow_name
 from hydra.config import to_moment
 from hydra.definitions import Workflow
-from hydra.errors import ConfigError
+from hydra.errors import ConfigError, PayloadError
 from hydra.execution import Snapshot, Status
 from hydra.keys import check_known_key, is_id
+from hydra.payload_keys import why_closed
 from hydra.records.fingerprints import Fault, fault_of, is_of
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
@@ -161,8 +162,23 @@ def _merged(streams: list[Iterator[list[Snapshot]]], filter: Filter) -> Iterator
 def _fitting(store: Store, criteria: Criteria, page: list[Snapshot]) -> list[tuple[Snapshot, Fault | None]]:
     if criteria.reason is not None:
         text = criteria.reason.casefold()
-        page = [each for each in page if text in each.reason.casefold()]
+        fitting = [each for each in page if text in each.reason.casefold()]
+        _refuse_closed("reason", page, fitting)
+        page = fitting
     if criteria.error is None:
         return [(each, None) for each in page]
     known = faults(store, [each.id for each in page]) if page else {}
-    return [(each, known[each.id]) for each in page if each.id in known and is_of(known[each.id], criteria.error)]
+    fitting = [each for each in page if each.id in known and is_of(known[each.id], criteria.error)]
+    _refuse_closed("error", page, fitting)
+    return [(each, known[each.id]) for each in fitting]
+
+
+def _refuse_closed(what: str, page: list[Snapshot], fitting: list[Snapshot]) -> None:
+    """PayloadError where some of the others may be meant, too: what they failed of is encrypted, and nobody knows."""
+    known = {each.id for each in fitting}
+    closed = [each for each in page if each.encrypted_reason and each.id not in known]
+    if closed:
+        raise PayloadError(
+            f"{len(closed)} of {len(page)} executions, such as `{closed[0].id}`, cannot be chosen by their {what}: "
+            f"{why_closed([closed[0].encrypted_reason])}"
+        )

@@ -33,6 +33,7 @@ from hydra.clock import seconds_of
 from hydra.config import count_of
 from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Snapshot
+from hydra.payload_keys import why_closed
 from hydra.records.fingerprints import Fault, without_ids
 
 MAX_ACT_COUNT = 100_000  # executions of one act, whose ids are held in memory
@@ -237,7 +238,12 @@ class Selection:
         """Those that match now, and the act is meant for, newest first."""
         criteria = msgspec.structs.replace(self._criteria, among=act.among)
         found: list[str] = []
+        is_by_fault = criteria.reason is not None or criteria.error is not None
         for page in self._engine.read(lambda store: walk(store, criteria)):
+            closed = next((snapshot for snapshot, _ in page if snapshot.encrypted_reason), None)
+            if is_by_fault and closed is not None:  # it looks like others, and may be of another fault
+                reason = why_closed([closed.encrypted_reason])
+                raise IllegalMove(f"nobody knows here what execution `{closed.id}` failed of: {reason}")
             found += [snapshot.id for snapshot, _ in page]
             if len(found) > MAX_ACT_COUNT:
                 raise IllegalMove(
@@ -324,4 +330,6 @@ def _ended_at(snapshot: Snapshot) -> int:
 def _group_of(snapshot: Snapshot, what: str) -> str:
     if what == "status":
         return str(snapshot.status)
-    return snapshot.workflow if what == "workflow" else without_ids(snapshot.reason)
+    if what == "workflow":
+        return snapshot.workflow
+    return snapshot.reason if snapshot.encrypted_reason else without_ids(snapshot.reason)

@@ -15,6 +15,7 @@ import msgspec
 from hydra import codec
 from hydra.errors import PayloadError
 from hydra.execution import CAUSES, TIMED_OUT, Status
+from hydra.payload_keys import encrypted_with
 from hydra.values.printed import RAISED_AGAIN
 
 FINGERPRINT_BYTES = 6
@@ -25,13 +26,14 @@ _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[\w@.,:+-]*\d
 _FRAME = re.compile(r'^\s*File "([^"]*)", line (\d+), in (\S+)', re.MULTILINE)
 _SPACES = re.compile(r"\s+")
 ID = "#"
+ENCRYPTED = "encrypted"  # the kind of those whose fault cannot be read here, though they may have many
 
 
 class Fault(msgspec.Struct, frozen=True):
     """What an execution failed of. `place` is `file:line in function`, where it was raised last; "" if nobody knows."""
 
     fingerprint: str
-    kind: str  # the exception's class; "parked" of what hydra parked, "timeout" of what was too slow
+    kind: str  # the exception's class; "parked" of what hydra parked, "timeout" of what was too slow; ENCRYPTED
     step: str  # "" where the body itself failed
     message: str  # without ids and numbers
     place: str
@@ -40,6 +42,8 @@ class Fault(msgspec.Struct, frozen=True):
 def fault_of(status: Status, cause: str, payload: bytes | None, step: str | None) -> Fault:
     """Of how an execution ended (`Store.failures`)."""
     named = "" if step is None else "several" if step == CAUSES else step
+    if (key_id := encrypted_with(payload)) is not None:  # the key's id is no number to leave out
+        return _exact_fault(ENCRYPTED, named, f"encrypted with the key `{key_id}`", None)
     if status is Status.PARKED:
         return _fault("parked", "", _text_of(payload) or cause, None)
     if payload is None:
@@ -68,7 +72,10 @@ def is_of(fault: Fault, error: str) -> bool:
 
 
 def _fault(kind: str, step: str, message: str, frame: tuple[str, str, str] | None) -> Fault:
-    message = without_ids(message)
+    return _exact_fault(kind, step, without_ids(message), frame)
+
+
+def _exact_fault(kind: str, step: str, message: str, frame: tuple[str, str, str] | None) -> Fault:
     file, line, function = frame or ("", "", "")
     name = file.rpartition("/")[2]
     said = "\0".join((kind, step, message, name, function)).encode("utf-8", "backslashreplace")

@@ -140,3 +140,18 @@ def test_failures_that_cannot_be_read_are_one_group_by_their_key_and_chosen_by_n
         for act in (blind.select(error="encrypted").retry, blind.select(reason="encrypted").rerun):
             with pytest.raises(hydra.IllegalMove, match="payload key `k2` and does not open here"):
                 act(dry_run=True)
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_the_same_call_is_no_conflict_for_who_lacks_a_key_that_came_later(url: str, by_id: bool) -> None:
+    bank_ = bank()
+    with hydra.Engine(url) as early:
+        early.audit()
+        with hydra.Engine(url, payload_keys=FIRST) as engine:
+            said = {"id": hydra._core.uuid7()} if by_id else {"key": "ann"}
+            engine.submit(bank_.greets.bind("ann"), **said)
+        with pytest.raises(hydra.ConfigError, match="encrypted with the key `k1`, which is not given here"):
+            early.submit(bank_.greets.bind("ann"), **said)
+        if not by_id:
+            with pytest.raises(hydra.ConfigError, match="encrypted with the key `k1`, which is not given here"):
+                early.submit_many([bank_.greets.bind("ann")], keys=["ann"])

@@ -38,6 +38,7 @@ from hydra.payload_keys import PayloadKeys, why_closed
 from hydra.records.forks import count_before, prepare_fork
 from hydra.records.placed import not_alone
 from hydra.stores.acts import ActKind
+from hydra.stores.encrypting import refuse_keyed
 from hydra.stores.rows import UNREADABLE
 from hydra.tags import tags_of
 
@@ -186,6 +187,7 @@ class Submitting(DatabaseAccess):
             submissions = prepare_many(bounds, request, keys, session.signatures, self.max_payload_bytes)
             answers = session.store.submit_in(connection, submissions, session.now())
             agreed = readmitted(bounds, answers)
+            refuse_keyed(session.store, agreed)
             if agreed != answers:  # one that conflicts keeps all out, so they are asked for once more
                 submissions = [
                     each
@@ -204,6 +206,7 @@ class Submitting(DatabaseAccess):
             submissions = prepare_many(bounds[start:end], request, part, session.signatures, self.max_payload_bytes)
             self._require_room(session, submissions)
             answers = readmitted(bounds[start:end], session.submit_many(submissions))
+            refuse_keyed(session.store, answers)
             handles += self._handles(submissions, answers)
             refused += [(s, answer) for s, answer in zip(submissions, answers, strict=True) if is_refused(s, answer)]
             if progress is not None:
@@ -308,6 +311,7 @@ class Submitting(DatabaseAccess):
         """The handle of what the store answered. Used by AsyncEngine."""
         if bound is not None:
             (answer,) = readmitted([bound], [answer])
+        refuse_keyed(self.session().store, [answer])
         return Handle(self, accepted_id(submission, answer), submission.workflow)
 
     # inside

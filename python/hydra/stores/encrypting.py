@@ -305,6 +305,14 @@ def refuse_without_keys(store: Store) -> None:
     refuse_missing(store.wrapped_secrets(), NO_KEYS.ids, store.namespace)
 
 
+def refuse_keyed(store: Store, answers: Sequence[Submitted]) -> None:
+    """ConfigError where a key clashes and the digest it was used with says nothing here: the arguments may be the same.
+    Keys have become known to the namespace since the store was opened."""
+    if any(each.conflict and (is_keyed(each.digest) or not each.digest) for each in answers):
+        keys = store._keys if isinstance(store, EncryptingStore) else NO_KEYS
+        refuse_missing(store.wrapped_secrets(), keys.ids, store.namespace)
+
+
 def refuse_missing(known: Sequence[WrappedSecret], ids: frozenset[str], namespace: str) -> None:
     """ConfigError where payloads are encrypted with a key that is not among these."""
     missing = next((each.key_id for each in known if each.key_id not in ids), None)

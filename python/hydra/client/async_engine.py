@@ -117,6 +117,8 @@ class AsyncEngine:
         if middleware.submit_hooks:
             return await self._submit_with_hooks(side, submission, bound)
         answer = await side.submit(submission)
+        if answer.conflict:
+            await side.run(self.engine.refuse_keyed, answer)
         return AsyncHandle(self.engine.accept(submission, answer, bound), self._calls)
 
     async def _submit_with_hooks(
@@ -126,7 +128,10 @@ class AsyncEngine:
         around = await middleware.Around(call).enter_async(middleware.submit_hooks)
         try:
             submission = msgspec.structs.replace(submission, tags=tags_of(call, submission.tags))
-            handle = self.engine.accept(submission, await side.submit(submission), bound)
+            answer = await side.submit(submission)
+            if answer.conflict:
+                await side.run(self.engine.refuse_keyed, answer)
+            handle = self.engine.accept(submission, answer, bound)
             call.ids = (handle.id,)
         except BaseException as error:
             await around.leave_async("failed", error)

@@ -124,6 +124,7 @@ class Submitting(DatabaseAccess):
             answer = session.submit(submission)
         else:
             answer = session.store.submit_in(connection, [submission], session.now())[0]
+        self.refuse_keyed(answer)
         return self.accept(submission, answer, bound)
 
     def submit_many(
@@ -275,7 +276,9 @@ class Submitting(DatabaseAccess):
         self._require_room(session, [submission])
         fork = prepare_fork(snapshot, submission, records[:count], from_step, takes_attributes=input is None)
         lines = [author().act(submission.id, ActKind.FORK_OF, session.now(), f"with {count} records of `{id}`", id)]
-        return self.accept(submission, session.fork(fork, lines))
+        answer = session.fork(fork, lines)
+        self.refuse_keyed(answer)
+        return self.accept(submission, answer)
 
     # what AsyncEngine uses, too
 
@@ -307,11 +310,15 @@ class Submitting(DatabaseAccess):
         tags = dict(submission.tags or {})
         return middleware.SubmitCall(submission.workflow, 1, submission.key, self.namespace, tags, None)
 
+    def refuse_keyed(self, answer: Submitted) -> None:
+        """ConfigError where only who has a key that is not here can say whether it clashes. Used by AsyncEngine."""
+        if answer.conflict:
+            refuse_keyed(self.session().store, [answer])
+
     def accept(self, submission: Submission, answer: Submitted, bound: BoundWorkflow[Any] | None = None) -> Handle[Any]:
         """The handle of what the store answered. Used by AsyncEngine."""
         if bound is not None:
             (answer,) = readmitted([bound], [answer])
-        refuse_keyed(self.session().store, [answer])
         return Handle(self, accepted_id(submission, answer), submission.workflow)
 
     # inside

@@ -18,7 +18,6 @@ from hydra.body.endings import Difference
 from hydra.body.executor import Executor
 from hydra.body.protocol import RunningExecution
 from hydra.clock import boottime_ns
-from hydra.dispatch.owned import why_unreadable
 from hydra.errors import ConfigError, HydraError
 from hydra.execution import (
     DIVERGED,
@@ -32,6 +31,7 @@ from hydra.execution import (
     Status,
 )
 from hydra.frames import Halt, Run
+from hydra.payload_keys import why_closed
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
 from hydra.worker.hub import Hub
@@ -156,7 +156,7 @@ class CheckingHub(Hub):
 
 def refuse_encrypted(claimed: Claimed) -> None:
     """ConfigError for one whose payloads do not open here: it says nothing of the code."""
-    if reason := why_unreadable(claimed):
+    if reason := why_closed([claimed.input, *(record.payload for record in claimed.records)]):
         raise ConfigError(f"execution `{claimed.id}` cannot be checked: {reason}")
 
 

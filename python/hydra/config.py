@@ -98,7 +98,11 @@ def payload_keys(given: PayloadKeys | None) -> PayloadKeys | None:
             f"`payload_keys` is {type(given).__name__}; give `hydra.PayloadKeys({{id: key}}, current=id)`"
         )
     path = os.environ.get(PAYLOAD_KEYS_VARIABLE)
-    return PayloadKeys.from_file(path) if given is None and path else given
+    if given is not None or path is None:
+        return given
+    if not path:
+        raise ConfigError(f"{PAYLOAD_KEYS_VARIABLE} is empty; set it to a file of payload keys, or unset it")
+    return PayloadKeys.from_file(path)
 
 
 def namespace_name(name: str | None) -> str:

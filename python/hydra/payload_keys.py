@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import os
 import re
 import threading
@@ -47,12 +48,16 @@ class PayloadKeys:
     """
 
     def __init__(self, keys: Mapping[str, bytes], current: str | None = None) -> None:
+        if not isinstance(keys, Mapping):
+            raise ConfigError(f"the payload keys are {type(keys).__name__}; give a dict of ids and keys of 32 bytes")
         for id, key in keys.items():
             if not isinstance(id, str) or _ID.fullmatch(id) is None:
                 raise ConfigError(
                     f"`{id!s:.80}` is no id of a payload key; use 1 to 64 letters, digits and any of `_ . -`"
                 )
-            if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+            if not isinstance(key, bytes):
+                raise ConfigError(f"the payload key `{id}` is {type(key).__name__}; give it as bytes")
+            if len(key) != KEY_BYTES:
                 raise ConfigError(f"the payload key `{id}` is not {KEY_BYTES} bytes; make one with `os.urandom(32)`")
         if current is not None and current not in keys:
             raise ConfigError(f"the current payload key `{current!s:.80}` is none of those given; give it, too")
@@ -69,10 +74,15 @@ class PayloadKeys:
         Raises:
             ConfigError: the file cannot be read, or a line of it is no key. No sentence has a key in it.
         """
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+            raise ConfigError(f"`{path!r:.80}` is no file of payload keys; give its path")
         try:
-            with open(path, encoding="ascii") as file:
-                lines = file.read().splitlines()
-        except (OSError, UnicodeError) as error:
+            with open(path, "rb") as file:
+                content = file.read()
+            if content[:3] == codecs.BOM_UTF8 or content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise ConfigError(f"`{path}` begins with a byte order mark; save it as plain ASCII text without one")
+            lines = content.decode("ascii").splitlines()
+        except (OSError, UnicodeError, ValueError) as error:
             raise ConfigError(f"the payload keys in `{path}` cannot be read: {error}") from None
         keys: dict[str, bytes] = {}
         current = None

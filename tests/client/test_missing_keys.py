@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from types import SimpleNamespace
+from typing import Any
 
 import hydra
 import pytest
@@ -148,10 +149,32 @@ def test_the_same_call_is_no_conflict_for_who_lacks_a_key_that_came_later(url: s
     with hydra.Engine(url) as early:
         early.audit()
         with hydra.Engine(url, payload_keys=FIRST) as engine:
-            said = {"id": hydra._core.uuid7()} if by_id else {"key": "ann"}
+            said: dict[str, Any] = {"id": hydra._core.uuid7()} if by_id else {"key": "ann"}
             engine.submit(bank_.greets.bind("ann"), **said)
         with pytest.raises(hydra.ConfigError, match="encrypted with the key `k1`, which is not given here"):
             early.submit(bank_.greets.bind("ann"), **said)
         if not by_id:
             with pytest.raises(hydra.ConfigError, match="encrypted with the key `k1`, which is not given here"):
                 early.submit_many([bank_.greets.bind("ann")], keys=["ann"])
+
+
+def test_a_node_tells_a_damaged_payload_from_a_missing_key_and_says_once_what_to_do(url: str) -> None:
+    bank_ = bank()
+    early = PayloadKeys({"k1": K1})
+    with hydra.Engine(url, payload_keys=early) as old, old.worker(), hydra.Engine(url, payload_keys=SECOND) as engine:
+        damaged = engine.submit(bank_.greets.bind("ann"), delay=1)
+        side = open_side(url, may_migrate=False)
+        sealed = FIRST.encrypt(b"")
+        side.run("update hydra_submission set input = ? where execution_id = ?", (sealed[:-1] + b"!!", damaged.id))
+        side.close()
+        closed = engine.submit(bank_.greets.bind("ann"))
+        until(lambda: closed.status() == "parked" and damaged.status() == "parked")
+        assert closed.execution().reason == (
+            "it is encrypted with the payload key `k2`, which its node does not have; start nodes with that key, "
+            f"then `hydra resume {closed.id}`"
+        )
+        assert damaged.execution().reason == (
+            "its row in the database is damaged: a payload does not open with the key `k1`, which its node has; find "
+            f"the cause, then `hydra resume {damaged.id}`"
+        )
+        assert engine.why(closed.id).sentence.count("hydra resume") == 1

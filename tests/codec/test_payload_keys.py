@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra import _core
+from hydra import _core, config
 from hydra.errors import ConfigError, PayloadError
 from hydra.payload_keys import DIGEST_BYTES, DigestKey, PayloadKeys, encrypted_with
 
@@ -77,6 +78,7 @@ def test_keyed_digests_are_equal_where_plain_ones_are_and_can_be_undone() -> Non
         (f"k/1 {TEXT}", "`k/1` is no id of a payload key"),
         (f"k1 {TEXT} current\nk2 {TEXT} current", "line 2 of `.*` names a second current key"),
         ("kü " + TEXT, "cannot be read"),
+        (f"\ufeffk1 {TEXT}", "begins with a byte order mark; save it as plain ASCII"),
     ],
 )
 def test_a_file_that_is_none_is_one_sentence_without_a_key(text: str, sentence: str, tmp_path: Path) -> None:
@@ -97,3 +99,24 @@ def test_a_file_of_keys_is_read_and_its_repr_shows_none(tmp_path: Path) -> None:
         __import__("pickle").dumps(keys)
     with pytest.raises(ConfigError, match="cannot be read"):
         PayloadKeys.from_file(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: PayloadKeys(None), "the payload keys are NoneType; give a dict"),  # type: ignore[arg-type]
+        (lambda: PayloadKeys.from_file(None), "`None` is no file of payload keys"),  # type: ignore[arg-type]
+        (lambda: PayloadKeys({"k1": bytearray(KEY)}), "the payload key `k1` is bytearray; give it as bytes"),  # type: ignore[dict-item]
+    ],
+)
+def test_what_is_no_keys_at_all_is_one_sentence(make: Callable[[], PayloadKeys], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        make()
+
+
+def test_an_empty_variable_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_PAYLOAD_KEYS", "")
+    with pytest.raises(ConfigError, match="HYDRA_PAYLOAD_KEYS is empty; set it to a file"):
+        config.payload_keys(None)
+    given = PayloadKeys({"k1": KEY})
+    assert config.payload_keys(given) is given

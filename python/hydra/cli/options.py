@@ -130,7 +130,9 @@ WHEN = WhenType()
 
 def _use_payload_keys(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
     """For every store that this process opens, and its children."""
-    if path:
+    if path is not None:
+        if not path:
+            raise click.UsageError("`--payload-keys` is empty; name a file of payload keys, or leave it out")
         os.environ[PAYLOAD_KEYS_VARIABLE] = os.path.abspath(path)
 
 

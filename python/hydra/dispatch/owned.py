@@ -24,19 +24,17 @@ def shared_concurrency(concurrency: int, death_count: int) -> int:
     return max(1, concurrency >> death_count)  # guard G7: each death in a row halves what may run beside it
 
 
-def why_unreadable(execution: Claimed) -> str:
-    """Why this node cannot run it, as a sentence; empty where it can."""
+def unreadable(execution: Claimed) -> tuple[str, str] | None:
+    """What is wrong with one that this node cannot run, and what a person is to do; None where it can."""
     if execution.unreadable:
-        return f"its row in the database is damaged: {execution.unreadable}"
+        return f"its row in the database is damaged: {execution.unreadable}", "find the cause"
     payloads = [record.payload for record in execution.records]
     payloads += [execution.input, *(message.payload for message in execution.messages)]
     key_id = next((id for each in payloads if (id := encrypted_with(each)) is not None), None)
     if key_id is None:
-        return ""
-    return (
-        f"it is encrypted with the payload key `{key_id}`, which its node does not have, or which does not open it; "
-        f"start nodes with that key, then run `hydra resume {execution.id}`"
-    )
+        return None
+    what = f"it is encrypted with the payload key `{key_id}`, which its node does not have"
+    return what, "start nodes with that key"
 
 
 class OwnedExecution:
@@ -188,9 +186,9 @@ class OwnedExecution:
         )
 
 
-def poisoned(id: str, what: str) -> End:
+def poisoned(id: str, what: str, order: str = "find the cause") -> End:
     """It is parked for a person, who is told what was found and what to do."""
-    return End(Ending.PARKED, payload=encode(f"{what}; find the cause, then `hydra resume {id}`"), cause="poison")
+    return End(Ending.PARKED, payload=encode(f"{what}; {order}, then `hydra resume {id}`"), cause="poison")
 
 
 def _without_payload(record: Record) -> Record:

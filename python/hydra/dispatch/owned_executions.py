@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from hydra.dispatch.effects import Effects
 from hydra.dispatch.events import Beaten, ClaimDone, CommitDone, ExecutionEnded, OutcomeUnknown, Recovered, Resynced
 from hydra.dispatch.outbox import Pair
-from hydra.dispatch.owned import NOWHERE, OwnedExecution, poisoned, why_unreadable
+from hydra.dispatch.owned import NOWHERE, OwnedExecution, poisoned, unreadable
 from hydra.dispatch.registration import Phase, Registration
 from hydra.dispatch.workers import Workers
 from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, Record, RecordKind, as_answered
@@ -61,8 +61,8 @@ class OwnedExecutions:
             self._owned[owned.id] = owned
             if self._workers.is_draining:
                 self.release(owned)
-            elif reason := why_unreadable(execution):
-                self._registration.outbox.add(owned, [], poisoned(owned.id, reason))
+            elif reason := unreadable(execution):
+                self._registration.outbox.add(owned, [], poisoned(owned.id, *reason))
             else:
                 self._workers.enqueue(owned)
 
@@ -188,7 +188,7 @@ class OwnedExecutions:
         if self._registration.phase is Phase.UNSURE:
             for execution in event.executions:
                 owned = self._owned.get(execution.id)
-                if owned is not None and why_unreadable(execution):
+                if owned is not None and unreadable(execution):
                     self._workers.withdraw(owned)
                     self._forget(owned)
                 elif owned is not None and owned.is_undecided:

@@ -105,12 +105,15 @@ class Encryption:
         return replace(message, payload=self._said(message.name, message.payload))
 
     def opened_claim(self, claimed: Claimed) -> Claimed:
-        return replace(
-            claimed,
-            input=self.open(claimed.input),
-            records=self.opened_all(claimed.records),
-            messages=[self.opened_message(each) for each in claimed.messages],
-        )
+        """One that does not open though its key is here is damaged."""
+        input, records = self.open(claimed.input), self.opened_all(claimed.records)
+        messages = [self.opened_message(each) for each in claimed.messages]
+        payloads = [input, *(each.payload for each in records), *(each.payload for each in messages)]
+        closed = {encrypted_with(each) for each in payloads}
+        unreadable = claimed.unreadable
+        if damaged := sorted(id for id in closed if id is not None and id in self._keys.ids):
+            unreadable = unreadable or f"a payload does not open with the key `{damaged[0]}`, which its node has"
+        return replace(claimed, input=input, records=records, messages=messages, unreadable=unreadable)
 
     def opened_snapshot(self, snapshot: Snapshot) -> Snapshot:
         if not snapshot.encrypted_reason:

@@ -12,13 +12,13 @@ from hydra.cli import main
 
 
 @hydra.step
-def damaged_step(card: str) -> str:
+def damaged_column_step(card: str) -> str:
     return card
 
 
 @hydra.workflow
 def damaged_bill(card: str) -> str:
-    return damaged_step(card)
+    return damaged_column_step(card)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_every_flag_has_its_variable(started: list[SupervisorSettings]) -> None:
         for option in nodes.start.params
         if isinstance(option, click.Option)
     }
-    assert set(flags.values()) == {*GIVEN, "HYDRA_DB_MAP"}  # in place of `HYDRA_DB`
+    assert set(flags.values()) == {*GIVEN, "HYDRA_DB_MAP", "HYDRA_PAYLOAD_KEYS"}  # in place of `HYDRA_DB`; a file
     assert all(name == f"HYDRA_{flag[2:].replace('-', '_').upper()}" for flag, name in flags.items())
     start(**GIVEN)
     assert started == [

@@ -119,6 +119,27 @@ def test_what_waits_is_forgotten_with_its_rule_and_waits_anew_when_it_ended_agai
     assert waiting.take(ages, NOW + DAY, 9) == [], "its rule was another"
 
 
+def test_an_end_whose_transaction_commits_behind_the_walk_is_met_by_the_next() -> None:
+    """With a short age the walk is close behind what is being written: a slow commit shows an end it has passed."""
+    ages, walk = {("bill", "completed"): 10_000}, Walk()
+    look = walk.next(ages, NOW)
+    assert look is not None
+    walk.seen(look, [])
+    late = NOW - 30_000  # it ended before what the walk has come past, and is shown only now
+    walk.step_back(NOW + 20_000)
+    again = walk.next(ages, NOW + 20_000)
+    assert again is not None and again.after[0] < late < again.until
+    walk.seen(again, [])
+    assert walk.next(ages, NOW + 20_000) is None, "a walk ends"
+    ages = {("bill", "completed"): DAY}
+    far = Walk()
+    look = far.next(ages, NOW)
+    assert look is not None
+    far.seen(look, [])
+    far.step_back(NOW)
+    assert far.next(ages, NOW) is None, "what has been over for a day has been seen for long"
+
+
 def test_the_walk_goes_back_for_what_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "MAX_WAITING", 1)
     waiting, walk, ages = Waiting(), Walk(), {("bill", "completed"): DAY}

@@ -22,7 +22,7 @@ def call_bank(number: int) -> int:
     breaker=BANK,
     max_attempts=100,
     backoff=hydra.Backoff(0.05, maximum=0.05),
-    limits=[hydra.Concurrency(2, name="bank_line"), hydra.Rate(200, burst=20, name="bank_rate")],
+    limits=[hydra.Concurrency(2, name="bank_queue"), hydra.Rate(200, burst=20, name="bank_pace")],
 )
 def call_bank_in_line(number: int) -> int:
     with open(f"{os.environ[FILE]}.calls", "ab", buffering=0) as file:

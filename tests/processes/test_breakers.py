@@ -52,5 +52,5 @@ def test_r29_steps_with_a_breaker_and_limits_hold_no_place_while_it_is_open_whoe
     until(sleep_for_it)
     bank.unlink()
     assert [handle.result(timeout=120) for handle in handles] == list(range(12))
-    assert [(key.held, key.waiting) for key in scene.engine.limit_keys("bank_line")] == [(0, 0)]
+    assert [(key.held, key.waiting) for key in scene.engine.limit_keys("bank_queue")] == [(0, 0)]
     assert scene.engine.audit() == []

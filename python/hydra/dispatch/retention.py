@@ -17,6 +17,7 @@ from hydra.stores.sweeping import Finished
 from hydra.stores.workflow_info import WorkflowInfo
 
 WALK_AGAIN_US = 6 * 3_600_000_000  # from the first end on
+SETTLED_US = 10_000_000  # an end is seen by then: its transaction may commit later than an end that is newer
 MAX_WAITING = 10_000  # ends that are remembered one by one
 SOONEST_AGAIN_US = 5_000_000
 WAITED_SHARE = 4  # looked at again once it has waited so many'ths longer
@@ -89,6 +90,11 @@ class Walk:
             if after[0] < now - age:
                 return Look(age, after, now - age)
         return None
+
+    def step_back(self, now: int) -> None:
+        """A walk begins: of what ended lately, some may have come behind it."""
+        place = (now - SETTLED_US, "")
+        self._places = {age: min(known, place) for age, known in self._places.items()}
 
     def seen(self, look: Look, ends: Sequence[Finished]) -> None:
         """All of these have been looked at; none: there are no more."""

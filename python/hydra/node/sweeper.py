@@ -79,6 +79,7 @@ class Sweeper:
         count = 0
         ages = swept_by(self._node_id(), self._ages, self._store.servers())
         now = self._store.now()  # of the whole walk: what ends meanwhile is for the next
+        self._walk.step_back(now)
         while ages and not self._stopping.is_set():
             count += self._sweep_waiting(ages)
             began = time.monotonic()

@@ -87,7 +87,7 @@ def test_doctor_finds_a_namespace_that_lies_elsewhere_than_the_map_says(file: st
     assert "each namespace lies where the map of databases" in fine
     with hydra.Engine(urls["one"], "two") as engine:  # by a map that was changed without a move
         engine.submit(hydra.named("bill").bind(1), key="inv-1")
-    told = hydra_command("doctor", "--db-map", file, code=1).output
+    told = hydra_command("doctor", "--json", "--db-map", file, code=1).output
     assert f"namespace `two` lies in `{urls['one']}`, and the map of databases `{file}` says `{urls['two']}`" in told
     move(urls["one"], urls["two"], "two")
     assert "each namespace lies where" in hydra_command("doctor", "--db-map", file).output

@@ -23,6 +23,9 @@ from hydra.workflow import registry
 from tests.client.conftest import DATABASES
 from tests.client.marked import MARKER, marked_columns, shop
 from tests.processes.scene import until
+from tests.support.registries import own_registry
+
+__all__ = ["own_registry"]
 
 K1, K2 = os.urandom(32), os.urandom(32)
 FIRST = PayloadKeys({"k1": K1}, "k1")

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from hydra.clock import boottime_ns
 from hydra.execution import Ending, NodeRef
 from hydra.node.membership import NO_ANSWER
 from hydra.observability.metrics import Metrics
 from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.stores.around import StoreAround
 from hydra.stores.node_states import NOBODY, Beat
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
@@ -43,11 +44,11 @@ TIMED = (
 )
 
 
-class MeasuredStore:
+class MeasuredStore(StoreAround):
     """Called by the store thread, like the store itself; `answered_at_ns` may be read by any thread."""
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
-        self._store = store
+        super().__init__(store)
         self._metrics = metrics
         self._due_at: int | None = None
         self._skipped_counts: dict[str, int] = {}
@@ -55,29 +56,6 @@ class MeasuredStore:
         metrics.store_errors.expect((*TIMED, "heartbeat_node", "now", "transaction"))
         for verb in TIMED:
             setattr(self, verb, self._timed(verb))
-
-    def as_store(self) -> Store:
-        """It has every verb: its own, and through `__getattr__` all others."""
-        return cast(Store, self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    @property
-    def write_wait_seconds(self) -> float:
-        return self._store.write_wait_seconds
-
-    @write_wait_seconds.setter
-    def write_wait_seconds(self, seconds: float) -> None:
-        self._store.write_wait_seconds = seconds
-
-    @property
-    def read_wait_seconds(self) -> float:
-        return self._store.read_wait_seconds
-
-    @read_wait_seconds.setter
-    def read_wait_seconds(self, seconds: float) -> None:
-        self._store.read_wait_seconds = seconds
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

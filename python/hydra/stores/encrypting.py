@@ -36,6 +36,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.records.wait_notes import message_in
 from hydra.schedules import ScheduleChange
+from hydra.stores.around import StoreAround
 from hydra.stores.clash import Clash
 from hydra.stores.encryption import Encryption
 from hydra.stores.failed_end import FailedEnd
@@ -54,37 +55,14 @@ Told = Status | Clash | None  # the answer to a message
 replace = msgspec.structs.replace
 
 
-class EncryptingStore:
+class EncryptingStore(StoreAround):
     """Called like the store that it stands around. Without keys it reads what is plain, and writes no payload."""
 
     def __init__(self, store: Store, keys: PayloadKeys) -> None:
-        self._store = store
+        super().__init__(store)
         self._keys = keys
         self._digest_key: DigestKey | None = None
         self._encryption = Encryption(keys, self._encrypt, self._known_digest_key)
-
-    def as_store(self) -> Store:
-        """It has every verb: its own, and through `__getattr__` all others."""
-        return cast(Store, self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    @property
-    def write_wait_seconds(self) -> float:
-        return self._store.write_wait_seconds
-
-    @write_wait_seconds.setter
-    def write_wait_seconds(self, seconds: float) -> None:
-        self._store.write_wait_seconds = seconds
-
-    @property
-    def read_wait_seconds(self) -> float:
-        return self._store.read_wait_seconds
-
-    @read_wait_seconds.setter
-    def read_wait_seconds(self, seconds: float) -> None:
-        self._store.read_wait_seconds = seconds
 
     def open(self, *, migrate: bool = True) -> None:
         """ConfigError where a key is missing that payloads of the namespace are encrypted with, or is another."""

@@ -39,38 +39,18 @@ MAX_ATTRIBUTES = 16  # of one workflow
 MAX_NAME_LENGTH = 64
 MAX_TEXT_BYTES = 256  # of one value, in UTF-8
 
-_TAGS: dict[type, bytes] = {bool: b"b", float: b"f", int: b"i", str: b"s", datetime: b"t"}
+TAG_OF: dict[type, bytes] = {bool: b"b", float: b"f", int: b"i", str: b"s", datetime: b"t"}
 TYPES = {kind.__name__: kind for kind in (str, int, float, bool, datetime)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = (extreme.replace(tzinfo=UTC) for extreme in (datetime.min, datetime.max))
+FIRST, LAST = (extreme.replace(tzinfo=UTC) for extreme in (datetime.min, datetime.max))
 _MICROSECOND = timedelta(microseconds=1)
-_SIGN = 1 << 63
-TAGS = sorted(_TAGS.values())  # with which keys begin
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SOUGHT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(>=|<=|=|>|<)\s*(.*)", re.DOTALL)
-_TURNED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=([<>])(.*)", re.DOTALL)  # `>=` the wrong way round
-_WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")
+SIGN = 1 << 63
+TAGS = sorted(TAG_OF.values())  # with which keys begin
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
-Attributes = Mapping[str, Any] | Sequence[str]  # as they are asked for; see `check_sought`
 Keys = dict[str, bytes]  # by name
 KeyChanges = dict[str, bytes | None]  # None: it has none any more
-
-
-class Sought(msgspec.Struct, frozen=True):
-    """Values of one attribute: those whose keys are from `low` on and before `high`."""
-
-    name: str
-    low: bytes
-    high: bytes
-
-    @property
-    def is_exact(self) -> bool:
-        return self.high == _after(self.low)
-
-    def admits(self, attributes: Mapping[str, Any]) -> bool:
-        value = attributes.get(self.name)
-        return value is not None and self.low <= key_of(self.name, value, type(value)) < self.high
 
 
 def check_search(search: object, workflow: str, signature: inspect.Signature) -> dict[str, type]:
@@ -81,20 +61,20 @@ def check_search(search: object, workflow: str, signature: inspect.Signature) ->
     if len(search) > MAX_ATTRIBUTES:
         raise ConfigError(f"{owner} has {len(search)} attributes, and may have {MAX_ATTRIBUTES}")
     for name, kind in search.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
+        if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
             raise ConfigError(f"{owner} has an attribute `{name!r:.80}`; its name must be a word such as `customer`")
         parameter = signature.parameters.get(name)
         declared = None if parameter is None else parameter.annotation
         if names_secret(kind) or names_secret(declared):
             raise ConfigError(f"{owner} names `{name}`, which is a Secret, and attributes are shown; leave it out")
-        if kind not in _TAGS:
+        if kind not in TAG_OF:
             raise ConfigError(f"{owner} gives `{name}` the type {kind!r:.80}; it is one of {', '.join(TYPES)}")
         if parameter is None:
             continue
         if parameter.kind in _VARIADIC:
             raise ConfigError(f"{owner} names the parameter `{name}`, which takes many arguments; name another one")
         declared = TYPES.get(declared, declared) if isinstance(declared, str) else declared
-        if declared in _TAGS and declared is not kind and (declared, kind) != (int, float):
+        if declared in TAG_OF and declared is not kind and (declared, kind) != (int, float):
             raise ConfigError(
                 f"{owner} says that `{name}` is {kind.__name__}, and its parameter is {declared.__name__}; say the same"
             )
@@ -188,7 +168,7 @@ def key_of(name: str, value: Any, kind: type) -> bytes:
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise PayloadError(f"attribute `{name}` is {kind.__name__}, and not a `{type(value).__name__}`")
     content: bytes = _WRITERS[kind](name, value)
-    return _TAGS[kind] + content
+    return TAG_OF[kind] + content
 
 
 def value_of(key: bytes) -> Any:
@@ -201,9 +181,9 @@ def value_of(key: bytes) -> Any:
     if tag in (b"f", b"i", b"t") and len(content) == 8:
         number = int.from_bytes(content)
         if tag == b"f":
-            return struct.unpack(">d", (number ^ _SIGN if number & _SIGN else number ^ (1 << 64) - 1).to_bytes(8))[0]
+            return struct.unpack(">d", (number ^ SIGN if number & SIGN else number ^ (1 << 64) - 1).to_bytes(8))[0]
         try:
-            return number - _SIGN if tag == b"i" else _EPOCH + (number - _SIGN) * _MICROSECOND
+            return number - SIGN if tag == b"i" else _EPOCH + (number - SIGN) * _MICROSECOND
         except OverflowError:
             pass
     raise ValueError(f"`{key[:20].hex()}` is no attribute's value")
@@ -226,131 +206,6 @@ def as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-# what is asked for
-
-
-def check_sought(asked: object) -> tuple[tuple[Sought, ...], ...]:
-    """What is asked for; for each, the ways in which it may have been declared.
-
-    `{"customer": "c-17", "amount >=": 1000}`: a name alone asks for a value, and with `>=`, `>`, `<=` or `<` for those
-    on that side of it. Or as people write it, `["customer=c-17", "amount>=1000"]`: of what type it is the database
-    knows.
-    """
-    if isinstance(asked, list | tuple):
-        return tuple(_read_sought(text) for text in asked)
-    if not isinstance(asked, Mapping):
-        raise ConfigError(
-            f'`attributes` must be a dict of values by name, such as `{{"customer": "c-17"}}`, not {asked!r:.80}'
-        )
-    found = []
-    for text, value in asked.items():
-        match = _SOUGHT.fullmatch(f"{text} =" if isinstance(text, str) and _NAME.fullmatch(text.strip()) else f"{text}")
-        if match is None or match[3]:
-            raise ConfigError(f"`{text!r:.80}` is not an attribute to look for; write `customer`, or `amount >=`")
-        value = value.value if isinstance(value, enum.Enum) else value
-        value = str(value) if isinstance(value, UUID) else value
-        if type(value) not in _TAGS:
-            raise ConfigError(
-                f"attribute `{match[1]}` is looked for by a `{type(value).__name__}`; it is one of {', '.join(TYPES)}"
-            )
-        kinds = (int, float) if type(value) in (int, float) else (type(value),)
-        try:
-            found.append(_ways(match[1], match[2], [(kind, value) for kind in kinds]))
-        except PayloadError as error:
-            raise ConfigError(str(error)) from None
-    return tuple(found)
-
-
-def _read_sought(text: object) -> tuple[Sought, ...]:
-    match = _SOUGHT.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ConfigError(f"`{text!s:.80}` is not an attribute to look for; write `customer=c-17` or `amount>=1000`")
-    if (turned := _TURNED.fullmatch(match[0])) is not None:
-        name, sign, value = turned.groups()
-        told = f"write `{name}{sign}={value:.80}`, or `{name}= {sign}{value:.80}` for a text that begins with `{sign}`"
-        raise ConfigError(f"`{match[0]:.80}` is not an attribute to look for; {told}")
-    found: list[Sought] = []
-    for kind in _TAGS:
-        with contextlib.suppress(PayloadError):  # none of that type has it
-            value = _parsed(match[3], kind)
-            found += _ways(match[1], match[2], [] if value is None else [(kind, value)])
-    return tuple(found)
-
-
-def together(sought: Sequence[Sought]) -> tuple[Sought, ...] | None:
-    """One for each name: what lies in all that is asked of it. None: nothing does."""
-    found: dict[str, Sought] = {}
-    for each in sought:
-        known = found.get(each.name, each)
-        found[each.name] = Sought(each.name, max(known.low, each.low), min(known.high, each.high))
-    return tuple(found.values()) if all(each.low < each.high for each in found.values()) else None
-
-
-def _ways(name: str, operator: str, values: Sequence[tuple[type, Any]]) -> tuple[Sought, ...]:
-    """Those in which something can lie; PayloadError for a value that has no place among those of its type."""
-    found = []
-    for kind, value in values:
-        tag = _TAGS[kind]
-        first, behind = _place(name, value, kind)
-        low, high = {
-            "=": (first, behind),
-            ">=": (first, _next(tag)),
-            ">": (behind, _next(tag)),
-            "<": (tag, first),
-            "<=": (tag, behind),
-        }[operator]
-        if low < high:
-            found.append(Sought(name, low, high))
-    return tuple(found)
-
-
-def _place(name: str, value: Any, kind: type) -> tuple[bytes, bytes]:
-    """The first key that is not before the value, and the first behind it: the same where none of the type equals it,
-    as for a number between two that have keys, or beyond them all."""
-    if kind is int:
-        if isinstance(value, float):
-            if math.isnan(value):
-                return _place(name, value, float)  # which refuses it
-            if not math.isinf(value) and not value.is_integer():
-                return (_place(name, math.ceil(value), int)[0],) * 2
-            value = int(value) if not math.isinf(value) else _SIGN if value > 0 else -_SIGN - 1
-        if not -_SIGN <= value < _SIGN:
-            return (_TAGS[int] if value < 0 else _next(_TAGS[int]),) * 2
-    if kind is datetime and value.tzinfo is not None and not _FIRST <= value <= _LAST:
-        return (_TAGS[datetime] if value < _FIRST else _next(_TAGS[datetime]),) * 2
-    if kind is float and isinstance(value, int):
-        try:
-            value = float(value)
-        except OverflowError:  # beyond all that are finite
-            return (key_of(name, math.inf, float),) * 2 if value > 0 else (_after(key_of(name, -math.inf, float)),) * 2
-    key = key_of(name, value, kind)
-    return key, _after(key)
-
-
-def _parsed(text: str, kind: type) -> Any:
-    """None for a text that is nothing of that type."""
-    try:
-        if kind in (int, float):
-            return int(text) if _WHOLE.fullmatch(text.strip()) else float(text)
-        if kind is bool:
-            return {"true": True, "false": False}.get(text.strip().lower())
-        if kind is datetime:
-            found = datetime.fromisoformat(text.strip())
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
-        return text
-    except ValueError:
-        return None
-
-
-def _after(key: bytes) -> bytes:
-    """The first key behind it."""
-    return key + b"\0"
-
-
-def _next(tag: bytes) -> bytes:
-    return bytes([tag[0] + 1])
-
-
 # keys, by type
 
 
@@ -365,16 +220,16 @@ def _write_text(name: str, value: str) -> bytes:
 
 
 def _write_int(name: str, value: int) -> bytes:
-    if not -_SIGN <= value < _SIGN:
+    if not -SIGN <= value < SIGN:
         raise PayloadError(f"the value of attribute `{name}` is a whole number of more than 64 bits; make it a str")
-    return (value + _SIGN).to_bytes(8)
+    return (value + SIGN).to_bytes(8)
 
 
 def _write_float(name: str, value: float) -> bytes:
     if math.isnan(value):
         raise PayloadError(f"the value of attribute `{name}` is no number (NaN), which has no place among others")
     number = int.from_bytes(struct.pack(">d", value + 0.0))  # -0.0 is 0.0
-    return (number ^ (1 << 64) - 1 if number & _SIGN else number ^ _SIGN).to_bytes(8)
+    return (number ^ (1 << 64) - 1 if number & SIGN else number ^ SIGN).to_bytes(8)
 
 
 def _write_bool(name: str, value: bool) -> bytes:
@@ -384,7 +239,7 @@ def _write_bool(name: str, value: bool) -> bytes:
 def _write_datetime(name: str, value: datetime) -> bytes:
     if value.tzinfo is None:
         raise PayloadError(f"the value of attribute `{name}` is a time without a time zone; give it one")
-    if not _FIRST <= value <= _LAST:
+    if not FIRST <= value <= LAST:
         raise PayloadError(f"the value of attribute `{name}` is not between the years 1 and 9999 in UTC: {value}")
     return _write_int(name, (value - _EPOCH) // _MICROSECOND)
 

@@ -13,18 +13,9 @@ from typing import Any
 import hydra
 import msgspec
 import pytest
-from hydra.attributes import (
-    DEFAULTS,
-    MAX_ATTRIBUTES,
-    Sought,
-    changes_of,
-    check_sought,
-    key_of,
-    keys_of_registered,
-    together,
-    value_of,
-)
+from hydra.attributes import DEFAULTS, MAX_ATTRIBUTES, changes_of, key_of, keys_of_registered, value_of
 from hydra.errors import ConfigError, PayloadError
+from hydra.sought import Sought, check_sought, together
 from hydra.worker.imported_app import describe_call
 
 

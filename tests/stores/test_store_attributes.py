@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 import pytest
 from hydra import _core, attributes
-from hydra.attributes import ATTRIBUTES, KeyChanges, Sought, check_sought, encode_changes, key_of
+from hydra.attributes import ATTRIBUTES, KeyChanges, encode_changes, key_of
 from hydra.client.criteria import Criteria, walk
 from hydra.errors import LeaseLost
 from hydra.execution import (
@@ -25,6 +25,7 @@ from hydra.execution import (
 )
 from hydra.records.child_records import encode_request
 from hydra.records.forks import Fork
+from hydra.sought import Sought, check_sought
 from hydra.stores.acts import Act, ActKind
 from hydra.stores.filter import Filter
 from hydra.stores.rerunning import Rerun

@@ -17,7 +17,6 @@ from typing import Any, ParamSpec, Self, TypeVar
 import msgspec
 
 from hydra import config, middleware
-from hydra.attributes import Attributes
 from hydra.client.act_orders import ActView
 from hydra.client.async_calls import AsyncCalls
 from hydra.client.async_handle import AsyncHandle
@@ -36,6 +35,7 @@ from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow, Workflow
 from hydra.execution import KeyReuse, Submission
 from hydra.payload_keys import PayloadKeys
+from hydra.sought import Attributes
 from hydra.stores.awaiting import run_awaiting
 from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands

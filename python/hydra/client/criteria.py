@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hydra.attributes import Sought, together
 from hydra.client.submissions import workflow_name
 from hydra.config import to_moment
 from hydra.definitions import Workflow
@@ -27,6 +26,7 @@ from hydra.execution import Snapshot, Status
 from hydra.keys import check_known_key, is_id
 from hydra.payload_keys import why_closed
 from hydra.records.fingerprints import Fault, fault_of, is_of
+from hydra.sought import Sought, together
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
 from hydra.tags import check_tags

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from hydra import config
-from hydra.attributes import Attributes, check_sought
 from hydra.client import bulk, completions, local_worker, recorded_orders
 from hydra.client.acting import author, is_said
 from hydra.client.awaited import announced_by, awaited_of, refuse_unfit
@@ -34,6 +33,7 @@ from hydra.execution import Message
 from hydra.keys import check_known_key, is_id
 from hydra.payload_keys import PayloadKeys
 from hydra.records import callbacks
+from hydra.sought import Attributes, check_sought
 
 R = TypeVar("R")
 

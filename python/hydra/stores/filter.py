@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from hydra.attributes import Sought
 from hydra.execution import Snapshot, Status
+from hydra.sought import Sought
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from hydra.attributes import Sought
+from hydra.sought import Sought
 
 COMMON = 10_000  # executions; those of a range are sorted for each page
 

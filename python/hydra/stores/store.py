@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from hydra.attributes import KeyChanges, Sought
+from hydra.attributes import KeyChanges
 from hydra.execution import (
     Claim,
     Message,
@@ -30,6 +30,7 @@ from hydra.execution import (
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.sought import Sought
 from hydra.stores.act_verbs import ActVerbs
 from hydra.stores.acts import Act
 from hydra.stores.clash import Clash

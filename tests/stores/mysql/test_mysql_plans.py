@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hydra.attributes import Sought
 from hydra.execution import ExecutionCommit, Message
+from hydra.sought import Sought
 from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT
 from hydra.stores.mysql import MysqlStore

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hydra.attributes import KeyChanges, Keys, Sought
+from hydra.attributes import KeyChanges, Keys
 from hydra.execution import Status
+from hydra.sought import Sought
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, literal
 from hydra.stores.mysql.transaction import Reading, Transaction

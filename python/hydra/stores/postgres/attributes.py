@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hydra.attributes import KeyChanges, Keys, Sought
+from hydra.attributes import KeyChanges, Keys
 from hydra.execution import ExecutionCommit, Status, Submission
+from hydra.sought import Sought
 from hydra.stores.postgres.arrays import byteas, is_uuid, texts, uuids
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import Reading, Transaction

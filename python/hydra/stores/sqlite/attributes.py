@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hydra.attributes import KeyChanges, Keys, Sought
+from hydra.attributes import KeyChanges, Keys
 from hydra.execution import Status
+from hydra.sought import Sought
 from hydra.stores.sqlite.statements import RowStatement, to_json
 from hydra.stores.sqlite.states import States
 from hydra.stores.sqlite.transaction import Reading, Transaction

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from hydra.attributes import KeyChanges, Sought
+from hydra.attributes import KeyChanges
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,
@@ -23,6 +23,7 @@ from hydra.execution import (
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.schedules import ScheduleChange, ScheduleState
+from hydra.sought import Sought
 from hydra.stores.acts import Act
 from hydra.stores.admitting import Turn
 from hydra.stores.clash import Clash

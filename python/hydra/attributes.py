@@ -19,7 +19,7 @@ import inspect
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -155,6 +155,11 @@ def changes_of(search: Mapping[str, type], workflow: str, values: Mapping[str, A
             known = f"there are {', '.join(f'`{each}`' for each in search)}" if search else "it has none"
             raise PayloadError(f"workflow `{workflow}` declares no attribute `{name!s:.80}` by `search=`; {known}")
     return {name: None if values[name] is None else key_of(name, values[name], search[name]) for name in sorted(values)}
+
+
+def last_of(changes: Iterable[tuple[str, KeyChanges]]) -> dict[tuple[str, str], bytes | None]:
+    """What changes of executions come to, made in their order: the last key of each execution and name."""
+    return {(id, name): key for id, own in changes for name, key in own.items()}
 
 
 def key_of(name: str, value: Any, kind: type) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hydra.attributes import KeyChanges, Keys
+from hydra.attributes import KeyChanges, Keys, last_of
 from hydra.execution import Status
 from hydra.sought import Sought
 from hydra.stores.mysql.locking import lock_executions
@@ -21,7 +21,7 @@ def add(transaction: Transaction, keys: Iterable[tuple[str, Keys]]) -> None:
 
 def change(transaction: Transaction, changes: Sequence[tuple[str, KeyChanges]]) -> None:
     """In their order."""
-    last = {(id, name): key for id, own in changes for name, key in own.items()}
+    last = last_of(changes)
     rows = [_row(transaction, id, name, key, None) for (id, name), key in last.items()]
     transaction.queue_rows("set_attributes", sorted(rows))
 

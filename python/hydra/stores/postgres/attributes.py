@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hydra.attributes import KeyChanges, Keys
+from hydra.attributes import KeyChanges, Keys, last_of
 from hydra.execution import ExecutionCommit, Status, Submission
 from hydra.sought import Sought
 from hydra.stores.postgres.arrays import byteas, is_uuid, texts, uuids
@@ -21,7 +21,7 @@ def adding(submissions: Sequence[Submission]) -> list[Step]:
 
 def changing(changes: Sequence[tuple[str, KeyChanges]]) -> list[Step]:
     """In their order."""
-    last = {(id, name): key for id, own in changes for name, key in own.items()}
+    last = last_of(changes)
     if not last:
         return []
     values = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hydra.attributes import KeyChanges, Keys
+from hydra.attributes import KeyChanges, Keys, last_of
 from hydra.execution import Status
 from hydra.sought import Sought
 from hydra.stores.sqlite.statements import RowStatement, to_json
@@ -24,8 +24,8 @@ def add(transaction: Transaction, keys: Iterable[tuple[str, Keys]]) -> None:
 
 def change(transaction: Transaction, changes: Sequence[tuple[str, KeyChanges]]) -> None:
     """In their order."""
-    last = {(id, name): key for id, own in changes for name, key in own.items()}
-    transaction.execute_rows(_SET, [(id, name, transaction.namespace, key) for (id, name), key in last.items()])
+    rows = [(id, name, transaction.namespace, key) for (id, name), key in last_of(changes).items()]
+    transaction.execute_rows(_SET, rows)
 
 
 def set_attributes(transaction: Transaction, id: str, changes: KeyChanges) -> Status | None:

@@ -21,7 +21,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +66,14 @@ def warm_process() -> WarmProcess:
     return WarmProcess()
 
 
+def readable(descriptors: Iterable[int], timeout: float | None = None) -> set[int]:
+    """Those with something to read, or at their end. Unlike `select`, any descriptor will do, not only those < 1024."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(None if timeout is None else timeout * 1000)}
+
+
 class Forked:
     """As `subprocess.Popen`, as far as tests ask."""
 
@@ -75,13 +83,13 @@ class Forked:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self._pipe], [], [], 0)[0]:
+        if self.returncode is None and readable([self._pipe], 0):
             self._end()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._pipe], [], [], timeout)[0]:
+            if not readable([self._pipe], timeout):
                 raise subprocess.TimeoutExpired(f"supervisor {self.pid}", timeout or 0)
             self._end()
         assert self.returncode is not None
@@ -110,14 +118,14 @@ def serve(orders: socket.socket) -> str | None:
     """Until the test process is gone. Returns in each supervisor, too: its settings."""
     pipes: dict[int, tuple[int, int]] = {}  # of each supervisor, by its pidfd; with its pid
     while True:
-        ready, _, _ = select.select([orders, *pipes], [], [])
-        for pidfd in set(ready) & set(pipes):
+        ready = readable([orders.fileno(), *pipes])
+        for pidfd in ready & set(pipes):
             pid, pipe = pipes.pop(pidfd)
             with contextlib.suppress(BrokenPipeError):  # nobody wants to know
                 os.write(pipe, INTEGER.pack(os.waitpid(pid, 0)[1]))
             os.close(pipe)
             os.close(pidfd)
-        if orders not in ready:
+        if orders.fileno() not in ready:
             continue
         message, descriptors, _, _ = socket.recv_fds(orders, REQUEST_BYTES, 2)
         if not message:

@@ -17,7 +17,7 @@ from hydra.client.awaited import Awaited, set_aside_of
 from hydra.client.damage import check_readable
 from hydra.client.shown import MAX_INPUT_LENGTH, error_of, generation_of, input_of
 from hydra.client.timeline import timeline
-from hydra.client.views import bulk_views, to_datetime
+from hydra.client.views import attempt_view, bulk_views, to_datetime
 from hydra.execution import FINAL, Status
 from hydra.stores.pauses import PauseKind
 
@@ -38,8 +38,9 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         execution = handle.execution()
         records = handle.records()
         input = engine.read(lambda store: store.input(id))
-        check_readable(id, input, records, engine.read(lambda store: store.claims(id)))
-        steps, attempts = handle.steps(), handle.attempts()
+        claims = engine.read(lambda store: store.claims(id))
+        check_readable(id, input, records, claims)
+        steps, attempts = handle.steps(), [attempt_view(claim) for claim in claims]
         awaited = [] if execution.status in FINAL else handle.awaited()
         exported = handle.export() if as_json else None
         failures = engine.read(lambda store: store.failures([id]))

@@ -16,7 +16,7 @@ from hydra.client.awaited import set_aside_of
 from hydra.client.damage import check_readable
 from hydra.client.shown import error_of
 from hydra.client.timeline import timeline
-from hydra.client.views import Execution, StepView, bulk_views, step_views, steps_in_doubt, to_datetime
+from hydra.client.views import Execution, StepView, attempt_view, bulk_views, step_views, steps_in_doubt, to_datetime
 from hydra.dashboard.access import Role
 from hydra.dashboard.family import above, family_of
 from hydra.dashboard.phases import Phase, phases, totals
@@ -65,8 +65,9 @@ def show_execution(visit: Visit) -> Response:
     execution = handle.execution()
     records = handle.records()
     input = engine.read(lambda store: store.input(id))
-    check_readable(id, input, records, engine.read(lambda store: store.claims(id)))
-    attempts = handle.attempts()
+    claims = engine.read(lambda store: store.claims(id))
+    check_readable(id, input, records, claims)
+    attempts = [attempt_view(claim) for claim in claims]
     progress = engine.read(lambda store: store.progress(id))
     steps = step_views(records, progress)
     outcome = engine.read(lambda store: store.outcomes([id])[0])

@@ -11,7 +11,7 @@ import msgspec
 
 from hydra.client.engine import Engine
 from hydra.client.views import Execution, execution_view
-from hydra.execution import Record, RecordKind
+from hydra.execution import Record, RecordKind, Snapshot
 from hydra.records.child_records import child_of, decode_id
 from hydra.records.placed import asked_step
 
@@ -56,7 +56,7 @@ def above(engine: Engine, id: str) -> list[str]:
     ways: dict[str, list[str]] = {tree.root_id: [tree.root_id]}
     level = [tree.root_id]
     while level and len(ways) <= MAX_CHILDREN:
-        histories, level = _histories(engine, level), []
+        histories, level = _histories(engine, _read(engine, level)), []
         for parent, records in histories.items():
             for child, _ in spawned(records):
                 if child == id:
@@ -67,10 +67,14 @@ def above(engine: Engine, id: str) -> list[str]:
     return [tree.root_id]
 
 
-def _histories(engine: Engine, ids: Sequence[str]) -> dict[str, list[Record]]:
-    found = engine.read(lambda store: store.get(ids))
-    open_ids = [each.id for each in found if each is not None and 0 < each.record_count <= MAX_READ_RECORDS]
-    histories = engine.read(lambda store: store.histories(open_ids)) if open_ids else {}
+def _read(engine: Engine, ids: Sequence[str]) -> list[Snapshot | None]:
+    return engine.read(lambda store: store.get(ids)) if ids else []
+
+
+def _histories(engine: Engine, found: Sequence[Snapshot | None]) -> dict[str, list[Record]]:
+    """What these have recorded, but for those with too much of it."""
+    ids = [each.id for each in found if each is not None and 0 < each.record_count <= MAX_READ_RECORDS]
+    histories = engine.read(lambda store: store.histories(ids)) if ids else {}
     return {id: records for id, (_, records) in histories.items()}
 
 
@@ -86,15 +90,13 @@ def _level(
     taken = asked[: left[0]]
     is_whole = len(taken) == len(asked)
     left[0] -= len(taken)
-    ids = [id for id, _ in taken]
-    found = engine.read(lambda store: store.get(ids)) if ids else []
-    open_ids = [each.id for each in found if each is not None and 0 < each.record_count <= MAX_READ_RECORDS]
-    histories = engine.read(lambda store: store.histories(open_ids)) if open_ids and depth < MAX_DEPTH else {}
+    found = _read(engine, [id for id, _ in taken])
+    histories = _histories(engine, found) if depth < MAX_DEPTH else {}
     children: list[Child] = []
     for (id, step), snapshot in zip(taken, found, strict=True):
         children.append(Child(id, depth, step, None if snapshot is None else execution_view(snapshot)))
         if id in histories:
-            grandchildren, is_all = _level(engine, spawned(histories[id][1]), depth + 1, left)
+            grandchildren, is_all = _level(engine, spawned(histories[id]), depth + 1, left)
             children += grandchildren
             is_whole = is_whole and is_all
     return children, is_whole

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Typ
 
 from hydra import attributes
 from hydra.breakers import Breaker
+from hydra.call_terms import CallTerms
 from hydra.clock import seconds_of
 from hydra.codec import Signature
 from hydra.config import label_names, retention_of
@@ -323,22 +324,14 @@ class Workflow(Definition[P, R]):
         self.check_call(args, kwargs)
         return BoundWorkflow(self.name, args, kwargs, self)
 
-    def limit_keys(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], tags: Mapping[str, str] | None = None
-    ) -> tuple[str, ...] | None:
-        """Where a call of it takes its places; None where it has no limits."""
-        return keys_of_call(self.limits, self.name, self.signature, args, kwargs, tags) if self.limits else None
-
-    def attributes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, bytes] | None:
-        """What a call of it is found by at first; None where nothing is declared."""
-        if not self.search:
-            return None
-        return attributes.keys_of_call(self.search, self.name, self.signature, args, kwargs, self.fit_call)
-
-    @property
-    def limit_us(self) -> int | None:
-        """How long one may take that is due as soon as it is submitted, as children and ticks are."""
-        return min((limit for limit in (self.timeout_us, self.deadline_us) if limit is not None), default=None)
+    def terms(self, args: tuple[Any, ...], kwargs: dict[str, Any], tags: Mapping[str, str] | None = None) -> CallTerms:
+        """What a call of it is submitted with beside its arguments. PayloadError where they do not say it."""
+        keys = found = None
+        if self.limits:
+            keys = keys_of_call(self.limits, self.name, self.signature, *self.fit_call(args, kwargs), tags)
+        if self.search:
+            found = attributes.keys_of_call(self.search, self.name, self.signature, args, kwargs, self.fit_call)
+        return CallTerms(self.timeout_us, self.deadline_us, keys, found)
 
     def _limit_us(self, name: str, limit: timedelta | float | None) -> int | None:
         return None if limit is None else round(timeout_of(limit, f"`{name}` of workflow `{self.name}`") * 1e6)

@@ -229,6 +229,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     debounce: Debounced | None = None
     attributes: dict[str, bytes] | None = None  # what it is found by, as keys; see `hydra.attributes`
     former_digest: bytes = b""  # with payload keys: as which rows from before them have the same arguments
+    is_by_name: bool = False  # the code is not where it was made: the node that writes it adds what is registered
 
     def timeout_at(self, now: int) -> int | None:
         """When its time is up, if it is submitted now."""
@@ -368,6 +369,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     gate: str | None = None  # of these, the one at which it waits now
     attributes: dict[str, Any] = {}  # what it is found by
     encrypted_reason: bytes = b""  # what `reason` is to be read from, where that is encrypted
+    timeout_us: int | None = None  # from when it is due
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ Who has the code asks its limits, who has only what a node registered asks its s
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from hydra.errors import ConfigError, PayloadError
 from hydra.limit_keys import TAG_PREFIX, find_value, key_of, told_owner
 from hydra.limits import Limit, LimitSpec
+from hydra.values.jsonschema import read_text
 
 
 def keys_of_call(
@@ -22,7 +24,8 @@ def keys_of_call(
     kwargs: Mapping[str, Any],
     tags: Mapping[str, str] | None,
 ) -> tuple[str, ...] | None:
-    """The keys of a call by a program that has the code, in the order in which their places are taken."""
+    """The keys of a call by a program that has the code, in the order in which their places are taken. The arguments
+    are as the annotations have them, so that a UUID and its text have one key."""
     if not limits:
         return None
     bound = signature.bind(*args, **kwargs)
@@ -49,15 +52,18 @@ def keys_of_call(
 def keys_of_specs(
     specs: Sequence[LimitSpec],
     workflow: str,
-    names: Sequence[str],
+    parameters: Sequence[Mapping[str, Any]],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     tags: Mapping[str, str] | None,
 ) -> tuple[str, ...] | None:
-    """`keys_of_call` by a program that knows only what a node has registered; `names` are the parameters, in order."""
+    """`keys_of_call` by a program that knows only what a node has registered: `parameters`, in order."""
     if not specs:
         return None
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    positional = [each["name"] for each in parameters if each["kind"] in ("positional", "any")]
+    schemas = {each["name"]: each["schema"] for each in parameters}
+    found_values = {**dict(zip(positional, args, strict=False)), **kwargs}
+    given = {name: _as_annotated(value, schemas.get(name, {})) for name, value in found_values.items()}
     found = []
     for spec in specs:
         if spec.key is None:
@@ -71,6 +77,18 @@ def keys_of_specs(
             value = spec.default
         found.append(key_of(spec.kind, spec.name, value))
     return tuple(sorted(found))
+
+
+def _as_annotated(value: Any, schema: Mapping[str, Any]) -> Any:
+    """What a text stands for where its parameter takes no text."""
+    choices = schema.get("anyOf", [schema])
+    if not isinstance(value, str) or any(each.get("type") == "string" and "format" not in each for each in choices):
+        return value
+    for each in choices:
+        with contextlib.suppress(ValueError):
+            if not isinstance(found := read_text(value, each), str):
+                return found
+    return value
 
 
 def limits_named(limits: Sequence[Limit], workflow: str, key: str) -> list[str]:

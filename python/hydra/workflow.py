@@ -54,6 +54,11 @@ def named(name: str) -> NamedWorkflow:
     return NamedWorkflow(name)
 
 
+def code_of(bound: BoundWorkflow[Any]) -> Workflow[..., Any] | None:
+    """The workflow of a bound call, also of one by its name, where this process has the code."""
+    return bound.workflow or registry.workflows.get(bound.name)
+
+
 class Registry:
     """Every definition by name; two of one kind with one name must come from one function."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import hydra
 import pytest
 from hydra.client import pending_bounds
-from hydra.errors import ConfigError, PayloadError
+from hydra.errors import PayloadError
 
 WAIT_SECONDS = 60
 
@@ -61,11 +61,6 @@ def limited(tenant: str, number: int, waits: bool = False) -> int:
 @hydra.workflow(limits=[hydra.Concurrency(1, name="one_by_one")])
 async def strict(number: int) -> int:
     return await hydra.aio.call(limited_work.bind("strict", number))
-
-
-@hydra.workflow(limits=[hydra.Concurrency(1, key=lambda number: str(number % 2), name="by_code")])
-def by_code(number: int) -> int:
-    return limited_work("code", number)
 
 
 @hydra.workflow
@@ -125,16 +120,6 @@ def test_its_keys_and_where_it_waits_are_shown(engine: hydra.Engine) -> None:
         assert third.execution().waits_for is None
         for handle in first:
             handle.result(WAIT_SECONDS)
-
-
-def test_a_program_without_the_code_submits_under_the_same_key(engine: hydra.Engine) -> None:
-    with engine.worker(4):
-        engine.submit(limited.bind("acme", 0)).result(WAIT_SECONDS)
-        named = engine.submit(hydra.named("limited").bind(tenant="acme", number=1))
-        assert named.result(WAIT_SECONDS) == 1
-        assert named.execution().limits == ["limited.tenant=acme"]
-        with pytest.raises(ConfigError, match="the key of limit `by_code` is a function"):
-            engine.submit(hydra.named("by_code").bind(3))
 
 
 def test_a_fork_has_the_keys_of_what_it_is_forked_from(engine: hydra.Engine) -> None:

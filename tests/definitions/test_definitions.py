@@ -32,7 +32,7 @@ def test_bare_and_configured_decorators_give_the_documented_defaults() -> None:
     assert bare.retry.backoff == Backoff(1.0, 2.0, 60.0, 0.1)
     assert (configured.name, configured.timeout_ns) == ("other", 30_000_000_000)
     assert (flow.timeout_us, flow.deadline_us) == (60 * 86_400 * 1_000_000, 90 * 86_400 * 1_000_000)
-    assert flow.limit_us == flow.timeout_us
+    assert flow.terms((), {}).limit_us == flow.timeout_us
     assert registry.workflows["flow"] is flow
     assert registry.steps["other"] is configured
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import hydra
 import pytest
+from hydra.codec import json_schema
 from hydra.errors import ConfigError, PayloadError
 from hydra.limit_calls import keys_of_specs
 from hydra.limits import lacks_field, specs_of
@@ -40,13 +41,13 @@ def workflow(*limits: Any, name: str) -> Any:
 
 
 def keys(flow: Any, *args: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> tuple[str, ...]:
-    found = flow.limit_keys(args, kwargs, tags)
+    found = flow.terms(args, kwargs, tags).limit_keys
     assert found is not None
     return tuple(found)
 
 
 def test_a_workflow_without_limits_has_no_keys() -> None:
-    assert workflow(name="unlimited").limit_keys(("a",), {}) is None
+    assert workflow(name="unlimited").terms(("a",), {}).limit_keys is None
 
 
 def test_a_key_is_a_parameter_a_dotted_field_a_tag_a_function_or_nothing() -> None:
@@ -101,10 +102,10 @@ def test_what_has_no_key_shares_one() -> None:
 def test_a_default_counts_like_an_argument_and_a_program_without_the_code_knows_it() -> None:
     flow = workflow(hydra.Concurrency(1, key="region", name="region"), hydra.Rate(5, key="tenant"), name="recorded")
     specs = specs_of(flow.limits, flow.name, flow.signature)
-    names = list(flow.signature.parameters)
+    parameters = json_schema(flow.function)["parameters"]
     expected = ("concurrency:region:east", "rate:recorded.tenant.rate:acme")
-    assert keys(flow, "acme") == keys_of_specs(specs, "recorded", names, ["acme"], {}, None) == expected
-    assert keys_of_specs(specs, "recorded", names, [], {"tenant": "acme", "region": "east"}, None) == expected
+    assert keys(flow, "acme") == keys_of_specs(specs, "recorded", parameters, ["acme"], {}, None) == expected
+    assert keys_of_specs(specs, "recorded", parameters, [], {"tenant": "acme", "region": "east"}, None) == expected
 
 
 def test_a_program_without_the_code_is_refused_where_the_key_is_a_function() -> None:
@@ -113,7 +114,7 @@ def test_a_program_without_the_code_is_refused_where_the_key_is_a_function() -> 
     with pytest.raises(
         ConfigError, match=r"the key of limit `by_code` is a function.*submit workflow `functional` where"
     ):
-        keys_of_specs(specs, "functional", ["tenant"], ["acme"], {}, None)
+        keys_of_specs(specs, "functional", [], ["acme"], {}, None)
 
 
 def test_a_burst_is_a_tenth_of_the_rate_where_none_is_given() -> None:

@@ -36,15 +36,15 @@ def values(keys: Any) -> dict[str, Any]:
 
 
 def test_a_call_begins_with_its_arguments_of_those_names() -> None:
-    assert values(searched.attributes(("c-17", 3), {})) == {"customer": "c-17", "amount": 3.0, "region": "east"}
-    assert values(searched.attributes(("c-17",), {"region": None})) == {"customer": "c-17"}
+    assert values(searched.terms(("c-17", 3), {}).attributes) == {"customer": "c-17", "amount": 3.0, "region": "east"}
+    assert values(searched.terms(("c-17",), {"region": None}).attributes) == {"customer": "c-17"}
     own = uuid.uuid4()
-    assert values(searched.attributes((own,), {}))["customer"] == str(own)
+    assert values(searched.terms((own,), {}).attributes)["customer"] == str(own)
 
     @hydra.workflow(name="unsearched")
     def unsearched(customer: str) -> None: ...
 
-    assert unsearched.attributes(("c-17",), {}) is None
+    assert unsearched.terms(("c-17",), {}).attributes is None
 
 
 @hydra.workflow(name="told", search={"at": datetime, "owner": str, "region": str, "count": int, "state": str})
@@ -64,7 +64,7 @@ def told(
 def test_one_call_has_the_same_attributes_with_the_code_and_without(args: Any, kwargs: Any) -> None:
     registered = json.loads(msgspec.json.encode(describe_call(told)))
     found = keys_of_registered(registered, "told", args, kwargs)
-    assert found == told.attributes(args, kwargs)
+    assert found == told.terms(args, kwargs).attributes
     assert values(found) == {
         "at": datetime(2026, 1, 1, tzinfo=UTC),
         "owner": "abcdef00-0000-0000-0000-00000000000f",
@@ -77,7 +77,7 @@ def test_one_call_has_the_same_attributes_with_the_code_and_without(args: Any, k
 
 def test_what_no_text_says_is_refused_with_the_code_and_without() -> None:
     registered = json.loads(msgspec.json.encode(describe_call(told)))
-    for attributes in (told.attributes, partial(keys_of_registered, registered, "told")):
+    for attributes in (lambda *call: told.terms(*call).attributes, partial(keys_of_registered, registered, "told")):
         with pytest.raises(PayloadError, match="attribute `at` is datetime, and not a `str`"):
             attributes(("tomorrow", None), {})
 

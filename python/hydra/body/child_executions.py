@@ -23,7 +23,7 @@ from hydra.records import child_records
 from hydra.records.child_records import SPAWN_PREFIX
 from hydra.records.ends import read_outcome
 from hydra.tags import tags_of
-from hydra.workflow import registry
+from hydra.workflow import code_of, registry
 
 R = TypeVar("R")
 
@@ -160,21 +160,32 @@ def _ask_for_child(
     if past is not None and past.outcome is not None:
         assert past.outcome.payload is not None
         return child_records.decode_id(past.outcome.payload)
-    known = bound.workflow or registry.workflows.get(bound.name)
-    if bound.workflow is None and known is not None:  # by name, and the code is here all the same
-        known.fit_call(bound.args, bound.kwargs)
-    input = encode_bound(bound)[0]
-    request_id = _core.uuid7()
-    timeout_us = None if bound.workflow is None else bound.workflow.limit_us
-    priority = execution.claimed.priority
+    if bound.workflow is None and (code := code_of(bound)) is not None:
+        code.fit_call(bound.args, bound.kwargs)
     key, reuse = child_key or (None, KeyReuse.FIRST)
-    limit_keys = None if bound.workflow is None else bound.workflow.limit_keys(bound.args, bound.kwargs)
-    attributes = None if known is None else known.attributes(bound.args, bound.kwargs)
-    rest = (key, priority, None, timeout_us, None, None, reuse, limit_keys)
-    asked = Submission(request_id, bound.name, input, known_digest or digest, *rest, attributes=attributes)
+    asked = Submission(
+        _core.uuid7(),
+        bound.name,
+        encode_bound(bound)[0],
+        known_digest or digest,
+        key,
+        execution.claimed.priority,
+        key_reuse=reuse,
+    )
     if middleware.submit_hooks and execution.host.has_hooks:
-        return _record_with_hooks(execution, place, asked, digest)
-    return _record(execution, place, asked, digest)
+        return _record_with_hooks(execution, place, asked, bound, digest)
+    return _record(execution, place, _with_terms(asked, bound), digest)
+
+
+def _with_terms(asked: Submission, bound: BoundWorkflow[Any]) -> Submission:
+    """With what its code says, whether it was called by that or by its name; else the node adds what it knows."""
+    code = code_of(bound)
+    if code is None:
+        return msgspec.structs.replace(asked, is_by_name=True)
+    terms = code.terms(bound.args, bound.kwargs, asked.tags)
+    return msgspec.structs.replace(
+        asked, timeout_us=terms.limit_us, limit_keys=terms.limit_keys, attributes=terms.attributes
+    )
 
 
 def _record(execution: RunningExecution, place: Key, asked: Submission, digest: bytes) -> str:
@@ -184,12 +195,15 @@ def _record(execution: RunningExecution, place: Key, asked: Submission, digest: 
     return asked.id
 
 
-def _record_with_hooks(execution: RunningExecution, place: Key, asked: Submission, digest: bytes) -> str:
+def _record_with_hooks(
+    execution: RunningExecution, place: Key, asked: Submission, bound: BoundWorkflow[Any], digest: bytes
+) -> str:
     call = SubmitCall(asked.workflow, 1, asked.key, execution.host.namespace, {}, execution.claimed.id)
     token = caller.set(None)  # hooks are no part of the body: what they called would be recorded
     try:
         with middleware.around_submission(call):
-            id = _record(execution, place, msgspec.structs.replace(asked, tags=tags_of(call, None)), digest)
+            tagged = msgspec.structs.replace(asked, tags=tags_of(call, None))
+            id = _record(execution, place, _with_terms(tagged, bound), digest)
             call.ids = (id,)
     finally:
         caller.reset(token)

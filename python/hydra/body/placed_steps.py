@@ -168,7 +168,7 @@ def _submission(execution: RunningExecution, called: CalledStep, number: int, re
     timeout_us = None
     if claimed.timeout_at is not None and not execution.is_undoing:
         timeout_us = max(1, claimed.timeout_at - now)
-    limit_keys = keys_of_call(step.limits, workflow, step.signature, args, kwargs, claimed.tags)
+    limit_keys = keys_of_call(step.limits, workflow, step.signature, *fitted, claimed.tags)
     return Submission(
         request, workflow, input, called.digest, None, claimed.priority, timeout_us=timeout_us, limit_keys=limit_keys
     )

@@ -14,8 +14,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-import msgspec
-
 from hydra import config, middleware
 from hydra.client.act_orders import ActView
 from hydra.client.async_calls import AsyncCalls
@@ -42,7 +40,6 @@ from hydra.stores.loads import Demands
 from hydra.stores.node_states import NodeState
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
-from hydra.tags import tags_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -127,7 +124,7 @@ class AsyncEngine:
         call = self.engine.hooked(submission)
         around = await middleware.Around(call).enter_async(middleware.submit_hooks)
         try:
-            submission = msgspec.structs.replace(submission, tags=tags_of(call, submission.tags))
+            submission = await side.run(self.engine.tagged, bound, submission, call)
             answer = await side.submit(submission)
             if answer.conflict:
                 await side.run(self.engine.refuse_keyed, answer)

@@ -10,16 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from hydra import attributes, codec
+from hydra.call_terms import DEADLINE, TIMEOUT, CallTerms, registered_terms
 from hydra.clock import boottime_ns
 from hydra.definitions import BoundWorkflow
 from hydra.errors import PayloadError
-from hydra.limit_calls import keys_of_specs
-from hydra.limits import LIMITS, LimitSpec
 from hydra.stores.workflow_info import WorkflowInfo
-from hydra.workflow import registry
+from hydra.workflow import code_of, registry
 
 AGE_NS = 10_000_000_000  # how old a copy may be that admits arguments; their worker checks them again
 
@@ -37,42 +34,34 @@ class KnownSignatures:
         if not calls:
             return
         with self._lock:
-            is_old = self._read_at_ns is None or boottime_ns() - self._read_at_ns > AGE_NS
             is_unknown = any(bound.name not in self._signatures for bound in bounds)
-            if is_old or is_unknown or any(self._problem(*call) for call in calls):
+            if self._is_old() or is_unknown or any(self._problem(*call) for call in calls):
                 self._refresh()
             for call in calls:
                 if problem := self._problem(*call):
                     raise PayloadError(problem)
 
-    def limit_keys(self, bound: BoundWorkflow[Any], tags: dict[str, str] | None) -> tuple[str, ...] | None:
-        """Where a call takes its places, after `check`; None where it has no limits, as far as is known here."""
-        if bound.workflow is not None:
-            return bound.workflow.limit_keys(bound.args, bound.kwargs, tags) if bound.workflow.limits else None
-        signature = self._signatures.get(bound.name) or {}
-        if not (specs := signature.get(LIMITS)):
-            return None
-        names = [each["name"] for each in signature["parameters"]]
-        return keys_of_specs(msgspec.convert(specs, list[LimitSpec]), bound.name, names, bound.args, bound.kwargs, tags)
+    def terms(self, bound: BoundWorkflow[Any], tags: dict[str, str] | None) -> CallTerms:
+        """What a call is submitted with beside its arguments, after `check`: by its code, where that is here, also of
+        a call by name; else by what a node has registered."""
+        if (code := code_of(bound)) is None:
+            return registered_terms(self._signatures.get(bound.name) or {}, bound.name, bound.args, bound.kwargs, tags)
+        if bound.workflow is None and code.search:
+            code.fit_call(bound.args, bound.kwargs)
+        return code.terms(bound.args, bound.kwargs, tags)
 
-    def attributes(self, bound: BoundWorkflow[Any]) -> dict[str, bytes] | None:
-        """What a call is found by at first, after `check`; None where nothing is declared, as far as is known here."""
-        if bound.workflow is not None:
-            return bound.workflow.attributes(bound.args, bound.kwargs) if bound.workflow.search else None
-        signature = self._signatures.get(bound.name) or {}
-        if not signature.get(attributes.SEARCH):
-            return None
-        return attributes.keys_of_registered(signature, bound.name, bound.args, bound.kwargs)
+    def registered(self, workflow: str) -> dict[str, Any]:
+        """What a node has registered of it, read again after a while; nothing where none has."""
+        with self._lock:
+            if self._is_old() or workflow not in self._signatures:
+                self._refresh()
+            return self._signatures.get(workflow) or {}
 
     def search(self, workflow: str) -> dict[str, type]:
         """The attributes that a workflow declares: by its code, where that is here, or as a node has registered it."""
         if (known := registry.workflows.get(workflow)) is not None:
             return known.search
-        with self._lock:
-            is_old = self._read_at_ns is None or boottime_ns() - self._read_at_ns > AGE_NS
-            if is_old or workflow not in self._signatures:
-                self._refresh()
-            found = (self._signatures.get(workflow) or {}).get(attributes.SEARCH, {})
+        found = self.registered(workflow).get(attributes.SEARCH, {})
         return {name: attributes.TYPES[kind] for name, kind in found.items() if kind in attributes.TYPES}
 
     def _problem(self, bound: BoundWorkflow[Any], args: list[Any], kwargs: dict[str, Any]) -> str | None:
@@ -84,6 +73,9 @@ class KnownSignatures:
         except PayloadError as error:
             return f"the arguments do not fit workflow `{bound.name}`: {error}"
         return None
+
+    def _is_old(self) -> bool:
+        return self._read_at_ns is None or boottime_ns() - self._read_at_ns > AGE_NS
 
     def _refresh(self) -> None:
         read = ((info.name, _read_signature(info)) for info in self._read())
@@ -97,4 +89,8 @@ def _read_signature(info: WorkflowInfo) -> dict[str, Any] | None:
         signature = json.loads(info.signature)
     except ValueError:
         return None
-    return signature if isinstance(signature, dict) and isinstance(signature.get("parameters"), list) else None
+    if not isinstance(signature, dict) or not isinstance(signature.get("parameters"), list):
+        return None
+    if TIMEOUT not in signature and DEADLINE not in signature:  # of a node of an earlier version
+        signature[TIMEOUT] = info.timeout_us
+    return signature

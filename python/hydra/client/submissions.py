@@ -79,24 +79,9 @@ def prepare(
     check_bound(bound)
     if request.debounce is not None and key is None:
         raise ConfigError("`debounce` needs a `key`, which says what is one burst; give one")
-    input, digest = encode_bound(bound, max_bytes)
-    return Submission(
-        _core.uuid7() if id is None else _check_id(id),
-        bound.name,
-        input,
-        digest,
-        None if key is None else check_key(key),
-        request.priority,
-        request.run_at,
-        None if bound.workflow is None else bound.workflow.timeout_us,
-        request.tags,
-        None if bound.workflow is None else bound.workflow.deadline_us,
-        request.key_reuse,
-        signatures.limit_keys(bound, request.tags),
-        request.reuse_after_us,
-        request.debounce,
-        signatures.attributes(bound),
-    )
+    call = encode_bound(bound, max_bytes)
+    own_id, own_key = _core.uuid7() if id is None else _check_id(id), None if key is None else check_key(key)
+    return _submission(bound, request, own_key, own_id, call, signatures)
 
 
 def prepare_many(
@@ -112,25 +97,36 @@ def prepare_many(
     calls = encode_all_bound(bounds, max_bytes)
     checked = [None] * len(bounds) if keys is None else [check_key(key) for key in keys]
     return [
-        Submission(
-            id,
-            bound.name,
-            input,
-            digest,
-            key,
-            request.priority,
-            request.run_at,
-            None if bound.workflow is None else bound.workflow.timeout_us,
-            request.tags,
-            None if bound.workflow is None else bound.workflow.deadline_us,
-            request.key_reuse,
-            signatures.limit_keys(bound, request.tags),
-            request.reuse_after_us,
-            request.debounce,
-            signatures.attributes(bound),
-        )
-        for id, bound, (input, digest), key in zip(_core.uuid7_many(len(bounds)), bounds, calls, checked, strict=True)
+        _submission(bound, request, key, id, call, signatures)
+        for id, bound, call, key in zip(_core.uuid7_many(len(bounds)), bounds, calls, checked, strict=True)
     ]
+
+
+def _submission(
+    bound: BoundWorkflow[Any],
+    request: SubmitOptions,
+    key: str | None,
+    id: str,
+    call: tuple[bytes, bytes],
+    signatures: KnownSignatures,
+) -> Submission:
+    terms = signatures.terms(bound, request.tags)
+    return Submission(
+        id,
+        bound.name,
+        *call,
+        key,
+        request.priority,
+        request.run_at,
+        terms.timeout_us,
+        request.tags,
+        terms.deadline_us,
+        request.key_reuse,
+        terms.limit_keys,
+        request.reuse_after_us,
+        request.debounce,
+        terms.attributes,
+    )
 
 
 def readmitted(bounds: Sequence[BoundWorkflow[Any]], answers: Sequence[Submitted]) -> list[Submitted]:

@@ -112,7 +112,7 @@ class Submitting(DatabaseAccess):
         if middleware.submit_hooks:
             call = self.hooked(submission)
             with middleware.around_submission(call):
-                submission = msgspec.structs.replace(submission, tags=tags_of(call, submission.tags))
+                submission = self.tagged(bound, submission, call)
                 handle = self._submit(submission, connection, bound)
                 call.ids = (handle.id,)
             return handle
@@ -270,7 +270,8 @@ class Submitting(DatabaseAccess):
             raise ConfigError(f"execution `{id}` is of workflow `{snapshot.workflow}`; give an input for that")
         else:
             self._check_unknown(session, [input])
-            submission = prepare(input, PLAIN, key, None, session.signatures, self.max_payload_bytes)
+            options = SubmitOptions(tags=snapshot.tags or None)  # which keys of limits may name
+            submission = prepare(input, options, key, None, session.signatures, self.max_payload_bytes)
         if refuse is not None:
             refuse(snapshot, submission.input, list(records[:count]))
         self._require_room(session, [submission])
@@ -294,7 +295,8 @@ class Submitting(DatabaseAccess):
         key_reuse: str | timedelta | float = KeyReuse.FIRST,
         debounce: Debounce | None = None,
     ) -> Submission:
-        """One submission, checked and encoded, for which there is room. Used by AsyncEngine."""
+        """One submission, checked and encoded, for which there is room, unless hooks give it tags before. Used by
+        AsyncEngine."""
         session = self.session()
         self._check_unknown(session, [bound])
         request = PLAIN
@@ -302,13 +304,24 @@ class Submitting(DatabaseAccess):
         if delay is not None or run_at is not None or priority or tags is not None or not is_plain:
             request = check_request(delay, run_at, priority, tags, session.now(), key_reuse, debounce)
         submission = prepare(bound, request, key, id, session.signatures, self.max_payload_bytes)
-        self._require_room(session, [submission])
+        if not middleware.submit_hooks:
+            self._require_room(session, [submission])
         return submission
 
     def hooked(self, submission: Submission) -> middleware.SubmitCall:
         """As hooks see it. Used by AsyncEngine."""
         tags = dict(submission.tags or {})
         return middleware.SubmitCall(submission.workflow, 1, submission.key, self.namespace, tags, None)
+
+    def tagged(self, bound: BoundWorkflow[Any], submission: Submission, call: middleware.SubmitCall) -> Submission:
+        """With the tags that hooks have made of its own, and the keys of limits that these lead to; there is room for
+        it. Used by AsyncEngine."""
+        session, tags = self.session(), tags_of(call, submission.tags)
+        if tags != submission.tags:
+            keys = session.signatures.terms(bound, tags).limit_keys
+            submission = msgspec.structs.replace(submission, tags=tags, limit_keys=keys)
+        self._require_room(session, [submission])
+        return submission
 
     def refuse_keyed(self, answer: Submitted) -> None:
         """ConfigError where only who has a key that is not here can say whether it clashes. Used by AsyncEngine."""

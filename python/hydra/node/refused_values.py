@@ -12,12 +12,21 @@ from hydra.errors import LeaseLost, PayloadError
 from hydra.execution import CommitAnswer, End, Ending, ExecutionCommit, NodeRef, Record
 from hydra.node.membership import NO_ANSWER
 from hydra.node.outcome_log import tell_found
+from hydra.node.spawns_by_name import RefusedSpawn, Registered, completed
 from hydra.stores.store import Store
 
 
-def write_or_park(store: Store, node: NodeRef, action: SendCommit, now: int) -> CommitDone:
+def write_or_park(store: Store, node: NodeRef, action: SendCommit, registered: Registered, now: int) -> CommitDone:
     """One execution's commit by itself."""
-    (commit,) = action.commits
+    (asked,) = action.commits
+    refused = CommitDone(action.batch, [CommitAnswer.REFUSED], given_up=frozenset((asked.id,)))
+    try:
+        (commit,) = completed([asked], registered)
+    except RefusedSpawn as error:
+        before = [record for record in asked.records if record.seq < error.seq]
+        (commit,) = completed([ExecutionCommit(asked.id, asked.epoch, before)], registered)
+        _park(store, node, commit, commit.records, _told(error, commit), now)
+        return refused
     try:
         with store.transaction():
             written = store.commit(node, [commit], now)
@@ -25,13 +34,17 @@ def write_or_park(store: Store, node: NodeRef, action: SendCommit, now: int) -> 
     except (LeaseLost, *NO_ANSWER):
         raise
     except PayloadError as error:
-        _park(store, node, commit, _before_largest(commit), f"{error}; then `hydra resume {commit.id}`", now)
+        _park(store, node, commit, _before_largest(commit), _told(error, commit), now)
     except Exception as error:
         sentence = (
             f"hydra could not write what it did ({type(error).__name__}: {error}); please report this, then resume it"
         )
         _park(store, node, commit, list(commit.records), sentence, now)
-    return CommitDone(action.batch, [CommitAnswer.REFUSED], given_up=frozenset((commit.id,)))
+    return refused
+
+
+def _told(error: PayloadError, commit: ExecutionCommit) -> str:
+    return f"{error}; then `hydra resume {commit.id}`"
 
 
 def _park(store: Store, node: NodeRef, commit: ExecutionCommit, records: list[Record], sentence: str, now: int) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 
+from hydra.client.signatures import KnownSignatures
 from hydra.dispatch.events import (
     Action,
     Beaten,
@@ -59,6 +60,7 @@ from hydra.node.requests import (
     Settle,
 )
 from hydra.node.schedule_ticker import Ticker
+from hydra.node.spawns_by_name import completed
 from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
@@ -85,6 +87,7 @@ class StoreThread:
         self.membership = Membership(store, clock, post)
         self._request_queue = RequestQueue(lease_ttl_ns)
         self._maintenance = Maintenance(store, clock, reaper, self._ticker, self.membership, post)
+        self._signatures = KnownSignatures(store.workflows)
         self._watches_breakers = False  # the app's steps have some
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
@@ -227,6 +230,11 @@ class StoreThread:
                 if isinstance(action, SendCommit) and has_diverged(action.commits)
             }
             elsewhere = going_on_elsewhere(chain.from_iterable(successors.values()))
+            written_as = {
+                action.batch: completed(successors.get(action.batch, action.commits), self._signatures.registered)
+                for action in actions
+                if isinstance(action, SendCommit)
+            }
             with self._store.transaction():
                 # guard R19: nothing is written over a connection that has not been proven
                 if self._store.connection_number != self.membership.proven_number:
@@ -237,8 +245,8 @@ class StoreThread:
                 for action in actions:
                     is_last = action is actions[-1]
                     match action:
-                        case SendCommit(batch, commits):
-                            items = successors.get(batch, commits)
+                        case SendCommit(batch):
+                            items = written_as[batch]
                             written = self._store.commit(node, items, now, is_last=is_last)
                             arrived = [(place, each) for place, item in enumerate(items) for each in item.arrived]
                             events.append(CommitDone(batch, written, elsewhere, arrived=arrived))
@@ -292,7 +300,8 @@ class StoreThread:
             if isinstance(action, SendCommit) and len(action.commits) == 1:
                 try:
                     if self._store.connection_number == self.membership.proven_number:
-                        event = write_or_park(self._store, node, action, self._clock.now())
+                        registered = self._signatures.registered
+                        event = write_or_park(self._store, node, action, registered, self._clock.now())
                 except (LeaseLost, *NO_ANSWER):
                     pass  # the next try is told
                 except Exception:

@@ -57,15 +57,10 @@ def encode_request(submission: Submission, answer_id: str = "") -> bytes:
         answer_id or _core.uuid7(),
         str(s.key_reuse),
     ]
-    if s.limit_keys or s.tags or s.attributes or s.former_digest:
-        parts.append(list(s.limit_keys or ()))
-    if s.tags or s.attributes or s.former_digest:
-        parts.append(s.tags or {})
-    if s.attributes or s.former_digest:
-        parts.append(s.attributes or {})
-    if s.former_digest:
-        parts.append(s.former_digest)
-    return _core.encode(parts)
+    rest = [list(s.limit_keys or ()), s.tags or {}, s.attributes or {}, s.former_digest, s.is_by_name]
+    while rest and not rest[-1]:
+        rest.pop()
+    return _core.encode(parts + rest)
 
 
 def decode_id(payload: bytes) -> str:
@@ -99,6 +94,7 @@ def read_request(payload: bytes) -> tuple[Submission, str]:
         limit_keys=tuple(more[0]) if more and more[0] else None,
         attributes=more[2] or None if len(more) > 2 else None,
         former_digest=more[3] if len(more) > 3 else b"",
+        is_by_name=len(more) > 4,
     )
     return submission, answer_id
 

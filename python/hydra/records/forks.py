@@ -53,9 +53,8 @@ def prepare_fork(
 ) -> Fork:
     """What the database is to hold: priority, tags and time-out are kept, and tags name where it comes from. `records`
     are those that it takes along."""
-    timeout_us = None if source.timeout_at is None else source.timeout_at - source.submitted_at
     tags = {**source.tags, FROM_TAG: source.id, BEFORE_TAG: step}
-    kept = msgspec.structs.replace(submission, priority=source.priority, timeout_us=timeout_us, tags=tags)
+    kept = msgspec.structs.replace(submission, priority=source.priority, timeout_us=source.timeout_us, tags=tags)
     changes: KeyChanges = {}
     for record in records:
         if record.name == ATTRIBUTES:

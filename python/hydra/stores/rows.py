@@ -359,8 +359,8 @@ def encode_labels(labels: Sequence[str]) -> str:
 
 
 def _with_limits(columns: Sequence[Any], attributes: dict[str, Any], encrypted_reason: bytes | None) -> tuple[Any, ...]:
-    *times, limit_keys, gate = columns
-    return (*times, shown_texts(limit_keys) if limit_keys else (), gate, attributes, encrypted_reason)
+    *times, limit_keys, gate, timeout_us = columns
+    return (*times, shown_texts(limit_keys) if limit_keys else (), gate, attributes, encrypted_reason, timeout_us)
 
 
 def encode_spec(spec: ScheduleSpec) -> str:

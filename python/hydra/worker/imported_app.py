@@ -19,10 +19,11 @@ from typing import Any
 import msgspec
 
 from hydra.attributes import DEFAULTS, SEARCH, keys_of_defaults
+from hydra.call_terms import DEADLINE, TIMEOUT, CallTerms
 from hydra.codec import json_schema
 from hydra.definitions import Workflow
 from hydra.limits import LIMITS, bounds_of, specs_of
-from hydra.schedules import ScheduleSpec
+from hydra.schedules import SCHEDULE_TAG, ScheduleSpec
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.workflow import Registry, registry
 
@@ -68,7 +69,7 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
         WorkflowInfo(
             name,
             msgspec.json.encode(describe_call(workflow)),
-            workflow.limit_us,
+            CallTerms(workflow.timeout_us, workflow.deadline_us).limit_us,
             code_version,
             schedule_of(workflow, module),
             module,
@@ -82,8 +83,9 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
 
 
 def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
-    """Its parameters, and what a program must know of its limits and attributes to submit it."""
+    """Its parameters, and what a program must know of its time-outs, limits and attributes to submit it."""
     schema = json_schema(workflow.function)
+    schema[TIMEOUT], schema[DEADLINE] = workflow.timeout_us, workflow.deadline_us
     if workflow.limits:
         schema[LIMITS] = msgspec.to_builtins(specs_of(workflow.limits, workflow.name, workflow.signature))
     if workflow.search:
@@ -95,8 +97,8 @@ def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
 def schedule_of(workflow: Workflow[..., Any], module: str) -> ScheduleSpec | None:
     if workflow.schedule is None:
         return None
-    keys, attributes = workflow.limit_keys((), {}), workflow.attributes((), {})
-    return ScheduleSpec.of(workflow.schedule, workflow.limit_us, module, keys, attributes)
+    terms = workflow.terms((), {}, {SCHEDULE_TAG: workflow.name})
+    return ScheduleSpec.of(workflow.schedule, terms.limit_us, module, terms.limit_keys, terms.attributes)
 
 
 def app_files(module: str) -> list[Path]:

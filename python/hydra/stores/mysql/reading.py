@@ -254,7 +254,7 @@ def _conditions(status: Status, filter: Filter) -> list[str]:
 
 def _to_snapshot(row: tuple[Any, ...], attributes: dict[str, Any] | None) -> Snapshot:
     id, workflow, key, status, priority, attempt, epoch, owner, attention, cause, *payload_and_tags = row[:12]
-    submitted_at, run_at, *instants, record_count, death_count, limit_keys, gate = row[12:]
+    submitted_at, run_at, *instants, record_count, death_count, limit_keys, gate, timeout_us = row[12:]
     return to_snapshot(
         (
             id_text(id),
@@ -267,7 +267,7 @@ def _to_snapshot(row: tuple[Any, ...], attributes: dict[str, Any] | None) -> Sna
             *payload_and_tags,
             *(submitted_at, run_at),
             *(instant or None for instant in instants),
-            *(record_count, death_count, limit_keys, shown(gate) if gate else None),
+            *(record_count, death_count, limit_keys, shown(gate) if gate else None, timeout_us),
         ),
         attributes,
     )

@@ -15,7 +15,8 @@ select
     coalesce(e.timeout_at, o.timeout_at),
     (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = s.execution_id),
     coalesce(e.death_count, o.death_count), s.limit_keys::text,
-    case when e.wake_at = 9223372036854775807 then e.gate end
+    case when e.wake_at = 9223372036854775807 then e.gate end,
+    s.timeout_at - greatest(s.due_at, s.submitted_at)
 from hydra_submission as s
 left join hydra_execution as e on e.id = any(array[s.execution_id])
 left join hydra_outcome as o on o.execution_id = any(array[s.execution_id])

@@ -91,6 +91,24 @@ def test_g7_past_the_bound_of_a_key_submissions_of_it_are_refused(engine: hydra.
         engine.submit(bounded_by_key.bind("acme"))
 
 
+def test_g7_what_is_delayed_is_pending_of_its_workflow_and_in_all_and_waits_at_no_key_yet(engine: hydra.Engine) -> None:
+    """The same on each database: one held back, one delayed, one ready."""
+    engine.submit(bounded_by_key.bind("acme"))
+    engine.submit(bounded_by_key.bind("acme"), delay=3600)
+    engine.submit(unbounded_by_code.bind(0))
+    engine.submit(bounded_by_key.bind("acme"))
+    with pytest.raises(QueueFull, match=r"^2 executions of `bounded_places=acme` are pending and the limit is 2"):
+        engine.submit(bounded_by_key.bind("acme"))
+    with (
+        hydra.Engine(engine.url, max_pending=4) as full,
+        pytest.raises(QueueFull, match=r"^4 executions are pending and the limit is 4"),
+    ):
+        full.submit(unbounded_by_code.bind(1))
+    engine.set_limit("workflow:bounded_by_key", max_pending=3)
+    with pytest.raises(QueueFull, match=r"^3 executions of workflow `bounded_by_key` are pending"):
+        engine.submit(bounded_by_key.bind("other"))
+
+
 def test_an_operator_bounds_a_workflow_and_the_namespace_and_takes_it_back(engine: hydra.Engine) -> None:
     url = engine.url
     engine.submit_many([unbounded_by_code.bind(number) for number in range(2)])

@@ -171,8 +171,13 @@ def hold_back(transaction: Transaction, waiting: Sequence[tuple[str, int, str, i
     if not waiting:
         return
     transaction.queue("hold_back", ids=id_list(id for id, _, _, _ in waiting))
-    _add_gated(transaction, [(gate, -priority, run_at, id) for id, priority, gate, run_at in waiting])
-    call(transaction, {gate for _, _, gate, _ in waiting})
+    enter_queues(transaction, [(gate, -priority, run_at, id) for id, priority, gate, run_at in waiting])
+
+
+def enter_queues(transaction: Transaction, places: Sequence[tuple[str, int, int, str]]) -> None:
+    """Key, negated priority, since when it is due, and the execution, whose row says already that it waits there."""
+    _add_gated(transaction, places)
+    call(transaction, {gate for gate, *_ in places})
 
 
 def call(transaction: Transaction, keys: Collection[str]) -> None:

@@ -9,9 +9,10 @@ import msgspec
 from hydra.errors import HydraError, StoreUnavailable
 from hydra.execution import FINAL, Submission, Submitted, is_refused
 from hydra.stores.acts import SUBMISSION, Act, ActKind
+from hydra.stores.admission import NEVER
 from hydra.stores.mysql import attributes
 from hydra.stores.mysql.acts import add_acts, reschedule
-from hydra.stores.mysql.admitting import hold_back
+from hydra.stores.mysql.admitting import enter_queues
 from hydra.stores.mysql.failures import DUPLICATE, error_code
 from hydra.stores.mysql.locking import lock_executions
 from hydra.stores.mysql.replacing import lock_holder
@@ -161,15 +162,16 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
     """Whether all were new; otherwise nothing was done."""
     namespace = transaction.namespace
     keys, executions, ready, timers, deadlines = [], [], [], [], []
-    limited: list[tuple[str, int, str, int]] = []
+    limited: list[tuple[str, int, int, str]] = []
     for s in submissions:
         id, workflow, digest = new_id_literal(s.id), literal(s.workflow), literal(s.digest)
         key = literal(s.key)
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else 0
-        gate, limit_keys = "''", "null"
+        gate, limit_keys, held = "''", "null", wake_at
         if s.limit_keys:
             gate, limit_keys = literal(s.limit_keys[0]), literal(msgspec.json.encode(s.limit_keys))
+            held = wake_at or NEVER
         timeout_at = s.timeout_at(now) or 0
         timeout_us = timeout_at and timeout_at - max(run_at, now)
         tags = _tags_literal(s.tags) if s.tags else "null"
@@ -178,13 +180,13 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
             keys.append(f"({hash}, {namespace}, {workflow}, {key}, {id}, {digest}, {now})")
         executions.append(
             f"({id}, {namespace}, {workflow}, {key}, 'pending', {NO_NODE}, 0, 1, {s.priority}, {now}, {run_at}, "
-            f"{wake_at}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)}, "
+            f"{held}, {timeout_at}, 0, 0, 0, 0, 0, '', 0, 0, x'', 0, {digest}, {tags}, {literal(s.input)}, "
             f"{timeout_us}, {gate}, {gate}, {limit_keys})"
         )
         if wake_at:
             timers.append(f"({namespace}, {wake_at}, {id})")
         elif s.limit_keys:
-            limited.append((s.id, s.priority, s.limit_keys[0], run_at))
+            limited.append((s.limit_keys[0], -s.priority, run_at, s.id))
         else:
             ready.append(f"({namespace}, {workflow}, {-s.priority}, {run_at}, {id})")
         if timeout_at:
@@ -194,7 +196,7 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         transaction.queue_rows("submit_keys", sorted(keys))
         transaction.queue_rows("submit_executions", executions)
         transaction.queue_rows("add_ready", ready)
-        hold_back(transaction, limited)
+        enter_queues(transaction, limited)
         transaction.queue_rows("add_timers", timers)
         transaction.queue_rows("keep_deadlines", deadlines)
         attributes.add(transaction, [(s.id, s.attributes) for s in submissions if s.attributes])

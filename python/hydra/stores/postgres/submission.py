@@ -79,15 +79,19 @@ def _submit(transaction: Transaction, submissions: Sequence[Submission], now: in
     """One statement where all is new."""
     unique = list({submission.id: submission for submission in reversed(submissions)}.values())[::-1]
     steps: list[Step]
-    if len(unique) == 1 and unique[0].key is None:
+    if len(unique) == 1 and unique[0].key is None and not unique[0].limit_keys:
         steps = [("submit_one", _execution(transaction.namespace, unique[0], now))]
     else:
-        steps = [("submit_executions", _executions(part, now)) for part in _parts(unique)]
+        steps = [(_statement(part), _executions(part, now)) for part in _parts(unique)]
     results = transaction.run(*steps, *attributes.adding(unique))[: len(steps)]
     created = {row[0] for result in results for row in result.rows}
     if len(created) == len(submissions):
         return [Submitted(submission.id, True) for submission in submissions]
     return _answers(transaction, submissions, created)
+
+
+def _statement(submissions: Sequence[Submission]) -> str:
+    return "submit_limited" if any(s.limit_keys for s in submissions) else "submit_executions"
 
 
 def _answers(transaction: Transaction, submissions: Sequence[Submission], created: set[str]) -> list[Submitted]:
@@ -136,7 +140,6 @@ def _execution(namespace: str, submission: Submission, now: int) -> dict[str, ob
         "digest": s.digest,
         "input": s.input,
         "tags": text(_json(s.tags)),
-        "limit_keys": text(_json(s.limit_keys)),
     }
 
 

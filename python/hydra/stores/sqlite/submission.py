@@ -9,6 +9,7 @@ import msgspec
 
 from hydra.errors import PayloadError
 from hydra.execution import Submission, Submitted, is_refused
+from hydra.stores.admission import NEVER
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
 from hydra.stores.sqlite import attributes
@@ -123,11 +124,17 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
     executions: list[tuple[object, ...]] = []
     inputs: list[tuple[object, ...]] = []
     keys: list[tuple[object, ...]] = []
+    called: set[str] = set()
     for s in submissions:
         run_at = now if s.run_at is None else s.run_at
         wake_at = run_at if run_at > now else None
         timeout_at = s.timeout_at(now)
-        gate, limit_keys = (s.limit_keys[0], to_json(s.limit_keys)) if s.limit_keys else (None, None)
+        gate = limit_keys = None
+        if s.limit_keys:
+            gate, limit_keys = s.limit_keys[0], to_json(s.limit_keys)
+            if wake_at is None:  # it waits from the start: the trigger that makes older code's wait has nothing to do
+                wake_at = NEVER
+                called.add(gate)
         executions.append((s.id, transaction.namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
         tags = msgspec.json.encode(s.tags).decode() if s.tags else None
         timeout_us = None if timeout_at is None else timeout_at - max(run_at, now)
@@ -142,6 +149,8 @@ def _insert(transaction: Transaction, submissions: Sequence[Submission], now: in
         if transaction.execute_rows(_SUBMIT_EXECUTIONS, executions) != len(executions):
             return False
         transaction.execute_rows(_SUBMIT_INPUTS, inputs)
+        if called:
+            transaction.execute("call_gates", keys=to_json(sorted(called)))
         if searched := [(s.id, s.attributes) for s in submissions if s.attributes]:
             attributes.add(transaction, searched)
     except UnicodeEncodeError as error:

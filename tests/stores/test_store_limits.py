@@ -214,6 +214,26 @@ def test_r29_several_limits_hold_together(store: Store, node: NodeRef) -> None:
     assert uses[TWO] == 2
 
 
+def test_a_key_that_nobody_has_looked_at_yet_is_shown_with_who_waits_there(store: Store, node: NodeRef) -> None:
+    """As long as no node is there, or looks at others first."""
+    kind, name, _ = ONE.split(":")
+    others = [f"{kind}:{name}:{value}" for value in ("x", "y", "z")]
+    submit(store, ONE, count=2)
+    let_go(store)
+    submit(store, others[0], count=3)
+    submit(store, others[1])
+    submit(store, others[2], TWO)
+
+    def shown(keys: int = 9) -> list[tuple[str, int, int]]:
+        return [(each.key, each.held_count, each.waiting_count) for each in store.limit_use(kind, name, keys, 9)]
+
+    assert shown() == [(ONE, 1, 1), (others[0], 0, 3), (others[1], 0, 1), (others[2], 0, 1)]
+    assert shown(2) == [(ONE, 1, 1), (others[0], 0, 3)]
+    assert store.limit_use("concurrency", "two", 9, 9) == []
+    let_go(store)
+    assert shown() == [(ONE, 1, 1), (others[0], 1, 2), (others[1], 1, 0), (others[2], 1, 0)]
+
+
 def test_r29_a_rate_lets_its_burst_go_and_then_one_at_a_time(store: Store, node: NodeRef) -> None:
     submit(store, PROVIDER, count=5)
     let_go(store)

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import random
 import tempfile
 import uuid
-from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import msgspec
 from hydra import _core
 from hydra.errors import LeaseLost
 from hydra.execution import (
-    Claimed,
     CoolDown,
     Debounced,
     End,
@@ -31,27 +31,19 @@ from hydra.execution import (
     Status,
     Submission,
 )
-from hydra.limit_keys import split_key
-from hydra.limits import LimitSpec
 from hydra.records.forks import Fork
-from hydra.stores import open_store
+from hydra.stores import admitting, open_store
 from hydra.stores.acts import Act, ActKind
+from hydra.stores.admission import Waiting
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.rescheduling import Replacement, Reschedule
+from hydra.stores.sqlite.admitting import Keys
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
+from tests.stores.limit_promises import BOUNDS, LIMITS, MIXED, MOST_OF_TURNS, MOST_OF_TWO, RATES, Promises
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, register
 
-RATE_COUNT, RATE_BURST = 20, 3
-LIMITS = [
-    LimitSpec("by_turns", "fair", 8),
-    LimitSpec("concurrency", "one", 1),
-    LimitSpec("concurrency", "three", 3),
-    LimitSpec("concurrency", "two", 2),
-    LimitSpec("rate", "provider", RATE_COUNT, SECOND, RATE_BURST),
-    LimitSpec("rate", "slow", 5, SECOND, 1),
-]
 ENDINGS = [
     *[Ending.COMPLETED] * 6,
     Ending.FAILED,
@@ -64,37 +56,30 @@ ENDINGS = [
     Ending.RELEASED,
     Ending.CRASHED,
 ]
+FLOOD = 30  # calls, beside looks that answer few
+FEW = {"MAX_CALLS": 5, "MAX_KEYS": 2, "MAX_TURN_KEYS": 8, "MAX_NEWEST_CALLS": 2}
 KEEPING = {Ending.RELEASED, Ending.CRASHED}
 
 
-class World:
-    """`store` holds what happens, and this beside it who has been claimed and not ended."""
+class World(Promises):
+    """What happens at random. In some lives a look answers few calls, and more come than it does."""
 
     def __init__(self, store: Store, seed: int, *, audit_each: int = 1) -> None:
-        self.store = store
-        self.audit_each = audit_each  # steps: an audit asks thirty questions
-        self.step_count = 0
-        self.chance = random.Random(seed)
-        self.now = NOW
-        self.keys: dict[str, tuple[str, ...]] = {}
-        self.order: list[str] = []  # of submission
-        self.begun: set[str] = set()
-        self.retried: set[str] = set()
-        self.held: dict[str, Claimed] = {}  # running, by execution
+        super().__init__(store, seed, NOW, audit_each)
         self.owner: dict[str, NodeRef] = {}
-        self.kept: set[str] = set()  # handed back, and still holding their places
-        self.bounds = {(each.kind, each.name): each.count for each in LIMITS}
-        self.most = dict(self.bounds)  # the highest of late, as long as more may hold
-        self.starts: dict[str, list[int]] = defaultdict(list)
-        self.paused: dict[str, tuple[int, set[str]]] = {}  # until when, and who may begin all the same
         self.keyed: set[str] = set()
         self.stale: list[tuple[NodeRef, ExecutionCommit]] = []  # what a dead node has not written yet
+        self.is_flooded = self.chance.random() < 0.2
         self.nodes = [register(store, now=self.now) for _ in range(2)]
         for node in self.nodes:
             self._register(node)
+        if self.chance.random() < 0.3:
+            self.rush()
 
     def _register(self, node: NodeRef) -> None:
-        self.store.register_workflows(node, [WorkflowInfo(WORKFLOW, b"{}", None, "code", limits=LIMITS)], self.now)
+        self.store.register_workflows(
+            node, [WorkflowInfo(WORKFLOW, b"{}", None, "code", limits=LIMITS, bounds=BOUNDS)], self.now
+        )
 
     # what happens
 
@@ -102,7 +87,9 @@ class World:
         submissions = []
         for _ in range(self.chance.choice((1, 1, 2, 5))):
             value = self.chance.choice("ab")
-            chosen = self.chance.sample(LIMITS, self.chance.choice((0, 1, 1, 1, 2, 3)))
+            chosen = self.chance.sample(MIXED, self.chance.choice((0, 1, 1, 1, 2, 3)))
+            if self.chance.random() < 0.15:
+                chosen = RATES
             keys = tuple(sorted(f"{each.kind}:{each.name}:{value}" for each in chosen)) or None
             delay = self.chance.choice((None,) * 5 + (300_000,))
             run_at = None if delay is None else self.now + delay
@@ -118,9 +105,13 @@ class World:
                     limit_keys=keys,
                 )
             )
+        if not self.has_room(submissions):
+            return
         answers = self.store.submit(submissions, self.now)
         assert all(answer.created for answer in answers)
-        if self._loses_reply():  # submitted again: there is one of each all the same
+        if self._loses_reply():  # submitted again: there is one of each all the same, and it is not refused
+            self.depths.forget()
+            self.depths.require_room(self.store, submissions)
             again = self.store.submit(submissions, self.now)
             assert [(answer.id, answer.created) for answer in again] == [(each.id, False) for each in submissions]
         for each in submissions:
@@ -129,11 +120,25 @@ class World:
             if each.run_at is not None:
                 self.retried.add(each.id)  # its place in the queue is that of its instant
 
+    def rush(self) -> None:
+        """One value of a Fair has more waiting than it could begin, and another some behind them."""
+        for value, count in (("a", 90), ("b", 40)):
+            key = f"by_turns:shares:{value}"
+            ids = [_core.uuid7() for _ in range(count)]
+            self.store.submit(
+                [Submission(id, WORKFLOW, b"input", b"d" * 16, limit_keys=(key,)) for id in ids], self.now
+            )
+            self.order += ids
+            self.keys |= dict.fromkeys(ids, (key,))
+
     def pass_time(self) -> None:
         self.now += self.chance.choice((1_000, 20_000, 60_000, 400_000))
 
     def promote(self) -> None:
         self.store.promote(self.now, 100)
+        if not self.is_flooded:  # then some keys are looked at later
+            self.has_looked()
+            self.check_turns()
 
     def claim(self) -> None:
         node = self.chance.choice(self.nodes)
@@ -148,12 +153,7 @@ class World:
             claims = self.store.recover(node, [each.id for each in claims])
         for claimed in claims:
             assert claimed.id not in self.held
-            self._check_pauses(claimed.id)
-            if claimed.id not in self.kept:
-                for key in self.keys[claimed.id]:
-                    if split_key(key)[0] == "rate":
-                        self.starts[key].append(self.now)
-            self._check_order(claimed.id)
+            self.begins(claimed.id)
             self.kept.discard(claimed.id)
             self.held[claimed.id], self.owner[claimed.id] = claimed, node
             self.begun.add(claimed.id)
@@ -189,8 +189,8 @@ class World:
             assert not self.store.commit(node, [again], self.now)[0]
         if commit.cool_downs:
             for key in self.keys[id]:
-                if key.startswith(f"{commit.cool_downs[0].limit}:") and self._until(key) < self.now + 40_000:
-                    self._paused(key, self.now + 40_000)
+                if key.startswith(f"{commit.cool_downs[0].limit}:") and self.until(key) < self.now + 40_000:
+                    self.pauses(key, self.now + 40_000)
         for _, allowed in self.paused.values():
             allowed.discard(id)
         self.retried.add(id)
@@ -250,15 +250,15 @@ class World:
                 raise AssertionError(f"a dead node's end of `{commit.id}` was taken: {answers}")
 
     def pause_key(self) -> None:
-        kind, name = self.chance.choice(list(self.bounds))
+        kind, name = self.chance.choice([*self.bounds, *[(each.kind, each.name) for each in RATES] * 2])
         key = f"{kind}:{name}:{self.chance.choice('ab')}"
         if self.chance.random() < 0.5:
             self.store.resume_key(key)
             self.paused.pop(key, None)
         else:
-            until = self.now + 60_000
+            until = self.now + self.chance.choice((60_000, 600_000))
             self.store.pause_key(KeyPause(key, until, self.now, "somebody", ""))
-            self._paused(key, until)
+            self.pauses(key, until)
 
     def debounce(self) -> None:
         """All of a burst are one execution that has not begun."""
@@ -277,9 +277,9 @@ class World:
         self.retried.add(answer.id)
 
     def call_often(self) -> None:
-        """More than a look answers, for a key at which nobody waits."""
-        for _ in range(3):
-            self.store.pause_key(KeyPause("concurrency:one:nobody", self.now + 1, self.now, "somebody", ""))
+        """For keys at which nobody waits."""
+        for number in range(FLOOD if self.is_flooded else 3):
+            self.store.pause_key(KeyPause(f"concurrency:one:nobody{number}", self.now + 1, self.now, "somebody", ""))
 
     def set_limit(self) -> None:
         kind, name = "concurrency", self.chance.choice(("one", "two", "three"))
@@ -288,6 +288,22 @@ class World:
         default = next(each.count for each in LIMITS if each.name == name)
         self.bounds[kind, name] = default if count is None else count
         self.most[kind, name] = max(self.most[kind, name], self.bounds[kind, name])
+
+    def set_rate(self) -> None:
+        code = self.chance.choice(RATES)
+        numbers = self.chance.choice((None, None, (1, 1000 * SECOND, 2), (40, SECOND, 4)))
+        assert self.store.set_limit(code.kind, code.name, numbers or (None, None, None), self.now)
+        count, per_us, burst = numbers or (code.count, code.per_us, code.burst)
+        self.changes(msgspec.structs.replace(code, count=count, per_us=per_us, burst=burst))
+
+    def set_bound(self) -> None:
+        count = self.chance.choice((None, 2, 8))
+        if self.chance.random() < 0.5:
+            assert self.store.set_limit("pending", "limit:two", (count, None, None), self.now)
+            self.most_pending["two"] = count or MOST_OF_TWO
+        else:
+            assert self.store.set_limit("by_turns", "fair", (None, count, None), self.now)
+            self.most_pending["fair"] = count or MOST_OF_TURNS
 
     def fork(self) -> None:
         if self.order and self.chance.random() < 0.3:
@@ -304,7 +320,7 @@ class World:
         if not others:
             return
         id, value = self.chance.choice(others), self.chance.choice("ab")
-        chosen = self.chance.sample(LIMITS, self.chance.choice((0, 1, 1, 2, 3)))
+        chosen = self.chance.sample(MIXED, self.chance.choice((0, 1, 1, 2, 3)))
         keys = tuple(sorted(f"{each.kind}:{each.name}:{value}" for each in chosen))
         at = self.chance.choice((None, None, self.now, self.now + 100_000))
         line = Act(id, _core.uuid7(), ActKind.RESCHEDULE, self.now, "", "")
@@ -316,67 +332,8 @@ class World:
             self.keys[id] = keys
             self.retried.add(id)
 
-    # what must hold
-
-    def check(self) -> None:
-        holders: dict[str, int] = defaultdict(int)
-        for id in [*self.held, *self.kept]:
-            for key in self.keys[id]:
-                holders[key] += 1
-        for key, count in holders.items():
-            kind, name, _ = split_key(key)
-            if kind == "concurrency":
-                assert count <= self.most[kind, name], f"{count} hold `{key}`"
-        for kind, name in self.bounds:  # what was let go before an operator lowered it goes on
-            if self.most[kind, name] > self.bounds[kind, name]:
-                uses = self.store.limit_use(kind, name, 10, 10)
-                self.most[kind, name] = max(self.bounds[kind, name], *(each.held_count for each in uses), 0)
-        self.step_count += 1
-        if not self.step_count % self.audit_each:
-            found = self.store.audit()
-            assert found == [], found
-
-    def check_rates(self) -> None:
-        """No span of time sees more than its share of the rate and the burst."""
-        for key, starts in self.starts.items():
-            spec = next(each for each in LIMITS if each.name == split_key(key)[1])
-            interval = spec.per_us / spec.count
-            for first, begin in enumerate(starts):
-                for last in range(first, len(starts)):
-                    share = (starts[last] - begin) / interval + spec.burst
-                    assert last - first + 1 <= share + 1e-6, f"`{key}`: {last - first + 1} in {starts[last] - begin} µs"
-
     def _loses_reply(self) -> bool:
         return self.chance.random() < 0.15
-
-    def _until(self, key: str) -> int:
-        return self.paused.get(key, (0, set()))[0]
-
-    def _paused(self, key: str, until: int) -> None:
-        """Who was let go by this key before goes on."""
-        snapshots = [each for each in self.store.get(self.order) if each is not None]
-        pending = [each for each in snapshots if each.status == Status.PENDING]
-        is_rate = split_key(key)[0] == "rate"  # all of those are taken at once
-        passed = [each.id for each in pending if each.gate is None or (each.gate > key and not is_rate)]
-        self.paused[key] = until, set(passed)
-
-    def _check_pauses(self, id: str) -> None:
-        """A key that is paused lets nobody go on who had not been let go."""
-        for key in self.keys[id]:
-            until, allowed = self.paused.get(key, (0, set()))
-            assert self.now >= until or id in allowed or id in self.kept, f"`{id}` begins while `{key}` is paused"
-
-    def _check_order(self, id: str) -> None:
-        """With one limit of 1, who has never begun begins in the order of submission."""
-        if id in self.begun or id in self.retried or len(self.keys[id]) != 1:
-            return
-        key = self.keys[id][0]
-        if split_key(key)[:2] != ("concurrency", "one") or self.most["concurrency", "one"] > 1:
-            return
-        for before in self.order[: self.order.index(id)]:
-            if self.keys[before] == (key,) and before not in self.begun and before not in self.retried:
-                (snapshot,) = self.store.get([before])
-                assert snapshot is None or snapshot.status != Status.PENDING, f"`{id}` overtook `{before}`"
 
     def _look_again(self, id: str) -> None:
         for each in [each for each in self.kept if self.store.get([each])[0].status != Status.PENDING]:  # type: ignore[union-attr]
@@ -401,29 +358,30 @@ class World:
             self.debounce,
             self.call_often,
             self.set_limit,
+            self.set_rate,
+            self.set_bound,
             self.fork,
             self.replace_input,
         ]
         for _ in range(steps):
             self.chance.choice(actions)()
-            self._forget_ended()
+            self.forget_ended()
             self.check()
+            self.check_shares()
         self.drain()
         self.check_rates()
 
-    def _forget_ended(self) -> None:
-        """What was handed back may have run out of time since, or gone to wait to be undone."""
-        kept = sorted(self.kept)
-        for id, found in zip(kept, self.store.get(kept), strict=True):
-            if found is None or found.status != Status.PENDING or found.gate is not None:
-                self.kept.discard(id)
-
     def drain(self) -> None:
         """Nobody waits for ever: with calls answered and time passing, everything ends."""
+        for each in RATES:
+            self.store.set_limit(each.kind, each.name, (None, None, None), self.now)
+            self.changes(each)
         for _ in range(400):
             self.now += 100_000
+            if self.is_flooded:
+                self.call_often()
             self.promote()
-            self._forget_ended()
+            self.forget_ended()
             self.claim()
             for id in sorted(self.held):
                 claimed = self.held.pop(id)
@@ -437,6 +395,36 @@ class World:
         raise AssertionError(f"{len(waiting)} still wait, the first `{waiting[0]}`")
 
 
+@contextlib.contextmanager
+def disturbed(world: World, looks: Any = admitting) -> Iterator[None]:
+    """Rows that others hold, as on a server; and where it is flooded, looks that answer few calls."""
+    queues = Keys.queues
+
+    def held(keys: Keys, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
+        for key, waiting in queues(keys, rooms):
+            yield key, msgspec.structs.replace(waiting, is_free=world.chance.random() > 0.04)
+
+    few = {name: getattr(looks, name) for name in FEW}
+    try:
+        Keys.queues = held  # type: ignore[method-assign,assignment]
+        for name, count in FEW.items() if world.is_flooded else ():
+            setattr(looks, name, count)
+        yield
+    finally:
+        Keys.queues = queues  # type: ignore[method-assign]
+        for name, count in few.items():
+            setattr(looks, name, count)
+
+
+def live(folder: str | Path, seed: int, steps: int, audit_each: int, looks: Any = admitting) -> None:
+    store = open_store(f"sqlite:///{folder}/{seed}.db?synchronous=normal", "default")
+    store.open()
+    with contextlib.closing(store):
+        world = World(store, seed, audit_each=audit_each)
+        with disturbed(world, looks):
+            world.run(steps)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
@@ -446,14 +434,11 @@ def main() -> None:
     options = parser.parse_args()
     for seed in range(options.first, options.first + options.seeds):
         with tempfile.TemporaryDirectory() as folder:
-            store = open_store(f"sqlite:///{folder}/hydra.db?synchronous=normal", "default")
-            store.open()
-            with contextlib.closing(store):
-                try:
-                    World(store, seed, audit_each=options.audit_each).run(options.steps)
-                except BaseException:
-                    print(f"seed {seed}")
-                    raise
+            try:
+                live(folder, seed, options.steps, options.audit_each)
+            except BaseException:
+                print(f"seed {seed}")
+                raise
         if seed % 100 == 99:
             print(f"{seed + 1 - options.first} worlds", flush=True)
     print(f"{options.seeds} worlds, every promise kept")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hydra.body.transactions import Transactions
 from hydra.clock import LeasePage
 from hydra.dispatch.events import WorkerGone, WorkerStarted
-from hydra.dispatch.worker_ends import DRAINED
+from hydra.dispatch.worker_ends import DRAINED, NOT_NEEDED, WorkerEnd, WorkerEndKind
 from hydra.node import local
 from hydra.node.local import LocalWorker
 from hydra.node.requests import Report
@@ -42,6 +43,24 @@ def test_a_local_worker_hands_back_what_sleeps_and_another_finishes_it(scene: Sc
     assert set(scene.counts().values()) == {1}
 
 
+def test_nothing_is_left_of_a_local_worker_that_has_stopped(scene: Scene) -> None:
+    def descriptors() -> list[str]:
+        gc.collect()
+        mine = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+        return sorted(each for each in mine if "anon_inode" in each or "memfd" in each)  # the engine has connections
+
+    def work() -> None:
+        with scene.engine.worker():
+            assert scene.engine.submit(apps.count.bind(3)).result(timeout=60) == 3
+
+    work()
+    before = descriptors()
+    for _ in range(3):
+        work()
+    assert descriptors() == before
+    assert not [each for each in gc.get_objects() if type(each) is Hub]
+
+
 def test_a_supervisor_takes_over_from_a_process_that_ends_with_its_local_worker(scene: Scene) -> None:
     pid = os.fork()
     if pid == 0:
@@ -62,6 +81,9 @@ def test_a_local_worker_on_a_broken_url_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError):
         LocalWorker(f"sqlite:///{tmp_path}/none/here.db").start()
+
+
+STOPPED = WorkerEnd(WorkerEndKind.LEASE, "its node may not write any more")
 
 
 class Unbothered:
@@ -95,7 +117,7 @@ def test_a_body_that_holds_up_a_local_worker_is_named_with_its_stack(
 
 @pytest.mark.parametrize("is_second", [False, True])
 def test_a_local_worker_that_must_go_before_its_hub_is_made_goes(
-    monkeypatch: pytest.MonkeyPatch, is_second: bool
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_second: bool
 ) -> None:
     """As on a busy machine, where a thread begins long after it was started; it is not told to the hub before."""
     may_begin = threading.Semaphore(int(is_second))
@@ -110,10 +132,12 @@ def test_a_local_worker_that_must_go_before_its_hub_is_made_goes(
     if is_second:
         hubs.spawn(0)
         assert node.reports.get(timeout=WAIT_SECONDS) == WorkerStarted(0)
-        hubs.kill(0, "it is the first one's turn")
+        hubs.kill(0, NOT_NEEDED)
         assert node.reports.get(timeout=WAIT_SECONDS) == WorkerGone(0, DRAINED, [])
     hubs.spawn(0)
-    hubs.kill(0, "its node may not write any more")
+    assert "a step still runs" not in caplog.text  # it had begun, no more
+    hubs.kill(0, STOPPED)
+    assert "a step still runs" in caplog.text
     may_begin.release()
     assert node.reports.get(timeout=WAIT_SECONDS) == WorkerStarted(0)
     assert node.reports.get(timeout=WAIT_SECONDS) == WorkerGone(0, DRAINED, [])

@@ -18,7 +18,7 @@ from hydra.clock import LeasePage, boottime_ns
 from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
 from hydra.dispatch.events import DrainAsked, Received, StopAsked, WorkerGone, WorkerStarted
 from hydra.dispatch.serving import Serving
-from hydra.dispatch.worker_ends import DRAINED, WorkerEnd, WorkerEndKind
+from hydra.dispatch.worker_ends import DRAINED, NOT_NEEDED, WorkerEnd, WorkerEndKind
 from hydra.errors import HydraError
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
@@ -155,7 +155,8 @@ class Hubs:
         threading.Thread(target=self._run, args=arguments, name="hydra-hub", daemon=True).start()
 
     def kill(self, slot: int, reason: WorkerEnd) -> None:
-        log.warning("a step still runs and cannot be ended in this process (%s): waiting for it", reason)
+        if reason is not NOT_NEEDED:  # as one that has just begun and has no step yet
+            log.warning("a step still runs and cannot be ended in this process (%s): waiting for it", reason)
         self._doomed.add(slot)
         if (hub := self._hubs.get(slot)) is not None:
             hub.deliver([Drain()])

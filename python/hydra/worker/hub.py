@@ -183,6 +183,7 @@ class Hub:
 
     def close(self) -> None:
         """Threads end after what they do now."""
+        self._queue.close()
         self._runner.close()
 
     def leave_behind(self) -> None:

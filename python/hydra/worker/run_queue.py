@@ -50,6 +50,11 @@ class RunQueue:
             if count % MAX_UNSTAMPED == 0:
                 pause()
 
+    def close(self) -> None:
+        """The strands that rest end: no collector sees what the frames of a greenlet that is set aside hold."""
+        while self._resting:
+            self._resting.pop().switch()
+
     def start(self, run: Callable[[], None], context: Context | None = None) -> Strand:
         strand = self._resting.pop() if self._resting else Strand(self._greenlet, self._rest)
         strand.work = run

@@ -1,5 +1,5 @@
--- Index: primary keys of hydra_slot and hydra_limit_key, the keys of one limit; hydra_execution_gated, one entry for each
--- key at which somebody waits, which may be one that nobody has looked at yet, and at most so many of each to count.
+-- Index: primary keys of hydra_slot and hydra_limit_key, the keys of one limit; hydra_execution_gated, one entry for
+-- each key at which somebody waits, which may be one that nobody has looked at yet; at most so many of each to count.
 with recursive waited (limit_key, place) as (
     select min(e.gate), 1
     from hydra_execution as e

@@ -1,4 +1,4 @@
--- Index: primary key of hydra_submission. What `submit_executions` does, for one alone that has no key and no limits: to
+-- Index: primary key of hydra_submission. What `submit_executions` does, for one alone without key or limits: to
 -- unnest and join arrays, and to have a third table ready, would cost as much again. No row comes back where the id is
 -- known (R17, R18); nothing is inserted then.
 with submission as (

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import msgspec
 
 from hydra.errors import ConfigError, HydraError, IllegalMove, SchemaError
-from hydra.move.postgres_side import PostgresSide
 from hydra.move.quiet import quieten
 from hydra.move.side import ABANDONED, DONE, FILLING, MOVED, SOURCE, TARGET, Side, State
 from hydra.move.sqlite_side import SqliteSide
@@ -30,7 +29,6 @@ from hydra.move.tables import (
 )
 from hydra.stores import plain_store
 from hydra.stores.encrypting import unwrapped
-from hydra.stores.postgres import PostgresStore
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
 
@@ -148,7 +146,11 @@ def open_side(url: str, *, may_migrate: bool) -> Side:
 def _side(store: Store, url: str) -> Side:
     if isinstance(store, SqliteStore):
         return SqliteSide(store)
+    from hydra.stores.postgres import PostgresStore  # a driver is slow to import, and every command would
+
     if isinstance(store, PostgresStore):
+        from hydra.move.postgres_side import PostgresSide
+
         return PostgresSide(store, url)
     from hydra.move.mysql_side import MysqlSide  # its driver is an extra
     from hydra.stores.mysql import MysqlStore

@@ -30,6 +30,7 @@ LIMITS = [
 ]
 BOUNDS = [LimitSpec("pending", "limit:two", MOST_OF_TWO)]
 MIXED = [each for each in LIMITS if each.name != "shares"]
+STRICT = [each for each in LIMITS if each.name == "one"]
 RATES = [each for each in LIMITS if each.kind == "rate"]
 
 
@@ -65,14 +66,16 @@ class Promises:
     def begins(self, id: str) -> None:
         self._check_pauses(id)
         self._check_order(id)
-        for key in self.keys[id] if id not in self.kept else ():
+        for key in self.keys[id]:
             kind, name, value = split_key(key)
+            if kind == "by_turns":
+                self.used[key] += 1
+            if id in self.kept:  # it has its tokens, and had its turn
+                continue
             if kind == "rate" and id in self.let_go[key]:
                 self.let_go[key].discard(id)
             elif kind == "rate":
                 self.starts[key].append(self.now)
-            elif kind == "by_turns":
-                self.used[key] += 1
             if name == "shares":
                 self.shares[value] += 1
 
@@ -111,10 +114,11 @@ class Promises:
     def has_looked(self) -> None:
         """Windows are as wide as turns were used since the look before; what was let go stays so."""
         waiting = self._let_go_by_turns()
-        for key in [*self.used, *self.windows]:
+        for key in {*self.used, *self.windows}:
             before = self.windows[key] if waiting[key] > WINDOW else WINDOW
             self.windows[key] = max(WINDOW, 2 * self.used[key], before)
-        self.used.clear()
+            if self.now >= self.until(key):  # one that is paused was not looked at
+                del self.used[key]
 
     # at each step
 

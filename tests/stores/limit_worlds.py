@@ -41,7 +41,7 @@ from hydra.stores.sqlite.admitting import Keys
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
-from tests.stores.limit_promises import BOUNDS, LIMITS, MIXED, MOST_OF_TURNS, MOST_OF_TWO, RATES, Promises
+from tests.stores.limit_promises import BOUNDS, LIMITS, MIXED, MOST_OF_TURNS, MOST_OF_TWO, RATES, STRICT, Promises
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, register
 
 ENDINGS = [
@@ -56,6 +56,7 @@ ENDINGS = [
     Ending.RELEASED,
     Ending.CRASHED,
 ]
+BUSY_SHARE = 0.1  # of the rows that a look finds
 FLOOD = 30  # calls, beside looks that answer few
 FEW = {"MAX_CALLS": 5, "MAX_KEYS": 2, "MAX_TURN_KEYS": 8, "MAX_NEWEST_CALLS": 2}
 KEEPING = {Ending.RELEASED, Ending.CRASHED}
@@ -85,11 +86,14 @@ class World(Promises):
 
     def submit(self) -> None:
         submissions = []
-        for _ in range(self.chance.choice((1, 1, 2, 5))):
-            value = self.chance.choice("ab")
+        is_strict = self.chance.random() < 0.2  # a row of those that go one by one
+        for _ in range(5 if is_strict else self.chance.choice((1, 1, 2, 5))):
+            value = "a" if is_strict else self.chance.choice("ab")
             chosen = self.chance.sample(MIXED, self.chance.choice((0, 1, 1, 1, 2, 3)))
             if self.chance.random() < 0.15:
                 chosen = RATES
+            if is_strict:
+                chosen = STRICT
             keys = tuple(sorted(f"{each.kind}:{each.name}:{value}" for each in chosen)) or None
             delay = self.chance.choice((None,) * 5 + (300_000,))
             run_at = None if delay is None else self.now + delay
@@ -402,7 +406,7 @@ def disturbed(world: World, looks: Any = admitting) -> Iterator[None]:
 
     def held(keys: Keys, rooms: Mapping[str, int]) -> Iterator[tuple[str, Waiting]]:
         for key, waiting in queues(keys, rooms):
-            yield key, msgspec.structs.replace(waiting, is_free=world.chance.random() > 0.04)
+            yield key, msgspec.structs.replace(waiting, is_free=world.chance.random() > BUSY_SHARE)
 
     few = {name: getattr(looks, name) for name in FEW}
     try:

@@ -1,9 +1,5 @@
 -- Index: primary keys of hydra_slot and hydra_limit_key, the keys of one limit; hydra_execution_gated, one entry for
-<<<<<<< HEAD
 -- each key at which somebody waits, which may be one that nobody has looked at yet; at most :most of each to count.
-=======
--- each key at which somebody waits, which may be one that nobody has looked at yet, and at most :most of each to count.
->>>>>>> f64fc0b (Have random lives submit rows of those that go one by one, and know what frees a window)
 with recursive waited (limit_key, place) as (
     select min(e.gate), 1
     from hydra_execution as e indexed by hydra_execution_gated

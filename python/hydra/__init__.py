@@ -67,6 +67,7 @@ from hydra.http_retry import retry_after_header
 from hydra.limits import Concurrency, Fair, Rate
 from hydra.logging import log_context
 from hydra.middleware import ExecutionRun, Middleware, StepTry, SubmitCall, add_middleware, remove_middleware
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.records.map_outcomes import Outcome, Outcomes
 from hydra.retry import Backoff
@@ -110,6 +111,7 @@ __all__ = [
     "NonDeterminismError",
     "NonRetryable",
     "NotFound",
+    "Offload",
     "Outcome",
     "Outcomes",
     "PayloadError",
@@ -175,12 +177,19 @@ def _make_local_worker(
     only: tuple[str, ...],
     labels: tuple[str, ...],
     payload_keys: PayloadKeys | None,
+    offload: Offload | None,
 ) -> LocalWorker:
     """Imported when somebody asks: most programs that submit run no node."""
     from hydra.node import local
 
     return local.LocalWorker(
-        url, namespace, concurrency=concurrency, only=only, labels=labels, payload_keys=payload_keys
+        url,
+        namespace,
+        concurrency=concurrency,
+        only=only,
+        labels=labels,
+        payload_keys=payload_keys,
+        offload=offload,
     )
 
 

@@ -33,6 +33,7 @@ from hydra.execution import (
 from hydra.frames import Halt, Run
 from hydra.payload_keys import why_closed
 from hydra.stores.filter import Filter
+from hydra.stores.offloading import fetched_history
 from hydra.stores.store import Store
 from hydra.worker.hub import Hub
 from hydra.workflow import Registry
@@ -86,7 +87,8 @@ class ReplayCheck:
         histories = self._store.histories([snapshot.id for snapshot in known])
         for snapshot in known:
             if snapshot.id in histories:  # or it ended, and was purged
-                found = self._hub.replay(to_claim(snapshot, *histories[snapshot.id]))
+                history = fetched_history(self._store, *histories[snapshot.id])
+                found = self._hub.replay(to_claim(snapshot, *history))
                 if found is not None:
                     yield found
 

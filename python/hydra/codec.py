@@ -15,6 +15,7 @@ import msgspec
 from hydra import _core
 from hydra.errors import ConfigError, LocalClass, PayloadError, PayloadTooLarge
 from hydra.payload_keys import encrypted_with
+from hydra.pointers import is_pointer, is_unfetched, pointer_in
 from hydra.values.checks import check_of
 from hydra.values.failures import (
     Failure,
@@ -124,6 +125,8 @@ def decode_plain(payload: bytes | None) -> Any:
         return None
     if (key_id := encrypted_with(payload)) is not None:
         return Unreadable(f"encrypted with the key `{key_id}`")
+    if is_pointer(payload) and not is_unfetched(payload):
+        return Unreadable(f"offloaded ({pointer_in(payload).size:,} bytes)")
     try:
         return _core.decode(payload)
     except PayloadError as error:

@@ -11,11 +11,14 @@ from typing import Any
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
+from hydra.offload import DEFAULT_OVER, IN_MEMORY, Offload
 from hydra.payload_keys import PayloadKeys
 
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
 PAYLOAD_KEYS_VARIABLE = "HYDRA_PAYLOAD_KEYS"  # a file; a node's workers inherit it
+OFFLOAD_VARIABLE = "HYDRA_OFFLOAD"  # a URL; a node's workers inherit it, and the size
+OFFLOAD_OVER_VARIABLE = "HYDRA_OFFLOAD_OVER"
 MAX_NAME_LENGTH = 200
 MAX_COUNT = 2**31 - 1
 
@@ -103,6 +106,24 @@ def payload_keys(given: PayloadKeys | None) -> PayloadKeys | None:
     if not path:
         raise ConfigError(f"{PAYLOAD_KEYS_VARIABLE} is empty; set it to a file of payload keys, or unset it")
     return PayloadKeys.from_file(path)
+
+
+def offload(given: Offload | None) -> Offload | None:
+    """What is given, or what `$HYDRA_OFFLOAD` and `$HYDRA_OFFLOAD_OVER` say, or None: all lies in the database."""
+    if given is not None and not isinstance(given, Offload):
+        raise ConfigError(f'`offload` is {type(given).__name__}; give `hydra.Offload("s3://bucket/prefix")`')
+    url = os.environ.get(OFFLOAD_VARIABLE)
+    if given is not None or url is None:
+        return given
+    if not url:
+        raise ConfigError(f"{OFFLOAD_VARIABLE} is empty; set it to a URL, such as `s3://bucket/prefix`, or unset it")
+    text = os.environ.get(OFFLOAD_OVER_VARIABLE)
+    found = Offload(url, DEFAULT_OVER if text is None else parse_size(text))
+    if found.protocol == IN_MEMORY:
+        raise ConfigError(
+            f"what is offloaded to `{url}` ends with its process; name a bucket, or a folder as `file:///…`"
+        )
+    return found
 
 
 def namespace_name(name: str | None) -> str:

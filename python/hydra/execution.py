@@ -22,6 +22,7 @@ UNDO_BRANCH = "undo"  # of the records of undo steps
 CANCELLED_MEANWHILE = "it was cancelled before it ended"  # the cause of a release
 CAUSES = "hydra.causes"  # of the record that says which failures left the body together, or were a child's
 BREAKER = "breaker"  # begins the cause of a sleep: its step waits for one that is open
+OFFLOADED = "offload"  # begins the cause of a sleep: a value cannot be fetched now
 TIMED_OUT = "timeout"  # the cause of a failure
 DIVERGED = "diverged"  # the cause of a park (or of a release, R27): code and records differ
 

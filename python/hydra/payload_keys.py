@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from hydra.errors import ConfigError, PayloadError
+from hydra.pointers import is_pointer, why_away
 
 ENCRYPTED = 0xD2  # the first byte of what is encrypted; a plain payload has another
 KEY_BYTES = 32
@@ -122,8 +123,9 @@ class PayloadKeys:
         raise TypeError("payload keys are not pickled: give them to each process by their file")
 
     def encrypt(self, payload: bytes) -> bytes:
-        """With the current key. As it is where there is none, or where it is encrypted already."""
-        if self.current is None or payload[:1] == _FIRST:
+        """With the current key. As it is where there is none, where it is encrypted already, and where it points at
+        what is: a pointer says nothing, and whoever sweeps objects is to find it."""
+        if self.current is None or payload[:1] == _FIRST or is_pointer(payload):
             return payload
         cipher, head = self._sealing
         self._left -= 1
@@ -176,9 +178,12 @@ def encrypted_with(payload: bytes | None) -> str | None:
 
 def why_closed(payloads: Iterable[bytes | None]) -> str | None:
     """Why nothing is to be decided by these, as decoding one of them says, too; None where all are open."""
-    key_id = next((id for each in payloads if (id := encrypted_with(each)) is not None), None)
-    if key_id is None:
+    closed = next((each for each in payloads if each and (each[0] == ENCRYPTED or is_pointer(each))), None)
+    if closed is None:
         return None
+    key_id = encrypted_with(closed)
+    if key_id is None:
+        return why_away(closed)
     return (
         f"it is encrypted with the payload key `{key_id}` and does not open here; give the right one with "
         "`--payload-keys` or `payload_keys=`"

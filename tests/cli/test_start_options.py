@@ -66,7 +66,9 @@ def test_every_flag_has_its_variable(started: list[SupervisorSettings]) -> None:
         for option in nodes.start.params
         if isinstance(option, click.Option)
     }
-    assert set(flags.values()) == {*GIVEN, "HYDRA_DB_MAP", "HYDRA_PAYLOAD_KEYS"}  # in place of `HYDRA_DB`; a file
+    # In place of `HYDRA_DB`; a file; for all that the process opens.
+    others = {"HYDRA_DB_MAP", "HYDRA_PAYLOAD_KEYS", "HYDRA_OFFLOAD", "HYDRA_OFFLOAD_OVER"}
+    assert set(flags.values()) == {*GIVEN, *others}
     assert all(name == f"HYDRA_{flag[2:].replace('-', '_').upper()}" for flag, name in flags.items())
     start(**GIVEN)
     assert started == [

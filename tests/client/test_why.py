@@ -57,6 +57,7 @@ ALIVE = [node("n1")]
 READY: dict[str, Any] = {"labels": (), "nodes": ALIVE, "servers": ALIVE}
 RETRIED = Claim(ID, 1, 1, "n1", 0, NOW, NOW, "retry")
 BROKEN = Claim(ID, 1, 1, "n1", 0, NOW, NOW, "sleeping", "breaker bank")
+UNFETCHED = Claim(ID, 1, 1, "n1", 0, NOW, NOW, "sleeping", "offload its 9 bytes are offloaded, and it burns")
 CLAIMED = Claim(ID, 1, 1, "n1", None, NOW - 60 * SECOND, None, None)
 BOOM = encode_failure(ConnectionError("gone"))
 
@@ -217,6 +218,11 @@ CASES: list[tuple[str, Facts, str]] = [
         ),
         f"a step of it waits for the breaker `bank`, which node `n1` opened at {SINCE}: 5 of the last 9 calls failed; "
         f"it asks again at {UNTIL}",
+    ),
+    (
+        "value_away",
+        Facts(snapshot("sleeping", wake_at=LATER), NOW, claims=[UNFETCHED]),
+        f"a value of it cannot be fetched: its 9 bytes are offloaded, and it burns; it is tried again at {UNTIL}",
     ),
     (
         "breaker_open",

@@ -19,9 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 HIDDEN = {  # what handles, commands and workers use of an engine, and users do not
     hydra.Engine: {
-        "accept", "hooked", "is_open", "join", "max_payload_bytes", "new_session", "not_found", "prepare", "read",
-        "refuse_keyed",
-        "session", "snapshot", "watcher", "write",
+        "accept", "fetched", "hooked", "is_open", "join", "max_payload_bytes", "new_session", "not_found", "prepare",
+        "read", "refuse_keyed", "session", "snapshot", "watcher", "write",
     },
     hydra.Handle: {"not_done", "read", "watch"},
     hydra.AsyncEngine: set(),

@@ -40,6 +40,7 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         input = engine.read(lambda store: store.input(id))
         claims = engine.read(lambda store: store.claims(id))
         check_readable(id, input, records, claims)
+        input = engine.fetched(input) or b""
         steps, attempts = handle.steps(), [attempt_view(claim) for claim in claims]
         awaited = [] if execution.status in FINAL else handle.awaited()
         exported = handle.export() if as_json else None

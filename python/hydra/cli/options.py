@@ -13,7 +13,15 @@ from click.core import ParameterSource
 
 from hydra.cli.output import echo
 from hydra.client.engine import Engine
-from hydra.config import PAYLOAD_KEYS_VARIABLE, namespace_name, parse_duration, parse_size, parse_when
+from hydra.config import (
+    OFFLOAD_OVER_VARIABLE,
+    OFFLOAD_VARIABLE,
+    PAYLOAD_KEYS_VARIABLE,
+    namespace_name,
+    parse_duration,
+    parse_size,
+    parse_when,
+)
 from hydra.database_map import database_map, find_database
 from hydra.errors import ConfigError, HydraError
 from hydra.execution import KeyReuse
@@ -136,8 +144,37 @@ def _use_payload_keys(ctx: click.Context, param: click.Parameter, path: str | No
         os.environ[PAYLOAD_KEYS_VARIABLE] = os.path.abspath(path)
 
 
+def _use_offload(ctx: click.Context, param: click.Parameter, url: str | None) -> None:
+    """For all that this process opens, and its children."""
+    if url is not None:
+        os.environ[OFFLOAD_VARIABLE] = url
+
+
+def _use_offload_over(ctx: click.Context, param: click.Parameter, size: str | None) -> None:
+    if size is not None:
+        os.environ[OFFLOAD_OVER_VARIABLE] = size
+
+
 def database_options(command: F) -> F:
-    """`--db`, `--namespace` and `--payload-keys`, and `--db-map`, which `find_url` and `map_given` know of."""
+    """`--db` and `--namespace`; `--db-map`, which `find_url` and `map_given` know of; `--payload-keys`, `--offload`."""
+    command = click.option(
+        "--offload-over",
+        envvar=OFFLOAD_OVER_VARIABLE,
+        metavar="SIZE",
+        expose_value=False,
+        is_eager=True,
+        callback=_use_offload_over,
+        help="From which size on, such as 1M (default: 256K).",
+    )(command)
+    command = click.option(
+        "--offload",
+        envvar=OFFLOAD_VARIABLE,
+        metavar="URL",
+        expose_value=False,
+        is_eager=True,
+        callback=_use_offload,
+        help="Where large values lie in place of the database, such as s3://bucket/prefix.",
+    )(command)
     command = click.option(
         "--payload-keys",
         envvar=PAYLOAD_KEYS_VARIABLE,

@@ -32,6 +32,7 @@ from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow, Workflow
 from hydra.execution import KeyReuse, Submission
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.sought import Attributes
 from hydra.stores.awaiting import run_awaiting
@@ -69,6 +70,7 @@ class AsyncEngine:
         timeout: timedelta | float | None = None,
         db_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
         payload_keys: PayloadKeys | None = None,
+        offload: Offload | None = None,
     ) -> None:
         self.engine = Engine(
             url,
@@ -79,6 +81,7 @@ class AsyncEngine:
             timeout=timeout,
             db_map=db_map,
             payload_keys=payload_keys,
+            offload=offload,
         )
         self._calls = AsyncCalls(self.engine)
 

@@ -18,6 +18,7 @@ from hydra.client.views import Attempt, BulkView, Execution, StepView
 from hydra.clock import seconds_of
 from hydra.definitions import BoundWorkflow
 from hydra.execution import Record, Status
+from hydra.pointers import is_pointer
 
 R = TypeVar("R")
 
@@ -60,6 +61,8 @@ class AsyncHandle(Generic[R]):
             raise self.handle.not_done(timeout) from None
         finally:
             wait.forget()
+        if is_pointer(outcome[1]):  # fetching it would hold the loop up
+            return await self._calls.run(partial(self.handle.read, outcome))
         return self.handle.read(outcome)
 
     async def steps(self) -> list[StepView]:

@@ -23,6 +23,7 @@ from hydra.errors import HydraError, IllegalMove
 from hydra.execution import CAUSES, FINAL, Message, Record, Snapshot, Status
 from hydra.keys import signal_id
 from hydra.payload_keys import why_closed
+from hydra.pointers import is_pointer
 from hydra.records.ends import undone_reason, was_undone
 from hydra.records.placed import not_alone
 from hydra.records.reruns import standing_effect
@@ -255,7 +256,8 @@ class RunAgain:
         if snapshot.status is Status.COMPLETED:
             return f"execution `{snapshot.id}` has completed; say `force` to do it all again"
         input, records = history
-        closed = why_closed([snapshot.encrypted_reason, input, *(record.payload for record in records)])
+        payloads = (snapshot.encrypted_reason, input, *(record.payload for record in records))
+        closed = why_closed(each for each in payloads if not is_pointer(each))  # what it says is nothing to decide by
         left = closed or standing_effect(records, snapshot.attempt)
         if left is None:
             return None

@@ -22,9 +22,12 @@ from hydra.context import Inside
 from hydra.definitions import caller
 from hydra.errors import HydraError, NotFound
 from hydra.execution import Snapshot
+from hydra.object_store import object_store_of
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.stores import absolute, open_store, without_password
 from hydra.stores.encrypting import reading_only
+from hydra.stores.offloading import OffloadingStore, fetched
 from hydra.stores.store import Store
 
 T = TypeVar("T")
@@ -42,10 +45,12 @@ class DatabaseAccess:
         migrate: bool,
         timeout: timedelta | float | None,
         payload_keys: PayloadKeys | None,
+        offload: Offload | None = None,
     ) -> None:
         self.url = config.database_url(url)
         self.namespace = config.namespace_name(namespace)
         self.payload_keys = config.payload_keys(payload_keys)
+        self.offload = config.offload(offload)
         self._migrate = migrate
         self._timeout_seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
         self._opening = threading.Lock()
@@ -84,6 +89,11 @@ class DatabaseAccess:
         """One write, in turn with the submissions; again after a lost reply, so it must bear that it happened (R17)."""
         session = self.session()
         return session.run_again(lambda: verb(session.store, session.now()))
+
+    def fetched(self, payload: bytes | None) -> bytes | None:
+        """Of an input or an outcome, from the object store where it lies there. What cannot be fetched tells why where
+        it is decoded."""
+        return payload if payload is None else fetched(self.session().store, payload)
 
     def watcher(self) -> OutcomeWatcher:
         """What waits for the ends of executions."""
@@ -126,9 +136,11 @@ class DatabaseAccess:
                 if self._timeout_seconds is not None:
                     store.write_wait_seconds = store.read_wait_seconds = self._timeout_seconds
                 store.open(migrate=self._migrate)
-                if self.payload_keys is None:
-                    store = reading_only(store)
-                self._session = self.new_session(store)
+                opened = store if self.payload_keys is not None else reading_only(store)
+                objects = object_store_of(self.offload, self.namespace, self.payload_keys)
+                if objects is not None:
+                    opened = OffloadingStore(opened, objects, puts=opened is store).as_store()
+                self._session = self.new_session(opened)
             return self._session
 
     def _forget_session(self) -> None:

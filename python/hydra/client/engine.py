@@ -31,6 +31,7 @@ from hydra.definitions import Workflow
 from hydra.errors import NotFound
 from hydra.execution import Message
 from hydra.keys import check_known_key, is_id
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.records import callbacks
 from hydra.sought import Attributes, check_sought
@@ -59,6 +60,8 @@ class Engine(Submitting, Operations):
             It is read once, here.
         payload_keys: a `hydra.PayloadKeys` with which payloads are encrypted; by default those of the file that
             `$HYDRA_PAYLOAD_KEYS` names, or none.
+        offload: a `hydra.Offload`, which says where large values lie; by default what `$HYDRA_OFFLOAD` says, or None:
+            in the database.
 
     Raises:
         ConfigError: for a URL, a namespace or a limit that cannot be, or where the map has no database for the
@@ -76,9 +79,10 @@ class Engine(Submitting, Operations):
         timeout: timedelta | float | None = None,
         db_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
         payload_keys: PayloadKeys | None = None,
+        offload: Offload | None = None,
     ) -> None:
         found = find_database(url, db_map, namespace)
-        super().__init__(found, namespace, migrate, max_pending, max_payload_bytes, timeout, payload_keys)
+        super().__init__(found, namespace, migrate, max_pending, max_payload_bytes, timeout, payload_keys, offload)
 
     def get(self, id: str) -> Handle[Any]:
         """The handle of an execution that exists.
@@ -262,7 +266,7 @@ class Engine(Submitting, Operations):
         """
         count = config.count_of(concurrency, "`concurrency`")
         patterns, names = config.workflow_patterns(only), config.label_names(labels, "`labels`")
-        return local_worker.make(self.url, self.namespace, count, patterns, names, self.payload_keys)
+        return local_worker.make(self.url, self.namespace, count, patterns, names, self.payload_keys, self.offload)
 
     # inside
 

@@ -45,6 +45,7 @@ from hydra.records.placed import not_alone
 from hydra.records.wait_notes import message_in
 from hydra.stores.acts import ActKind
 from hydra.stores.clash import Clash
+from hydra.stores.offloading import fetched_history
 from hydra.stores.store import Store
 from hydra.workflow import registry
 
@@ -125,8 +126,9 @@ class Handle(Generic[R]):
 
         def read(store: Store) -> Export:
             outcome = store.outcomes([self.id])[0]
-            payload = None if outcome is None else outcome[1]
-            return export(self._engine.snapshot(self.id), store.input(self.id), store.records(self.id), payload)
+            payload = None if outcome is None else self._engine.fetched(outcome[1])
+            input, records = fetched_history(store, store.input(self.id), store.records(self.id))
+            return export(self._engine.snapshot(self.id), input, records, payload)
 
         return self._engine.read(read)
 
@@ -407,7 +409,9 @@ class Handle(Generic[R]):
 
     def read(self, outcome: Outcome) -> R:
         """The result, typed by the workflow's return annotation where its code is here."""
-        return cast(R, read_outcome(self.id, self.workflow, outcome, registry.function_of(self.workflow)))
+        status, payload, cause = outcome
+        whole = status, self._engine.fetched(payload), cause
+        return cast(R, read_outcome(self.id, self.workflow, whole, registry.function_of(self.workflow)))
 
     def __repr__(self) -> str:
         return f"<hydra.Handle `{self.workflow}` {self.id}>"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 
 
@@ -27,5 +28,5 @@ class LocalWorker(Protocol):
     ) -> None: ...
 
 
-make: Callable[[str, str, int, tuple[str, ...], tuple[str, ...], PayloadKeys | None], LocalWorker]
-"""`make(url, namespace, concurrency, only, labels, payload_keys)`, set once by `hydra`."""
+make: Callable[[str, str, int, tuple[str, ...], tuple[str, ...], PayloadKeys | None, Offload | None], LocalWorker]
+"""`make(url, namespace, concurrency, only, labels, payload_keys, offload)`, set once by `hydra`."""

@@ -15,6 +15,7 @@ from hydra.execution import Submission, Submitted
 from hydra.journal import Journal
 from hydra.records.forks import Fork
 from hydra.stores.acts import Act
+from hydra.stores.offloading import OffloadingStore
 from hydra.stores.store import Store
 
 T = TypeVar("T")
@@ -50,15 +51,20 @@ class EngineSession:
         return answer
 
     def submit_many(self, submissions: Sequence[Submission]) -> list[Submitted]:
-        return self._journal.write_many(submissions)
+        return self._journal.write_many(self._put(submissions))
 
     def submit_each(self, submissions: Sequence[Submission]) -> list[Submitted | Exception]:
         """Like submit_many, but one that is refused leaves the others alone."""
-        answers = self._journal.write_each(submissions)
+        answers = self._journal.write_each(self._put(submissions))
         for submission, answer in zip(submissions, answers, strict=True):
             if isinstance(answer, StoreUnavailable):
                 answer.execution_id = submission.id
         return answers
+
+    def _put(self, submissions: Sequence[Submission]) -> Sequence[Submission]:
+        """What is large is offloaded here, on the caller's thread: nobody else's submission waits for it."""
+        store = self.store
+        return [store.put(each) for each in submissions] if isinstance(store, OffloadingStore) else submissions
 
     def fork(self, fork: Fork, lines: Sequence[Act]) -> Submitted:
         """Durable when it returns; safe to repeat like a submission (R17)."""

@@ -9,6 +9,7 @@ import msgspec
 from hydra import codec
 from hydra.errors import PayloadError
 from hydra.execution import Status
+from hydra.pointers import is_pointer, is_unfetched, pointer_in
 from hydra.records.ends import failure_line
 from hydra.records.fingerprints import fault_of
 from hydra.stores.failed_end import FailedEnd
@@ -28,6 +29,8 @@ class ShownError(msgspec.Struct, frozen=True):
 
 def input_of(payload: bytes) -> Any:
     """The arguments: `{"args": [...], "kwargs": {...}}`, as plain JSON."""
+    if is_pointer(payload) and not is_unfetched(payload):
+        return f"offloaded ({pointer_in(payload).size:,} bytes)"
     try:
         return codec.describe(payload)
     except (PayloadError, ValueError) as error:

@@ -34,11 +34,14 @@ from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
 from hydra.keys import check_key, is_id
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys, why_closed
+from hydra.pointers import is_pointer
 from hydra.records.forks import count_before, prepare_fork
 from hydra.records.placed import not_alone
 from hydra.stores.acts import ActKind
 from hydra.stores.encrypting import refuse_keyed
+from hydra.stores.offloading import fetched_history
 from hydra.stores.rows import UNREADABLE
 from hydra.tags import tags_of
 
@@ -59,11 +62,12 @@ class Submitting(DatabaseAccess):
         max_payload_bytes: int,
         timeout: timedelta | float | None,
         payload_keys: PayloadKeys | None,
+        offload: Offload | None,
     ) -> None:
         self.max_payload_bytes = config.count_of(max_payload_bytes, "`max_payload_bytes`")
         own = None if max_pending is None else config.count_of(max_pending, "`max_pending`")
         self.pending_bounds = PendingBounds(own)
-        super().__init__(url, namespace, migrate, timeout, payload_keys)
+        super().__init__(url, namespace, migrate, timeout, payload_keys, offload)
 
     def submit(
         self,
@@ -256,8 +260,11 @@ class Submitting(DatabaseAccess):
         if reason := not_alone(snapshot):
             raise IllegalMove(reason)
         count = count_before(id, records, from_step, number)
-        payload = session.store.input(id) if input is None else b""
-        if reason := why_closed([payload, *(record.payload for record in records[:count])]):
+        payload = self.fetched(session.store.input(id)) or b"" if input is None else b""
+        kept = [record.payload for record in records[:count]]
+        if refuse is not None:
+            records = fetched_history(session.store, payload, records)[1]
+        if reason := why_closed([payload, *(each for each in kept if not is_pointer(each))]):
             raise HydraError(f"execution `{id}` cannot be forked: {reason}")
         if input is None:
             digest = hashlib.blake2b(payload, digest_size=16).digest()

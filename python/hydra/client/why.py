@@ -14,7 +14,7 @@ from hydra.breakers import key_of
 from hydra.client.awaited import CALLBACK, awaited_of
 from hydra.client.damage import mended
 from hydra.client.views import error_line, to_datetime
-from hydra.execution import BREAKER, EVENT_PREFIX, FINAL, Claim, Ending, Record, RecordKind, Snapshot, Status
+from hydra.execution import BREAKER, EVENT_PREFIX, FINAL, OFFLOADED, Claim, Ending, Record, RecordKind, Snapshot, Status
 from hydra.limit_keys import FAIR, RATE, shown_key, split_key
 from hydra.records.child_records import CHILD_PREFIX, child_of, decode_id
 from hydra.records.placed import asked_step, step_of_workflow
@@ -219,6 +219,15 @@ def breaker_open(facts: Facts) -> str | None:
     return f"a step of it waits for the breaker `{name}`{why}; it asks again at {_time(facts.snapshot.wake_at)}"
 
 
+def value_away(facts: Facts) -> str | None:
+    """Its last claim could not fetch a value that is offloaded."""
+    last = facts.claims[-1] if facts.claims else None
+    if last is None or last.ending != Ending.SLEEPING or not last.detail.startswith(f"{OFFLOADED} "):
+        return None
+    why = last.detail.removeprefix(f"{OFFLOADED} ")
+    return f"a value of it cannot be fetched: {why}; it is tried again at {_time(facts.snapshot.wake_at)}"
+
+
 def retrying_step(facts: Facts) -> str | None:
     last = next((record for record in reversed(facts.records) if record.kind == RecordKind.TRY), None)
     if last is None or last.due_at <= facts.now or not _is_later(facts):
@@ -347,7 +356,12 @@ REASONS: dict[Status, Reasons] = {
         ("due", due),
     ),
     Status.RUNNING: (("dead_node", dead_node), ("running", running)),
-    Status.SLEEPING: (("breaker_open", breaker_open), ("retrying_step", retrying_step), ("asleep", asleep)),
+    Status.SLEEPING: (
+        ("value_away", value_away),
+        ("breaker_open", breaker_open),
+        ("retrying_step", retrying_step),
+        ("asleep", asleep),
+    ),
     Status.WAITING: (
         ("awaiting_message", awaiting_message),
         ("awaiting_child", awaiting_child),

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from hydra import codec
 from hydra.client.plain_json import encode_json, writable
 from hydra.errors import ConfigError, PayloadError
+from hydra.pointers import is_pointer, pointer_in
 
 MAX_PAYLOAD_BYTES = 256 * 1024  # what is larger is not decoded for a page
 MAX_SHOWN_LENGTH = 20_000
@@ -93,6 +94,8 @@ def payload_text(payload: bytes | None, limit: int = MAX_SHOWN_LENGTH) -> str:
     """A payload decoded without anybody's code."""
     if payload is None:
         return ""
+    if is_pointer(payload):
+        return f"offloaded ({pointer_in(payload).size:,} bytes); `hydra result` or `hydra show` fetches it"
     if len(payload) > MAX_PAYLOAD_BYTES:
         return f"it has {len(payload):,} bytes, more than is shown here; `hydra show` or `hydra result` prints it"
     try:

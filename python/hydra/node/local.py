@@ -23,6 +23,8 @@ from hydra.errors import HydraError
 from hydra.frames import Drain, FromWorker, ToWorker
 from hydra.node.node import Node
 from hydra.node.sweeper import Sweeper
+from hydra.object_store import ObjectStore, object_store_of
+from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.stores import open_store
 from hydra.stores.encrypting import refuse_without_keys
@@ -55,10 +57,12 @@ class LocalWorker:
         only: tuple[str, ...] = (),
         labels: tuple[str, ...] = (),
         payload_keys: PayloadKeys | None = None,
+        offload: Offload | None = None,
     ) -> None:
         self._url = url
         self._namespace = namespace
         self._payload_keys = config.payload_keys(payload_keys)
+        self._objects = object_store_of(config.offload(offload), namespace, self._payload_keys)
         self._app = app
         self._serving = Serving(only, labels)
         self._settings = NodeSettings(1, concurrency, round(lease_ttl_seconds * 1e9), round(drain_grace_seconds * 1e9))
@@ -81,7 +85,9 @@ class LocalWorker:
         sweeper = Sweeper(self._url, self._namespace, lambda: node.id, lambda: True)
         sweeper.serve(self._serving.chosen(workflows))
         dispatcher = Dispatcher(self._settings, boottime_ns(), random.Random())
-        hubs = Hubs(node, self._app, self._settings.concurrency, self._namespace, self._url, self._payload_keys)
+        hubs = Hubs(
+            node, self._app, self._settings.concurrency, self._namespace, self._url, self._payload_keys, self._objects
+        )
 
         def run() -> None:
             try:
@@ -136,9 +142,11 @@ class Hubs:
         namespace: str,
         url: str,
         payload_keys: PayloadKeys | None = None,
+        objects: ObjectStore | None = None,
     ) -> None:
         self._url = url
         self._payload_keys = payload_keys
+        self._objects = objects
         self._node = node
         self._app = app
         self._concurrency = concurrency
@@ -187,7 +195,7 @@ class Hubs:
             may_kill=False,
         )
         hub = self._hubs[slot] = Hub(
-            self._app, send, page, None, self._concurrency, self._namespace, transactions, node_id
+            self._app, send, page, None, self._concurrency, self._namespace, transactions, node_id, None, self._objects
         )
         if slot in self._doomed:
             hub.deliver([Drain()])

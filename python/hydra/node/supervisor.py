@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hydra import _core
+from hydra import _core, config
 from hydra.clock import boottime_ns
-from hydra.config import payload_keys
 from hydra.dispatch.circuits import NodeCircuits
 from hydra.dispatch.dispatcher import Dispatcher
 from hydra.dispatch.dispatcher import NodeSettings as DispatcherSettings
@@ -39,7 +38,9 @@ from hydra.node.first_connection import open_when_up
 from hydra.node.node import Node
 from hydra.node.processes import AppSettings
 from hydra.node.sweeper import Sweeper
+from hydra.object_store import ObjectStore, object_store_of
 from hydra.observability.logs import configure_logging
+from hydra.payload_keys import NO_KEYS
 from hydra.stores import open_store, without_password
 from hydra.stores.encrypting import refuse_without_keys
 from hydra.stores.findings import Severity
@@ -121,6 +122,9 @@ class Supervisor:
         _core.set_child_subreaper()
         allow_descriptors(self._worker_count)
         ttl_ns = round(settings.lease_ttl_seconds * 1e9)
+        objects = object_store_of(
+            config.offload(None), settings.namespace, NO_KEYS
+        )  # what lies there, as it lies there
         store = open_store(settings.url, settings.namespace)
         monitor = self._monitor(store, ttl_ns)
         if monitor is not None:
@@ -134,7 +138,7 @@ class Supervisor:
                 return 0
             stack.callback(store.close)
             hindered("")
-            if payload_keys(None) is None:
+            if config.payload_keys(None) is None:
                 refuse_without_keys(store)
             _warn_of_weakness(store)
             node = self._node = Node(store, ttl_ns, self._worker_count, settings.concurrency, self._serving)
@@ -145,7 +149,7 @@ class Supervisor:
                 lambda: node.id,
                 lambda: self._is_idle(),
                 default=settings.retention,
-                archive=self._archive(),
+                archive=self._archive(objects),
                 metrics=None if monitor is None else monitor.metrics,
             )
             stack.callback(self._sweeper.close)
@@ -197,10 +201,10 @@ class Supervisor:
             return True
         return 2 * self._dispatcher.standing().running_count < self._worker_count * self._settings.concurrency
 
-    def _archive(self) -> Archive | None:
+    def _archive(self, objects: ObjectStore | None) -> Archive | None:
         if not self._settings.archive:
             return None
-        archive = Archive(self._settings.archive, self._settings.namespace)
+        archive = Archive(self._settings.archive, self._settings.namespace, objects)
         archive.check()
         return archive
 

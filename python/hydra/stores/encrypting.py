@@ -268,8 +268,17 @@ class EncryptingConnection:
 
 
 def unwrapped(store: Store) -> Store:
-    """The store itself, that an EncryptingStore may stand around."""
-    return store._store if isinstance(store, EncryptingStore) else store
+    """The store itself, that others may stand around."""
+    while isinstance(store, StoreAround):
+        store = store._store
+    return store
+
+
+def encrypting(store: Store) -> EncryptingStore | None:
+    """The one that stands around this store, or within what does."""
+    while isinstance(store, StoreAround) and not isinstance(store, EncryptingStore):
+        store = store._store
+    return store if isinstance(store, EncryptingStore) else None
 
 
 def reading_only(store: Store) -> Store:
@@ -287,7 +296,8 @@ def refuse_keyed(store: Store, answers: Sequence[Submitted]) -> None:
     """ConfigError where a key clashes and the digest it was used with says nothing here: the arguments may be the same.
     Keys have become known to the namespace since the store was opened."""
     if any(each.conflict and (is_keyed(each.digest) or not each.digest) for each in answers):
-        keys = store._keys if isinstance(store, EncryptingStore) else NO_KEYS
+        around = encrypting(store)
+        keys = NO_KEYS if around is None else around._keys
         refuse_missing(store.wrapped_secrets(), keys.ids, store.namespace)
 
 

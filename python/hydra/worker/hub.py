@@ -42,6 +42,7 @@ from hydra.frames import (
     ToWorker,
 )
 from hydra.worker.breaker_desk import BreakerDesk
+from hydra.worker.courier import Courier, Objects
 from hydra.worker.page import Page
 from hydra.worker.run_queue import RunQueue
 from hydra.worker.runner import LeaseView, Runner
@@ -80,6 +81,7 @@ class Hub:
         transactions: Transactions | None = None,
         node: str = "",
         worker: int | None = None,
+        objects: Objects | None = None,
     ) -> None:
         self.namespace = namespace
         self.node = node
@@ -95,7 +97,8 @@ class Hub:
         self._timers = Timers()
         self._runner = Runner(lease, page, concurrency, self.post, self._finished_call)
         self._queue = RunQueue(self._runner.new_context)
-        self._sender = Sender(send)
+        self._courier = Courier(objects, send, self._receive, self.post, lease.now)
+        self._sender = Sender(self._courier.send)
         self.breakers = BreakerDesk(self._sender.add, self._queue.resume, self.now)
         self._inbox: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -119,7 +122,7 @@ class Hub:
 
     def deliver(self, frames: Sequence[ToWorker]) -> None:
         """Frames from the supervisor."""
-        self.post(self._receive, frames)
+        self.post(self._courier.receive, frames)
 
     def post(self, function: Callable[[Any], None], argument: Any) -> None:
         """Have the hub's thread call it."""
@@ -137,7 +140,7 @@ class Hub:
         if source is not None:
             poll.register(source.fileno(), select.POLLIN)
         try:
-            while not (self._is_draining and not self._executions and self._sender.is_empty):
+            while not self._is_done:
                 for fd in self._wait(poll):
                     if fd == self._eventfd:
                         os.eventfd_read(fd)
@@ -145,7 +148,7 @@ class Hub:
                         frames = source.receive()
                         if frames is None:
                             return
-                        self._receive(frames)
+                        self._courier.receive(frames)
                 self.turn()
         finally:
             self.close()
@@ -158,6 +161,10 @@ class Hub:
             function(argument)
         self._queue.run(self._pause)
         self._sender.flush()
+
+    @property
+    def _is_done(self) -> bool:
+        return self._is_draining and not self._executions and self._sender.is_empty and self._courier.is_idle
 
     @property
     def has_news(self) -> bool:

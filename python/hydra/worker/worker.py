@@ -14,6 +14,7 @@ from contextvars import Context
 from types import FrameType
 from typing import Any
 
+from hydra import config
 from hydra._core import Lifeline
 from hydra.body import fork_guard
 from hydra.body.transactions import Transactions
@@ -23,6 +24,7 @@ from hydra.frames import FromWorker, Hello, ToWorker, Unpacker, decode_to_worker
 from hydra.identity import NODE_VARIABLE
 from hydra.logging import Filter as LogFilter
 from hydra.logging import OwnProcess
+from hydra.object_store import object_store_of
 from hydra.observability.logs import after_app
 from hydra.stores import open_store
 from hydra.worker.body_watch import BodyWatch
@@ -89,7 +91,8 @@ def worker_main(
         may_kill=True,
     )
     page = Page.attach(page_fd)
-    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions, node, place)
+    objects = object_store_of(config.offload(None), namespace, config.payload_keys(None))
+    hub = Hub(registry, supervisor.send, lease, page, concurrency, namespace, transactions, node, place, objects)
     BodyWatch(hub, page).start()
     with suppress(BrokenPipeError, ConnectionResetError):
         supervisor.send([Hello(os.getpid())])

@@ -63,6 +63,8 @@ pub enum PayloadError {
         "it is encrypted with the payload key `{0}` and does not open here; give the right one with `--payload-keys` or `payload_keys=`"
     )]
     Encrypted(String),
+    #[error("its {size} bytes are offloaded, and {why}")]
+    Offloaded { size: u64, why: String },
     #[error("payload of {size} bytes exceeds the limit of {limit} bytes")]
     TooLarge { size: usize, limit: usize },
     #[error("payload exceeds the limit of {limit} bytes")]

@@ -10,6 +10,11 @@ pub const HEADER_BYTES: usize = 6;
 const MAGIC: u8 = 0xD1;
 /// Encrypted by `hydra.payload_keys`: then the length of the key's id, and the id.
 const ENCRYPTED: u8 = 0xD2;
+/// A pointer of `hydra.pointers`: magic, name, size, digest, and behind them why what it points at was not fetched.
+const OFFLOADED: u8 = 0xD3;
+const SIZE_AT: usize = 32;
+const POINTER_BYTES: usize = 72;
+const NOT_SET_UP: &str = "this program does not know where; give the URL with `--offload` or `offload=`";
 const ZSTD: u8 = 1;
 /// Smaller bodies gain too little to pay for the time.
 const COMPRESS_FROM_BYTES: usize = 1024;
@@ -49,6 +54,9 @@ pub fn open(payload: &[u8]) -> Result<Cow<'_, [u8]>, PayloadError> {
         let id = rest.get(..usize::from(length)).unwrap_or(rest);
         return Err(PayloadError::Encrypted(String::from_utf8_lossy(id).into_owned()));
     }
+    if payload.first() == Some(&OFFLOADED) {
+        return Err(offloaded(payload));
+    }
     let &[magic, flags, c0, c1, c2, c3, ref rest @ ..] = payload else {
         return Err(PayloadError::Damaged("it is cut short"));
     };
@@ -66,6 +74,17 @@ pub fn open(payload: &[u8]) -> Result<Cow<'_, [u8]>, PayloadError> {
         }
         _ => Err(PayloadError::Damaged("its flags are unknown")),
     }
+}
+
+fn offloaded(pointer: &[u8]) -> PayloadError {
+    let Some(&size) = pointer.get(SIZE_AT..).and_then(<[u8]>::first_chunk) else {
+        return PayloadError::Damaged("it is cut short");
+    };
+    let why = match pointer.get(POINTER_BYTES..) {
+        None | Some([]) => NOT_SET_UP.to_string(),
+        Some(reason) => String::from_utf8_lossy(reason).into_owned(),
+    };
+    PayloadError::Offloaded { size: u64::from_le_bytes(size), why }
 }
 
 fn checksum(payload: &[u8]) -> u32 {
@@ -119,6 +138,15 @@ mod tests {
         for (payload, id) in [(&b"\xd2\x02k7rest"[..], "k7"), (b"\xd2\xffk", "k"), (b"\xd2\x00", "")] {
             assert_eq!(open(payload), Err(PayloadError::Encrypted(id.to_string())));
         }
+    }
+
+    #[test]
+    fn of_an_offloaded_one_the_size_is_told_and_why_it_is_not_here() {
+        let pointer = [&b"\xd3hydra-offload:1"[..], &[7; 16], &300_000_u64.to_le_bytes(), &[9; 32]].concat();
+        let offloaded = |why: &str| Err(PayloadError::Offloaded { size: 300_000, why: why.to_string() });
+        assert_eq!(open(&pointer), offloaded(NOT_SET_UP));
+        assert_eq!(open(&[&pointer[..], b"it is gone"].concat()), offloaded("it is gone"));
+        assert_eq!(open(&pointer[..30]), Err(PayloadError::Damaged("it is cut short")));
     }
 
     #[test]

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.processes import bounded_app
+import pytest
+
+from tests.processes import bounded_app, limit_kills
 from tests.processes.scene import Scene, until
 
 COUNT = 40
 BACKLOG, FEW = 600, 5
+DEATHS = [  # `limit_kills` has all
+    "worker:after effect#2",
+    "worker:finish sent#1",
+    "supervisor:after claim#1",
+    "supervisor:before suspend commit#1",
+    "supervisor:after finish commit#1",
+]
 
 
 def lines(file: Path) -> list[tuple[str, int]]:
@@ -51,3 +60,11 @@ def test_r29_a_killed_node_loses_no_turn_and_a_backlog_delays_nobody(scene: Scen
     last = max(handle.execution().started_at for handle in few)  # claimed: no worker that stands still delays it
     assert sum(handle.execution().started_at < last for handle in backlog) < BACKLOG // 2
     assert scene.engine.audit() == []
+
+
+@pytest.mark.parametrize("point", DEATHS)
+def test_r29_g4_killed_at_any_point_no_place_is_leaked_or_doubled_and_the_order_is_kept(
+    scene: Scene, point: str
+) -> None:
+    limit_kills.die(scene, point)
+    assert scene.mark.exists()

@@ -84,6 +84,14 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
         ],
         *[
             Step(
+                f"limits killed {store}",
+                ("-m", "tests.processes.limit_kills", "--store", store, "--every", str(max(1, round(1 / share)))),
+                minutes(30),
+            )
+            for store in STORES
+        ],
+        *[
+            Step(
                 f"flows with faults {store}",
                 *(("-m", "tests.processes.flow_faults", "--store", store, "--executions", count(1_000)), minutes(30)),
             )

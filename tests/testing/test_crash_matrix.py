@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 from datetime import timedelta
+from typing import Any
 
 import hydra
 import pytest
@@ -294,3 +296,54 @@ def test_a_workflow_that_is_cancelled_is_undone_after_a_crash_anywhere() -> None
     assert report.result == "execution `…` of `crash_matrix.booking` was cancelled"
     assert report.crash_count > 4
     assert undone == {"sea view"}
+
+
+def test_r29_limits_bear_a_crash_anywhere() -> None:
+    """Who comes first begins first, no sooner than the rate says, and no place is left over or had twice."""
+    worlds: list[Harness] = []
+    began: dict[int, int] = {}
+    paid: dict[str, int] = {}
+
+    @hydra.step(limits=[hydra.Concurrency(1, name="matrix_till"), hydra.Rate(5, per=1.0, burst=1, name="matrix_pay")])
+    def pay(number: int) -> int:
+        paid.setdefault(hydra.idempotency_key(), number)
+        return number
+
+    @hydra.step
+    def begin(number: int) -> None:
+        began.setdefault(number, worlds[-1].clock.now())
+
+    @hydra.workflow(
+        limits=[
+            hydra.Fair("tenant", name="matrix_turns"),
+            hydra.Concurrency(1, name="matrix_places"),
+            hydra.Rate(10, per=1.0, burst=1, name="matrix_starts"),
+        ]
+    )
+    def limited(tenant: str, number: int) -> int:
+        begin(number)
+        hydra.sleep(2)
+        return pay(number)
+
+    def before(harness: Harness) -> None:
+        worlds.append(harness)
+        harness.submit(limited.bind("acme", 0))
+
+    def effects() -> Any:
+        harness = worlds[-1]
+        harness.run_until_idle()
+        harness.advance(60)
+        names = ("matrix_till", "matrix_pay", "matrix_turns", "matrix_places", "matrix_starts")
+        uses = {name: [(use.held or 0, use.waiting) for use in harness.engine.limit_keys(name)] for name in names}
+        assert set(map(tuple, uses.values())) == {((0, 0),)}, uses
+        starts = list(began.values())
+        assert all(later - earlier >= 100_000 for earlier, later in itertools.pairwise(starts)), began
+        seen = list(began), sorted(paid.values())
+        began.clear()
+        paid.clear()
+        return seen
+
+    report = crash_matrix(limited.bind("acme", 1), setup=before, effects=effects)
+    assert report.result == 1
+    assert report.crash_count > 20
+    assert report.repeated["before step begin"] > 0

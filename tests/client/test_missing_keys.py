@@ -15,6 +15,7 @@ from hydra.move.moving import open_side
 from hydra.workflow import registry
 from starlette.testclient import TestClient
 
+from tests.client.conftest import DATABASES
 from tests.processes.scene import until
 from tests.support.registries import own_registry
 
@@ -24,6 +25,11 @@ K1, K2 = os.urandom(32), os.urandom(32)
 FIRST = PayloadKeys({"k1": K1}, "k1")
 TOKEN = "view-" + "x" * 30
 SECOND = PayloadKeys({"k1": K1, "k2": K2}, "k2")
+
+
+@pytest.fixture(params=DATABASES)
+def any_url(request: pytest.FixtureRequest) -> str:
+    return DATABASES[request.param](request)
 
 
 def bank() -> SimpleNamespace:
@@ -104,14 +110,14 @@ def test_a_fork_is_refused_where_its_input_cannot_be_read(url: str) -> None:
             old.fork(handle.id, "look_up")
 
 
-def test_a_result_that_cannot_be_read_is_an_error_and_no_text(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_that_cannot_be_read_is_an_error_and_no_text(any_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bank_ = bank()
-    with hydra.Engine(url, payload_keys=FIRST) as engine, engine.worker():
+    with hydra.Engine(any_url, payload_keys=FIRST) as engine, engine.worker():
         handle = engine.submit(bank_.greets.bind("ann"))
         assert handle.result(timeout=30) == "hello ann"
     monkeypatch.setattr(registry, "workflows", {})  # a program that has not the code
     sentence = f"the result of execution `{handle.id}` of `greets` cannot be read: it is encrypted with the payload key"
-    with hydra.Engine(url) as blind:
+    with hydra.Engine(any_url) as blind:
         with pytest.raises(hydra.PayloadError, match=f"{sentence} `k1`"):
             blind.get(handle.id).result()
         (step,) = blind.get(handle.id).steps()
@@ -120,18 +126,18 @@ def test_a_result_that_cannot_be_read_is_an_error_and_no_text(url: str, monkeypa
         answer = page.get(f"/api/v1/executions/{handle.id}/result", headers={"authorization": f"Bearer {TOKEN}"})
         assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
         assert sentence in answer.json()["detail"]
-    told = CliRunner().invoke(main, ["result", handle.id, "--db", url])
+    told = CliRunner().invoke(main, ["result", handle.id, "--db", any_url])
     assert told.exit_code == 2 and sentence in told.stderr and told.stdout == ""
 
 
-def test_failures_that_cannot_be_read_are_one_group_by_their_key_and_chosen_by_no_fault(url: str) -> None:
+def test_failures_that_cannot_be_read_are_one_group_by_their_key_and_chosen_by_no_fault(any_url: str) -> None:
     bank_ = bank()
-    with hydra.Engine(url, payload_keys=SECOND) as engine, engine.worker():
+    with hydra.Engine(any_url, payload_keys=SECOND) as engine, engine.worker():
         handles = [engine.submit(each.bind("4242")) for each in (bank_.pay, bank_.fails)]
         until(lambda: all(handle.status() == "failed" for handle in handles))
         assert len(engine.select().errors()) == 2
         assert engine.select(error="ValueError").count() == 1
-    with hydra.Engine(url) as blind:
+    with hydra.Engine(any_url) as blind:
         groups = blind.select().errors()
         assert {(group.kind, group.message) for group in groups} == {("encrypted", "encrypted with the key `k2`")}
         assert blind.select().count_by("reason") == {"(encrypted with the key `k2`)": 2}
@@ -147,11 +153,11 @@ def test_failures_that_cannot_be_read_are_one_group_by_their_key_and_chosen_by_n
 
 
 @pytest.mark.parametrize("by_id", [False, True])
-def test_the_same_call_is_no_conflict_for_who_lacks_a_key_that_came_later(url: str, by_id: bool) -> None:
+def test_the_same_call_is_no_conflict_for_who_lacks_a_key_that_came_later(any_url: str, by_id: bool) -> None:
     bank_ = bank()
-    with hydra.Engine(url) as early:
+    with hydra.Engine(any_url) as early:
         early.audit()
-        with hydra.Engine(url, payload_keys=FIRST) as engine:
+        with hydra.Engine(any_url, payload_keys=FIRST) as engine:
             said: dict[str, Any] = {"id": hydra._core.uuid7()} if by_id else {"key": "ann"}
             engine.submit(bank_.greets.bind("ann"), **said)
         with pytest.raises(hydra.ConfigError, match="encrypted with the key `k1`, which is not given here"):
@@ -181,3 +187,66 @@ def test_a_node_tells_a_damaged_payload_from_a_missing_key_and_says_once_what_to
             f"the cause, then `hydra resume {damaged.id}`"
         )
         assert engine.why(closed.id).sentence.count("hydra resume") == 1
+
+
+def test_who_lacks_a_key_takes_no_callback_for_unknown_and_no_repetition_for_another(any_url: str) -> None:
+    tokens: list[str] = []
+
+    @hydra.step
+    def lacking_publish(token: str) -> None:
+        tokens.append(token)
+
+    @hydra.workflow
+    def lacking() -> list[object]:
+        token = hydra.callback_token()
+        lacking_publish(token)
+        return [hydra.wait_callback(token), hydra.wait_event("go")]
+
+    closed = "payload key `k2` and does not open here"
+    with hydra.Engine(any_url, payload_keys=FIRST) as old:
+        old.audit()
+        with hydra.Engine(any_url, payload_keys=SECOND) as engine:
+            with engine.worker():
+                handle = engine.submit(lacking.bind())
+                until(lambda: bool(tokens) and handle.status() == "waiting")
+            said: dict[str, Any] = {"signal_id": hydra._core.uuid7()}
+            engine.signal(handle.id, "go", 1, **said)
+            for value in (1, 2):
+                with pytest.raises(
+                    hydra.PayloadError, match=f"was sent .* before, and whether .* not known: .*{closed}"
+                ):
+                    old.signal(handle.id, "go", value, **said)
+            with pytest.raises(hydra.PayloadError, match=f"knows of this callback cannot be read: .*{closed}"):
+                old.complete(tokens[0], 5)
+            engine.complete(tokens[0], 5)
+            with pytest.raises(hydra.PayloadError, match=closed):
+                old.complete(tokens[0], 5)
+            with engine.worker():
+                assert handle.result(timeout=60) == [5, 1]
+            with pytest.raises(hydra.PayloadError, match=f"not known: .*{closed}"):
+                old.signal(handle.id, "go", 1, **said)
+
+
+def test_a_completion_that_cannot_be_read_is_not_taken_for_another(any_url: str) -> None:
+    tokens: list[str] = []
+
+    @hydra.step
+    def later_publish(token: str) -> None:
+        tokens.append(token)
+
+    @hydra.workflow
+    def later() -> object:
+        token = hydra.callback_token()
+        later_publish(token)
+        return hydra.wait_callback(token)
+
+    with hydra.Engine(any_url, payload_keys=FIRST) as old:
+        with old.worker():
+            handle = old.submit(later.bind())
+            until(lambda: bool(tokens) and handle.status() == "waiting")
+        with hydra.Engine(any_url, payload_keys=SECOND) as engine:  # the key came after the token
+            engine.complete(tokens[0], 5)
+        with pytest.raises(hydra.PayloadError, match="payload key `k2` and does not open here"):
+            old.complete(tokens[0], 5)
+    with hydra.Engine(any_url, payload_keys=SECOND) as engine, engine.worker():
+        assert handle.workflow == "later" and engine.get(handle.id).result(timeout=60) == 5

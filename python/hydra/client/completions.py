@@ -18,6 +18,7 @@ from hydra.client import recorded_orders
 from hydra.client.acting import Author
 from hydra.errors import IllegalMove, NotFound, PayloadError, StoreUnavailable
 from hydra.execution import FINAL, SET_ASIDE_PREFIX, Message, Record, RecordKind
+from hydra.payload_keys import why_closed
 from hydra.records.callbacks import TOKEN, Callback
 from hydra.stores.clash import Clash
 
@@ -71,8 +72,15 @@ def settle_in(
         found = expired_or_read if expired_or_read is not None else payload if is_put else b""
         if expired_or_read is None and isinstance(answer, Clash):
             found = _found(callback, read(lambda store: store.messages(id)), records)
+    _refuse_closed(id, found)
     if not _says_the_same(found, payload):
         raise IllegalMove(f"the callback of execution `{id}` was completed before, with something else")
+
+
+def _refuse_closed(id: str, found: bytes | None) -> None:
+    """What it was completed with by somebody whose key is not here is not taken for something else."""
+    if reason := why_closed([found]):
+        raise PayloadError(f"the callback of execution `{id}` was completed before, with what cannot be read: {reason}")
 
 
 def read_records(read: Callable[[Callable[[Store], Any]], Any], callback: Callback) -> list[Record]:
@@ -118,6 +126,7 @@ def _try_to_settle(
                 return False
     if found is None and snapshot is not None and snapshot.status in FINAL:
         raise IllegalMove(f"execution `{id}` is {snapshot.status}; its callback cannot be completed any more")
+    _refuse_closed(id, found)
     if found is not None and not _says_the_same(found, payload):
         raise IllegalMove(f"the callback of execution `{id}` was completed before, with something else")
     return True

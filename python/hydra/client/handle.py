@@ -42,7 +42,7 @@ from hydra.execution import FINAL, Message, Record, RecordKind, Status
 from hydra.keys import signal_id
 from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
 from hydra.records.placed import not_alone
-from hydra.records.wait_notes import message_in
+from hydra.records.wait_notes import message_in, refuse_unreadable
 from hydra.stores.acts import ActKind
 from hydra.stores.clash import Clash
 from hydra.stores.offloading import fetched_history
@@ -206,6 +206,7 @@ class Handle(Generic[R]):
             if record.kind == RecordKind.EVENT and str(UUID(bytes=record.digest)) == message_id
         ]
         known = [*((each.name, each.payload) for each in put if each.id == message_id), *taken]
+        refuse_unreadable(message_id, self.id, (before for each, before in known if each == name))
         return any(each == name and codec.says_the_same(before, payload) for each, before in known)
 
     def awaited(self) -> list[Awaited]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 from hydra import codec
+from hydra.errors import PayloadError
 from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX
-from hydra.payload_keys import encrypted_with
+from hydra.payload_keys import encrypted_with, why_closed
 from hydra.values.schemas import schema_of
 
 MAX_NOTE_BYTES = 16 * 1024  # a schema that is larger is not recorded: what does not fit is then set aside
@@ -34,6 +36,15 @@ def message_in(name: str, payload: bytes) -> tuple[str, bytes]:
         name = name.removeprefix(SET_ASIDE_PREFIX)
         payload = payload if encrypted_with(payload) is not None else codec.decode(payload)[1]
     return name.removeprefix(EVENT_PREFIX), payload
+
+
+def refuse_unreadable(id: str, execution_id: str, payloads: Iterable[bytes | None]) -> None:
+    """PayloadError where what was said under that id before cannot be read: nobody knows whether it was the same."""
+    if reason := why_closed(payloads):
+        raise PayloadError(
+            f"message `{id}` was sent to execution `{execution_id}` before, and whether it said the same is not known: "
+            f"{reason}"
+        )
 
 
 @functools.lru_cache(maxsize=MAX_NOTE_COUNT)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from hydra.errors import ConfigError
+from hydra.errors import ConfigError, PayloadError
 from hydra.execution import (
     Claimed,
     CommitAnswer,
@@ -31,10 +31,10 @@ from hydra.execution import (
     Submission,
     Submitted,
 )
-from hydra.payload_keys import NO_KEYS, DigestKey, PayloadKeys, is_keyed
+from hydra.payload_keys import NO_KEYS, DigestKey, PayloadKeys, is_keyed, why_closed
 from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
-from hydra.records.wait_notes import message_in
+from hydra.records.wait_notes import message_in, refuse_unreadable
 from hydra.schedules import ScheduleChange
 from hydra.stores.around import StoreAround
 from hydra.stores.clash import Clash
@@ -158,9 +158,14 @@ class EncryptingStore(StoreAround):
         return self._encryption.opened_all(self._store.waits(id))
 
     def callback_records(self, id: str, names: CallbackNames, token: bytes) -> builtins.list[Record]:
-        """All records are read: the database cannot find one by a token that it has encrypted."""
+        """All records are read: the database cannot find one by a token that it has encrypted. PayloadError where one
+        that cannot be read may be it, or says what it was completed with."""
         found = []
-        for record in self.records(id):
+        records = self.records(id)
+        asked = [each for each in records if each.kind == RecordKind.VALUE or each.name in names]
+        if reason := why_closed(each.payload for each in asked if each.name != names.aside):
+            raise PayloadError(f"what execution `{id}` knows of this callback cannot be read: {reason}")
+        for record in records:
             if record.name in names:
                 found.append(replace(record, payload=None) if record.name == names.aside else record)
             elif record.kind == RecordKind.VALUE and record.payload == token:
@@ -243,14 +248,19 @@ class EncryptingStore(StoreAround):
         return told
 
     def _is_known(self, message: Message) -> bool:
-        said = message.name, message.payload
         for waiting in self.messages(message.execution_id):
             if waiting.id == message.id:
-                return said == (waiting.name, waiting.payload)
+                return _says_the_same(message, waiting.name, waiting.payload)
         for record in self.records(message.execution_id):
             if record.kind == RecordKind.EVENT and record.digest == UUID(message.id).bytes:
-                return said == message_in(record.name, record.payload or b"")
+                return _says_the_same(message, *message_in(record.name, record.payload or b""))
         return False
+
+
+def _says_the_same(message: Message, name: str, payload: bytes) -> bool:
+    if message.name == name:
+        refuse_unreadable(message.id, message.execution_id, [payload])
+    return (message.name, message.payload) == (name, payload)
 
 
 class EncryptingConnection:

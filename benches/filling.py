@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pymysql
 from hydra.codec import encode_call
+from hydra.stores.admission import NEVER
 from hydra.stores.mysql.address import read_address
 from hydra.stores.store import Store
 
@@ -18,6 +19,16 @@ YEAR_US = 365 * 86_400 * 1_000_000
 PART = 500_000  # rows in one transaction
 NODE = "00000000-0000-7000-8000-000000000000"
 WORKFLOW = "bench"
+# A thousand times a thousand: what a server counts up to by itself, unless it is told otherwise.
+NUMBERS = """
+    with recursive thousand (n) as (select 0 union all select n + 1 from thousand where n < 999)
+    select %(first)s + 1000 * a.n + b.n as n
+    from thousand as a
+    cross join thousand as b
+    where 1000 * a.n < %(count)s
+        and 1000 * a.n + b.n < %(count)s
+    order by n
+"""
 
 
 def fill(store: Store, url: str, *, finished: int, sleeping: int, pending: int) -> None:
@@ -163,16 +174,6 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
         "digest": digest,
         "node": bytes.fromhex(NODE.replace("-", "")),
     }
-    # A thousand times a thousand: what a server counts up to by itself, unless it is told otherwise.
-    numbers = """
-        with recursive thousand (n) as (select 0 union all select n + 1 from thousand where n < 999)
-        select %(first)s + 1000 * a.n + b.n as n
-        from thousand as a
-        cross join thousand as b
-        where 1000 * a.n < %(count)s
-            and 1000 * a.n + b.n < %(count)s
-        order by n
-    """
     id = "unhex(concat('00000000000070008000', lpad(hex(n), 12, '0')))"
     statements = [
         f"""
@@ -185,25 +186,25 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
             {id}, 'default', '{WORKFLOW}', null, %(status)s, repeat(char(0), 16), %(ended)s, 1, 0, %(now)s, %(now)s,
             %(wake_at)s, 0, %(claimed_at)s, %(claimed_at)s, %(finished_at)s, 0, 0, '', 0, 0, '', 0, 0, %(digest)s, null,
             %(input)s
-        from ({numbers}) as number
+        from ({NUMBERS}) as number
         """
     ]
     if status == "pending":
         statements.append(
-            f"insert into hydra_ready select 'default', '{WORKFLOW}', 0, %(now)s, {id} from ({numbers}) as number"
+            f"insert into hydra_ready select 'default', '{WORKFLOW}', 0, %(now)s, {id} from ({NUMBERS}) as number"
         )
     else:
         queue, due_at = queues[status]
         statements.append(
             f"insert into hydra_{queue} (namespace, {due_at}, id) "
-            f"select 'default', %(wake_at)s + %(finished_at)s, {id} from ({numbers}) as number"
+            f"select 'default', %(wake_at)s + %(finished_at)s, {id} from ({NUMBERS}) as number"
         )
         statements.append(f"""
             insert into hydra_claim (
                 execution_id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail, payload
             )
             select {id}, 1, 1, %(node)s, 0, %(now)s, %(now)s, %(status)s, '', null
-            from ({numbers}) as number
+            from ({NUMBERS}) as number
         """)
     with pymysql.connect(**read_address(url).arguments(), autocommit=True) as connection:
         cursor = connection.cursor()
@@ -216,6 +217,124 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
             "on duplicate key update total = total + values(total)",
             (WORKFLOW, status, count),
         )
+
+
+def copy_waiting(store: Store, url: str, id: str, count: int, *, first: int = 1, keys: int = 1) -> None:
+    """So many submissions more like that of this execution, held back by the first of its keys; or, over so many keys,
+    each by the same with a number behind it. As one batch leaves them: each key is called once."""
+    now, scheme = store.now(), urlsplit(url).scheme
+    values: dict[str, object] = {"now": now, "source": id, "keys": keys}
+    if scheme == "sqlite":
+        _copy_sqlite(store, values, first, count)
+    elif scheme in ("mysql", "mariadb"):
+        values["source"] = bytes.fromhex(id.replace("-", ""))
+        _copy_mysql(url, values, first, count)
+    else:
+        _copy_postgres(url, values, first, count)
+
+
+def _copy_sqlite(store: Store, values: dict[str, object], first: int, count: int) -> None:
+    id = "printf('00000000-0000-7000-8000-%012x', n)"
+    key = "limit_keys ->> '$[0]' || iif(:keys = 1, '', n % :keys)"
+    copies = f"""
+        with recursive number (n) as (select :first union all select n + 1 from number where n < :last),
+        copy as (
+            select {id} as id, {key} as gate, namespace, workflow, s.digest, s.input
+            from number
+            cross join hydra_submission as s
+            join hydra_execution as e on e.id = s.execution_id
+            where s.execution_id = :source
+        )
+    """
+    connection = sqlite3.connect(store.path or "", isolation_level=None)
+    for pragma in ("synchronous = off", "cache_size = -262144"):
+        connection.execute(f"pragma {pragma}")
+    for start in range(first, first + count, PART):
+        values |= {"first": start, "last": min(start + PART, first + count) - 1}
+        connection.execute("begin immediate")
+        for statement in (
+            "insert into hydra_execution (id, namespace, workflow, status, priority, run_at, wake_at, gate) "
+            f"{copies} select id, namespace, workflow, 'pending', 0, :now, {NEVER}, gate from copy",
+            "insert into hydra_submission (execution_id, digest, input, submitted_at, limit_keys) "
+            f"{copies} select id, digest, input, :now, json_array(gate) from copy",
+            "insert into hydra_gate_call (namespace, limit_key) "
+            f"{copies} select distinct namespace, gate from copy order by gate",
+        ):
+            connection.execute(statement, values)
+        connection.execute("commit")
+    connection.execute(
+        "insert into hydra_count (namespace, workflow, status, count) "
+        "select namespace, workflow, 'pending', ? from hydra_execution where id = ? "
+        "on conflict (namespace, workflow, status) do update set count = count + excluded.count",
+        (count, values["source"]),
+    )
+    connection.close()
+
+
+def _copy_postgres(url: str, values: dict[str, object], first: int, count: int) -> None:
+    id = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+    key = "limit_keys ->> 0 || case when %(keys)s = 1 then '' else (n %% %(keys)s)::text end"
+    statement = f"""
+        with copy as materialized (
+            select {id} as id, {key} as gate, s.namespace, s.workflow, s.digest, s.input
+            from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+            cross join hydra_submission as s
+            where s.execution_id = %(source)s
+        ), submission as (
+            insert into hydra_submission (
+                execution_id, submitted_at, due_at, priority, namespace, workflow, digest, input, limit_keys
+            )
+            select id, %(now)s, %(now)s, 0, namespace, workflow, digest, input, jsonb_build_array(gate)
+            from copy
+        ), called as (
+            insert into hydra_gate_call (namespace, limit_key)
+            select distinct namespace, gate
+            from copy
+        )
+        insert into hydra_execution (id, run_at, wake_at, priority, status, namespace, workflow, gate)
+        select id, %(now)s, {NEVER}, 0, 'pending', namespace, workflow, gate
+        from copy
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set synchronous_commit = off")
+        for start in range(first, first + count, PART):
+            connection.execute(statement, values | {"first": start, "last": min(start + PART, first + count) - 1})
+        connection.execute("analyze")
+
+
+def _copy_mysql(url: str, values: dict[str, object], first: int, count: int) -> None:
+    id = "unhex(concat('00000000000070008000', lpad(hex(n), 12, '0')))"
+    gate = "concat(s.first_gate, if(%(keys)s = 1, '', n %% %(keys)s))"
+    copies = f"""
+        from ({NUMBERS}) as number
+        cross join hydra_execution as s
+        where s.id = %(source)s
+    """
+    statements = [
+        f"""
+        insert into hydra_execution (
+            id, namespace, workflow, status, owner, epoch, attempt, priority, submitted_at, run_at, wake_at, timeout_at,
+            claimed_at, started_at, finished_at, wake_seq, record_count, attention, death_count, alone_death_count,
+            cause, cause_seq, is_child, digest, input, gate, first_gate, limit_keys
+        )
+        select
+            {id}, s.namespace, s.workflow, 'pending', repeat(char(0), 16), 0, 1, 0, %(now)s, %(now)s, {NEVER}, 0,
+            0, 0, 0, 0, 0, '', 0, 0, '', 0, 0, s.digest, s.input, {gate}, {gate},
+            json_array(convert({gate} using utf8mb4))
+        {copies}
+        """,
+        f"insert into hydra_gated select s.namespace, {gate}, 0, %(now)s, {id} {copies}",
+        f"insert into hydra_gate_call (namespace, limit_key) select distinct s.namespace, {gate} {copies}",
+        "insert into hydra_tally (namespace, workflow, status, slot, total) "
+        "select namespace, workflow, 'pending', 0, %(count)s from hydra_execution where id = %(source)s "
+        "on duplicate key update total = total + values(total)",
+    ]
+    with pymysql.connect(**read_address(url).arguments(), autocommit=True) as connection:
+        cursor = connection.cursor()
+        for start in range(first, first + count, PART):
+            part = values | {"first": start, "count": min(PART, first + count - start)}
+            for statement in statements:
+                cursor.execute(statement, part)
 
 
 def fail(store: Store, url: str, first: int, last: int) -> None:

@@ -1,7 +1,7 @@
 """What limits cost, and whether they hold.
 
     python benches/limits.py [--url sqlite|postgres|mysql|URL] [--blocked 1000000] [--keys 100000] [--rounds 30]
-        [--seconds 60] [--backlog 1000000] [--json FILE]
+        [--seconds 60] [--backlog 1000000] [--nodes 3] [--json FILE]
 
 Claims of executions without limits, beside so many that one key holds back, and beside so many keys. Then a rate of
 100 a second over three nodes, one of which is killed half-way: the most that began in any second by the provider's own
@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+import filling
 import hydra
 from claim import claims, show
 from hydra import _core
@@ -37,24 +38,17 @@ from server import add_options, database, durability, opened, register
 from tests.processes import bounded_app
 from tests.processes.scene import Node, until
 
-SUBMITTED_AT_ONCE = 10_000
 RATE, BURST = 100, 20
-SUBMITTED_BEFORE_A_START = 1_000  # in one transaction: on MySQL each has one call a key
 LIMIT = LimitSpec("concurrency", "held", 1)
 
 
-def block(store: Store, count: int, keys: int) -> None:
-    """So many executions of another workflow, spread over the keys; their calls are answered."""
+def block(store: Store, url: str, first: int, count: int, keys: int) -> None:
+    """So many executions of another workflow, spread over the keys, written where they are stored; their calls are
+    answered."""
     payload, digest = encode_call(("x" * 200,), {})
-    for start in range(0, count, SUBMITTED_AT_ONCE):
-        ids = _core.uuid7_many(min(SUBMITTED_AT_ONCE, count - start))
-        store.submit(
-            [
-                Submission(id, "held", payload, digest, limit_keys=(f"concurrency:held:{(start + place) % keys}",))
-                for place, id in enumerate(ids)
-            ],
-            store.now(),
-        )
+    one = Submission(_core.uuid7(), "held", payload, digest, limit_keys=(f"concurrency:held:{first}",))
+    store.submit([one], store.now())
+    filling.copy_waiting(store, url, one.id, count - 1, first=first, keys=keys)
     while (due_at := store.next_due_at()) is not None and due_at <= store.now():
         store.promote(store.now(), 1000)
 
@@ -65,10 +59,10 @@ def measure_claims(url: str, options: argparse.Namespace, report: Report) -> Non
         store.register_workflows(node, [WorkflowInfo("held", b"{}", None, "code", limits=[LIMIT])], store.now())
         base = claims(store, node, options.batch, options.rounds)
         report.row("claim, empty database", base[0], "ms median", cpu_ms=round(base[1], 3))
-        block(store, options.blocked, 1)
+        block(store, url, 1, options.blocked, 1)
         beside = claims(store, node, options.batch, options.rounds)
         show(report, f"claim, {options.blocked:,} blocked behind one key", beside, base)
-        block(store, 2 * options.keys, options.keys)
+        block(store, url, 1 + options.blocked, 2 * options.keys, options.keys)
         show(report, f"claim, {options.keys:,} keys beside", claims(store, node, options.batch, options.rounds), base)
 
 
@@ -118,25 +112,27 @@ def pickups(engine: hydra.Engine, file: Path, rounds: int) -> list[float]:
     return sorted(1000 * (float(at) - submitted[tenant]) for tenant, _, at in begun if tenant in submitted)
 
 
-def measure_turns(url: str, backlog: int, rounds: int, report: Report) -> None:
+def measure_turns(url: str, backlog: int, rounds: int, nodes: int, report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder, hydra.Engine(url) as engine:
         file = Path(folder) / "turns"
         environment = {bounded_app.FILE: str(file), "PYTHONPATH": str(Path(__file__).parents[1])}
         settings = SupervisorSettings(module="tests.processes.bounded_app", url=url, workers=2, concurrency=16)
-        node = Node(settings, Path(folder) / "node.log", environment, Path(__file__).parents[1])
+        root = Path(__file__).parents[1]
+        started = [Node(settings, Path(folder) / f"{number}.log", environment, root) for number in range(nodes)]
         try:
-            engine.submit(bounded_app.by_turns.bind("first", 0)).result(timeout=60)
+            first = engine.submit(bounded_app.by_turns.bind("many", 0))
+            first.result(timeout=60)
             idle = pickups(engine, file, rounds)
-            for start in range(0, backlog, SUBMITTED_AT_ONCE):
-                count = min(SUBMITTED_AT_ONCE, backlog - start)
-                engine.submit_many([bounded_app.by_turns.bind("many", start + number) for number in range(count)])
+            with opened(url) as store:
+                filling.copy_waiting(store, url, first.id, backlog)
             busy = pickups(engine, file, rounds)
             pending = engine.stats().counts["by_turns"]["pending"]
         finally:
-            node.kill(signal.SIGKILL)
-            node.wait()
+            for node in started:
+                node.kill(signal.SIGKILL)
+                node.wait()
     report.row("pickup of ten of a tenant, idle", statistics.median(idle), "ms median", p99=round(percentile(idle), 1))
-    what = f"pickup of ten of a tenant, beside {pending:,} of another"
+    what = f"pickup of ten of a tenant, beside {pending:,} of another, nodes: {nodes}"
     report.row(what, statistics.median(busy), "ms median", p99=round(percentile(busy), 1))
 
 
@@ -147,9 +143,10 @@ def measure_start(url: str, backlog: int, report: Report) -> None:
             file = Path(folder) / f"start-{count}"
             environment = {bounded_app.FILE: str(file), "PYTHONPATH": str(Path(__file__).parents[1])}
             settings = SupervisorSettings(module="tests.processes.bounded_app", url=url, workers=2, concurrency=16)
-            for start in range(0, count, SUBMITTED_BEFORE_A_START):
-                numbers = range(start, min(count, start + SUBMITTED_BEFORE_A_START))
-                engine.submit_many([bounded_app.by_turns.bind("many", number) for number in numbers])
+            if count:
+                first = engine.submit(bounded_app.by_turns.bind("many", 0))
+                with opened(url) as store:
+                    filling.copy_waiting(store, url, first.id, count - 1)
             few = engine.submit_many([bounded_app.by_turns.bind("late", number) for number in range(10)])
             node = Node(settings, Path(folder) / f"{count}.log", environment, Path(__file__).parents[1])
             try:
@@ -172,21 +169,24 @@ def percentile(values: list[float]) -> float:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--blocked", type=int, default=20_000)
+    options.add_argument("--blocked", type=int, default=20_000, help="0: no claims are measured")
     options.add_argument("--keys", type=int, default=2_000)
     options.add_argument("--rounds", type=int, default=30)
     options.add_argument("--batch", type=int, default=64)
     options.add_argument("--seconds", type=float, default=10.0, help="of the rate; 0: not")
     options.add_argument("--backlog", type=int, default=2_000, help="of the other tenant; 0: not")
+    options.add_argument("--nodes", type=int, default=1, help="that take turns")
     add_options(options)
     chosen = options.parse_args()
     with database(chosen.url) as url:
         report = Report("what do limits cost, and do they hold?", durability(chosen.url))
-        measure_claims(url, chosen, report)
+        if chosen.blocked:
+            measure_claims(url, chosen, report)
         if chosen.seconds:
             measure_rate(url, chosen.seconds, report)
         if chosen.backlog:
-            measure_turns(url, chosen.backlog, chosen.rounds, report)
+            with database(chosen.url) as fresh:
+                measure_turns(fresh, chosen.backlog, chosen.rounds, chosen.nodes, report)
             with database(chosen.url) as fresh:
                 measure_start(fresh, chosen.backlog, report)
         report.save(chosen.json)

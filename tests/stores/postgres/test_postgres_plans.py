@@ -16,6 +16,7 @@ from hydra import _core
 from hydra.execution import Message, Status
 from hydra.stores.filter import Filter
 from hydra.stores.postgres import session
+from hydra.stores.postgres.arrays import texts, uuids
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.statements import statements
 
@@ -132,6 +133,20 @@ def test_the_depth_of_the_queue_is_counted_past_what_sleeps(stage: PostgresStage
         assert row is not None
         assert sorted(rows_read(row[0][0]["Plan"])) == [3, 50]
         stage.raw.execute("vacuum analyze")
+
+
+def test_a_look_drops_slots_one_by_one_by_any_statistics(stage: PostgresStage) -> None:
+    """A session keeps the plan that it made when the table had one row."""
+    add = "insert into hydra_slot select 'default', %s, gen_random_uuid(), 1 from generate_series(1, %s)"
+    stage.raw.execute("alter table hydra_slot set (autovacuum_enabled = off)")
+    stage.raw.execute(add, ["by_turns:f:a", 1])
+    stage.raw.execute("analyze hydra_slot")
+    values = {"namespace": "default", "keys": texts(["by_turns:f:a"]), "ids": uuids([_core.uuid7()])}
+    plan = json.dumps(generic_plan(stage, ("drop_slots", values)))
+    conditions = re.findall(r'"Index Cond": "([^"]*)"', plan)
+    assert conditions, plan
+    assert all("execution_id = " in each for each in conditions), conditions
+    assert "Join Filter" not in plan, plan
 
 
 def rows_read(plan: Any) -> Iterator[int]:

@@ -1,11 +1,16 @@
--- Index: primary key of hydra_slot. What somebody else is just taking away is left to them.
+-- Index: hydra_slot_execution, or the primary key of hydra_slot, once for each that is dropped: a join would be free to
+-- compare each with all slots of the namespace, which it is while few are known to be there. What somebody else is just
+-- taking away is left to them.
 delete from hydra_slot as s
-using (
-    select d.namespace, d.limit_key, d.execution_id
+where s.ctid = any(array(
+    select d.ctid
     from unnest(%(keys)s, %(ids)s) as i (limit_key, id)
-    join hydra_slot as d on d.namespace = %(namespace)s and d.limit_key = i.limit_key and d.execution_id = i.id
-    for update of d skip locked
-) as gone
-where s.namespace = gone.namespace
-    and s.limit_key = gone.limit_key
-    and s.execution_id = gone.execution_id
+    cross join lateral (
+        select d.ctid
+        from hydra_slot as d
+        where d.namespace = %(namespace)s
+            and d.limit_key = i.limit_key
+            and d.execution_id = i.id
+        for update skip locked
+    ) as d
+))

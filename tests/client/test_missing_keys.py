@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hydra import PayloadKeys, dashboard
 from hydra.cli import main
+from hydra.client import session
 from hydra.move.moving import open_side
 from hydra.workflow import registry
 from starlette.testclient import TestClient
@@ -250,3 +251,24 @@ def test_a_completion_that_cannot_be_read_is_not_taken_for_another(any_url: str)
             old.complete(tokens[0], 5)
     with hydra.Engine(any_url, payload_keys=SECOND) as engine, engine.worker():
         assert handle.workflow == "later" and engine.get(handle.id).result(timeout=60) == 5
+
+
+def test_a_program_opened_before_there_were_keys_writes_nothing_plain_once_it_hears_of_them(
+    any_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks as often as it reads the database's clock."""
+    monkeypatch.setattr(session, "CALIBRATION_SECONDS", 0)
+    bank_ = bank()
+    refused = "encrypted with the key `k1`, which is not given here"
+    with hydra.Engine(any_url) as early:
+        before = early.submit(bank_.greets.bind("ann"))
+        with hydra.Engine(any_url, payload_keys=FIRST) as engine:
+            engine.audit()
+        for order in (
+            lambda: early.submit(bank_.greets.bind("ann")),
+            lambda: early.submit_many([bank_.greets.bind("ann")]),
+            lambda: early.signal(before.id, "go", 1),
+        ):
+            with pytest.raises(hydra.ConfigError, match=refused):
+                order()
+        assert len(early.executions()) == 1 and early.get(before.id).status() == "pending"

@@ -83,12 +83,18 @@ class DatabaseAccess:
     def join(self, verb: Callable[[Store, int], T]) -> T:
         """One write in a caller's transaction: on its connection, in its own turn, once."""
         session = self.session()
-        return verb(session.store, session.now())
+        now = session.now()  # which may find another store to write to
+        return verb(session.store, now)
 
     def write(self, verb: Callable[[Store, int], T]) -> T:
         """One write, in turn with the submissions; again after a lost reply, so it must bear that it happened (R17)."""
         session = self.session()
-        return session.run_again(lambda: verb(session.store, session.now()))
+
+        def write() -> T:
+            now = session.now()  # which may find another store to write to
+            return verb(session.store, now)
+
+        return session.run_again(write)
 
     def fetched(self, payload: bytes | None) -> bytes | None:
         """Of an input or an outcome, from the object store where it lies there. What cannot be fetched tells why where
@@ -137,10 +143,13 @@ class DatabaseAccess:
                     store.write_wait_seconds = store.read_wait_seconds = self._timeout_seconds
                 store.open(migrate=self._migrate)
                 opened = store if self.payload_keys is not None else reading_only(store)
+                opened_plain = opened is store
                 objects = object_store_of(self.offload, self.namespace, self.payload_keys)
                 if objects is not None:
-                    opened = OffloadingStore(opened, objects, puts=opened is store).as_store()
-                self._session = self.new_session(opened)
+                    opened = OffloadingStore(opened, objects, puts=opened_plain).as_store()
+                session = self.new_session(opened)
+                session.is_plain = self.payload_keys is None and opened_plain
+                self._session = session
             return self._session
 
     def _forget_session(self) -> None:

@@ -15,6 +15,7 @@ from hydra.execution import Submission, Submitted
 from hydra.journal import Journal
 from hydra.records.forks import Fork
 from hydra.stores.acts import Act
+from hydra.stores.encrypting import reading_only
 from hydra.stores.offloading import OffloadingStore
 from hydra.stores.store import Store
 
@@ -32,6 +33,7 @@ class EngineSession:
         self._journal: Journal[Submission, Submitted] = Journal(
             self._commit, _input_bytes, turn_seconds=store.read_wait_seconds
         )
+        self.is_plain = False  # its program has no payload keys, and knows of none in the namespace
         self._clock = DatabaseClock()
         self._read_clock_ns = 0
 
@@ -41,7 +43,19 @@ class EngineSession:
             database_now = self.store.now()
             self._read_clock_ns = boottime_ns()
             self._clock.calibrate(database_now, self._read_clock_ns)
+            if self.is_plain:
+                self._look_for_keys()
         return self._clock.now()
+
+    def _look_for_keys(self) -> None:
+        """Others may have begun to encrypt since this was opened: then nothing plain goes there any more."""
+        store = self.store
+        if store.wrapped_secrets():
+            self.is_plain = False
+            if isinstance(store, OffloadingStore):
+                self.store = OffloadingStore(reading_only(store.inner), store.objects, puts=False).as_store()
+            else:
+                self.store = reading_only(store)
 
     def submit(self, submission: Submission) -> Submitted:
         """Durable when it returns. An error that leaves it open whether it happened names the execution (R17)."""
@@ -88,7 +102,11 @@ class EngineSession:
         self.store.close()
 
     def _commit(self, submissions: Sequence[Submission]) -> list[Submitted]:
-        return self._again(lambda: self.store.submit(submissions, self.now()))
+        def submit() -> list[Submitted]:
+            now = self.now()  # which may find that nothing plain is to go there
+            return self.store.submit(submissions, now)
+
+        return self._again(submit)
 
     def _again(self, verb: Callable[[], T]) -> T:
         """Again with the same ids after a lost reply: what did happen is found and not repeated (R17).

@@ -29,6 +29,7 @@ class OffloadingStore(StoreAround):
 
     def __init__(self, store: Store, objects: ObjectStore, *, puts: bool) -> None:
         super().__init__(store)
+        self.inner = store
         self.objects = objects
         self._puts = puts
 

@@ -303,6 +303,8 @@ def test_r29_limits_bear_a_crash_anywhere() -> None:
     worlds: list[Harness] = []
     began: dict[int, int] = {}
     paid: dict[str, int] = {}
+    under_way: set[int] = set()
+    overlaps: list[int] = []
 
     @hydra.step(limits=[hydra.Concurrency(1, name="matrix_till"), hydra.Rate(5, per=1.0, burst=1, name="matrix_pay")])
     def pay(number: int) -> int:
@@ -312,6 +314,12 @@ def test_r29_limits_bear_a_crash_anywhere() -> None:
     @hydra.step
     def begin(number: int) -> None:
         began.setdefault(number, worlds[-1].clock.now())
+        under_way.add(number)  # once more, where its node died
+        overlaps.extend(under_way if len(under_way) > 1 else ())
+        if number == 0:  # somebody looks for a place while it is held
+            worlds[-1].engine.submit(limited.bind("acme", 2), key="third")
+        worlds[-1].clock.wait(0.5)  # others would begin, if they had one
+        under_way.discard(number)
 
     @hydra.workflow(
         limits=[
@@ -338,6 +346,7 @@ def test_r29_limits_bear_a_crash_anywhere() -> None:
         assert set(map(tuple, uses.values())) == {((0, 0),)}, uses
         starts = list(began.values())
         assert all(later - earlier >= 100_000 for earlier, later in itertools.pairwise(starts)), began
+        assert not overlaps, f"{overlaps} had one place"
         seen = list(began), sorted(paid.values())
         began.clear()
         paid.clear()

@@ -19,6 +19,8 @@ from hydra.execution import ExecutionCommit, Record, RecordKind, Submission
 from hydra.records import child_records
 from hydra.records.placed import asked_step
 
+SPAWN = str(RecordKind.SPAWN)
+
 Registered = Callable[[str], Mapping[str, Any]]  # what a node has registered of a workflow; nothing where none has
 
 
@@ -32,16 +34,16 @@ class RefusedSpawn(PayloadError):
 
 def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Sequence[ExecutionCommit]:
     """The same commits where nothing is lacking. RefusedSpawn where it cannot be known."""
-    return [_completed(commit, registered) for commit in commits] if any(map(_spawns, commits)) else commits
-
-
-def _spawns(commit: ExecutionCommit) -> bool:
-    return any(_is_spawn(record) for record in commit.records)
+    for commit in commits:  # each step's record comes past here
+        for record in commit.records:
+            if record.kind == SPAWN:
+                return [_completed(commit, registered) for commit in commits]
+    return commits
 
 
 def _is_spawn(record: Record) -> bool:
     """Of a workflow; steps that run as executions of their own are asked for where their code is."""
-    return record.kind == RecordKind.SPAWN and record.payload is not None and asked_step(record) is None
+    return record.kind == SPAWN and record.payload is not None and asked_step(record) is None
 
 
 def _completed(commit: ExecutionCommit, registered: Registered) -> ExecutionCommit:

@@ -1,6 +1,7 @@
 """Fills a database with executions by its own means, millions in a minute or two: what the benchmarks stand beside.
 
-The rows are those that submissions, claims and ends would have left, one claim each, without steps.
+The rows are those that submissions, claims and ends would have left, one claim each, without steps. With `spread_us`
+they were submitted evenly over so long a time up to now, each thousand under a tag of its own (`run=r-17`).
 """
 
 from __future__ import annotations
@@ -30,41 +31,51 @@ NUMBERS = """
     order by n
 """
 
+SQLITE_NUMBERS = "with recursive number (n) as (select :first union all select n + 1 from number where n < :last)"
+SQLITE_ID = "printf('00000000-0000-7000-8000-%012x', n)"
+POSTGRES_NUMBERS = "generate_series(%(first)s::bigint, %(last)s::bigint) as n"
+POSTGRES_ID = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+MYSQL_ID = "unhex(concat('00000000000070008000', lpad(hex(n), 12, '0')))"
 
-def fill(store: Store, url: str, *, finished: int, sleeping: int, pending: int) -> None:
+Spread = tuple[int, int] | None  # the last number, and how many microseconds there are from one to the next
+
+
+def fill(store: Store, url: str, *, finished: int, sleeping: int, pending: int, spread_us: int = 0) -> None:
     """Ids are those of long ago, so that whatever is submitted later comes after them."""
     now = store.now()
+    total = finished + sleeping + pending
+    spread = (total, spread_us // total) if spread_us else None
     filler = {"sqlite": _fill_sqlite, "mysql": _fill_mysql, "mariadb": _fill_mysql}.get(
         urlsplit(url).scheme, _fill_postgres
     )
     first = 1
     for status, count in (("completed", finished), ("sleeping", sleeping), ("pending", pending)):
         if count:
-            filler(store, url, status, first, count, now)
+            filler(store, url, status, first, count, now, spread)
         first += count
 
 
-def _fill_sqlite(store: Store, url: str, status: str, first: int, count: int, now: int) -> None:
+def _fill_sqlite(store: Store, url: str, status: str, first: int, count: int, now: int, spread: Spread) -> None:
     """A crash in the middle would cost the file, which is no more than a benchmark's."""
     connection = sqlite3.connect(store.path or "", isolation_level=None)
     for pragma in ("synchronous = off", "foreign_keys = off", "cache_size = -262144"):
         connection.execute(f"pragma {pragma}")
     payload, digest = encode_call(("x" * 200,), {})
     values = {"status": status, "now": now, "wake_at": now + YEAR_US, "input": payload, "digest": digest, "node": NODE}
-    numbers = "with recursive number (n) as (select :first union all select n + 1 from number where n < :last)"
-    id = "printf('00000000-0000-7000-8000-%012x', n)"
     ended = int(status != "pending")
+    at, tags = _spread(spread, ":now", "'{\"run\":\"r-' || (n / 1000) || '\"}'")
     for start in range(first, first + count, PART):
         values |= {"first": start, "last": min(start + PART, first + count) - 1}
         connection.execute("begin immediate")
         connection.execute(
             f"""
-            {numbers}
+            {SQLITE_NUMBERS}
             insert into hydra_execution (
                 id, namespace, workflow, status, priority, run_at, wake_at, epoch, claimed_at, started_at, finished_at
             )
             select
-                {id}, 'default', '{WORKFLOW}', :status, 0, :now, iif(:status = 'sleeping', :wake_at, null), {ended},
+                {SQLITE_ID}, 'default', '{WORKFLOW}', :status, 0, :now,
+                iif(:status = 'sleeping', :wake_at, null), {ended},
                 iif({ended}, :now, null), iif({ended}, :now, null), iif(:status = 'completed', :now, null)
             from number
             """,
@@ -72,9 +83,9 @@ def _fill_sqlite(store: Store, url: str, status: str, first: int, count: int, no
         )
         connection.execute(
             f"""
-            {numbers}
-            insert into hydra_submission (execution_id, digest, input, submitted_at)
-            select {id}, :digest, :input, :now
+            {SQLITE_NUMBERS}
+            insert into hydra_submission (execution_id, digest, input, tags, submitted_at)
+            select {SQLITE_ID}, :digest, :input, {tags}, {at}
             from number
             """,
             values,
@@ -82,11 +93,11 @@ def _fill_sqlite(store: Store, url: str, status: str, first: int, count: int, no
         if ended:
             connection.execute(
                 f"""
-                {numbers}
+                {SQLITE_NUMBERS}
                 insert into hydra_claim (
                     execution_id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail, payload
                 )
-                select {id}, 1, 1, :node, 0, :now, :now, :status, '', null
+                select {SQLITE_ID}, 1, 1, :node, 0, :now, :now, :status, '', null
                 from number
                 """,
                 values,
@@ -101,9 +112,8 @@ def _fill_sqlite(store: Store, url: str, status: str, first: int, count: int, no
     connection.close()
 
 
-def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, now: int) -> None:
+def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, now: int, spread: Spread) -> None:
     payload, digest = encode_call(("x" * 200,), {})
-    id = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
     values = {
         "status": status,
         "now": now,
@@ -115,29 +125,33 @@ def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, 
         "first": first,
         "last": first + count - 1,
     }
+    at, tags = _spread(spread, "%(now)s", "('{\"run\":\"r-' || (n / 1000) || '\"}')::jsonb")
     own = f"""
         insert into hydra_execution (
             id, run_at, wake_at, started_at, claimed_at, epoch, priority, status, namespace, workflow
         )
-        select {id}, %(now)s, %(wake_at)s::bigint, null, null, %(epoch)s, 0, %(status)s, 'default', '{WORKFLOW}'
-        from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+        select
+            {POSTGRES_ID}, %(now)s, %(wake_at)s::bigint, null, null, %(epoch)s, 0, %(status)s, 'default', '{WORKFLOW}'
+        from {POSTGRES_NUMBERS}
     """
     final = f"""
         insert into hydra_outcome (
             execution_id, finished_at, run_at, started_at, claimed_at, epoch, attempt, wake_seq, record_count,
             death_count, alone_death_count, cause_seq, status, namespace, workflow, cause
         )
-        select {id}, %(now)s, %(now)s, %(now)s, %(now)s, 1, 1, 0, 0, 0, 0, 0, %(status)s, 'default', '{WORKFLOW}', ''
-        from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+        select
+            {POSTGRES_ID}, %(now)s, %(now)s, %(now)s, %(now)s, 1, 1, 0, 0, 0, 0, 0, %(status)s,
+            'default', '{WORKFLOW}', ''
+        from {POSTGRES_NUMBERS}
     """
     statements = [
         "set synchronous_commit = off",
         f"""
         insert into hydra_submission (
-            execution_id, submitted_at, due_at, priority, namespace, workflow, digest, input
+            execution_id, submitted_at, due_at, priority, namespace, workflow, digest, input, tags
         )
-        select {id}, %(now)s, %(now)s, 0, 'default', '{WORKFLOW}', %(digest)s, %(input)s
-        from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+        select {POSTGRES_ID}, {at}, %(now)s, 0, 'default', '{WORKFLOW}', %(digest)s, %(input)s, {tags}
+        from {POSTGRES_NUMBERS}
         """,
         final if status == "completed" else own,
     ]
@@ -146,8 +160,8 @@ def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, 
             insert into hydra_claim (
                 execution_id, claimed_at, ended_at, node, epoch, attempt, worker, ending, detail
             )
-            select {id}, %(now)s, %(now)s, %(node)s, 1, 1, 0, %(status)s, ''
-            from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+            select {POSTGRES_ID}, %(now)s, %(now)s, %(node)s, 1, 1, 0, %(status)s, ''
+            from {POSTGRES_NUMBERS}
         """)
     if status == "completed":
         statements.append(
@@ -159,7 +173,7 @@ def _fill_postgres(store: Store, url: str, status: str, first: int, count: int, 
         connection.execute("analyze")
 
 
-def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now: int) -> None:
+def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now: int, spread: Spread) -> None:
     payload, digest = encode_call(("x" * 200,), {})
     queues = {"completed": ("finished", "finished_at"), "sleeping": ("timer", "due_at")}
     ended = int(status != "pending")
@@ -174,7 +188,7 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
         "digest": digest,
         "node": bytes.fromhex(NODE.replace("-", "")),
     }
-    id = "unhex(concat('00000000000070008000', lpad(hex(n), 12, '0')))"
+    at, tags = _spread(spread, "%(now)s", "concat('{\"run\":\"r-', n div 1000, '\"}')")
     statements = [
         f"""
         insert into hydra_execution (
@@ -183,27 +197,27 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
             alone_death_count, cause, cause_seq, is_child, digest, tags, input
         )
         select
-            {id}, 'default', '{WORKFLOW}', null, %(status)s, repeat(char(0), 16), %(ended)s, 1, 0, %(now)s, %(now)s,
-            %(wake_at)s, 0, %(claimed_at)s, %(claimed_at)s, %(finished_at)s, 0, 0, '', 0, 0, '', 0, 0, %(digest)s, null,
-            %(input)s
+            {MYSQL_ID}, 'default', '{WORKFLOW}', null, %(status)s, repeat(char(0), 16), %(ended)s, 1, 0, {at}, %(now)s,
+            %(wake_at)s, 0, %(claimed_at)s, %(claimed_at)s, %(finished_at)s, 0, 0, '', 0, 0, '', 0, 0, %(digest)s,
+            {tags}, %(input)s
         from ({NUMBERS}) as number
         """
     ]
     if status == "pending":
         statements.append(
-            f"insert into hydra_ready select 'default', '{WORKFLOW}', 0, %(now)s, {id} from ({NUMBERS}) as number"
+            f"insert into hydra_ready select 'default', '{WORKFLOW}', 0, %(now)s, {MYSQL_ID} from ({NUMBERS}) as number"
         )
     else:
         queue, due_at = queues[status]
         statements.append(
             f"insert into hydra_{queue} (namespace, {due_at}, id) "
-            f"select 'default', %(wake_at)s + %(finished_at)s, {id} from ({NUMBERS}) as number"
+            f"select 'default', %(wake_at)s + %(finished_at)s, {MYSQL_ID} from ({NUMBERS}) as number"
         )
         statements.append(f"""
             insert into hydra_claim (
                 execution_id, epoch, attempt, node, worker, claimed_at, ended_at, ending, detail, payload
             )
-            select {id}, 1, 1, %(node)s, 0, %(now)s, %(now)s, %(status)s, '', null
+            select {MYSQL_ID}, 1, 1, %(node)s, 0, %(now)s, %(now)s, %(status)s, '', null
             from ({NUMBERS}) as number
         """)
     with pymysql.connect(**read_address(url).arguments(), autocommit=True) as connection:
@@ -217,6 +231,14 @@ def _fill_mysql(store: Store, url: str, status: str, first: int, count: int, now
             "on duplicate key update total = total + values(total)",
             (WORKFLOW, status, count),
         )
+
+
+def _spread(spread: Spread, now: str, tags: str) -> tuple[str, str]:
+    """When a row was submitted, and its tags."""
+    if spread is None:
+        return now, "null"
+    last, gap = spread
+    return f"{now} - ({last} - n) * {gap}", tags
 
 
 def copy_waiting(store: Store, url: str, id: str, count: int, *, first: int = 1, keys: int = 1) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+DATABASES = ("sqlite", "postgres", "mysql")
 
 SCRIPTS = {
     "submit": ["--seconds", "0.2"],
@@ -34,8 +35,10 @@ SCRIPTS = {
             *("--sleepers", "2000", "--rate", "100", "--seconds", "1", "--burst", "300", "--fresh", "300"),
             *(("--url", database) if database != "sqlite" else ()),
         ]
-        for database in ("sqlite", "postgres", "mysql")
+        for database in DATABASES
     },
+    **{f"page_views on {database}": ["--count", "4000", "--tries", "1", "--url", database] for database in DATABASES},
+    "lists": ["--count", "4000", "--tries", "1"],
     "beats": ["--running", "0,50", "--seconds", "1"],
     "workers": ["--workers", "1,2", "--rounds", "1", "--slow-seconds", "5"],
     "databases": ["--seconds", "1", "--threads", "1"],

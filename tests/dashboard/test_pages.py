@@ -108,6 +108,25 @@ def test_a_list_goes_on_where_the_page_before_ended(own: hydra.Engine) -> None:
         assert seen == wanted
 
 
+def test_a_page_that_has_looked_at_enough_says_so_and_goes_on(
+    own: hydra.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hydra.client.looking.MAX_LOOKED_AT", 3)
+    wanted = own.submit(paged_bill.bind("visa-0"), tags={"run": "rare"}, delay=3600).id
+    put_pending(own, 7)
+    browser = browser_of(own)
+    path, pages, seen = "/executions?tag=run%3Drare", [], []
+    while path:
+        pages.append(unescape(browser.get(path).text))
+        seen += ids_in(pages[-1])
+        found = re.search(r'rel="next" href="([^"]+)"', pages[-1])
+        path = "" if found is None else found[1]
+    assert seen == [wanted] and len(pages) == 3
+    assert "None of the newest match" in pages[0] and "No executions match." not in pages[0]
+    assert "None of the newest that come next match" in pages[1]
+    assert "match:" not in pages[2], "it came to the end"
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [

@@ -105,14 +105,23 @@ def check_place(name: str, id: str | None) -> str | None:
 
 def walk(store: Store, criteria: Criteria) -> Iterator[list[tuple[Snapshot, Fault | None]]]:
     """Page by page what is meant, in the filter's order; with what it failed of, where `error` asks for that."""
-    streams = [
-        _pages(store, msgspec.structs.replace(criteria.filter, status=status, attributes=attributes))
+    for page in pages(store, filters(store, criteria), criteria.filter):
+        yield fitting(store, criteria, page)
+
+
+def filters(store: Store, criteria: Criteria) -> list[Filter]:
+    """The lists of the database which have all that is meant, in its order; each may have others, too."""
+    return [
+        msgspec.structs.replace(criteria.filter, status=status, attributes=attributes)
         for status in criteria.statuses()
         for attributes in _declared(store, criteria.attributes)
     ]
-    pages: Iterable[list[Snapshot]] = streams[0] if len(streams) == 1 else _merged(streams, criteria.filter)
-    for page in pages:
-        yield _fitting(store, criteria, page)
+
+
+def pages(store: Store, lists: list[Filter], order: Filter) -> Iterable[list[Snapshot]]:
+    """Those of several lists as one."""
+    streams = [_pages(store, each) for each in lists]
+    return streams[0] if len(streams) == 1 else _merged(streams, order)
 
 
 def faults(store: Store, ids: list[str]) -> dict[str, Fault]:
@@ -159,7 +168,7 @@ def _merged(streams: list[Iterator[list[Snapshot]]], filter: Filter) -> Iterator
     return chunks(heapq.merge(*singles, key=attrgetter("id"), reverse=not filter.is_oldest_first), filter.limit)
 
 
-def _fitting(store: Store, criteria: Criteria, page: list[Snapshot]) -> list[tuple[Snapshot, Fault | None]]:
+def fitting(store: Store, criteria: Criteria, page: list[Snapshot]) -> list[tuple[Snapshot, Fault | None]]:
     if criteria.reason is not None:
         text = criteria.reason.casefold()
         fitting = [each for each in page if text in each.reason.casefold()]

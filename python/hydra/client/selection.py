@@ -26,8 +26,9 @@ from hydra.client.bulk import (
     judge,
     refuse_more,
 )
-from hydra.client.criteria import Criteria, chunks, faults, walk
+from hydra.client.criteria import Criteria, check_place, chunks, faults, walk
 from hydra.client.database_access import DatabaseAccess
+from hydra.client.looking import Looked, look, look_at_newest
 from hydra.client.views import to_datetime
 from hydra.clock import seconds_of
 from hydra.config import count_of
@@ -102,22 +103,23 @@ class Selection:
         """What failed or is parked, by fault, the most frequent first: class, step, message without ids, function.
 
         Args:
-            newest: group only so many of those that were submitted last; None: all.
+            newest: look at no more than so many of those that failed or are parked and were submitted last; None: all.
         """
-        left = None if newest is None else count_of(newest, "`newest`")
         criteria = self._criteria
         if criteria.reason is None:
             criteria = msgspec.structs.replace(criteria, reason="")  # only what failed or is parked
         groups: dict[str, _Group] = {}
         store = self._engine.session().store
-        for page in walk(store, criteria):
-            snapshots = [snapshot for snapshot, _ in page[:left]]
+        read: Iterator[list[Snapshot]] = (
+            ([snapshot for snapshot, _ in page] for page in walk(store, criteria))
+            if newest is None
+            else look_at_newest(store, criteria, count_of(newest, "`newest`"))
+        )
+        for snapshots in read:
             known = faults(store, [each.id for each in snapshots])
             for snapshot in snapshots:
                 if (fault := known.get(snapshot.id)) is not None:
                     groups.setdefault(fault.fingerprint, _Group(fault, snapshot)).add(snapshot)
-            if left is not None and (left := left - len(snapshots)) <= 0:
-                break
         found = [group.view() for group in groups.values()]
         return sorted(found, key=lambda group: (-group.count, group.error))
 
@@ -291,6 +293,16 @@ class Selection:
             for each, count in counts.items()
             if workflow in (None, name) and status in (None, each) and count
         }
+
+
+def look_through(
+    selection: Selection, count: int, *, before: str | None, after: str | None, oldest_first: bool
+) -> Looked:
+    """At most so many of them, for somebody who waits: see `looking`. A ConfigError for a place that cannot be."""
+    places = {"before": check_place("before", before), "after": check_place("after", after)}
+    order = msgspec.structs.replace(selection._criteria.filter, is_oldest_first=oldest_first, **places)
+    criteria = msgspec.structs.replace(selection._criteria, filter=order)
+    return selection._engine.read(lambda store: look(store, criteria, count))
 
 
 class _Group:

@@ -205,9 +205,9 @@ def list_executions(call: Call) -> Response:
     is_oldest_first = order == "oldest"
     namespace = call.engine.namespace
     place = read_cursor(namespace, first(call.fields, "cursor"))
-    found = find_executions(call.engine, wanted, size + 1, place, is_oldest_first)
-    more = cursor_of(namespace, found[size - 1].id) if len(found) > size else None
-    return _json({"executions": found[:size], "cursor": more})
+    found = find_executions(call.engine, wanted, size, place, is_oldest_first)
+    more = None if found.place is None else cursor_of(namespace, found.place)
+    return _json({"executions": found.executions, "cursor": more})
 
 
 def show_execution(call: Call) -> Response:

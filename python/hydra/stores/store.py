@@ -136,6 +136,11 @@ class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
         ...
 
     def list(self, filter: Filter) -> builtins.list[Snapshot]: ...
+    def place(self, filter: Filter, count: int) -> str | None:
+        """How far a list reaches that looks at so many executions and no more: the id of the last of them. None where
+        it looks at fewer, or at none but those that it gives."""
+        ...
+
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
         """(status, payload, cause) of each execution that is final or, without payload and cause, parked; None for one
         that goes on. NotFound if unknown."""

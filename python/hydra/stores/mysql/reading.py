@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
-
-import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
 from hydra.stores.failed_end import FailedEnd
-from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
-from hydra.stores.mysql.attributes import counts, has
 from hydra.stores.mysql.claiming import to_record
 from hydra.stores.mysql.mailbox import to_message
 from hydra.stores.mysql.nodes import read_nodes
 from hydra.stores.mysql.pausing import read_pauses
-from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, key_hash, literal
+from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.transaction import MAX_ROWS, Reading, Rows
 from hydra.stores.rows import (
     WAITS_LOOKED_THROUGH,
@@ -30,7 +25,6 @@ from hydra.stores.rows import (
     to_snapshot,
     to_workflow,
 )
-from hydra.stores.searching import leading
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 
@@ -60,50 +54,6 @@ def known_keys(reading: Reading, keys: Sequence[tuple[str, str]]) -> dict[tuple[
         rows = reading.select("known_keys", hashes=", ".join(ordered[start : start + MAX_ROWS]))
         found |= {hashes[literal(hash)]: id_text(id) for hash, id in rows}
     return found
-
-
-def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
-    if filter.key is not None and filter.workflow is not None:
-        known = find(reading, filter.workflow, filter.key)
-        return [known] if known is not None and filter.admits(known) and filter.limit else []
-    if filter.attributes:
-        return _list_by_attributes(reading, filter)
-    wanted = [filter.status] if filter.status is not None else list(Status)
-    parts = [
-        reading.render(
-            "list",
-            status=literal(Word(status)),
-            conditions=" and ".join(_conditions(status, filter)),
-            way="asc" if filter.is_oldest_first else "desc",
-            limit=filter.limit,
-        )
-        for status in wanted
-    ]
-    found = (id_text(id) for (id,) in reading.rows_of(" union all ".join(parts)))
-    ids = sorted(found, reverse=not filter.is_oldest_first)
-    return [snapshot for snapshot in snapshots(reading, ids[: filter.limit]) if snapshot is not None]
-
-
-def _list_by_attributes(reading: Reading, filter: Filter) -> list[Snapshot]:
-    name, sought, others = leading(filter.attributes, partial(counts, reading))
-    conditions = [*_conditions(Status.RUNNING, filter), *map(has, others)]
-    if filter.before is not None:
-        conditions.append(f"a.execution_id < {id_literal(filter.before)}")
-    if filter.after is not None:
-        conditions.append(f"a.execution_id > {id_literal(filter.after)}")
-    if filter.status is not None:
-        conditions.append(f"e.status = {literal(Word(filter.status))}")
-    rows = reading.select(
-        name,
-        name=literal(sought.name),
-        low=literal(sought.low),
-        high=literal(sought.high),
-        conditions=" and ".join(conditions),
-        way="asc" if filter.is_oldest_first else "desc",
-        limit=filter.limit,
-    )
-    found = snapshots(reading, [id_text(id) for (id,) in rows])
-    return [snapshot for snapshot in found if snapshot is not None]
 
 
 def outcomes(reading: Reading, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:
@@ -228,28 +178,6 @@ def read_now(reading: Reading) -> int:
 
 def _by_ids(reading: Reading, name: str, ids: Sequence[str]) -> Rows:
     return reading.select(name, ids=id_list(ids)) if ids else ()
-
-
-def _conditions(status: Status, filter: Filter) -> list[str]:
-    """Only what is running has an owner: for all else the index gives the order of ids."""
-    conditions = [] if status is Status.RUNNING else [f"owner = {NO_NODE}"]
-    if filter.before is not None:
-        conditions.append(f"id < {id_literal(filter.before)}")
-    if filter.after is not None:
-        conditions.append(f"id > {id_literal(filter.after)}")
-    if filter.since is not None:
-        conditions.append(f"submitted_at >= {literal(filter.since)}")
-    if filter.until is not None:
-        conditions.append(f"submitted_at < {literal(filter.until)}")
-    if filter.workflow is not None:
-        conditions.append(f"workflow = {literal(filter.workflow)}")
-    if filter.key is not None:
-        conditions.append(f"idempotency_key = {literal(filter.key)}")
-    for pair in (filter.tags or {}).items():
-        # Tags are stored as compact JSON, where an unescaped quote only ever opens or closes a text.
-        text = msgspec.json.encode(dict([pair]))[1:-1]
-        conditions.append(f"(instr(tags, {literal(b'{' + text)}) = 1 or instr(tags, {literal(b',' + text)}) > 0)")
-    return conditions or ["true"]
 
 
 def _to_snapshot(row: tuple[Any, ...], attributes: dict[str, Any] | None) -> Snapshot:

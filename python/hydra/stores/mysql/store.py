@@ -37,6 +37,7 @@ from hydra.stores.mysql import (
     cancelling,
     examining,
     forking,
+    listing,
     mailbox,
     orders,
     pausing,
@@ -184,7 +185,10 @@ class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         return self._database.read(reading.known_keys, keys)
 
     def list(self, filter: Filter) -> list[Snapshot]:
-        return self._database.read(reading.list_snapshots, filter)
+        return self._database.read(listing.list_snapshots, filter)
+
+    def place(self, filter: Filter, count: int) -> str | None:
+        return self._database.read(listing.place, filter, count)
 
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
         return self._database.read(reading.outcomes, ids)

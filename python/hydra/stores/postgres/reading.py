@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-
-import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
 from hydra.stores import loads
 from hydra.stores.failed_end import FailedEnd
-from hydra.stores.filter import Filter
 from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
-from hydra.stores.postgres.attributes import counts
 from hydra.stores.postgres.transaction import Reading
 from hydra.stores.rows import (
     WAITS_LOOKED_THROUGH,
@@ -26,17 +21,8 @@ from hydra.stores.rows import (
     to_snapshot,
     to_workflow,
 )
-from hydra.stores.searching import leading
-from hydra.stores.sql_files import UPWARDS
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
-
-_LISTS: dict[Status | None, str] = {
-    None: "list_newest",
-    Status.PENDING: "list_pending",
-    Status.RUNNING: "list_running",
-    **dict.fromkeys((Status.SLEEPING, Status.WAITING, Status.PARKED), "list_suspended"),
-}
 
 Outcome = tuple[Status, bytes | None, str]
 
@@ -60,39 +46,6 @@ def known_keys(reading: Reading, keys: Sequence[tuple[str, str]]) -> dict[tuple[
         "key_hashes": byteas([key_hash(key) for _, key in keys]),
     }
     return {(workflow, key): id for workflow, key, id, *_ in reading.select("submit_known_keys", **hashes)}
-
-
-def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
-    if filter.key is not None and filter.workflow is not None:
-        keyed = find(reading, filter.workflow, filter.key)
-        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
-    values: dict[str, object] = {
-        "status": filter.status,
-        "workflow": filter.workflow,
-        "key": filter.key,
-        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
-        "before": filter.before,
-        "after": filter.after,
-        "since": filter.since,
-        "until": filter.until,
-        "limit": filter.limit,
-    }
-    way = UPWARDS if filter.is_oldest_first else ""
-    name = _LISTS.get(filter.status, "list_ended")
-    if filter.attributes:
-        name, sought, others = leading(filter.attributes, partial(counts, reading))
-        values |= {
-            "name": sought.name,
-            "low": sought.low,
-            "high": sought.high,
-            "other_count": len(others),
-            "names": texts([each.name for each in others]),
-            "lows": byteas([each.low for each in others]),
-            "highs": byteas([each.high for each in others]),
-        }
-    rows = reading.select(name + way, **values)
-    found = snapshots(reading, [row[0] for row in rows])
-    return [snapshot for snapshot in found if snapshot is not None]
 
 
 def outcomes(reading: Reading, ids: Sequence[str]) -> list[Outcome | None]:

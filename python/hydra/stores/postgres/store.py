@@ -39,6 +39,7 @@ from hydra.stores.postgres import (
     cancelling,
     examining,
     forking,
+    listing,
     mailbox,
     orders,
     pausing,
@@ -190,7 +191,10 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         return self._database.read(reading.known_keys, keys)
 
     def list(self, filter: Filter) -> builtins.list[Snapshot]:
-        return self._database.read(reading.list_snapshots, filter)
+        return self._database.read(listing.list_snapshots, filter)
+
+    def place(self, filter: Filter, count: int) -> str | None:
+        return self._database.read(listing.place, filter, count)
 
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
         self._watch.add_interest(DONE)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from operator import attrgetter
-
-import msgspec
 
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
 from hydra.stores.failed_end import FailedEnd
-from hydra.stores.filter import Filter
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.rows import (
     WAITS_LOOKED_THROUGH,
@@ -23,17 +19,12 @@ from hydra.stores.rows import (
     to_snapshot,
     to_workflow,
 )
-from hydra.stores.searching import leading
-from hydra.stores.sql_files import UPWARDS
-from hydra.stores.sqlite.attributes import counts
 from hydra.stores.sqlite.nodes import read_nodes
 from hydra.stores.sqlite.pausing import read_pauses
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
-
-_NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, Status.PARKED)
 
 
 def snapshots(reading: Reading, ids: Sequence[str]) -> list[Snapshot | None]:
@@ -53,44 +44,6 @@ def known_keys(reading: Reading, keys: Sequence[tuple[str, str]]) -> dict[tuple[
     """Locks nothing."""
     rows = reading.select_json("submit_known_keys", rows=to_json(list(keys)))
     return {(workflow, key): id for workflow, key, id, *_ in rows}
-
-
-def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
-    if filter.key is not None and filter.workflow is not None:
-        keyed = find(reading, filter.workflow, filter.key)
-        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
-    parameters: dict[str, object] = {
-        "workflow": filter.workflow,
-        "key": filter.key,
-        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
-        "tag_count": len(filter.tags or ()),
-        "before": filter.before,
-        "after": filter.after,
-        "since": filter.since,
-        "until": filter.until,
-        "limit": filter.limit,
-    }
-    way = UPWARDS if filter.is_oldest_first else ""
-    if filter.attributes:
-        lead = leading(filter.attributes, partial(counts, reading))
-        others = [(each.name, each.low.hex().upper(), each.high.hex().upper()) for each in lead.others]
-        parameters |= {
-            "status": filter.status,
-            "name": lead.sought.name,
-            "low": lead.sought.low,
-            "high": lead.sought.high,
-            "others": to_json(others) if others else None,
-            "other_count": len(others),
-        }
-        rows = reading.select_shown(lead.name + way, **parameters)
-    elif filter.status is Status.RUNNING:
-        rows = reading.select_shown(f"list_running{way}", **parameters)
-    elif filter.status in _NOTABLE:
-        rows = reading.select_shown(f"list_notable{way}", status=filter.status, **parameters)
-    else:
-        rows = reading.select_shown(f"list_newest{way}", status=filter.status, **parameters)
-    found = snapshots(reading, [row[0] for row in rows])
-    return [snapshot for snapshot in found if snapshot is not None]
 
 
 def outcomes(reading: Reading, ids: Sequence[str]) -> list[tuple[Status, bytes | None, str] | None]:

@@ -42,6 +42,7 @@ from hydra.stores.sqlite import (
     cancelling,
     examining,
     forking,
+    listing,
     mailbox,
     orders,
     pausing,
@@ -173,7 +174,10 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         return self._database.read(reading.known_keys, keys)
 
     def list(self, filter: Filter) -> builtins.list[Snapshot]:
-        return self._database.read(reading.list_snapshots, filter)
+        return self._database.read(listing.list_snapshots, filter)
+
+    def place(self, filter: Filter, count: int) -> str | None:
+        return self._database.read(listing.place, filter, count)
 
     def outcomes(self, ids: Sequence[str]) -> builtins.list[tuple[Status, bytes | None, str] | None]:
         return self._database.read(reading.outcomes, ids)

@@ -1,0 +1,22 @@
+-- Index: hydra_execution_workflow, from the newest end of one workflow; primary key of hydra_submission.
+select e.id
+from hydra_execution as e indexed by hydra_execution_workflow
+cross join hydra_submission as s on s.execution_id = e.id
+where e.namespace = :namespace
+    and e.workflow = :workflow
+    and e.id < coalesce(:before, x'')
+    and e.id > coalesce(:after, '')
+    and (:since is null or s.submitted_at >= :since)
+    and (:until is null or s.submitted_at < :until)
+    and (:status is null or e.status = :status)
+    and (:key is null or s.key = :key)
+    and (
+        :tags is null
+        or (
+            select count(*)
+            from json_each(:tags) as wanted
+            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
+        ) = :tag_count
+    )
+order by e.id desc
+limit :limit

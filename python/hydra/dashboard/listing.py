@@ -21,7 +21,7 @@ from hydra.stores.acts import ActKind
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
-NEWEST_ERRORS = 300  # failures that are looked at for a page; `hydra errors` looks at all
+NEWEST_ERRORS = 500  # failures that are looked at for a page; `hydra errors` looks at all
 MAX_WORKFLOWS = 200  # in which a key is looked up one by one
 SHOWN_ACTS = 100  # orders; what one did to many is one of them
 MAX_READ_ACTS = 6_400  # lines that are read for them

@@ -1,6 +1,6 @@
 -- additive
--- What lists are led by where no status is given: a workflow, and when executions were submitted. Both are written once,
--- with the submission. Whoever has many millions of rows makes them before, without a lock (docs/operations.md).
+-- What lists are led by where no status is given: a workflow, and when executions were submitted. Both are written
+-- once, with the submission. Whoever has many millions of rows makes them before, without a lock (docs/operations.md).
 create index if not exists hydra_submission_workflow on hydra_submission (workflow, namespace, execution_id);
 create index if not exists hydra_submission_time on hydra_submission using brin (submitted_at) with (
     pages_per_range = 16, autosummarize = on

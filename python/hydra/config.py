@@ -55,7 +55,7 @@ def parse_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     size = 0 if found is None else int(float(found[1]) * _UNIT_BYTES[found[2].upper()])
     if size <= 0:
-        raise ConfigError(f"`{text}` is not a size of memory; write a number and a unit: `512M` or `2G`")
+        raise ConfigError(f"`{text}` is not a size; write a number and a unit: `512M` or `2G`")
     return size
 
 

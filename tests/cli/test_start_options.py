@@ -108,7 +108,7 @@ def test_every_flag_has_its_variable(started: list[SupervisorSettings]) -> None:
 def test_a_size_of_memory_that_makes_no_sense_is_refused_in_one_sentence(size: str) -> None:
     refused = CliRunner().invoke(nodes.start, ["app", "--worker-memory", size])
     assert refused.exit_code == 2
-    assert f"`{size}` is not a size of memory; write a number and a unit: `512M` or `2G`" in refused.output
+    assert f"`{size}` is not a size; write a number and a unit: `512M` or `2G`" in refused.output
 
 
 def test_a_flag_outweighs_its_variable(started: list[SupervisorSettings]) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from hydra import _core
 from hydra.errors import PayloadError, StoreUnavailable
 from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
-from hydra.frames import Deliver, Durable, Ended, Halt, Listening, Recorded, Run
+from hydra.frames import Deliver, Drain, Durable, Ended, Halt, Listening, Recorded, Run
 from hydra.pointers import Pointer
 from hydra.records.child_records import CHILD_PREFIX
+from hydra.worker import courier
 from hydra.worker.courier import Courier
 
 LARGE, OTHER = b"x" * 100, b"y" * 100
@@ -154,6 +156,40 @@ def test_what_cannot_be_fetched_sleeps_parks_or_is_claimed_again() -> None:
     ways.courier.receive([Deliver(2, [Message("m", "e", NAME, child_end(pointer), 0)])])
     ways.turn()
     assert ways.delivered == [Halt(2, "drain")]
+
+
+@pytest.mark.parametrize("why", ["cancelled", "out of time", "cancelled meanwhile"])
+def test_what_is_to_end_stays_until_its_values_are_there(monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """It cannot sleep: handed back it would be due at once, and be claimed again and again."""
+    monkeypatch.setattr(courier, "AGAIN_SECONDS", 0.01)
+    box = Box()
+    ways = Ways(box)
+    pointer = box.put(LARGE)
+    box.error = StoreUnavailable("it burns")
+    own = msgspec.structs.replace(
+        claimed(input=pointer), cancel_requested=why == "cancelled", timeout_at=0 if why == "out of time" else None
+    )
+    ways.courier.receive([Run(1, own), *([Halt(1, "cancelled")] if why == "cancelled meanwhile" else [])])
+    for _ in range(3):
+        ways.turn()
+    assert ways.sent == [] and not ways.courier.is_idle
+    box.error = None
+    ways.turn()
+    assert ways.delivered[0].execution.input == LARGE and ways.courier.is_idle
+
+
+@pytest.mark.parametrize("leaving", [Drain(), Halt(1, "lost"), Halt(1, "drain")])
+def test_a_worker_that_leaves_waits_for_no_value(monkeypatch: pytest.MonkeyPatch, leaving: Any) -> None:
+    monkeypatch.setattr(courier, "AGAIN_SECONDS", 60.0 if isinstance(leaving, Drain) else 0.01)
+    box = Box()
+    ways = Ways(box)
+    box.error = StoreUnavailable("it burns")
+    ways.courier.receive([Run(1, msgspec.structs.replace(claimed(input=box.put(LARGE)), cancel_requested=True))])
+    ways.turn()
+    assert ways.sent == []
+    ways.courier.receive([leaving])
+    ways.turn()
+    assert [each.end.kind for each in ways.sent] == [Ending.SLEEPING] and ways.courier.is_idle
 
 
 def test_a_node_without_an_object_store_parks_what_has_a_pointer() -> None:

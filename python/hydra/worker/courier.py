@@ -10,6 +10,7 @@ execution sleep; what is not there, or was changed, parks it.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,17 +21,21 @@ import msgspec
 from hydra.codec import encode
 from hydra.errors import PayloadError, StoreUnavailable
 from hydra.execution import OFFLOADED, RESERVED_PREFIX, Claimed, End, Ending, Record, RecordKind
-from hydra.frames import Deliver, Durable, Ended, FromWorker, Halt, Recorded, Run, ToWorker
+from hydra.frames import Deliver, Drain, Durable, Ended, FromWorker, Halt, Recorded, Run, ToWorker
 from hydra.payload_keys import encrypted_with
 from hydra.pointers import is_pointer, why_away
 from hydra.records import child_records
 from hydra.records.away import has_pointer, is_away, with_fetched
 
 AGAIN_US = 30_000_000  # what cannot be fetched is tried again after so long
+AGAIN_SECONDS = 10.0  # what cannot sleep until then, since it is cancelled or out of time
 LOST = "lost"  # of a Halt: nothing more leaves of it
+LEAVING = {LOST, "drain"}  # it goes on elsewhere; of other reasons for a Halt it ends
 RESULTS = (Ending.COMPLETED, Ending.CONTINUED)
 
 replace = msgspec.structs.replace
+
+log = logging.getLogger("hydra.worker")
 
 
 class Objects(Protocol):
@@ -70,6 +75,7 @@ class Courier:
         self._leaving: dict[int, deque[FromWorker]] = {}  # by token: what waits behind one that is put
         self._coming: dict[int, deque[ToWorker]] = {}  # and behind one that is fetched
         self._pointers: dict[int, dict[tuple[str, bytes], bytes]] = {}  # of messages: as they were before
+        self._is_leaving = threading.Event()  # nobody waits for an object store any more
 
     @property
     def is_idle(self) -> bool:
@@ -159,6 +165,8 @@ class Courier:
                 if rest.tokens:
                     passing.append(rest)
                 continue
+            if isinstance(frame, Drain):
+                self._is_leaving.set()
             if isinstance(frame, Halt) and frame.reason == LOST:
                 self._pointers.pop(frame.token, None)
             waiting = self._coming.get(getattr(frame, "token", -1)) if self._coming else None
@@ -241,7 +249,12 @@ class Courier:
             self._deliver([whole])
             self.receive(waiting)
         elif isinstance(frame, Run):  # what waited was for an execution that does not begin
-            self.send([Ended(token, [], self._end_of(frame.execution, error))])
+            end = self._end_of(frame.execution, error, waiting)
+            if end is None:
+                self._coming[token] = deque(waiting)
+                self._on_thread(self._fetched_later, (token, frame), self._was_fetched)
+            else:
+                self.send([Ended(token, [], end)])
         else:
             self._deliver([Halt(token, "drain")])  # it is claimed again, and asked for again
 
@@ -253,10 +266,23 @@ class Courier:
             if each.payload is not fetched.payload:
                 self._pointers.setdefault(token, {})[each.name, fetched.payload] = each.payload
 
-    def _end_of(self, execution: Claimed, error: Exception) -> End:
+    def _fetched_later(self, asked: tuple[int, Any]) -> Fetched:
+        self._is_leaving.wait(AGAIN_SECONDS)
+        return self._fetched(asked)
+
+    def _end_of(self, execution: Claimed, error: Exception, waiting: Sequence[ToWorker]) -> End | None:
+        """None: it stays here, and its values are asked for again. What is to end cannot sleep: it is due at once, and
+        would be claimed and handed back for as long as the object store is away."""
         seen = execution.wake_seq
         if isinstance(error, StoreUnavailable):
-            wake_at = self._now() + AGAIN_US
+            now = self._now()
+            halts = {each.reason for each in waiting if isinstance(each, Halt)}
+            is_over = execution.timeout_at is not None and execution.timeout_at <= now
+            is_to_end = execution.cancel_requested or is_over or halts - LEAVING
+            if is_to_end and not halts & LEAVING and not self._is_leaving.is_set():
+                log.warning("execution %s is to end, and waits for a value: %s", execution.id, error)
+                return None
+            wake_at = now + AGAIN_US
             return End(Ending.SLEEPING, wake_at=wake_at, wake_seq=seen, cause=f"{OFFLOADED} {error}"[:500])
         sentence = f"a value of it cannot be read: {error}; then `hydra resume {execution.id}`"
         return End(Ending.PARKED, encode(sentence), wake_seq=seen)

@@ -20,7 +20,7 @@ REFERENCE = ROOT / "docs" / "reference"
 HIDDEN = {  # what handles, commands and workers use of an engine, and users do not
     hydra.Engine: {
         "accept", "fetched", "hooked", "is_open", "join", "max_payload_bytes", "new_session", "not_found", "prepare",
-        "read", "refuse_keyed", "session", "snapshot", "watcher", "write",
+        "read", "refuse_keyed", "session", "snapshot", "tagged", "watcher", "write",
     },
     hydra.Handle: {"not_done", "read", "watch"},
     hydra.AsyncEngine: set(),

@@ -164,6 +164,20 @@ def test_r29_g7_a_child_whose_key_only_its_code_can_say_is_not_spawned_without_i
     assert done == ["before", "child of acme"], "what came before is recorded"
 
 
+def test_g7_mistakes_of_many_parents_are_no_failures_of_the_database(
+    engine: hydra.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with without_code("keyed_by_code", "of_account"), engine.worker():
+        mistaken = [engine.submit(spawning_by_name.bind("keyed_by_code", "acme")) for _ in range(20)]
+        mistaken += [engine.submit(spawning_by_name.bind("of_account", "x" * 201)) for _ in range(10)]
+        small = [engine.submit(carrying.bind("acme", number)) for number in range(3)]
+        assert [each.result(WAIT_SECONDS) for each in small] == ["acme"] * 3
+        until(lambda: all(each.status() is Status.PARKED for each in mistaken))
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("hydra")]
+    assert sum("is parked: workflow" in line for line in lines) == len(mistaken)
+    assert [line for line in lines if "failed and will be repeated" in line or "circuit" in line] == []
+
+
 def test_what_no_node_has_registered_is_spawned_without_limits(engine: hydra.Engine) -> None:
     with engine.worker():
         id = engine.submit(spawning_by_name.bind("unheard_of", "acme")).result(WAIT_SECONDS)

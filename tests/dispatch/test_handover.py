@@ -61,6 +61,9 @@ class FullStore:
     def nodes(self) -> list[NodeState]:
         return self._nodes
 
+    def workflows(self) -> list[Any]:
+        return []
+
     def claims(self, id: str) -> list[Claim]:
         return [line(1, "old")]
 

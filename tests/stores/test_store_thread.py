@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 
+import msgspec
 import pytest
+from hydra import _core
 from hydra.clock import DatabaseClock
 from hydra.dispatch.events import (
     Beaten,
     ClaimDone,
     CommitDone,
+    OutcomeUnknown,
     Reconnected,
     Register,
     Resynced,
@@ -19,10 +23,12 @@ from hydra.dispatch.events import (
     SendCommit,
     SendResync,
 )
-from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeInfo
+from hydra.errors import PayloadError, StoreUnavailable
+from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, NodeInfo, Record, Submission
 from hydra.node.reaper import Reaper
 from hydra.node.requests import Promote, RegisterWorkflows, Report
 from hydra.node.store_thread import StoreThread
+from hydra.records import child_records
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
@@ -107,6 +113,83 @@ def test_g7_what_hydra_cannot_write_of_one_execution_parks_it_and_ends_no_node(
     assert len(store.records(ids[1])) == 1
     (beaten,) = node.do(SendBeat([]))
     assert isinstance(beaten, Beaten)
+
+
+REGISTERED = {
+    "parameters": [{"name": "tenant", "kind": "any", "schema": {"type": "string"}}],
+    "limits": [{"kind": "concurrency", "name": "by_code", "count": 1, "key": None}],
+}
+
+
+def spawn_by_name(seq: int) -> Record:
+    child = Submission(str(uuid.uuid4()), "keyed", _core.encode({"args": ["acme"], "kwargs": {}}), b"")
+    asked = msgspec.structs.replace(child, is_by_name=True)
+    return msgspec.structs.replace(record(seq), kind="spawn", payload=child_records.encode_request(asked, ""))
+
+
+def test_g7_children_that_cannot_be_asked_for_park_their_parents_in_the_commit_of_the_others(store: Store) -> None:
+    node = Registered(store)
+    keyed = WorkflowInfo("keyed", json.dumps(REGISTERED).encode(), None, "code")
+    node.do(RegisterWorkflows([WorkflowInfo(WORKFLOW, b"{}", None, "code"), keyed]))
+    *parents, other = submit(store, 6, now=node.clock.now())
+    items = [
+        ExecutionCommit(each.id, each.epoch, [record(1)] if each.id == other else [record(1), spawn_by_name(2)])
+        for each in node.claim()
+    ]
+    node.do(SendCommit(7, items), SendClaim(10), SendBeat([]))
+    committed, claimed, beaten = [each for each in node.posted if not isinstance(each, Promote)][:3]
+    assert isinstance(committed, CommitDone) and committed.given_up == set(parents)
+    assert committed.written == [CommitAnswer(each.id == other) for each in items]
+    assert isinstance(claimed, ClaimDone) and isinstance(beaten, Beaten) and beaten.beat.running_count == 1
+    for found in store.get(parents):
+        assert found is not None and found.status == "parked"
+        assert "workflow `keyed` was not spawned by its name" in found.reason
+        assert "hydra resume" in found.reason and len(store.records(found.id)) == 1
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_g7_refused_values_are_parked_and_the_rest_of_their_batch_is_written_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    node = Registered(store)
+    ids = submit(store, count, now=node.clock.now())
+    refused = set(ids[::5])
+    commit = store.commit
+
+    def commit_small(at: object, items: list[ExecutionCommit], *others: object, **more: object) -> list[bool]:
+        if any(item.id in refused and len(item.records) > 1 for item in items):
+            raise PayloadError("it is too large")
+        return commit(at, items, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "commit", commit_small)
+    large = msgspec.structs.replace(record(2), payload=b"large" * 100)
+    items = [ExecutionCommit(each.id, each.epoch, [record(1), large]) for each in node.claim()]
+    node.do(SendCommit(1, items), SendClaim(10), SendBeat([]))
+    assert [type(each) for each in node.posted if not isinstance(each, Promote)][:3] == [CommitDone, ClaimDone, Beaten]
+    committed = next(each for each in node.posted if isinstance(each, CommitDone))
+    assert committed.given_up == refused
+    assert committed.written == [CommitAnswer(item.id not in refused) for item in items]
+    assert [len(store.records(id)) for id in ids] == [1 if id in refused else 2 for id in ids]
+
+
+def test_r16_a_failure_after_a_part_was_written_is_read_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Registered(store)
+    submit(store, 2, now=node.clock.now())
+    commit, calls = store.commit, []
+
+    def commit_one(at: object, items: list[ExecutionCommit], *others: object, **more: object) -> list[bool]:
+        calls.append(len(items))
+        if len(items) > 1:
+            raise PayloadError("it is too large")
+        if len(calls) > 2:
+            raise StoreUnavailable("somebody has locked the records")
+        return commit(at, items, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "commit", commit_one)
+    items = [ExecutionCommit(each.id, each.epoch, [record(1)]) for each in node.claim()]
+    node.do(SendCommit(1, items), SendBeat([]))
+    assert calls == [2, 1, 1]
+    assert [type(each) for each in node.posted] == [OutcomeUnknown]
 
 
 def test_g7_a_chore_that_fails_ends_no_node(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

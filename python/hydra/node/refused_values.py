@@ -1,68 +1,137 @@
 """What the database never takes of one execution parks it, so that it ends neither the node nor its other work (G7).
 
 A value it refuses, or a fault of hydra's own: what came before is written, and what was not runs again once a person
-has resumed the execution.
+has resumed the execution. The others of its batch are written at once: of the database this says nothing.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
 from hydra.codec import encode
-from hydra.dispatch.events import CommitDone, SendCommit
-from hydra.errors import LeaseLost, PayloadError
+from hydra.dispatch.events import CommitDone
+from hydra.errors import LeaseLost, PayloadError, StoreUnavailable
 from hydra.execution import CommitAnswer, End, Ending, ExecutionCommit, NodeRef, Record
 from hydra.node.membership import NO_ANSWER
 from hydra.node.outcome_log import tell_found
-from hydra.node.spawns_by_name import RefusedSpawn, Registered, completed
 from hydra.stores.store import Store
 
-
-def write_or_park(store: Store, node: NodeRef, action: SendCommit, registered: Registered, now: int) -> CommitDone:
-    """One execution's commit by itself."""
-    (asked,) = action.commits
-    refused = CommitDone(action.batch, [CommitAnswer.REFUSED], given_up=frozenset((asked.id,)))
-    try:
-        (commit,) = completed([asked], registered)
-    except RefusedSpawn as error:
-        before = [record for record in asked.records if record.seq < error.seq]
-        (commit,) = completed([ExecutionCommit(asked.id, asked.epoch, before)], registered)
-        _park(store, node, commit, commit.records, _told(error, commit), now)
-        return refused
-    try:
-        with store.transaction():
-            written = store.commit(node, [commit], now)
-            return CommitDone(action.batch, written, arrived=[(0, record) for record in commit.arrived])
-    except (LeaseLost, *NO_ANSWER):
-        raise
-    except PayloadError as error:
-        _park(store, node, commit, _before_largest(commit), _told(error, commit), now)
-    except Exception as error:
-        sentence = (
-            f"hydra could not write what it did ({type(error).__name__}: {error}); please report this, then resume it"
-        )
-        _park(store, node, commit, list(commit.records), sentence, now)
-    return refused
+log = logging.getLogger("hydra.store")
 
 
-def _told(error: PayloadError, commit: ExecutionCommit) -> str:
-    return f"{error}; then `hydra resume {commit.id}`"
+Items = tuple[Sequence[ExecutionCommit], frozenset[str]]  # of one batch; those parked in the place of what was asked
 
 
-def _park(store: Store, node: NodeRef, commit: ExecutionCommit, records: list[Record], sentence: str, now: int) -> None:
-    """With as many of the first records as can be written, found by halves."""
-    sentence = f"{sentence}, which runs again whatever was not written"
-    end = End(Ending.PARKED, payload=encode(sentence))
-    while True:
+def write_apart(
+    store: Store,
+    node: NodeRef,
+    proven_number: int | None,
+    batches: Mapping[int, Items],
+    elsewhere: frozenset[str],
+    now: int,
+) -> list[CommitDone]:
+    """Batches that were refused. Without an answer it raises: as of an unknown outcome, once a part is written."""
+    done: list[CommitDone] = []
+    for batch, (commits, parked_ids) in batches.items():
+        apart = _Apart(store, node, proven_number, now)
         try:
-            with store.transaction():
-                store.commit(node, [ExecutionCommit(commit.id, commit.epoch, records, end)], now)
-            tell_found(store, [commit.id])
-            return
+            apart.write_halves(commits)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if not done and not apart.answers:
+                raise
+            # guard R16: what has been written of it is read back before it is asked again
+            message = f"a part of a batch was written, and then: {error}"
+            raise StoreUnavailable(message, outcome="unknown") from error
+        done.append(answer_of(batch, commits, apart.answers, parked_ids | apart.given_up, elsewhere))
+    return done
+
+
+class _Apart:
+    """One batch in parts, halved until what is refused is alone."""
+
+    def __init__(self, store: Store, node: NodeRef, proven_number: int | None, now: int) -> None:
+        self.answers: list[CommitAnswer] = []  # of those from the first on; after an exception not of all
+        self.given_up: set[str] = set()
+        self._store = store
+        self._node = node
+        self._proven_number = proven_number
+        self._now = now
+
+    def write_halves(self, commits: Sequence[ExecutionCommit]) -> None:
+        middle = len(commits) // 2
+        for half in (commits[:middle], commits[middle:]):
+            if half:
+                self._write(half)
+
+    def _write(self, commits: Sequence[ExecutionCommit]) -> None:
+        try:
+            self.answers += self._written(commits)
         except (LeaseLost, *NO_ANSWER):
             raise
-        except Exception:
-            if not records:
+        except Exception as error:
+            if len(commits) > 1:
+                self.write_halves(commits)
+            else:
+                self._park(commits[0], error)
+
+    def _written(self, commits: Sequence[ExecutionCommit]) -> list[CommitAnswer]:
+        with self._store.transaction():
+            # guard R19: nothing is written over a connection that has not been proven
+            if self._store.connection_number != self._proven_number:
+                raise StoreUnavailable("the connection to the database is another one")
+            return self._store.commit(self._node, list(commits), self._now)
+
+    def _park(self, commit: ExecutionCommit, error: Exception) -> None:
+        """With as many of the first records as can be written, found by halves."""
+        if isinstance(error, PayloadError):
+            end, records = parked(commit.id, str(error)), _before_largest(commit)
+        else:
+            told = f"hydra could not write what it did ({type(error).__name__}: {error}); please report this"
+            end, records = parked(commit.id, told), list(commit.records)
+        while True:
+            try:
+                self.answers += self._written([ExecutionCommit(commit.id, commit.epoch, records, end)])
+                self.given_up.add(commit.id)
+                return
+            except (LeaseLost, *NO_ANSWER):
                 raise
-            records = records[: len(records) // 2]
+            except Exception:
+                if not records:
+                    log.exception("execution `%s` cannot even be parked; please report this", commit.id)
+                    raise
+                records = records[: len(records) // 2]
+
+
+def parked(id: str, reason: str) -> End:
+    sentence = f"{reason}; then `hydra resume {id}`, which runs again whatever was not written"
+    return End(Ending.PARKED, payload=encode(sentence))
+
+
+def answer_of(
+    batch: int,
+    commits: Sequence[ExecutionCommit],
+    written: Sequence[CommitAnswer],
+    parked_ids: Iterable[str],
+    elsewhere: frozenset[str],
+) -> CommitDone:
+    """What is told of a batch some of which was parked in the place of what was asked."""
+    asked = frozenset(parked_ids)
+    pairs = list(zip(commits, written, strict=True))
+    given_up = frozenset(commit.id for commit, answer in pairs if answer and commit.id in asked)
+    answers = [CommitAnswer.REFUSED if commit.id in asked else answer for commit, answer in pairs]
+    arrived = [(place, each) for place, item in enumerate(commits) if item.id not in asked for each in item.arrived]
+    return CommitDone(batch, answers, elsewhere, given_up, arrived)
+
+
+def tell_parked(store: Store, done: CommitDone) -> None:
+    if done.given_up:
+        try:
+            tell_found(store, sorted(done.given_up))
+        except NO_ANSWER as error:
+            log.warning("%d executions are parked, and the database does not say why: %s", len(done.given_up), error)
 
 
 def _before_largest(commit: ExecutionCommit) -> list[Record]:

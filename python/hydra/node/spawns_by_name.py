@@ -2,13 +2,14 @@
 
     body ──► request without time-outs, limits, attributes ──► its node reads what is registered ──► store.commit
 
-Where only the code can say whose key the child has, the request is refused: no child passes its limits unseen.
+Where only the code can say whose key the child has, or its arguments have none, the request is refused: no child passes
+its limits unseen. Its parent is parked in the same commit, and no other execution's is kept up by that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from hydra import _core
 from hydra.call_terms import registered_terms
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import ExecutionCommit, Record, RecordKind, Submission
+from hydra.node.refused_values import parked
 from hydra.records import child_records
 from hydra.records.placed import asked_step
 
@@ -25,20 +27,38 @@ Registered = Callable[[str], Mapping[str, Any]]  # what a node has registered of
 
 
 class RefusedSpawn(PayloadError):
-    """`seq` is that of the record which cannot be written."""
-
-    def __init__(self, message: str, seq: int) -> None:
-        super().__init__(message)
-        self.seq = seq
+    """A user's mistake, of which the database knows nothing."""
 
 
-def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Sequence[ExecutionCommit]:
-    """The same commits where nothing is lacking. RefusedSpawn where it cannot be known."""
+class Completed(NamedTuple):
+    commits: Sequence[ExecutionCommit]
+    parked_ids: frozenset[str]  # those that end before a request that cannot be written
+
+
+def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:
+    """The same commits where nothing is lacking."""
     for commit in commits:  # each step's record comes past here
         for record in commit.records:
             if record.kind == SPAWN:
-                return [_completed(commit, registered) for commit in commits]
-    return commits
+                return _all_completed(commits, registered)
+    return Completed(commits, frozenset())
+
+
+def _all_completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:
+    found, parked_ids = [], set()
+    for commit in commits:
+        records: list[Record] = []
+        try:
+            for record in commit.records:
+                records += [_with_terms(record, registered) if _is_spawn(record) else record]
+        except RefusedSpawn as error:
+            commit = ExecutionCommit(commit.id, commit.epoch, records, parked(commit.id, str(error)))
+            parked_ids.add(commit.id)
+        else:
+            if any(one is not other for one, other in zip(records, commit.records, strict=True)):
+                commit = msgspec.structs.replace(commit, records=records)
+        found.append(commit)
+    return Completed(found, frozenset(parked_ids))
 
 
 def _is_spawn(record: Record) -> bool:
@@ -46,27 +66,21 @@ def _is_spawn(record: Record) -> bool:
     return record.kind == SPAWN and record.payload is not None and asked_step(record) is None
 
 
-def _completed(commit: ExecutionCommit, registered: Registered) -> ExecutionCommit:
-    records = [_with_terms(record, registered) if _is_spawn(record) else record for record in commit.records]
-    if all(one is other for one, other in zip(records, commit.records, strict=True)):
-        return commit
-    return msgspec.structs.replace(commit, records=records)
-
-
 def _with_terms(record: Record, registered: Registered) -> Record:
     asked, answer_id = child_records.read_request(record.payload or b"")
     if not asked.is_by_name:
         return record
-    complete = child_records.encode_request(_complete(asked, record.seq, registered), answer_id)
+    complete = child_records.encode_request(_complete(asked, registered(asked.workflow)), answer_id)
     return msgspec.structs.replace(record, payload=complete)
 
 
-def _complete(asked: Submission, seq: int, registered: Registered) -> Submission:
-    call = _core.decode(asked.input)  # needs no class: objects are their fields
+def _complete(asked: Submission, registered: Mapping[str, Any]) -> Submission:
     try:
-        terms = registered_terms(registered(asked.workflow), asked.workflow, call["args"], call["kwargs"], asked.tags)
-    except (ConfigError, PayloadError) as error:
-        raise RefusedSpawn(f"workflow `{asked.workflow}` was not spawned by its name: {error}", seq) from error
+        call = _core.decode(asked.input)  # needs no class: objects are their fields
+        terms = registered_terms(registered, asked.workflow, call["args"], call["kwargs"], asked.tags)
+    except Exception as error:  # of another version's registration, too: it parks who asks, and nobody else
+        told = str(error) if isinstance(error, ConfigError | PayloadError) else f"{type(error).__name__}: {error}"
+        raise RefusedSpawn(f"workflow `{asked.workflow}` was not spawned by its name: {told}") from error
     return msgspec.structs.replace(
         asked, timeout_us=terms.limit_us, limit_keys=terms.limit_keys, attributes=terms.attributes, is_by_name=False
     )

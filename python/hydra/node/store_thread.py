@@ -46,7 +46,7 @@ from hydra.node.handover import going_on_elsewhere, has_diverged, with_recipient
 from hydra.node.maintenance import Maintenance
 from hydra.node.membership import NO_ANSWER, Membership, NodeClock
 from hydra.node.reaper import Reaper
-from hydra.node.refused_values import write_or_park
+from hydra.node.refused_values import answer_of, tell_parked, write_apart
 from hydra.node.request_queue import MAINTENANCE, RequestQueue
 from hydra.node.requests import (
     Crashed,
@@ -60,7 +60,7 @@ from hydra.node.requests import (
     Settle,
 )
 from hydra.node.schedule_ticker import Ticker
-from hydra.node.spawns_by_name import completed
+from hydra.node.spawns_by_name import Completed, completed
 from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
@@ -223,6 +223,8 @@ class StoreThread:
         elsewhere: frozenset[str] = frozenset()
         must_drain = False
         circuits: dict[str, str] = {}
+        written_as: dict[int, Completed] = {}
+        rest: list[Action] = []  # to be written once what is refused has been parked
         try:
             successors = {
                 action.batch: with_recipients(self._store, node, action.commits, self._clock.now())
@@ -246,10 +248,9 @@ class StoreThread:
                     is_last = action is actions[-1]
                     match action:
                         case SendCommit(batch):
-                            items = written_as[batch]
-                            written = self._store.commit(node, items, now, is_last=is_last)
-                            arrived = [(place, each) for place, item in enumerate(items) for each in item.arrived]
-                            events.append(CommitDone(batch, written, elsewhere, arrived=arrived))
+                            items, parked_ids = written_as[batch]
+                            written = self._store.commit(node, list(items), now, is_last=is_last)
+                            events.append(answer_of(batch, items, written, parked_ids, elsewhere))
                         case SendClaim(slots):
                             # guard R27: a node claims only what its own code has
                             names = [each.name for each in self.membership.workflows if each.is_served]
@@ -267,19 +268,24 @@ class StoreThread:
             self.membership.refuse()
             return
         except NO_ANSWER as error:
-            dropped = self._request_queue.drop()  # guard R4: a beat that waits behind a commit fails with it
-            if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
-                events = [OutcomeUnknown(str(error), elsewhere)]
-            else:
-                events = [_failure(action, str(error)) for action in actions + dropped]
-                self._maintenance.locked_out(began_ns)
+            events = self._unanswered(error, actions, elsewhere, began_ns)
         except Exception as error:  # of one item of the batch: it ends no node (G7)
             if not isinstance(error, PayloadError):
                 log.exception("the database could not be written, and hydra does not know why; please report this")
-            events = self._without_refused(node, actions, error)
+            try:
+                events, rest = self._without_refused(node, actions, written_as, elsewhere, error)
+            except LeaseLost:
+                self.membership.refuse()
+                return
+            except Exception as again:
+                events = self._unanswered(again, actions, elsewhere, began_ns)
+        is_parked = False
         for event in events:
             self._post(event)
-        is_limit_freed = self.membership.has_limits and has_ends(actions)
+            if isinstance(event, CommitDone) and event.given_up:
+                is_parked = True
+                tell_parked(self._store, event)
+        is_limit_freed = self.membership.has_limits and (is_parked or has_ends(actions))
         is_turn_used = any(isinstance(event, ClaimDone) and event.executions for event in events)
         if successors or has_timers(actions) or is_limit_freed or (is_turn_used and self.membership.has_turns):
             self._request_queue.ask([Promote()])
@@ -291,23 +297,34 @@ class StoreThread:
             self.membership.tell_circuits(circuits)
             if self._watches_breakers and (seen := self.membership.open_breakers()) is not None:
                 self._post(BreakersSeen(seen, self._clock.now()))
+        if rest:
+            self._write(rest)
 
-    def _without_refused(self, node: NodeRef, actions: list[Action], error: Exception) -> list[Event]:
-        """All of it again, in smaller parts; the execution left alone with what is refused is parked."""
-        events = []
-        for action in actions:
-            event = _failure(action, str(error))
-            if isinstance(action, SendCommit) and len(action.commits) == 1:
-                try:
-                    if self._store.connection_number == self.membership.proven_number:
-                        registered = self._signatures.registered
-                        event = write_or_park(self._store, node, action, registered, self._clock.now())
-                except (LeaseLost, *NO_ANSWER):
-                    pass  # the next try is told
-                except Exception:
-                    log.exception("execution `%s` cannot even be parked; please report this", action.commits[0].id)
-            events.append(event)
-        return events
+    def _unanswered(
+        self, error: Exception, actions: list[Action], elsewhere: frozenset[str], began_ns: int
+    ) -> list[Event]:
+        dropped = self._request_queue.drop()  # guard R4: a beat that waits behind a commit fails with it
+        if isinstance(error, StoreUnavailable) and error.outcome == "unknown":
+            return [OutcomeUnknown(str(error), elsewhere)]
+        if isinstance(error, NO_ANSWER):
+            self._maintenance.locked_out(began_ns)
+        return [_failure(action, str(error)) for action in actions + dropped]
+
+    def _without_refused(
+        self,
+        node: NodeRef,
+        actions: list[Action],
+        written_as: dict[int, Completed],
+        elsewhere: frozenset[str],
+        error: Exception,
+    ) -> tuple[list[Event], list[Action]]:
+        """All of it again, in smaller parts, where that is known to help; and what is still to be asked after that."""
+        count = sum(len(commits) for commits, _ in written_as.values())
+        if not count or (count > 1 and not isinstance(error, PayloadError)):
+            return [_failure(action, str(error)) for action in actions], []
+        proven_number, now = self.membership.proven_number, self._clock.now()
+        done = write_apart(self._store, node, proven_number, written_as, elsewhere, now)
+        return [*done], [action for action in actions if not isinstance(action, SendCommit)]
 
     def _register(self) -> None:
         began_ns = self._clock.boottime_ns()

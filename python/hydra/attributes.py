@@ -29,12 +29,13 @@ import msgspec
 from hydra import _core
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import RESERVED_PREFIX
-from hydra.values.jsonschema import read_text
+from hydra.values.same_text import read_as
 from hydra.values.secret import names_secret
 
 ATTRIBUTES = f"{RESERVED_PREFIX}attributes"  # of the records of `hydra.set_attributes`
 SEARCH = "search"  # of what a node registers of a workflow's signature
 DEFAULTS = "search_defaults"  # likewise: the keys of the parameters' defaults
+BY_CODE = "search_by_code"  # likewise: the parameters that only code can read
 MAX_ATTRIBUTES = 16  # of one workflow
 MAX_NAME_LENGTH = 64
 MAX_TEXT_BYTES = 256  # of one value, in UTF-8
@@ -115,26 +116,18 @@ def keys_of_defaults(search: Mapping[str, type], signature: inspect.Signature) -
 
 
 def keys_of_registered(registered: Mapping[str, Any], workflow: str, args: Sequence[Any], kwargs: Any) -> Keys:
-    """`keys_of_call` by a program that knows only what a node has registered."""
+    """`keys_of_call` by a program that knows only what a node has registered. ConfigError where that is too little."""
     parameters = registered["parameters"]
     positional = [each["name"] for each in parameters if each["kind"] in ("positional", "any")]
     given = {**dict(zip(positional, args, strict=False)), **kwargs}
     schemas = {each["name"]: each["schema"] for each in parameters}
     search = {name: TYPES[kind] for name, kind in registered[SEARCH].items() if kind in TYPES}
-    typed = {name: _typed(given[name], schemas.get(name, {}), kind) for name, kind in search.items() if name in given}
+    typed = {name: read_as(given[name], schemas.get(name, {})) for name in search if name in given}
+    if unknown := [name for name in registered.get(BY_CODE, ()) if typed.get(name) is not None]:
+        message = f"attribute `{unknown[0]}` is a value that only code can read, and it is not here"
+        raise ConfigError(f"{message}; submit workflow `{workflow}` where its code is")
     defaults = msgspec.convert(registered.get(DEFAULTS, {}), Keys)
     return {name: key for name, key in defaults.items() if name not in given} | _keys(search, typed, workflow)
-
-
-def _typed(value: Any, schema: Mapping[str, Any], kind: type) -> Any:
-    """What a text stands for by its parameter's schema, where that is of use here."""
-    if isinstance(value, str):
-        for each in schema.get("anyOf", [schema]):
-            with contextlib.suppress(ValueError):
-                found = read_text(value, each)
-                if isinstance(found, UUID) or (isinstance(found, kind) and kind is not str):
-                    return found
-    return value
 
 
 def _keys(search: Mapping[str, type], given: Mapping[str, Any], workflow: str) -> Keys:

@@ -5,15 +5,17 @@ Who has the code asks its limits, who has only what a node registered asks its s
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from hydra.errors import ConfigError, PayloadError
 from hydra.limit_keys import TAG_PREFIX, find_value, key_of, told_owner
 from hydra.limits import Limit, LimitSpec
 from hydra.values.jsonschema import read_text
+from hydra.values.same_text import form_of_field, read_as, reads_by_code
 
 
 def keys_of_call(
@@ -63,32 +65,50 @@ def keys_of_specs(
     positional = [each["name"] for each in parameters if each["kind"] in ("positional", "any")]
     schemas = {each["name"]: each["schema"] for each in parameters}
     found_values = {**dict(zip(positional, args, strict=False)), **kwargs}
-    given = {name: _as_annotated(value, schemas.get(name, {})) for name, value in found_values.items()}
+    given = {name: read_as(value, schemas.get(name, {})) for name, value in found_values.items()}
     found = []
     for spec in specs:
         if spec.key is None:
-            message = f"the key of limit `{spec.name}` is a function, which this program does not have"
-            raise ConfigError(f"{message}; submit workflow `{workflow}` where its code is")
+            message = f"the key of limit `{spec.name}` is a function, or a value that only code can read"
+            raise ConfigError(f"{message}, and it is not here; submit workflow `{workflow}` where its code is")
         if not spec.key:
             value: Any = ""
-        elif spec.key.startswith(TAG_PREFIX) or spec.key.partition(".")[0] in given:
+        elif spec.key.startswith(TAG_PREFIX):
             value = find_value(spec.key, given, tags, spec.name)
+        elif spec.key.partition(".")[0] in given:
+            value = _value_by_name(spec, spec.key, given, workflow)
         else:
             value = spec.default
         found.append(key_of(spec.kind, spec.name, value))
     return tuple(sorted(found))
 
 
-def _as_annotated(value: Any, schema: Mapping[str, Any]) -> Any:
-    """What a text stands for where its parameter takes no text."""
-    choices = schema.get("anyOf", [schema])
-    if not isinstance(value, str) or any(each.get("type") == "string" and "format" not in each for each in choices):
+def _value_by_name(spec: LimitSpec, key: str, given: Mapping[str, Any], workflow: str) -> Any:
+    try:
+        value = find_value(key, given, None, spec.name)
+    except PayloadError as error:  # it may have a default
+        raise ConfigError(
+            f"{error}, and only the code can add it; submit workflow `{workflow}` where its code is"
+        ) from None
+    if not spec.form or not isinstance(value, str):
         return value
-    for each in choices:
-        with contextlib.suppress(ValueError):
-            if not isinstance(found := read_text(value, each), str):
-                return found
-    return value
+    try:
+        return read_text(value, {"format": spec.form})
+    except ValueError:
+        raise PayloadError(f"the key `{key}` of limit `{spec.name}` is no {spec.form}: {value!r:.80}") from None
+
+
+def specs_by_name(specs: Sequence[LimitSpec], hints: Mapping[str, Any]) -> list[LimitSpec]:
+    """As they are registered, for programs that have not the classes: without the key where only these can say it."""
+    found = []
+    for spec in specs:
+        if spec.key and not spec.key.startswith(TAG_PREFIX):
+            first, *fields = spec.key.split(".")
+            hint = hints.get(first, Any)
+            form = form_of_field(hint, fields) if fields else None if reads_by_code(hint) else ""
+            spec = msgspec.structs.replace(spec, key=None if form is None else spec.key, form=form or "")
+        found.append(spec)
+    return found
 
 
 def limits_named(limits: Sequence[Limit], workflow: str, key: str) -> list[str]:

@@ -51,7 +51,8 @@ Key = str | Callable[..., Any] | None
 class LimitSpec(msgspec.Struct, frozen=True):
     """A limit as the database knows it: enough to keep it without anybody's code.
 
-    `key` is what it is told apart by: a parameter, a dotted field or `tag:…`; "" for everything, None for a function.
+    `key` is what it is told apart by: a parameter, a dotted field or `tag:…`; "" for everything, None for a function
+    and, registered, for what only the code can read.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class LimitSpec(msgspec.Struct, frozen=True):
     key: str | None = ""
     default: str | None = None  # the key's text where the parameter is left out
     weights: dict[str, int] = {}  # of a Fair, by the key's text, in thousandths
+    form: str = ""  # of the texts of a dotted field, such as `uuid`; "": they stand for themselves
 
     def is_same_limit(self, other: LimitSpec) -> bool:
         """Whether both may stand under one name."""

@@ -74,7 +74,7 @@ def describe(cls: type) -> Description:
         is_to_prove = hasattr(cls, "__post_init__")  # it is made by its constructor, which may refuse
     else:
         names = tuple(field.name for field in dataclasses.fields(typing.cast(Any, cls)))
-        is_to_prove = any(_is_computed(cls, name) for name in names)
+        is_to_prove = any(is_computed(cls, name) for name in names)
     has_dict = getattr(cls, "__dictoffset__", 0) != 0
     state_of = functools.partial(_state_beside, names=frozenset(names)) if has_dict else None
     return Description("fields", path, names, None, state_of, "", local, is_to_prove)
@@ -171,7 +171,7 @@ def _is_made_of_fields(cls: type) -> bool:
     return True
 
 
-def _is_computed(cls: type, name: str) -> bool:
+def is_computed(cls: type, name: str) -> bool:
     """Whether setting the field runs code of the class (a property; a slot does not)."""
     attribute = getattr(cls, name, None)
     return hasattr(type(attribute), "__set__") and type(attribute).__name__ != "member_descriptor"

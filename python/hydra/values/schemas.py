@@ -98,7 +98,7 @@ def _schema_hook(cls: type) -> Schema:
     if issubclass(cls, enum.Enum):
         members: Any = cls
         values = [each.value for each in members]
-        return {"enum": values} if all(map(_is_json, values)) and not _makes_missing(cls) else {}
+        return {"enum": values} if all(map(_is_json, values)) and not makes_missing(cls) else {}
     return dict(schema_of_model(cls)) if is_pydantic(cls) else {}
 
 
@@ -106,7 +106,7 @@ def _is_json(value: Any) -> bool:
     return value is None or type(value) in (str, int, bool, float)
 
 
-def _makes_missing(cls: type[enum.Enum]) -> bool:
+def makes_missing(cls: type[enum.Enum]) -> bool:
     """Whether code of its own says what stands for a value that no member has."""
     return not issubclass(cls, enum.Flag) and cls._missing_.__func__ is not enum.Enum._missing_.__func__  # type: ignore[attr-defined]
 
@@ -139,7 +139,7 @@ def _mark_times(kind: described.Type, schema: Schema, definitions: Schema, seen:
             flag: Any = kind.cls
             if flag._boundary_ is enum.STRICT:
                 schema[BITS] = flag._flag_mask_
-        case described.EnumType() if _makes_missing(kind.cls):
+        case described.EnumType() if makes_missing(kind.cls):
             schema.pop("enum", None)
         case described.StructType() | described.DataclassType():
             schema[MADE] = BY_CLASS

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import socket
 import sys
@@ -18,13 +19,16 @@ from typing import Any
 
 import msgspec
 
-from hydra.attributes import DEFAULTS, SEARCH, keys_of_defaults
+from hydra.attributes import BY_CODE, DEFAULTS, SEARCH, keys_of_defaults
 from hydra.call_terms import DEADLINE, TIMEOUT, CallTerms
 from hydra.codec import json_schema
 from hydra.definitions import Workflow
+from hydra.limit_calls import specs_by_name
 from hydra.limits import LIMITS, bounds_of, specs_of
 from hydra.schedules import SCHEDULE_TAG, ScheduleSpec
 from hydra.stores.workflow_info import WorkflowInfo
+from hydra.values.hints import resolve_hints
+from hydra.values.same_text import reads_by_code
 from hydra.workflow import Registry, registry
 
 
@@ -85,12 +89,15 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
 def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:
     """Its parameters, and what a program must know of its time-outs, limits and attributes to submit it."""
     schema = json_schema(workflow.function)
+    hints = resolve_hints(inspect.unwrap(workflow.function))
     schema[TIMEOUT], schema[DEADLINE] = workflow.timeout_us, workflow.deadline_us
     if workflow.limits:
-        schema[LIMITS] = msgspec.to_builtins(specs_of(workflow.limits, workflow.name, workflow.signature))
+        specs = specs_of(workflow.limits, workflow.name, workflow.signature)
+        schema[LIMITS] = msgspec.to_builtins(specs_by_name(specs, hints))
     if workflow.search:
         schema[SEARCH] = {name: kind.__name__ for name, kind in workflow.search.items()}
         schema[DEFAULTS] = keys_of_defaults(workflow.search, workflow.signature)
+        schema[BY_CODE] = [name for name in workflow.search if reads_by_code(hints.get(name, Any))]
     return schema
 
 

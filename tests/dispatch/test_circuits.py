@@ -221,3 +221,17 @@ def test_a_beat_says_which_circuits_are_not_closed_and_why() -> None:
     node.pass_time(60)
     beats = [action for action in node.all if isinstance(action, events.SendBeat)]
     assert not beats[-1].circuits
+
+
+def test_g7_what_is_parked_for_a_refused_value_is_no_failure_of_the_database() -> None:
+    ids = [f"e{number}" for number in range(16)]
+    node = working(*ids)
+    for id in ids:
+        if node.asked:
+            node.run()
+        node.receive(0, recorded(node.tokens[id], 1))
+        commit, node.commit = node.commit, None
+        assert commit is not None, "it is asked at once, without a pause"
+        node.tell(events.CommitDone(commit.batch, [CommitAnswer.REFUSED], given_up=frozenset({id})))
+        assert node.state("commit") is CLOSED
+    assert node.dispatcher.owned_count == 0

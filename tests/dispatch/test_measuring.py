@@ -125,6 +125,15 @@ def test_what_a_resync_or_a_commit_finds_gone_is_lost_once() -> None:
     assert node.metrics.heartbeats.values[("refused",)] == 1
 
 
+def test_what_is_parked_for_a_refused_value_is_not_lost() -> None:
+    node = working("a")
+    node.receive(0, recorded(node.tokens["a"], 1))
+    assert node.commit is not None
+    node.tell(events.CommitDone(node.commit.batch, [CommitAnswer.REFUSED], given_up=frozenset({"a"})))
+    assert node.metrics.leases_lost.values == {(): 0}
+    assert node.dispatcher.owned_count == 0
+
+
 def test_an_execution_whose_claim_got_no_reply_counts_when_it_is_read_back() -> None:
     node = working("a")
     node.receive(0, recorded(node.tokens["a"], 1))

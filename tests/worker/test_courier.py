@@ -142,6 +142,22 @@ def test_g5_nothing_is_told_durable_in_front_of_the_event_that_stands_there_inst
     assert arrived.seqs == [3] and arrived.arrived[0][1].payload == child_end(LARGE) and rest == Durable([1], [4])
 
 
+def test_r14_an_event_in_an_expirys_place_is_told_before_what_is_durable() -> None:
+    """It arrives alone where records before it are under way still."""
+    box = Box()
+    ways = Ways(box)
+    small, away = record(3, b"paid", RecordKind.EVENT), record(4, child_end(box.put(LARGE)), RecordKind.EVENT, NAME)
+    ways.courier.receive([Durable([], [], [(1, small)])])
+    assert ways.delivered == [Durable([], [], [(1, small)])]
+    ways.delivered.clear()
+    box.answering.clear()
+    ways.courier.receive([Durable([], [], [(1, away), (2, small)]), Durable([1, 2], [4, 3])])
+    assert ways.delivered == [Durable([], [], [(2, small)]), Durable([2], [3])]
+    box.answering.set()
+    ways.turn()
+    assert ways.delivered[2].arrived[0][1].payload == child_end(LARGE) and ways.delivered[3] == Durable([1], [4])
+
+
 def test_what_cannot_be_fetched_sleeps_parks_or_is_claimed_again() -> None:
     box = Box()
     ways = Ways(box)

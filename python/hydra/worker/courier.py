@@ -162,7 +162,7 @@ class Courier:
         for frame in frames:
             if isinstance(frame, Durable):
                 rest = self._held_apart(frame) if self._coming or frame.arrived else frame
-                if rest.tokens:
+                if rest.tokens or rest.arrived:
                     passing.append(rest)
                 continue
             if isinstance(frame, Drain):
@@ -172,36 +172,38 @@ class Courier:
             waiting = self._coming.get(getattr(frame, "token", -1)) if self._coming else None
             if waiting is not None:
                 waiting.append(frame)
-            elif self._points(frame):
-                self._fetch(frame)
+            elif isinstance(frame, Run | Deliver) and self._points(frame):
+                self._fetch(frame.token, frame)
             else:
                 passing.append(frame)
         if passing:
             self._deliver(passing)
 
-    def _points(self, frame: ToWorker) -> bool:
-        if isinstance(frame, Run):
-            return has_pointer(frame.execution)
-        return isinstance(frame, Deliver) and any(map(is_away, frame.messages))
+    def _points(self, frame: Run | Deliver) -> bool:
+        return has_pointer(frame.execution) if isinstance(frame, Run) else any(map(is_away, frame.messages))
 
     def _held_apart(self, frame: Durable) -> Durable:
         """What is left of it, without what waits: for an event that points at something, or behind another frame."""
         held = {token for token, record in frame.arrived if is_away(record)} | set(self._coming)
-        left = Durable([], [], [each for each in frame.arrived if each[0] not in held])
+        left = Durable([], [], [])
+        apart: dict[int, Durable] = {}
+
+        def part(token: int) -> Durable:
+            return apart.setdefault(token, Durable([], [], [])) if token in held else left
+
+        for token, record in frame.arrived:
+            part(token).arrived.append((token, record))
         for token, seq in zip(frame.tokens, frame.seqs, strict=True):
-            if token not in held:
-                left.tokens.append(token)
-                left.seqs.append(seq)
-                continue
-            apart = Durable([token], [seq], [each for each in frame.arrived if each[0] == token])
+            part(token).tokens.append(token)
+            part(token).seqs.append(seq)
+        for token, own in apart.items():
             if token in self._coming:
-                self._coming[token].append(apart)
+                self._coming[token].append(own)
             else:
-                self._fetch(apart)
+                self._fetch(token, own)
         return left
 
-    def _fetch(self, frame: Any) -> None:
-        token = frame.tokens[0] if isinstance(frame, Durable) else frame.token
+    def _fetch(self, token: int, frame: Any) -> None:
         self._coming[token] = deque()
         self._on_thread(self._fetched, (token, frame), self._was_fetched)
 

@@ -220,6 +220,13 @@ def test_a_grandchild_leads_up_to_the_root_of_its_tree(own: hydra.Engine) -> Non
     assert f"Part of {top.id} \u203a {middle}, which leads to it" in told
 
 
+@pytest.fixture
+def of_all_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modules of other tests define limits, too, which are in a node's registry here."""
+    monkeypatch.setattr(limits, "COUNTED_LIMITS", 10_000)
+
+
+@pytest.mark.usefixtures("of_all_limits")
 def test_what_is_counted_no_further_says_so(own: hydra.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for module in (limit_orders, limits):
         monkeypatch.setattr(module, "COUNTED_WAITING", 2)
@@ -233,6 +240,7 @@ def test_what_is_counted_no_further_says_so(own: hydra.Engine, monkeypatch: pyte
             assert f'<td class="num">{shown}</td>' in browser.get(path).text
 
 
+@pytest.mark.usefixtures("of_all_limits")
 def test_limits_say_how_many_hold_and_wait_and_who_holds(own: hydra.Engine, tmp_path: Path) -> None:
     with own.worker():
         handles = [own.submit(paged_seat.bind("visa-1", str(tmp_path))) for _ in range(3)]

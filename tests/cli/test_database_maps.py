@@ -10,6 +10,16 @@ from click.testing import CliRunner, Result
 from hydra.cli import main
 from hydra.move import move
 
+from tests.support.disk import disk_path
+
+__all__ = ["disk_path"]
+
+
+@pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    """`hydra doctor` looks at what it lies on."""
+    return disk_path
+
 
 @pytest.fixture
 def urls(tmp_path: Path) -> dict[str, str]:

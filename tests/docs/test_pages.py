@@ -11,6 +11,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.docs.run_page import LEFT_ALONE, blocks_of
+from tests.support.disk import disk_path
+
+__all__ = ["disk_path"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "guides").glob("*.md"))]
@@ -20,9 +23,9 @@ SETS_UP = ("make ", "pip install ", "git clone ", "cd ", "python3 -m venv ", ".v
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_every_block_of_the_page_does_what_it_shows(page: Path, tmp_path: Path) -> None:
+def test_every_block_of_the_page_does_what_it_shows(page: Path, disk_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "run_page.py"), str(page), str(tmp_path)],
+        [sys.executable, str(Path(__file__).parent / "run_page.py"), str(page), str(disk_path)],
         capture_output=True,
         text=True,
         timeout=170,

@@ -106,6 +106,21 @@ def test_a_sweep_takes_what_nothing_points_at_and_nothing_else(
         assert swept(any_url, offload, keys, force=True).kept == 0
 
 
+def test_a_digest_that_begins_as_what_is_encrypted_stops_no_sweep(url: str, offload: Offload) -> None:
+    """One in 256 does; the id of a message is one that can be chosen."""
+
+    @hydra.workflow
+    def loom_told() -> str:
+        return hydra.wait_event("go", str) + noise()
+
+    with hydra.Engine(url, offload=offload, payload_keys=KEYS) as engine, engine.worker():
+        handle = engine.submit(loom_told.bind())
+        handle.signal("go", "on", id="d26c8b2a-7a21-4eb7-acc3-6ab6599ed562")
+        assert handle.result(timeout=60).startswith("on")
+    objects_of(offload, KEYS).put(b"x" * 5000)
+    assert swept(url, offload, KEYS) == (1, 1)
+
+
 def test_young_objects_and_what_hydra_did_not_name_stay(url: str, offload: Offload) -> None:
     made = loom()
     with hydra.Engine(url, offload=offload) as engine:

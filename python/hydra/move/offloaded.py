@@ -17,7 +17,7 @@ from hydra.move.side import DONE, MOVED, SOURCE, TARGET, Side
 from hydra.move.tables import OF_EXECUTIONS
 from hydra.object_store import ObjectStore
 from hydra.payload_keys import PayloadKeys, encrypted_with, why_closed
-from hydra.pointers import names_in
+from hydra.pointers import POINTER_BYTES, names_in
 
 BATCH_ROWS = 500
 DELETE_COUNT = 500  # objects deleted between two looks at the time
@@ -97,7 +97,7 @@ def _pointed_at(side: Side, namespace: str, keys: PayloadKeys) -> Iterator[str]:
         rows = [row for table in tables for row in side.rows_of(table, ids)]
         for row in [*rows, *side.executions(ids)]:
             for value in row:
-                if isinstance(value, bytes):
+                if isinstance(value, bytes) and len(value) >= POINTER_BYTES:  # a digest may begin as what is encrypted
                     yield from names_in(_opened(value, keys))
 
 

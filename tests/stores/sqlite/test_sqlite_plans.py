@@ -48,9 +48,12 @@ NOT_TABLES = ("VIRTUAL TABLE", "subquery", "CONSTANT ROW", "SCAN row")
 # Of the last four: a page, the last records of one, a range and a stretch of time with little in them.
 SORTS_FEW = ("list_running", "list_running_upwards", "nodes", "claimed_messages", "waits")
 SORTS_FEW += ("list_by_range", "list_by_range_upwards", "list_by_time", "list_by_time_upwards")
+SORTS_FEW += ("limit_use",)  # two pages of keys
 SMALL_TABLES = (
     "w",
     "i",
+    "known",
+    "looked_at",
     "walked",
     "descendant",
     "turn",

@@ -36,8 +36,8 @@ looked_at as (
     limit :limit
 ),
 known as (
-    select l.limit_key, l.look_at
-    from looked_at as l
+    select limit_key, look_at
+    from looked_at
     union all
     select w.limit_key, null
     from waited as w
@@ -49,13 +49,13 @@ known as (
                 and l.limit_key = w.limit_key
         )
 )
-select k.limit_key,
+select known.limit_key,
     (
         select count(*)
         from hydra_slot as s
         join hydra_execution as e on e.id = s.execution_id
         where s.namespace = :namespace
-            and s.limit_key = k.limit_key
+            and s.limit_key = known.limit_key
             and (
                 (e.status = 'running' and s.limit_key not like 'by_turns:%')
                 or (e.status = 'pending' and e.wake_at is null)
@@ -68,14 +68,14 @@ select k.limit_key,
             select 1
             from hydra_execution as e indexed by hydra_execution_gated
             where e.namespace = :namespace
-                and e.gate = k.limit_key
+                and e.gate = known.limit_key
                 and e.gate is not null
                 and e.status = 'pending'
                 and e.wake_at = 9223372036854775807
             limit :most
         )
     ),
-    k.look_at
-from known as k
-order by k.limit_key
+    known.look_at
+from known
+order by known.limit_key
 limit :limit

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from hydra import _core
 from hydra.errors import PayloadError, StoreUnavailable
-from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind
+from hydra.execution import Claimed, End, Ending, Message, Record, RecordKind, Submission
 from hydra.frames import Deliver, Drain, Durable, Ended, Halt, Listening, Recorded, Run
 from hydra.pointers import Pointer
+from hydra.records import child_records
 from hydra.records.child_records import CHILD_PREFIX
 from hydra.worker import courier
 from hydra.worker.courier import Courier
@@ -104,6 +105,20 @@ def test_what_others_take_apart_or_compare_stays() -> None:
     frames += [Ended(2, [], End(each, LARGE)) for each in ends]  # type: ignore[misc]
     ways.courier.send(frames)  # type: ignore[arg-type]
     assert ways.sent == frames and ways.courier.is_idle
+
+
+@pytest.mark.parametrize("is_by_name", [False, True])
+def test_a_childs_input_goes_unless_its_node_has_to_read_it(is_by_name: bool) -> None:
+    """Of a child by name the node adds what is registered, and needs the arguments for it."""
+    box = Box()
+    ways = Ways(box)
+    asked = Submission("00000000-0000-7000-8000-000000000001", "w", LARGE, b"d" * 16, is_by_name=is_by_name)
+    ways.courier.send([Recorded(1, [record(1, child_records.encode_request(asked), RecordKind.SPAWN)])])
+    ways.turn()
+    (sent,) = ways.sent
+    found, _ = child_records.read_request(sent.records[0].payload)
+    assert (found.input == LARGE) is is_by_name and found.is_by_name is is_by_name
+    assert is_by_name or box.kept[found.input] == LARGE
 
 
 def test_an_execution_begins_with_its_values_and_what_came_meanwhile_follows() -> None:

@@ -131,7 +131,7 @@ class Courier:
         if record.kind != RecordKind.SPAWN:
             return replace(record, payload=self._pointer(record.payload))
         submission, answer_id = child_records.read_request(record.payload or b"")
-        if self._is_over(submission.input):
+        if self._is_over(submission.input) and not submission.is_by_name:  # its node reads it, for what is registered
             submission = replace(submission, input=self._pointer(submission.input))
         return replace(record, payload=child_records.encode_request(submission, answer_id))
 

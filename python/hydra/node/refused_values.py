@@ -42,7 +42,7 @@ def write_apart(
         except Exception as error:
             if not done and not apart.answers:
                 raise
-            # guard R16: what has been written of it is read back before it is asked again
+            # R16: what has been written of it is read back before it is asked again
             message = f"a part of a batch was written, and then: {error}"
             raise StoreUnavailable(message, outcome="unknown") from error
         done.append(answer_of(batch, commits, apart.answers, parked_ids | apart.given_up, elsewhere))
@@ -79,7 +79,7 @@ class _Apart:
 
     def _written(self, commits: Sequence[ExecutionCommit]) -> list[CommitAnswer]:
         with self._store.transaction():
-            # guard R19: nothing is written over a connection that has not been proven
+            # R19, as for whole batches
             if self._store.connection_number != self._proven_number:
                 raise StoreUnavailable("the connection to the database is another one")
             return self._store.commit(self._node, list(commits), self._now)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 
-from hydra.stores.postgres.splicing import splice
+from hydra.stores.splicing import spliced
 from hydra.stores.sql_files import read_folder, with_lists_upwards
 
 
@@ -17,9 +17,8 @@ def _load(folder: str) -> dict[str, bytes]:
 @functools.cache
 def statements() -> dict[str, bytes]:
     """Name to SQL, as it is sent."""
-    clauses = read_folder(__package__, "clauses")
-    texts = with_lists_upwards(read_folder(__package__, "sql"))
-    return {name: splice(name, text, clauses).encode() for name, text in texts.items()}
+    texts = spliced(with_lists_upwards(read_folder(__package__, "sql")), read_folder(__package__, "clauses"))
+    return {name: text.encode() for name, text in texts.items()}
 
 
 @functools.cache

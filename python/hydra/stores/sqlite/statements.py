@@ -1,4 +1,6 @@
-"""The SQL files beside this module, each one statement, loaded once. Never builds SQL."""
+"""The SQL files beside this module, each one statement, loaded once. What several share is one of `clauses/*.sql`,
+which is put where they name it. Never builds SQL otherwise.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import sqlite3
 import msgspec
 
 from hydra.errors import ConfigError, PayloadError
+from hydra.stores.splicing import spliced
 from hydra.stores.sql_files import read_folder, with_lists_upwards
 
 _VALUES = re.compile(r"values (\([^()]*\))")
@@ -20,7 +23,7 @@ _ESCAPED_NUL = "\\u0000"
 @functools.cache
 def statements() -> dict[str, str]:
     """Name to SQL."""
-    return with_lists_upwards(read_folder(__package__, "sql"))
+    return spliced(with_lists_upwards(read_folder(__package__, "sql")), read_folder(__package__, "clauses"))
 
 
 @functools.cache

@@ -15,13 +15,5 @@ cross join hydra_submission as s on s.execution_id = e.id
 where e.namespace = :namespace
     and (:status is null or e.status = :status)
     and (:workflow is null or e.workflow = :workflow)
-    and (:key is null or s.key = :key)
-    and (
-        :tags is null
-        or (
-            select count(*)
-            from json_each(:tags) as wanted
-            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
-        ) = :tag_count
-    )
+    {keyed_and_tagged}
 limit :limit

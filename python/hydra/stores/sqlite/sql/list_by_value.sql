@@ -12,24 +12,7 @@ where a.namespace = :namespace
     and (:until is null or s.submitted_at < :until)
     and (:status is null or e.status = :status)
     and (:workflow is null or e.workflow = :workflow)
-    and (:key is null or s.key = :key)
-    and (
-        :tags is null
-        or (
-            select count(*)
-            from json_each(:tags) as wanted
-            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
-        ) = :tag_count
-    )
-    and (
-        :others is null
-        or (
-            select count(*)
-            from json_each(:others) as wanted
-            cross join hydra_attribute as o on o.execution_id = a.execution_id and o.name = wanted.value ->> 0
-            where hex(o.value) >= wanted.value ->> 1
-                and hex(o.value) < wanted.value ->> 2
-        ) = :other_count
-    )
+    {keyed_and_tagged}
+    {has_others}
 order by a.execution_id desc
 limit :limit

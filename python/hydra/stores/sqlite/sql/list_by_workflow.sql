@@ -9,14 +9,6 @@ where e.namespace = :namespace
     and (:since is null or s.submitted_at >= :since)
     and (:until is null or s.submitted_at < :until)
     and (:status is null or e.status = :status)
-    and (:key is null or s.key = :key)
-    and (
-        :tags is null
-        or (
-            select count(*)
-            from json_each(:tags) as wanted
-            join json_each(s.tags) as tag on tag.key = wanted.key and tag.value = wanted.value
-        ) = :tag_count
-    )
+    {keyed_and_tagged}
 order by e.id desc
 limit :limit

@@ -18,6 +18,11 @@ _HOLE = re.compile(r"\{(\w+)\}")
 _HEAD = re.compile(r"\A(--.*\n)+")  # what a clause is for; a database is not told
 
 
+def spliced(texts: Mapping[str, str], clauses: Mapping[str, str]) -> dict[str, str]:
+    """The statements as they are sent, by their names."""
+    return {name: splice(name, text, clauses) for name, text in texts.items()}
+
+
 def splice(name: str, text: str, clauses: Mapping[str, str]) -> str:
     """The statement as it is sent."""
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import hydra.stores
 import pytest
 from hydra.errors import ConfigError
-from hydra.stores.postgres import statements as module
-from hydra.stores.postgres.splicing import splice
-from hydra.stores.postgres.statements import statements
+from hydra.stores.postgres.statements import statements as postgres_statements
+from hydra.stores.splicing import splice
+from hydra.stores.sqlite.statements import statements as sqlite_statements
 
-FOLDER = Path(module.__file__).parent
-CLAUSES = {path.stem for path in (FOLDER / "clauses").glob("*.sql")}
+STORES = ["postgres", "sqlite"]
+FOLDER = Path(hydra.stores.__file__).parent
 CALL = re.compile(r"^ *\{(\w+)", re.MULTILINE)
 
 
-def test_each_clause_is_in_several_statements() -> None:
-    called = [name for path in (FOLDER / "sql").glob("*.sql") for name in CALL.findall(path.read_text("utf-8"))]
-    assert set(called) == CLAUSES
-    assert min(map(called.count, CLAUSES)) > 1
+@pytest.mark.parametrize("store", STORES)
+def test_each_clause_is_in_several_statements(store: str) -> None:
+    clauses = {path.stem for path in (FOLDER / store / "clauses").glob("*.sql")}
+    called = [name for path in (FOLDER / store / "sql").glob("*.sql") for name in CALL.findall(path.read_text("utf-8"))]
+    assert set(called) == clauses
+    assert min(map(called.count, clauses)) > 1
 
 
 def test_no_statement_is_sent_with_a_name_in_the_place_of_a_clause() -> None:
-    assert [name for name, sql in statements().items() if b"{" in sql] == []
+    assert [name for name, sql in postgres_statements().items() if b"{" in sql] == []
+    assert [name for name, sql in sqlite_statements().items() if CALL.search(sql)] == []
 
 
 def test_a_clause_is_indented_as_its_line_and_gets_its_values() -> None:

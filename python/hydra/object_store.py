@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from hydra import _core
 from hydra.errors import PayloadError, StoreUnavailable
-from hydra.offload import Offload
+from hydra.offload import LOCAL, Offload
 from hydra.payload_keys import NO_KEYS, PayloadKeys
 from hydra.pointers import Pointer, pointer_in, unfetched, why_away
 
@@ -28,7 +28,6 @@ PUT_SECONDS = 10.0  # past it the value goes to the database
 GET_SECONDS = 30.0
 PAUSE_SECONDS = 5.0  # in which nothing is put after a failure: an outage is not waited for again and again
 MAX_CALLS = 16  # at a time; what never answers holds its place for ever
-LOCAL = ("file", "local")
 
 log = logging.getLogger("hydra.offload")
 
@@ -171,7 +170,7 @@ def _write_file(folder: str, name: str, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     os.replace(f"{path}.part", path)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _make_folder(folder: str) -> None:
@@ -181,10 +180,11 @@ def _make_folder(folder: str) -> None:
     _make_folder(above)
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    _sync(above)
+    sync_folder(above)
 
 
-def _sync(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """The names in it are durable when this returns."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -11,6 +11,7 @@ from hydra.errors import ConfigError
 DEFAULT_OVER = 256 * 1024
 MIN_OVER = 1024
 IN_MEMORY = "memory"
+LOCAL = ("file", "local")
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 
@@ -42,7 +43,7 @@ class Offload:
         self.protocol, path = found[1], found[2]
         if not path.strip("/") and self.protocol != IN_MEMORY:
             raise ConfigError(f"`{url:.80}` names no place to offload to; write a bucket or a folder behind `://`")
-        if self.protocol in ("file", "local") and not path.startswith("/"):
+        if self.protocol in LOCAL and not path.startswith("/"):
             raise ConfigError(f"`{url:.80}` is a relative path, another for each process; write `file:///folder`")
         if isinstance(over, bool) or not isinstance(over, int) or over < MIN_OVER:
             raise ConfigError(f"`over` must be a number of bytes from {MIN_OVER:,} on, not `{over!r:.80}`")

@@ -8,7 +8,8 @@ from hydra import config
 from hydra.cli.options import DURATION, database_options, find_url, json_option, open_engine
 from hydra.cli.output import echo, print_json
 from hydra.errors import ConfigError
-from hydra.object_store import object_store_of
+from hydra.move.offloaded import sweep as sweep_all
+from hydra.object_store import ObjectStore
 from hydra.payload_keys import NO_KEYS
 
 MIN_AGE_SECONDS = 3600.0  # from the moment an object is written until its row is there
@@ -42,13 +43,10 @@ def sweep(older_than: float, dry_run: bool, force: bool, as_json: bool, db: str 
     given = config.offload(None)
     if given is None:
         raise ConfigError("say where the objects lie: `--offload URL` or HYDRA_OFFLOAD")
-    from hydra.move.offloaded import sweep as sweep_all  # with the drivers of all stores
-
     with open_engine(db, namespace) as engine:
         now = engine.session().now()
     keys = config.payload_keys(None) or NO_KEYS
-    objects = object_store_of(given, engine.namespace, keys)
-    assert objects is not None
+    objects = ObjectStore(given, engine.namespace, keys)
     url, age_us = find_url(db, namespace), round(older_than * 1e6)
     swept = sweep_all(url, engine.namespace, objects, keys, now, age_us, is_dry_run=dry_run, force=force)
     if as_json:

@@ -144,45 +144,52 @@ def _use_payload_keys(ctx: click.Context, param: click.Parameter, path: str | No
         os.environ[PAYLOAD_KEYS_VARIABLE] = os.path.abspath(path)
 
 
-def _use_offload(ctx: click.Context, param: click.Parameter, url: str | None) -> None:
+def _use(variable: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
     """For all that this process opens, and its children."""
-    if url is not None:
-        os.environ[OFFLOAD_VARIABLE] = url
+
+    def use(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            os.environ[variable] = value
+
+    return use
 
 
-def _use_offload_over(ctx: click.Context, param: click.Parameter, size: str | None) -> None:
-    if size is not None:
-        os.environ[OFFLOAD_OVER_VARIABLE] = size
+def _process_option(
+    name: str,
+    variable: str,
+    metavar: str,
+    help: str,
+    use: Callable[[click.Context, click.Parameter, str | None], None] | None = None,
+) -> Callable[[F], F]:
+    """One that a command is not told of: it holds for the process, by its variable."""
+    return click.option(
+        name,
+        envvar=variable,
+        metavar=metavar,
+        expose_value=False,
+        is_eager=True,
+        callback=use or _use(variable),
+        help=help,
+    )
 
 
 def database_options(command: F) -> F:
     """`--db` and `--namespace`; `--db-map`, which `find_url` and `map_given` know of; `--payload-keys`, `--offload`."""
-    command = click.option(
-        "--offload-over",
-        envvar=OFFLOAD_OVER_VARIABLE,
-        metavar="SIZE",
-        expose_value=False,
-        is_eager=True,
-        callback=_use_offload_over,
-        help="From which size on, such as 1M (default: 256K).",
+    command = _process_option(
+        "--offload-over", OFFLOAD_OVER_VARIABLE, "SIZE", "From which size on, such as 1M (default: 256K)."
     )(command)
-    command = click.option(
+    command = _process_option(
         "--offload",
-        envvar=OFFLOAD_VARIABLE,
-        metavar="URL",
-        expose_value=False,
-        is_eager=True,
-        callback=_use_offload,
-        help="Where large values lie in place of the database, such as s3://bucket/prefix.",
+        OFFLOAD_VARIABLE,
+        "URL",
+        "Where large values lie in place of the database, such as s3://bucket/prefix.",
     )(command)
-    command = click.option(
+    command = _process_option(
         "--payload-keys",
-        envvar=PAYLOAD_KEYS_VARIABLE,
-        metavar="FILE",
-        expose_value=False,
-        is_eager=True,
-        callback=_use_payload_keys,
-        help="Keys that payloads are encrypted with: lines of an id and a key in base64, one with `current` behind.",
+        PAYLOAD_KEYS_VARIABLE,
+        "FILE",
+        "Keys that payloads are encrypted with: lines of an id and a key in base64, one with `current` behind.",
+        _use_payload_keys,
     )(command)
     command = click.option(
         "--db-map",

@@ -16,7 +16,7 @@ from hydra.client.exports import export
 from hydra.client.views import attempt_view, execution_view, to_datetime
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import Record, Snapshot
-from hydra.object_store import ObjectStore
+from hydra.object_store import ObjectStore, sync_folder
 from hydra.pointers import is_pointer, why_away
 from hydra.records.away import is_away, with_fetched
 from hydra.stores.rows import DECODING
@@ -63,7 +63,7 @@ class Archive:
         finally:
             os.close(descriptor)
         if is_new:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         return unreadable
 
 
@@ -111,11 +111,3 @@ def _line(
         "export": export(snapshot, fetch(input) if is_pointer(input) else input, whole, payload),
     }
     return msgspec.json.encode(entry) + b"\n"
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

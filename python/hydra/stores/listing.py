@@ -1,4 +1,5 @@
-"""What leads a list in which no attribute is asked for, and how far a bounded one looks. Pure: every store asks this.
+"""What leads a list, and how far a bounded one looks. Pure: every store asks this, and `searching` where attributes are
+asked for.
 
     list_by_workflow      one workflow, from its newest execution on
     list_by_time          a stretch of time with little in it, whose ids are sorted
@@ -14,9 +15,9 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from hydra.execution import Status
+from hydra.execution import Snapshot, Status
 from hydra.stores.filter import Filter
-from hydra.stores.searching import COMMON, Lead
+from hydra.stores.searching import COMMON, Count, Lead, leading
 from hydra.stores.sql_files import SORTED
 
 BY_WORKFLOW, BY_TIME = "list_by_workflow", "list_by_time"
@@ -25,6 +26,23 @@ LAST_INSTANT = (1 << 63) - 1
 
 CountWorkflow = Callable[[str, int], int]
 CountBetween = Callable[[int, int, int], int]
+
+
+def keyed(filter: Filter, find: Callable[[str, str], Snapshot | None]) -> list[Snapshot] | None:
+    """A key in its workflow leads to one execution at most; None where no such one is asked for."""
+    if filter.key is None or filter.workflow is None:
+        return None
+    found = find(filter.workflow, filter.key)
+    return [found] if found is not None and filter.admits(found) and filter.limit else []
+
+
+def lead_of(
+    filter: Filter, count_values: Count, count_workflow: CountWorkflow, count_between: CountBetween
+) -> Lead | str:
+    """The attribute that leads, or the name of the list; "" for that of the status."""
+    if filter.attributes:
+        return leading(filter.attributes, count_values)
+    return list_of(filter, count_workflow, count_between)
 
 
 def list_of(filter: Filter, count_workflow: CountWorkflow, count_between: CountBetween) -> str:
@@ -67,6 +85,25 @@ def walked(
     elif filter.status in indexed or msgspec.structs.replace(rest, status=filter.status) == filter:
         rest = msgspec.structs.replace(rest, status=filter.status)
     return None if rest == filter else (msgspec.structs.replace(rest, limit=count), own)
+
+
+def values_of(filter: Filter, lead: Lead | str) -> dict[str, object]:
+    """What a statement with parameters is given; each store adds the further attributes as it reads them."""
+    values: dict[str, object] = {
+        "status": filter.status,
+        "workflow": filter.workflow,
+        "key": filter.key,
+        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
+        "before": filter.before,
+        "after": filter.after,
+        "since": filter.since,
+        "until": filter.until,
+        "limit": filter.limit,
+    }
+    if isinstance(lead, Lead):
+        found = lead.sought
+        values |= {"name": found.name, "low": found.low, "high": found.high, "other_count": len(lead.others)}
+    return values
 
 
 def _skips(filter: Filter) -> bool:

@@ -8,18 +8,17 @@ import msgspec
 
 from hydra.execution import Snapshot, Status
 from hydra.stores.filter import Filter
-from hydra.stores.listing import list_of, walked
+from hydra.stores.listing import keyed, lead_of, walked
 from hydra.stores.mysql.attributes import counts, has
 from hydra.stores.mysql.reading import find, snapshots
 from hydra.stores.mysql.statements import NO_NODE, Word, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Reading
-from hydra.stores.searching import Lead, leading
+from hydra.stores.searching import Lead
 
 
 def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
-    if filter.key is not None and filter.workflow is not None:
-        known = find(reading, filter.workflow, filter.key)
-        return [known] if known is not None and filter.admits(known) and filter.limit else []
+    if (one := keyed(filter, partial(find, reading))) is not None:
+        return one
     found = (id_text(id) for (id,) in reading.rows_of(_list(reading, filter, _lead(reading, filter))))
     ids = sorted(found, reverse=not filter.is_oldest_first)
     return [snapshot for snapshot in snapshots(reading, ids[: filter.limit]) if snapshot is not None]
@@ -41,9 +40,7 @@ def place(reading: Reading, filter: Filter, count: int) -> str | None:
 
 
 def _lead(reading: Reading, filter: Filter) -> Lead | str:
-    if filter.attributes:
-        return leading(filter.attributes, partial(counts, reading))
-    return list_of(filter, partial(_workflow_count, reading), partial(_time_count, reading))
+    return lead_of(filter, partial(counts, reading), partial(_workflow_count, reading), partial(_time_count, reading))
 
 
 def _workflow_count(reading: Reading, workflow: str, limit: int) -> int:

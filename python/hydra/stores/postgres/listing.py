@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
-
 from hydra.execution import Snapshot, Status
 from hydra.stores.filter import Filter
-from hydra.stores.listing import list_of, walked
+from hydra.stores.listing import keyed, lead_of, values_of, walked
 from hydra.stores.postgres.arrays import byteas, texts
 from hydra.stores.postgres.attributes import counts
 from hydra.stores.postgres.reading import find, snapshots
 from hydra.stores.postgres.transaction import Reading
-from hydra.stores.searching import Lead, leading
+from hydra.stores.searching import Lead
 from hydra.stores.sql_files import LAST_OF, UPWARDS
 
 _LISTS: dict[Status | None, str] = {
@@ -25,9 +23,8 @@ _LISTS: dict[Status | None, str] = {
 
 
 def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
-    if filter.key is not None and filter.workflow is not None:
-        keyed = find(reading, filter.workflow, filter.key)
-        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
+    if (one := keyed(filter, partial(find, reading))) is not None:
+        return one
     lead = _lead(reading, filter)
     rows = reading.select(_statement(filter, lead), **_values(filter, lead))
     found = snapshots(reading, [row[0] for row in rows])
@@ -42,9 +39,7 @@ def place(reading: Reading, filter: Filter, count: int) -> str | None:
 
 
 def _lead(reading: Reading, filter: Filter) -> Lead | str:
-    if filter.attributes:
-        return leading(filter.attributes, partial(counts, reading))
-    return list_of(filter, partial(_workflow_count, reading), partial(_time_count, reading))
+    return lead_of(filter, partial(counts, reading), partial(_workflow_count, reading), partial(_time_count, reading))
 
 
 def _workflow_count(reading: Reading, workflow: str, limit: int) -> int:
@@ -63,23 +58,9 @@ def _statement(filter: Filter, lead: Lead | str) -> str:
 
 
 def _values(filter: Filter, lead: Lead | str) -> dict[str, object]:
-    values: dict[str, object] = {
-        "status": filter.status,
-        "workflow": filter.workflow,
-        "key": filter.key,
-        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
-        "before": filter.before,
-        "after": filter.after,
-        "since": filter.since,
-        "until": filter.until,
-        "limit": filter.limit,
-    }
+    values = values_of(filter, lead)
     if isinstance(lead, Lead):
         values |= {
-            "name": lead.sought.name,
-            "low": lead.sought.low,
-            "high": lead.sought.high,
-            "other_count": len(lead.others),
             "names": texts([each.name for each in lead.others]),
             "lows": byteas([each.low for each in lead.others]),
             "highs": byteas([each.high for each in lead.others]),

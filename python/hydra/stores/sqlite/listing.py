@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
-
 from hydra.execution import Snapshot, Status
 from hydra.stores.filter import Filter
-from hydra.stores.listing import list_of, walked
-from hydra.stores.searching import Lead, leading
+from hydra.stores.listing import keyed, lead_of, values_of, walked
+from hydra.stores.searching import Lead
 from hydra.stores.sql_files import LAST_OF, UPWARDS
 from hydra.stores.sqlite.attributes import counts
 from hydra.stores.sqlite.reading import find, snapshots
@@ -20,9 +18,8 @@ _NOTABLE = (Status.SLEEPING, Status.WAITING, Status.FAILED, Status.CANCELLED, St
 
 
 def list_snapshots(reading: Reading, filter: Filter) -> list[Snapshot]:
-    if filter.key is not None and filter.workflow is not None:
-        keyed = find(reading, filter.workflow, filter.key)
-        return [keyed] if keyed is not None and filter.admits(keyed) and filter.limit else []
+    if (one := keyed(filter, partial(find, reading))) is not None:
+        return one
     lead = _lead(reading, filter)
     rows = reading.select_shown(_statement(filter, lead), **_values(filter, lead))
     found = snapshots(reading, [row[0] for row in rows])
@@ -37,9 +34,7 @@ def place(reading: Reading, filter: Filter, count: int) -> str | None:
 
 
 def _lead(reading: Reading, filter: Filter) -> Lead | str:
-    if filter.attributes:
-        return leading(filter.attributes, partial(counts, reading))
-    return list_of(filter, partial(_workflow_count, reading), partial(_time_count, reading))
+    return lead_of(filter, partial(counts, reading), partial(_workflow_count, reading), partial(_time_count, reading))
 
 
 def _workflow_count(reading: Reading, workflow: str, limit: int) -> int:
@@ -62,25 +57,8 @@ def _statement(filter: Filter, lead: Lead | str) -> str:
 
 
 def _values(filter: Filter, lead: Lead | str) -> dict[str, object]:
-    values: dict[str, object] = {
-        "status": filter.status,
-        "workflow": filter.workflow,
-        "key": filter.key,
-        "tags": msgspec.json.encode(filter.tags).decode() if filter.tags else None,
-        "tag_count": len(filter.tags or ()),
-        "before": filter.before,
-        "after": filter.after,
-        "since": filter.since,
-        "until": filter.until,
-        "limit": filter.limit,
-    }
+    values = values_of(filter, lead) | {"tag_count": len(filter.tags or ())}
     if isinstance(lead, Lead):
         others = [(each.name, each.low.hex().upper(), each.high.hex().upper()) for each in lead.others]
-        values |= {
-            "name": lead.sought.name,
-            "low": lead.sought.low,
-            "high": lead.sought.high,
-            "others": to_json(others) if others else None,
-            "other_count": len(others),
-        }
+        values["others"] = to_json(others) if others else None
     return values

@@ -32,7 +32,9 @@ def test_a_kill_for_a_time_out_is_a_time_out_and_the_policy_is_asked(scene: Scen
     assert isinstance(caught.value.__cause__, hydra.StepTimeout)
     assert kinds(scene, told.id) == kinds(scene, failed.id) == [RecordKind.TRY, RecordKind.FAILURE]
     assert set(Counter(note.key for note in scene.notes()).values()) == {1}, "max_attempts is 1"
-    assert {claim.ending for claim in open_store(scene.url).claims(failed.id)} == {"crashed", "failed"}
+    endings = Counter(claim.ending for claim in open_store(scene.url).claims(failed.id))
+    del endings["released"]  # one that a worker on its way out hands back unbegun, on a slow machine
+    assert endings == {"crashed": 1, "failed": 1}
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -85,7 +85,9 @@ def test_r25_a_supervisor_killed_around_a_tick_beside_another_leaves_one_executi
     for node in scene.nodes[1:]:
         assert node.stop() == 0
     check(scene, since)
-    assert completed(scene) == sum(scene.engine.stats().counts[NAME].values())
+    counts = scene.engine.stats().counts[NAME]
+    assert counts.keys() <= {"completed", "pending"}, "a minute that began as they stopped waits for the next node"
+    assert counts["completed"] >= MISSED and counts.get("pending", 0) <= 1
 
 
 def test_r25_supervisors_that_kill_each_others_peers_fire_each_tick_once(scene: Scene, overlap: str) -> None:

@@ -35,6 +35,7 @@ GIVEN = {
     "HYDRA_WORKER_MEMORY": "1.5G",
     "HYDRA_RETENTION": "30d failed=forever",
     "HYDRA_ARCHIVE": "/tmp/archive",
+    "HYDRA_ARCHIVE_FORMAT": "parquet",
     "HYDRA_DB": "sqlite:////tmp/no.db",
     "HYDRA_NAMESPACE": "billing",
 }
@@ -100,6 +101,7 @@ def test_every_flag_has_its_variable(started: list[SupervisorSettings]) -> None:
             worker_memory_bytes=3 << 29,
             retention={"cancelled": 30 * DAY_US, "completed": 30 * DAY_US, "failed": None},
             archive="/tmp/archive",
+            archive_format="parquet",
         )
     ]
 

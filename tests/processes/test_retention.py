@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import pyarrow.parquet
 import pytest
 from hydra.cli.nodes import read_retentions
 from hydra.config import retention_of
 from hydra.dispatch import retention
 from hydra.errors import ConfigError
 from hydra.node import sweeper
-from hydra.node.archive import Archive
+from hydra.node.archive import FORMATS, Archive
 from hydra.node.sweeper import Sweeper
 from hydra.testing import replay
 
@@ -32,8 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILD = """
 import os, signal, sys
 from tests.processes.test_retention import sweeping
-url, folder, node_id = sys.argv[1:]
-one = sweeping(url, folder, node_id)
+url, folder, node_id, format = sys.argv[1:]
+one = sweeping(url, folder, node_id, format=format)
 one._store.purge_known = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 one.sweep()
 """
@@ -72,9 +73,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def sweeping(url: str, folder: str, node_id: str, *outcomes: str) -> Sweeper:
+def sweeping(url: str, folder: str, node_id: str, *outcomes: str, format: str = "jsonl") -> Sweeper:
     """As a node would sweep, on the calling thread: what ended with these outcomes, at once."""
-    archive = Archive(folder, "default") if folder else None
+    archive = Archive(folder, "default", format=format) if folder else None
     one = Sweeper(url, "default", lambda: node_id, lambda: True, archive=archive)
     names = ("kept_bill", "kept_family")
     one._ages = {(name, outcome): 0 for name in names for outcome in outcomes or ("completed", "failed", "cancelled")}
@@ -92,7 +93,10 @@ def finish(engine: hydra.Engine, *bounds: hydra.BoundWorkflow[Any], keys: list[s
 
 
 def archived(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    rows = [row for path in sorted(folder.glob("*.parquet")) for row in pyarrow.parquet.read_table(path).to_pylist()]
+    names = ("execution", "acts", "attempts", "export")
+    return lines + [row | {name: json.loads(row[name]) for name in names} for row in rows]
 
 
 def test_what_is_due_is_archived_and_goes_with_its_tree_and_its_key_stays(url: str, tmp_path: Path) -> None:
@@ -118,29 +122,31 @@ def test_what_is_due_is_archived_and_goes_with_its_tree_and_its_key_stays(url: s
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_g7_a_kill_between_archive_and_deletion_doubles_lines_and_loses_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", FORMATS)
+def test_g7_a_kill_between_archive_and_deletion_doubles_lines_and_loses_none(tmp_path: Path, format: str) -> None:
     url, folder = f"sqlite:///{tmp_path}/hydra.db", tmp_path / "archive"
     folder.mkdir()
     with hydra.Engine(url) as engine:
         ids = finish(engine, *(kept_bill.bind(f"visa-{n}") for n in range(5)))
         child = subprocess.run(
-            [sys.executable, "-c", CHILD, url, str(folder), "node-1"], timeout=120, check=False, cwd=ROOT
+            [sys.executable, "-c", CHILD, url, str(folder), "node-1", format], timeout=120, check=False, cwd=ROOT
         )
         assert child.returncode == -signal.SIGKILL
         assert len(engine.executions()) == 5, "nothing goes before it is archived, and it was killed before it went"
         assert sorted(line["execution"]["id"] for line in archived(folder)) == sorted(ids)
-        one = sweeping(url, str(folder), "node-2")
+        one = sweeping(url, str(folder), "node-2", format=format)
         assert one.sweep() == 5
         one.close()
         assert engine.executions() == []
     assert sorted(line["execution"]["id"] for line in archived(folder)) == sorted(ids * 2)
 
 
-def test_g7_what_cannot_be_archived_is_not_deleted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", FORMATS)
+def test_g7_what_cannot_be_archived_is_not_deleted(tmp_path: Path, format: str) -> None:
     url, folder = f"sqlite:///{tmp_path}/hydra.db", tmp_path / "archive"
     with hydra.Engine(url) as engine:
         finish(engine, kept_bill.bind("visa"))
-        one = sweeping(url, str(folder), "node-1")
+        one = sweeping(url, str(folder), "node-1", format=format)
         with pytest.raises(FileNotFoundError):
             one.sweep()
         assert len(engine.executions()) == 1
@@ -149,7 +155,10 @@ def test_g7_what_cannot_be_archived_is_not_deleted(tmp_path: Path) -> None:
         one.close()
 
 
-def test_g7_one_that_cannot_be_read_stays_and_keeps_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("format", FORMATS)
+def test_g7_one_that_cannot_be_read_stays_and_keeps_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, format: str
+) -> None:
     path, folder = tmp_path / "hydra.db", tmp_path / "archive"
     folder.mkdir()
     with hydra.Engine(f"sqlite:///{path}") as engine:
@@ -158,7 +167,7 @@ def test_g7_one_that_cannot_be_read_stays_and_keeps_no_other(tmp_path: Path, cap
         connection.execute("update hydra_claim set payload = 'no payload' where execution_id = ?", (damaged,))
         connection.commit()
         connection.close()
-        one = sweeping(f"sqlite:///{path}", str(folder), "node-1")
+        one = sweeping(f"sqlite:///{path}", str(folder), "node-1", format=format)
         assert one.sweep() == 1
         one.close()
         assert [each.id for each in engine.executions()] == [damaged]

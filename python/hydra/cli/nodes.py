@@ -37,6 +37,7 @@ from hydra.database_map import database_map
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
 from hydra.logging import Filter
+from hydra.node.archive import FORMATS
 from hydra.node.many_nodes import URL_VARIABLE, ManyNodes
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
 from hydra.observability.logs import configure_logging
@@ -132,6 +133,13 @@ def option(flag: str, *declarations: str, **settings: Any) -> Callable[[F], F]:
     help="Delete what has ended so long ago, such as 30d or failed=90d; a workflow's own `retention` goes before it.",
 )
 @option("--archive", metavar="DIR", default="", help="Write what is deleted by its retention to files there, before.")
+@option(
+    "--archive-format",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="JSON lines, or Parquet files, which need the extra `parquet`.",
+)
 @database_options
 def start(
     module: str,
@@ -154,6 +162,7 @@ def start(
     worker_memory: int | None,
     retentions: tuple[str, ...],
     archive: str,
+    archive_format: str,
     db: str | None,
     namespace: str | None,
 ) -> None:
@@ -199,6 +208,7 @@ def start(
         worker_memory_bytes=worker_memory or 0,
         retention=read_retentions(retentions),
         archive=archive and os.path.abspath(archive),
+        archive_format=archive_format,
     )
     sys.exit(Supervisor(settings).run())
 

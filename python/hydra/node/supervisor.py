@@ -88,6 +88,7 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
     worker_memory_bytes: int = 0  # what a worker may take before another takes its place; 0: any
     retention: dict[str, int | None] = {}  # as of `config.retention_of`, for workflows that say nothing
     archive: str = ""  # a folder, for what is deleted; "": none
+    archive_format: str = "jsonl"
 
 
 class Supervisor:
@@ -202,9 +203,10 @@ class Supervisor:
         return 2 * self._dispatcher.standing().running_count < self._worker_count * self._settings.concurrency
 
     def _archive(self, objects: ObjectStore | None) -> Archive | None:
-        if not self._settings.archive:
+        settings = self._settings
+        if not settings.archive:
             return None
-        archive = Archive(self._settings.archive, self._settings.namespace, objects)
+        archive = Archive(settings.archive, settings.namespace, objects, settings.archive_format)
         archive.check()
         return archive
 

@@ -37,6 +37,7 @@ from hydra.cron import Cron
 from hydra.debounce import Debounce
 from hydra.definitions import BoundStep, BoundWorkflow
 from hydra.errors import (
+    ApprovalNeeded,
     CallbackFailed,
     ConfigError,
     EventTimeout,
@@ -80,6 +81,7 @@ __all__ = [
     "UNSURE",
     "Acted",
     "Answer",
+    "ApprovalNeeded",
     "AsyncEngine",
     "AsyncHandle",
     "AsyncSelection",

@@ -45,6 +45,15 @@ class IllegalMove(HydraError):
     """The execution's state does not allow what was asked (for example `resume` of a completed one)."""
 
 
+class ApprovalNeeded(IllegalMove):
+    """The act takes a second person: nothing was done, it was asked for. Somebody else does it by
+    `engine.approve(error.approval_id)`."""
+
+    def __init__(self, message: str, *, approval_id: str = "") -> None:
+        super().__init__(message)
+        self.approval_id = approval_id
+
+
 class IdempotencyConflict(HydraError):
     """A key was used before with another input. `conflicts` lists the keys."""
 

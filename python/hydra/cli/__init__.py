@@ -14,6 +14,7 @@ from hydra import __version__, identity
 from hydra.cli import (
     act_log,
     acts,
+    approvals,
     bench,
     dashboard,
     database,
@@ -78,6 +79,7 @@ for module in (
     acts,
     reruns,
     act_log,
+    approvals,
     listings,
     top,
     pauses,

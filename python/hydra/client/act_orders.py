@@ -4,7 +4,7 @@ what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from hydra.stores.deleting import Deleted, refusal
 from hydra.stores.rescheduling import Replacement, Reschedule, Rescheduled
 from hydra.stores.store import Store
 
+PURGE_CHUNK_SIZE = 1_000
 DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
 
 
@@ -164,3 +165,24 @@ def delete(engine: DatabaseAccess, id: str, by: Author) -> int:
     if try_count == 1:
         raise engine.not_found(id)
     return max(1, count)  # a reply was lost: it is gone all the same
+
+
+def purge(engine: DatabaseAccess, before: int, by: Author, progress: Callable[[int], object] | None) -> int:
+    """All that ended before then, in transactions of a bounded size; how many went."""
+    count = 0
+
+    def chunk(store: Store, now: int) -> int:
+        def work() -> int:
+            gone = store.purge(before, PURGE_CHUNK_SIZE)
+            if gone and not count:
+                said = f"all that ended before {to_datetime(before):%Y-%m-%d %H:%M:%S} UTC"
+                store.add_acts([by.act_on_namespace(ActKind.PURGE, now, said)])
+            return gone
+
+        return store.together(work)
+
+    while deleted := engine.write(chunk):
+        count += deleted
+        if progress is not None:
+            progress(count)
+    return count

@@ -16,9 +16,11 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from hydra import config, middleware
 from hydra.client.act_orders import ActView
+from hydra.client.approvals import ApprovalView, Rule
 from hydra.client.async_calls import AsyncCalls
 from hydra.client.async_handle import AsyncHandle
 from hydra.client.async_selection import AsyncSelection
+from hydra.client.bulk import Acted
 from hydra.client.engine import Engine
 from hydra.client.limit_orders import Limit, LimitKey
 from hydra.client.local_worker import LocalWorker
@@ -331,6 +333,28 @@ class AsyncEngine:
     ) -> list[ActView]:
         """What was ordered in this namespace, newest first; see `Engine.acts`."""
         return await self._calls.run(partial(self.engine.acts, since=since, until=until, by=by, kind=kind, limit=limit))
+
+    async def require_approval(
+        self, acts: Sequence[str], *, within: timedelta | float = 3600.0, reason: str = ""
+    ) -> None:
+        """Have these acts take a second person; see `Engine.require_approval`."""
+        await self._calls.run(partial(self.engine.require_approval, acts, within=within, reason=reason))
+
+    async def approval_rule(self) -> Rule:
+        """Which acts take a second person now; see `Engine.approval_rule`."""
+        return await self._calls.run(self.engine.approval_rule)
+
+    async def approvals(self) -> list[ApprovalView]:
+        """What was asked for and takes a second person; see `Engine.approvals`."""
+        return await self._calls.run(self.engine.approvals)
+
+    async def approve(self, id: str, *, reason: str = "") -> Acted:
+        """Do what somebody else has asked for; see `Engine.approve`."""
+        return await self._calls.run(partial(self.engine.approve, id, reason=reason))
+
+    async def refuse(self, id: str, *, reason: str = "") -> None:
+        """Have it not be done; see `Engine.refuse`."""
+        await self._calls.run(partial(self.engine.refuse, id, reason=reason))
 
     async def schedules(self) -> list[Schedule]:
         """Every schedule that a node has registered; see `Engine.schedules`."""

@@ -15,7 +15,8 @@ import msgspec
 
 from hydra import _core, codec
 from hydra.client import act_orders, child_ends, recorded_orders
-from hydra.client.acting import author
+from hydra.client.acting import Author, author
+from hydra.client.approvals import What, need
 from hydra.client.awaited import awaited_of, refuse_unfit
 from hydra.client.database_access import DatabaseAccess
 from hydra.definition_checks import check_name
@@ -29,6 +30,7 @@ from hydra.records.placed import not_alone
 from hydra.records.reruns import standing_effect
 from hydra.stores import deleting
 from hydra.stores.acts import ActKind
+from hydra.stores.approvals import ApprovalKind
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.store import Store
 
@@ -58,6 +60,7 @@ class Act(Protocol):
     among: tuple[Status, ...]
     needs_records: bool
     takes_up: bool  # what another one runs in place of is not taken up again: two of one key would run
+    author: Author
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         """Why it would not be done, or would only park the execution; reads at most what concerns this one."""
@@ -117,6 +120,14 @@ def is_now(snapshot: Snapshot, wanted: Status, done: str) -> str | None:
     return f"execution `{snapshot.id}` is {snapshot.status}; only a {wanted} one can be {done}"
 
 
+def ask(engine: DatabaseAccess, act: Act, ids: Sequence[str]) -> None:
+    """Where the act takes a second person; see `approvals.need`."""
+    if isinstance(act, Cancel) and not act.undo:
+        need(engine, ApprovalKind.CANCEL, What(tuple(ids)), act.author)
+    if isinstance(act, Delete):
+        need(engine, ApprovalKind.PURGE, What(tuple(ids), act.ended_before), act.author)
+
+
 class Retry:
     """Failed ones go on from where they failed."""
 
@@ -126,7 +137,7 @@ class Retry:
     takes_up = True
 
     def __init__(self, reason: str) -> None:
-        self._author = author(reason)
+        self.author = author(reason)
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if reason := is_now(snapshot, Status.FAILED, "retried") or not_alone(snapshot):
@@ -151,7 +162,7 @@ class Retry:
                     store.signal(messages, now)
                 return before
 
-            recorded_orders.retry(store, list(told), now, self._author, again)
+            recorded_orders.retry(store, list(told), now, self.author, again)
 
         engine.write(retry)
         return moved(engine, batch, lambda old, new: new.status is not Status.FAILED or new.attempt > old.attempt)
@@ -166,7 +177,7 @@ class Resume:
     takes_up = False
 
     def __init__(self, reason: str) -> None:
-        self._author = author(reason)
+        self.author = author(reason)
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if reason := is_now(snapshot, Status.PARKED, "resumed"):
@@ -175,7 +186,7 @@ class Resume:
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
-        engine.write(lambda store, now: recorded_orders.resume(store, ids, now, self._author))
+        engine.write(lambda store, now: recorded_orders.resume(store, ids, now, self.author))
         return moved(engine, batch, lambda old, new: new.status is not Status.PARKED or new.epoch > old.epoch)
 
 
@@ -188,14 +199,14 @@ class Cancel:
     takes_up = False
 
     def __init__(self, undo: bool, reason: str) -> None:
-        self._undo, self._author = undo, author(reason)
+        self.undo, self.author = undo, author(reason)
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         return f"execution `{snapshot.id}` is {snapshot.status} already" if snapshot.status in FINAL else None
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
-        after = engine.write(lambda store, now: recorded_orders.cancel(store, ids, now, self._author, undo=self._undo))
+        after = engine.write(lambda store, now: recorded_orders.cancel(store, ids, now, self.author, undo=self.undo))
         done = {id: str(each) if each in FINAL else "cancelling" for id, each in zip(ids, after, strict=True) if each}
         return done, {id: f"execution `{id}` is not there any more" for id in ids if id not in done}
 
@@ -210,7 +221,7 @@ class Signal:
 
     def __init__(self, name: str, value: Any, id: str | None, reason: str) -> None:
         check_name(name, "event")
-        self._author = author(reason)
+        self.author = author(reason)
         self._name, self._value, self._payload = name, value, codec.encode(value)
         self._id = None if id is None else signal_id(id)
 
@@ -226,7 +237,7 @@ class Signal:
 
         def put(store: Store, now: int) -> Sequence[object]:
             messages = [Message(own, id, self._name, self._payload, now) for id, own in ids]
-            return recorded_orders.signal(store, messages, now, self._author)
+            return recorded_orders.signal(store, messages, now, self.author)
 
         answers = dict(zip([each.id for each in batch], engine.write(put), strict=True))
         done = {id: "signalled" for id, each in answers.items() if isinstance(each, Status) and each not in FINAL}
@@ -242,7 +253,7 @@ class RunAgain:
     takes_up = True
 
     def __init__(self, reason: str, force: bool) -> None:
-        self._force, self._author = force, author(reason)
+        self._force, self.author = force, author(reason)
         self._ordered_at: int | None = None  # the lines of one order have one time
         self.among: tuple[Status, ...] = tuple(FINAL) if force else (Status.FAILED, Status.CANCELLED)
 
@@ -272,7 +283,7 @@ class RunAgain:
     def begin(self, engine: DatabaseAccess, batch: list[Snapshot]) -> list[Reran | None]:
         """In one transaction; the answers, in order."""
         at = self._ordered_at = self._ordered_at or engine.session().now()
-        by = self._author
+        by = self.author
         orders = [Rerun(each.id, _core.uuid7(), each.attempt, at, by.by, by.reason, by.host) for each in batch]
         return engine.write(lambda store, now: store.rerun(orders, now))
 
@@ -296,12 +307,12 @@ class Delete:
     takes_up = False
 
     def __init__(self, reason: str, ended_before: int | None) -> None:
-        self._author, self._ended_before = author(reason), ended_before
+        self.author, self.ended_before = author(reason), ended_before
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if snapshot.finished_at is None:
             return f"execution `{snapshot.id}` is {snapshot.status}; only one that has ended can be deleted"
-        if self._ended_before is not None and snapshot.finished_at >= self._ended_before:
+        if self.ended_before is not None and snapshot.finished_at >= self.ended_before:
             return f"execution `{snapshot.id}` ended too lately to be deleted"
         tree = store.tree(snapshot.id)
         if tree is None or deleting.may_go(tree):
@@ -313,7 +324,7 @@ class Delete:
         refused: Refusals = {}
         for each in batch:
             try:
-                act_orders.delete(engine, each.id, self._author)
+                act_orders.delete(engine, each.id, self.author)
                 done[each.id] = "deleted"
             except HydraError as error:
                 refused[each.id] = str(error)

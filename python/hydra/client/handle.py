@@ -14,6 +14,7 @@ from hydra import _core, codec
 from hydra.client import act_orders, child_ends, recorded_orders, resolving
 from hydra.client.act_orders import ActView
 from hydra.client.acting import author, is_said
+from hydra.client.approvals import What, need, rule_of
 from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.exports import Export, export
@@ -44,6 +45,7 @@ from hydra.records.ends import Outcome, read_outcome, undone_reason, was_undone
 from hydra.records.placed import not_alone
 from hydra.records.wait_notes import message_in, refuse_unreadable
 from hydra.stores.acts import ActKind
+from hydra.stores.approvals import ApprovalKind
 from hydra.stores.clash import Clash
 from hydra.stores.offloading import fetched_history
 from hydra.stores.store import Store
@@ -145,6 +147,15 @@ class Handle(Generic[R]):
             reason: why, for those who ask later; `acts()` has it.
         """
         by = author(reason)
+        if not undo:
+            needed = ApprovalKind.CANCEL in rule_of(self._engine.read(lambda store: store.approvals())).acts
+            if needed and connection is not None:
+                raise IllegalMove(
+                    f"to cancel execution `{self.id}` without undo takes a second person, so it cannot be a part of "
+                    "your transaction; leave out `connection`"
+                )
+            if needed:
+                need(self._engine, ApprovalKind.CANCEL, What((self._engine.snapshot(self.id).id,)), by)
         if connection is not None:
             session = self._engine.session()
             own = recorded_orders.cancel_in(session.store, connection, self.id, session.now(), by, undo=undo)
@@ -362,7 +373,9 @@ class Handle(Generic[R]):
         Raises:
             IllegalMove: it has not ended, something that it has spawned has not, or it is part of another's tree.
         """
-        return act_orders.delete(self._engine, self.id, author(reason))
+        by = author(reason)
+        need(self._engine, ApprovalKind.PURGE, What((self._engine.snapshot(self.id).id,)), by)
+        return act_orders.delete(self._engine, self.id, by)
 
     def acts(self) -> list[ActView]:
         """Who has given which order about it: when, from where, why, and what was before. Of what is deleted, that.

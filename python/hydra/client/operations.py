@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
-from hydra.client import act_orders, limit_orders, pause_orders, schedule_orders
+from hydra.client import act_orders, approving, limit_orders, pause_orders, schedule_orders
 from hydra.client.act_orders import ActView
 from hydra.client.acting import acting, author
+from hydra.client.approvals import ApprovalView, Rule, What, need, shown_approvals
+from hydra.client.bulk import Acted
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
 from hydra.client.limit_orders import Limit, LimitKey, limit_views
@@ -19,22 +21,18 @@ from hydra.client.pause_orders import PauseView, pause_view
 from hydra.client.pending_bounds import PendingBounds
 from hydra.client.schedule_orders import Schedule, schedule_view
 from hydra.client.submissions import workflow_name
-from hydra.client.views import to_datetime
 from hydra.clock import seconds_of
 from hydra.config import count_of, to_moment
 from hydra.definitions import Workflow
 from hydra.errors import ConfigError
 from hydra.stores import open_store
-from hydra.stores.acts import ActKind
+from hydra.stores.approvals import ApprovalKind
 from hydra.stores.findings import Violation
 from hydra.stores.loads import Demands, demands
 from hydra.stores.node_states import NodeState
 from hydra.stores.pauses import PauseKind
 from hydra.stores.stats import Stats
-from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
-
-PURGE_CHUNK_SIZE = 1_000
 
 
 class Operations(DatabaseAccess):
@@ -92,6 +90,62 @@ class Operations(DatabaseAccess):
         first = None if since is None else to_moment(since, now)
         last = None if until is None else to_moment(until, now)
         return act_orders.recent_acts(self, first, last, by, kind, count_of(limit, "`limit`"))
+
+    # what takes a second person
+
+    def require_approval(self, acts: Sequence[str], *, within: timedelta | float = 3600.0, reason: str = "") -> None:
+        """Have these acts take a second person in this namespace, whoever orders them, by whatever way, from now on.
+
+            engine.require_approval(["resolve", "cancel", "purge"], within=timedelta(hours=4))
+
+        Such an act then raises `ApprovalNeeded` and is asked for; somebody of another name does it by `approve`. Where
+        a rule holds, another one takes a second person, too.
+
+        Args:
+            acts: "resolve" (of a step in doubt), "cancel" (without undo), "purge" (every deletion by hand); []: none.
+            within: seconds, or a timedelta, after which what was asked for expires: 1 second to 30 days.
+            reason: why, for those who ask later; `acts()` has it.
+
+        Raises:
+            ConfigError: for an act or a time that cannot be.
+            ApprovalNeeded: a rule holds, so this was asked for.
+        """
+        approving.require(self, acts, within, reason)
+
+    def approval_rule(self) -> Rule:
+        """Which acts take a second person now."""
+        return approving.read_rule(self)
+
+    def approvals(self) -> list[ApprovalView]:
+        """What was asked for and takes a second person, newest first: what waits, and what was decided in the last
+        days."""
+        return shown_approvals(self.read(lambda store: store.approvals()), self.session().now())
+
+    def approve(self, id: str, *, reason: str = "") -> Acted:
+        """Do what somebody else has asked for; its lines have both names. Done once more it does what is left, where
+        the program ended in between.
+
+        Args:
+            id: of the approval.
+            reason: why, for those who ask later.
+
+        Raises:
+            NotFound: there is no such approval.
+            IllegalMove: it was decided before, its time is over, who approves it has asked for it, or the execution
+                has moved on.
+            ConfigError: a program does so without saying who it is; see `acting`.
+        """
+        return approving.approve(self, id, reason)
+
+    def refuse(self, id: str, *, reason: str = "") -> None:
+        """Have it not be done. Whoever asked for it may take it back so.
+
+        Raises:
+            NotFound: there is no such approval.
+            IllegalMove: it was decided before, or its time is over.
+            ConfigError: a program does so without saying who it is; see `acting`.
+        """
+        approving.refuse(self, id, reason)
 
     # schedules, by the name of their workflow
 
@@ -350,27 +404,15 @@ class Operations(DatabaseAccess):
             older_than: seconds, or a timedelta.
             progress: called with how many have gone.
             reason: why, for those who ask later; `acts()` has it.
+
+        Raises:
+            ApprovalNeeded: it takes a second person, and was asked for; see `require_approval`.
         """
         by = author(reason)
         age_us = round(seconds_of(older_than, "`older_than`") * 1e6)
         before = self.session().now() - age_us
-        count = 0
-
-        def chunk(store: Store, now: int) -> int:
-            def work() -> int:
-                gone = store.purge(before, PURGE_CHUNK_SIZE)
-                if gone and not count:
-                    said = f"all that ended before {to_datetime(before):%Y-%m-%d %H:%M:%S} UTC"
-                    store.add_acts([by.act_on_namespace(ActKind.PURGE, now, said)])
-                return gone
-
-            return store.together(work)
-
-        while deleted := self.write(chunk):
-            count += deleted
-            if progress is not None:
-                progress(count)
-        return count
+        need(self, ApprovalKind.PURGE, What(before=before), by)
+        return act_orders.purge(self, before, by, progress)
 
     def migrate(self) -> tuple[int, int]:
         """Bring the tables to this version of hydra; the schema's version before and after.

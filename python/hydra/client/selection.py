@@ -23,6 +23,7 @@ from hydra.client.bulk import (
     Retry,
     RunAgain,
     Signal,
+    ask,
     judge,
     refuse_more,
 )
@@ -263,6 +264,8 @@ class Selection:
     ) -> Acted:
         ids = self._chosen(act)
         refuse_more(len(ids), at_most)
+        if ids and not dry_run:
+            ask(self._engine, act, ids)
         done: dict[str, str] = {}
         refused: dict[str, str] = {}
         looked_at = 0

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from hydra.breakers import key_of
+from hydra.client.approvals import open_for, words
 from hydra.client.awaited import CALLBACK, awaited_of
 from hydra.client.damage import mended
 from hydra.client.views import error_line, to_datetime
@@ -92,7 +93,13 @@ def read_facts(store: Store, snapshot: Snapshot) -> Facts:
 
 def explain(store: Store, snapshot: Snapshot) -> Why:
     """Why this execution does not go on, or what it does, as the database has it."""
-    return why(read_facts(store, mended(snapshot)))
+    found = why(read_facts(store, mended(snapshot)))
+    asked = open_for(store.approvals(), snapshot.id, store.now())
+    if asked is None:
+        return found
+    order = f"a second person does so by `hydra approve {asked.id}`, until {_time(asked.expires_at)}"
+    said = f"`{asked.asked_by}` has asked to {words(asked)}; {order}; meanwhile it stays as it is"
+    return msgspec.structs.replace(found, sentence=f"{found.sentence}; {said}")
 
 
 def why(facts: Facts) -> Why:

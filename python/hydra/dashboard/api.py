@@ -67,6 +67,11 @@ class CancelOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     undo: bool = True
 
 
+class DecideOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    approve: bool
+    reason: str = ""
+
+
 class CompleteOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: str
     value: msgspec.Raw = msgspec.Raw(b"null")  # which beside a failure says nothing
@@ -105,6 +110,8 @@ def routes(site: Site) -> list[Route]:
         route("/executions/{id}/result", {"GET": result}),
         route("/executions/{id}/signals", {"POST": Way(Role.OPERATE, signal)}),
         route("/executions/{id}/cancel", {"POST": Way(Role.OPERATE, cancel)}),
+        route("/approvals", {"GET": Way(Role.VIEW, list_approvals)}),
+        route("/approvals/{id}", {"POST": Way(Role.ADMIN, decide)}),
         route("/callbacks", {"POST": Way(Role.OPERATE, complete)}),
     ]
 
@@ -232,6 +239,19 @@ def cancel(call: Call) -> Response:
         raise Problem(403, f"to end it without its undo steps takes the role `{Role.ADMIN}`")
     handle = call.engine.get(call.id)
     return _json({"id": handle.id, "status": handle.cancel(undo=order.undo)})
+
+
+def list_approvals(call: Call) -> Response:
+    return _json({"approvals": call.engine.approvals()})
+
+
+def decide(call: Call) -> Response:
+    order = _read(call, DecideOrder)
+    if not order.approve:
+        call.engine.refuse(call.id, reason=order.reason)
+        return _json({"done": {}, "refused": {}})
+    acted = call.engine.approve(call.id, reason=order.reason)
+    return _json({"done": acted.done, "refused": acted.refused})
 
 
 def complete(call: Call) -> Response:

@@ -142,6 +142,8 @@ def list_acts(visit: Visit) -> Response:
         400 if problem else 200,
         groups=groups,
         is_cut=len(groups) == SHOWN_ACTS,
+        waiting=[each for each in visit.engine.approvals() if each.state == "open"],
+        may_decide=visit.operator.may(Role.ADMIN),
         wanted=wanted,
         kinds=list(ActKind),
         problem=problem,

@@ -92,6 +92,48 @@ CANCEL = {
     "additionalProperties": False,
     "properties": {"undo": {"type": "boolean", "description": "False, by an admin: end it without its undo steps."}},
 }
+DECISION = {
+    "type": "object",
+    "required": ["approve"],
+    "additionalProperties": False,
+    "properties": {"approve": {"type": "boolean", "description": "False: refuse it."}, "reason": TEXT},
+}
+APPROVALS = {
+    "type": "object",
+    "required": ["approvals"],
+    "properties": {
+        "approvals": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "act", "sentence", "state", "asked_at", "asked_by", "expires_at", "execution_ids"],
+                "properties": {
+                    "id": TEXT,
+                    "act": TEXT,
+                    "sentence": TEXT,
+                    "state": {"type": "string", "enum": ["open", "expired", "approved", "refused"]},
+                    "asked_at": INSTANT,
+                    "asked_by": TEXT,
+                    "reason": TEXT,
+                    "expires_at": INSTANT,
+                    "decided_at": OPTIONAL_INSTANT,
+                    "decided_by": OPTIONAL_TEXT,
+                    "decided_reason": TEXT,
+                    "execution_ids": {"type": "array", "items": TEXT},
+                    "value": ANY,
+                },
+            },
+        }
+    },
+}
+ACTED = {
+    "type": "object",
+    "required": ["done", "refused"],
+    "properties": {
+        "done": {"type": "object", "additionalProperties": TEXT},
+        "refused": {"type": "object", "additionalProperties": TEXT, "description": "Why, by execution."},
+    },
+}
 COMPLETION = {
     "type": "object",
     "required": ["token"],
@@ -236,6 +278,19 @@ PATHS: dict[str, Any] = {
     "/api/v1/executions/{id}/cancel": {
         "parameters": [ID],
         "post": _operation("cancel", "Ask for its end.", {"200": STANDING}, body=CANCEL, problems=("404", "409")),
+    },
+    "/api/v1/approvals": {
+        "get": _operation("approvals", "What takes a second person, newest first.", {"200": APPROVALS}),
+    },
+    "/api/v1/approvals/{id}": {
+        "parameters": [{**ID, "description": "Of the approval."}],
+        "post": _operation(
+            "decide",
+            "Do what somebody else has asked for, or refuse it.",
+            {"200": ACTED},
+            body=DECISION,
+            problems=("404", "409"),
+        ),
     },
     "/api/v1/callbacks": {
         "post": _operation(

@@ -180,6 +180,8 @@ def give_command(visit: Visit, form: Fields) -> Response:
     verb, name, key = first(form, "order"), first(form, "name"), first(form, "key") or None
     engine = visit.engine
     commands: dict[str, tuple[str, Any, str]] = {
+        "approve": ("/acts", lambda: _approve(visit, name), "it was approved, and done"),
+        "refuse": ("/acts", lambda: engine.refuse(name), "it was refused"),
         "pause_workflow": ("/", lambda: engine.pause_workflow(name), f"workflow `{name}` is paused"),
         "resume_workflow": ("/", lambda: engine.resume_workflow(name), f"workflow `{name}` goes on"),
         "pause_namespace": ("/", lambda: engine.pause_namespace(), "the namespace is paused"),
@@ -201,6 +203,12 @@ def give_command(visit: Visit, form: Fields) -> Response:
     except HydraError as error:
         return visit.go(back, str(error), "bad")
     return visit.go(back, sentence)
+
+
+def _approve(visit: Visit, id: str) -> None:
+    refused = visit.engine.approve(id).refused
+    if refused:
+        raise IllegalMove(f"it was approved, and {len(refused)} were refused: {next(iter(refused.values()))}")
 
 
 def _value(fields: Fields) -> Any:

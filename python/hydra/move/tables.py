@@ -156,6 +156,13 @@ OF_NAMESPACES = (
         "execution_id id",
         "execution_id:id id:id kind:text done_at:int done_by:text done_from:text reason:text detail:text",
     ),
+    _table(
+        "hydra_approval",
+        "",
+        "id",
+        "id:id kind:text state:text what:text payload:bytes asked_at:int asked_by:text asked_from:text reason:text "
+        "expires_at:int decided_at:int decided_by:text decided_from:text decided_reason:text",
+    ),
 )
 
 _NODES = "nodes of the source go on nowhere; what they held was given back before"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from hydra.stores.acts import Act, ActFilter
+from hydra.stores.approvals import Approval, Decision
 
 T = TypeVar("T")
 
@@ -27,4 +28,20 @@ class ActVerbs(Protocol):
 
     def add_acts_in(self, connection: object, lines: Sequence[Act]) -> None:
         """`add_acts` in the caller's own open transaction."""
+        ...
+
+    def approvals(self) -> list[Approval]:
+        """What was asked for and is not forgotten, newest first."""
+        ...
+
+    def add_approval(self, approval: Approval) -> None:
+        """Write this; one that is there stays."""
+        ...
+
+    def decide_approval(self, decision: Decision) -> bool:
+        """Approve or refuse it, if it is open and its time not over; whether it was."""
+        ...
+
+    def forget_approvals(self, before: int, rule: str) -> None:
+        """Those whose time was over by then, and the rules before the one of that id."""
         ...

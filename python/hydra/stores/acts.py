@@ -33,6 +33,10 @@ class ActKind(StrEnum):
     SCHEDULE = "schedule"
     PURGE = "purge"
     DEBOUNCE = "debounce"  # a submission gave it its arguments: that with the act's id, the last of several
+    ASK = "ask"  # it takes a second person, and was asked for
+    APPROVE = "approve"  # by that one
+    REFUSE = "refuse"
+    RULE = "rule"  # which acts take a second person
     ATTRIBUTES = "attributes"  # by which it is found: others
     KEY_PASSED = "key_passed"  # its key went over, while it was open, to the execution whose id is the act's
 

@@ -36,6 +36,7 @@ from hydra.records.callbacks import CallbackNames
 from hydra.records.forks import Fork
 from hydra.records.wait_notes import message_in, refuse_unreadable
 from hydra.schedules import ScheduleChange
+from hydra.stores.approvals import Approval
 from hydra.stores.around import StoreAround
 from hydra.stores.clash import Clash
 from hydra.stores.encryption import Encryption
@@ -113,6 +114,14 @@ class EncryptingStore(StoreAround):
 
     def resolve(self, resolutions: Sequence[tuple[str, Record]], now: int) -> builtins.list[Status | None]:
         return self._store.resolve([(id, self._encryption.record(record)) for id, record in resolutions], now)
+
+    def approvals(self) -> builtins.list[Approval]:
+        return [replace(each, payload=self._encryption.open(each.payload)) for each in self._store.approvals()]
+
+    def add_approval(self, approval: Approval) -> None:
+        if approval.payload:
+            approval = replace(approval, payload=self._encrypt(approval.payload))
+        self._store.add_approval(approval)
 
     def reschedule(self, order: Reschedule, now: int) -> Rescheduled | None:
         if (new := order.replacement) is not None:

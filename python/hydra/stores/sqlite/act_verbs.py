@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from hydra.stores.acts import Act, ActFilter
-from hydra.stores.sqlite import acts, callers
+from hydra.stores.approvals import MAX_APPROVALS, Approval, Decision
+from hydra.stores.sqlite import acts, approving, callers
 from hydra.stores.sqlite.database import Database
 
 T = TypeVar("T")
@@ -29,3 +30,15 @@ class ActVerbs:
     def add_acts_in(self, connection: object, lines: Sequence[Act]) -> None:
         with callers.all_or_nothing(connection, self._database) as transaction:
             acts.add_acts(transaction, lines)
+
+    def approvals(self) -> list[Approval]:
+        return self._database.read(approving.read_approvals, MAX_APPROVALS + 1)
+
+    def add_approval(self, approval: Approval) -> None:
+        self._database.write(approving.add_approval, approval)
+
+    def decide_approval(self, decision: Decision) -> bool:
+        return self._database.write(approving.decide, decision)
+
+    def forget_approvals(self, before: int, rule: str) -> None:
+        self._database.write(approving.forget_approvals, before, rule)

@@ -1,4 +1,4 @@
-"""Lines have at most 120 columns, in Markdown and SQL as in Python, where ruff says so."""
+"""Lines of Markdown and SQL have at most 120 columns, as ruff says of Python's, and none is a mark of a conflict."""
 
 from __future__ import annotations
 
@@ -24,4 +24,13 @@ def test_no_line_of_a_document_or_statement_is_longer_than_120_columns() -> None
         for path in sources()
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if len(line) > MAX_COLUMNS
+    ] == []
+
+
+def test_no_mark_of_a_conflict_was_left_in_a_document_or_statement() -> None:
+    assert [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if line.startswith(("<<<<<<< ", ">>>>>>> "))
     ] == []

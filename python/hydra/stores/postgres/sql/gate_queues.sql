@@ -19,7 +19,7 @@ with waiting as materialized (
     from hydra_execution as e
     where e.id = any(array(select waiting.id from waiting))
         and e.status = 'pending'
-        and e.wake_at = 9223372036854775807
+        and coalesce(e.wake_at, 0) = 9223372036854775807  -- so that no index of what waits serves it
     order by e.id
     for update skip locked
 )

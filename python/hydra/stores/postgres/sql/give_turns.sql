@@ -8,4 +8,4 @@ set own_priority = coalesce(e.own_priority, e.priority),
 from unnest(%(ids)s, %(run_ats)s) as i (id, run_at)
 where e.id = any(array[i.id])
     and e.status = 'pending'
-    and e.wake_at = 9223372036854775807
+    and coalesce(e.wake_at, 0) = 9223372036854775807  -- so that no index of what waits serves it

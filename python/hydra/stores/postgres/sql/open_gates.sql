@@ -6,4 +6,4 @@ set wake_at = null,
 from unnest(%(ids)s, %(gates)s) as i (id, gate)
 where e.id = any(array[i.id])
     and e.status = 'pending'
-    and e.wake_at = 9223372036854775807
+    and coalesce(e.wake_at, 0) = 9223372036854775807  -- so that no index of what waits serves it

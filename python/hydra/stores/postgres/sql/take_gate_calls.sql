@@ -1,7 +1,8 @@
--- Index: hydra_gate_call_namespace, its first entries; primary key of hydra_gate_call. What another node takes at this
--- moment is left to it. One look at a key answers all of these calls that came for it.
+-- Index: hydra_gate_call_namespace, its first entries; none for what is taken away, which is locked and never changes
+-- its place: another index, such as that of keys, would be free to be read from end to end. What another node takes at
+-- this moment is left to it. One look at a key answers all of these calls that came for it.
 with first as materialized (
-    select f.id, f.limit_key
+    select f.ctid, f.id, f.limit_key
     from hydra_gate_call as f
     where f.namespace = %(namespace)s
     order by f.id
@@ -15,8 +16,8 @@ with first as materialized (
     limit %(limit)s
 )
 delete from hydra_gate_call as c
-where c.id = any(array(
-    select first.id
+where c.ctid = any(array(
+    select first.ctid
     from first
     join chosen on chosen.limit_key = first.limit_key
 ))

@@ -1,6 +1,6 @@
 -- Index: hydra_gate_call_key, one entry of each of the next keys and the first calls of each;
--- hydra_gate_call_namespace, its last entries; primary key of hydra_gate_call. What another node takes at this moment
--- is left to it. Beside each the last of the keys whose turn it was, if there may be more.
+-- hydra_gate_call_namespace, its last entries; none for what is taken away, see take_gate_calls. What another node
+-- takes at this moment is left to it. Beside each the last of the keys whose turn it was, if there may be more.
 with recursive turn (limit_key, place) as (
     select (
         select k.limit_key
@@ -23,10 +23,10 @@ with recursive turn (limit_key, place) as (
     where t.limit_key is not null
         and t.place < %(keys)s
 ), by_turn as materialized (
-    select f.id
+    select f.ctid
     from turn as t
     cross join lateral (
-        select c.id
+        select c.ctid
         from hydra_gate_call as c
         where c.namespace = %(namespace)s
             and c.limit_key = t.limit_key
@@ -35,7 +35,7 @@ with recursive turn (limit_key, place) as (
         for update skip locked
     ) as f
 ), newest as materialized (
-    select c.id
+    select c.ctid
     from hydra_gate_call as c
     where c.namespace = %(namespace)s
     order by c.id desc
@@ -43,11 +43,11 @@ with recursive turn (limit_key, place) as (
     for update skip locked
 )
 delete from hydra_gate_call as c
-where c.id = any(array(
-    select by_turn.id
+where c.ctid = any(array(
+    select by_turn.ctid
     from by_turn
     union
-    select newest.id
+    select newest.ctid
     from newest
 ))
 returning c.limit_key, (select t.limit_key from turn as t where t.place = %(keys)s)

@@ -85,7 +85,7 @@ def live_with_limits(stage: PostgresStage) -> None:
 
 WRITING = {
     live_a_life: {"claim", "commit_records", "commit_finals", "commit_ends", "heartbeat", "promote"},
-    live_with_limits: {"give_turns", "move_gates", "open_gates", "take_slots", "set_limit_keys", "drop_slots"},
+    live_with_limits: {"give_turns", "move_gates", "open_gates", "take_slots", "drop_slots", "wait_at_gates"},
 }
 
 

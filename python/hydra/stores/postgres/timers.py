@@ -6,6 +6,7 @@ from functools import partial
 
 from hydra.stores.admitting import Turn, admit_called
 from hydra.stores.postgres.admitting import Keys
+from hydra.stores.postgres.arrays import uuids
 from hydra.stores.postgres.cancelling import request_cancel
 from hydra.stores.postgres.news import DONE, READY
 from hydra.stores.postgres.parking import park
@@ -18,11 +19,15 @@ def promote(transaction: Transaction, turn: Turn, now: int, limit: int) -> tuple
     which failed.
     """
     values = {"now": now, "limit": limit}
-    late, woken = transaction.run(("fail_timeouts", values), ("promote", values))
+    late, due = transaction.run(("fail_timeouts", values), ("promote", values))
     (changed_count, failed) = late.rows[0]
+    (woken_count, limited) = due.rows[0]
+    if limited:
+        transaction.execute("wait_at_gates", ids=uuids(limited))
     moved = (
         int(changed_count)
-        + woken.row_count
+        + int(woken_count)
+        + len(limited)
         + admit_called(Keys(transaction), turn, now, partial(park, transaction, NO_NODE, now=now))
     )
     if failed:

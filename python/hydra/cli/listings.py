@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import click
 import msgspec
 
@@ -11,6 +9,8 @@ from hydra.cli.filters import Where, filter_options
 from hydra.cli.options import database_options, json_option, open_engine
 from hydra.cli.output import echo, print_json, print_table
 from hydra.cli.watching import watchable
+from hydra.client.finding import find_executions
+from hydra.client.looking import MAX_LOOKED_AT
 from hydra.client.selection import GROUPINGS, Selection
 from hydra.client.views import Execution
 from hydra.execution import Status
@@ -24,6 +24,7 @@ from hydra.stores.pauses import PauseKind
 @click.option("--oldest-first", is_flag=True)
 @click.option("--before", metavar="ID", help="Go on after this id, the last one listed before.")
 @click.option("--after", metavar="ID", help="The same with --oldest-first.")
+@click.option("--all", "is_all", is_flag=True, help="Look at all there are, however long it takes.")
 @click.option("--group-by", type=click.Choice(GROUPINGS), help="Count them instead, by this.")
 @click.option("--count", "is_count", is_flag=True, help="Count them instead.")
 @database_options
@@ -34,26 +35,39 @@ def list_executions(
     oldest_first: bool,
     before: str | None,
     after: str | None,
+    is_all: bool,
     group_by: str | None,
     is_count: bool,
     db: str | None,
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """List executions, newest first; or count them."""
+    """List executions, newest first; or count them.
+
+    By a tag, a reason or an error, which no index leads to, it looks at some thousand only, and says where to
+    go on; --all looks at the rest, too. Counts always do.
+    """
     with open_engine(db, namespace) as engine:
         if group_by is not None or is_count:
             _count(where.select(engine), group_by, as_json)
             return
-        chosen = partial(engine.executions, **msgspec.structs.asdict(where))
-        found = chosen(limit=limit, before=before, after=after, oldest_first=oldest_first)
+        arguments = msgspec.structs.asdict(where)
+        place, other_end = (after, before) if oldest_first else (before, after)
+        is_cut, behind = False, None
+        if is_all or other_end is not None:
+            found = engine.executions(**arguments, limit=limit, before=before, after=after, oldest_first=oldest_first)
+        else:
+            found, behind, is_cut = find_executions(engine, arguments, limit, place, oldest_first=oldest_first)
         paused = {pause.name for pause in engine.pauses() if pause.kind != PauseKind.NODE}
+    if is_cut:
+        option = f"{'--after' if oldest_first else '--before'} {behind}"
+        echo(f"looked at {MAX_LOOKED_AT:,} at most; `{option}` goes on from there, `--all` looks to the end", err=True)
     if as_json:
         print_json(found)
         return
     rows = [(e.id, e.workflow, e.key, e.status, e.submitted_at, e.finished_at, _reason(e, paused)) for e in found]
     columns = ("id", "workflow", "key", "status", "submitted", "finished", "reason")
-    print_table(columns, rows, empty="no executions match")
+    print_table(columns, rows, empty="none of these match" if is_cut else "no executions match")
 
 
 def _count(selection: Selection, group_by: str | None, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from hydra.client.arguments import parse_json, read_call, repeated_name, shorten
 from hydra.client.engine import Engine
+from hydra.client.finding import find_executions
 from hydra.client.plain_json import encode_json
 from hydra.client.views import Execution
 from hydra.codec import MAX_PAYLOAD_BYTES
@@ -26,7 +27,7 @@ from hydra.config import parse_duration
 from hydra.dashboard.access import Operator, Role
 from hydra.dashboard.filters import NAMES, REPEATED, Wanted, cursor_of, read_cursor
 from hydra.dashboard.guard import TooLarge, read_body
-from hydra.dashboard.listing import find_executions, page_size
+from hydra.dashboard.listing import page_size
 from hydra.dashboard.openapi import document
 from hydra.dashboard.problems import Problem, code_of, problem_answer
 from hydra.dashboard.results import wait_for_result
@@ -212,7 +213,7 @@ def list_executions(call: Call) -> Response:
     is_oldest_first = order == "oldest"
     namespace = call.engine.namespace
     place = read_cursor(namespace, first(call.fields, "cursor"))
-    found = find_executions(call.engine, wanted, size, place, is_oldest_first)
+    found = find_executions(call.engine, wanted.arguments(), size, place, oldest_first=is_oldest_first)
     more = None if found.place is None else cursor_of(namespace, found.place)
     return _json({"executions": found.executions, "cursor": more})
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.responses import Response
 
 from hydra.client.act_groups import read_groups
 from hydra.client.engine import Engine
-from hydra.client.looking import MAX_LOOKED_AT, Looked
-from hydra.client.selection import look_through
-from hydra.client.views import Execution, execution_view
+from hydra.client.finding import find_executions
+from hydra.client.looking import MAX_LOOKED_AT
 from hydra.config import parse_when
 from hydra.dashboard.access import Role
 from hydra.dashboard.filters import Wanted, cursor_of, read_cursor
@@ -22,18 +21,9 @@ from hydra.stores.acts import ActKind
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 NEWEST_ERRORS = 500  # failures that are looked at for a page; `hydra errors` looks at all
-MAX_WORKFLOWS = 200  # in which a key is looked up one by one
 SHOWN_ACTS = 100  # orders; what one did to many is one of them
 MAX_READ_ACTS = 6_400  # lines that are read for them
 BULK_ORDERS = ("retry", "rerun", "resume", "cancel", "signal")
-
-
-class Found(NamedTuple):
-    """A page of a list, and behind which id the next one begins; `is_cut`: it was left before it was full."""
-
-    executions: list[Execution]
-    place: str | None
-    is_cut: bool
 
 
 def list_executions(visit: Visit) -> Response:
@@ -44,7 +34,7 @@ def list_executions(visit: Visit) -> Response:
     try:
         size = page_size(first(fields, "limit"))
         place = read_cursor(visit.engine.namespace, first(fields, "cursor"))
-        found = find_executions(visit.engine, wanted, size, place, is_oldest_first)
+        found = find_executions(visit.engine, wanted.arguments(), size, place, oldest_first=is_oldest_first)
         values |= {"found": found.executions, "is_cut": found.is_cut}
         if found.place is not None:
             values["next"] = cursor_of(visit.engine.namespace, found.place)
@@ -65,25 +55,6 @@ def list_executions(visit: Visit) -> Response:
         bulk=BULK_ORDERS if visit.operator.may(Role.OPERATE) else (),
         **values,
     )
-
-
-def find_executions(engine: Engine, wanted: Wanted, limit: int, place: str | None, is_oldest_first: bool) -> Found:
-    """What `Engine.executions` finds, and no more than somebody waits for. A key alone is looked up in each workflow:
-    only with that is it indexed."""
-    before, after = (None, place) if is_oldest_first else (place, None)
-    arguments = wanted.arguments()
-
-    def find(workflow: str | None) -> Looked:
-        chosen = engine.select(**(arguments | {"workflow": workflow}))
-        return look_through(chosen, limit, before=before, after=after, oldest_first=is_oldest_first)
-
-    names = list(engine.stats().counts) if wanted.key and not wanted.workflow else []
-    if not names or len(names) > MAX_WORKFLOWS:
-        looked = find(wanted.workflow or None)
-        return Found([execution_view(each) for each in looked.found], looked.place, looked.is_cut)
-    found = [execution_view(each) for name in names for each in find(name).found]
-    found.sort(key=lambda each: each.id, reverse=not is_oldest_first)
-    return Found(found[:limit], found[limit - 1].id if len(found) > limit else None, False)
 
 
 def page_size(text: str, default: int = PAGE_SIZE, most: int = MAX_PAGE_SIZE) -> int:

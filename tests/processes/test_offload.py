@@ -110,6 +110,7 @@ def test_g5_a_worker_killed_between_object_and_row_leaves_an_orphan_and_no_point
         assert handle.result(timeout=60) == 2 * len(text)
         assert len(notes(scene)) == 2 and len(set(notes(scene))) == 1, "its record was not there: again, by one key"
         assert "crashed" in [each.ending for each in handle.attempts()]
+        assert [each.kind for each in handle.records()] == ["crash", "step"]
         assert engine.audit() == []
         (step,) = [each for each in handle.export().read_records() if each.kind == "step"]
         assert step.payload is not None and hydra.codec.decode(step.payload) == text + text

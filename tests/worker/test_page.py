@@ -98,3 +98,13 @@ def test_many_threads_enter_a_page_that_grows() -> None:
     assert len({slot for slots in own.values() for slot in slots}) == 1600
     assert {(step.token, step.name) for step in page.running()} == {(token, str(token)) for token in range(1, 1601)}
     page.close()
+
+
+def test_a_step_that_ended_stands_there_and_nobody_ends_it_any_more() -> None:
+    page = Page.create(2)
+    slot = page.enter(7, 99, "b", "n", 0, 1)
+    page.end(slot)
+    assert [(step.token, step.deadline_ns) for step in page.running()] == [(7, 0)]
+    page.leave(slot)
+    assert page.running() == []
+    page.close()

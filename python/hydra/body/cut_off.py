@@ -9,7 +9,6 @@ from asyncio import CancelledError
 
 from hydra import codec
 from hydra.body.protocol import RunningExecution
-from hydra.body.record_log import Timing
 from hydra.body.replay import Key
 from hydra.body.step_call import StepCall
 from hydra.body.strand import GivenUp
@@ -38,7 +37,5 @@ def was_cut_off(execution: RunningExecution, call: StepCall, key: Key) -> bool:
         return False
     if not call.is_given_up:  # of such a one the supervisor writes the crash, with the worker's
         reason = call.overdue_reason or f"step `{call.step.name}` was cancelled with its execution"
-        execution.log.append(
-            CRASH, key, call.digest, codec.encode(reason), Timing(call.attempt, call.started_at, call.finished_at)
-        )
+        execution.log.append(CRASH, key, call.digest, codec.encode(reason), call.timing())
     return True

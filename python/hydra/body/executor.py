@@ -206,7 +206,11 @@ class Executor:
     # what reaches it from outside
 
     def became_durable(self, seq: int) -> None:
-        self.log.durable = seq
+        log = self.log
+        log.durable = seq
+        if log.places:
+            for place in log.told_places():
+                self.host.leave_page(place)
         self.strands.resume_untimed()
 
     def deliver(self, messages: list[Message], *, has_more: bool | None = None) -> None:

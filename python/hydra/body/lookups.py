@@ -67,6 +67,8 @@ class LookupCall(StepCall):
 
     __slots__ = ("number",)
 
+    is_kept_in_page = False  # it has no effect
+
     def __init__(self, execution: RunningExecution, called: CalledStep, attempt: int, number: int) -> None:
         assert called.step.lookup is not None
         self.number = number  # of this try of the lookup
@@ -132,10 +134,10 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         is_looked_up = codec.is_a(error, StepTimeout)
         if is_last and not is_looked_up and not is_parking:  # guard G4: a last try that timed out is looked up
-            execution.log.append(FAILURE, key, digest, payload, Timing(attempt, call.started_at, call.finished_at))
+            execution.log.append(FAILURE, key, digest, payload, call.timing())
             raise execution.recorded.rebuilt(key, payload, execution.log.seq)
         due_at = due_of(verdict, call)
-        execution.log.append(TRY, key, digest, payload, Timing(attempt, call.started_at, call.finished_at, due_at))
+        execution.log.append(TRY, key, digest, payload, call.timing(due_at))
         if call.is_abandoned:
             raise GivenUp
         needed = execution.log.seq
@@ -240,9 +242,7 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
 
 def _keep(execution: RunningExecution, called: CalledStep, call: StepCall, result: Any) -> Any:
     payload, value = called.step.types.encode_result(result)
-    execution.log.append(
-        STEP, called.key, called.digest, payload, Timing(call.attempt, call.started_at, call.finished_at)
-    )
+    execution.log.append(STEP, called.key, called.digest, payload, call.timing())
     return value
 
 

@@ -202,7 +202,8 @@ class Map(Generic[R]):
             tries.fail(indices[0], error)
             payload = tries.encode(indices)
         execution = self._execution
-        execution.log.append(VALUE, self._key(), digest, payload, Timing(1, started_at, execution.host.now()))
+        timing = Timing(1, started_at, execution.host.now(), place=tries.place)
+        execution.log.append(VALUE, self._key(), digest, payload, timing)
         self._tally.add(payload, Chunk(payload))
         self._seqs = [self._seqs[1], execution.log.seq]
 
@@ -242,6 +243,7 @@ class Tries(Generic[R]):
         self.failures: dict[int, bytes] = {}  # for good
         self._later: dict[int, Later] = {}
         self._left_count = 0
+        self.place = -1  # in the worker's page, of one that took effect: it stands there for the chunk
 
     def run(self, concurrency: int) -> None:
         """Returns when nothing runs any more, even where the execution stops: what was done is to be recorded."""
@@ -345,6 +347,8 @@ class Tries(Generic[R]):
             call.error = None
             execution.host.perform(call)
         if call.error is None:
+            self._drop_place(self.place)
+            self.place = call.place
             try:
                 self.results[index] = step.types.hidden(call.result)
             except Exception as error:  # user classes take part
@@ -352,12 +356,18 @@ class Tries(Generic[R]):
             return
         if was_cut_off(execution, call, key):
             return
+        self._drop_place(call.place)
         verdict = judge(call, call.error, used, execution.host.random())
         if verdict.seconds is None:
             self.failures[index] = codec.encode_failure(call.error)
         else:
             at = abs(due_of(verdict, call))
             self._later[index] = self._later_of(used.after(verdict, call.started_at), at)
+
+    def _drop_place(self, place: int) -> None:
+        """A page has not room for all items of a chunk: of those that took effect the last one stands there."""
+        if self._execution.log.places.pop(place, None) is not None:
+            self._execution.host.leave_page(place)
 
     def _later_of(self, used: Used, due_at: int) -> Later:
         """When it began matters to a deadline only."""

@@ -9,6 +9,8 @@ import msgspec
 from hydra.body.replay import Key
 from hydra.execution import CoolDown, Record
 
+MAX_PLACES = 4096  # kept of one execution in the worker's page, which has room for 65,535
+
 
 class Timing(msgspec.Struct, frozen=True, gc=False):
     """In which attempt something happened, and when."""
@@ -18,16 +20,18 @@ class Timing(msgspec.Struct, frozen=True, gc=False):
     finished_at: int
     due_at: int = 0  # when it goes on
     reserved: int = 0  # the number that was kept free for its record, in front of all that is unsent
+    place: int = -1  # in the worker's page, of a step that is shown there until this is durable
 
 
 class RecordLog:
     """`durable`: the number of the last record that the database has. `handed`: of the last one that the body rests on.
 
     `reserved`: the number kept for a transaction under way, which records itself; what follows is not sent before it.
-    `announce` is told when there is something to send, `recorded` of each record.
+    `places`: in the worker's page, of steps that have ended, and the number of the record that tells of each; 0: of
+    none yet. `announce` is told when there is something to send, `recorded` of each record.
     """
 
-    __slots__ = ("_announce", "_recorded", "cool_downs", "durable", "handed", "reserved", "seq", "unsent")
+    __slots__ = ("_announce", "_recorded", "cool_downs", "durable", "handed", "places", "reserved", "seq", "unsent")
 
     def __init__(
         self, count: int, announce: Callable[[], None], recorded: Callable[[str, int, int], None] | None
@@ -36,6 +40,7 @@ class RecordLog:
         self.durable = count
         self.handed = 0
         self.reserved = 0
+        self.places: dict[int, int] = {}
         self.unsent: list[Record] = []
         self.cool_downs: tuple[CoolDown, ...] = ()  # they leave with the try that was told
         self._announce = announce
@@ -50,6 +55,8 @@ class RecordLog:
         if not unsent:
             self._announce()
         seq = reserved or self.seq
+        if timing.place in self.places:
+            self.places[timing.place] = seq
         if self._recorded is not None:
             self._recorded(kind, timing.finished_at, seq)
         branch, name, ordinal = key
@@ -61,6 +68,25 @@ class RecordLog:
             unsent.insert(0, record)
         else:
             unsent.append(record)
+
+    def keep_place(self, place: int) -> bool:
+        """Of a step that has ended. False: too many are kept, and a death would not tell of this one."""
+        if len(self.places) >= MAX_PLACES:
+            return False
+        self.places[place] = 0
+        return True
+
+    def told_places(self) -> list[int]:
+        """Those of steps whose outcome is durable by now; they are not kept any more."""
+        told = []
+        for place, seq in self.places.items():
+            if seq > self.durable:
+                break
+            if seq:
+                told.append(place)
+        for place in told:
+            del self.places[place]
+        return told
 
     def hand_out(self, seq: int = 0) -> None:
         """The body goes on with what all records so far say, or those up to `seq`: nothing starts before they are

@@ -15,7 +15,7 @@ import msgspec
 
 from hydra import codec
 from hydra.body.plain_map import map_plainly
-from hydra.body.record_log import RecordLog
+from hydra.body.record_log import RecordLog, Timing
 from hydra.body.replay import Key
 from hydra.body.strand import Strand
 from hydra.context import Current
@@ -117,6 +117,7 @@ class StepCall:
         "is_given_up",
         "kwargs",
         "ordinal",
+        "place",
         "result",
         "running",
         "started_at",
@@ -126,6 +127,7 @@ class StepCall:
     )
 
     is_body = False
+    is_kept_in_page = True  # until its outcome is durable
     beat_ns = 0  # when it last said that it goes on, where it has to
     stop_at_ns = 0  # 0: it was not asked to stop
     overdue_reason = ""
@@ -133,7 +135,6 @@ class StepCall:
     progress: bytes | None = None
     reported_at = 0
     is_reporting = False
-    place = -1  # in the worker's page, of one that has to say that it goes on
 
     def __init__(self, execution: StepOwner, called: CalledStep, attempt: int) -> None:
         self.execution = execution
@@ -155,6 +156,7 @@ class StepCall:
         self.is_given_up = False
         self.has_switched = False
         self.strand: Strand | None = None
+        self.place = -1  # in the worker's page
 
     @property
     def is_abandoned(self) -> bool:
@@ -165,6 +167,10 @@ class StepCall:
     def recorded_as(self) -> tuple[str, int]:
         """The name and the number under which this try is recorded."""
         return self.step.name, self.attempt
+
+    def timing(self, due_at: int = 0, reserved: int = 0) -> Timing:
+        """Of the record that tells how it ended."""
+        return Timing(self.attempt, self.started_at, self.finished_at, due_at, reserved, self.place)
 
     def as_try(self) -> StepTry:
         """As hooks see it."""

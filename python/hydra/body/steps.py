@@ -85,7 +85,7 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
             except BaseException as unfit:  # user classes take part in decoding
                 error, verdict = unfit, Verdict()
             else:
-                execution.log.append(STEP, key, digest, payload, Timing(attempt, call.started_at, call.finished_at))
+                execution.log.append(STEP, key, digest, payload, call.timing())
                 return value
         else:
             leave_if_cut_off(execution, call, key)
@@ -96,14 +96,10 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
         call.error = error = None  # a traceback holds these frames: together they would be a cycle
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         if verdict.seconds is None and not is_parking:
-            execution.log.append(
-                FAILURE, key, digest, payload, Timing(attempt, call.started_at, call.finished_at, 0, reserved)
-            )
+            execution.log.append(FAILURE, key, digest, payload, call.timing(0, reserved))
             raise execution.recorded.rebuilt(key, payload, reserved or execution.log.seq)
         due_at = due_of(verdict, call)
-        execution.log.append(
-            TRY, key, digest, payload, Timing(attempt, call.started_at, call.finished_at, due_at, reserved)
-        )
+        execution.log.append(TRY, key, digest, payload, call.timing(due_at, reserved))
         if call.is_abandoned:
             raise GivenUp
         needed = reserved or execution.log.seq

@@ -64,6 +64,7 @@ class Inbox:
                         self._progress(slot, owned)
                 if end is not None:
                     slot.remove(owned)  # guard R22: what had ended does not run again
+                    owned.ended_in = event.slot
                     if end.kind == Ending.RELEASED:
                         released_count += 1
                     else:

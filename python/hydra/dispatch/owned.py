@@ -12,11 +12,11 @@ import msgspec
 from hydra._core import encode
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, Message, Record, RecordKind
 from hydra.payload_keys import encrypted_with
+from hydra.records.tries import Told
 
 MAX_ALONE_DEATHS = 3  # this many deaths of its worker in a row, with nobody beside it, park an execution
 NOWHERE = -1
 MAX_NEW_BYTES = 32 << 20  # recorded in one claim and kept for another dispatch; past it, the database gives them again
-ENDS_OF_TRIES = (RecordKind.STEP, RecordKind.FAILURE, RecordKind.TRY, RecordKind.CRASH)
 
 
 def shared_concurrency(concurrency: int, death_count: int) -> int:
@@ -48,6 +48,7 @@ class OwnedExecution:
         "commit",
         "death_count",
         "durable_seq",
+        "ended_in",
         "epoch",
         "execution",
         "halt_reason",
@@ -69,6 +70,7 @@ class OwnedExecution:
         self.epoch = execution.epoch
         self.token = 0
         self.slot = NOWHERE
+        self.ended_in = NOWHERE  # its last dispatch told its end in that slot, and waits to hear that it is written
         self.seq = execution.records[-1].seq if execution.records else 0
         self.durable_seq = self.seq
         self.new_records: list[Record] = []
@@ -170,20 +172,14 @@ class OwnedExecution:
 
     def number(self, crashes: list[Record]) -> list[Record]:
         """The crashed tries of a dead worker, as the next records after everything it sent (R13, R22); without those
-        whose end it had told although they ran on."""
-        crashes = [crash for crash in crashes if not self._is_told(crash)]
+        whose end it had told."""
+        told = Told(self.execution.records + self.new_records)
+        crashes = [crash for crash in crashes if not told.has(crash)]
         # guard R22: crashed tries are numbered after everything the worker sent
         numbered = [msgspec.structs.replace(record, seq=self.seq + place) for place, record in enumerate(crashes, 1)]
         self.seq += len(numbered)
         self.keep(numbered)
         return numbered
-
-    def _is_told(self, crash: Record) -> bool:
-        told = (crash.branch, crash.name, crash.ordinal, crash.attempt)
-        return any(
-            record.kind in ENDS_OF_TRIES and (record.branch, record.name, record.ordinal, record.attempt) == told
-            for record in self.execution.records + self.new_records
-        )
 
 
 def poisoned(id: str, what: str, order: str = "find the cause") -> End:

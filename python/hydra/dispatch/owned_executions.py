@@ -132,11 +132,7 @@ class OwnedExecutions:
             end = commit.end
             if end is None:
                 if owned.slot != NOWHERE and not owned.is_undecided:
-                    frame = durable.get(owned.slot)
-                    if frame is None:
-                        frame = durable[owned.slot] = Durable([], [])
-                    frame.tokens.append(owned.token)
-                    frame.seqs.append(commit.records[-1].seq)
+                    _add_durable(durable, owned.slot, owned.token, commit.records[-1].seq)
             elif end.kind == Ending.CRASHED:
                 owned.reopen(now_ns)
                 if self._workers.is_draining:
@@ -146,7 +142,7 @@ class OwnedExecutions:
             else:
                 if end.kind in TOLD_ENDS and owned.id not in self._elsewhere:
                     self._effects.do(_ended(owned, commit, end))
-                self._forget(owned)
+                self._forget(owned, durable)
         for slot, frame in durable.items():
             self._workers.send(slot, frame)
 
@@ -213,11 +209,25 @@ class OwnedExecutions:
         self._workers.withdraw(owned)
         self._forget(owned)
 
-    def _forget(self, owned: OwnedExecution) -> None:
+    def _forget(self, owned: OwnedExecution, durable: dict[int, Durable] | None = None) -> None:
+        """The worker that told its end shows the steps of it until then (`durable` is sent by the caller)."""
         owned.commit = None
+        if owned.ended_in != NOWHERE:
+            told: dict[int, Durable] = {} if durable is None else durable
+            _add_durable(told, owned.ended_in, owned.token, owned.seq)
+            if durable is None:
+                self._workers.send(owned.ended_in, told[owned.ended_in])
         self._registration.listeners.forget(owned)
         if self._owned.get(owned.id) is owned:
             del self._owned[owned.id]
+
+
+def _add_durable(durable: dict[int, Durable], slot: int, token: int, seq: int) -> None:
+    frame = durable.get(slot)
+    if frame is None:
+        frame = durable[slot] = Durable([], [])
+    frame.tokens.append(token)
+    frame.seqs.append(seq)
 
 
 def _ended(owned: OwnedExecution, commit: ExecutionCommit, end: End) -> ExecutionEnded:

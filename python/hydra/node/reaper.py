@@ -16,8 +16,8 @@ from contextlib import suppress
 
 from hydra import identity
 from hydra.codec import encode
-from hydra.dispatch.owned import ENDS_OF_TRIES
 from hydra.execution import ExecutionCommit, Record, RecordKind
+from hydra.records.tries import Told
 from hydra.stores.node_states import NodeState
 from hydra.stores.store import Store
 from hydra.worker.page import RunningStep, read_page
@@ -184,12 +184,12 @@ class Reaper:
 def crashes_of(steps: list[RunningStep], records: list[Record], offset_us: int, now: int) -> list[Record]:
     """As the next records, without those whose end is recorded, and without steps that began on records which are not
     there: this database is an older one (R19), and what it says of the execution stands."""
-    known = {(each.branch, each.name, each.ordinal, each.attempt) for each in records if each.kind in ENDS_OF_TRIES}
+    told = Told(records)
     seq = known_seq = records[-1].seq if records else 0
     payload = encode("its node died")
     crashes = []
     for step in steps:
-        if step.durable_seq > known_seq or (step.branch, step.name, step.ordinal, step.attempt) in known:
+        if step.durable_seq > known_seq or told.has(step):
             continue
         seq += 1
         crashes.append(

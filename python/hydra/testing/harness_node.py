@@ -326,9 +326,14 @@ class WatchedPage(Page):
         self.reached(f"before step {name}")
         return slot
 
+    def end(self, slot: int) -> None:
+        super().end(slot)
+        self.reached(f"after step {self._names.pop(slot)}")
+
     def leave(self, slot: int) -> None:
         super().leave(slot)
-        self.reached(f"after step {self._names.pop(slot)}")
+        if slot in self._names:  # of a transaction
+            self.reached(f"after step {self._names.pop(slot)}")
 
 
 class WatchedHub(Hub):

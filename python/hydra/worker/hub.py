@@ -14,7 +14,7 @@ import random
 import select
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from hydra.body.executor import Executor
@@ -106,6 +106,7 @@ class Hub:
         self._is_asleep = False
         self._is_draining = False
         self._is_recycling = False
+        self._leaving: dict[int, tuple[int, list[int]]] = {}  # by token: of ends on their way, last record and places
         self._stuck: dict[StepOwner, int] = {}  # how many of its steps run on although they were given up
         # what executions ask for, and one part alone sees to
         self.may_start = lease.may_start
@@ -117,6 +118,7 @@ class Hub:
         self.perform = self._runner.perform
         self.ask_to_stop = self._runner.ask_to_stop
         self.beaten = self._runner.beaten
+        self.leave_page = self._runner.leave_page
 
     # from any thread
 
@@ -261,6 +263,8 @@ class Hub:
                     execution = executions.get(token)
                     if execution is not None:
                         execution.became_durable(seq)
+                    elif (left := self._leaving.get(token)) is not None and left[0] <= seq:
+                        self._leave_places(self._leaving.pop(token)[1])
             elif isinstance(frame, Run):
                 self._begin(frame.token, frame.execution)
             elif isinstance(frame, Halt):
@@ -320,9 +324,16 @@ class Hub:
         executor = self._executions.pop(execution.token)
         if end.kind == Ending.LOST:
             self._sender.forget(executor)
+            self._leave_places(executor.log.places)
         else:
+            if executor.log.places:
+                self._leaving[executor.token] = executor.log.seq, list(executor.log.places)
             self._sender.end(executor, end)
         executor.release()
+
+    def _leave_places(self, places: Iterable[int]) -> None:
+        for place in places:
+            self.leave_page(place)
 
     def gave_up(self, execution: RunningExecution, line: str, key: Key) -> None:
         """Whoever tests bodies wants to know."""

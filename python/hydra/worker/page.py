@@ -1,4 +1,5 @@
-"""A worker's page: shared memory that tells the supervisor, alive or dead, which steps the worker is in.
+"""A worker's page: shared memory that tells the supervisor, alive or dead, which steps the worker is in, and which have
+ended without being durable yet.
 
     slot:  token u64 (0: free), started_ns u64, deadline_ns u64 (0: none), ordinal u32, attempt u32,
            branch_length u16, name_length u16, is_transaction u16, more u16, execution 16 bytes, epoch u32,
@@ -174,8 +175,12 @@ class Page:
         _WORD.pack_into(self._memory, at, token)
         return slot
 
+    def end(self, slot: int) -> None:
+        """The slot's step ended: nobody ends it any more, and it stands there until its outcome is durable."""
+        self.set_deadline(slot, 0)
+
     def leave(self, slot: int) -> None:
-        """The slot's step ended."""
+        """The slot is free."""
         _WORD.pack_into(self._memory, HEADER_BYTES + slot * SLOT_BYTES, 0)
         if self._more and slot in self._more:
             self._free += self._more.pop(slot)
@@ -213,7 +218,7 @@ class Page:
         return count
 
     def running(self) -> list[RunningStep]:
-        """The steps that the worker is in, or was in when it died."""
+        """The steps that the worker is in, or was in when it died, and those that ended and are not durable yet."""
         memory = bytes(self._memory) if self.fd < 0 else os.pread(self.fd, os.fstat(self.fd).st_size, 0)
         return running_in(memory)
 

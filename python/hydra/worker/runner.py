@@ -121,23 +121,23 @@ class Runner:
         place = self.enter_page(call)
         context = copy_context()
         run_unlimited(call, with_own_decimal(context) if DECIMAL in context else context)
-        if place >= 0:
-            self.leave_page(place)
         call.finished_at = now()
+        if place >= 0:
+            self.end_in_page(place)
+            self._keep_in_page(call)
 
     def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:
         """The step itself, between its entry in the worker's page and the end of that."""
         call.started_at = self.now()
         place = self.enter_page(call)
-        if isinstance(call, TransactionCall):
-            call.place = place
-            if place < 0 and self._page is not None:  # the supervisor must see it; it waits for a place
-                call.started_at = 0
-                return
+        is_transaction = isinstance(call, TransactionCall)
+        if is_transaction and place < 0 and self._page is not None:  # the supervisor must see it; it waits for a place
+            call.started_at = 0
+            return
         run(call, self.context_of(call))
-        if not isinstance(call, TransactionCall):
-            self.leave_page(place)
         call.finished_at = self.now()
+        if not is_transaction:  # its own is left once the supervisor was told
+            self.end_in_page(place)
 
     # from any thread that runs a step
 
@@ -159,21 +159,34 @@ class Runner:
             return -1
         step, claimed = call.step, execution.claimed
         name, attempt = call.recorded_as
-        place = page.enter(
+        place = call.place = page.enter(
             execution.token, watched_until_ns(call) if step.is_limited else 0, call.branch, name, call.ordinal, attempt,
             step.is_transaction, call.digest, claimed.id, claimed.epoch, execution.log.durable,
         )  # fmt: skip
-        if step.heartbeat_timeout_ns:
-            call.place = place
         return place
+
+    def end_in_page(self, place: int) -> None:
+        """It has ended; the hub's thread sees to the rest."""
+        if place >= 0 and self._page is not None:
+            self._page.end(place)
 
     def leave_page(self, place: int) -> None:
         if place >= 0 and self._page is not None:
             self._page.leave(place)
 
+    def _keep_in_page(self, call: StepCall) -> None:
+        """On the hub's thread: a death before its outcome is durable is to tell of it. Of a step that was given up the
+        outcome is recorded already."""
+        place = call.place
+        # guard G4: a step is shown until its outcome is durable
+        if place >= 0 and (not call.is_kept_in_page or call.is_given_up or not call.execution.log.keep_place(place)):
+            call.place = -1
+            self.leave_page(place)
+
     def beaten(self, call: StepCall) -> None:
         """It says that it goes on: its supervisor, which steps in where the hub cannot, is to know."""
-        if call.place >= 0 and self._page is not None:
+        has_ended = call.finished_at and not call.is_given_up
+        if call.place >= 0 and self._page is not None and not has_ended:
             self._page.set_deadline(call.place, watched_until_ns(call))
 
     def finished(self, call: StepCall) -> None:
@@ -214,6 +227,8 @@ class Runner:
 
     def _finished(self, call: StepCall) -> None:
         call.execution.calls.discard(call)
+        if not isinstance(call, TransactionCall):
+            self._keep_in_page(call)
         if call.step.is_limited or call.stop_at_ns:
             self.limits.remove(call)
             if call.running is not None and call.running.is_interrupted and type(call.error) is StepTimeout:

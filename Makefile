@@ -8,7 +8,7 @@ FAILED := .pytest_cache/v/cache/lastfailed
 IN_MEMORY := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 12e6 { print "/dev/shm" }')
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: demo test debian nightly races bench lint rust-lint rust-checks python-checks rewritten-tests docs clean
+.PHONY: audit demo test debian nightly races bench lint rust-lint rust-checks python-checks rewritten-tests docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/billing/run.py $(DEMO_OPTIONS)
@@ -32,6 +32,20 @@ nightly: $(VENV)/tools
 # Nightly, about an hour a database: every pair of verbs about one execution, a thousand times on each database.
 races: $(VENV)/tools
 	HYDRA_RACE_ROUNDS=$(or $(ROUNDS),1000) $(BIN)/pytest -q -s tests/stores/test_store_race_pairs.py
+
+# Known weaknesses of all that is depended on, Python's and Rust's. It fails where a package could not be looked up, too.
+# The first time it builds `cargo audit`, some minutes.
+audit: $(VENV)/tools target/audit/bin/pip-audit target/audit/bin/cargo-audit
+	$(BIN)/pip freeze --exclude-editable --exclude hydra-engine > target/audit/installed.txt
+	target/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement target/audit/installed.txt
+	target/audit/bin/cargo-audit audit --deny warnings
+
+target/audit/bin/pip-audit:
+	$(PYTHON) -m venv target/audit
+	target/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+
+target/audit/bin/cargo-audit:
+	cargo install cargo-audit --quiet --locked --root target/audit
 
 # All figures of benches/README.md but the slow one, `claim.py`; some minutes, on a machine that does nothing else.
 bench: $(VENV)/tools

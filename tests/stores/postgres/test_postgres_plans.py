@@ -17,7 +17,7 @@ from hydra.execution import Message, Status
 from hydra.limits import LimitSpec
 from hydra.stores.filter import Filter
 from hydra.stores.postgres import session
-from hydra.stores.postgres.arrays import texts, uuids
+from hydra.stores.postgres.arrays import bigints, texts, uuids
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.statements import statements
 from hydra.stores.workflow_info import WorkflowInfo
@@ -83,6 +83,18 @@ def live_with_limits(stage: PostgresStage) -> None:
         store.commit(node, [ended(each, "completed", payload=b"") for each in claimed[1:]], NOW)
 
 
+ONE_BY_ONE = {
+    "drop_slots": "hydra_slot",
+    "end_key_pauses": "hydra_key_pause",
+    "limit_bounds": "hydra_limit",
+    "lock_limit_keys": "hydra_limit_key",
+    "paused_keys": "hydra_key_pause",
+    "register_limits": "hydra_limit_key",
+    "set_limit_keys": "hydra_limit_key",
+    "slots": "hydra_slot",
+    "try_limit_keys": "hydra_limit_key",
+    "weights": "hydra_weight",
+}
 WRITING = {
     live_a_life: {"claim", "commit_records", "commit_finals", "commit_ends", "heartbeat", "promote"},
     live_with_limits: {"give_turns", "move_gates", "open_gates", "take_slots", "drop_slots", "wait_at_gates"},
@@ -172,18 +184,34 @@ def test_the_depth_of_the_queue_is_counted_past_what_sleeps(stage: PostgresStage
         stage.raw.execute("vacuum analyze")
 
 
-def test_a_look_drops_slots_one_by_one_by_any_statistics(stage: PostgresStage) -> None:
-    """A session keeps the plan that it made when the table had one row."""
-    add = "insert into hydra_slot select 'default', %s, gen_random_uuid(), 1 from generate_series(1, %s)"
-    stage.raw.execute("alter table hydra_slot set (autovacuum_enabled = off)")
-    stage.raw.execute(add, ["by_turns:f:a", 1])
-    stage.raw.execute("analyze hydra_slot")
-    values = {"namespace": "default", "keys": texts(["by_turns:f:a"]), "ids": uuids([_core.uuid7()])}
-    plan = json.dumps(generic_plan(stage, ("drop_slots", values)))
-    conditions = re.findall(r'"Index Cond": "([^"]*)"', plan)
-    assert conditions, plan
-    assert all("execution_id = " in each for each in conditions), conditions
-    assert "Join Filter" not in plan, plan
+@pytest.mark.parametrize("name, table", sorted(ONE_BY_ONE.items()))
+def test_a_look_finds_keys_and_slots_one_by_one_by_any_statistics(stage: PostgresStage, name: str, table: str) -> None:
+    """A session keeps the plan that it made when the table had one row: none may be found by the namespace alone."""
+    stage.raw.execute(f"alter table {table} set (autovacuum_enabled = off)")
+    for situation in ("new", "with one row"):
+        if situation != "new":
+            stage.raw.execute("insert into hydra_slot select 'default', 'by_turns:f:a', gen_random_uuid(), 1")
+            stage.raw.execute("insert into hydra_limit_key select 'default', 'by_turns:f:a', 1, 1")
+            stage.raw.execute("insert into hydra_key_pause select 'default', 'by_turns:f:a', 1, 1, '', ''")
+            stage.raw.execute("insert into hydra_weight select 'default', 'by_turns:f:a', 1")
+            stage.raw.execute("insert into hydra_limit select 'default', 'by_turns', 'f', 1, 1, 1")
+            stage.raw.execute(f"vacuum analyze {table}")
+        one = {"keys": texts(["by_turns:f:a"]), "ids": uuids([_core.uuid7()]), "now": 1}
+        one |= {"due_ats": bigints([1]), "look_ats": bigints([None]), "namespace": "default"}
+        one |= {"kinds": texts(["by_turns"]), "names": texts(["f"])}
+        one |= {each: bigints([1]) for each in ("counts", "pers_us", "bursts")}
+        plan = generic_plan(stage, (name, one))
+        conditions = list(conditions_on(plan, table))
+        assert conditions, plan
+        assert all(re.search("limit_key|execution_id|name = i.name", each) for each in conditions), conditions
+
+
+def conditions_on(plan: Any, table: str) -> Iterator[str]:
+    """Of each way to the table but by a row's place."""
+    if plan.get("Relation Name") == table and "Scan" in plan["Node Type"] and "TID Cond" not in plan:
+        yield plan.get("Index Cond", "")
+    for each in plan.get("Plans", []):
+        yield from conditions_on(each, table)
 
 
 def rows_read(plan: Any) -> Iterator[int]:

@@ -1,12 +1,15 @@
--- Index: primary key of hydra_key_pause. Those that are over. What somebody else is just changing is left to them.
+-- Index: primary key of hydra_key_pause, once for each. Those that are over. What somebody else is just changing is
+-- left to them.
 delete from hydra_key_pause as p
-using (
-    select d.namespace, d.limit_key
-    from hydra_key_pause as d
-    where d.namespace = %(namespace)s
-        and d.limit_key = any(%(keys)s)
-        and d.until_at <= %(now)s
-    for update of d skip locked
-) as gone
-where p.namespace = gone.namespace
-    and p.limit_key = gone.limit_key
+where p.ctid = any(array(
+    select d.ctid
+    from unnest(%(keys)s) as i (limit_key)
+    cross join lateral (
+        select d.ctid
+        from hydra_key_pause as d
+        where d.namespace = %(namespace)s
+            and d.limit_key = i.limit_key
+            and d.until_at <= %(now)s
+        for update skip locked
+    ) as d
+))

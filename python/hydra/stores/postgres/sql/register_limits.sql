@@ -12,9 +12,13 @@ with registered as (
     returning l.kind, l.name
 )
 insert into hydra_gate_call (namespace, limit_key)
-select k.namespace, k.limit_key
+select %(namespace)s, k.limit_key
 from registered as r
-join hydra_limit_key as k
-    on k.namespace = %(namespace)s
-    and k.limit_key >= r.kind || ':' || r.name || ':'
-    and k.limit_key < r.kind || ':' || r.name || ';'
+cross join lateral (
+    select k.limit_key
+    from hydra_limit_key as k
+    where k.namespace = %(namespace)s
+        and k.limit_key >= r.kind || ':' || r.name || ':'
+        and k.limit_key < r.kind || ':' || r.name || ';'
+    offset 0
+) as k

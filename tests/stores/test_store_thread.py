@@ -27,6 +27,7 @@ from hydra.errors import PayloadError, StoreUnavailable
 from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, NodeInfo, Record, Submission
 from hydra.node.reaper import Reaper
 from hydra.node.requests import Promote, RegisterWorkflows, Report
+from hydra.node.spawns_by_name import completed
 from hydra.node.store_thread import StoreThread
 from hydra.records import child_records
 from hydra.stores.store import Store
@@ -147,6 +148,42 @@ def test_g7_children_that_cannot_be_asked_for_park_their_parents_in_the_commit_o
         assert "hydra resume" in found.reason and len(store.records(found.id)) == 1
 
 
+def test_g3_a_child_that_is_refused_takes_no_step_of_another_branch_along(store: Store) -> None:
+    node = Registered(store)
+    keyed = WorkflowInfo("keyed", json.dumps(REGISTERED).encode(), None, "code")
+    node.do(RegisterWorkflows([WorkflowInfo(WORKFLOW, b"{}", None, "code"), keyed]))
+    (parent,) = submit(store, now=node.clock.now())
+    (item,) = node.claim()
+    other = msgspec.structs.replace
+    records = [
+        record(1),
+        spawn_by_name(2),
+        other(record(3), branch="/1", name="ended"),
+        other(record(4), branch="/1", kind="value", name="hydra.now"),
+        other(record(5), branch="/1", name="rests on that"),
+        spawn_by_name(6),
+        other(record(7), branch="/2", kind="try", name="failed"),
+    ]
+    node.do(SendCommit(7, [ExecutionCommit(item.id, item.epoch, records)]))
+    (found,) = store.get([parent])
+    assert found is not None and found.status == "parked"
+    assert [(each.seq, each.name) for each in store.records(parent)] == [
+        (1, records[0].name), (2, "ended"), (3, "failed"),
+    ]  # fmt: skip
+
+
+def test_what_is_registered_of_a_child_is_asked_once_for_a_batch() -> None:
+    asked: list[str] = []
+
+    def registered(workflow: str) -> dict[str, object]:
+        asked.append(workflow)
+        return {}
+
+    items = [ExecutionCommit(str(number), 1, [spawn_by_name(1), spawn_by_name(2)]) for number in range(5)]
+    assert completed(items, registered).parked_ids == frozenset()
+    assert asked == ["keyed"]
+
+
 @pytest.mark.parametrize("count", [1, 6])
 def test_g7_refused_values_are_parked_and_the_rest_of_their_batch_is_written_at_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, count: int
@@ -157,19 +194,23 @@ def test_g7_refused_values_are_parked_and_the_rest_of_their_batch_is_written_at_
     commit = store.commit
 
     def commit_small(at: object, items: list[ExecutionCommit], *others: object, **more: object) -> list[bool]:
-        if any(item.id in refused and len(item.records) > 1 for item in items):
+        if any(len(each.payload or b"") > 300 for item in items if item.id in refused for each in item.records):
             raise PayloadError("it is too large")
         return commit(at, items, *others, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "commit", commit_small)
     large = msgspec.structs.replace(record(2), payload=b"large" * 100)
-    items = [ExecutionCommit(each.id, each.epoch, [record(1), large]) for each in node.claim()]
+    beside = msgspec.structs.replace(record(3), branch="/1")
+    items = [ExecutionCommit(each.id, each.epoch, [record(1), large, beside]) for each in node.claim()]
     node.do(SendCommit(1, items), SendClaim(10), SendBeat([]))
     assert [type(each) for each in node.posted if not isinstance(each, Promote)][:3] == [CommitDone, ClaimDone, Beaten]
     committed = next(each for each in node.posted if isinstance(each, CommitDone))
     assert committed.given_up == refused
     assert committed.written == [CommitAnswer(item.id not in refused) for item in items]
-    assert [len(store.records(id)) for id in ids] == [1 if id in refused else 2 for id in ids]
+    for id in ids:
+        assert [(each.seq, each.kind) for each in store.records(id)] == [
+            (1, "step"), (2, "crash" if id in refused else "step"), (3, "step"),
+        ]  # fmt: skip
 
 
 def test_r16_a_failure_after_a_part_was_written_is_read_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """What the database never takes of one execution parks it, so that it ends neither the node nor its other work (G7).
 
-A value it refuses, or a fault of hydra's own: what came before is written, and what was not runs again once a person
-has resumed the execution. The others of its batch are written at once: of the database this says nothing.
+A value it refuses, or a fault of hydra's own: what came before is written, and what ended beside a value; a step whose
+result is the value is recorded as crashed. What is not written runs again once a person has resumed the execution. The
+others of its batch are written at once: of the database this says nothing.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from hydra.codec import encode
 from hydra.dispatch.events import CommitDone
 from hydra.errors import LeaseLost, PayloadError, StoreUnavailable
 from hydra.execution import CommitAnswer, End, Ending, ExecutionCommit, NodeRef, Record
 from hydra.node.membership import NO_ANSWER
 from hydra.node.outcome_log import tell_found
+from hydra.records.kept import kept_without
 from hydra.stores.store import Store
+
+MAX_LEFT_OUT = 8  # values of one execution that are left out one by one
 
 log = logging.getLogger("hydra.store")
 
@@ -85,24 +91,31 @@ class _Apart:
             return self._store.commit(self._node, list(commits), self._now)
 
     def _park(self, commit: ExecutionCommit, error: Exception) -> None:
-        """With as many of the first records as can be written, found by halves."""
+        """With what can be written: all but the largest values, or else as many of the first records, by halves."""
+        left_out = 0
         if isinstance(error, PayloadError):
-            end, records = parked(commit.id, str(error)), _before_largest(commit)
+            end, records = parked(commit.id, str(error)), _without_largest(commit.records, commit.end, str(error))
         else:
             told = f"hydra could not write what it did ({type(error).__name__}: {error}); please report this"
             end, records = parked(commit.id, told), list(commit.records)
         while True:
             try:
-                self.answers += self._written([ExecutionCommit(commit.id, commit.epoch, records, end)])
+                self.answers += self._written(
+                    [msgspec.structs.replace(commit, records=records, end=end, successor=None)]
+                )
                 self.given_up.add(commit.id)
                 return
             except (LeaseLost, *NO_ANSWER):
                 raise
-            except Exception:
+            except Exception as again:
                 if not records:
                     log.exception("execution `%s` cannot even be parked; please report this", commit.id)
                     raise
-                records = records[: len(records) // 2]
+                if isinstance(again, PayloadError) and left_out < MAX_LEFT_OUT:
+                    left_out += 1
+                    records = _without_largest(records, None, str(again))
+                else:
+                    records = records[: len(records) // 2]
 
 
 def parked(id: str, reason: str) -> End:
@@ -134,8 +147,10 @@ def tell_parked(store: Store, done: CommitDone) -> None:
             log.warning("%d executions are parked, and the database does not say why: %s", len(done.given_up), error)
 
 
-def _before_largest(commit: ExecutionCommit) -> list[Record]:
-    sizes = [len(record.payload or b"") for record in commit.records]
-    if commit.end is not None and len(commit.end.payload or b"") > max(sizes, default=0):
-        return list(commit.records)
-    return list(commit.records[: sizes.index(max(sizes))]) if sizes else []
+def _without_largest(records: Sequence[Record], end: End | None, reason: str) -> list[Record]:
+    """A database refuses the largest value, if any: of what ended beside it nothing is lost."""
+    sizes = [len(record.payload or b"") for record in records]
+    if end is not None and len(end.payload or b"") > max(sizes, default=0):
+        return list(records)
+    # guard G4: what ended beside a value that is refused is kept
+    return kept_without(records, sizes.index(max(sizes)), reason) if sizes else []

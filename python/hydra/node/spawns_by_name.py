@@ -3,12 +3,14 @@
     body ──► request without time-outs, limits, attributes ──► its node reads what is registered ──► store.commit
 
 Where only the code can say whose key the child has, or its arguments have none, the request is refused: no child passes
-its limits unseen. Its parent is parked in the same commit, and no other execution's is kept up by that.
+its limits unseen. Its parent is parked in the same commit, with the steps of other branches that ended
+since, and no other execution's is kept up by that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +21,7 @@ from hydra.errors import ConfigError, PayloadError
 from hydra.execution import ExecutionCommit, Record, RecordKind, Submission
 from hydra.node.refused_values import parked
 from hydra.records import child_records
+from hydra.records.kept import kept_without
 from hydra.records.placed import asked_step
 
 SPAWN = str(RecordKind.SPAWN)
@@ -45,6 +48,7 @@ def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Com
 
 
 def _all_completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:
+    registered = cache(registered)  # one of which nothing is known is read again by each batch, not by each child
     found, parked_ids = [], set()
     for commit in commits:
         records: list[Record] = []
@@ -52,7 +56,10 @@ def _all_completed(commits: Sequence[ExecutionCommit], registered: Registered) -
             for record in commit.records:
                 records += [_with_terms(record, registered) if _is_spawn(record) else record]
         except RefusedSpawn as error:
-            commit = ExecutionCommit(commit.id, commit.epoch, records, parked(commit.id, str(error)))
+            # guard G4: what ended beside a child that is refused is kept
+            records = kept_without([*records, *commit.records[len(records) :]], len(records), str(error))
+            end = parked(commit.id, str(error))
+            commit = msgspec.structs.replace(commit, records=records, end=end, successor=None)
             parked_ids.add(commit.id)
         else:
             if any(one is not other for one, other in zip(records, commit.records, strict=True)):

@@ -14,7 +14,9 @@ import pytest
 from hydra import identity
 from hydra.body import async_body
 from hydra.testing import harness_node
+from hydra.workflow import registry
 
+from tests.programs import bodies
 from tests.programs.generating import ADDED
 from tests.programs.mutations import MUTATIONS, SEEDS, taken_out, without
 from tests.programs.mutations import PLANS as MUTATION_PLANS
@@ -36,6 +38,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     levels = {name: logging.getLogger(name).level for name in ("hydra", "asyncio")}
     quieten()
+    # Each node of a harness registers all workflows and looks after their schedules; these need no other tests' ones.
+    own = {name: each for name, each in registry.workflows.items() if each.function.__module__ == bodies.__name__}
+    monkeypatch.setattr(registry, "workflows", own)
     yield
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

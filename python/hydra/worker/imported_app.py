@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -30,6 +31,8 @@ from hydra.stores.workflow_info import WorkflowInfo
 from hydra.values.hints import resolve_hints
 from hydra.values.same_text import reads_by_code
 from hydra.workflow import Registry, registry
+
+_calls: WeakKeyDictionary[Workflow[..., Any], bytes] = WeakKeyDictionary()
 
 
 class Manifest(msgspec.Struct, tag=True, frozen=True):
@@ -72,7 +75,7 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
     return [
         WorkflowInfo(
             name,
-            msgspec.json.encode(describe_call(workflow)),
+            encoded_call(workflow),
             CallTerms(workflow.timeout_us, workflow.deadline_us).limit_us,
             code_version,
             schedule_of(workflow, module),
@@ -84,6 +87,14 @@ def describe_workflows(app: Registry, code_version: str, module: str) -> list[Wo
         )
         for name, workflow in app.workflows.items()
     ]
+
+
+def encoded_call(workflow: Workflow[..., Any]) -> bytes:
+    """Read from the annotations once: each node of a harness registers all that is defined."""
+    known = _calls.get(workflow)
+    if known is None:
+        known = _calls[workflow] = msgspec.json.encode(describe_call(workflow))
+    return known
 
 
 def describe_call(workflow: Workflow[..., Any]) -> dict[str, Any]:

@@ -8,8 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import hydra
+
+from tests.support.warm import hydra_command
 
 WAIT_SECONDS = 60.0
 
@@ -86,16 +91,8 @@ class Terminal:
 
     def hydra(self, *arguments: str, input: str | None = None, db: str | None = None) -> Answer:
         """Run a command to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "hydra.cli", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "HYDRA_DB": db or self.url, "COLUMNS": "200"},
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=WAIT_SECONDS,
-            check=False,
-        )
+        environment = {**os.environ, "HYDRA_DB": db or self.url, "COLUMNS": "200"}
+        done = hydra_command(arguments, self.folder, environment, input=input or "", timeout=WAIT_SECONDS)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def refused(self, *arguments: str, db: str | None = None) -> Answer:
@@ -125,6 +122,12 @@ class Terminal:
             raise AssertionError(f"the supervisor ended with {supervisor.wait()}")
         # Nobody reads the rest; a full pipe would stop the supervisor.
         threading.Thread(target=supervisor.stderr.read, daemon=True).start()
+        namespace = options[options.index("--namespace") + 1] if "--namespace" in options else "default"
+        with hydra.Engine(self.url, namespace=namespace) as engine:
+            deadline = time.monotonic() + WAIT_SECONDS
+            while not (engine.workflows() and supervisor.pid in {node.info.pid for node in engine.nodes()}):
+                assert time.monotonic() < deadline and supervisor.poll() is None, "it does not serve"
+                time.sleep(0.01)
         return supervisor
 
     def close(self) -> None:

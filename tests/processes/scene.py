@@ -17,7 +17,7 @@ import msgspec
 from hydra.node.supervisor import SupervisorSettings
 
 from tests.processes import kills
-from tests.processes.warm import Forked, warm_process
+from tests.support.warm import Forked, warm_process
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60.0
@@ -47,9 +47,10 @@ class Node:
         self.process: subprocess.Popen[bytes] | Forked
         encoded = msgspec.json.encode(settings).decode()
         whole = {**os.environ, **environment}
-        with open(log, "ab") as stream:
+        with open(log, "ab") as stream, open(os.devnull) as nothing:
             if not prefix and warm_process().can_start(whole):
-                self.process = warm_process().start(encoded, stream.fileno(), folder, whole)
+                streams = [nothing.fileno(), stream.fileno(), stream.fileno()]
+                self.process = warm_process().start([encoded], streams, folder, whole)
             else:
                 self.process = subprocess.Popen(
                     [*prefix, sys.executable, "-m", "tests.processes.launch", encoded],

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.processes.conftest import on_sqlite
-from tests.processes.scene import Scene, until
-from tests.processes.warm import Forked, warm_process
+from tests.processes.scene import Node, Scene, until
+from tests.support.warm import Forked, warm_process
 
 
 @on_sqlite
@@ -49,3 +50,27 @@ def test_what_the_interpreter_reads_at_its_start_takes_one_of_its_own(scene: Sce
     assert isinstance(node.process, subprocess.Popen)
     assert scene.start("apps", prefix=["env", f"HYDRA_TEST_OF={sys.executable}"]).pid != node.pid
     until(lambda: len(scene.engine.nodes()) == 2)
+
+
+@on_sqlite
+def test_its_zygote_is_as_one_that_is_started(scene: Scene) -> None:
+    """Or the next zygote of a node would have other code than its first."""
+    nodes = [scene.start("apps"), scene.start("apps", prefix=["env"])]
+    until(lambda: len(scene.engine.nodes()) == 2)
+    assert [type(node.process) for node in nodes] == [Forked, subprocess.Popen]
+    started, forked = (until(partial(zygote_of, node)) for node in reversed(nodes))
+    assert "warm" in command_of(forked) and "hydra.worker.zygote" in command_of(started)
+    assert len({state.info.code_version for state in scene.engine.nodes()}) == 1
+
+
+def zygote_of(node: Node) -> int | None:
+    children = [pid for pid in node.children() if name_of(pid) == "hydra-zygote"]
+    return children[0] if children else None
+
+
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import hydra
 import pytest
+
+from tests.support.warm import hydra_command
 
 WAIT_SECONDS = 60
 OLD = """
@@ -35,8 +38,7 @@ MILD = OLD.replace("    charge(amount)\n    return settle()", "    settle()\n   
 
 
 def run(folder: Path, url: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hydra.cli", *words, "--db", url]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS, cwd=folder)
+    return hydra_command([*words, "--db", url], folder, os.environ, timeout=WAIT_SECONDS)
 
 
 RUN = """

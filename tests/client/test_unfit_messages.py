@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from typing import Any
 import hydra
 import pydantic
 import pytest
+
+from tests.support.warm import hydra_command
 
 WAIT_SECONDS = 60
 
@@ -165,9 +168,9 @@ def test_what_came_too_early_to_be_refused_is_set_aside_and_seen(url: str) -> No
         assert handle.result(timeout=WAIT_SECONDS) == "ops 2.50"
         assert engine.read(lambda store: store.messages(handle.id)) == [], "what was set aside is consumed"
         assert engine.audit() == []
-        shown = hydra_command(url, "show", handle.id)
+        shown = command(url, "show", handle.id)
         assert shown.stdout.count("approval set aside") == len(WRONG) and "lacks `amount`" in shown.stdout
-        as_json = json.loads(hydra_command(url, "show", handle.id, "--json").stdout)
+        as_json = json.loads(command(url, "show", handle.id, "--json").stdout)
         assert len(as_json["set_aside"]) == len(WRONG) and as_json["awaited"] == []
 
 
@@ -209,7 +212,7 @@ def in_a_transaction(url: str, order: str, *words: Any) -> None:
 
 
 def by_command(url: str, order: str, *words: Any) -> None:
-    done = hydra_command(url, order, *words[:-1], json.dumps(words[-1]))
+    done = command(url, order, *words[:-1], json.dumps(words[-1]))
     if done.returncode:
         raise hydra.PayloadError(done.stderr)
 
@@ -271,9 +274,8 @@ def test_a_callback_may_fail_whatever_its_type(url: str) -> None:
         assert handle.set_aside() == []
 
 
-def hydra_command(url: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hydra.cli", *words, "--db", url]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
+def command(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return hydra_command([*words, "--db", url], Path.cwd(), os.environ, timeout=WAIT_SECONDS)
 
 
 def test_the_command_line_says_that_nobody_waits_for_a_name_and_which_are_awaited(tmp_path: Path) -> None:
@@ -281,14 +283,14 @@ def test_the_command_line_says_that_nobody_waits_for_a_name_and_which_are_awaite
     with hydra.Engine(url) as engine, engine.worker():
         handle = engine.submit(approve.bind())
         until(lambda: bool(handle.awaited()))
-        done = hydra_command(url, "signal", handle.id, "aproval", json.dumps(GOOD))
+        done = command(url, "signal", handle.id, "aproval", json.dumps(GOOD))
         assert (done.returncode, done.stdout.strip()) == (0, f"{handle.id} signalled")
         assert "nobody waits for `aproval` (it waits for `approval`); it is kept" in done.stderr
         assert len(engine.read(lambda store: store.messages(handle.id))) == 1, "it may have come early"
-        assert "waits for" in (shown := hydra_command(url, "show", handle.id).stdout) and "approval (Approval)" in shown
-        done = hydra_command(url, "signal", handle.id, "approval", '"yes"')
+        assert "waits for" in (shown := command(url, "show", handle.id).stdout) and "approval (Approval)" in shown
+        done = command(url, "signal", handle.id, "approval", '"yes"')
         assert done.returncode == 2 and "waits for event `approval` as `Approval`" in done.stderr
-        done = hydra_command(url, "signal", handle.id, "approval", json.dumps(GOOD))
+        done = command(url, "signal", handle.id, "approval", json.dumps(GOOD))
         assert (done.returncode, done.stderr) == (0, "")
         assert handle.result(timeout=WAIT_SECONDS) == "ops 2.50"
 

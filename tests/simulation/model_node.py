@@ -84,11 +84,11 @@ class Node:
     # what happens to the dispatcher
 
     def handle(self, event: events.Event) -> None:
-        self.world.note(f"{self.name} {event}")
+        self.world.note(self.name, event)
         if self.world.now_ns >= self.wake_at_ns:
             self.wake_at_ns = 1 << 62
         for action in self.dispatcher.handle(event, self.world.now_ns):
-            self.world.note(f"{self.name}     {action}")
+            self.world.note(self.name, "   ", action)
             if isinstance(action, STORE_ACTIONS):
                 self.asked.append(action)
             else:

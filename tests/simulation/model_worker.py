@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hydra.dispatch.worker_ends import WorkerEnd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """One generation. `pauses`: what comes after a group, as "sleep", "wait" or "child", by the group's place."""
 
@@ -31,7 +32,7 @@ class Program:
     generation: int = 0
     is_last: bool = True
 
-    @property
+    @cached_property
     def steps(self) -> set[str]:
         return {name for group in self.groups for name in group}
 
@@ -71,15 +72,15 @@ class Body:
                 return None
         return None
 
-    def ending(self) -> Ending | None:
-        """How this dispatch ends now, if it does."""
+    def ending(self, place: int) -> Ending | None:
+        """How this dispatch ends now, if it does; `place` is its `pause()`."""
         if self.running:
             return None
         if self.halted:
             return Ending.RELEASED if self.halted == "drain" else Ending.CANCELLED
         if self.differs:
             return Ending.PARKED
-        if place := self.pause():
+        if place:
             kind = self.program.pauses[place - 1]
             if kind == "sleep":
                 return Ending.SLEEPING
@@ -90,7 +91,7 @@ class Body:
 
     def end(self, now_us: int, sleep_us: int) -> tuple[list[Record], End]:
         """The last records and the end; how long it sleeps, if it does."""
-        kind = self.ending()
+        kind = self.ending(self.pause())
         if kind is Ending.SLEEPING:
             return [self.record("sleep", f"pause{self.pause() - 1}")], End(kind, wake_at=now_us + sleep_us)
         if kind is Ending.WAITING:
@@ -119,9 +120,8 @@ class Body:
         name = "word" if kind == "wait" else child_of(self.execution.id, self.program.generation, place)
         return next((message for message in self.messages if message.name == name), None)
 
-    def hears(self) -> bool:
-        """Whether a wait can be given what it waits for."""
-        place = self.pause()
+    def hears(self, place: int) -> bool:
+        """Whether a wait can be given what it waits for; `place` is its `pause()`."""
         if self.halted or self.differs or self.running or not place or self.program.pauses[place - 1] == "sleep":
             return False
         return self.message(place - 1) is not None
@@ -175,9 +175,9 @@ class Worker:
                 found.append((self.start, body, name))
             if body.running:
                 found.append((self.finish, body))
-            elif body.hears():
+            elif body.hears(place := body.pause()):
                 found.append((self.hear, body))
-            elif body.ending():
+            elif body.ending(place):
                 found.append((self.end, body))
         found += [(self.finish, body) for body in self.lost if body.running]
         if self.is_draining and not self.bodies and not self.inbox:
@@ -248,7 +248,7 @@ class Worker:
         else:
             frame = Recorded(body.token, [body.record("step", name)])
             self.world.reported.add((self.node_id, body.execution.id, name))
-        if self.world.random.random() < 0.5 and body.ending():
+        if self.world.random.random() < 0.5 and body.ending(body.pause()):
             self.end(body, frame.records)
         else:
             self.outbox.append(frame)

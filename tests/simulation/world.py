@@ -181,7 +181,7 @@ class World:
         for each in claimed:
             self.check_not_early(each)
         node = t.listener
-        self.note(f"committed {t}")
+        self.note("committed", t)
         if not isinstance(node, Node):
             return
         node.under_way.remove(t)
@@ -195,7 +195,7 @@ class World:
             node.replies.append(events.Beaten(t.sent_ns, msgspec.structs.replace(beat, now=read_us)))
 
     def abort(self, t: Transaction) -> None:
-        self.note(f"rolled back {t}")
+        self.note("rolled back", t)
         self.store.transactions.remove(t)
 
     def fail(self, t: Transaction) -> None:
@@ -355,9 +355,10 @@ class World:
             if worker.is_stalled:
                 worker.is_stalled = False
                 self.tell_stalled(worker)
-        codes = {row.code for row in self.store.rows.values() if row.status not in FINAL and row.code >= 0}
-        for code in sorted(codes - {node.code for node in self.nodes}):
-            self.boot(code)
+        if self.plan.codes > 1 or not self.nodes:
+            codes = {row.code for row in self.store.rows.values() if row.status not in FINAL and row.code >= 0}
+            for code in sorted(codes - {node.code for node in self.nodes}):
+                self.boot(code)
         if not self.nodes:
             self.boot()
 
@@ -408,7 +409,7 @@ class World:
     def check_start(self, worker: Worker, body: Body, name: str) -> None:
         id = body.execution.id
         row = self.store.rows[id]
-        self.note(f"{worker} starts {name} of {id} at epoch {body.execution.epoch}")
+        self.note(worker, "starts", name, "of", id, "at epoch", body.execution.epoch)
         if name in row.names | row.ever:
             raise Broken(f"P2 step {name} of {id} starts although it is recorded")
         if row.records[: len(body.records)] != body.records:
@@ -486,9 +487,10 @@ class World:
     def workers(self) -> list[Worker]:
         return [worker for node in self.nodes for worker in node.workers.values()] + self.orphans
 
-    def note(self, line: str) -> None:
+    def note(self, *words: object) -> None:
+        """Most runs keep no trace, and describing an event costs more than what follows from it."""
         if self.trace is not None:
-            self.trace.append(f"{self.now_ns / 1e9:9.3f} {line}")
+            self.trace.append(f"{self.now_ns / 1e9:9.3f} {' '.join(map(str, words))}")
             del self.trace[:-TRACE_LINES]
 
     def _programs(self, number: int) -> tuple[Program, ...]:

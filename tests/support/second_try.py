@@ -3,7 +3,7 @@
 Many tests wait for real processes, servers and clocks, and a machine that is busy with something else can be too late
 for one of them. What is wrong fails again. What passes now is printed as UNSTEADY with its failure above: that is
 a defect of the test or of hydra, to be looked into. Generated programs, worlds and models do not depend on the machine,
-so for those nothing is forgiven, nor where more than two tests failed.
+so for those nothing is forgiven, nor where more than four tests failed.
 
     python -m tests.support.second_try .pytest_cache/v/cache/lastfailed
 """
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FORGIVEN_FAILURES = 2
+FORGIVEN_FAILURES = 4
 THE_SAME_ON_ANY_MACHINE = tuple(f"tests/{folder}/" for folder in ("programs", "simulation", "model", "guards", "codec"))
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hydra import identity
 
 from tests.processes.conftest import on_sqlite
 from tests.processes.scene import Node, Scene, until
@@ -60,7 +61,11 @@ def test_its_zygote_is_as_one_that_is_started(scene: Scene) -> None:
     assert [type(node.process) for node in nodes] == [Forked, subprocess.Popen]
     started, forked = (until(partial(zygote_of, node)) for node in reversed(nodes))
     assert "warm" in command_of(forked) and "hydra.worker.zygote" in command_of(started)
-    assert len({state.info.code_version for state in scene.engine.nodes()}) == 1
+    states = {state.info.pid: state.info for state in scene.engine.nodes()}
+    assert len({info.code_version for info in states.values()}) == 1
+    for node, zygote in zip(nodes, (forked, started), strict=True):
+        mark = f"{identity.NODE_VARIABLE}={states[node.pid].id}".encode()
+        assert mark in Path(f"/proc/{zygote}/environ").read_bytes().split(b"\0"), "by which peers find what remains"
 
 
 def zygote_of(node: Node) -> int | None:

@@ -27,6 +27,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from hydra.identity import NODE_VARIABLE
 from hydra.node.processes import HASH_SEED, hash_seed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,11 @@ READ_LATER: dict[str, tuple[str, ...]] = {
     SUPERVISOR: ("PYTHONPATH",),  # for the processes that it starts: a supervisor imports no app
     COMMAND: (),
 }
-SET: dict[str, dict[str, str]] = {SUPERVISOR: {HASH_SEED: hash_seed("default")}, COMMAND: {}}  # as its zygotes have it
+NO_NODE = "0" * 36  # room for a node's id: see `warm_zygote`
+SET: dict[str, dict[str, str]] = {
+    SUPERVISOR: {HASH_SEED: hash_seed("default"), NODE_VARIABLE: NO_NODE},  # as its zygotes have them
+    COMMAND: {},
+}
 
 
 def read_at_start(environment: Mapping[str, str], but: Sequence[str] = ()) -> dict[str, str]:

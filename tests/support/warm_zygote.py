@@ -3,7 +3,9 @@
     supervisor ──fork, before it does anything──► waits ──order, socket, environment──► zygote
                ──exec─────────────────────────────────────────────────────────────────► every later one
 
-It has what the warm process has imported. One that needs another environment at its start is started as usual.
+It has what the warm process has imported. One that needs another environment at its start is started as usual. Peers
+find what remains of a dead node by the environment with which a process was started: that is the warm process's, in
+whose memory each zygote writes its node's id where there is room for one.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
+from hydra.identity import NODE_VARIABLE
 from hydra.node import processes
 from hydra.worker import zygote
 
-from tests.support.warm import MESSAGE_BYTES, READ_LATER, SUPERVISOR, read_at_start
+from tests.support.warm import MESSAGE_BYTES, NO_NODE, READ_LATER, SUPERVISOR, read_at_start
 
 
 class Waiting:
@@ -67,6 +71,7 @@ def become_zygote(orders: socket.socket) -> NoReturn:
         os.environ.update(request["environment"])
         order = msgspec.structs.replace(order, socket_fd=descriptors[0])
         sys.argv = [zygote.__file__, msgspec.json.encode(order).decode()]
+        mark_process(os.environ[NODE_VARIABLE])
         sys.path[:1] = [os.getcwd(), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         sys.modules["__main__"] = sys.modules["__mp_main__"] = zygote
         for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
@@ -79,6 +84,17 @@ def become_zygote(orders: socket.socket) -> NoReturn:
     finally:
         zygote.flush_streams()
         os._exit(code)
+
+
+def mark_process(node_id: str) -> None:
+    """As `/proc/…/environ` shows it."""
+    name = f"{NODE_VARIABLE}=".encode()
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47:49])
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        place = memory.read(end - start).index(name + NO_NODE.encode() + b"\0")
+        memory.seek(start + place + len(name))
+        memory.write(node_id.encode())
 
 
 class FirstIsWaiting:
@@ -95,7 +111,8 @@ class FirstIsWaiting:
         self, command: Sequence[str], *, pass_fds: Sequence[int], env: Mapping[str, str], **options: Any
     ) -> Waiting | subprocess.Popen[bytes]:
         waiting, self._waiting = self._waiting, None
-        if waiting is None or read_at_start(env, READ_LATER[SUPERVISOR]) != self._started_with:
+        is_alike = read_at_start(env, READ_LATER[SUPERVISOR]) == self._started_with
+        if waiting is None or not is_alike or len(env[NODE_VARIABLE]) != len(NO_NODE):
             return subprocess.Popen(command, pass_fds=pass_fds, env=env, **options)
         waiting.order(command[-1], pass_fds[0], env)
         return waiting

@@ -267,3 +267,25 @@ def test_an_asynchronous_connection_of_a_synchronous_engine_is_one_sentence(post
                 engine.submit(shop.echo.bind(1), connection=own)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("order", ["submit", "submit_many", "signal"])
+def test_a_program_opened_before_there_were_keys_puts_nothing_plain_in_its_own_transaction(
+    caller: Caller, order: str
+) -> None:
+    """However short a time ago it has looked for them."""
+    keys = hydra.PayloadKeys({"k1": bytes(range(32))}, "k1")
+    with hydra.Engine(caller.url) as early:
+        before = early.submit(wait_joined.bind())
+        with hydra.Engine(caller.url, payload_keys=keys) as engine:
+            engine.audit()
+        caller.begin()
+        with pytest.raises(hydra.ConfigError, match="encrypted with the key `k1`, which is not given here"):
+            if order == "submit":
+                early.submit(wait_joined.bind(), connection=caller.joined)
+            elif order == "submit_many":
+                early.submit_many([wait_joined.bind()], connection=caller.joined)
+            else:
+                before.signal("go", 1, connection=caller.joined)
+        caller.commit()
+        assert [each.id for each in early.executions()] == [before.id] and before.status() == "pending"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hydra
 import pytest
 
 from tests.processes import apps
@@ -164,3 +165,16 @@ def test_connections_opened_by_the_import_are_named_unless_each_worker_imports(s
     until(lambda: "node `" in node.text())
     assert ("opens connections while it is imported (`127.0.0.1:" in node.text()) is not spawn
     assert ("`metrics-flusher`" in node.text()) is not spawn
+
+
+def test_a_node_without_payload_keys_drains_once_others_encrypt(scene: Scene) -> None:
+    """It could run nothing of theirs, and would write plain payloads beside theirs."""
+    node = scene.start()
+    assert scene.engine.submit(apps.count.bind(3)).result(timeout=60) == 3
+    with hydra.Engine(scene.url, payload_keys=hydra.PayloadKeys({"k1": bytes(range(32))}, "k1")) as engine:
+        engine.audit()
+        assert node.wait() == 0
+        handle = engine.submit(apps.count.bind(3))
+        assert node.text().count("this node has no payload keys: it drains and ends") == 1
+        assert scene.start().wait() == 2
+        assert handle.status() == "pending"

@@ -83,7 +83,8 @@ class DatabaseAccess:
     def join(self, verb: Callable[[Store, int], T]) -> T:
         """One write in a caller's transaction: on its connection, in its own turn, once."""
         session = self.session()
-        now = session.now()  # which may find another store to write to
+        session.look_for_keys()  # each time: what goes into a caller's transaction is not taken back
+        now = session.now()
         return verb(session.store, now)
 
     def write(self, verb: Callable[[Store, int], T]) -> T:

@@ -43,14 +43,13 @@ class EngineSession:
             database_now = self.store.now()
             self._read_clock_ns = boottime_ns()
             self._clock.calibrate(database_now, self._read_clock_ns)
-            if self.is_plain:
-                self._look_for_keys()
+            self.look_for_keys()
         return self._clock.now()
 
-    def _look_for_keys(self) -> None:
+    def look_for_keys(self) -> None:
         """Others may have begun to encrypt since this was opened: then nothing plain goes there any more."""
         store = self.store
-        if store.wrapped_secrets():
+        if self.is_plain and store.wrapped_secrets():
             self.is_plain = False
             if isinstance(store, OffloadingStore):
                 self.store = OffloadingStore(reading_only(store.inner), store.objects, puts=False).as_store()

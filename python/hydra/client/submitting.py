@@ -127,7 +127,7 @@ class Submitting(DatabaseAccess):
         if connection is None:
             answer = session.submit(submission)
         else:
-            answer = session.store.submit_in(connection, [submission], session.now())[0]
+            (answer,) = self.join(lambda store, now: store.submit_in(connection, [submission], now))
         self.refuse_keyed(answer)
         return self.accept(submission, answer, bound)
 
@@ -190,17 +190,17 @@ class Submitting(DatabaseAccess):
     ) -> list[Handle[R]]:
         if connection is not None:
             submissions = prepare_many(bounds, request, keys, session.signatures, self.max_payload_bytes)
-            answers = session.store.submit_in(connection, submissions, session.now())
+            answers = self.join(lambda store, now: store.submit_in(connection, submissions, now))
             agreed = readmitted(bounds, answers)
             refuse_keyed(session.store, agreed)
             if agreed != answers:  # one that conflicts keeps all out, so they are asked for once more
-                submissions = [
+                submissions = again = [
                     each
                     if answer.conflict or not answer.digest
                     else msgspec.structs.replace(each, digest=answer.digest)
                     for each, answer in zip(submissions, agreed, strict=True)
                 ]
-                answers = session.store.submit_in(connection, submissions, session.now())
+                answers = self.join(lambda store, now: store.submit_in(connection, again, now))
             refuse_conflicts(submissions, answers, len(bounds), "nothing was submitted")
             return self._handles(submissions, answers)
         handles: list[Handle[R]] = []

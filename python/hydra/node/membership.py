@@ -181,6 +181,14 @@ class Membership:
             return None
         return {split_key(each.key)[1]: (each.until, each.reason) for each in found if each.until is not None}
 
+    def is_to_encrypt(self) -> bool:
+        """Whether payloads of the namespace are encrypted by now."""
+        try:
+            return bool(self._store.wrapped_secrets())
+        except NO_ANSWER as error:
+            log.warning("the database does not say whether payloads are encrypted: %s", self._explain(error))
+            return False
+
     def refuse(self) -> None:
         self.node = None
         self._post(Refused())

@@ -61,6 +61,7 @@ from hydra.node.requests import (
 )
 from hydra.node.schedule_ticker import Ticker
 from hydra.node.spawns_by_name import Completed, completed
+from hydra.stores.encrypting import encrypting
 from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
@@ -89,6 +90,7 @@ class StoreThread:
         self._maintenance = Maintenance(store, clock, reaper, self._ticker, self.membership, post)
         self._signatures = KnownSignatures(store.workflows)
         self._watches_breakers = False  # the app's steps have some
+        self._is_plain = encrypting(store) is None  # it has no payload keys, and knows of none in the namespace
         self._inbox: queue.SimpleQueue[list[Action] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="hydra-store", daemon=True)
 
@@ -295,6 +297,10 @@ class StoreThread:
             self._reaper.beaten(sent_ns)
             self._request_queue.ask([LookAtPeers(), SeeToSchedules()])
             self.membership.tell_circuits(circuits)
+            if self._is_plain and self.membership.is_to_encrypt():
+                self._is_plain = False
+                log.error("payloads are encrypted from now on, and this node has no payload keys: it drains and ends")
+                self._post(DrainAsked())
             if self._watches_breakers and (seen := self.membership.open_breakers()) is not None:
                 self._post(BreakersSeen(seen, self._clock.now()))
         if rest:

@@ -1,7 +1,7 @@
 """How fast does `hydra start` drain waiting executions, every step durable before the next, and at what cost?
 
     python benches/drain.py [--workflow one_step|ten_steps|ten_async_steps|no_step] [--executions 40000] [--workers 2]
-        [--url sqlite|postgres|mysql|URL] [--with-metrics]
+        [--url sqlite|postgres|mysql|URL] [--with-metrics] [--with-logs | --with-traces]
 
 Submissions happen before the clock starts. Rate: from the first start to the last finish, on the database's clock.
 CPU: everything (this program's submissions, supervisor, zygote, workers) per 1,000 executions.
@@ -10,9 +10,11 @@ CPU: everything (this program's submissions, supervisor, zygote, workers) per 1,
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,13 +30,17 @@ STEPS = {"one_step": 1, "ten_steps": 10, "ten_async_steps": 10, "ten_steps_of_as
 def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -> None:
     executions, workers = chosen.executions, chosen.workers
     before = cpu_seconds()
-    with hydra.Engine(url) as engine:
+    with hydra.Engine(url) as engine, tempfile.TemporaryFile() as written:
         bound = getattr(app, workflow)
         engine.submit_many([bound.bind(PAYLOAD) for _ in range(executions)])
         submit_cpu = cpu_seconds() - before
         command = [sys.executable, "-m", "hydra.cli", "start", "app", "--db", url, "--workers", str(workers)]
         command += ["--http", "127.0.0.1:0"] if chosen.with_metrics else []
-        node = subprocess.Popen([*command, "--concurrency", str(chosen.concurrency)], cwd=Path(__file__).parent)
+        tells = "logs" if chosen.with_logs else "traces" if chosen.with_traces else ""
+        command += ["--log-format", "json", "--concurrency", str(chosen.concurrency)]
+        told = {**os.environ, "BENCH_TELLS": tells}
+        errors = written if tells == "logs" else None
+        node = subprocess.Popen(command, cwd=Path(__file__).parent, stderr=errors, env=told)
         began = time.perf_counter()
         first, done_at = 0, 0.0
         while True:
@@ -54,8 +60,9 @@ def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -
         node.wait(30)
         rate = (executions - first) / (done_at - began)
     cpu_each = 1000 * (submit_cpu + node_cpu) / executions
+    beside = "".join(f", with {each}" for each in ("metrics" if chosen.with_metrics else "", tells) if each)
     report.row(
-        f"drain {workflow}, {workers} workers{', with metrics' if chosen.with_metrics else ''}",
+        f"drain {workflow}, {workers} workers{beside}",
         rate,
         "per second",
         steps_per_second=round(rate * STEPS[workflow]),
@@ -72,6 +79,9 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--concurrency", type=int, default=512)
     options.add_argument("--with-metrics", action="store_true", help="measured by `hydra start --http` while it runs")
+    telling = options.add_mutually_exclusive_group()
+    telling.add_argument("--with-logs", action="store_true", help="each step logs a line, as JSON to a file")
+    telling.add_argument("--with-traces", action="store_true", help="spans of tries and executions, encoded for OTLP")
     add_options(options)
     chosen = options.parse_args()
     report = Report("how fast are waiting executions drained?", durability(chosen.url))

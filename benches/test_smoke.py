@@ -16,6 +16,8 @@ DATABASES = ("sqlite", "postgres", "mysql")
 SCRIPTS = {
     "submit": ["--seconds", "0.2"],
     "drain": ["--executions", "2000", "--with-metrics"],
+    "drain with logs": ["--executions", "300", "--with-logs"],
+    "drain with traces": ["--executions", "300", "--with-traces"],
     "store": ["--count", "1000", "--batch", "100"],
     "claim": ["--pending", "2000", "--sleeping", "2000", "--finished", "2000", "--rounds", "5"],
     "claim on PostgreSQL": [

@@ -132,6 +132,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
             minutes(480),
             f"0, {count(500)} of them",
         ),
+        tests("benchmarks", 30, "benches/test_smoke.py", HYDRA_BENCHMARKS="all"),
         Step(
             "fuzz of values",
             ("-m", "tests.codec.fuzz", "--seed", str(seed), "--minutes", fuzz_minutes),

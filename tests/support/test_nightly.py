@@ -65,7 +65,7 @@ def test_every_step_is_a_command_that_is_there() -> None:
     for step in steps():
         match step.arguments:
             case ("-m", "pytest", *arguments):
-                files = [each for each in arguments if each.startswith("tests/")]
+                files = [each for each in arguments if each.startswith(("tests/", "benches/"))]
                 assert files and all((ROOT / each).exists() for each in files), step
             case ("-m", module, *_):
                 assert find_spec(module), step

@@ -86,13 +86,17 @@ def live_with_limits(stage: PostgresStage) -> None:
 ONE_BY_ONE = {
     "drop_slots": "hydra_slot",
     "end_key_pauses": "hydra_key_pause",
+    "gate_elders": "hydra_execution",
+    "gate_queues": "hydra_execution",
     "limit_bounds": "hydra_limit",
+    "limit_use": "hydra_execution",
     "lock_limit_keys": "hydra_limit_key",
     "paused_keys": "hydra_key_pause",
     "register_limits": "hydra_limit_key",
     "set_limit_keys": "hydra_limit_key",
     "slots": "hydra_slot",
     "try_limit_keys": "hydra_limit_key",
+    "waiting_count": "hydra_execution",
     "weights": "hydra_weight",
 }
 WRITING = {
@@ -190,6 +194,7 @@ def test_a_look_finds_keys_and_slots_one_by_one_by_any_statistics(stage: Postgre
     stage.raw.execute(f"alter table {table} set (autovacuum_enabled = off)")
     for situation in ("new", "with one row"):
         if situation != "new":
+            stage.a.submit([submission(limit_keys=("by_turns:f:a",))], NOW)
             stage.raw.execute("insert into hydra_slot select 'default', 'by_turns:f:a', gen_random_uuid(), 1")
             stage.raw.execute("insert into hydra_limit_key select 'default', 'by_turns:f:a', 1, 1")
             stage.raw.execute("insert into hydra_key_pause select 'default', 'by_turns:f:a', 1, 1, '', ''")
@@ -198,12 +203,13 @@ def test_a_look_finds_keys_and_slots_one_by_one_by_any_statistics(stage: Postgre
             stage.raw.execute(f"vacuum analyze {table}")
         one = {"keys": texts(["by_turns:f:a"]), "ids": uuids([_core.uuid7()]), "now": 1}
         one |= {"due_ats": bigints([1]), "look_ats": bigints([None]), "namespace": "default"}
-        one |= {"kinds": texts(["by_turns"]), "names": texts(["f"])}
+        one |= {"kinds": texts(["by_turns"]), "names": texts(["f"]), "rooms": bigints([9]), "limit": 9, "most": 9}
+        one |= {"key": "by_turns:f:a", "first": "by_turns:f:", "last": "by_turns:f;"}
         one |= {each: bigints([1]) for each in ("counts", "pers_us", "bursts")}
         plan = generic_plan(stage, (name, one))
         conditions = list(conditions_on(plan, table))
         assert conditions, plan
-        assert all(re.search("limit_key|execution_id|name = i.name", each) for each in conditions), conditions
+        assert all(re.search("limit_key|execution_id|name = i.name|gate >|gate =|id = ", each) for each in conditions), conditions
 
 
 def conditions_on(plan: Any, table: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
--- Index: hydra_execution_eldest, the first entries of each key and nothing else; primary key of hydra_submission. Locks
+-- Index: hydra_execution_elders, the first entries of each key and nothing else; primary key of hydra_submission. Locks
 -- those that nobody holds, and says which.
 with waiting as materialized (
     select k.limit_key, k.place as key_place, w.place, w.id
@@ -11,7 +11,7 @@ with waiting as materialized (
             and e.gate >= 'by_turns:'
             and e.gate < 'by_turns<'
             and e.status = 'pending'
-            and e.wake_at = 9223372036854775807
+            and coalesce(e.wake_at, 0) = 9223372036854775807
         order by e.run_at, e.id
         limit k.room
     ) as w

@@ -1,4 +1,4 @@
--- Index: hydra_execution_gated, the first entries of each key and nothing else; primary key of hydra_submission. Locks
+-- Index: hydra_execution_queue, the first entries of each key and nothing else; primary key of hydra_submission. Locks
 -- those that nobody holds, and says which.
 with waiting as materialized (
     select k.limit_key, k.place as key_place, w.place, w.id
@@ -10,7 +10,7 @@ with waiting as materialized (
             and e.gate = k.limit_key
             and e.gate is not null
             and e.status = 'pending'
-            and e.wake_at = 9223372036854775807
+            and coalesce(e.wake_at, 0) = 9223372036854775807
         order by -e.priority::bigint, e.run_at, e.id
         limit k.room
     ) as w

@@ -1,4 +1,4 @@
--- Index: primary keys of hydra_slot and hydra_limit_key, the keys of one limit; hydra_execution_gated, one entry for
+-- Index: primary keys of hydra_slot and hydra_limit_key, the keys of one limit; hydra_execution_queue, one entry for
 -- each key at which somebody waits, which may be one that nobody has looked at yet; at most so many of each to count.
 with recursive waited (limit_key, place) as (
     select min(e.gate), 1
@@ -8,7 +8,7 @@ with recursive waited (limit_key, place) as (
         and e.gate < %(last)s
         and e.gate is not null
         and e.status = 'pending'
-        and e.wake_at = 9223372036854775807
+        and coalesce(e.wake_at, 0) = 9223372036854775807
     union all
     select
         (
@@ -19,7 +19,7 @@ with recursive waited (limit_key, place) as (
                 and e.gate < %(last)s
                 and e.gate is not null
                 and e.status = 'pending'
-                and e.wake_at = 9223372036854775807
+                and coalesce(e.wake_at, 0) = 9223372036854775807
         ),
         w.place + 1
     from waited as w
@@ -72,7 +72,7 @@ select
                 and e.gate = k.limit_key
                 and e.gate is not null
                 and e.status = 'pending'
-                and e.wake_at = 9223372036854775807
+                and coalesce(e.wake_at, 0) = 9223372036854775807
             limit %(most)s
         ) as w
     ),

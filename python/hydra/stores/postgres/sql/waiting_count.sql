@@ -1,4 +1,4 @@
--- Index: hydra_execution_gated, at most so many entries of one key.
+-- Index: hydra_execution_queue, at most so many entries of one key.
 select count(*)
 from (
     select 1
@@ -7,6 +7,6 @@ from (
         and e.gate = %(key)s
         and e.gate is not null
         and e.status = 'pending'
-        and e.wake_at = 9223372036854775807
+        and coalesce(e.wake_at, 0) = 9223372036854775807
     limit %(limit)s
 ) as w

@@ -117,7 +117,7 @@ def need(engine: DatabaseAccess, kind: ApprovalKind, what: What, by: Author, pay
     if waiting is None:
         if len(what.ids) > MAX_ASKED:
             raise IllegalMove(f"a second person approves at most {MAX_ASKED:,} executions at once; narrow the choice")
-        if len(known) > MAX_APPROVALS:
+        if len(known) >= MAX_APPROVALS:
             raise IllegalMove(f"{MAX_APPROVALS:,} approvals are kept already; refuse some by `hydra refuse`")
         waiting = _ask(engine, kind, said, by, payload, rule.within_us)
     raise ApprovalNeeded(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from hydra.stores.acts import Act, ActFilter
-from hydra.stores.approvals import MAX_APPROVALS, Approval, Decision
+from hydra.stores.approvals import Approval, Decision
 from hydra.stores.mysql import acts, approving, callers
 from hydra.stores.mysql.database import Database
 
@@ -32,7 +32,7 @@ class ActVerbs:
             acts.add_acts(transaction, lines)
 
     def approvals(self) -> list[Approval]:
-        return self._database.read(approving.read_approvals, MAX_APPROVALS + 1)
+        return self._database.read(approving.read_approvals)
 
     def add_approval(self, approval: Approval) -> None:
         self._database.write(approving.add_approval, approval)

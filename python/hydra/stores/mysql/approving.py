@@ -12,8 +12,8 @@ from hydra.stores.mysql.transaction import Reading, Transaction
 from hydra.stores.rows import shown
 
 
-def read_approvals(reading: Reading, limit: int) -> list[Approval]:
-    return [_to_approval(*each) for each in reading.select("approvals", limit=limit)]
+def read_approvals(reading: Reading) -> list[Approval]:
+    return [_to_approval(*each) for each in reading.select("approvals")]
 
 
 def _to_approval(id: bytes, kind: str, state: str, what: Any, payload: bytes, *rest: Any) -> Approval:

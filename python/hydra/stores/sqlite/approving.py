@@ -8,8 +8,8 @@ from hydra.stores.approvals import Approval, Decision
 from hydra.stores.sqlite.transaction import Reading, Transaction
 
 
-def read_approvals(reading: Reading, limit: int) -> list[Approval]:
-    return [Approval(*row) for row in reading.select_shown("approvals", limit=limit)]
+def read_approvals(reading: Reading) -> list[Approval]:
+    return [Approval(*row) for row in reading.select_shown("approvals")]
 
 
 def add_approval(transaction: Transaction, approval: Approval) -> None:

@@ -53,12 +53,17 @@ def test_nothing_is_left_of_a_local_worker_that_has_stopped(scene: Scene) -> Non
         with scene.engine.worker():
             assert scene.engine.submit(apps.count.bind(3)).result(timeout=60) == 3
 
+    def hub_count() -> int:
+        """Other tests of this process may have left some that stand still in the middle of a body."""
+        return sum(type(each) is Hub for each in gc.get_objects())
+
     work()
     before = descriptors()
+    hubs_before = hub_count()
     for _ in range(3):
         work()
     assert descriptors() == before
-    assert not [each for each in gc.get_objects() if type(each) is Hub]
+    assert hub_count() <= hubs_before
 
 
 def test_a_supervisor_takes_over_from_a_process_that_ends_with_its_local_worker(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import hydra
 import pytest
 
-from tests.dashboard.browser import PHONE, WIDE, Browser, order_by_keyboard, served
+from tests.dashboard.chromium import PHONE, WIDE, Browser, order_by_keyboard, served
 from tests.dashboard.conftest import Shop, paged_wait
 
 CHROMIUM = Path("/usr/bin/chromium")

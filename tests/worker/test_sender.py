@@ -25,7 +25,9 @@ class Execution(SimpleNamespace):
     __hash__ = object.__hash__
 
     def __init__(self, token: int, *records: Record) -> None:
-        super().__init__(token=token, log=SimpleNamespace(unsent=list(records), reserved=0, take_cool_downs=tuple))
+        super().__init__(
+            token=token, log=SimpleNamespace(unsent=list(records), reserved=0, cool_downs=(), take_cool_downs=tuple)
+        )
 
 
 def sender_of(sent: list[list[FromWorker]]) -> Any:

@@ -49,12 +49,13 @@ class RecordLog:
     def append(self, kind: str, key: Key, digest: bytes, payload: bytes | None, timing: Timing) -> None:
         """The next record, or the one whose number was kept free."""
         reserved = timing.reserved
-        if not reserved:
-            self.seq += 1
+        if reserved:
+            seq = reserved
+        else:
+            seq = self.seq = self.seq + 1
         unsent = self.unsent
         if not unsent:
             self._announce()
-        seq = reserved or self.seq
         if timing.place in self.places:
             self.places[timing.place] = seq
         if self._recorded is not None:
@@ -92,10 +93,6 @@ class RecordLog:
         """The body goes on with what all records so far say, or those up to `seq`: nothing starts before they are
         durable (G5)."""
         self.handed = max(self.handed, seq) if seq else self.seq
-
-    def is_durable(self, needed: int) -> bool:
-        """Whether the database has what the body rests on, and record `needed`."""
-        return self.durable >= self.handed and self.durable >= needed
 
     def take_cool_downs(self) -> tuple[CoolDown, ...]:
         taken, self.cool_downs = self.cool_downs, ()

@@ -173,24 +173,29 @@ class Strands:
         execution = self.execution
         request = None if to_the_end else strand.request
         if execution.stopping is None and (request is None or not request.is_given_up):
-            strand.is_waiting = True
-            strand.waits_in = self
-            self.waiting[strand] = due_at
-            if settle:
-                self.settle()
-                if execution.stopping is None:
-                    if self.listening_count and not self.is_listening:
-                        execution.listen()
-                    if due_at:
-                        execution.host.resume_at(strand, min(due_at, execution.host.now() + RECHECK_US))
-            strand.leave()
-            strand.waits_in = None
-            self.woken_count -= 1
-            del self.waiting[strand]
+            self._leave(strand, due_at, settle)
         if execution.stopping is not None:
             execution.interrupt()
         if request is not None and request.is_given_up:
             raise GivenUp
+
+    def _leave(self, strand: Strand, due_at: int = 0, settle: bool = False) -> None:
+        """Until it is resumed; whoever calls it looks whether the execution stops, before and after."""
+        execution = self.execution
+        strand.is_waiting = True
+        strand.waits_in = self
+        self.waiting[strand] = due_at
+        if settle:
+            self.settle()
+            if execution.stopping is None:
+                if self.listening_count and not self.is_listening:
+                    execution.listen()
+                if due_at:
+                    execution.host.resume_at(strand, min(due_at, execution.host.now() + RECHECK_US))
+        strand.leave()
+        strand.waits_in = None
+        self.woken_count -= 1
+        del self.waiting[strand]
 
     def wait_until(self, due_at: int) -> None:
         """Until a time has come."""
@@ -225,12 +230,12 @@ class Strands:
                 self.stand_still()
             if strand.request is not None and strand.request.is_given_up:
                 raise GivenUp
-            # guard G5: no step starts before what the body knows is durable
-            if not log.is_durable(needed):
-                self._set_aside(strand)
+            # guard G5: no step starts before what the body rests on, and record `needed`, is durable
+            if log.durable < log.handed or log.durable < needed:
+                self._leave(strand)
             elif not execution.host.may_start():  # guard R5: no step starts past the deadline
                 execution.host.resume_when_leased(strand)
-                self._set_aside(strand)
+                self._leave(strand)
             else:
                 return
 

@@ -118,7 +118,7 @@ class Hub:
         self.perform = self._runner.perform
         self.ask_to_stop = self._runner.ask_to_stop
         self.beaten = self._runner.beaten
-        self.leave_page = self._runner.leave_page
+        self.leave_page = self._runner.leave_page if page is None else page.leave
 
     # from any thread
 

@@ -62,7 +62,8 @@ class Sender:
         frames = self._frames
         held_back = []
         for execution in self._unsent:
-            may_leave = execution.log.unsent and (not execution.log.reserved or execution in self._ending)
+            log = execution.log
+            may_leave = log.unsent and (not log.reserved or execution in self._ending)
             if may_leave and not self._send_records(execution):
                 held_back.append(execution)
         self._unsent = held_back
@@ -74,18 +75,19 @@ class Sender:
 
     def _send_records(self, execution: RunningExecution) -> bool:
         """As far as the window has room; True when nothing is left. Then its end follows, if it waited for that."""
-        records, token = execution.log.unsent, execution.token
+        log, token = execution.log, execution.token
+        records = log.unsent
         count = self.window.admit(token, records)
         if count < len(records):
-            execution.log.unsent = records[count:]
+            log.unsent = records[count:]
             if count:
                 self._frames.append(Recorded(token, records[:count]))
             return False
-        execution.log.unsent = []
+        log.unsent = []
         end = self._ending.pop(execution, None) if self._ending else None
         if end is None:
-            self._frames.append(Recorded(token, records, execution.log.take_cool_downs()))
+            self._frames.append(Recorded(token, records, log.take_cool_downs() if log.cool_downs else ()))
         else:
             self.window.forget(token)
-            self._frames.append(Ended(token, records, end, execution.log.take_cool_downs()))
+            self._frames.append(Ended(token, records, end, log.take_cool_downs()))
         return True

@@ -29,9 +29,10 @@ class Durable(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
 
 
 class Halt(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
-    """Stop this execution's body with Interrupt. reason: cancelled, timeout, lost, drain.
+    """Stop this execution's body with Interrupt. reason: cancelled, timeout, lost, drain, refused.
 
-    The worker answers with Ended (CANCELLED, FAILED cause=timeout, or RELEASED), or nothing for `lost`.
+    The worker answers with Ended (CANCELLED, FAILED cause=timeout, or RELEASED), or nothing for `lost`. `refused`: as
+    `drain`, of one whose records are not confirmed any more.
     """
 
     token: int

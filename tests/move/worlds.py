@@ -15,6 +15,7 @@ from hydra.move.side import Side
 from hydra.move.tables import OF_EXECUTIONS, OF_NAMESPACES
 from hydra.stores import open_store
 from hydra.stores.acts import Act, ActKind
+from hydra.stores.approvals import Approval
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rescheduling import Reschedule
@@ -75,6 +76,8 @@ def _orders(store: Store) -> None:
     assert store.set_limit("concurrency", "two", (3, None, None), NOW)
     store.set_weight("by_turns:tenant:a", 2500, NOW)
     store.pause_key(KeyPause("concurrency:two:b", None, NOW, "ana", "stolen"))
+    said = ("cancel", "open", '{"ids":["a"]}', b"", NOW, "ana", "laptop", "too late")
+    store.add_approval(Approval("11111111-1111-7111-8111-111111111111", *said, NOW + 3_600 * SECOND))
     store.pause(Pause(PauseKind.WORKFLOW, "other", NOW, "ana", "a bug"))
     store.pause(Pause(PauseKind.NODE, node.id, NOW, "ana", "drain"))
     assert store.mark_dead(node.id, None, NOW)

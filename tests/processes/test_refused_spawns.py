@@ -19,7 +19,8 @@ from hydra.node.spawns_by_name import Completed, RefusedSpawn, Registered
 from tests.processes.scene import until
 
 ran: Counter[str] = Counter()
-may_spawn, has_spawned, is_held, may_write = (threading.Event() for _ in range(4))
+may_spawn, has_spawned, is_held, may_write, may_charge = (threading.Event() for _ in range(5))
+effects: list[str] = []
 
 
 @hydra.step
@@ -104,4 +105,70 @@ def test_g3_g4_a_step_that_ended_beside_a_refused_child_never_runs_again(
         handle.resume()
         assert handle.result(timeout=60) == "child charged"
         assert ran == {"first": 1, "second": 1}
+        assert engine.audit() == []
+
+
+@hydra.step
+def refused_later_refund() -> None:
+    effects.append("refund")
+
+
+@hydra.step
+def refused_later_charge() -> str:
+    effects.append("charge begins")
+    may_charge.wait(60)
+    effects.append("charge ends")
+    return "charged"
+
+
+@hydra.step
+def refused_later_looks() -> None:
+    until(lambda: "charge begins" in effects)
+
+
+@hydra.workflow
+async def refused_later() -> str:
+    async def spawns() -> str:
+        await hydra.aio.call(refused_later_looks.bind())
+        child = await hydra.aio.spawn(hydra.named("refused_beside_child").bind())
+        return str(await child.result())
+
+    await hydra.aio.on_failure(refused_later_refund.bind())
+    child, charged = await asyncio.gather(spawns(), hydra.aio.call(refused_later_charge.bind()))
+    return f"{child} {charged}"
+
+
+@pytest.mark.parametrize("order", ["resume", "cancel"])
+def test_g4_a_step_under_way_beside_a_refused_child_ends_before_its_body_is_parked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, order: str
+) -> None:
+    is_refused = True
+
+    def asked(_: Any, workflow: str) -> dict[str, Any]:
+        if is_refused:
+            raise RefusedSpawn(f"workflow `{workflow}` was not spawned by its name")
+        return {}
+
+    effects.clear()
+    may_charge.clear()
+    monkeypatch.setattr("hydra.client.signatures.KnownSignatures.registered", asked)
+    monkeypatch.setattr("hydra.body.child_executions.code_of", lambda _: None)
+    with hydra.Engine(f"sqlite:///{tmp_path}/refused.db") as engine, engine.worker():
+        handle = engine.submit(refused_later.bind())
+        until(lambda: "is parked once its steps under way have ended" in caplog.text)
+        assert effects == ["charge begins"]
+        assert handle.status() == Status.RUNNING
+        may_charge.set()
+        until(lambda: handle.status() == Status.PARKED)
+        assert "was not spawned by its name" in handle.execution().reason
+        assert [step.name for step in handle.steps()] == ["refused_later_looks", "refused_later_charge"]
+        is_refused = False
+        if order == "resume":
+            handle.resume()
+            assert handle.result(timeout=60) == "child charged"
+            assert effects == ["charge begins", "charge ends"]
+        else:
+            handle.cancel()
+            until(lambda: handle.status() == Status.CANCELLED)
+            assert effects == ["charge begins", "charge ends", "refund"]
         assert engine.audit() == []

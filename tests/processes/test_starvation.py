@@ -64,7 +64,8 @@ def quota(node: Node) -> Iterator[None]:
             return
         stack.callback(empty, group)
         for pid in tree(node.pid):
-            (group / "cgroup.procs").write_text(str(pid))
+            with suppress(ProcessLookupError):  # a worker may have been replaced since
+                (group / "cgroup.procs").write_text(str(pid))
         yield
 
 

@@ -103,7 +103,11 @@ def test_g7_what_hydra_cannot_write_of_one_execution_parks_it_and_ends_no_node(
         return commit(at, items, *others, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "commit", commit_but_one)
-    items = [ExecutionCommit(each.id, each.epoch, [record(1), record(2)]) for each in node.claim()]
+    end = End(Ending.RELEASED)
+    items = [
+        ExecutionCommit(each.id, each.epoch, [record(1), record(2)], end if each.id == ids[1] else None)
+        for each in node.claim()
+    ]
     answers = node.do(SendCommit(1, items), SendClaim(10), SendBeat([]))
     assert [type(answer) for answer in answers] == []
     for number, item in enumerate(items):
@@ -133,8 +137,11 @@ def test_g7_children_that_cannot_be_asked_for_park_their_parents_in_the_commit_o
     keyed = WorkflowInfo("keyed", json.dumps(REGISTERED).encode(), None, "code")
     node.do(RegisterWorkflows([WorkflowInfo(WORKFLOW, b"{}", None, "code"), keyed]))
     *parents, other = submit(store, 6, now=node.clock.now())
+    end = End(Ending.RELEASED)
     items = [
-        ExecutionCommit(each.id, each.epoch, [record(1)] if each.id == other else [record(1), spawn_by_name(2)])
+        ExecutionCommit(each.id, each.epoch, [record(1)])
+        if each.id == other
+        else ExecutionCommit(each.id, each.epoch, [record(1), spawn_by_name(2)], end)
         for each in node.claim()
     ]
     node.do(SendCommit(7, items), SendClaim(10), SendBeat([]))
@@ -164,7 +171,11 @@ def test_g3_a_child_that_is_refused_takes_no_step_of_another_branch_along(store:
         spawn_by_name(6),
         other(record(7), branch="/2", kind="try", name="failed"),
     ]
-    node.do(SendCommit(7, [ExecutionCommit(item.id, item.epoch, records)]))
+    commit = ExecutionCommit(item.id, item.epoch, records)
+    (answer,) = node.do(SendCommit(7, [commit]))
+    assert isinstance(answer, CommitDone) and answer.held == {parent} and not answer.given_up
+    assert store.records(parent) == [], "guard G4: its body still runs"
+    node.do(SendCommit(8, [msgspec.structs.replace(commit, end=End(Ending.RELEASED))]))
     (found,) = store.get([parent])
     assert found is not None and found.status == "parked"
     assert [(each.seq, each.name) for each in store.records(parent)] == [
@@ -203,6 +214,12 @@ def test_g7_refused_values_are_parked_and_the_rest_of_their_batch_is_written_at_
     beside = msgspec.structs.replace(record(3), branch="/1")
     items = [ExecutionCommit(each.id, each.epoch, [record(1), large, beside]) for each in node.claim()]
     node.do(SendCommit(1, items), SendClaim(10), SendBeat([]))
+    committed = next(each for each in node.posted if isinstance(each, CommitDone))
+    assert committed.held == refused and not committed.given_up
+    assert committed.written == [CommitAnswer(item.id not in refused) for item in items]
+    node.posted.clear()
+    items = [msgspec.structs.replace(each, end=End(Ending.RELEASED)) for each in items if each.id in refused]
+    node.do(SendCommit(2, items), SendClaim(10), SendBeat([]))
     assert [type(each) for each in node.posted if not isinstance(each, Promote)][:3] == [CommitDone, ClaimDone, Beaten]
     committed = next(each for each in node.posted if isinstance(each, CommitDone))
     assert committed.given_up == refused

@@ -13,7 +13,7 @@ from hydra.execution import DIVERGED, Claimed, End, Ending
 from hydra.records.ends import undone_reason
 from hydra.retry import Verdict
 
-HALTS = {"cancelled": Ending.CANCELLED, "drain": Ending.RELEASED, "lost": Ending.LOST}
+HALTS = {"cancelled": Ending.CANCELLED, "drain": Ending.RELEASED, "refused": Ending.RELEASED, "lost": Ending.LOST}
 
 
 def end_of_halt(reason: str, claimed: Claimed) -> End:

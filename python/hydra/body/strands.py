@@ -230,7 +230,7 @@ class Strands:
                 self.stand_still()
             if strand.request is not None and strand.request.is_given_up:
                 raise GivenUp
-            # guard G5: no step starts before what the body rests on, and record `needed`, is durable
+            # guard G5: no step starts before what the body knows is durable
             if log.durable < log.handed or log.durable < needed:
                 self._leave(strand)
             elif not execution.host.may_start():  # guard R5: no step starts past the deadline

@@ -59,12 +59,14 @@ class CommitDone(Event):
     """Per commit, in the order asked.
 
     `elsewhere`: executions that differ from this node's code and were not parked, because other nodes have the code.
-    `given_up`: those that the store thread parked in the place of what was asked."""
+    `given_up`: those that the store thread parked in the place of what was asked. `held`: those of which it wrote
+    nothing, since they are to be parked and their bodies still run: what goes on beside them is waited for."""
 
     batch: int
     written: list[CommitAnswer]
     elsewhere: frozenset[str] = frozenset()
     given_up: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     arrived: list[tuple[int, Record]] = []  # by place in the batch: events written in the place of expiries
 
 

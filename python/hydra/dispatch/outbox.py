@@ -66,8 +66,11 @@ class Outbox:
             owned.commit = commit
             self._waiting.append(owned)
         else:
+            was_held = owned.is_refused and commit.end is None
             commit.records += records
             commit.end = end
+            if was_held and end is not None:
+                self._waiting.append(owned)
         return commit
 
     def take(self) -> list[ExecutionCommit]:
@@ -86,7 +89,7 @@ class Outbox:
                     size += len(commit.end.payload)
                 if pairs and (rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES or len(pairs) == self._width):
                     break
-                owned.commit = _cut(commit) if size > MAX_BATCH_BYTES else None
+                owned.commit = _cut(commit) if size > MAX_BATCH_BYTES and not owned.is_refused else None
                 pairs.append((owned, commit))
                 if owned.commit is not None:
                     self._waiting.append(owned)  # behind its neighbours
@@ -104,6 +107,14 @@ class Outbox:
         pairs, self.under_way = self.under_way, []
         self._width = min(MAX_BATCH_ROWS, self._width * 2)
         return pairs
+
+    def hold(self, owned: OwnedExecution, commit: ExecutionCommit) -> None:
+        """Nothing of it was written, and it will be parked: it waits for its end, whole, with what is recorded until
+        then."""
+        owned.is_refused = True
+        self._put_back([(owned, commit)], in_front=True)
+        if commit.end is None:  # guard G4: what runs beside what is refused is recorded before that parks it
+            self._waiting.remove(owned)
 
     def failed(self) -> None:
         """The batch under way did not happen: it is tried again in smaller parts."""

@@ -54,6 +54,7 @@ class OwnedExecution:
         "halt_reason",
         "id",
         "is_halted",
+        "is_refused",
         "is_undecided",
         "message_number",
         "new_bytes",
@@ -81,6 +82,7 @@ class OwnedExecution:
         self.cap = shared_concurrency(concurrency, execution.death_count)
         self.halt_reason = ""
         self.is_halted = False
+        self.is_refused = False  # what it recorded cannot be written: its body is to end, and then it is parked
         self.waiting_since_ns = now_ns
         self.is_undecided = False  # the database is asked whether it wrote an expiry, or the event it waited for
         self.message_number = execution.messages[-1].number if execution.messages else 0
@@ -167,7 +169,7 @@ class OwnedExecution:
         )
         self.new_records = []
         self.new_bytes = 0
-        self.is_halted = False
+        self.is_halted = self.is_refused = False
         self.waiting_since_ns = now_ns
 
     def number(self, crashes: list[Record]) -> list[Record]:

@@ -92,12 +92,16 @@ class OwnedExecutions:
             self._decided([(pairs[place][0], record) for place, record in event.arrived])
             written: list[Pair] = []
             refused: list[OwnedExecution] = []
+            held: list[Pair] = []
             is_written, is_refused = CommitAnswer.WRITTEN, CommitAnswer.REFUSED
             for pair, answer in zip(pairs, event.written, strict=True):
                 if answer == is_written:
                     written.append(pair)
                     continue
                 owned, commit = pair
+                if owned.id in event.held:
+                    held.append(pair)
+                    continue
                 if answer == is_refused:
                     refused.append(owned)
                     continue
@@ -105,6 +109,9 @@ class OwnedExecutions:
                     self._halt(owned, "cancelled")  # ahead of what lets it begin its next step
                 written.append((owned, as_answered(commit, answer)))
             self._written(written, now_ns)
+            for owned, commit in held:
+                self._registration.outbox.hold(owned, commit)
+                self._workers.stop(owned)
             for owned in refused:
                 if owned.id in event.given_up:  # it is parked, which was told
                     self._workers.withdraw(owned)

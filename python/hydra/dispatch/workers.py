@@ -166,6 +166,12 @@ class Workers:
             owned.is_halted = True
             self.send(owned.slot, Halt(owned.token, owned.halt_reason))
 
+    def stop(self, owned: OwnedExecution) -> None:
+        """What it recorded is not written: its body stops, whatever else it was asked; its steps run to their end."""
+        if owned.slot != NOWHERE:
+            owned.is_halted = True
+            self.send(owned.slot, Halt(owned.token, "refused"))
+
     def start_and_kill(self, now_ns: int, *, may_start: bool) -> int:
         """Start what is missing and kill what is due; returns when to look again."""
         if now_ns < self._look_at_ns:

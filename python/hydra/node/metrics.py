@@ -124,6 +124,8 @@ class NodeMetrics:
         for commit, answer in zip(commits, event.written, strict=True):
             if answer:
                 self._written(as_answered(commit, answer), commit.records, now)
+            elif commit.id in event.held:
+                continue
             elif commit.id in event.given_up:  # it is parked, by this node
                 self._owned.pop(commit.id, None)
             elif self._owned.pop(commit.id, None) is not None:

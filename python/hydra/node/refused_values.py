@@ -3,12 +3,16 @@
 A value it refuses, or a fault of hydra's own: what came before is written, and what ended beside a value; a step whose
 result is the value is recorded as crashed. What is not written runs again once a person has resumed the execution. The
 others of its batch are written at once: of the database this says nothing.
+
+    refused ── its body still runs ──► held: nothing is written, the body stops, its steps run to their end ──► its end
+            └─ it has ended ─────────► parked, with all that can be written  ◄─────── refused once more ◄────────┘
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -26,7 +30,20 @@ MAX_LEFT_OUT = 8  # values of one execution that are left out one by one
 log = logging.getLogger("hydra.store")
 
 
-Items = tuple[Sequence[ExecutionCommit], frozenset[str]]  # of one batch; those parked in the place of what was asked
+class Items(Protocol):
+    """Of one batch."""
+
+    @property
+    def commits(self) -> Sequence[ExecutionCommit]: ...
+    @property
+    def parked_ids(self) -> frozenset[str]:
+        """Those parked in the place of what was asked."""
+        ...
+
+    @property
+    def held_ids(self) -> frozenset[str]:
+        """Those of which nothing is to be written."""
+        ...
 
 
 def write_apart(
@@ -39,10 +56,10 @@ def write_apart(
 ) -> list[CommitDone]:
     """Batches that were refused. Without an answer it raises: as of an unknown outcome, once a part is written."""
     done: list[CommitDone] = []
-    for batch, (commits, parked_ids) in batches.items():
-        apart = _Apart(store, node, proven_number, now)
+    for batch, items in batches.items():
+        apart = _Apart(store, node, proven_number, items.held_ids, now)
         try:
-            apart.write_halves(commits)
+            apart.write_halves(items.commits)
         except LeaseLost:
             raise
         except Exception as error:
@@ -51,22 +68,27 @@ def write_apart(
             # R16: what has been written of it is read back before it is asked again
             message = f"a part of a batch was written, and then: {error}"
             raise StoreUnavailable(message, outcome="unknown") from error
-        done.append(answer_of(batch, commits, apart.answers, parked_ids | apart.given_up, elsewhere))
+        parked_ids, held_ids = items.parked_ids | apart.given_up, frozenset(apart.held)
+        done.append(answer_of(batch, items.commits, apart.answers, parked_ids, held_ids, elsewhere))
     return done
 
 
 class _Apart:
     """One batch in parts, halved until what is refused is alone."""
 
-    def __init__(self, store: Store, node: NodeRef, proven_number: int | None, now: int) -> None:
-        self.answers: list[CommitAnswer] = []  # of those from the first on; after an exception not of all
+    def __init__(
+        self, store: Store, node: NodeRef, proven_number: int | None, held_ids: frozenset[str], now: int
+    ) -> None:
+        self.answers: list[CommitAnswer] = []  # of what is not held, from the first on; after an exception not of all
         self.given_up: set[str] = set()
+        self.held = set(held_ids)
         self._store = store
         self._node = node
         self._proven_number = proven_number
         self._now = now
 
     def write_halves(self, commits: Sequence[ExecutionCommit]) -> None:
+        commits = [each for each in commits if each.id not in self.held]
         middle = len(commits) // 2
         for half in (commits[:middle], commits[middle:]):
             if half:
@@ -92,6 +114,9 @@ class _Apart:
 
     def _park(self, commit: ExecutionCommit, error: Exception) -> None:
         """With what can be written: all but the largest values, or else as many of the first records, by halves."""
+        if is_held(commit, error):
+            self.held.add(commit.id)
+            return
         left_out = 0
         if isinstance(error, PayloadError):
             end, records = parked(commit.id, str(error)), _without_largest(commit.records, commit.end, str(error))
@@ -118,6 +143,14 @@ class _Apart:
                     records = records[: len(records) // 2]
 
 
+def is_held(commit: ExecutionCommit, error: Exception) -> bool:
+    """Whether its body still runs, and is to end before what it did is refused for good."""
+    if commit.end is not None:
+        return False
+    log.warning("execution `%s` stops, and is parked once its steps under way have ended: %s", commit.id, error)
+    return True  # guard G4: of a body that still runs nothing is refused for good
+
+
 def parked(id: str, reason: str) -> End:
     sentence = f"{reason}; then `hydra resume {id}`, which runs again whatever was not written"
     return End(Ending.PARKED, payload=encode(sentence))
@@ -128,15 +161,21 @@ def answer_of(
     commits: Sequence[ExecutionCommit],
     written: Sequence[CommitAnswer],
     parked_ids: Iterable[str],
+    held_ids: frozenset[str],
     elsewhere: frozenset[str],
 ) -> CommitDone:
-    """What is told of a batch some of which was parked in the place of what was asked."""
+    """What is told of a batch some of which was parked in the place of what was asked; `written` is of what is not
+    held.
+    """
     asked = frozenset(parked_ids)
+    if held_ids:
+        answered = iter(written)
+        written = [CommitAnswer.REFUSED if commit.id in held_ids else next(answered) for commit in commits]
     pairs = list(zip(commits, written, strict=True))
     given_up = frozenset(commit.id for commit, answer in pairs if answer and commit.id in asked)
     answers = [CommitAnswer.REFUSED if commit.id in asked else answer for commit, answer in pairs]
     arrived = [(place, each) for place, item in enumerate(commits) if item.id not in asked for each in item.arrived]
-    return CommitDone(batch, answers, elsewhere, given_up, arrived)
+    return CommitDone(batch, answers, elsewhere, given_up, held_ids, arrived)
 
 
 def tell_parked(store: Store, done: CommitDone) -> None:

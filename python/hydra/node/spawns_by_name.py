@@ -3,8 +3,8 @@
     body ──► request without time-outs, limits, attributes ──► its node reads what is registered ──► store.commit
 
 Where only the code can say whose key the child has, or its arguments have none, the request is refused: no child passes
-its limits unseen. Its parent is parked in the same commit, with the steps of other branches that ended
-since, and no other execution's is kept up by that.
+its limits unseen. Its parent is parked, in one commit with the steps of other branches that ended since: while its body
+runs nothing of that is written, and the body stops. No other execution's commit is kept up by it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hydra import _core
 from hydra.call_terms import registered_terms
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import ExecutionCommit, Record, RecordKind, Submission
-from hydra.node.refused_values import parked
+from hydra.node.refused_values import is_held, parked
 from hydra.records import child_records
 from hydra.records.kept import kept_without
 from hydra.records.placed import asked_step
@@ -35,7 +35,12 @@ class RefusedSpawn(PayloadError):
 
 class Completed(NamedTuple):
     commits: Sequence[ExecutionCommit]
-    parked_ids: frozenset[str]  # those that end before a request that cannot be written
+    parked_ids: frozenset[str] = frozenset()  # those that end before a request that cannot be written
+    held_ids: frozenset[str] = frozenset()  # those that will, and whose bodies still run: nothing of them is written
+
+    @property
+    def written(self) -> Sequence[ExecutionCommit]:
+        return [each for each in self.commits if each.id not in self.held_ids] if self.held_ids else self.commits
 
 
 def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:
@@ -44,18 +49,23 @@ def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Com
         for record in commit.records:
             if record.kind == SPAWN:
                 return _all_completed(commits, registered)
-    return Completed(commits, frozenset())
+    return Completed(commits)
 
 
 def _all_completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:
     registered = cache(registered)  # one of which nothing is known is read again by each batch, not by each child
-    found, parked_ids = [], set()
+    found: list[ExecutionCommit] = []
+    parked_ids, held_ids = set(), set()
     for commit in commits:
         records: list[Record] = []
         try:
             for record in commit.records:
                 records += [_with_terms(record, registered) if _is_spawn(record) else record]
         except RefusedSpawn as error:
+            if is_held(commit, error):
+                held_ids.add(commit.id)
+                found.append(commit)
+                continue
             # guard G4: what ended beside a child that is refused is kept
             records = kept_without([*records, *commit.records[len(records) :]], len(records), str(error))
             end = parked(commit.id, str(error))
@@ -65,7 +75,7 @@ def _all_completed(commits: Sequence[ExecutionCommit], registered: Registered) -
             if any(one is not other for one, other in zip(records, commit.records, strict=True)):
                 commit = msgspec.structs.replace(commit, records=records)
         found.append(commit)
-    return Completed(found, frozenset(parked_ids))
+    return Completed(found, frozenset(parked_ids), frozenset(held_ids))
 
 
 def _is_spawn(record: Record) -> bool:

@@ -200,6 +200,7 @@ class StoreThread:
                 if self._maintenance.give_back():
                     self._request_queue.ask([GiveBack()])
             case LookAtPeers():
+                self._look_for_keys()
                 if self._maintenance.look_at_peers():
                     self._request_queue.ask([GiveBack()])
             case WatchBreakers():
@@ -250,9 +251,12 @@ class StoreThread:
                     is_last = action is actions[-1]
                     match action:
                         case SendCommit(batch):
-                            items, parked_ids = written_as[batch]
-                            written = self._store.commit(node, list(items), now, is_last=is_last)
-                            events.append(answer_of(batch, items, written, parked_ids, elsewhere))
+                            items, parked_ids, held_ids = written_as[batch]
+                            some = list(written_as[batch].written)
+                            written = []
+                            if some or not held_ids:
+                                written = self._store.commit(node, some, now, is_last=is_last)
+                            events.append(answer_of(batch, items, written, parked_ids, held_ids, elsewhere))
                         case SendClaim(slots):
                             # guard R27: a node claims only what its own code has
                             names = [each.name for each in self.membership.workflows if each.is_served]
@@ -297,14 +301,16 @@ class StoreThread:
             self._reaper.beaten(sent_ns)
             self._request_queue.ask([LookAtPeers(), SeeToSchedules()])
             self.membership.tell_circuits(circuits)
-            if self._is_plain and self.membership.is_to_encrypt():
-                self._is_plain = False
-                log.error("payloads are encrypted from now on, and this node has no payload keys: it drains and ends")
-                self._post(DrainAsked())
             if self._watches_breakers and (seen := self.membership.open_breakers()) is not None:
                 self._post(BreakersSeen(seen, self._clock.now()))
         if rest:
             self._write(rest)
+
+    def _look_for_keys(self) -> None:
+        if self._is_plain and self.membership.is_to_encrypt():
+            self._is_plain = False
+            log.error("payloads are encrypted from now on, and this node has no payload keys: it drains and ends")
+            self._post(DrainAsked())
 
     def _unanswered(
         self, error: Exception, actions: list[Action], elsewhere: frozenset[str], began_ns: int
@@ -325,7 +331,7 @@ class StoreThread:
         error: Exception,
     ) -> tuple[list[Event], list[Action]]:
         """All of it again, in smaller parts, where that is known to help; and what is still to be asked after that."""
-        count = sum(len(commits) for commits, _ in written_as.values())
+        count = sum(len(items.written) for items in written_as.values())
         if not count or (count > 1 and not isinstance(error, PayloadError)):
             return [_failure(action, str(error)) for action in actions], []
         proven_number, now = self.membership.proven_number, self._clock.now()

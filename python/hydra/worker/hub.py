@@ -270,6 +270,8 @@ class Hub:
             elif isinstance(frame, Halt):
                 execution = executions.get(frame.token)
                 if execution is not None:
+                    if frame.reason == "refused":
+                        window.forget(frame.token)  # or what it has still to tell might never leave
                     execution.halt(frame.reason)
             elif isinstance(frame, Deliver):
                 execution = executions.get(frame.token)

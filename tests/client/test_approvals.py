@@ -146,6 +146,37 @@ def test_g4_a_resolve_settles_the_doubt_it_was_asked_for_and_no_later_one(engine
     assert engine.audit() == []
 
 
+def test_g4_neither_a_fork_nor_force_gets_round_the_second_person_of_a_resolve(engine: hydra.Engine) -> None:
+    with engine.worker():
+        handle = engine.submit(seconded_doubt.bind("visa"))
+        until(lambda: handle.status() == "parked")
+        for is_forced in (False, True):
+            with pytest.raises(IllegalMove, match="`seconded_transfer` may have taken effect; .*resolve that step first"):
+                engine.fork(handle.id, "seconded_transfer", force=is_forced)
+        handle.cancel()
+        until(lambda: handle.status() == "cancelled")
+        with pytest.raises(IllegalMove, match="may have taken effect; `force` does it all again"):
+            engine.fork(handle.id, "seconded_transfer")
+        engine.require_approval(["resolve"])
+        with pytest.raises(IllegalMove, match="takes a second person here"):
+            engine.fork(handle.id, "seconded_transfer", force=True)
+        with pytest.raises(IllegalMove, match="takes a second person here"):
+            engine.rerun(handle.id, force=True)
+        acted = engine.select(workflow="seconded_doubt").rerun(force=True)
+        assert "takes a second person here" in acted.refused[handle.id]
+        assert [each.id for each in engine.executions()] == [handle.id]
+
+
+def test_force_forks_what_is_in_doubt_where_one_person_settles_it(engine: hydra.Engine) -> None:
+    with engine.worker():
+        handle = engine.submit(seconded_doubt.bind("visa"))
+        until(lambda: handle.status() == "parked")
+        handle.cancel()
+        until(lambda: handle.status() == "cancelled")
+        fork = engine.fork(handle.id, "seconded_transfer", force=True)
+        until(lambda: fork.status() == "parked")
+
+
 def test_the_value_of_a_resolve_is_encrypted_like_every_other(tmp_path: Path) -> None:
     pytest.importorskip("cryptography")
     url, keys = f"sqlite:///{tmp_path}/hydra.db", hydra.PayloadKeys({"k1": b"1" * 32})

@@ -8,7 +8,7 @@ from hydra.execution import UNDO_BRANCH, Record, RecordKind
 from hydra.records.ends import UNDOING
 from hydra.records.map_outcomes import CHUNK_PREFIX
 from hydra.records.placed import asked_as
-from hydra.records.reruns import standing_effect
+from hydra.records.reruns import doubt_after, standing_effect
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -62,3 +62,25 @@ def test_as_much_was_undone_as_took_effect_and_nothing_is_in_doubt(calls: list[s
     effects = sum(call in EFFECTS for call in calls)
     is_safe = not failed and effects <= undone and not any(call in DOUBTS for call in calls)
     assert (standing_effect(history(calls, undone, failed), 1) is None) is is_safe
+
+
+@given(st.lists(st.sampled_from(sorted(CALLS)), max_size=5), st.integers(0, 12))
+@example(["late", "succeeded"], 1)  # it keeps that failure
+@example(["killed", "succeeded"], 1)  # what crashed before runs again, too
+def test_a_fork_runs_no_step_in_doubt_again(calls: list[str], count: int) -> None:
+    records = history(calls, 0, 0)
+    kept = {each.name for each in records[:count] if each.kind in (K.STEP, K.FAILURE)}
+    again = [f"step{n}" for n, call in enumerate(calls) if call in DOUBTS and f"step{n}" not in kept]
+    found = doubt_after(records, count)
+    assert found in again if again else found is None
+
+
+def test_a_person_s_word_that_a_fork_takes_along_stands_and_a_superseded_failure_does_not() -> None:
+    def record(seq: int, kind: str, payload: bytes | None = None, ordinal: int = 0) -> Record:
+        return Record(seq, str(kind), "", "" if kind == K.SUPERSEDE else "pay", ordinal, 1, b"", payload, 0, 0)
+
+    resolved = [record(1, K.START), record(2, K.RESOLUTION, b"paid")]
+    assert doubt_after(resolved, 2) is None and doubt_after(resolved, 1) == "pay"
+    assert doubt_after([record(1, K.START), record(2, K.RESOLUTION)], 2) == "pay"
+    failed = [record(1, K.START), record(2, K.FAILURE, REFUSED), record(3, K.SUPERSEDE, ordinal=2)]
+    assert doubt_after(failed, 2) is None and doubt_after(failed, 3) == "pay"

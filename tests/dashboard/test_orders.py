@@ -65,6 +65,19 @@ def test_one_execution_is_retried_run_again_signalled_forked_and_cancelled(own: 
     assert "is cancelled; only a failed one can be retried" in said(refused)
 
 
+def test_a_step_in_doubt_is_forked_by_nobody_and_by_force_by_an_admin(own: hydra.Engine) -> None:
+    browser = browser_of(own, tokens=LINES)
+    sign_in(browser, "operate")
+    with own.worker():
+        handle = own.submit(paged_doubt.bind("visa-1"))
+        until(lambda: handle.status() == "parked")
+    step = handle.steps()[0].name
+    refused = order(browser, f"/executions/{handle.id}", order="fork", step=step)
+    assert "resolve that step first" in said(refused)
+    assert order(browser, f"/executions/{handle.id}", order="fork", step=step, force="1").status_code == 403
+    assert [each.id for each in own.executions(workflow="paged_doubt")] == [handle.id]
+
+
 def test_a_step_in_doubt_is_settled(own: hydra.Engine) -> None:
     browser = browser_of(own)
     with own.worker():

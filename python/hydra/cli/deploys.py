@@ -68,6 +68,7 @@ def check(module: str, limit: int, db: str | None, namespace: str | None, as_jso
 @click.option("--number", type=click.IntRange(1), default=1, show_default=True, help="Which call of that step.")
 @click.option("--input", "input_json", metavar="JSON", help="Other arguments, as of `hydra submit`; `-` reads them.")
 @click.option("--key", help="Idempotency key of the new execution.")
+@click.option("--force", is_flag=True, help="Also where a step runs again that may have taken effect.")
 @click.option("--module", metavar="MODULE", help="The code that is to run it: where that would park it, it is refused.")
 @database_options
 @json_option
@@ -77,6 +78,7 @@ def fork(
     number: int,
     input_json: str | None,
     key: str | None,
+    force: bool,
     module: str | None,
     db: str | None,
     namespace: str | None,
@@ -86,6 +88,7 @@ def fork(
 
     What is recorded is kept, and happened once, for ID; from the step on everything is done again. With --module, what
     that code would only park is refused with the reason, such as an input that changes a recorded step's arguments.
+    Refused is, too, what would run a step again of which nobody knows whether it took effect: resolve that first.
     """
     if module is not None:
         import_app(module)
@@ -96,7 +99,7 @@ def fork(
             text = sys.stdin.read() if input_json == "-" else input_json
             input = read_bound(engine, workflow, text)
         refuse = None if module is None else partial(refuse_fork, engine)
-        handle = engine.fork(id, from_step, number=number, input=input, key=key, refuse=refuse)
+        handle = engine.fork(id, from_step, number=number, input=input, key=key, force=force, refuse=refuse)
     if as_json:
         print_json({"id": handle.id})
     else:

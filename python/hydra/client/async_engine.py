@@ -181,9 +181,10 @@ class AsyncEngine:
         number: int = 1,
         input: BoundWorkflow[Any] | None = None,
         key: str | None = None,
+        force: bool = False,
     ) -> AsyncHandle[Any]:
         """Begin a new execution with what this one had recorded before a step; see `Engine.fork`."""
-        fork = partial(self.engine.fork, id, from_step, number=number, input=input, key=key)
+        fork = partial(self.engine.fork, id, from_step, number=number, input=input, key=key, force=force)
         return AsyncHandle(await self._calls.run(fork), self._calls)
 
     async def signal(

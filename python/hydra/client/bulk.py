@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hydra import _core, codec
-from hydra.client import act_orders, child_ends, recorded_orders
+from hydra.client import act_orders, child_ends, doubts, recorded_orders
 from hydra.client.acting import Author, author
 from hydra.client.approvals import What, need
 from hydra.client.awaited import awaited_of, refuse_unfit
@@ -263,7 +263,7 @@ class RunAgain:
         if reason := not_alone(snapshot):
             return reason
         if self._force:
-            return None
+            return doubts.why_not_forced(store, snapshot, history[1], 0)
         if snapshot.status is Status.COMPLETED:
             return f"execution `{snapshot.id}` has completed; say `force` to do it all again"
         input, records = history

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hydra import _core, config, middleware
+from hydra.client import doubts
 from hydra.client.acting import author
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.handle import Handle
@@ -229,6 +230,7 @@ class Submitting(DatabaseAccess):
         number: int = 1,
         input: BoundWorkflow[Any] | None = None,
         key: str | None = None,
+        force: bool = False,
         refuse: Callable[[Snapshot, bytes, list[Record]], None] | None = None,
     ) -> Handle[Any]:
         """Begin a new execution with what this one had recorded before a step; its handle.
@@ -244,12 +246,15 @@ class Submitting(DatabaseAccess):
             input: other arguments, such as `bill.bind(other)`. What is recorded stays as it is: where they change the
                 arguments of a recorded step the fork is parked and says so.
             key: an idempotency key of the new execution.
+            force: also where a step would run again of which nobody knows whether it took effect. One that a parked
+                execution is in doubt of is resolved first, with force or without.
             refuse: called with the source, the input and the records of the fork before it is made; it may raise.
 
         Raises:
             NotFound: there is no such execution.
             ConfigError: the input is of another workflow.
-            IllegalMove: it is the execution of a step; fork the one that called the step.
+            IllegalMove: it is the execution of a step (fork the one that called the step), or a step may have taken
+                effect that would run again.
             HydraError: nothing is recorded of the step, a child from before it has not ended, or its effects were
                 undone.
         """
@@ -260,6 +265,8 @@ class Submitting(DatabaseAccess):
         if reason := not_alone(snapshot):
             raise IllegalMove(reason)
         count = count_before(id, records, from_step, number)
+        if reason := doubts.why_no_fork(session.store, snapshot, records, count, force):
+            raise IllegalMove(reason)
         payload = self.fetched(session.store.input(id)) or b"" if input is None else b""
         kept = [record.payload for record in records[:count]]
         if refuse is not None:

@@ -85,8 +85,10 @@ def _give(visit: Visit, handle: Handle[Any], verb: str, form: Fields) -> str:
         number = first(form, "number") or "1"
         if not number.isascii() or not number.isdigit() or not 1 <= int(number[:9]) <= 1_000_000:
             raise Problem(422, f"the number of a step's call is a whole number from 1 on, not `{number:.40}`")
+        if is_forced := bool(first(form, "force")):
+            visit.need(Role.ADMIN)
         key = first(form, "key") or None  # the page gives one, so that a form which is sent twice forks once
-        return visit.engine.fork(handle.id, first(form, "step"), number=int(number), key=key).id
+        return visit.engine.fork(handle.id, first(form, "step"), number=int(number), key=key, force=is_forced).id
     raise Problem(422, f"`{verb:.40}` is no order of an execution")
 
 

@@ -49,6 +49,23 @@ def standing_effect(records: Sequence[Record], attempt: int) -> str | None:
     return f"it took effect {len(effects)} times, and {len(undone)} undo steps ran"
 
 
+def doubt_after(records: Sequence[Record], count: int) -> str | None:
+    """A step of which nobody knows whether it did something, and which whoever begins with the first `count` records
+    would run again; None where there is none."""
+    kept = records[:count]
+    superseded = {record.ordinal for record in kept if record.kind == RecordKind.SUPERSEDE}
+    settled = {_place(each) for each in kept if each.seq not in superseded and _is_outcome(each)}
+    done = {_place(record) for record in records if record.kind == RecordKind.STEP}
+    body = [record for record in records if record.branch.partition("/")[0] != UNDO_BRANCH]
+    return _in_doubt(body, done | settled)
+
+
+def _is_outcome(record: Record) -> bool:
+    if record.kind == RecordKind.RESOLUTION:
+        return record.payload is not None
+    return record.kind in (RecordKind.STEP, RecordKind.FAILURE)
+
+
 def _in_doubt(body: Sequence[Record], done: Set[Place]) -> str | None:
     """A step that did not succeed, and of which nobody knows whether it did something."""
     for record in body:

@@ -10,7 +10,7 @@ from typing import Any
 
 import hydra
 import pytest
-from hydra.client import approvals, approving
+from hydra.client import approvals, approving, bulk
 from hydra.client.approving import is_one_person
 from hydra.errors import ConfigError, IllegalMove, NotFound
 
@@ -118,6 +118,42 @@ def test_a_deletion_of_one_of_many_and_by_age_takes_two(engine: hydra.Engine) ->
     assert {act.done_by for act in deletions} == {"ana@laptop, approved by bob@desk"} and len(deletions) == 4
 
 
+@hydra.workflow
+def seconded_moves(card: str) -> str:
+    hydra.on_failure(seconded_undo.bind(card))
+    for name in ("seconded_first", "seconded_second"):
+        hydra.wait_event(name)
+    return card
+
+
+@pytest.mark.parametrize("by_filter", [False, True])
+def test_g4_a_cancel_is_of_the_state_it_was_asked_for_in(engine: hydra.Engine, by_filter: bool) -> None:
+    with engine.worker():
+        moves, stays = (engine.submit(seconded_moves.bind(card)) for card in ("a", "b"))
+        until(lambda: {each.status() for each in (moves, stays)} == {"waiting"})
+        with engine.acting("ana@laptop"):
+            engine.require_approval(["cancel"])
+            chosen = engine.select(workflow=seconded_moves)
+            id = asked(lambda: chosen.cancel(undo=False) if by_filter else moves.cancel(undo=False))
+            before = len(moves.records())
+            moves.signal("seconded_first")
+            until(lambda: len(moves.records()) > before + 1 and moves.status() == "waiting")
+            assert asked(lambda: moves.cancel(undo=False)) != id, "of what it is now, another approval"
+    with engine.acting("bob@desk"):
+        acted = engine.approve(id)
+    assert "has moved on since it was asked for" in acted.refused[moves.id]
+    assert acted.done == ({stays.id: "cancelled"} if by_filter else {})
+    assert moves.status() == "waiting"
+
+
+def test_g4_what_moves_on_just_before_it_is_cancelled_stays(engine: hydra.Engine) -> None:
+    handle = engine.submit(seconded_bill.bind("a"))
+    act = bulk.Cancel(False, "", {handle.id: (0, 3)})
+    with pytest.raises(IllegalMove, match="has moved on since"):
+        act.do(engine, [engine.snapshot(handle.id)])
+    assert handle.status() == "pending" and handle.acts() == []
+
+
 def test_g4_a_resolve_settles_the_doubt_it_was_asked_for_and_no_later_one(engine: hydra.Engine) -> None:
     with engine.worker():
         handle = engine.submit(seconded_doubt.bind("visa"))
@@ -151,7 +187,7 @@ def test_g4_neither_a_fork_nor_force_gets_round_the_second_person_of_a_resolve(e
         handle = engine.submit(seconded_doubt.bind("visa"))
         until(lambda: handle.status() == "parked")
         for is_forced in (False, True):
-            with pytest.raises(IllegalMove, match="`seconded_transfer` may have taken effect; .*resolve that step first"):
+            with pytest.raises(IllegalMove, match=r"`seconded_transfer` may have .*resolve that step first"):
                 engine.fork(handle.id, "seconded_transfer", force=is_forced)
         handle.cancel()
         until(lambda: handle.status() == "cancelled")

@@ -16,25 +16,29 @@ import msgspec
 
 from hydra import _core
 from hydra.client.acting import Author
+from hydra.client.criteria import chunks
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.views import to_datetime
 from hydra.codec import decode_plain
 from hydra.errors import ApprovalNeeded, IllegalMove
+from hydra.execution import Snapshot
 from hydra.stores.acts import THE_NAMESPACE, ActKind
 from hydra.stores.approvals import FOR_EVER, MAX_APPROVALS, Approval, ApprovalKind, ApprovalState
 from hydra.stores.store import Store
 
 MAX_ASKED = 10_000  # executions of one approval
+READ_AT_ONCE = 100
 KEPT_US = 7 * 86_400_000_000  # after its time is over
 DEFAULT_WITHIN_US = 3_600_000_000
 
 
 class What(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Of which executions, and how. `seq` and `at` tell a step's doubt from a later one of the same name; `before` is
-    of a purge: what ended before then."""
+    """Of which executions, in which states (`state_of`), and how. `seq` and `at` tell a step's doubt from a later one
+    of the same name; `before` is of a purge: what ended before then."""
 
     ids: tuple[str, ...] = ()
     before: int | None = None
+    states: tuple[tuple[int, int], ...] = ()  # of each id
     step: str = ""
     seq: int = 0
     at: int = 0
@@ -96,6 +100,25 @@ def open_for(approvals: Sequence[Approval], id: str, now: int) -> Approval | Non
 
 def is_open(approval: Approval, now: int) -> bool:
     return approval.state == ApprovalState.OPEN and approval.expires_at > now
+
+
+def state_of(snapshot: Snapshot) -> tuple[int, int]:
+    """What moves on with whatever it does: an approval is of what it was when it was asked for."""
+    return snapshot.epoch, snapshot.record_count
+
+
+def need_for(
+    engine: DatabaseAccess, kind: ApprovalKind, ids: Sequence[str], by: Author, before: int | None = None
+) -> None:
+    """As `need`, of these executions as they are now."""
+    if kind not in rule_of(engine.read(lambda store: store.approvals())).acts:
+        return
+
+    def read(store: Store) -> list[Snapshot | None]:
+        return [each for batch in chunks(ids[:MAX_ASKED], READ_AT_ONCE) for each in store.get(batch)]
+
+    states = tuple((0, 0) if each is None else state_of(each) for each in engine.read(read))
+    need(engine, kind, What(tuple(ids), before, states), by)
 
 
 def need(engine: DatabaseAccess, kind: ApprovalKind, what: What, by: Author, payload: bytes = b"") -> None:

@@ -148,7 +148,8 @@ def _carry_out(engine: DatabaseAccess, approval: Approval, by: Author) -> Acted:
         count = act_orders.purge(engine, what.before or 0, by, None)
         return Acted("purge", count, {}, {})
     is_cancel = approval.kind == ApprovalKind.CANCEL
-    act: Act = Cancel(False, "") if is_cancel else Delete("", what.before)
+    asked = dict(zip(what.ids, what.states, strict=False))
+    act: Act = Cancel(False, "", asked) if is_cancel else Delete("", what.before, asked)
     act.author = by
     done: dict[str, str] = {}
     refused: dict[str, str] = {}

@@ -16,7 +16,7 @@ import msgspec
 from hydra import _core, codec
 from hydra.client import act_orders, child_ends, doubts, recorded_orders
 from hydra.client.acting import Author, author
-from hydra.client.approvals import What, need
+from hydra.client.approvals import need_for, state_of
 from hydra.client.awaited import awaited_of, refuse_unfit
 from hydra.client.database_access import DatabaseAccess
 from hydra.definition_checks import check_name
@@ -39,6 +39,7 @@ OPEN = tuple(status for status in Status if status not in FINAL)
 
 Refusals = dict[str, str]
 Check = Callable[[list[Snapshot]], Mapping[str, str]]
+Asked = Mapping[str, tuple[int, int]]  # the states of what a second person approves, when it was asked for
 History = tuple[bytes, list[Record]]  # an execution's input and records; empty for an act that does not need them
 
 
@@ -123,9 +124,9 @@ def is_now(snapshot: Snapshot, wanted: Status, done: str) -> str | None:
 def ask(engine: DatabaseAccess, act: Act, ids: Sequence[str]) -> None:
     """Where the act takes a second person; see `approvals.need`."""
     if isinstance(act, Cancel) and not act.undo:
-        need(engine, ApprovalKind.CANCEL, What(tuple(ids)), act.author)
+        need_for(engine, ApprovalKind.CANCEL, ids, act.author)
     if isinstance(act, Delete):
-        need(engine, ApprovalKind.PURGE, What(tuple(ids), act.ended_before), act.author)
+        need_for(engine, ApprovalKind.PURGE, ids, act.author, act.ended_before)
 
 
 class Retry:
@@ -198,15 +199,22 @@ class Cancel:
     needs_records = False
     takes_up = False
 
-    def __init__(self, undo: bool, reason: str) -> None:
-        self.undo, self.author = undo, author(reason)
+    def __init__(self, undo: bool, reason: str, asked: Asked | None = None) -> None:
+        self.undo, self.author, self._asked = undo, author(reason), asked
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
-        return f"execution `{snapshot.id}` is {snapshot.status} already" if snapshot.status in FINAL else None
+        if snapshot.status in FINAL:
+            return f"execution `{snapshot.id}` is {snapshot.status} already"
+        return moved_on(snapshot, self._asked)
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
-        after = engine.write(lambda store, now: recorded_orders.cancel(store, ids, now, self.author, undo=self.undo))
+
+        def cancel(store: Store, now: int) -> list[Status | None]:
+            return recorded_orders.cancel(store, ids, now, self.author, undo=self.undo, states=states)
+
+        states = None if self._asked is None else [self._asked[id] for id in ids]
+        after = engine.write(cancel)
         done = {id: str(each) if each in FINAL else "cancelling" for id, each in zip(ids, after, strict=True) if each}
         return done, {id: f"execution `{id}` is not there any more" for id in ids if id not in done}
 
@@ -306,14 +314,16 @@ class Delete:
     needs_records = False
     takes_up = False
 
-    def __init__(self, reason: str, ended_before: int | None) -> None:
-        self.author, self.ended_before = author(reason), ended_before
+    def __init__(self, reason: str, ended_before: int | None, asked: Asked | None = None) -> None:
+        self.author, self.ended_before, self._asked = author(reason), ended_before, asked
 
     def refuse(self, store: Store, now: int, snapshot: Snapshot, history: History) -> str | None:
         if snapshot.finished_at is None:
             return f"execution `{snapshot.id}` is {snapshot.status}; only one that has ended can be deleted"
         if self.ended_before is not None and snapshot.finished_at >= self.ended_before:
             return f"execution `{snapshot.id}` ended too lately to be deleted"
+        if reason := moved_on(snapshot, self._asked):
+            return reason
         tree = store.tree(snapshot.id)
         if tree is None or deleting.may_go(tree):
             return None
@@ -329,6 +339,13 @@ class Delete:
             except HydraError as error:
                 refused[each.id] = str(error)
         return done, refused
+
+
+def moved_on(snapshot: Snapshot, asked: Asked | None) -> str | None:
+    """Why what two have agreed on is not done: what they agreed on was another state of it."""
+    if asked is None or asked.get(snapshot.id) == state_of(snapshot):
+        return None
+    return f"execution `{snapshot.id}` has moved on since it was asked for; look at it, and ask again"
 
 
 def moved(

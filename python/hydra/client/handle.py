@@ -14,7 +14,7 @@ from hydra import _core, codec
 from hydra.client import act_orders, child_ends, recorded_orders, resolving
 from hydra.client.act_orders import ActView
 from hydra.client.acting import author, is_said
-from hydra.client.approvals import What, need, rule_of
+from hydra.client.approvals import need_for, rule_of
 from hydra.client.awaited import Awaited, SetAside, awaited_of, ever_awaited, refuse_unfit, set_aside_of
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.exports import Export, export
@@ -155,7 +155,7 @@ class Handle(Generic[R]):
                     "your transaction; leave out `connection`"
                 )
             if needed:
-                need(self._engine, ApprovalKind.CANCEL, What((self._engine.snapshot(self.id).id,)), by)
+                need_for(self._engine, ApprovalKind.CANCEL, [self._engine.snapshot(self.id).id], by)
         if connection is not None:
             session = self._engine.session()
             own = recorded_orders.cancel_in(session.store, connection, self.id, session.now(), by, undo=undo)
@@ -374,7 +374,7 @@ class Handle(Generic[R]):
             IllegalMove: it has not ended, something that it has spawned has not, or it is part of another's tree.
         """
         by = author(reason)
-        need(self._engine, ApprovalKind.PURGE, What((self._engine.snapshot(self.id).id,)), by)
+        need_for(self._engine, ApprovalKind.PURGE, [self._engine.snapshot(self.id).id], by)
         return act_orders.delete(self._engine, self.id, by)
 
     def acts(self) -> list[ActView]:

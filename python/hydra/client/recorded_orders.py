@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 from hydra.attributes import KeyChanges
 from hydra.client.acting import Author
-from hydra.execution import FINAL, Message, Record, Status
+from hydra.errors import IllegalMove
+from hydra.execution import FINAL, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CALLBACK_PREFIX
 from hydra.stores.acts import Act, ActKind
 from hydra.stores.clash import Clash
@@ -46,12 +47,22 @@ def resume(store: Store, ids: Sequence[str], now: int, author: Author) -> list[S
     return store.together(work)
 
 
-def cancel(store: Store, ids: Sequence[str], now: int, author: Author, *, undo: bool) -> list[Status | None]:
-    """The statuses after."""
+def cancel(
+    store: Store,
+    ids: Sequence[str],
+    now: int,
+    author: Author,
+    *,
+    undo: bool,
+    states: Sequence[tuple[int, int]] | None = None,
+) -> list[Status | None]:
+    """The statuses after. With `states` (`approvals.state_of`): IllegalMove where one is in another by now."""
 
     def work() -> list[Status | None]:
         before = store.get(ids)
         after = store.request_cancel(ids, now, undo=undo)
+        if states is not None:  # the rows are locked, so that none moves on from here
+            refuse_moved(before, store.get(ids), states)
         store.add_acts(
             [
                 author.act(old.id, ActKind.CANCEL, now, f"was {old.status}{_without(undo)}")
@@ -62,6 +73,14 @@ def cancel(store: Store, ids: Sequence[str], now: int, author: Author, *, undo: 
         return after
 
     return store.together(work)
+
+
+def refuse_moved(
+    before: Sequence[Snapshot | None], now: Sequence[Snapshot | None], states: Sequence[tuple[int, int]]
+) -> None:
+    for old, new, (epoch, count) in zip(before, now, states, strict=True):
+        if old is not None and new is not None and (old.epoch, new.record_count) != (epoch, count):
+            raise IllegalMove(f"execution `{old.id}` has moved on since it was asked for; look at it, and ask again")
 
 
 def cancel_in(

@@ -290,8 +290,25 @@ def test_a_rule_is_changed_by_two_and_only_the_newest_is_kept(engine: hydra.Engi
 
 def test_names_that_may_be_one_person_are_one() -> None:
     assert is_one_person("ana@laptop", "ana@desk") and is_one_person("token:Ana", "ana@laptop")
+    wide = "\uff21\uff2e\uff21@desk"
+    spellings = (" Ana ", "Token:ana", "token:token:ana", "TOKEN: ana", "@ana", "token:@ana@x", "a\u200bna", wide)
+    for same in spellings:
+        assert is_one_person(same, "ana@laptop"), same
+    assert is_one_person("program:ana", "execution: Ana") and is_one_person("straße", "STRASSE")
+    assert approving.bare_name(" token:@") == approving.bare_name("program:") == ""
     assert not is_one_person("ana@laptop", "token:bob") and not is_one_person("program:x.py", "ana@laptop")
     assert approving.MAX_NAME_SHOWN * 2 * 4 + 20 <= 1024, "both names fit MySQL's column"
+
+
+def test_nobody_approves_nothing(engine: hydra.Engine) -> None:
+    handle = engine.submit(seconded_bill.bind("a"))
+    with engine.acting("ana@laptop"):
+        engine.require_approval(["cancel"])
+        id = asked(lambda: handle.cancel(undo=False))
+    for name in ("@", "token:", " token: @ "):
+        with engine.acting(name), pytest.raises(IllegalMove, match="is nobody's name"):
+            engine.approve(id)
+    assert handle.status() == "pending"
 
 
 def test_by_commands(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ done by approving once more.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -32,6 +33,7 @@ from hydra.stores.approvals import FOR_EVER, Approval, ApprovalKind, ApprovalSta
 from hydra.stores.store import Store
 
 MAX_NAME_SHOWN = 100  # of each of the two in what they did together
+PREFIXES = ("token:", "program:", "execution:")  # what a name may begin with, for whoever bears it
 MAX_WITHIN_SECONDS = 30 * 86_400
 
 
@@ -84,17 +86,27 @@ def refuse(engine: DatabaseAccess, id: str, reason: str) -> None:
 
 def is_one_person(name: str, other: str) -> bool:
     """As far as names tell: `ana@laptop`, `ana@desk` and `token:ana` are one."""
-    return _bare(name) == _bare(other)
+    return bare_name(name) == bare_name(other)
 
 
-def _bare(name: str) -> str:
-    return name.removeprefix("token:").partition("@")[0].casefold()
+def bare_name(name: str) -> str:
+    """Without what says only from where, and as Unicode takes for the same text; "" where nothing is left."""
+    bare = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    bare = "".join(each for each in bare if unicodedata.category(each) != "Cf" and not each.isspace())
+    while True:
+        before, bare = bare, bare.lstrip("@")
+        for prefix in PREFIXES:
+            bare = bare.removeprefix(prefix)
+        if bare == before:
+            return bare.partition("@")[0]
 
 
 def _decide(engine: DatabaseAccess, id: str, state: ApprovalState, by: Author) -> Approval:
     approval = _find(engine, id)
     if not by.is_said:
         raise ConfigError("a program decides no approval by itself; say who does by `engine.acting`")
+    if state is ApprovalState.APPROVED and not bare_name(by.by):
+        raise IllegalMove(f"`{by.by}` is nobody's name, so it approves nothing; somebody with a name does")
     if state is ApprovalState.APPROVED and is_one_person(approval.asked_by, by.by):
         raise IllegalMove(
             f"`{approval.asked_by}` has asked to {words(approval)}, and `{by.by}` is the same person by name; somebody "

@@ -44,6 +44,8 @@ one.sweep()
 def kept_charge(card: str) -> str:
     if card == "bad":
         raise LookupError(card)
+    if card == "torn":
+        raise LookupError("boom \ud800")
     return card
 
 
@@ -153,6 +155,21 @@ def test_g7_what_cannot_be_archived_is_not_deleted(tmp_path: Path, format: str) 
         folder.mkdir()
         assert one.sweep() == 1
         one.close()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_failure_with_half_a_surrogate_pair_is_archived_and_goes(tmp_path: Path, format: str) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    with hydra.Engine(f"sqlite:///{tmp_path}/hydra.db") as engine:
+        (torn,) = finish(engine, kept_bill.bind("torn"))
+        one = sweeping(engine.url, str(folder), "node-1", format=format)
+        assert one.sweep() == 1
+        one.close()
+        assert engine.executions() == []
+    (line,) = archived(folder)
+    assert line["execution"]["id"] == torn and "boom \ud800" in line["execution"]["reason"]
+    assert replay(line["export"], kept_bill).is_complete
 
 
 @pytest.mark.parametrize("format", FORMATS)

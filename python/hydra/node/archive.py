@@ -16,7 +16,7 @@ import msgspec
 
 from hydra.client.act_orders import act_view
 from hydra.client.exports import export
-from hydra.client.plain_json import encode_json
+from hydra.client.plain_json import encode_json, writable
 from hydra.client.shown import input_of
 from hydra.client.views import Execution, attempt_view, execution_view, to_datetime
 from hydra.codec import decode_plain
@@ -140,10 +140,10 @@ def _entry(
     has_result = snapshot.status is Status.COMPLETED and payload is not None
     return Entry(
         view,
-        msgspec.json.encode(view),
-        msgspec.json.encode([act_view(act) for act in store.acts(snapshot.id)]),
-        msgspec.json.encode([attempt_view(claim) for claim in store.claims(snapshot.id)]),
-        msgspec.json.encode(export(snapshot, input, whole, payload)),
+        encode_json(view),
+        encode_json([act_view(act) for act in store.acts(snapshot.id)]),
+        encode_json([attempt_view(claim) for claim in store.claims(snapshot.id)]),
+        encode_json(export(snapshot, input, whole, payload)),
         encode_json(input_of(input)),
         encode_json(decode_plain(payload)) if has_result else None,
     )
@@ -163,12 +163,12 @@ def _row(namespace: str, at: datetime, entry: Entry) -> parquet_files.Row:
         workflow=view.workflow,
         key=view.key,
         status=str(view.status),
-        reason=view.reason,
+        reason=writable(view.reason),
         attempt=view.attempt,
         submitted_at=view.submitted_at,
         started_at=view.started_at,
         finished_at=view.finished_at,
-        tags=list(view.tags.items()),
+        tags=[(name, writable(value)) for name, value in view.tags.items()],
         attributes=encode_json(view.attributes).decode(),
         input=entry.input.decode(),
         result=None if entry.result is None else entry.result.decode(),

@@ -54,6 +54,14 @@ def test_over_stdio_an_assistant_finds_what_failed_and_why(shop: Shop) -> None:
     assert unknown.is_error and "no execution `none`" in unknown.content[0].text
 
 
+def test_arguments_that_a_tool_does_not_take_are_refused_with_a_sentence(shop: Shop) -> None:
+    calls = ("list", {"state": "failed"}), ("stats", {"workflow": "x"})
+    tools, (listed, stats) = ask(shop.url, *calls)
+    assert all(tool.input_schema["additionalProperties"] is False for tool in tools)
+    assert listed.is_error and "`list` takes no `state`; it takes `status`, `workflow`" in listed.content[0].text
+    assert stats.is_error and "`stats` takes no `workflow`; it takes nothing" in stats.content[0].text
+
+
 def test_over_http_a_token_of_any_role_is_asked_for(engine: hydra.Engine, tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("\n".join(LINES))

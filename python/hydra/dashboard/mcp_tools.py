@@ -115,11 +115,21 @@ def server_of(engine: Engine) -> Any:
     try:
         from mcp.server import MCPServer
         from mcp.server.mcpserver.exceptions import ToolError
+        from mcp.server.mcpserver.tools import Tool
         from mcp.types import ToolAnnotations
     except ImportError as error:
         raise ConfigError("`hydra mcp` needs the MCP library: `pip install 'hydra-engine[mcp]'`") from error
-    server = MCPServer("hydra", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING")
     tools = Tools(engine)
+
+    class StrictTool(Tool):
+        """The library leaves out what a tool does not take, and a filter that is spelled wrong would choose all."""
+
+        async def run(self, arguments: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+            taken = self.parameters["properties"]
+            if unknown := [each for each in arguments if each not in taken]:
+                known = ", ".join(f"`{each}`" for each in taken) or "nothing"
+                raise ToolError(f"`{self.name}` takes no `{unknown[0]:.80}`; it takes {known}")
+            return await super().run(arguments, *args, **kwargs)
 
     def telling(tool: Callable[..., str]) -> Callable[..., str]:
         """What it refuses is told: of any other error only that there was one."""
@@ -133,9 +143,12 @@ def server_of(engine: Engine) -> Any:
 
         return call
 
+    offered: list[Tool] = []
     for tool in (tools.list, tools.show, tools.why, tools.errors, tools.stats):
-        server.tool(annotations=ToolAnnotations(read_only_hint=True), structured_output=False)(telling(tool))
-    return server
+        hint = ToolAnnotations(read_only_hint=True)
+        offered.append(StrictTool.from_function(telling(tool), annotations=hint, structured_output=False))
+        offered[-1].parameters["additionalProperties"] = False
+    return MCPServer("hydra", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING", tools=offered)
 
 
 def app_of(engine: Engine, tokens: TokenFile | None, hosts: Sequence[str]) -> ASGIApp:

@@ -29,6 +29,8 @@ def check_known_key(key: object) -> str:
     """A key to find an execution by."""
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_LENGTH or not is_unicode(key):
         raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {MAX_KEY_LENGTH} characters")
+    if "\0" in key:
+        raise ConfigError(f"the key {key!r:.80} holds a NUL character; leave it out")
     return key
 
 

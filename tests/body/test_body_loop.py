@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import math
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from hydra import aio
-from hydra.errors import HydraError
+from hydra.errors import ConfigError, HydraError
 from hydra.execution import Ending
 from hydra.workflow import step, workflow
 
@@ -120,6 +121,49 @@ def test_a_short_time_out_that_is_not_reached_costs_no_record(supervisor: Superv
     supervisor.finish()
     assert stored.result() == 10
     assert stored.kinds() == ["step"] * 5
+
+
+def test_a_wait_that_no_record_could_hold_is_refused_in_one_sentence_and_may_be_caught(supervisor: Supervisor) -> None:
+    refusals: list[str] = []
+
+    async def limited(seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await asyncio.sleep(0)
+
+    def later(seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, print)
+
+    @workflow
+    async def endless() -> str:
+        for seconds in (math.inf, 1e20, 10**15, 3.2e10):
+            nap = asyncio.create_task(asyncio.sleep(0.01))
+            calls = (
+                lambda seconds=seconds: asyncio.sleep(seconds),
+                lambda seconds=seconds: limited(seconds),
+                lambda seconds=seconds, nap=nap: asyncio.wait_for(nap, seconds),
+                lambda seconds=seconds, nap=nap: asyncio.wait([nap], timeout=seconds),
+            )
+            for call in calls:
+                try:
+                    await call()
+                except ConfigError as error:
+                    refusals.append(str(error))
+            await asyncio.wait([nap])
+        for seconds in (math.inf, math.nan, -math.inf, 1e20, 10**15, 10**400):
+            try:
+                later(seconds)
+            except ConfigError as error:
+                refusals.append(str(error))
+        later(-5)
+        async with asyncio.timeout(-1e20):
+            pass
+        return "unharmed"
+
+    stored = supervisor.submit(endless.bind())
+    supervisor.finish()
+    assert stored.result() == "unharmed"
+    assert len(refusals) == 4 * 4 + 6
+    assert all("must be shorter than 1,000 years, not " in each for each in refusals)
 
 
 def test_a_long_sleep_is_a_row_and_a_crash_does_not_begin_it_again(supervisor: Supervisor) -> None:

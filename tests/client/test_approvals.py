@@ -114,6 +114,7 @@ def test_a_deletion_of_one_of_many_and_by_age_takes_two(engine: hydra.Engine) ->
         ended(engine, "e")
         engine.approve(ids[2])
         assert len(engine.executions()) == 1, "what ended after it was asked for stays"
+    assert {act.execution_id for act in engine.acts(kind="ask")} == {None}, "lines of what is deleted go along"
     deletions = engine.acts(kind="delete")
     assert {act.done_by for act in deletions} == {"ana@laptop, approved by bob@desk"} and len(deletions) == 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,8 @@ import hydra
 import pytest
 
 from tests.client import shop
+
+SOME = str(uuid.UUID(int=1))
 
 BAD: dict[str, tuple[str, Callable[[hydra.Engine], Any]]] = {
     "a time that is a text": ("is not a time", lambda e: e.submit(shop.echo.bind(1), run_at="2030-01-01")),  # type: ignore[arg-type]
@@ -32,6 +35,8 @@ BAD: dict[str, tuple[str, Callable[[hydra.Engine], Any]]] = {
     "no database": ("is not a database URL", lambda _: hydra.Engine("")),
     "a database that is a path": ("is not a database URL", lambda _: hydra.Engine(Path("x.db"))),  # type: ignore[arg-type]
     "a step that is a type": ("belongs on a function", lambda _: hydra.step(dict)),
+    "an event with a NUL": ("name of an event", lambda e: e.submit(shop.echo.bind(1)).signal("a\0b")),
+    "two places of one page": ("cannot both be given", lambda e: e.executions(before=SOME, after=SOME)),
     "an event without a name": ("name of an event", lambda e: e.submit(shop.echo.bind(1)).signal("")),
 }
 
@@ -45,8 +50,19 @@ def test_a_mistake_is_one_sentence(engine: hydra.Engine, mistake: str) -> None:
 
 @pytest.mark.parametrize("tags", [{"run": "a\0b"}, {"r\0n": "a"}])
 def test_a_nul_in_a_tag_is_refused_on_every_database(engine: hydra.Engine, tags: dict[str, str]) -> None:
-    with pytest.raises(hydra.PayloadError, match="NUL"):
+    with pytest.raises(hydra.ConfigError, match="NUL"):
         engine.submit(shop.echo.bind(1), tags=tags)
+
+
+def test_a_nul_in_a_key_is_refused_on_every_database(engine: hydra.Engine) -> None:
+    for call in (
+        lambda: engine.submit(shop.echo.bind(1), key="a\0b"),
+        lambda: engine.submit_many([shop.echo.bind(1)], keys=["a\0b"]),
+        lambda: engine.find(shop.echo, "a\0b"),
+        lambda: engine.executions(key="a\0b"),
+    ):
+        with pytest.raises(hydra.ConfigError, match="holds a NUL character; leave it out"):
+            call()
 
 
 def test_what_was_bound_has_a_public_type() -> None:

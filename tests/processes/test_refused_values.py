@@ -8,6 +8,7 @@ from typing import Any
 
 import hydra
 import pytest
+from hydra.body import child_executions
 from hydra.execution import Status
 
 from tests.processes.scene import until
@@ -85,12 +86,38 @@ def refused_child(name: str) -> str:
 
 
 @hydra.workflow
+def refused_keyed(key: bytes) -> str:
+    return hydra.spawn(refused_child.bind("child"), key=key.decode("utf-16", "surrogatepass")).result()
+
+
+@hydra.workflow
+async def refused_caught(key: bytes) -> str:
+    try:
+        await hydra.aio.spawn(refused_child.bind("child"), key=key.decode("utf-16", "surrogatepass"))
+    except hydra.ConfigError as error:
+        return type(error).__name__
+    return "taken"
+
+
+@hydra.workflow
 def refused_parent(key: str) -> str:
     give_small()
     return hydra.spawn(refused_child.bind("child"), key=key).result()
 
 
-def test_g7_a_key_that_no_database_keeps_parks_its_parent_and_no_node(url: str) -> None:
+def test_a_key_with_a_nul_or_half_a_pair_is_an_error_that_the_body_can_catch(url: str) -> None:
+    with hydra.Engine(url) as engine, engine.worker():
+        for key in ("inv\0-42", "inv\ud800"):
+            with pytest.raises(hydra.WorkflowFailed, match="ConfigError"):
+                engine.submit(refused_keyed.bind(key.encode("utf-16", "surrogatepass"))).result(timeout=60)
+            caught = engine.submit(refused_caught.bind(key.encode("utf-16", "surrogatepass")))
+            assert caught.result(timeout=60) == "ConfigError"
+
+
+def test_g7_a_key_that_no_database_keeps_parks_its_parent_and_no_node(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_executions, "check_key", lambda key: key)
     with hydra.Engine(url) as engine, engine.worker():
         refused = engine.submit(refused_parent.bind("inv\0-42"))
         others = [engine.submit(refused_parent.bind(f"inv-{number}")) for number in range(3)]

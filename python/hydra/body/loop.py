@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+import math
 import sys
 import threading
 from asyncio import events
@@ -20,7 +21,8 @@ from typing import Any, NoReturn, Protocol
 
 from hydra.body import asyncio_patches
 from hydra.body.replay import Key
-from hydra.errors import HydraError
+from hydra.clock import LONGEST_SECONDS
+from hydra.errors import ConfigError, HydraError
 
 log = logging.getLogger("hydra.worker")
 
@@ -62,6 +64,16 @@ REFUSED = {
     "subprocess_exec": STEP_INSTEAD,
     "subprocess_shell": STEP_INSTEAD,
 }
+
+
+def check_seconds(until: float, since: float) -> None:
+    """A wait that no record could hold the end of: infinity, no number, or a time that is too far away."""
+    if not -math.inf < until < since + LONGEST_SECONDS:
+        seconds = until - since if -1e300 < until < 1e300 else until
+        raise ConfigError(
+            f"a wait by asyncio must be shorter than 1,000 years, not {seconds!r:.40} seconds; for one without an end "
+            "give no time, or wait for an event"
+        )
 
 
 class Timer(asyncio.TimerHandle):
@@ -153,11 +165,13 @@ class BodyLoop(asyncio.AbstractEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Timer:
+        check_seconds(delay, 0.0)
         return self.begin_timer(self.time() + delay, delay, "", callback, args, context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Timer:
+        check_seconds(when, self.time())
         return self.begin_timer(when, when - self.time(), "", callback, args, context)
 
     def begin_timer(

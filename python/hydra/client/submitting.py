@@ -265,14 +265,14 @@ class Submitting(DatabaseAccess):
         if reason := not_alone(snapshot):
             raise IllegalMove(reason)
         count = count_before(id, records, from_step, number)
-        if reason := doubts.why_no_fork(session.store, snapshot, records, count, force):
-            raise IllegalMove(reason)
         payload = self.fetched(session.store.input(id)) or b"" if input is None else b""
         kept = [record.payload for record in records[:count]]
         if refuse is not None:
             records = fetched_history(session.store, payload, records)[1]
         if reason := why_closed([payload, *(each for each in kept if not is_pointer(each))]):
             raise HydraError(f"execution `{id}` cannot be forked: {reason}")
+        if reason := doubts.why_no_fork(session.store, snapshot, records, count, force):
+            raise IllegalMove(reason)
         if input is None:
             digest = hashlib.blake2b(payload, digest_size=16).digest()
             new_id, checked = _core.uuid7(), None if key is None else check_key(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -145,6 +146,41 @@ def test_g4_a_cancel_is_of_the_state_it_was_asked_for_in(engine: hydra.Engine, b
     assert "has moved on since it was asked for" in acted.refused[moves.id]
     assert acted.done == ({stays.id: "cancelled"} if by_filter else {})
     assert moves.status() == "waiting"
+
+
+@hydra.step
+def seconded_slow(card: str, folder: str) -> str:
+    Path(folder, "began").touch()
+    while not Path(folder, "may end").exists():
+        time.sleep(0.01)
+    return card
+
+
+@hydra.workflow
+def seconded_runs(card: str, folder: str) -> str:
+    hydra.on_failure(seconded_undo.bind(card))
+    seconded_slow(card, folder)
+    return str(hydra.wait_event("seconded_done"))
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_g4_what_runs_is_undone_or_the_cancel_refused(engine: hydra.Engine, tmp_path: Path, is_recorded: bool) -> None:
+    with engine.worker():
+        handle = engine.submit(seconded_runs.bind("visa", str(tmp_path)))
+        until(lambda: (tmp_path / "began").exists())
+        with engine.acting("ana@laptop"):
+            engine.require_approval(["cancel"])
+            id = asked(lambda: handle.cancel(undo=False))
+        if is_recorded:
+            (tmp_path / "may end").touch()
+            until(lambda: handle.status() == "waiting")
+        with engine.acting("bob@desk"):
+            acted = engine.approve(id)
+        assert list(acted.refused if is_recorded else acted.done) == [handle.id]
+        (tmp_path / "may end").touch()
+        until(lambda: handle.status() == ("waiting" if is_recorded else "cancelled"))
+        undone = [step.status for step in handle.steps() if step.name == "seconded_undo"]
+        assert undone == ([] if is_recorded else ["completed"])
 
 
 def test_g4_what_moves_on_just_before_it_is_cancelled_stays(engine: hydra.Engine) -> None:

@@ -47,6 +47,7 @@ SCRIPTS = {
     "beats": ["--running", "0,50", "--seconds", "1"],
     "workers": ["--workers", "1,2", "--rounds", "1", "--slow-seconds", "5"],
     "databases": ["--seconds", "1", "--threads", "1"],
+    "opcodes": ["--executions", "20"],
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from hydra.clock import seconds_of
 from hydra.cron import KEY_PREFIX
-from hydra.errors import ConfigError
+from hydra.errors import ConfigError, PayloadError
 from hydra.execution import KeyReuse
 
 MAX_KEY_LENGTH = 500
@@ -30,7 +30,7 @@ def check_known_key(key: object) -> str:
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_LENGTH or not is_unicode(key):
         raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {MAX_KEY_LENGTH} characters")
     if "\0" in key:
-        raise ConfigError(f"the key {key!r:.80} holds a NUL character; leave it out")
+        raise PayloadError(f"the key {key!r:.80} holds a NUL character; leave it out")
     return key
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydra.errors import ConfigError, HydraError
+from hydra.errors import ConfigError, HydraError, PayloadError
 from hydra.keys import is_unicode
 from hydra.middleware import SubmitCall, tell
 
@@ -17,7 +17,7 @@ def check_tags(tags: object) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(text, str) or not is_unicode(name + text):
             raise ConfigError(f"the tag `{name!r:.80}` is not a text by name; give both as str")
         if "\0" in name + text:
-            raise ConfigError(f"the tag {name!r:.80} holds a NUL character; leave it out")
+            raise PayloadError(f"the tag {name!r:.80} holds a NUL character; leave it out")
         if len(name) + len(text) > MAX_TAG_LENGTH:
             raise ConfigError(f"the tag `{name:.80}` is longer than {MAX_TAG_LENGTH} characters")
     return tags

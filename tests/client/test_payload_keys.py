@@ -15,6 +15,7 @@ from hydra.client.handle import Handle
 from hydra.execution import Record
 from hydra.move import move
 from hydra.move.moving import open_side
+from hydra.node.membership import Membership
 from hydra.payload_keys import encrypted_with
 from hydra.stores import plain_store
 from hydra.testing import replay
@@ -178,7 +179,8 @@ def test_a_node_that_was_not_given_a_key_parks_what_it_cannot_read_and_loses_not
         assert engine.get(handle.id).result(timeout=30) == MARKER
 
 
-def test_a_node_without_any_keys_that_was_there_before_parks_too(any_url: str) -> None:
+def test_a_node_without_any_keys_that_was_there_before_parks_too(any_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Membership, "is_to_encrypt", lambda _: False)  # it would drain, if it heard of them first
     made = shop()
     with hydra.Engine(any_url) as old, old.worker(), hydra.Engine(any_url, payload_keys=FIRST) as engine:
         handle = engine.submit(made.child.bind(MARKER))

@@ -28,7 +28,7 @@ from hydra.client.why import Why, explain
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.database_map import find_database
 from hydra.definitions import Workflow
-from hydra.errors import ConfigError, NotFound
+from hydra.errors import NotFound
 from hydra.execution import Message
 from hydra.keys import check_known_key, is_id
 from hydra.offload import Offload
@@ -140,7 +140,7 @@ class Engine(Submitting, Operations):
             error: what it failed of: a fingerprint of `Selection.errors`, or an exception's class.
             attributes: what it is found by, such as `{"customer": "c-17", "amount >=": 1000}`; all must match. Or as
                 texts: `["customer=c-17", "amount>=1000"]`.
-            after: the last id of the page before, where the oldest come first; not both.
+            after: the last id of the page before, where the oldest come first.
             oldest_first: the other way round.
 
         Raises:
@@ -148,8 +148,6 @@ class Engine(Submitting, Operations):
         """
         criteria = self._criteria(status, workflow, key, tags, since, until, reason, error, attributes)
         count = config.count_of(limit, "`limit`")
-        if before is not None and after is not None:
-            raise ConfigError("`before` and `after` cannot both be given; a period is given by `since` and `until`")
         places = {"before": check_place("before", before), "after": check_place("after", after)}
         size = count if reason is None and error is None else PAGE_SIZE
         chosen = msgspec.structs.replace(criteria.filter, limit=size, is_oldest_first=oldest_first, **places)

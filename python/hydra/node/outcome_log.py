@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from hydra import codec
+from hydra.client.plain_json import writable
 from hydra.dispatch.events import ExecutionEnded
 from hydra.errors import HydraError
 from hydra.execution import TIMED_OUT, Ending, Status
@@ -47,6 +48,7 @@ def tell(
     known = f"`{id}` (workflow `{workflow}`{f', key `{key}`' if key else ''})"
     where = f" in step `{step}`" if step else ""
     message = f"execution {known} {'is parked' if status == Ending.PARKED else 'failed'}{where}: {reason}"
+    message, reason, traceback_text = writable(message), writable(reason), writable(traceback_text)
     fields = {"execution_id": id, "workflow": workflow, "key": key, "step": step or None, "reason": reason}
     fields |= {"status": str(status), "error": error or None}
     record = log.makeRecord(log.name, logging.ERROR, __file__, 0, message, (), None, extra=fields)

@@ -89,16 +89,17 @@ def main() -> None:
     parser.add_argument("--executions", type=int, default=300)
     parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--beside")
-    parser.add_argument("--json", action="store_true", help="the functions, for another run of this script")
+    parser.add_argument("--functions", action="store_true", help="print them as JSON, for another run of this script")
+    parser.add_argument("--json", metavar="FILE")
     chosen = parser.parse_args()
     functions = per_step(chosen.workflow, chosen.executions)
-    if chosen.json:
+    if chosen.functions:
         print(json.dumps(functions))
         return
     report = Report(__doc__.splitlines()[0], "does not matter here")
     other: dict[str, float] = {}
     if chosen.beside:
-        command = [chosen.beside, __file__, "--json", "--workflow", chosen.workflow]
+        command = [chosen.beside, __file__, "--functions", "--workflow", chosen.workflow]
         command += ["--executions", str(chosen.executions)]
         done = subprocess.run(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, check=True)
         other = json.loads(done.stdout.splitlines()[-1])
@@ -112,6 +113,7 @@ def main() -> None:
         report.row(f"opcodes of {chosen.workflow}, {part or 'all'}", opcodes, "a step", **beside)
     for name in sorted(functions, key=functions.__getitem__, reverse=True)[: chosen.most]:
         report.row(name, functions[name], "a step")
+    report.save(chosen.json)
 
 
 if __name__ == "__main__":

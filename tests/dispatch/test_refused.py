@@ -6,6 +6,7 @@ import pytest
 from hydra.dispatch import events
 from hydra.execution import CommitAnswer, Ending
 from hydra.frames import Durable, FromWorker, Halt
+from hydra.stores.node_states import Attention
 
 from tests.dispatch.driver import KILLED, Driver, crash, ended, record, recorded
 
@@ -47,12 +48,12 @@ def test_g4_an_end_that_was_told_meanwhile_goes_with_it_at_once() -> None:
     assert sent(node) == []
 
 
-@pytest.mark.parametrize("is_large", [False, True])
-def test_g4_a_death_of_its_worker_is_told_with_it(is_large: bool) -> None:
+@pytest.mark.parametrize("has_more", [False, True])
+def test_g4_a_death_of_its_worker_is_told_with_it(has_more: bool) -> None:
     node = refused()
     token = node.tokens["a"]
-    if is_large:
-        node.receive(0, ended(99), recorded(token, 2))
+    if has_more:
+        node.receive(0, recorded(token, 2))
     node.tell(events.WorkerGone(0, KILLED, [(token, crash())]))
     assert node.commit is not None
     [commit] = node.commit.commits
@@ -61,8 +62,6 @@ def test_g4_a_death_of_its_worker_is_told_with_it(is_large: bool) -> None:
 
 
 def test_a_cancel_does_not_begin_to_undo_what_cannot_be_recorded() -> None:
-    from hydra.stores.node_states import Attention
-
     node = refused()
     node.beaten(1, Attention("a", 1, "cancel"))
     assert sent(node) == []

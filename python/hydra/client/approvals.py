@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -111,14 +111,15 @@ def need_for(
     engine: DatabaseAccess, kind: ApprovalKind, ids: Sequence[str], by: Author, before: int | None = None
 ) -> None:
     """As `need`, of these executions as they are now."""
-    if kind not in rule_of(engine.read(lambda store: store.approvals())).acts:
+    known = engine.read(lambda store: store.approvals())
+    if kind not in rule_of(known).acts:
         return
 
     def read(store: Store) -> list[Snapshot | None]:
         return [each for batch in chunks(ids[:MAX_ASKED], READ_AT_ONCE) for each in store.get(batch)]
 
     states = tuple((0, 0) if each is None else state_of(each) for each in engine.read(read))
-    need(engine, kind, What(tuple(ids), before, states), by)
+    _ask_for(engine, known, kind, What(tuple(ids), before, states), by, b"")
 
 
 def need(engine: DatabaseAccess, kind: ApprovalKind, what: What, by: Author, payload: bytes = b"") -> None:
@@ -130,8 +131,14 @@ def need(engine: DatabaseAccess, kind: ApprovalKind, what: What, by: Author, pay
     """
     known = engine.read(lambda store: store.approvals())
     rule = rule_of(known)
-    if kind not in rule.acts and not (kind is ApprovalKind.RULE and rule.acts):
-        return
+    if kind in rule.acts or (kind is ApprovalKind.RULE and rule.acts):
+        _ask_for(engine, known, kind, what, by, payload)
+
+
+def _ask_for(
+    engine: DatabaseAccess, known: Sequence[Approval], kind: ApprovalKind, what: What, by: Author, payload: bytes
+) -> NoReturn:
+    """Unless the same waits already, by `known`, what is kept."""
     said, now = what.encode(), engine.session().now()
     same = (str(kind), said, payload)
     waiting = next(
@@ -142,7 +149,7 @@ def need(engine: DatabaseAccess, kind: ApprovalKind, what: What, by: Author, pay
             raise IllegalMove(f"a second person approves at most {MAX_ASKED:,} executions at once; narrow the choice")
         if len(known) >= MAX_APPROVALS:
             raise IllegalMove(f"{MAX_APPROVALS:,} approvals are kept already; refuse some by `hydra refuse`")
-        waiting = _ask(engine, kind, said, by, payload, rule.within_us)
+        waiting = _ask(engine, kind, said, by, payload, rule_of(known).within_us)
     raise ApprovalNeeded(
         f"to {words(waiting)} takes a second person; `{waiting.asked_by}` has asked for it, and somebody else does it "
         f"by `hydra approve {waiting.id}` before {_time(waiting.expires_at)}",

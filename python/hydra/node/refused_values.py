@@ -45,6 +45,11 @@ class Items(Protocol):
         """Those of which nothing is to be written."""
         ...
 
+    @property
+    def written(self) -> Sequence[ExecutionCommit]:
+        """The others."""
+        ...
+
 
 def write_apart(
     store: Store,
@@ -57,9 +62,9 @@ def write_apart(
     """Batches that were refused. Without an answer it raises: as of an unknown outcome, once a part is written."""
     done: list[CommitDone] = []
     for batch, items in batches.items():
-        apart = _Apart(store, node, proven_number, items.held_ids, now)
+        apart = _Apart(store, node, proven_number, now)
         try:
-            apart.write_halves(items.commits)
+            apart.write_halves(items.written)
         except LeaseLost:
             raise
         except Exception as error:
@@ -68,7 +73,7 @@ def write_apart(
             # R16: what has been written of it is read back before it is asked again
             message = f"a part of a batch was written, and then: {error}"
             raise StoreUnavailable(message, outcome="unknown") from error
-        parked_ids, held_ids = items.parked_ids | apart.given_up, frozenset(apart.held)
+        parked_ids, held_ids = items.parked_ids | apart.given_up, items.held_ids | apart.held
         done.append(answer_of(batch, items.commits, apart.answers, parked_ids, held_ids, elsewhere))
     return done
 
@@ -76,19 +81,16 @@ def write_apart(
 class _Apart:
     """One batch in parts, halved until what is refused is alone."""
 
-    def __init__(
-        self, store: Store, node: NodeRef, proven_number: int | None, held_ids: frozenset[str], now: int
-    ) -> None:
+    def __init__(self, store: Store, node: NodeRef, proven_number: int | None, now: int) -> None:
         self.answers: list[CommitAnswer] = []  # of what is not held, from the first on; after an exception not of all
         self.given_up: set[str] = set()
-        self.held = set(held_ids)
+        self.held: set[str] = set()
         self._store = store
         self._node = node
         self._proven_number = proven_number
         self._now = now
 
     def write_halves(self, commits: Sequence[ExecutionCommit]) -> None:
-        commits = [each for each in commits if each.id not in self.held]
         middle = len(commits) // 2
         for half in (commits[:middle], commits[middle:]):
             if half:

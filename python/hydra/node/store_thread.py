@@ -251,12 +251,13 @@ class StoreThread:
                     is_last = action is actions[-1]
                     match action:
                         case SendCommit(batch):
-                            items, parked_ids, held_ids = written_as[batch]
-                            some = list(written_as[batch].written)
+                            asked = written_as[batch]
+                            items = list(asked.written)
                             written = []
-                            if some or not held_ids:
-                                written = self._store.commit(node, some, now, is_last=is_last)
-                            events.append(answer_of(batch, items, written, parked_ids, held_ids, elsewhere))
+                            if items or not asked.held_ids:
+                                written = self._store.commit(node, items, now, is_last=is_last)
+                            commits, parked_ids, held_ids = asked
+                            events.append(answer_of(batch, commits, written, parked_ids, held_ids, elsewhere))
                         case SendClaim(slots):
                             # guard R27: a node claims only what its own code has
                             names = [each.name for each in self.membership.workflows if each.is_served]

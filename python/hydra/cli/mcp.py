@@ -8,7 +8,6 @@ import click
 
 from hydra.cli.options import database_options, open_engine
 from hydra.cli.output import echo
-from hydra.observability.http import parse_address
 
 
 @click.command("mcp")
@@ -26,6 +25,7 @@ def serve_mcp(http: str, token_file: str | None, hosts: tuple[str, ...], db: str
     if not http and (token_file or hosts):
         raise click.UsageError("`--token-file` and `--allow-host` are for `--http`; say where it is")
     from hydra.dashboard.mcp_tools import serve_http, server_of  # most commands need none of it
+    from hydra.observability.http import parse_address
 
     with open_engine(db, namespace) as engine:
         server = server_of(engine)

@@ -1,6 +1,6 @@
 """Database servers for every test that asks for one: one each per test process, an empty database per test.
 
-It has hydra's tables already; with `pytest.mark.fresh_database` it has none.
+It has hydra's tables already, as a new SQLite file has; with `pytest.mark.fresh_database` it has none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import mysql, postgres
+from tests.servers import mysql, postgres, sqlite_files
 from tests.servers.pool import Pool, mysql_pool, postgres_pool
 
 # A shell has what it starts in the background ignore SIGINT, which programs under test would inherit: Ctrl-C is tried.
@@ -23,6 +23,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # processes rewrites every test.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+sqlite_files.install()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    sqlite_files.new_files.have_tables = item.get_closest_marker("fresh_database") is None
 
 
 @pytest.fixture(scope="session")

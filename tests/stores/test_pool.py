@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,6 +12,7 @@ from hydra.stores import open_store
 
 from tests.servers import mysql
 from tests.servers.pool import Pool
+from tests.servers.sqlite_files import new_files
 from tests.stores.store_values import NOW, submission
 
 
@@ -62,3 +65,19 @@ def test_one_with_a_session_left_in_it_is_dropped(pool: Pool) -> None:
     pool.give_back(other)
     with pytest.raises(Exception, match=r".+"):
         own.cursor().execute("select 1")
+
+
+def test_a_new_sqlite_file_is_what_hydra_makes_of_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for name, have_tables in (("made", False), ("copied", True)):
+        monkeypatch.setattr(new_files, "have_tables", have_tables)
+        store = open_store(f"sqlite:///{tmp_path}/{name}.db")
+        before, after = store.migrate()
+        assert before == (after if have_tables else 0)
+        store.close()
+        file = sqlite3.connect(tmp_path / f"{name}.db")
+        found.append([file.execute("pragma journal_mode").fetchone(), *sorted(file.iterdump())])
+        file.close()
+    assert found[0] == found[1]
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["copied.db", "made.db"]
+    assert not list(tmp_path.glob("*.db.*")), "nothing is left of its making"

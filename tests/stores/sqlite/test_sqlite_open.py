@@ -20,6 +20,8 @@ from hydra.stores.sqlite.statements import migrations
 
 from tests.stores.store_values import NOW, claim, register, submit
 
+pytestmark = pytest.mark.fresh_database
+
 
 @pytest.mark.parametrize(
     ("url", "sentence"),

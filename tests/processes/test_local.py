@@ -22,6 +22,7 @@ from hydra.worker.hub import Hub
 from hydra.workflow import Registry
 
 from tests.processes import apps
+from tests.processes.conftest import on_sqlite
 from tests.processes.scene import WAIT_SECONDS, Scene, until
 
 
@@ -43,6 +44,7 @@ def test_a_local_worker_hands_back_what_sleeps_and_another_finishes_it(scene: Sc
     assert set(scene.counts().values()) == {1}
 
 
+@on_sqlite  # connections are left out anyway
 def test_nothing_is_left_of_a_local_worker_that_has_stopped(scene: Scene) -> None:
     def descriptors() -> list[str]:
         gc.collect()

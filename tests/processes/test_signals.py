@@ -11,6 +11,7 @@ from hydra.execution import Ending, Status
 from hydra.stores import open_store
 
 from tests.processes import apps
+from tests.processes.conftest import on_sqlite
 from tests.processes.scene import Scene, is_alive, until
 
 
@@ -48,6 +49,7 @@ def test_a_drain_kills_what_outlasts_its_grace_and_gives_it_back(scene: Scene) -
     assert handle.result(timeout=30) == "released"
 
 
+@on_sqlite  # what is not handed back is in the kill matrix on every database
 def test_the_second_signal_stops_at_once(scene: Scene) -> None:
     node = scene.start(drain_grace_seconds=600.0)
     handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
@@ -62,12 +64,14 @@ def test_the_second_signal_stops_at_once(scene: Scene) -> None:
     assert handle.result(timeout=30) == "released"
 
 
+@on_sqlite  # nothing reaches the database
 def test_a_signal_ends_a_supervisor_whose_app_still_imports(scene: Scene) -> None:
     node = scene.start("slow_app")
     until(lambda: "importing" in node.text())
     assert node.stop() == 0
 
 
+@on_sqlite  # between supervisor and zygote: the same on every database
 def test_a_killed_zygote_is_replaced_and_the_workers_live_on(scene: Scene) -> None:
     node = scene.start()
     handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
@@ -83,6 +87,7 @@ def test_a_killed_zygote_is_replaced_and_the_workers_live_on(scene: Scene) -> No
     assert handle.result(timeout=30) == "released"
 
 
+@on_sqlite  # between supervisor and zygote: the same on every database
 def test_sighup_runs_new_code_and_drains_the_old_workers(scene: Scene) -> None:
     app = Path(scene.folder, "changing.py")
     source = "import hydra\n\n@hydra.workflow\ndef version() -> int:\n    return {}\n"
@@ -101,6 +106,7 @@ def test_sighup_runs_new_code_and_drains_the_old_workers(scene: Scene) -> None:
     assert node.stop() == 0
 
 
+@on_sqlite  # between supervisor and zygote: the same on every database
 def test_reload_follows_the_apps_files(scene: Scene) -> None:
     app = Path(scene.folder, "changing.py")
     source = "import hydra\n\n@hydra.workflow\ndef version() -> int:\n    return {}\n"

@@ -13,6 +13,7 @@ import hydra
 import pytest
 
 from tests.processes import apps
+from tests.processes.conftest import on_sqlite
 from tests.processes.scene import Scene, until
 from tests.servers import mysql
 
@@ -122,6 +123,7 @@ def test_g1_a_database_that_would_lose_what_it_accepts_is_a_warning(scene: Scene
     assert node.stop() == 0
 
 
+@on_sqlite  # what is imported does not depend on the database
 def test_spawn_imports_the_app_in_each_worker(scene: Scene) -> None:
     node = scene.start(spawn=True, workers=2)
     handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))

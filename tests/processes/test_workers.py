@@ -11,6 +11,7 @@ from hydra.execution import Ending, RecordKind, Status
 from hydra.stores import open_store
 
 from tests.processes import apps
+from tests.processes.conftest import on_sqlite
 from tests.processes.scene import Scene, is_alive, until
 
 
@@ -57,6 +58,7 @@ def test_g7_a_parked_execution_starts_again_when_a_person_resumes_it(scene: Scen
     until(lambda: handle.status() == Status.PARKED)
 
 
+@on_sqlite  # test_limits.py has such a kill on every database
 def test_a_step_past_its_timeout_in_c_code_is_killed_and_tried_again(scene: Scene) -> None:
     scene.start()
     handle = scene.engine.submit(apps.catastrophe.bind(scene.log))
@@ -67,6 +69,7 @@ def test_a_step_past_its_timeout_in_c_code_is_killed_and_tried_again(scene: Scen
     assert not is_alive(workers[0])
 
 
+@on_sqlite  # between supervisor and worker: the same on every database
 def test_each_try_of_a_step_is_watched_for_its_own_timeout(scene: Scene) -> None:
     scene.start()
     handle = scene.engine.submit(apps.worse.bind(scene.log))
@@ -75,6 +78,7 @@ def test_each_try_of_a_step_is_watched_for_its_own_timeout(scene: Scene) -> None
     assert first == second != third
 
 
+@on_sqlite  # what a worker's end leads to is in test_kill_matrix.py on each
 def test_r22_a_stopped_worker_is_killed_and_its_work_runs_elsewhere(scene: Scene) -> None:
     scene.start()
     handle = scene.engine.submit(apps.held.bind(scene.log, str(scene.gate)))
@@ -87,6 +91,7 @@ def test_r22_a_stopped_worker_is_killed_and_its_work_runs_elsewhere(scene: Scene
     assert handle.result(timeout=30) == "released"
 
 
+@on_sqlite  # between supervisor and worker: the same on every database
 @pytest.mark.parametrize("workflow", [apps.deadlock, apps.held], ids=["holds the GIL", "sleeps"])
 def test_a_killed_supervisor_takes_its_workers_with_it(scene: Scene, workflow: object) -> None:
     node = scene.start()
@@ -106,6 +111,7 @@ def test_a_killed_supervisor_takes_its_workers_with_it(scene: Scene, workflow: o
     assert handle.status() == Status.RUNNING
 
 
+@on_sqlite  # between supervisor and worker: the same on every database
 def test_r22_a_workers_subprocess_dies_with_it(scene: Scene) -> None:
     scene.start()
     handle = scene.engine.submit(apps.parent.bind(scene.log, str(scene.gate)))
@@ -117,6 +123,7 @@ def test_r22_a_workers_subprocess_dies_with_it(scene: Scene) -> None:
     handle.result(timeout=30)
 
 
+@on_sqlite  # between supervisor and worker: the same on every database
 def test_a_stalled_hub_is_named_with_its_stack_and_gets_no_new_work(scene: Scene) -> None:
     node = scene.start(workers=2)
     stalled = scene.engine.submit(apps.clogged.bind(scene.log, str(scene.gate)))
@@ -130,6 +137,7 @@ def test_a_stalled_hub_is_named_with_its_stack_and_gets_no_new_work(scene: Scene
     until(lambda: "goes on" in node.text())
 
 
+@on_sqlite  # between supervisor and worker: the same on every database
 def test_a_hundred_workers_share_one_supervisor(scene: Scene) -> None:
     node = scene.start(workers=100, concurrency=2, lease_ttl_seconds=10.0)
     handles = [scene.engine.submit(apps.held.bind(scene.log, str(scene.gate))) for _ in range(200)]
@@ -140,6 +148,7 @@ def test_a_hundred_workers_share_one_supervisor(scene: Scene) -> None:
     assert node.stop() == 0
 
 
+@on_sqlite  # nothing reaches the database
 def test_steps_that_a_body_calls_in_a_pool_of_threads_are_refused(scene: Scene) -> None:
     scene.start()
     with pytest.raises(hydra.WorkflowFailed, match="run steps side by side"):
@@ -161,6 +170,7 @@ def test_after_a_cancel_at_most_one_more_step_begins_whatever_the_heartbeat(scen
     assert len(scene.notes()) < 100
 
 
+@on_sqlite  # poison is parked on every database, above
 @pytest.mark.parametrize("how", ["sleeps", "loops"])
 def test_a_body_that_blocks_is_named_and_parked_and_its_neighbours_go_on(scene: Scene, how: str) -> None:
     scene.start(concurrency=8)

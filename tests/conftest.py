@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import mysql, postgres, sqlite_files
+from tests.servers import kept_sessions, mysql, postgres, sqlite_files
 from tests.servers.pool import Pool, mysql_pool, postgres_pool
 
 # A shell has what it starts in the background ignore SIGINT, which programs under test would inherit: Ctrl-C is tried.
@@ -25,6 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 sqlite_files.install()
+kept_sessions.install()
 
 
 @pytest.hookimpl(tryfirst=True)

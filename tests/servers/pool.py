@@ -4,7 +4,8 @@
                                       anything else? dropped
 
 "As it was made" is the catalog, the versions in `hydra_schema`, what the database is set to, its size, and that nobody
-is in it any more: what a test leaves running must not reach the next one.
+is in it any more: what a test leaves running must not reach the next one. On PostgreSQL one session looks and empties
+from test to test (`kept_sessions`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hydra.stores import open_store
 from pymysql.constants import CLIENT
 
 from tests.servers import mysql, postgres
+from tests.servers.kept_sessions import kept_sessions
 
 LEAVING_SECONDS = 0.2  # a server notices a little later that a client has gone
 LARGE_BYTES = 4 << 20  # what was deleted still takes room, and time to read past
@@ -98,7 +100,7 @@ class PostgresSession:
         sequences = self._rows("select relname from pg_class where oid >= 16384 and relkind = 'S'")
         orders = [f"delete from {name}" for (name,) in tables if name.startswith("hydra_")]
         orders += [f"select setval('{name}', 1, false)" for (name,) in sequences]
-        self._connection.execute("; ".join(orders).encode())
+        self._connection.execute("; ".join(orders).encode(), prepare=False)  # several in one
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement.encode()).fetchall()
@@ -194,11 +196,13 @@ def has_come(condition: Callable[[], bool]) -> bool:
 def postgres_pool(server: postgres.PostgresServer | postgres.ExistingServer) -> Pool:
     @contextmanager
     def enter(url: str) -> Iterator[Session]:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("set lock_timeout = '2s'")
-            yield PostgresSession(connection)
+        yield PostgresSession(kept_sessions.of(url))
 
-    return Pool(lambda: postgres.create_database(server), lambda url: postgres.drop_database(server, url), enter)
+    def drop(url: str) -> None:
+        kept_sessions.end(url)
+        postgres.drop_database(server, url)
+
+    return Pool(lambda: postgres.create_database(server), drop, enter)
 
 
 def mysql_pool(server: mysql.MysqlServer | mysql.ExistingServer) -> Pool:

@@ -33,10 +33,10 @@ from server import add_options, database, durability, opened, register, writer_s
 MOVED_AT_ONCE = 1_000
 
 
-def submissions(count: int, run_at: int | None, priority: int = 0) -> list[Submission]:
+def submissions(count: int, run_at: int | None, priority: int = 0, workflow: str = "bench") -> list[Submission]:
     payload, digest = encode_call(("x" * 200,), {})
     return [
-        Submission(id, "bench", payload, digest, run_at=run_at, priority=priority) for id in _core.uuid7_many(count)
+        Submission(id, workflow, payload, digest, run_at=run_at, priority=priority) for id in _core.uuid7_many(count)
     ]
 
 

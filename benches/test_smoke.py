@@ -44,6 +44,7 @@ SCRIPTS = {
     },
     **{f"page_views on {database}": ["--count", "4000", "--tries", "1", "--url", database] for database in DATABASES},
     "lists": ["--count", "4000", "--tries", "1"],
+    "retention": ["--finished", "60000", "--seconds", "1", "--rounds", "1"],
     "beats": ["--running", "0,50", "--seconds", "1"],
     "workers": ["--workers", "1,2", "--rounds", "1", "--slow-seconds", "5"],
     "databases": ["--seconds", "1", "--threads", "1"],
@@ -53,6 +54,7 @@ SCRIPTS = {
 
 AT_NIGHT = {
     "databases",
+    "retention",
     *(f"{script} on {database}" for script in ("sleepers", "page_views") for database in ("postgres", "mysql")),
 }
 CHOSEN = [name for name in SCRIPTS if name not in AT_NIGHT or os.environ.get("HYDRA_BENCHMARKS") == "all"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import hydra
 import pytest
+from hydra.client import act_orders
 from hydra.client.watcher import Waiting
 
 from tests.client import shop
@@ -223,6 +226,20 @@ def test_r24_purged_executions_are_gone_and_their_keys_are_not(working: hydra.En
         handle.status()
     with pytest.raises(hydra.IdempotencyConflict):
         working.submit(shop.bill.bind("8"), key="inv-7")
+
+
+def test_a_purge_rests_after_each_transaction_for_twice_as_long_as_that_took(
+    working: hydra.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        working.submit(shop.bill.bind(str(number)), key=f"inv-{number}").result(timeout=WAIT_SECONDS)
+    ticks = itertools.count()
+    rests: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: next(ticks) * 0.5, sleep=rests.append)
+    monkeypatch.setattr(act_orders, "time", clock)
+    monkeypatch.setattr(act_orders, "PURGE_CHUNK_SIZE", 2)
+    assert working.purge(older_than=0) == 3
+    assert rests == [1.0, 1.0], "of two transactions that took half a second each"
 
 
 def test_outside_an_execution_steps_and_workflows_are_plain_functions() -> None:

@@ -4,6 +4,7 @@ what.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ from hydra.stores.rescheduling import Replacement, Reschedule, Rescheduled
 from hydra.stores.store import Store
 
 PURGE_CHUNK_SIZE = 1_000
+PURGE_PAUSE_TIMES = 2  # as long as a transaction took, before the next: claims go on meanwhile (`benches/retention.py`)
 DELETE_CHUNK_SIZE = 500  # executions of a tree that go in one transaction
 
 
@@ -168,7 +170,8 @@ def delete(engine: DatabaseAccess, id: str, by: Author) -> int:
 
 
 def purge(engine: DatabaseAccess, before: int, by: Author, progress: Callable[[int], object] | None) -> int:
-    """All that ended before then, in transactions of a bounded size; how many went."""
+    """All that ended before then, in transactions of a bounded size, which hold the database's write lock for a third
+    of the time; how many went."""
     count = 0
 
     def chunk(store: Store, now: int) -> int:
@@ -181,8 +184,12 @@ def purge(engine: DatabaseAccess, before: int, by: Author, progress: Callable[[i
 
         return store.together(work)
 
+    began = time.monotonic()
     while deleted := engine.write(chunk):
+        took = time.monotonic() - began
         count += deleted
         if progress is not None:
             progress(count)
+        time.sleep(PURGE_PAUSE_TIMES * took)
+        began = time.monotonic()
     return count

@@ -397,8 +397,8 @@ class Operations(DatabaseAccess):
     ) -> int:
         """Delete the executions that ended longer ago than `older_than`, 1,000 in each transaction; how many went.
 
-        Their keys stay, so the same invoice never runs twice. `progress` is called with the count after each
-        transaction.
+        After each transaction it rests twice as long as that took, so that claims go on as before. The executions' keys
+        stay, so the same invoice never runs twice. `progress` is called with the count after each transaction.
 
         Args:
             older_than: seconds, or a timedelta.

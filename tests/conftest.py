@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.servers import kept_sessions, mysql, postgres, sqlite_files
@@ -23,6 +24,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # processes rewrites every test.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+hypothesis.settings.register_profile("hydra", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("hydra")
 
 sqlite_files.install()
 kept_sessions.install()

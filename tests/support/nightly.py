@@ -108,6 +108,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
         tests(
             "simulation", 240, "tests/simulation", seed=f"0 to {count(100_000)}", HYDRA_SIMULATION_SEEDS=count(100_000)
         ),
+        tests("sleepers of months", 30, "tests/testing/test_harness_months.py", HYDRA_SLEEPERS=count(10_000)),
         Step(
             "worlds of schedules",
             ("-m", "tests.schedules.worlds", "--first", str(seed), "--seeds", count(20_000)),

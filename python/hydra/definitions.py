@@ -185,6 +185,8 @@ class Step(Definition[P, R]):
         self.cancel_grace_ns = round(seconds_of(cancel_grace, f"`cancel_grace` of step `{self.name}`") * 1e9)
         self.inline = inline
         self.lookup = lookup
+        # Nothing has to be asked before it runs for the first time.
+        self.is_plain = breaker is None and lookup is None and self.placed_as is None and not self.is_transaction
         if lookup is not None and inspect.iscoroutinefunction(lookup) is not self.is_async:
             raise ConfigError(f"step `{self.name}` and its `lookup` must both be async, or neither")
         if inline and self.is_limited:

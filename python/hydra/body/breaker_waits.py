@@ -7,17 +7,25 @@ from asyncio import CancelledError
 from hydra import codec
 from hydra.body.protocol import RunningExecution
 from hydra.body.replay import Used
-from hydra.body.step_call import StepCall
+from hydra.body.step_call import CalledStep, StepCall
 from hydra.body.strand import running
 from hydra.breakers import Breaker
-from hydra.definitions import Step
 from hydra.errors import Interrupt, LeaseLost, NonRetryable, RetryAfter
 from hydra.retry import MAX_POSTPONED, Verdict
 
 ANSWERS = (RetryAfter, NonRetryable)  # whoever makes a step raise these was there
 
 
-def wait_to_start(execution: RunningExecution, breaker: Breaker, needed: int) -> int:
+def perform(execution: RunningExecution, called: CalledStep, breaker: Breaker, attempt: int, needed: int) -> StepCall:
+    """One try, when the breaker lets it call; how that went is told before anything else is made of it."""
+    number = _wait_to_start(execution, breaker, needed)
+    call = StepCall.of(execution, called, attempt)
+    execution.host.perform(call)
+    execution.host.breakers.tell(number, breaker, _is_good(breaker, call), call.finished_at - call.started_at)
+    return call
+
+
+def _wait_to_start(execution: RunningExecution, breaker: Breaker, needed: int) -> int:
     """Until the breaker lets it call, and it may start (G5, R5). The number under which its outcome is told."""
     breakers = execution.host.breakers
     while True:
@@ -34,12 +42,6 @@ def wait_to_start(execution: RunningExecution, breaker: Breaker, needed: int) ->
                 breakers.forget(number, breaker)
             raise
         execution.wait_for_breaker(breaker.name, execution.host.now() + wait_us)
-
-
-def tell(execution: RunningExecution, step: Step[..., object], call: StepCall, number: int) -> None:
-    """Before anything else is made of the try."""
-    assert step.breaker is not None
-    execution.host.breakers.tell(number, step.breaker, _is_good(step.breaker, call), call.finished_at - call.started_at)
 
 
 def judged(execution: RunningExecution, call: StepCall, verdict: Verdict, used: Used) -> Verdict:

@@ -37,5 +37,5 @@ def was_cut_off(execution: RunningExecution, call: StepCall, key: Key) -> bool:
         return False
     if not call.is_given_up:  # of such a one the supervisor writes the crash, with the worker's
         reason = call.overdue_reason or f"step `{call.step.name}` was cancelled with its execution"
-        execution.log.append(CRASH, key, call.digest, codec.encode(reason), call.timing())
+        execution.log.append(CRASH, key, call.called.digest, codec.encode(reason), call)
     return True

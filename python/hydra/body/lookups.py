@@ -9,7 +9,7 @@ in doubt ──► lookup ──► found: its outcome
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -65,16 +65,16 @@ class LastTry(NamedTuple):
 class LookupCall(StepCall):
     """One try of a step's lookup."""
 
-    __slots__ = ("number",)
+    number: int = 0  # of this try of the lookup
 
     is_kept_in_page = False  # it has no effect
 
-    def __init__(self, execution: RunningExecution, called: CalledStep, attempt: int, number: int) -> None:
+    @classmethod
+    def numbered(cls, execution: RunningExecution, called: CalledStep, attempt: int, number: int) -> Self:
         assert called.step.lookup is not None
-        self.number = number  # of this try of the lookup
-        super().__init__(execution, msgspec.structs.replace(called, args=(), kwargs={}), attempt)
-        self.function = called.step.lookup
-        self.args = (self.idempotency_key(None),)
+        call = cls(execution, called, called.step, called.step.lookup, attempt, number=number)
+        call.called = msgspec.structs.replace(called, args=(call.idempotency_key(None),), kwargs={})
+        return call
 
     @property
     def recorded_as(self) -> tuple[str, int]:
@@ -114,7 +114,7 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
                 execution.log.append(FAILURE, key, digest, last.failure, Timing(attempt, now, now))
                 raise execution.recorded.rebuilt(key, last.failure, execution.log.seq)
             continue
-        call = StepCall(execution, called, attempt)
+        call = StepCall.of(execution, called, attempt)
         host.perform(call)
         if not call.started_at:
             continue
@@ -134,7 +134,7 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
         is_parking = verdict.is_exhausted and step.retry.parks and not call.is_abandoned
         is_looked_up = codec.is_a(error, StepTimeout)
         if is_last and not is_looked_up and not is_parking:  # guard G4: a last try that timed out is looked up
-            execution.log.append(FAILURE, key, digest, payload, call.timing())
+            execution.log.append(FAILURE, key, digest, payload, call)
             raise execution.recorded.rebuilt(key, payload, execution.log.seq)
         due_at = due_of(verdict, call)
         execution.log.append(TRY, key, digest, payload, call.timing(due_at))
@@ -200,7 +200,7 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
     needed = 0
     while True:
         execution.strands.wait_to_start(needed)
-        call = LookupCall(execution, called, attempt, try_count + 1)
+        call = LookupCall.numbered(execution, called, attempt, try_count + 1)
         host.perform(call)
         if not call.started_at:
             continue
@@ -242,7 +242,7 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
 
 def _keep(execution: RunningExecution, called: CalledStep, call: StepCall, result: Any) -> Any:
     payload, value = called.step.types.encode_result(result)
-    execution.log.append(STEP, called.key, called.digest, payload, call.timing())
+    execution.log.append(STEP, called.key, called.digest, payload, call)
     return value
 
 

@@ -338,7 +338,7 @@ class Tries(Generic[R]):
                 return
         args, kwargs = (self.items[index], *self._bound.args), self._bound.kwargs
         attempt = used.failed_count + execution.recorded.crash_count(key) + 1
-        call = StepCall(execution, CalledStep(key, step, self._digest, args, kwargs), attempt)
+        call = StepCall.of(execution, CalledStep(key, step, self._digest, args, kwargs), attempt)
         execution.host.perform(call)
         while not call.started_at:
             if execution.stopping is not None or running().is_given_up:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -21,6 +22,23 @@ class Timing(msgspec.Struct, frozen=True, gc=False):
     due_at: int = 0  # when it goes on
     reserved: int = 0  # the number that was kept free for its record, in front of all that is unsent
     place: int = -1  # in the worker's page, of a step that is shown there until this is durable
+
+
+class Timed(Protocol):
+    """What has a timing: a `Timing`, or the try of a step itself."""
+
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def started_at(self) -> int: ...
+    @property
+    def finished_at(self) -> int: ...
+    @property
+    def due_at(self) -> int: ...
+    @property
+    def reserved(self) -> int: ...
+    @property
+    def place(self) -> int: ...
 
 
 class RecordLog:
@@ -46,7 +64,7 @@ class RecordLog:
         self._announce = announce
         self._recorded = recorded
 
-    def append(self, kind: str, key: Key, digest: bytes, payload: bytes | None, timing: Timing) -> None:
+    def append(self, kind: str, key: Key, digest: bytes, payload: bytes | None, timing: Timed) -> None:
         """The next record, or the one whose number was kept free."""
         reserved = timing.reserved
         if reserved:
@@ -61,10 +79,10 @@ class RecordLog:
         if self._recorded is not None:
             self._recorded(kind, timing.finished_at, seq)
         branch, name, ordinal = key
-        attempt, began_at, finished_at = timing.attempt, timing.started_at, timing.finished_at
         record = Record(
-            seq, kind, branch, name, ordinal, attempt, digest, payload, began_at, finished_at, timing.due_at
-        )
+            seq, kind, branch, name, ordinal, timing.attempt, digest, payload, timing.started_at, timing.finished_at,
+            timing.due_at,
+        )  # fmt: skip
         if reserved:
             unsent.insert(0, record)
         else:

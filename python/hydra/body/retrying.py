@@ -70,7 +70,7 @@ def judge_record(
 
     `used` counts it already. It is asked at each replay, so there is no chance in it.
     """
-    call = StepCall(execution, CalledStep(key, step, record.digest, (), {}), record.attempt)
+    call = StepCall.of(execution, CalledStep(key, step, record.digest, (), {}), record.attempt)
     call.started_at, call.finished_at = record.started_at, record.finished_at
     error = codec.rebuild_exception(codec.read_failure(record.payload or b""))
     verdict = judge(call, error, used._replace(failed_count=used.failed_count - 1), EVEN_CHANCE)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, Self
 from uuid import UUID
 
 import msgspec
@@ -98,65 +98,46 @@ class CalledStep(msgspec.Struct, frozen=True, gc=False):
         return cls((branch, bound.step.name, ordinal), bound.step, digest, bound.args, bound.kwargs)
 
 
-class StepCall:
-    """One try of a step, and the caller inside it; filled in by whoever performs it."""
+class StepCall(msgspec.Struct, eq=False):
+    """One try of a step, and the caller inside it; filled in by whoever performs it.
 
-    __slots__ = (
-        "__dict__",  # of what few calls need: their class says what it is for all others
-        "args",
-        "attempt",
-        "branch",
-        "context",
-        "deadline_ns",
-        "digest",
-        "error",
-        "execution",
-        "finished_at",
-        "function",
-        "has_switched",
-        "is_given_up",
-        "kwargs",
-        "ordinal",
-        "place",
-        "result",
-        "running",
-        "started_at",
-        "step",
-        "strand",
-        "timeout_ns",
-    )
+    It is the timing of its record, too, where no other try follows.
+    """
+
+    execution: StepOwner
+    called: CalledStep
+    step: Step[..., Any]
+    function: Callable[..., Any]
+    attempt: int
+    result: Any = None
+    error: BaseException | None = None
+    started_at: int = 0  # 0: it was not allowed to start
+    finished_at: int = 0
+    place: int = -1  # in the worker's page
+    context: Context | None = None  # a copy of the body's, as it was at the call
+    strand: Strand | None = None
+    running: Interruptible | None = None
+    deadline_ns: int = 0
+    beat_ns: int = 0  # when it last said that it goes on, where it has to
+    stop_at_ns: int = 0  # 0: it was not asked to stop
+    overdue_reason: str = ""
+    is_cut_off: bool = False  # ended because its execution stops: its outcome is not known
+    is_given_up: bool = False
+    has_switched: bool = False
+    progress: bytes | None = None
+    reported_at: int = 0
+    is_reporting: bool = False
 
     is_body = False
     is_kept_in_page = True  # until its outcome is durable
-    beat_ns = 0  # when it last said that it goes on, where it has to
-    stop_at_ns = 0  # 0: it was not asked to stop
-    overdue_reason = ""
-    is_cut_off = False  # ended because its execution stops: its outcome is not known
-    progress: bytes | None = None
-    reported_at = 0
-    is_reporting = False
+    due_at = reserved = 0
 
-    def __init__(self, execution: StepOwner, called: CalledStep, attempt: int) -> None:
-        self.execution = execution
-        self.branch, _, self.ordinal = called.key
-        self.step = step = called.step
-        self.function = step.function
-        self.attempt = attempt
-        self.digest = called.digest  # of its arguments: a try that crashes is known by them
-        self.args = called.args
-        self.kwargs = called.kwargs
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.started_at = 0  # 0: it was not allowed to start
-        self.finished_at = 0
-        self.context: Context | None = None  # a copy of the body's, as it was at the call
-        self.timeout_ns = step.timeout_ns  # 0: none
-        self.deadline_ns = 0
-        self.running: Interruptible | None = None
-        self.is_given_up = False
-        self.has_switched = False
-        self.strand: Strand | None = None
-        self.place = -1  # in the worker's page
+    @classmethod
+    def of(cls, execution: StepOwner, called: CalledStep, attempt: int) -> Self:
+        return cls(execution, called, called.step, called.step.function, attempt)
+
+    def __repr__(self) -> str:
+        return f"<try {self.attempt} of step `{self.step.name}`>"
 
     @property
     def is_abandoned(self) -> bool:
@@ -167,6 +148,11 @@ class StepCall:
     def recorded_as(self) -> tuple[str, int]:
         """The name and the number under which this try is recorded."""
         return self.step.name, self.attempt
+
+    @property
+    def timeout_ns(self) -> int:
+        """0: none."""
+        return self.step.timeout_ns
 
     def timing(self, due_at: int = 0, reserved: int = 0) -> Timing:
         """Of the record that tells how it ended."""
@@ -204,16 +190,17 @@ class StepCall:
 
     def own_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What this try may change without the body or the next try seeing it."""
-        if not self.kwargs:
-            for argument in self.args:
+        args, kwargs = self.called.args, self.called.kwargs
+        if not kwargs:
+            for argument in args:
                 if type(argument) not in IMMUTABLE:
                     break
             else:
-                return self.args, self.kwargs
+                return args, kwargs
         try:
-            return copy.deepcopy((self.args, self.kwargs))
+            return copy.deepcopy((args, kwargs))
         except RecursionError:  # Python's own copies less deep than what a payload takes
-            args, kwargs = codec.decode(codec.encode((self.args, self.kwargs)))
+            args, kwargs = codec.decode(codec.encode((args, kwargs)))
             return args, kwargs
 
     def call_step(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -302,7 +289,8 @@ class StepCall:
 
     def idempotency_key(self, label: str | None) -> str:
         execution = self.execution
-        id, branch, ordinal, generation = execution.claimed.id, self.branch, self.ordinal, execution.generation
+        branch, _, ordinal = self.called.key
+        id, generation = execution.claimed.id, execution.generation
         if (whose := execution.place) is not None:  # it is the same wherever the step runs
             id, branch, ordinal, generation = whose.execution_id, whose.branch, whose.ordinal, whose.generation
         place = f"{branch}\0{self.step.name}\0{ordinal}\0{label or ''}"

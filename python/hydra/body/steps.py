@@ -36,44 +36,41 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
     The caller marks it as handed out, when it does that.
     """
     key, step, digest = called.key, called.step, called.digest
-    if (step.placed_as is not None or execution.history is not None) and placed_steps.is_placed(execution, key, step):
-        return _run_placed(execution, called)
-    # Where nothing is recorded there is nothing to ask, and the caller has looked who calls.
-    is_first = execution.history is None and execution.stopping is None
-    past = None if is_first else execution.recorded.ask(key, STEP_KINDS, digest, (called.args, called.kwargs))
-    attempt, used, needed = 1, UNUSED, 0
-    if past is not None:
-        if past.outcome is not None:
-            return _replayed(execution, key, step, past.outcome)
-        attempt, used = past.try_count + 1, past.used
-        if past.digest:  # what one key stands for keeps its digest, whatever its classes gain
-            digest, called = past.digest, msgspec.structs.replace(called, digest=past.digest)
-        execution.strands.wait_until(past.due_at)
-        if step.lookup is None:
-            _judge(execution, step, key, digest, past)
-    if step.lookup is not None:
-        return lookups.run_step(execution, called)
-    host = execution.host
+    attempt, used, needed, reserved = 1, UNUSED, 0, 0
+    # By far the commonest, a plain step where nothing is recorded, has nothing to ask; whatever stops the execution
+    # is seen before it starts.
+    if execution.history is not None or not step.is_plain:
+        if placed_steps.is_placed(execution, key, step):
+            return _run_placed(execution, called)
+        past = execution.recorded.ask(key, STEP_KINDS, digest, (called.args, called.kwargs))
+        if past is not None:
+            if past.outcome is not None:
+                return _replayed(execution, key, step, past.outcome)
+            attempt, used = past.try_count + 1, past.used
+            if past.digest:  # what one key stands for keeps its digest, whatever its classes gain
+                digest, called = past.digest, msgspec.structs.replace(called, digest=past.digest)
+            execution.strands.wait_until(past.due_at)
+            if step.lookup is None:
+                _judge(execution, step, key, digest, past)
+        if step.lookup is not None:
+            return lookups.run_step(execution, called)
     while True:
-        breaker_number = 0
-        if step.breaker is None:
-            execution.strands.wait_to_start(needed)
-        else:
-            breaker_number = breaker_waits.wait_to_start(execution, step.breaker, needed)
         call: StepCall
-        reserved = 0
         if step.is_transaction:
-            transacting = TransactionCall(execution, called, attempt)
+            execution.strands.wait_to_start(needed)
+            call = transacting = TransactionCall(execution, called, step, step.function, attempt)
             _transact(execution, transacting)
             if transacting.record is not None:
                 running().had(transacting.record.finished_at, transacting.seq)
                 return transacting.result
-            call, reserved = transacting, transacting.seq
+            reserved = transacting.seq
         else:
-            call = StepCall(execution, called, attempt)
-            host.perform(call)
             if step.breaker is not None:
-                breaker_waits.tell(execution, step, call, breaker_number)
+                call = breaker_waits.perform(execution, called, step.breaker, attempt, needed)
+            else:
+                execution.strands.wait_to_start(needed)
+                call = StepCall(execution, called, step, step.function, attempt)
+                execution.host.perform(call)
             if not call.started_at:
                 continue
         error = call.error
@@ -85,11 +82,11 @@ def run_step(execution: RunningExecution, called: CalledStep) -> Any:
             except BaseException as unfit:  # user classes take part in decoding
                 error, verdict = unfit, Verdict()
             else:
-                execution.log.append(STEP, key, digest, payload, call.timing())
+                execution.log.append(STEP, key, digest, payload, call)
                 return value
         else:
             leave_if_cut_off(execution, call, key)
-            verdict = judge(call, error, used, host.random())
+            verdict = judge(call, error, used, execution.host.random())
             if step.breaker is not None:
                 verdict = breaker_waits.judged(execution, call, verdict, used)
         payload = codec.encode_failure(error)
@@ -181,8 +178,8 @@ def _transact(execution: RunningExecution, call: TransactionCall) -> None:
 def _leave(execution: RunningExecution, call: TransactionCall) -> None:
     """It was given up before it could commit; the number that was kept for it tells that."""
     reason = codec.encode(f"transaction `{call.step.name}` was given up before it committed")
-    key, now = (call.branch, call.step.name, call.ordinal), execution.host.now()
-    execution.log.append(CRASH, key, call.digest, reason, Timing(call.attempt, now, now, 0, call.seq))
+    called, now = call.called, execution.host.now()
+    execution.log.append(CRASH, called.key, called.digest, reason, Timing(call.attempt, now, now, 0, call.seq))
     execution.log.release(is_written=False)
     execution.go_on_sending()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from hydra.body.fork_guard import Forked, end_child
 from hydra.body.sqlite_limit import FileLimit
-from hydra.body.step_call import CalledStep, StepCall, StepOwner
+from hydra.body.step_call import StepCall
 from hydra.errors import ConfigError, HydraError, Interrupt, LeaseLost, StoreUnavailable
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind
 from hydra.stores.step_connection import Passing, StepConnection
@@ -37,17 +37,12 @@ log = logging.getLogger("hydra.worker")
 class TransactionCall(StepCall):
     """One try of a transaction. `record` is what it committed, under the number `seq` that was kept free for it."""
 
-    __slots__ = ("is_cancelling", "is_stopped", "is_void", "own", "place", "record", "seq")
-
-    def __init__(self, execution: StepOwner, called: CalledStep, attempt: int) -> None:
-        super().__init__(execution, called, attempt)
-        self.place = -1  # in the worker's page, until the supervisor was told
-        self.is_void = False  # the execution stopped before it could be done: nothing was written or learned
-        self.is_cancelling = False  # it is written, and a cancel was asked for
-        self.is_stopped = False  # its execution stops: it is rolled back, unless its COMMIT was first
-        self.own: StepConnection | None = None  # on which it is under way
-        self.seq = 0
-        self.record: Record | None = None
+    is_void: bool = False  # the execution stopped before it could be done: nothing was written or learned
+    is_cancelling: bool = False  # it is written, and a cancel was asked for
+    is_stopped: bool = False  # its execution stops: it is rolled back, unless its COMMIT was first
+    own: StepConnection | None = None  # on which it is under way
+    seq: int = 0
+    record: Record | None = None
 
 
 class Transactions:
@@ -201,11 +196,9 @@ class Transactions:
         record = Record(
             call.seq,
             str(RecordKind.STEP),
-            call.branch,
-            call.step.name,
-            call.ordinal,
+            *call.called.key,
             call.attempt,
-            call.digest,
+            call.called.digest,
             payload,
             call.started_at,
             self._now(),
@@ -222,7 +215,7 @@ class Transactions:
                 log.warning("the outcome of transaction `%s` is not known yet: %s", call.step.name, error)
                 time.sleep(MAX_PAUSE_SECONDS * random.uniform(0.2, 0.4))
                 continue
-            key = (call.branch, call.step.name, call.ordinal)
+            key = call.called.key
             return next((r for r in records if r.seq == call.seq and (r.branch, r.name, r.ordinal) == key), None)
 
     def _opened(self) -> Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from hydra.body.step_call import CalledStep, StepCall
 from hydra.context import Current
@@ -20,13 +20,14 @@ NO_TAGS: Mapping[str, str] = MappingProxyType({})
 class StepInTest(StepCall):
     """A caller that belongs to no execution."""
 
-    __slots__ = ("_current", "_key")
+    key: str = ""
+    told: Current | None = None
 
-    def __init__(self, key: str, current: Current) -> None:
-        called = CalledStep.of("", 0, Step(step_in_test).bind(), b"")
-        super().__init__(cast("Executor", None), called, current.attempt)
-        self._key = key
-        self._current = current
+    @classmethod
+    def begin(cls, key: str, told: Current) -> Self:
+        call = cls.of(cast("Executor", None), CalledStep.of("", 0, Step(step_in_test).bind(), b""), told.attempt)
+        call.key, call.told = key, told
+        return call
 
     def is_cancelled(self) -> bool:
         return False
@@ -35,10 +36,11 @@ class StepInTest(StepCall):
         """Nobody listens."""
 
     def current(self) -> Current:
-        return self._current
+        assert self.told is not None
+        return self.told
 
     def idempotency_key(self, label: str | None) -> str:
-        return self._key if label is None else f"{self._key}-{label}"
+        return self.key if label is None else f"{self.key}-{label}"
 
 
 def step_in_test() -> None:
@@ -63,7 +65,7 @@ def step_context(
         with step_context(key="key-1", attempt=2):
             assert charge("visa-1") == "paid"
     """
-    here = StepInTest(key, Current(id, workflow, step, namespace, dict(tags), attempt, 1, version))
+    here = StepInTest.begin(key, Current(id, workflow, step, namespace, dict(tags), attempt, 1, version))
     token = caller.set(here)
     try:
         yield

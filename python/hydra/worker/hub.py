@@ -348,9 +348,7 @@ class Hub:
     def _report(self, call: StepCall) -> None:
         payload = call.progress
         assert payload is not None
-        progress = Progress(
-            "", call.branch, call.step.name, call.ordinal, call.attempt, payload, call.started_at, call.reported_at
-        )
+        progress = Progress("", *call.called.key, call.attempt, payload, call.started_at, call.reported_at)
         self._sender.add(Progressed(call.execution.token, progress))
         self._timers.call_at(self._lease.boottime_ns() + REPORT_NS, lambda: self._report_again(call, payload))
 

@@ -157,11 +157,11 @@ class Runner:
         page, execution = self._page, call.execution
         if page is None:
             return -1
-        step, claimed = call.step, execution.claimed
-        name, attempt = call.recorded_as
+        step, called, claimed = call.step, call.called, execution.claimed
+        (branch, _, ordinal), (name, attempt) = called.key, call.recorded_as
         place = call.place = page.enter(
-            execution.token, watched_until_ns(call) if step.is_limited else 0, call.branch, name, call.ordinal, attempt,
-            step.is_transaction, call.digest, claimed.id, claimed.epoch, execution.log.durable,
+            execution.token, watched_until_ns(call) if step.is_limited else 0, branch, name, ordinal, attempt,
+            step.is_transaction, called.digest, claimed.id, claimed.epoch, execution.log.durable,
         )  # fmt: skip
         return place
 

@@ -211,7 +211,10 @@ class Executor:
         if log.places:
             for place in log.told_places():
                 self.host.leave_page(place)
-        self.strands.resume_untimed()
+        resume = self.host.resume
+        for strand, due_at in self.strands.waiting.items():
+            if not due_at:  # something else than time can change what it waits for
+                resume(strand)
 
     def deliver(self, messages: list[Message], *, has_more: bool | None = None) -> None:
         self.mailbox.add(messages)

@@ -148,12 +148,6 @@ class Strands:
         for strand in self.waiting:
             self.execution.host.resume(strand)
 
-    def resume_untimed(self) -> None:
-        """Those that something else than time can change."""
-        for strand, due_at in self.waiting.items():
-            if not due_at:
-                self.execution.host.resume(strand)
-
     def resume_given_up(self, request: Request) -> None:
         """Those that see to it end now."""
         for strand in list(self.waiting):
@@ -231,13 +225,15 @@ class Strands:
             if strand.request is not None and strand.request.is_given_up:
                 raise GivenUp
             # guard G5: no step starts before what the body knows is durable
-            if log.durable < log.handed or log.durable < needed:
-                self._leave(strand)
-            elif not execution.host.may_start():  # guard R5: no step starts past the deadline
+            if log.durable >= log.handed and log.durable >= needed:
+                if execution.host.may_start():  # guard R5: no step starts past the deadline
+                    return
                 execution.host.resume_when_leased(strand)
-                self._leave(strand)
-            else:
-                return
+            # As `_leave`, but nobody asks whether it is woken already: it is not at rest, whichever it is.
+            strand.is_waiting = True
+            self.waiting[strand] = 0
+            strand.leave()
+            del self.waiting[strand]
 
     def stand_still(self) -> NoReturn:
         """Here the records end: nothing new is done, and when no other branch has any left the execution ends."""

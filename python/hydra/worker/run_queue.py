@@ -41,12 +41,10 @@ class RunQueue:
 
     def run(self, pause: Callable[[], None]) -> None:
         """Until nothing is ready; `pause` is called once in a while."""
-        ready = self.ready
-        count = 0
+        ready, count = self.ready, self.resumed_count
         while ready:
-            self.resumed_count += 1
+            self.resumed_count = count = count + 1
             ready.popleft().switch()
-            count += 1
             if count % MAX_UNSTAMPED == 0:
                 pause()
 
@@ -64,13 +62,15 @@ class RunQueue:
 
     def resume(self, strand: Strand) -> None:
         if strand.is_waiting:
-            _wake(strand)
+            strand.is_waiting = False
+            if strand.waits_in is not None:
+                strand.waits_in.woken_count += 1
             self.ready.append(strand)
 
     def resume_next(self, strand: Strand) -> None:
         if strand.is_waiting:
-            _wake(strand)
-            self.ready.appendleft(strand)
+            self.resume(strand)
+            self.ready.appendleft(self.ready.pop())
 
     def abandon(self, strand: Strand) -> None:
         """Kept for ever: collecting a greenlet would resume its code once more."""
@@ -83,9 +83,3 @@ class RunQueue:
             return False
         self._resting.append(strand)
         return True
-
-
-def _wake(strand: Strand) -> None:
-    strand.is_waiting = False
-    if strand.waits_in is not None:
-        strand.waits_in.woken_count += 1

@@ -148,7 +148,7 @@ def test_pool_threads_never_exceed_the_concurrency() -> None:
 
 def test_a_step_becomes_inline_after_enough_quick_runs_and_one_bad_run_sends_it_back() -> None:
     for is_bad in ({"duration_us": QUICK_US, "has_switched": False}, {"duration_us": 1, "has_switched": True}):
-        learned = Pace(is_declared=False, may_learn=True)
+        learned = Pace(may_learn=True)
         for _ in range(SAMPLES_MINIMUM - 1):
             learned.observe(10, False)
             assert not learned.is_inline
@@ -156,7 +156,7 @@ def test_a_step_becomes_inline_after_enough_quick_runs_and_one_bad_run_sends_it_
         assert learned.is_inline
         learned.observe(**is_bad)
         assert not learned.is_inline
-    learned = Pace(is_declared=False, may_learn=True)
+    learned = Pace(may_learn=True)
     for number in range(SAMPLES_MINIMUM):
         learned.observe(QUICK_US if number % 50 == 0 else 10, False)
     assert not learned.is_inline, "two runs in a hundred were slow"

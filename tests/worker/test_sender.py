@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.body.record_log import RecordLog, Timing
 from hydra.execution import End, Ending, Record
 from hydra.frames import Ended, FromWorker, Listening, Recorded
 from hydra.worker import send_window
@@ -25,9 +26,10 @@ class Execution(SimpleNamespace):
     __hash__ = object.__hash__
 
     def __init__(self, token: int, *records: Record) -> None:
-        super().__init__(
-            token=token, log=SimpleNamespace(unsent=list(records), reserved=0, cool_downs=(), take_cool_downs=tuple)
-        )
+        log = RecordLog(0, lambda: None, None)
+        for each in records:
+            log.append(each.kind, (each.branch, each.name, each.ordinal), each.digest, each.payload, Timing(1, 0, 0))
+        super().__init__(token=token, log=log)
 
 
 def sender_of(sent: list[list[FromWorker]]) -> Any:
@@ -73,11 +75,17 @@ def test_an_end_waits_for_records_that_the_window_holds_back(monkeypatch: pytest
 
 def test_reserved_numbers_hold_back_what_comes_after_them() -> None:
     sent: list[list[FromWorker]] = []
-    sender, execution = sender_of(sent), Execution(1, record(2))
-    execution.log.reserved = 1
+    sender, execution = sender_of(sent), Execution(1)
+    number = execution.log.reserve()
+    execution.log.append("step", ("", "s", 2), b"", b"\0", Timing(1, 0, 0))
     sender.has_unsent(execution)
     sender.flush()
     assert sent == []
+    execution.log.append("step", ("", "s", 1), b"", b"\0", Timing(1, 0, 0, reserved=number))
+    execution.log.release(is_written=False)
+    sender.has_unsent(execution)
+    sender.flush()
+    assert sent == [[Recorded(1, [record(1), record(2)])]]
 
 
 def test_many_executions_with_news_are_not_kept_until_all_have_run() -> None:

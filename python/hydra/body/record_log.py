@@ -49,7 +49,18 @@ class RecordLog:
     none yet. `announce` is told when there is something to send, `recorded` of each record.
     """
 
-    __slots__ = ("_announce", "_recorded", "cool_downs", "durable", "handed", "places", "reserved", "seq", "unsent")
+    __slots__ = (
+        "_announce",
+        "_recorded",
+        "cool_downs",
+        "durable",
+        "handed",
+        "places",
+        "reserved",
+        "seq",
+        "unsent",
+        "unsent_bytes",
+    )
 
     def __init__(
         self, count: int, announce: Callable[[], None], recorded: Callable[[str, int, int], None] | None
@@ -60,6 +71,7 @@ class RecordLog:
         self.reserved = 0
         self.places: dict[int, int] = {}
         self.unsent: list[Record] = []
+        self.unsent_bytes = 0  # of their payloads
         self.cool_downs: tuple[CoolDown, ...] = ()  # they leave with the try that was told
         self._announce = announce
         self._recorded = recorded
@@ -74,6 +86,8 @@ class RecordLog:
         unsent = self.unsent
         if not unsent:
             self._announce()
+        if payload is not None:
+            self.unsent_bytes += len(payload)
         if timing.place in self.places:
             self.places[timing.place] = seq
         if self._recorded is not None:
@@ -87,6 +101,12 @@ class RecordLog:
             unsent.insert(0, record)
         else:
             unsent.append(record)
+
+    def take_unsent(self, count: int) -> list[Record]:
+        """The first ones, which leave."""
+        taken, self.unsent = self.unsent[:count], self.unsent[count:]
+        self.unsent_bytes = sum(len(record.payload or b"") for record in self.unsent)
+        return taken
 
     def keep_place(self, place: int) -> bool:
         """Of a step that has ended. False: too many are kept, and a death would not tell of this one."""

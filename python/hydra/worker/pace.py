@@ -10,11 +10,10 @@ MAX_SLOW_PERCENT = 1
 class Pace:
     """Of one step in one worker. A step with a time-out, or an async one, never runs inline."""
 
-    __slots__ = ("_sample_count", "_slow_count", "is_declared", "is_inline", "may_learn")
+    __slots__ = ("_sample_count", "_slow_count", "is_inline", "may_learn")
 
-    def __init__(self, is_declared: bool, may_learn: bool) -> None:
-        self.is_declared = is_declared
-        self.is_inline = is_declared
+    def __init__(self, may_learn: bool) -> None:
+        self.is_inline = False
         self.may_learn = may_learn
         self._sample_count = 0
         self._slow_count = 0

@@ -80,14 +80,14 @@ class Runner:
         if Forked.is_child:  # a body has forked
             end_child()
         step = call.step
+        if step.inline:
+            self._run_here(call)
+            return
         pace = self._paces.get(step)
         if pace is None:
-            pace = self._paces[step] = Pace(step.inline, not (step.is_async or step.is_limited or step.is_transaction))
+            pace = self._paces[step] = Pace(not (step.is_async or step.is_limited or step.is_transaction))
         if pace.is_inline:
-            if pace.is_declared:
-                self._run_here(call)
-            else:
-                self._run_inline(call, pace)
+            self._run_inline(call, pace)
             return
         call.context = copy_context()
         strand = call.strand = running()
@@ -115,15 +115,18 @@ class Runner:
         pace.observe(call.finished_at - call.started_at, has_switched)
 
     def _run_here(self, call: StepCall) -> None:
-        """`_run` of a step that is no transaction, in the strand that calls it."""
+        """`_run` of a step without limits that is no transaction, in the strand that calls it."""
         now = self.now
         call.started_at = now()
-        place = self.enter_page(call)
+        if self._page is not None:
+            self.enter_page(call)
         context = copy_context()
-        run_unlimited(call, with_own_decimal(context) if DECIMAL in context else context)
+        if DECIMAL in context:
+            with_own_decimal(context)
+        run_unlimited(call, context)
         call.finished_at = now()
-        if place >= 0:
-            self.end_in_page(place)
+        if call.place >= 0:
+            self.end_in_page(call.place)
             self._keep_in_page(call)
 
     def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:

@@ -50,4 +50,5 @@ class Window:
 
     def forget(self, token: int) -> None:
         """Its execution has ended, and nothing is heard of it any more."""
-        self.byte_count -= sum(size for _, size in self._on_the_way.pop(token, ()))
+        if (sent := self._on_the_way.pop(token, None)) is not None:
+            self.byte_count -= sum(size for _, size in sent)

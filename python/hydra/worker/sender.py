@@ -12,7 +12,7 @@ from hydra.body.fork_guard import Forked, end_child
 from hydra.body.protocol import RunningExecution
 from hydra.execution import End
 from hydra.frames import Ended, FromWorker, Recorded
-from hydra.worker.send_window import Window
+from hydra.worker.send_window import LARGE_BYTES, Window
 
 MAX_UNSENT = 64  # executions with news, before frames leave although more is ready: it is committed meanwhile
 
@@ -25,6 +25,7 @@ class Sender:
         self._send = send
         self._frames: list[FromWorker] = []
         self._unsent: list[RunningExecution] = []
+        self.has_unsent = self._unsent.append  # of an execution
         self._ending: dict[RunningExecution, End] = {}  # what they recorded is still to leave
 
     @property
@@ -39,12 +40,9 @@ class Sender:
     def add(self, frame: FromWorker) -> None:
         self._frames.append(frame)
 
-    def has_unsent(self, execution: RunningExecution) -> None:
-        self._unsent.append(execution)
-
     def end(self, execution: RunningExecution, end: End) -> None:
         """The execution's last frame, with what it still has to say."""
-        if self.window.has_room(execution.log.unsent):
+        if execution.log.unsent_bytes < LARGE_BYTES or self.window.has_room(execution.log.unsent):
             # guard G5: an end carries the last records
             self._frames.append(Ended(execution.token, execution.log.unsent, end, execution.log.take_cool_downs()))
             self.forget(execution)
@@ -55,7 +53,7 @@ class Sender:
 
     def forget(self, execution: RunningExecution) -> None:
         """Nothing more leaves of it, and nothing is heard of what has."""
-        execution.log.unsent = []
+        execution.log.unsent, execution.log.unsent_bytes = [], 0
         self.window.forget(execution.token)
 
     def flush(self) -> None:
@@ -63,30 +61,36 @@ class Sender:
         held_back = []
         for execution in self._unsent:
             log = execution.log
-            may_leave = log.unsent and (not log.reserved or execution in self._ending)
-            if may_leave and not self._send_records(execution):
-                held_back.append(execution)
-        self._unsent = held_back
+            records = log.unsent
+            if log.reserved or log.unsent_bytes >= LARGE_BYTES or self._ending:
+                if not self._send_what_may_leave(execution):
+                    held_back.append(execution)
+            elif records:
+                log.unsent, log.unsent_bytes = [], 0
+                cool_downs = log.take_cool_downs() if log.cool_downs else ()
+                frames.append(Recorded(execution.token, records, cool_downs))
+        self._unsent[:] = held_back
         if frames:
             if Forked.is_child:
                 end_child()
             self._frames = []
             self._send(frames)
 
-    def _send_records(self, execution: RunningExecution) -> bool:
-        """As far as the window has room; True when nothing is left. Then its end follows, if it waited for that."""
+    def _send_what_may_leave(self, execution: RunningExecution) -> bool:
+        """As far as the window has room; False when something waits for that. The end follows the last records."""
         log, token = execution.log, execution.token
-        records = log.unsent
-        count = self.window.admit(token, records)
-        if count < len(records):
-            log.unsent = records[count:]
+        if not log.unsent or (log.reserved and execution not in self._ending):
+            return True
+        count = self.window.admit(token, log.unsent)
+        is_all = count == len(log.unsent)
+        records = log.take_unsent(count)
+        if not is_all:
             if count:
-                self._frames.append(Recorded(token, records[:count]))
+                self._frames.append(Recorded(token, records))
             return False
-        log.unsent = []
-        end = self._ending.pop(execution, None) if self._ending else None
+        end = self._ending.pop(execution, None)
         if end is None:
-            self._frames.append(Recorded(token, records, log.take_cool_downs() if log.cool_downs else ()))
+            self._frames.append(Recorded(token, records, log.take_cool_downs()))
         else:
             self.window.forget(token)
             self._frames.append(Ended(token, records, end, log.take_cool_downs()))

@@ -302,6 +302,11 @@ class Signature:
     def _gives_secret(self) -> bool:
         return names_secret(self.result_annotation)
 
+    @cached_property
+    def _is_unplanned(self) -> bool:
+        """Whether the annotation has no say in what becomes of a result."""
+        return self._result_plan is None and not self._gives_secret
+
     def check(self) -> None:
         """Raises ConfigError now rather than at the first call when an annotation cannot be resolved."""
         _ = self._argument_plans, self._result_plan
@@ -313,14 +318,13 @@ class Signature:
 
     def encode_result(self, value: Any) -> tuple[bytes, Any]:
         """The payload of a result, and the value that it decodes to here and in every replay."""
-        if self._gives_secret:
-            value = self.hidden(value)
+        if type(value) in SCALARS and self._is_unplanned:
+            return encode(value), value
+        value = self.hidden(value)
         try:
             payload = encode(value)
         except LocalClass:  # which the annotation may name
             payload = encode(value, MAX_PAYLOAD_BYTES, True)
-        if type(value) in SCALARS and self._result_plan is None:
-            return payload, value
         return payload, self.decode_result(payload)
 
     def hidden(self, value: Any) -> Any:

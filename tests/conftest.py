@@ -5,6 +5,7 @@ It has hydra's tables already, as a new SQLite file has; with `pytest.mark.fresh
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -28,8 +29,16 @@ sys.dont_write_bytecode = False
 hypothesis.settings.register_profile("hydra", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("hydra")
 
+gc.disable()  # until all tests are collected: nothing of them is garbage, and each look at them takes long
+
 sqlite_files.install()
 kept_sessions.install()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -159,7 +159,8 @@ def test_a_url_given_as_the_file_is_told_without_its_password() -> None:
 
 def test_nodes_of_a_whole_map_have_no_address_and_need_names(file: str, tmp_path: Path) -> None:
     told = hydra_command("start", "app", "--db-map", file, "--http", "127.0.0.1:0", code=2).output
-    assert told == "error: `--http` is the address of one node; with `--db-map` give it `--namespace`, too\n"
+    assert told.startswith("error: `--http` is the address of one node, and `--db-map` starts one for each namespace")
+    assert "with `--namespace NAME --http HOST:PORT` of its own" in told
     (tmp_path / "patterns").write_text(f"shop-* sqlite:///{tmp_path}/x.db\n")
     told = hydra_command("start", "app", "--db-map", str(tmp_path / "patterns"), code=2).output
     assert "names no namespace, only patterns; say which with `--namespace`" in told

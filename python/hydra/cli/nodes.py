@@ -216,7 +216,11 @@ def start(
 def start_many(file: str, http: str, log_format: str) -> int:
     """The same command again, for each namespace of the map."""
     if http:
-        raise ConfigError("`--http` is the address of one node; with `--db-map` give it `--namespace`, too")
+        raise ConfigError(
+            "`--http` is the address of one node, and `--db-map` starts one for each namespace, which share nothing; "
+            "start each that is to be seen with `--namespace NAME --http HOST:PORT` of its own, or show its page "
+            "without a node by `hydra dashboard --namespace NAME`"
+        )
 
     def urls() -> dict[str, str]:
         found = database_map(file)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,6 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import children
 import hydra
 from app import one_step
 from hydra.move import move
@@ -90,8 +90,8 @@ def main() -> None:
         before = {name: urls[place] for name, place in PLACES.items()}
         write(file, before)
         command = [sys.executable, "-m", "hydra.cli", "start", "app", "--workers", "1", "--db-map", str(file)]
-        nodes = subprocess.Popen([*command, "--lease-ttl", f"{LEASE_SECONDS:g}s"], cwd=Path(__file__).parent)
-        stack.callback(end, nodes)
+        nodes = children.start([*command, "--lease-ttl", f"{LEASE_SECONDS:g}s"], cwd=Path(__file__).parent)
+        stack.callback(children.end, nodes)
         wait_until(lambda: all(alive(file, name) for name in NAMES), START_SECONDS)
         load = Load(file, chosen.threads)
         stack.callback(load.stop)
@@ -157,11 +157,6 @@ def check(report: Report, load: Load, file: Path, urls: dict[str, str]) -> None:
 def open_count(engine: hydra.Engine) -> int:
     counts = engine.stats().counts["one_step"]
     return sum(count for status, count in counts.items() if status != "completed")
-
-
-def end(nodes: subprocess.Popen[bytes]) -> None:
-    nodes.terminate()
-    nodes.wait(60)
 
 
 if __name__ == "__main__":

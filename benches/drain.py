@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import app
+import children
 import hydra
 from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
 from server import add_options, database, durability
@@ -40,7 +39,7 @@ def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -
         command += ["--log-format", "json", "--concurrency", str(chosen.concurrency)]
         told = {**os.environ, "BENCH_TELLS": tells}
         errors = written if tells == "logs" else None
-        node = subprocess.Popen(command, cwd=Path(__file__).parent, stderr=errors, env=told)
+        node = children.start(command, cwd=Path(__file__).parent, stderr=errors, env=told)
         began = time.perf_counter()
         first, done_at = 0, 0.0
         while True:
@@ -56,8 +55,7 @@ def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -
             time.sleep(0.02)
         node_cpu = tree_cpu_seconds(node.pid)
         memory = tree_memory_mb(node.pid)
-        node.send_signal(signal.SIGTERM)
-        node.wait(30)
+        children.end(node)
         rate = (executions - first) / (done_at - began)
     cpu_each = 1000 * (submit_cpu + node_cpu) / executions
     beside = "".join(f", with {each}" for each in ("metrics" if chosen.with_metrics else "", tells) if each)

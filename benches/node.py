@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -10,22 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import children
 import hydra
 
 
 @contextmanager
-def supervisor(url: str, *options: str, module: str = "app") -> Iterator[subprocess.Popen[bytes]]:
+def supervisor(
+    url: str, *options: str, module: str = "app", namespace: str = "default"
+) -> Iterator[subprocess.Popen[bytes]]:
     """`hydra start`; the block begins when an execution has gone through it once."""
-    command = [sys.executable, "-m", "hydra.cli", "start", module, "--db", url, *options]
-    node = subprocess.Popen(command, cwd=Path(__file__).parent)
+    command = [sys.executable, "-m", "hydra.cli", "start", module, "--db", url, "--namespace", namespace, *options]
+    node = children.start(command, cwd=Path(__file__).parent)
     try:
-        with hydra.Engine(url) as engine:
+        with hydra.Engine(url, namespace) as engine:
             engine.submit(hydra.named("no_step").bind("")).result(timeout=30)
         yield node
     finally:
-        if node.poll() is None:
-            node.send_signal(signal.SIGTERM)
-        node.wait(30)
+        children.end(node)
 
 
 def wait_until(condition, seconds: float = 60.0, pause: float = 0.005) -> None:  # type: ignore[no-untyped-def]

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+import children
 import hydra
 import soak_app
 from hydra import _core
@@ -85,7 +86,7 @@ class Node:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(self._command, cwd=HERE, env=self._environment, stdout=log, stderr=log)
+            return children.start(self._command, cwd=HERE, env=self._environment, stdout=log, stderr=log)
 
     def restart(self) -> None:
         self.process.wait()
@@ -100,12 +101,7 @@ class Node:
     def end(self) -> None:
         if not self.is_gone():
             self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            children.end(self.process)
 
 
 class Soak:

@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from peers.run import PEERS, lack
 
 HERE = Path(__file__).parent
 DATABASES = ("sqlite", "postgres", "mysql")
+BRIEFLY = ("--seconds", "0.2", "--executions", "20", "--samples", "3")
 
 SCRIPTS = {
     "submit": ["--seconds", "0.2"],
@@ -34,7 +36,8 @@ SCRIPTS = {
     "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
     "bulk": ["--items", "6000", "--chunk", "100"],
     "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3", "--rate", "20"],
-    "peers/run": ["--seconds", "0.2", "--executions", "50", "--only", "raw_psycopg,hydra"],
+    "peers/run": [*BRIEFLY, "--only", "raw_psycopg,hydra"],
+    **{f"peers/run of {name}": [*BRIEFLY, "--only", name] for name, peer in PEERS.items() if not lack(peer)},
     **{
         f"sleepers on {database}": [
             *("--sleepers", "2000", "--rate", "100", "--seconds", "1", "--burst", "300", "--fresh", "300"),
@@ -55,6 +58,7 @@ SCRIPTS = {
 AT_NIGHT = {
     "databases",
     "retention",
+    *(f"peers/run of {name}" for name in PEERS),  # those whose packages are there: `pip install '.[peers]'`
     *(f"{script} on {database}" for script in ("sleepers", "page_views") for database in ("postgres", "mysql")),
 }
 CHOSEN = [name for name in SCRIPTS if name not in AT_NIGHT or os.environ.get("HYDRA_BENCHMARKS") == "all"]

@@ -1,23 +1,32 @@
-"""DBOS (PyPI: `dbos`): a client that enqueues, one executor in this process that drains a queue.
+"""DBOS (PyPI: `dbos`) on PostgreSQL or SQLite: a client that enqueues, processes that each drain a queue.
 
-python benches/peers/with_dbos.py URL [--seconds 3] [--executions 5000] [--json FILE]
+python benches/peers/with_dbos.py URL [--seconds 3] [--executions 5000] [--samples 100] [--json FILE]
 """
 
 from __future__ import annotations
 
+import sqlite3
+import sys
+import threading
+import uuid
+
 import jobs
-import psycopg
 import sqlalchemy
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 
 IN_BULK = 1_000  # in one transaction
-POLLING_SECONDS = 0.02  # tuned: its default is a second
+PLACES = 50  # workflows at a time in a process
 WORKFLOWS = {jobs.DRAIN_NONE: "no_step", jobs.DRAIN_ONE: "one_step", jobs.DRAIN_TEN: "ten_steps"}
 
 
 @DBOS.step()
 def add(total: int, number: int) -> int:
     return total + number
+
+
+@DBOS.workflow()
+def pickup() -> None:
+    jobs.tell()
 
 
 @DBOS.workflow()
@@ -40,48 +49,79 @@ def ten_steps(payload: str) -> int:
 
 def main() -> None:
     chosen = jobs.options(__doc__)
-    report = jobs.report("DBOS")
-    url = chosen.url.replace("postgresql://", "postgresql+psycopg://", 1)
-    config: DBOSConfig = {"name": "bench", "system_database_url": url, "log_level": "ERROR", "application_version": "1"}
-    DBOS(config=config)
-    DBOS.launch()  # makes its tables
+    on_file = chosen.url.startswith("sqlite")
+    url = chosen.url.partition("?")[0] if on_file else chosen.url.replace("postgresql://", "postgresql+psycopg://", 1)
+    if sqlite3.sqlite_version_info < (3, 42):  # DBOS asks it for `unixepoch('subsec')`
+        import pysqlite3
+
+        sys.modules["sqlite3"] = pysqlite3
+        sys.modules["sqlite3.dbapi2"] = pysqlite3.dbapi2
+    if chosen.work:
+        work(url, chosen.work)
+        return
+    durable = "SQLite as DBOS opens it: a rollback journal, synchronous=full" if on_file else jobs.POSTGRES
+    report = jobs.Report("DBOS", durable)
+    launch(url)  # makes its tables
+    DBOS.destroy()
     client = DBOSClient(system_database_url=url)
     engine = sqlalchemy.create_engine(url)
+    table = "workflow_status" if on_file else "dbos.workflow_status"
+    processes = 1 if on_file else 2  # two of them wait for each other's locks on one file
 
-    def asked(queue: str, workflow: str) -> EnqueueOptions:
-        return {"queue_name": queue, "workflow_name": workflow, "app_version": "1"}
-
-    def one(caller: int) -> int:
-        client.enqueue(asked("nobody", "one_step"), jobs.PAYLOAD)
+    def submit(queue: str, workflow: str, *arguments: object) -> int:
+        client.enqueue(asked(queue, workflow), *arguments)
         return 1
 
-    def bulk(caller: int) -> int:
+    def many(count: int, queue: str = "nobody") -> int:
         with engine.begin() as connection:
-            for _ in range(IN_BULK):
-                client.enqueue_in_transaction(connection, asked("nobody", "one_step"), jobs.PAYLOAD)
-        return IN_BULK
+            for _ in range(count):
+                client.enqueue_in_transaction(connection, asked(queue, queue), jobs.PAYLOAD)
+        return count
 
-    jobs.submit_row(report, jobs.SUBMIT_ONE, chosen.seconds, 1, one)
-    jobs.submit_row(report, jobs.SUBMIT_EIGHT, chosen.seconds, 8, one)
-    jobs.submit_row(report, jobs.SUBMIT_BULK, chosen.seconds, 1, bulk)
+    def count(queue: str) -> int:
+        question = sqlalchemy.text(f"select count(*) from {table} where queue_name = :queue and status = 'SUCCESS'")
+        with engine.connect() as connection:
+            return int(connection.execute(question, {"queue": queue}).scalar_one())
 
-    watcher = psycopg.connect(chosen.url, autocommit=True)
+    jobs.submit_rows(
+        report, chosen.seconds, lambda caller: submit("nobody", "one_step", jobs.PAYLOAD), lambda caller: many(IN_BULK)
+    )
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text(f"delete from {table}"))
+
+    with jobs.listening() as began_at, jobs.workers(processes, chosen.url, "pickup"):
+        jobs.pickup_row(report, chosen.samples, lambda: submit("pickup", "pickup"), began_at)
+
     for name, workflow in WORKFLOWS.items():
         for start in range(0, chosen.executions, IN_BULK):
-            with engine.begin() as connection:
-                for _ in range(min(IN_BULK, chosen.executions - start)):
-                    client.enqueue_in_transaction(connection, asked(workflow, workflow), jobs.PAYLOAD)
-        before = jobs.cpu_seconds()
-        DBOS.register_queue(workflow, polling_interval_sec=POLLING_SECONDS)
-        jobs.drain_row(report, name, chosen.executions, lambda queue=workflow: count(watcher, queue), before)
-    DBOS.destroy()
+            many(min(IN_BULK, chosen.executions - start), workflow)
+        with jobs.workers(processes, chosen.url, workflow):
+            done = lambda workflow=workflow: count(workflow)  # noqa: E731
+            jobs.drain_row(report, name, chosen.executions, chosen.seconds, done)
     report.save(chosen.json)
 
 
-def count(watcher: psycopg.Connection, queue: str) -> int:
-    question = "select count(*) from dbos.workflow_status where queue_name = %s and status = 'SUCCESS'"
-    (found,) = watcher.execute(question, [queue]).fetchone() or (0,)
-    return int(found)
+def asked(queue: str, workflow: str) -> EnqueueOptions:
+    return {"queue_name": queue, "workflow_name": workflow, "app_version": "1"}
+
+
+def launch(url: str, *queues: str) -> None:
+    config: DBOSConfig = {
+        "name": "bench",
+        "system_database_url": url,
+        "log_level": "ERROR",
+        "application_version": "1",
+        "executor_id": str(uuid.uuid4()),
+    }
+    DBOS(config=config)
+    DBOS.listen_queues(list(queues))
+    DBOS.launch()
+
+
+def work(url: str, queue: str) -> None:
+    launch(url, queue)
+    DBOS.register_queue(queue, worker_concurrency=PLACES, polling_interval_sec=jobs.POLL_SECONDS)
+    threading.Event().wait()
 
 
 if __name__ == "__main__":

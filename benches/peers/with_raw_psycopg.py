@@ -24,7 +24,7 @@ TAKE = """
 
 def main() -> None:
     chosen = jobs.options(__doc__)
-    report = jobs.report("raw psycopg")
+    report = jobs.Report("raw psycopg", jobs.POSTGRES)
     connections = [psycopg.connect(chosen.url, autocommit=True) for _ in range(8)]
     connections[0].execute("create table job (id bigint generated always as identity primary key, payload text)")
     connections[0].execute("create table done (id bigint primary key, result int)")
@@ -33,29 +33,25 @@ def main() -> None:
         connections[caller].execute("insert into job (payload) values (%s)", [jobs.PAYLOAD])
         return 1
 
-    def bulk(caller: int) -> int:
-        with connections[caller].cursor().copy("copy job (payload) from stdin") as copy:
-            for _ in range(ROWS_IN_BULK):
+    def many(count: int) -> int:
+        with connections[0].cursor().copy("copy job (payload) from stdin") as copy:
+            for _ in range(count):
                 copy.write_row([jobs.PAYLOAD])
-        return ROWS_IN_BULK
+        return count
 
-    jobs.submit_row(report, jobs.SUBMIT_ONE, chosen.seconds, 1, one)
-    jobs.submit_row(report, jobs.SUBMIT_EIGHT, chosen.seconds, 8, one)
-    jobs.submit_row(report, jobs.SUBMIT_BULK, chosen.seconds, 1, bulk)
+    jobs.submit_rows(report, chosen.seconds, one, lambda caller: many(ROWS_IN_BULK))
 
     connections[0].execute("truncate job")
-    with connections[0].cursor().copy("copy job (payload) from stdin") as copy:
-        for _ in range(chosen.executions):
-            copy.write_row([jobs.PAYLOAD])
+    many(chosen.executions)
 
     def drain() -> None:
         while connections[1].execute(TAKE, [BATCH]).rowcount:
             pass
 
-    before = jobs.cpu_seconds()
     thread = threading.Thread(target=drain)
     thread.start()
-    jobs.drain_row(report, jobs.DRAIN_NONE, chosen.executions, lambda: count(connections[0]), before)
+    done = lambda: count(connections[0])  # noqa: E731
+    jobs.drain_row(report, jobs.DRAIN_NONE, chosen.executions, chosen.seconds, done, settle_seconds=0)
     thread.join()
     report.save(chosen.json)
 

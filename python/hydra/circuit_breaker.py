@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
@@ -72,7 +71,7 @@ class CircuitSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("`max-wait` of a circuit breaker must not be shorter than `wait`")
 
 
-class Permit(NamedTuple):
+class Permit(msgspec.Struct, frozen=True, gc=False):
     """To call once. What a permit of an earlier state tells is too old to count."""
 
     generation: int
@@ -146,13 +145,18 @@ class CircuitBreaker:
 
     def give_up_probes(self, now_ns: int) -> None:
         """A probe that has not ended in its time is a bad one, whatever it says later."""
-        overdue_at_ns = min(self._probes.values(), default=now_ns + 1)
+        if not self._probes:
+            return
+        overdue_at_ns = min(self._probes.values())
         if overdue_at_ns <= now_ns:  # guard G7: a probe that never ends does not keep a circuit half-open
             self._open("the last probe did not end in its time", overdue_at_ns, 0.0)
 
     def _judge(self, now_ns: int, jitter: float) -> None:
-        calls, bad, slow = self._window.counts(now_ns)
-        settings = self.settings
+        window, settings = self._window, self.settings
+        if not window.bad_count and not window.slow_count:
+            return
+        window.forget_old(now_ns)
+        calls, bad, slow = window.call_count, window.bad_count, window.slow_count
         if calls < settings.min_calls:  # guard G7: a few calls open no circuit
             return
         if bad >= settings.error_rate * calls:
@@ -184,16 +188,32 @@ class CircuitBreaker:
 
 
 class _Window:
-    """How many calls ended lately, how many of them were bad, how many slow."""
+    """How many calls ended lately, how many of them were bad, how many slow: kept as sums, not counted at each call."""
 
     def __init__(self, settings: CircuitSettings) -> None:
+        self.bad_count = 0
+        self.slow_count = 0
         self._window_ns = settings.window_ns
-        self._calls: deque[tuple[int, bool, bool]] = deque(maxlen=settings.max_calls)  # when it ended, bad, slow
+        self._max_calls = settings.max_calls
+        self._calls: deque[tuple[int, bool, bool]] = deque()  # when it ended, bad, slow
+
+    @property
+    def call_count(self) -> int:
+        return len(self._calls)
 
     def add(self, now_ns: int, *, is_bad: bool, is_slow: bool) -> None:
+        if len(self._calls) == self._max_calls:
+            self._forget_first()
         self._calls.append((now_ns, is_bad, is_slow))
+        self.bad_count += is_bad
+        self.slow_count += is_slow
 
-    def counts(self, now_ns: int) -> tuple[int, int, int]:
+    def forget_old(self, now_ns: int) -> None:
+        """What ended before the window began."""
         while self._calls and self._calls[0][0] <= now_ns - self._window_ns:
-            self._calls.popleft()
-        return len(self._calls), sum(bad for _, bad, _ in self._calls), sum(slow for _, _, slow in self._calls)
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        _, is_bad, is_slow = self._calls.popleft()
+        self.bad_count -= is_bad
+        self.slow_count -= is_slow

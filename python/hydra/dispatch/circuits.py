@@ -55,16 +55,13 @@ class Circuit:
 
     def __init__(self, name: str, settings: CircuitSettings, random: Random, effects: Effects) -> None:
         self.name = name
+        self.is_closed = True
         self.is_failing = False  # the last call did
         self.due_at_ns = 0  # of the next call after one that failed; of a claim, while the circuit is open
         self._breaker = CircuitBreaker(settings)
         self._permit: Permit | None = None
         self._random = random
         self._effects = effects
-
-    @property
-    def is_closed(self) -> bool:
-        return self._breaker.state is CircuitState.CLOSED
 
     @property
     def is_slow(self) -> bool:
@@ -89,6 +86,7 @@ class Circuit:
         """The caller has waited until `due_at_ns`, and calls now."""
         if self._permit is None:
             self._permit = self._breaker.begin(now_ns, is_urgent=True)
+            self.is_closed = self._breaker.state is CircuitState.CLOSED
 
     def answered(self, now_ns: int) -> None:
         self._end(True, now_ns)
@@ -117,7 +115,9 @@ class Circuit:
         if permit is not None:
             was_closed = self.is_closed
             self._breaker.ended(permit, is_good, now_ns, self._random.random())
-            self._tell(was_closed)
+            self.is_closed = self._breaker.state is CircuitState.CLOSED
+            if self.is_closed is not was_closed:
+                self._tell()
         if self._breaker.state is CircuitState.OPEN and self._must_wait():
             self.due_at_ns = self._breaker.probe_at_ns
 
@@ -125,12 +125,12 @@ class Circuit:
         """What is owned is written as fast as a slow database takes it."""
         return self.is_failing
 
-    def _tell(self, was_closed: bool) -> None:
-        if was_closed and not self.is_closed:
+    def _tell(self) -> None:
+        if self.is_closed:
+            self._effects.log("info", f"the {self.name} circuit is closed again")
+        else:
             effect = "fewer are claimed" if self.is_slow else "nothing new is claimed"
             self._effects.log("warning", f"the {self.name} circuit is open, and {effect}: {self._breaker.reason}")
-        elif self.is_closed and not was_closed:
-            self._effects.log("info", f"the {self.name} circuit is closed again")
 
 
 class ClaimCircuit(Circuit):
@@ -152,7 +152,8 @@ class DatabaseCircuits:
     @property
     def may_claim(self) -> bool:
         """What is owned can be written and kept."""
-        return all(each.is_closed or each.is_slow for each in (self.commit, self.heartbeat))
+        commit, heartbeat = self.commit, self.heartbeat
+        return (commit.is_closed or commit.is_slow) and (heartbeat.is_closed or heartbeat.is_slow)
 
     def lost(self, now_ns: int) -> None:
         """No answer came to what is under way, and whether it was done is to be found out at once."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
+
 from hydra.circuit_breaker import CircuitBreaker, CircuitState, Permit
 from hydra.dispatch.circuits import CircuitView, view_of
 from hydra.dispatch.effects import Effects
@@ -69,7 +71,7 @@ class StepBreakers:
         if frame.is_good is None:
             breaker.released(permit)
         else:
-            begun = permit._replace(begun_ns=now_ns - frame.took_us * 1000)
+            begun = msgspec.structs.replace(permit, begun_ns=now_ns - frame.took_us * 1000)
             breaker.ended(begun, frame.is_good, now_ns, self._random.random())
         self._tell(frame.breaker, breaker, before, now_ns)
 

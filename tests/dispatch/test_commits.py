@@ -356,6 +356,19 @@ def test_r11_a_part_that_failed_is_put_together_with_the_rest_again() -> None:
     assert (seqs(node, "a"), node.committed()["a"].end) == ([2], End(Ending.COMPLETED))
 
 
+def test_r14_a_commit_that_is_cut_after_it_failed_says_nothing_of_an_expiry_that_it_has_no_more() -> None:
+    """Where the store had put an event in its place, in a transaction that was rolled back."""
+    node = working("a")
+    node.receive(0, Recorded(node.tokens["a"], [record(1), record(2, "expiry")]))
+    node.committed()["a"].arrived = [record(2, "event")]
+    node.fail()
+    node.receive(0, Ended(node.tokens["a"], [], End(Ending.COMPLETED, b"y" * (MAX_BATCH_BYTES + 1))))
+    node.tick(SECOND)
+    for seq in (1, 2):
+        assert (seqs(node, "a"), node.committed()["a"].arrived) == ([seq], ())
+        node.written()
+
+
 def test_an_execution_that_recorded_very_much_is_read_back_after_a_death() -> None:
     """The supervisor does not keep it in memory for another dispatch."""
     node = working("a", "b")

@@ -39,8 +39,8 @@ def _cut(commit: ExecutionCommit) -> ExecutionCommit | None:
         if not is_end_alone:
             return None
         place = max(1, place - 1)  # a small last record goes with its end: it may say what that means
-    rest = msgspec.structs.replace(commit, records=commit.records[place:])
-    commit.records, commit.end = commit.records[:place], None
+    rest = msgspec.structs.replace(commit, records=commit.records[place:], arrived=())
+    commit.records, commit.end, commit.arrived = commit.records[:place], None, ()
     return rest
 
 

@@ -13,13 +13,14 @@ import msgspec
 
 from hydra.dispatch.handover import FULL_PAUSE_US, Handover
 from hydra.execution import DIVERGED, Ending, ExecutionCommit, NodeRef
+from hydra.stores.batches import ends_of
 from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
 
 
-def has_diverged(commits: Iterable[ExecutionCommit]) -> bool:
-    return any(commit.end is not None and commit.end.cause == DIVERGED for commit in commits)
+def has_diverged(commits: Sequence[ExecutionCommit]) -> bool:
+    return any(end.cause == DIVERGED for end in ends_of(commits))
 
 
 def with_recipients(store: Store, node: NodeRef, commits: list[ExecutionCommit], now: int) -> list[ExecutionCommit]:

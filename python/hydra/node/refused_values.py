@@ -23,6 +23,7 @@ from hydra.execution import CommitAnswer, End, Ending, ExecutionCommit, NodeRef,
 from hydra.node.membership import NO_ANSWER
 from hydra.node.outcome_log import tell_found
 from hydra.records.kept import kept_without
+from hydra.stores.batches import have_arrived
 from hydra.stores.store import Store
 
 MAX_LEFT_OUT = 8  # values of one execution that are left out one by one
@@ -170,6 +171,8 @@ def answer_of(
     held.
     """
     asked = frozenset(parked_ids)
+    if not asked and not held_ids and not have_arrived(commits):
+        return CommitDone(batch, list(written), elsewhere)
     if held_ids:
         answered = iter(written)
         written = [CommitAnswer.REFUSED if commit.id in held_ids else next(answered) for commit in commits]

@@ -23,6 +23,7 @@ from hydra.node.refused_values import is_held, parked
 from hydra.records import child_records
 from hydra.records.kept import kept_without
 from hydra.records.placed import asked_step
+from hydra.stores.batches import kinds_of
 
 SPAWN = str(RecordKind.SPAWN)
 
@@ -45,11 +46,7 @@ class Completed(NamedTuple):
 
 def completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:
     """The same commits where nothing is lacking."""
-    for commit in commits:  # each step's record comes past here
-        for record in commit.records:
-            if record.kind == SPAWN:
-                return _all_completed(commits, registered)
-    return Completed(commits)
+    return _all_completed(commits, registered) if SPAWN in kinds_of(commits) else Completed(commits)
 
 
 def _all_completed(commits: Sequence[ExecutionCommit], registered: Registered) -> Completed:

@@ -61,6 +61,7 @@ from hydra.node.requests import (
 )
 from hydra.node.schedule_ticker import Ticker
 from hydra.node.spawns_by_name import Completed, completed
+from hydra.stores.batches import ends_of, have_cool_downs
 from hydra.stores.encrypting import encrypting
 from hydra.stores.store import Store
 
@@ -292,7 +293,7 @@ class StoreThread:
             if isinstance(event, CommitDone) and event.given_up:
                 is_parked = True
                 tell_parked(self._store, event)
-        is_limit_freed = self.membership.has_limits and (is_parked or has_ends(actions))
+        is_limit_freed = (is_parked or has_ends(actions)) and self.membership.has_limits
         is_turn_used = any(isinstance(event, ClaimDone) and event.executions for event in events)
         if successors or has_timers(actions) or is_limit_freed or (is_turn_used and self.membership.has_turns):
             self._request_queue.ask([Promote()])
@@ -356,12 +357,16 @@ def commits_of(action: Action) -> list[ExecutionCommit]:
 
 def has_timers(actions: list[Action]) -> bool:
     """A key that cools down is looked at, too, and again when that is over."""
-    commits = [commit for action in actions for commit in commits_of(action)]
-    return any(commit.cool_downs or (commit.end is not None and commit.end.wake_at) for commit in commits)
+    commits = _all_commits(actions)
+    return any(end.wake_at for end in ends_of(commits)) or have_cool_downs(commits)
 
 
 def has_ends(actions: list[Action]) -> bool:
-    return any(commit.end is not None for action in actions for commit in commits_of(action))
+    return bool(ends_of(_all_commits(actions)))
+
+
+def _all_commits(actions: list[Action]) -> list[ExecutionCommit]:
+    return list(chain.from_iterable(map(commits_of, actions)))
 
 
 def _failure(action: Action, message: str) -> Event:

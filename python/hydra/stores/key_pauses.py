@@ -10,6 +10,7 @@ import msgspec
 
 from hydra.execution import CommitAnswer, ExecutionCommit
 from hydra.stores.admission import NEVER
+from hydra.stores.batches import have_cool_downs
 
 
 class KeyPause(msgspec.Struct, frozen=True):
@@ -29,6 +30,8 @@ Items = Sequence[ExecutionCommit]
 
 def cooling(commits: Items, answers: Sequence[CommitAnswer]) -> list[ExecutionCommit]:
     """Those of a commit that were written, and pause keys."""
+    if not have_cool_downs(commits):
+        return []
     return [item for item, answer in zip(commits, answers, strict=True) if answer and item.cool_downs]
 
 

@@ -32,6 +32,7 @@ from hydra.execution import (
 from hydra.payload_keys import encrypted_with
 from hydra.records.wait_notes import message_in
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
+from hydra.stores.batches import kinds_of
 from hydra.stores.clash import Clash
 from hydra.stores.limit_states import KeyUse
 from hydra.stores.node_states import Advanced, Attention, NodeState
@@ -98,9 +99,11 @@ def waited_for(record: Record) -> str:
     return record.name.removeprefix(EVENT_PREFIX)
 
 
-def expiring(commits: Iterable[ExecutionCommit]) -> dict[str, list[str]]:
+def expiring(commits: Sequence[ExecutionCommit]) -> dict[str, list[str]]:
     """The names that waits which are over were for, by execution."""
     found: dict[str, list[str]] = {}
+    if _EXPIRY not in kinds_of(commits):
+        return found
     for commit in commits:
         for record in commit.records:
             if record.kind == _EXPIRY:

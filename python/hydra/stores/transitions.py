@@ -27,6 +27,7 @@ from hydra.execution import (
 
 _FINALS = {status.value: status for status in FINAL}
 _SUSPENSIONS = (Ending.SLEEPING, Ending.WAITING)
+_RUNNING = Status.RUNNING
 
 
 class Owned(msgspec.Struct, array_like=True, gc=False):
@@ -89,22 +90,34 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     next_input: tuple[bytes | None] | None = None  # of the generation that begins; what was recorded is forgotten
 
 
+_WRITTEN, _CANCELLING = Change(CommitAnswer.WRITTEN), Change(CommitAnswer.CANCELLING)
+
+
 def apply(owned: Owned, item: ExecutionCommit, successors: AbstractSet[str], now: int) -> Change | None:
-    """Makes of `owned` what the item says. None, and nothing has changed, where the item is refused.
+    """Makes of `owned` what the item says. None, and nothing has changed, where the item is refused: the claim is over,
+    or its records are not the next ones (R13).
 
     `successors`: the nodes that an execution may go over to, since they are alive until this commits (R8, R27)."""
-    if not _accepts(owned, item):
+    # guard R10: a commit compares the epoch
+    if owned.status is not _RUNNING or owned.epoch != item.epoch or owned.successor:
         return None
+    seq = owned.record_count
+    for record in item.records:
+        seq += 1
+        if record.seq != seq:  # guard R13: only the next record is accepted
+            return None
     owned.is_touched = True
-    owned.record_count += len(item.records)
+    owned.record_count = seq
     if item.death_count is not None or item.alone_death_count is not None:
         _count_deaths(owned, item)
-    is_cancelled = owned.attention == "cancel"
-    end = item.end
-    if end is None:
-        return Change(CommitAnswer.CANCELLING if is_cancelled else CommitAnswer.WRITTEN)
+    if item.end is None:
+        return _WRITTEN if owned.attention != "cancel" else _CANCELLING
+    return _apply_end(owned, item, item.end, successors, now)
+
+
+def _apply_end(owned: Owned, item: ExecutionCommit, end: End, successors: AbstractSet[str], now: int) -> Change:
     answer = CommitAnswer.WRITTEN
-    if end.is_overruled(is_cancelled):
+    if end.is_overruled(owned.attention == "cancel"):
         answer, end = CommitAnswer.CANCELLING, End(Ending.RELEASED, cause=CANCELLED_MEANWHILE)
     successor = item.successor if successors and item.successor in successors else None
     ending = end.kind if successor is None else Ending.RELEASED
@@ -120,19 +133,6 @@ def apply(owned: Owned, item: ExecutionCommit, successors: AbstractSet[str], now
 def supersede_record(seq: int, cause_seq: int, attempt: int, now: int) -> Record:
     """The record by which a new attempt forgets the failure that left the body."""
     return Record(seq, RecordKind.SUPERSEDE, "", "", cause_seq, attempt, b"", None, now, now)
-
-
-def _accepts(owned: Owned, item: ExecutionCommit) -> bool:
-    """Still this claim's, and its records are the next ones (R13)."""
-    # guard R10: a commit compares the epoch
-    if owned.status != Status.RUNNING or owned.epoch != item.epoch or owned.successor:
-        return False
-    next_seq = owned.record_count
-    for record in item.records:
-        next_seq += 1
-        if record.seq != next_seq:  # guard R13: only the next record is accepted
-            return False
-    return True
 
 
 def _count_deaths(owned: Owned, item: ExecutionCommit) -> None:

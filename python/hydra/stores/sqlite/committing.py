@@ -13,8 +13,9 @@ from hydra.attributes import KeyChanges, decode_changes
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
 from hydra.records.placed import stopped_by
+from hydra.stores.batches import have_successors, ids_of, kinds_of
 from hydra.stores.key_pauses import cooling
-from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
+from hydra.stores.rows import changes_attributes, consumed_id
 from hydra.stores.sqlite import attributes
 from hydra.stores.sqlite.admitting import cool_down
 from hydra.stores.sqlite.cancelling import request_cancel
@@ -25,7 +26,7 @@ from hydra.stores.sqlite.mailbox import consume, read_arrivals
 from hydra.stores.sqlite.nodes import is_dead
 from hydra.stores.sqlite.statements import RowStatement, to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
-from hydra.stores.transitions import Change, Owned, apply
+from hydra.stores.transitions import Change, ClaimLine, Owned, apply
 
 _COMMIT_RECORDS = RowStatement("commit_records")
 _COMMIT_CLAIMS = RowStatement("commit_claims")
@@ -46,19 +47,22 @@ def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionC
 
 def write(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
     """For the node itself, or for a reaper that holds it for dead."""
-    ids = to_json(sorted({item.id for item in commits}))
+    ids = to_json(sorted(ids_of(commits)))
     successors = _living(transaction, commits)
-    owned = {execution.id: execution for execution in _read_owned(transaction, node, ids)}
-    writes = _Writes(transaction, node, now, read_arrivals(transaction, commits))
+    executions = _read_owned(transaction, node, ids)
+    owned = {execution.id: execution for execution in executions}
+    writes = _Writes(transaction, node, now, commits)
     answers: list[CommitAnswer] = []
     for item in commits:
         execution = owned.get(item.id)
         change = None if execution is None else apply(execution, item, successors, now)
-        if change is not None:
-            writes.add(item, change)
-        answers.append(CommitAnswer.REFUSED if change is None else change.answer)
-    writes.finish([execution for execution in owned.values() if execution.is_touched])
-    _see_to_families(transaction, owned, writes, now)
+        if change is None:
+            answers.append(CommitAnswer.REFUSED)
+            continue
+        writes.add(item, change)
+        answers.append(change.answer)
+    writes.finish(executions)
+    _see_to_families(transaction, writes, now)
     return answers
 
 
@@ -70,19 +74,20 @@ def record_crashes(transaction: Transaction, node_id: str, commits: Sequence[Exe
 
 
 _EVENT, _SPAWN, _VALUE = str(RecordKind.EVENT), str(RecordKind.SPAWN), str(RecordKind.VALUE)
+_ASKING = frozenset((_EVENT, str(RecordKind.EXPIRY), _SPAWN, _VALUE))  # may ask for more than to be written
+_RUNNING = Status.RUNNING
 _as_tuple = msgspec.structs.astuple
 
 
-def _see_to_families(transaction: Transaction, owned: dict[str, Owned], writes: _Writes, now: int) -> None:
+def _see_to_families(transaction: Transaction, writes: _Writes, now: int) -> None:
     """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along, and a
     step that is given up is cancelled."""
     if writes.spawns:
         spawn(transaction, writes.spawns, now)
-    over = [e for e in owned.values() if e.finished_at is not None]
-    ended = [e.id for e in over if e.tells_parent()]
+    ended = [e.id for e in writes.over if e.tells_parent()]
     if ended:
         tell_parents(transaction, ended, now)
-    cancelled = [e.id for e in over if e.stops_children()] + writes.stopped
+    cancelled = [e.id for e in writes.over if e.stops_children()] + writes.stopped
     if cancelled:
         request_cancel(transaction, cancelled, now)
 
@@ -96,7 +101,7 @@ def _read_owned(reading: Reading, node: NodeRef, ids: str) -> list[Owned]:
 
 def _living(reading: Reading, commits: Sequence[ExecutionCommit]) -> set[str]:
     """The successors that are alive; nobody can declare one dead under the write lock (R8, R27)."""
-    if not any(item.successor for item in commits):
+    if not have_successors(commits):
         return set()
     ids = to_json(sorted({item.successor for item in commits if item.successor}))
     return {id for (id,) in reading.select("living_nodes", ids=ids)}
@@ -105,8 +110,9 @@ def _living(reading: Reading, commits: Sequence[ExecutionCommit]) -> set[str]:
 class _Writes:
     """Rows on their way into the tables."""
 
-    def __init__(self, transaction: Transaction, node: NodeRef, now: int, arrivals: Arrivals) -> None:
-        self.arrivals = arrivals
+    def __init__(self, transaction: Transaction, node: NodeRef, now: int, commits: Sequence[ExecutionCommit]) -> None:
+        self._arrivals = read_arrivals(transaction, commits)
+        self._asks = not _ASKING.isdisjoint(kinds_of(commits))  # some of the records, perhaps
         self._transaction = transaction
         self._node = node.id
         self._now = now
@@ -116,35 +122,41 @@ class _Writes:
         self._inputs: list[tuple[bytes | None, str]] = []
         self.spawns: list[child_records.Spawn] = []
         self.stopped: list[str] = []  # executions of steps that are given up
+        self.over: list[Owned] = []
         self._attributes: list[tuple[str, KeyChanges]] = []
 
     def add(self, item: ExecutionCommit, change: Change) -> None:
         """What an accepted item writes beside its execution's own row."""
-        if item.records:
+        id, records = item.id, item.records
+        if self._asks and records:
             # guard R14: an expiry gives way to a message that is there
-            self._add_records(item.id, self.arrivals.decide(item))
-        if change.supersede is not None:
-            self._add_records(item.id, [change.supersede])
+            records = [self._asked(id, record) for record in self._arrivals.decide(item)]
+        for record in records:
+            self._records.append((id, *_as_tuple(record)))
         if change.claim is not None:
-            c = change.claim
-            claim = (item.id, c.epoch, c.attempt, self._node, item.worker, c.claimed_at)
-            self._claims.append((*claim, self._now, c.ending, c.cause, c.payload))
+            self._end(item, change.claim, change)
+
+    def _asked(self, execution_id: str, record: Record) -> Record:
+        """The record as it is written; what it asks for beside that is kept."""
+        kind = record.kind
+        if kind == _SPAWN:
+            record, asked = child_records.take_apart(execution_id, record)
+            self.spawns.append(asked)
+        elif kind == _EVENT:
+            self._consumed.append((execution_id, consumed_id(record)))
+        elif kind == _VALUE:
+            self.stopped += stopped_by([record])
+            if changes_attributes(record):
+                self._attributes.append((execution_id, decode_changes(record.payload or b"")))
+        return record
+
+    def _end(self, item: ExecutionCommit, c: ClaimLine, change: Change) -> None:
+        claim = (item.id, c.epoch, c.attempt, self._node, item.worker, c.claimed_at)
+        self._claims.append((*claim, self._now, c.ending, c.cause, c.payload))
+        if change.supersede is not None:
+            self._records.append((item.id, *_as_tuple(change.supersede)))
         if change.next_input is not None:
             self._inputs.append((*change.next_input, item.id))
-
-    def _add_records(self, execution_id: str, records: Sequence[Record]) -> None:
-        for record in records:
-            kind = record.kind
-            if kind == _SPAWN:
-                record, asked = child_records.take_apart(execution_id, record)
-                self.spawns.append(asked)
-            elif kind == _EVENT:
-                self._consumed.append((execution_id, consumed_id(record)))
-            elif kind == _VALUE:
-                self.stopped += stopped_by([record])
-                if changes_attributes(record):
-                    self._attributes.append((execution_id, decode_changes(record.payload or b"")))
-            self._records.append((execution_id, *_as_tuple(record)))
 
     def finish(self, executions: Sequence[Owned]) -> None:
         """Write everything; each row must still be as it was read, or the transaction is void."""
@@ -164,21 +176,25 @@ class _Writes:
         finals: list[tuple[object, ...]] = []
         ends: list[tuple[object, ...]] = []
         progress: list[tuple[object, ...]] = []
+        node = self._node
         for e in executions:
-            key = (e.id, e.first_epoch, self._node)
+            if not e.is_touched:
+                continue
+            if e.status is _RUNNING and e.epoch == e.first_epoch:
+                progress.append((e.id, e.epoch, node, e.record_count, e.death_count, e.alone_death_count))
+                continue
+            key = (e.id, e.first_epoch, node)
+            changes[e.workflow, e.status] += 1
+            if e.finished_at is not None:
+                self.over.append(e)
             if e.finished_at is not None and e.epoch == e.first_epoch and not e.has_new_deaths:
                 finals.append((*key, e.status, e.record_count, e.attention, e.cause, e.cause_seq, e.finished_at))
-                changes[e.workflow, e.status] += 1
                 continue
             counts = (e.record_count, e.death_count, e.alone_death_count)
-            if e.is_ended():
-                owner = (e.successor or self._node) if e.status == Status.RUNNING else None
-                times = (e.run_at, e.wake_at, e.attention, e.finished_at)
-                rest = (e.cause, e.cause_seq, e.claimed_at)
-                ends.append((*key, *counts, e.status, owner, e.epoch, e.attempt, *times, *rest))
-                changes[e.workflow, e.status] += 1
-            else:
-                progress.append((*key, *counts))
+            owner = (e.successor or node) if e.status is _RUNNING else None
+            times = (e.run_at, e.wake_at, e.attention, e.finished_at)
+            rest = (e.cause, e.cause_seq, e.claimed_at)
+            ends.append((*key, *counts, e.status, owner, e.epoch, e.attempt, *times, *rest))
         self._update(_COMMIT_FINALS, finals)
         self._update(_COMMIT_ENDS, ends)
         self._update(_COMMIT_PROGRESS, progress)

@@ -20,7 +20,7 @@ CACHE_KIB = 65_536
 CHECKPOINT_PAGES = 4_000
 BUSY_SECONDS = 0.25  # one try for SQLite's lock; the tries go on until `write_wait_seconds`
 IDLE_READER_COUNT = 4
-CACHED_STATEMENT_COUNT = 128
+CACHED_STATEMENT_COUNT = 256
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")

@@ -16,7 +16,7 @@ import msgspec
 from hydra.stores.rows import shown
 from hydra.stores.sqlite.statements import RowStatement, statements, widened
 
-ROW_COUNTS = (1024, 256, 64, 16, 4, 1)  # rows that one statement writes; each size is prepared once
+MAX_ROWS = 1024  # that one statement writes; their numbers are powers of two, each of which is prepared once
 
 
 class Reading:
@@ -74,9 +74,9 @@ class Transaction(Reading):
         per field.)
         """
         written = start = 0
-        for row_count in ROW_COUNTS:
-            while len(rows) - start >= row_count:
-                values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
-                written += self.connection.execute(widened(statement.name, row_count), values).rowcount
-                start += row_count
+        while left := len(rows) - start:
+            row_count = min(1 << left.bit_length() - 1, MAX_ROWS)
+            values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
+            written += self.connection.execute(widened(statement.name, row_count), values).rowcount
+            start += row_count
         return written

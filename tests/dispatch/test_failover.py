@@ -353,7 +353,7 @@ def test_r19_only_the_latest_ends_are_kept() -> None:
         for number in range(1000):
             owned = OwnedExecution(claimed(f"{batch}-{number}"), 4, 0)
             pairs.append((owned, ExecutionCommit(owned.id, 1, [record(1)], End(Ending.COMPLETED))))
-        acknowledged.written(pairs)
+        acknowledged.ended(pairs)
     assert len(acknowledged.advanced([])) == MAX_ENDS
     assert acknowledged.questions([]) == [f"{2 * MAX_ENDS // 1000 - 1}-999"]
     assert acknowledged.forgotten_count == MAX_ENDS

@@ -53,15 +53,13 @@ class Acknowledged:
         self.beat_counter = max(counter, self.beat_counter)
         return is_next
 
-    def written(self, pairs: Iterable[Pair]) -> None:
-        """These commits were confirmed."""
+    def ended(self, pairs: Iterable[Pair]) -> None:
+        """The ends of these were confirmed, with all their records."""
         if not self.is_kept:
             return
         ended: list[Ended] = []
         for owned, commit in pairs:
             end = commit.end
-            if commit.records:
-                owned.durable_seq = commit.records[-1].seq
             if end is not None and end.kind != Ending.CRASHED:
                 count = 0 if end.kind == Ending.CONTINUED else owned.durable_seq + (end.kind in _FINAL_ENDINGS)
                 ended.append((owned.id, commit.epoch, count))

@@ -53,7 +53,7 @@ class Inbox:
                     continue
                 has_recorded = True
                 records = frame.records
-                end = frame.end if isinstance(frame, Ended) else None
+                end = frame.end
                 commit = add(owned, records, end)
                 if frame.cool_downs:
                     commit.cool_downs = commit.cool_downs + frame.cool_downs

@@ -8,17 +8,22 @@ What one execution recorded is cut by bytes, too: a record that is durable frees
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
 from hydra.dispatch.owned import OwnedExecution
 from hydra.execution import End, ExecutionCommit, Record
+from hydra.stores.batches import count_bytes, count_rows
 from hydra.stores.node_states import Owned
 
 MAX_BATCH_ROWS = 1000
 MAX_BATCH_BYTES = 1 << 20
+FIRST_WIDTH = MAX_BATCH_ROWS // 2  # executions that fit where each has one record
 
 Pair = tuple[OwnedExecution, ExecutionCommit]
+
+_commit = attrgetter("commit")
 
 
 def size_of(record: Record) -> int:
@@ -51,8 +56,9 @@ class Outbox:
         self.batch = 0
         self.under_way: list[Pair] = []
 
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self.under_way)
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting and not self.under_way
 
     @property
     def has_waiting(self) -> bool:
@@ -76,17 +82,32 @@ class Outbox:
     def take(self) -> list[ExecutionCommit]:
         """The next batch, now under way. Of an execution alone that has more bytes than fit, its first records: the
         rest of it goes behind the others."""
+        pairs = self._take_fitting(self._width) or self._take_fitting(FIRST_WIDTH) or self._take_first()
+        self.under_way = pairs
+        if pairs:
+            self.batch += 1
+        return [commit for _, commit in pairs]
+
+    def _take_fitting(self, width: int) -> list[Pair]:
+        """The first that wait, as many as that, where they fit and each has something to write; else none."""
+        first = self._waiting[: min(width, self._width)]
+        commits: list[ExecutionCommit] = list(map(_commit, first))
+        if None in commits or count_rows(commits) > MAX_BATCH_ROWS or count_bytes(commits) > MAX_BATCH_BYTES:
+            return []
+        for owned in first:
+            owned.commit = None
+        del self._waiting[: len(first)]
+        return list(zip(first, commits, strict=True))
+
+    def _take_first(self) -> list[Pair]:
+        """As many of the first as fit, one at least."""
         pairs: list[Pair] = []
         rows = size = taken = 0
         for owned in self._waiting:
             commit = owned.commit
             if commit is not None:
-                rows += len(commit.records) + 1
-                for record in commit.records:
-                    if record.payload is not None:
-                        size += len(record.payload)
-                if commit.end is not None and commit.end.payload is not None:
-                    size += len(commit.end.payload)
+                rows += count_rows([commit])
+                size += count_bytes([commit])
                 if pairs and (rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES or len(pairs) == self._width):
                     break
                 owned.commit = _cut(commit) if size > MAX_BATCH_BYTES and not owned.is_refused else None
@@ -97,10 +118,7 @@ class Outbox:
                     break
             taken += 1
         del self._waiting[:taken]
-        self.under_way = pairs
-        if pairs:
-            self.batch += 1
-        return [commit for _, commit in pairs]
+        return pairs
 
     def written(self) -> list[Pair]:
         """The batch under way was answered."""

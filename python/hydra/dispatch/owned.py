@@ -40,7 +40,7 @@ def unreadable(execution: Claimed) -> tuple[str, str] | None:
 class OwnedExecution:
     """`token` names its present dispatch, `seq` is its last record's number, `commit` what waits to be written.
 
-    `durable_seq` is the last number the database confirmed, kept only where it might forget it again (R19)."""
+    `durable_seq` is the last number the database confirmed, since it might forget it again (R19)."""
 
     __slots__ = (
         "alone_death_count",

@@ -6,6 +6,7 @@ of what is owned at all (R16).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from hydra.dispatch.effects import Effects
@@ -19,6 +20,8 @@ from hydra.frames import Deliver, Durable
 from hydra.payload_keys import encrypted_with
 
 TOLD_ENDS = (Ending.FAILED, Ending.PARKED)
+
+Durables = defaultdict[int, list[tuple[int, int]]]  # by slot: tokens, and up to which record each is durable
 
 
 class OwnedExecutions:
@@ -90,37 +93,41 @@ class OwnedExecutions:
         self._elsewhere = event.elsewhere
         if pairs:
             self._decided([(pairs[place][0], record) for place, record in event.arrived])
-            written: list[Pair] = []
-            refused: list[OwnedExecution] = []
-            held: list[Pair] = []
-            is_written, is_refused = CommitAnswer.WRITTEN, CommitAnswer.REFUSED
-            for pair, answer in zip(pairs, event.written, strict=True):
-                if answer == is_written:
-                    written.append(pair)
-                    continue
-                owned, commit = pair
-                if owned.id in event.held:
-                    held.append(pair)
-                    continue
-                if answer == is_refused:
-                    refused.append(owned)
-                    continue
+            if event.written.count(CommitAnswer.WRITTEN) == len(pairs) == len(event.written):
+                self._written(pairs, now_ns)
+            else:
+                self._answered(pairs, event, now_ns)
+
+    def _answered(self, pairs: list[Pair], event: CommitDone, now_ns: int) -> None:
+        """Some of it is not as it was asked."""
+        written: list[Pair] = []
+        refused: list[OwnedExecution] = []
+        held: list[Pair] = []
+        for pair, answer in zip(pairs, event.written, strict=True):
+            owned, commit = pair
+            if answer == CommitAnswer.WRITTEN:
+                written.append(pair)
+            elif owned.id in event.held:
+                held.append(pair)
+            elif answer == CommitAnswer.REFUSED:
+                refused.append(owned)
+            else:
                 if commit.end is None:
                     self._halt(owned, "cancelled")  # ahead of what lets it begin its next step
                 written.append((owned, as_answered(commit, answer)))
-            self._written(written, now_ns)
-            for owned, commit in held:
-                self._registration.outbox.hold(owned, commit)
-                self._workers.stop(owned)
-            for owned in refused:
-                if owned.id in event.given_up:  # it is parked, which was told
-                    self._workers.withdraw(owned)
-                    self._forget(owned)
-                elif not self._can_rewind:  # guard R19: a commit refused by a living fence is asked about
-                    self._lose(owned)
-                else:
-                    self._disowned.append(owned)
-                    self._registration.resync_next()
+        self._written(written, now_ns)
+        for owned, commit in held:
+            self._registration.outbox.hold(owned, commit)
+            self._workers.stop(owned)
+        for owned in refused:
+            if owned.id in event.given_up:  # it is parked, which was told
+                self._workers.withdraw(owned)
+                self._forget(owned)
+            elif not self._can_rewind:  # guard R19: a commit refused by a living fence is asked about
+                self._lose(owned)
+            else:
+                self._disowned.append(owned)
+                self._registration.resync_next()
 
     def _decided(self, arrived: list[tuple[OwnedExecution, Record]]) -> None:
         """Waits that were over got their message after all: their bodies learn it before it counts as durable."""
@@ -130,17 +137,22 @@ class OwnedExecutions:
                 self._workers.send(owned.slot, Durable([], [], [(owned.token, record)]))
 
     def _written(self, pairs: list[Pair], now_ns: int) -> None:
-        self._registration.acknowledged.written(pairs)
         listeners = self._registration.listeners
         if listeners and any(commit.may_tell() for _, commit in pairs):
             listeners.hint()
-        durable: dict[int, Durable] = {}
+        durable: Durables = defaultdict(list)
+        ended: list[Pair] = []
         for owned, commit in pairs:
-            end = commit.end
+            records, end = commit.records, commit.end
+            if records:
+                owned.durable_seq = records[-1].seq
             if end is None:
-                if owned.slot != NOWHERE and not owned.is_undecided:
-                    _add_durable(durable, owned.slot, owned.token, commit.records[-1].seq)
-            elif end.kind == Ending.CRASHED:
+                slot = owned.slot
+                if slot != NOWHERE and not owned.is_undecided:
+                    durable[slot].append((owned.token, owned.durable_seq))
+                continue
+            ended.append((owned, commit))
+            if end.kind == Ending.CRASHED:
                 owned.reopen(now_ns)
                 if self._workers.is_draining:
                     self.release(owned)
@@ -150,8 +162,9 @@ class OwnedExecutions:
                 if end.kind in TOLD_ENDS and owned.id not in self._elsewhere:
                     self._effects.do(_ended(owned, commit, end))
                 self._forget(owned, durable)
-        for slot, frame in durable.items():
-            self._workers.send(slot, frame)
+        self._registration.acknowledged.ended(ended)
+        for slot, told in durable.items():
+            self._workers.send(slot, _frame_of(told))
 
     # lost replies
 
@@ -216,25 +229,23 @@ class OwnedExecutions:
         self._workers.withdraw(owned)
         self._forget(owned)
 
-    def _forget(self, owned: OwnedExecution, durable: dict[int, Durable] | None = None) -> None:
+    def _forget(self, owned: OwnedExecution, durable: Durables | None = None) -> None:
         """The worker that told its end shows the steps of it until then (`durable` is sent by the caller)."""
         owned.commit = None
         if owned.ended_in != NOWHERE:
-            told: dict[int, Durable] = {} if durable is None else durable
-            _add_durable(told, owned.ended_in, owned.token, owned.seq)
+            told = (owned.token, owned.seq)
             if durable is None:
-                self._workers.send(owned.ended_in, told[owned.ended_in])
+                self._workers.send(owned.ended_in, _frame_of([told]))
+            else:
+                durable[owned.ended_in].append(told)
         self._registration.listeners.forget(owned)
         if self._owned.get(owned.id) is owned:
             del self._owned[owned.id]
 
 
-def _add_durable(durable: dict[int, Durable], slot: int, token: int, seq: int) -> None:
-    frame = durable.get(slot)
-    if frame is None:
-        frame = durable[slot] = Durable([], [])
-    frame.tokens.append(token)
-    frame.seqs.append(seq)
+def _frame_of(told: list[tuple[int, int]]) -> Durable:
+    tokens, seqs = zip(*told, strict=True)
+    return Durable(list(tokens), list(seqs))
 
 
 def _ended(owned: OwnedExecution, commit: ExecutionCommit, end: End) -> ExecutionEnded:

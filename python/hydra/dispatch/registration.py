@@ -93,7 +93,7 @@ class Registration:
     @property
     def is_idle(self) -> bool:
         """Nothing is under way and nothing waits to be written."""
-        return not (self.is_asking or len(self.outbox) or self.claims.asked or self._to_park)
+        return self.outbox.is_empty and not (self.is_asking or self.claims.asked or self._to_park)
 
     @property
     def is_answered(self) -> bool:
@@ -318,7 +318,7 @@ class Registration:
             if now_ns >= self._beat_at_ns() and self.lease.may_beat(now_ns):
                 self.lease.beat(now_ns)
                 self.circuits.heartbeat.begin(now_ns)
-                self._is_beat_a_probe = self._has_nothing_to_write and now_ns >= self.circuits.commit.probe_at_ns
+                self._is_beat_a_probe = self.outbox.is_empty and now_ns >= self.circuits.commit.probe_at_ns
                 if self._is_beat_a_probe:
                     self.circuits.commit.begin(now_ns)
                 self._effects.do(SendBeat(self.reports.send(), self.listeners.ask(now_ns), self._open_circuits()))
@@ -337,12 +337,16 @@ class Registration:
         """The next instant after `now_ns` at which time alone makes something due."""
         if self.phase is not Phase.JOINED:
             return self._retry_at_ns if self._retry_at_ns > now_ns else NEVER_NS
-        candidates = [self._beat_at_ns()]
-        if self.outbox.has_waiting:
-            candidates.append(self._retry_at_ns)
+        wake_at_ns = self._beat_at_ns()
+        if wake_at_ns <= now_ns:
+            wake_at_ns = NEVER_NS
+        if now_ns < self._retry_at_ns < wake_at_ns and self.outbox.has_waiting:
+            wake_at_ns = self._retry_at_ns
         if may_claim and not self.claims.asked and self.circuits.may_claim:
-            candidates.append(max(self.claims.wake_ns, self._retry_at_ns, self.circuits.claim.due_at_ns))
-        return min((at_ns for at_ns in candidates if at_ns > now_ns), default=NEVER_NS)
+            claim_at_ns = max(self.claims.wake_ns, self._retry_at_ns, self.circuits.claim.due_at_ns)
+            if now_ns < claim_at_ns < wake_at_ns:
+                wake_at_ns = claim_at_ns
+        return wake_at_ns
 
     def _write(self, now_ns: int, places: Callable[[], tuple[int, int]] | None) -> None:
         if not self._had_work:  # guard R4: an empty journal moves
@@ -354,7 +358,7 @@ class Registration:
                 self._doubt(now_ns)
             elif now_ns >= self._retry_at_ns:
                 self._write_now(now_ns, places)
-        self._had_work = bool(len(self.outbox))
+        self._had_work = not self.outbox.is_empty
 
     def _write_now(self, now_ns: int, places: Callable[[], tuple[int, int]] | None) -> None:
         # guard R5: nothing is claimed past the deadline
@@ -385,14 +389,14 @@ class Registration:
         is_whole = self.circuits.claim.is_closed or self.circuits.claim.is_slow
         return count if is_whole else min(count, PROBE_COUNT)
 
-    @property
-    def _has_nothing_to_write(self) -> bool:
-        """There is nothing to write by which to find out whether commits work again: a beat does."""
-        return not len(self.outbox)
-
     def _beat_at_ns(self) -> int:
-        at_ns = min(self.lease.beat_at_ns, self.listeners.due_ns(), self.circuits.heartbeat.probe_at_ns)
-        return min(at_ns, self.circuits.commit.probe_at_ns) if self._has_nothing_to_write else at_ns
+        circuits = self.circuits
+        at_ns = min(self.lease.beat_at_ns, self.listeners.due_ns())
+        if not circuits.heartbeat.is_closed:
+            at_ns = min(at_ns, circuits.heartbeat.probe_at_ns)
+        if not circuits.commit.is_closed and self.outbox.is_empty:  # nothing else finds out whether commits work again
+            at_ns = min(at_ns, circuits.commit.probe_at_ns)
+        return at_ns
 
     def _ask(self, now_ns: int) -> None:
         self.is_asking = True

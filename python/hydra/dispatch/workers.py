@@ -129,7 +129,11 @@ class Workers:
         slots = self._usable_slots()
         if slots and self._waiting and self._waiting[0].cap < self._concurrency:
             slots = _without_least_loaded(slots)
-        return sum(slot.free_count for slot in slots) - len(self._waiting), sum(slot.limit for slot in slots)
+        free, capacity = -len(self._waiting), 0
+        for slot in slots:
+            free += slot.free_count
+            capacity += slot.limit
+        return free, capacity
 
     def _put(self, all_owned: list[OwnedExecution], slots: list[Slot]) -> list[OwnedExecution]:
         caps = [owned.cap for owned in all_owned]

@@ -240,6 +240,8 @@ class Node:
         match action:
             case ToSlot(slot, frames):
                 self._outgoing.add(slot, frames)
+            case WakeAt(at_ns):
+                self._wake_at_ns = at_ns
             case SpawnWorker(slot):
                 self._outgoing.forget(slot)
                 self._workers.spawn(slot)
@@ -253,8 +255,6 @@ class Node:
                 if self.observer is not None:
                     self.observer.asked(action)
                 self._renew()
-            case WakeAt(at_ns):
-                self._wake_at_ns = at_ns
             case ExecutionEnded():
                 tell_end(action)
             case Log(level, message):

@@ -92,7 +92,7 @@ class RequestQueue:
             if not isinstance(action, _JOINT):
                 break
             found.append(action)
-        return sorted(found, key=lambda action: _JOINT.index(type(action)))
+        return sorted(found, key=lambda action: _JOINT.index(type(action))) if len(found) > 1 else found
 
     def _take(self, actions: list[Action]) -> list[Action]:
         for action in actions:

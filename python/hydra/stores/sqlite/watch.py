@@ -17,6 +17,8 @@ from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.lock import BELL_SUFFIX
 
 PAUSE_SECONDS = 0.001  # at least so long between two changes that are told
+OWN_PAUSE_SECONDS = 0.00025  # after a ring for this program's own commit, doubled while no other comes between
+MAX_OWN_PAUSE_SECONDS = 0.004
 QUICK_POLL_SECONDS = 0.002
 SLOW_POLL_SECONDS = 0.004
 HEARING_POLL_SECONDS = 0.02  # with an ear on the doorbell, which hydra's own writers ring
@@ -45,6 +47,8 @@ class Watch:
         self._others_count: int | None = None
         self._change_count = 0
         self._changed_at = 0.0
+        self._listens_at = 0.0  # a ring before then waits until then
+        self._own_pause_seconds = OWN_PAUSE_SECONDS
         self._look_at = 0.0
         self._due_at: int | None = None
         self._bell = -1
@@ -94,6 +98,11 @@ class Watch:
             self._change_count += self._is_news()  # may fail; then the change is still to be told
             self._others_count = others_count
             self._changed_at = time.monotonic()
+            self._listens_at = self._changed_at + PAUSE_SECONDS
+            self._own_pause_seconds = OWN_PAUSE_SECONDS
+        elif is_rung:
+            self._listens_at = time.monotonic() + self._own_pause_seconds
+            self._own_pause_seconds = min(2 * self._own_pause_seconds, MAX_OWN_PAUSE_SECONDS)
 
     def _pause_seconds(self) -> float:
         if self._bell >= 0:
@@ -124,7 +133,7 @@ class Watch:
         if not ears.poll(seconds * 1000):
             return False
         os.read(self._bell, NEWS_BYTES)
-        time.sleep(max(0.0, self._changed_at + PAUSE_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, self._listens_at - time.monotonic()))
         return True
 
     def _silence(self) -> None:

@@ -26,6 +26,7 @@ from hydra.execution import (
     as_answered,
 )
 from hydra.records.placed import is_stop, stopped_by
+from hydra.stores.batches import ends_of, have_cool_downs, kinds_of
 from hydra.stores.key_pauses import cooling
 from hydra.stores.postgres import attributes, child_executions
 from hydra.stores.postgres.admitting import cool_down
@@ -41,7 +42,7 @@ from hydra.stores.rows import changes_attributes, expiring
 Items = Sequence[ExecutionCommit]
 
 ANSWERS = {False: CommitAnswer.WRITTEN, True: CommitAnswer.CANCELLING}
-_SPAWN = RecordKind.SPAWN.value
+_SPAWN, _EXPIRY, _VALUE = RecordKind.SPAWN.value, RecordKind.EXPIRY.value, RecordKind.VALUE.value
 _READY_ENDINGS = frozenset({Ending.RETRY, Ending.RELEASED, Ending.CONTINUED, Ending.SLEEPING, Ending.WAITING})
 _DONE_ENDINGS = frozenset({Ending.COMPLETED, Ending.FAILED, Ending.CANCELLED})
 _FINAL_KINDS = frozenset(status.value for status in FINAL)
@@ -50,13 +51,14 @@ _FINAL_KINDS = frozenset(status.value for status in FINAL)
 def is_one_flush(commits: Items) -> bool:
     """Whether `commit` will do, or these ask for more: children to begin or to stop, a message to be looked for, a next
     generation, a key to be paused, attributes to be changed."""
-    endings = {item.end.kind for item in commits if item.end is not None}
-    spawns = any(record.kind == _SPAWN or changes_attributes(record) for item in commits for record in item.records)
-    stops = any(
-        (item.end is not None and _has_stopped(item.end)) or any(map(is_stop, item.records)) for item in commits
-    )
-    cools_down = any(item.cool_downs for item in commits)
-    return not (spawns or stops or cools_down or Ending.CONTINUED in endings or expiring(commits))
+    kinds, ends = kinds_of(commits), ends_of(commits)
+    if _SPAWN in kinds or _EXPIRY in kinds or have_cool_downs(commits):
+        return False
+    if any(end.kind == Ending.CONTINUED or _has_stopped(end) for end in ends):
+        return False
+    if _VALUE not in kinds:
+        return True
+    return not any(is_stop(record) or changes_attributes(record) for item in commits for record in item.records)
 
 
 def commit(transaction: Transaction, node: NodeRef, commits: Items, now: int) -> list[CommitAnswer]:
@@ -88,7 +90,7 @@ def commit_all(transaction: Transaction, node: NodeRef, commits: Items, now: int
 
 
 def _announce(transaction: Transaction, commits: Items) -> None:
-    endings = {item.end.kind for item in commits if item.end is not None}
+    endings = {end.kind for end in ends_of(commits)}
     if endings & _READY_ENDINGS:
         transaction.announce(READY, len(commits))
     if endings & _DONE_ENDINGS:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hydra.execution import FINAL, ExecutionCommit, Message, NodeRef, RecordKind, Status
 from hydra.records.wait_notes import message_in
+from hydra.stores.batches import kinds_of
 from hydra.stores.clash import Clash
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import fence
@@ -18,9 +19,9 @@ from hydra.stores.rows import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, c
 
 PAGE = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
 FIRST_PAGE = {**PAGE, "number": BEFORE_ALL}
-
-
 TRIES = 3  # of a signal whose execution was not there, and is open again when that is looked at
+
+_EVENT = RecordKind.EVENT.value
 
 
 def signal(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:
@@ -101,9 +102,9 @@ def read_arrivals(transaction: Transaction, node: NodeRef, commits: Sequence[Exe
 
 def consuming(commits: Sequence[ExecutionCommit]) -> list[Step]:
     """The statement that deletes what these records consumed, where they were accepted."""
-    events = [(item.id, record) for item in commits for record in item.records if record.kind == RecordKind.EVENT]
-    if not events:
+    if _EVENT not in kinds_of(commits):
         return []
+    events = [(item.id, record) for item in commits for record in item.records if record.kind == _EVENT]
     events.sort(key=lambda event: event[0])
     return [
         (

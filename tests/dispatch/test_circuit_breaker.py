@@ -69,6 +69,19 @@ def test_b1_thousands_of_good_calls_do_not_hide_that_all_is_bad_now(bad: dict[st
     assert breaker.state is CircuitState.OPEN
 
 
+@pytest.mark.parametrize("bad", [{"good": False}, {"took": SECOND}], ids=["failed", "slow"])
+@pytest.mark.parametrize(("age", "good_count"), [(0, 10), (SETTINGS.window_ns, 5)], ids=["pushed out", "too old"])
+def test_b1_what_has_left_the_window_counts_no_more(bad: dict[str, int], age: int, good_count: int) -> None:
+    breaker = CircuitBreaker(SETTINGS)
+    now = called(breaker, 0, count=10)
+    now = called(breaker, now, count=4, **bad)  # type: ignore[arg-type]
+    now = called(breaker, now + age, count=good_count)
+    now = called(breaker, now, count=4, **bad)  # type: ignore[arg-type]
+    assert breaker.state is CircuitState.CLOSED, "4 of the last 9 or 10 are bad"
+    called(breaker, now, **bad)  # type: ignore[arg-type]
+    assert breaker.state is CircuitState.OPEN
+
+
 def test_b1_an_open_one_lets_nothing_through_before_its_pause_is_over_but_what_is_urgent() -> None:
     breaker = opened()
     assert breaker.probe_at_ns == SETTINGS.wait_ns

@@ -16,7 +16,6 @@ from invoices import FileError, Invoice, read_invoices, reason_to_hold
 from rehearsal import HERE, Plan, rehearse
 
 PAYMENT_SECONDS = 0.055  # what the provider takes on average
-BUSY_SECONDS = 18.0  # provider time to plan for, so that kills find work
 
 
 def main() -> int:
@@ -44,6 +43,7 @@ def options() -> argparse.Namespace:
     add("--db", metavar="URL", help="an empty database (default: a SQLite file in the folder)")
     add("--workers", type=int, default=2, help="processes (default: 2)")
     add("--concurrency", type=int, help="invoices in flight per worker (default: so that kills find work)")
+    add("--busy", type=float, default=18.0, metavar="SECONDS", help="provider time to plan for (default: 18)")
     add("--copies", type=int, help="bill each invoice N times (default: so that kills find work)")
     add("--folder", type=Path, help="where to put everything; must be new (default: demo/<time>)")
     add("--limit", type=float, default=600.0, metavar="SECONDS", help="give up after this long (default: 600)")
@@ -60,18 +60,18 @@ def new_folder(asked: Path | None) -> Path:
 
 
 def plan(invoices: list[Invoice], chosen: argparse.Namespace) -> Plan:
-    """Copies and concurrency keep the workers busy for about BUSY_SECONDS when something is to be killed."""
+    """Copies and concurrency keep the workers busy for about `--busy` seconds when something is to be killed."""
     kills = chosen.kill == "workers" or chosen.kill_supervisor
     paid = max(1, sum(reason_to_hold(invoice) is None for invoice in invoices))
     payment_seconds = PAYMENT_SECONDS * paid / chosen.workers
-    copies = chosen.copies or (max(1, round(BUSY_SECONDS / payment_seconds)) if kills else 1)
-    concurrency = chosen.concurrency or (max(1, int(copies * payment_seconds / BUSY_SECONDS)) if kills else 16)
+    copies = chosen.copies or (max(1, round(chosen.busy / payment_seconds)) if kills else 1)
+    concurrency = chosen.concurrency or (max(1, int(copies * payment_seconds / chosen.busy)) if kills else 16)
     return Plan(
         copies=copies,
         workers=chosen.workers,
         concurrency=concurrency,
         kill_workers_seconds=chosen.every if chosen.kill == "workers" else None,
-        kill_supervisor_seconds=BUSY_SECONDS / (chosen.kill_supervisor + 1),
+        kill_supervisor_seconds=chosen.busy / (chosen.kill_supervisor + 1),
         kill_supervisor_count=chosen.kill_supervisor,
         limit_seconds=chosen.limit,
     )

@@ -16,6 +16,7 @@ from tests.servers import mysql, postgres
 ROOT = Path(__file__).resolve().parents[2]
 BILLING = ROOT / "examples" / "billing"
 REAL_FILE = ROOT / "../shared/data/online_retail_sample.csv"
+BRIEFLY = ("--busy", "9")  # half of what the first test, and `make demo`, keep the workers busy for
 HEADER = "invoice_no,stock_code,quantity,unit_price,customer_id,country\n"
 
 
@@ -42,7 +43,7 @@ def test_g4_the_sample_settles_exactly_once_while_workers_are_killed_every_secon
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_g4_the_sample_settles_exactly_once_while_the_supervisor_is_killed_twice(tmp_path: Path) -> None:
-    report = passed(run("--folder", str(tmp_path / "run"), "--kill-supervisor", "2"))
+    report = passed(run("--folder", str(tmp_path / "run"), "--kill-supervisor", "2", *BRIEFLY))
     assert "[ok] the supervisor was killed as often as asked" in report
 
 
@@ -65,7 +66,7 @@ def test_g9_the_sample_settles_exactly_once_while_the_database_server_is_killed_
         url = (postgres if isinstance(database, postgres.PostgresServer) else mysql).create_database(database)
         payments = tmp_path / "run" / "payments.jsonl"
         command = [sys.executable, str(BILLING / "run.py"), "--db", url, "--folder", str(tmp_path / "run")]
-        command += ["--kill", "nothing", "--kill-supervisor", "1"]
+        command += ["--kill", "nothing", "--kill-supervisor", "1", *BRIEFLY]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             for count in (40, 120):
                 while not (payments.exists() and payments.read_text().count('"paid"') >= count):

@@ -22,7 +22,7 @@ from tests.processes.scene import Scene, until
 
 MISSED = 5  # ticks that are due when the supervisors start
 MINUTE_US = 60_000_000
-BEGIN_US = 40_000_000  # of a minute: there is time to start and to see to the ticks before
+BEGIN_US = 50_000_000  # of a minute: mostly time to start and to see to the ticks before; else it waits for the next
 NAME = "ticking"
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import children
 import filling
 import hydra
 from claim import medians, submissions, timed_claim
@@ -108,9 +109,8 @@ def claims(store: Store, node: NodeRef, seconds: float) -> Times:
 @contextmanager
 def purge(url: str) -> Iterator[None]:
     """It is stopped at the end, in the middle of its work."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hydra.cli", "purge", "--older-than", "1s", "--db", url], stdout=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "hydra.cli", "purge", "--older-than", "1s", "--db", url]
+    process = children.start(command, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:

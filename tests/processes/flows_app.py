@@ -43,7 +43,8 @@ def traced(function: Callable[..., Any]) -> Callable[..., Any]:
 def tell(what: str) -> None:
     """One line, whole, whatever is killed meanwhile."""
     call: Any = caller.get()
-    place = (hydra.current().id, call.branch, call.step.name, str(call.ordinal))
+    branch, name, ordinal = call.called.key
+    place = (hydra.current().id, branch, name, str(ordinal))
     line = "\t".join([*place, hydra.idempotency_key(), str(call.started_at), what, str(time.time_ns() // 1000)])
     descriptor = os.open(os.environ[TRIES], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, f"{line}\n".encode())

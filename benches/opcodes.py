@@ -1,4 +1,4 @@
-"""How many opcodes of the interpreter does a step cost, and in which part of hydra? No noise of the machine touches it.
+"""How many opcodes of the interpreter does a step cost, and in which part of hydra?
 
     python benches/opcodes.py [--workflow one_step|ten_steps|ten_async_steps|no_step] [--executions 300] [--most 0]
         [--beside /path/of/another/python]
@@ -6,6 +6,7 @@
 A worker in this process drains executions on SQLite, traced opcode by opcode; twice as many take the rest out (start,
 beats). `--beside` does the same in another environment, with this folder's app, and gives the relation. `--most 20`
 lists the functions with the most opcodes. Opcodes are no time: C code, the database and caches do not count.
+What a turn or a commit costs is shared by the steps in it, of which a busy machine has fewer: compare within one run.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pymysql.constants import CLIENT
 
 from hydra.errors import ConfigError
 from hydra.stores.mysql.address import Address
-from hydra.stores.mysql.failures import explain, is_session_lost, too_large
+from hydra.stores.mysql.failures import closed_where_refused, explain, is_session_lost, too_large
 from hydra.stores.mysql.statements import STATEMENTS
 
 CONNECT_TIMEOUT_SECONDS = 3
@@ -47,16 +47,17 @@ class MySQLSession:
         self.lost = False
         timeout = read_wait_seconds if write_wait_seconds is None else write_wait_seconds
         try:
-            self._connection = pymysql.connect(
-                **address.arguments(),
-                charset="utf8mb4",
-                autocommit=True,
-                connect_timeout=max(1, min(CONNECT_TIMEOUT_SECONDS, int(timeout))),
-                read_timeout=timeout,
-                write_timeout=timeout,
-                # Counts are of the rows that matched, not of those that changed.
-                client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
-            )
+            with closed_where_refused():
+                self._connection = pymysql.connect(
+                    **address.arguments(),
+                    charset="utf8mb4",
+                    autocommit=True,
+                    connect_timeout=max(1, min(CONNECT_TIMEOUT_SECONDS, int(timeout))),
+                    read_timeout=timeout,
+                    write_timeout=timeout,
+                    # Counts are of the rows that matched, not of those that changed.
+                    client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
+                )
         except (pymysql.MySQLError, OSError) as error:
             raise explain(error, self.place) or error from error
         except RuntimeError as error:  # PyMySQL lacks `cryptography` for MySQL 8's passwords

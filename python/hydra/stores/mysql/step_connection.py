@@ -14,7 +14,16 @@ from hydra.stores import lent
 from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.callers import CallerSession
-from hydra.stores.mysql.failures import DEADLOCK, DUPLICATE, READ_ONLY, error_code, explain, is_session_lost, too_large
+from hydra.stores.mysql.failures import (
+    DEADLOCK,
+    DUPLICATE,
+    READ_ONLY,
+    closed_where_refused,
+    error_code,
+    explain,
+    is_session_lost,
+    too_large,
+)
 from hydra.stores.mysql.lent_connection import LentConnection
 from hydra.stores.mysql.session import SETTINGS
 from hydra.stores.mysql.transaction import Transaction
@@ -48,7 +57,8 @@ class StepConnection:
         self._is_lost = False
         self._is_open = False
         try:
-            self.connection: Any = LentConnection(**self._options(REPLY_SECONDS), autocommit=False)
+            with closed_where_refused():
+                self.connection: Any = LentConnection(**self._options(REPLY_SECONDS), autocommit=False)
             with Cursor(self.connection) as cursor:
                 cursor.execute("select @@max_allowed_packet")
                 self._max_packet_bytes = int(cursor.fetchone()[0])
@@ -180,7 +190,8 @@ class StepConnection:
         return True
 
     def _kill(self, what: str) -> None:
-        killer = pymysql.connect(**self._options(INTERRUPT_SECONDS), autocommit=True)
+        with closed_where_refused():
+            killer = pymysql.connect(**self._options(INTERRUPT_SECONDS), autocommit=True)
         try:
             killer.cursor().execute(f"kill {what} {int(self.connection.thread_id())}")
         finally:

@@ -271,7 +271,7 @@ class RunAgain:
         if reason := not_alone(snapshot):
             return reason
         if self._force:
-            return doubts.why_not_forced(store, snapshot, history[1], 0)
+            return doubts.why_no_rerun(store, snapshot, history[1], force=True)
         if snapshot.status is Status.COMPLETED:
             return f"execution `{snapshot.id}` has completed; say `force` to do it all again"
         input, records = history
@@ -279,7 +279,7 @@ class RunAgain:
         closed = why_closed(each for each in payloads if not is_pointer(each))  # what it says is nothing to decide by
         left = closed or standing_effect(records, snapshot.attempt)
         if left is None:
-            return None
+            return doubts.why_no_rerun(store, snapshot, records, force=False)
         other = "`retry` goes on from there, and " if snapshot.status is Status.FAILED else ""
         return f"to run execution `{snapshot.id}` again may do it twice: {left}; {other}`force` does it all again"
 

@@ -246,8 +246,9 @@ class Submitting(DatabaseAccess):
             input: other arguments, such as `bill.bind(other)`. What is recorded stays as it is: where they change the
                 arguments of a recorded step the fork is parked and says so.
             key: an idempotency key of the new execution.
-            force: also where a step would run again of which nobody knows whether it took effect. One that a parked
-                execution is in doubt of is resolved first, with force or without.
+            force: also where a step would run again of which nobody knows whether it took effect, its own or one of a
+                child that would be begun anew. One that a parked execution is in doubt of is resolved first, with force
+                or without.
             refuse: called with the source, the input and the records of the fork before it is made; it may raise.
 
         Raises:

@@ -12,7 +12,7 @@ from typing import Any
 import hydra
 import pytest
 from hydra.client import approvals, approving, bulk
-from hydra.client.approving import is_one_person
+from hydra.client.names import DEFAULT_IGNORABLE, bare_name, is_one_person
 from hydra.errors import ConfigError, IllegalMove, NotFound
 
 from tests.cli.invoking import run
@@ -332,9 +332,19 @@ def test_names_that_may_be_one_person_are_one() -> None:
     for same in spellings:
         assert is_one_person(same, "ana@laptop"), same
     assert is_one_person("program:ana", "execution: Ana") and is_one_person("straße", "STRASSE")
-    assert approving.bare_name(" token:@") == approving.bare_name("program:") == ""
+    assert bare_name(" token:@") == bare_name("program:") == ""
     assert not is_one_person("ana@laptop", "token:bob") and not is_one_person("program:x.py", "ana@laptop")
     assert approving.MAX_NAME_SHOWN * 2 * 4 + 20 <= 1024, "both names fit MySQL's column"
+
+
+def test_letters_that_show_nothing_make_nobody_another() -> None:
+    unseen = [chr(code) for first, last in DEFAULT_IGNORABLE for code in range(first, last + 1)]
+    assert len(unseen) == 4174, "as many as Unicode says"
+    for each in unseen:
+        assert bare_name(f"token{each}:{each}a{each}n{each}a@desk") == "ana", hex(ord(each))
+        assert bare_name(f"token:{each}@{each}") == "", hex(ord(each))
+    assert is_one_person("a\u034f\u0301na", "\u00e1na"), "what it kept apart is one letter"
+    assert is_one_person("an\u1160\x00a", "ana") and not is_one_person("\u00e1na", "ana")
 
 
 def test_nobody_approves_nothing(engine: hydra.Engine) -> None:

@@ -6,7 +6,6 @@ done by approving once more.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -26,6 +25,7 @@ from hydra.client.approvals import (
 from hydra.client.bulk import BATCH_SIZE, Act, Acted, Cancel, Delete, judge
 from hydra.client.criteria import chunks
 from hydra.client.database_access import DatabaseAccess
+from hydra.client.names import bare_name, is_one_person
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, IllegalMove, NotFound
 from hydra.stores.acts import ActKind
@@ -33,7 +33,6 @@ from hydra.stores.approvals import FOR_EVER, Approval, ApprovalKind, ApprovalSta
 from hydra.stores.store import Store
 
 MAX_NAME_SHOWN = 100  # of each of the two in what they did together
-PREFIXES = ("token:", "program:", "execution:")  # what a name may begin with, for whoever bears it
 MAX_WITHIN_SECONDS = 30 * 86_400
 
 
@@ -82,23 +81,6 @@ def approve(engine: DatabaseAccess, id: str, reason: str) -> Acted:
 def refuse(engine: DatabaseAccess, id: str, reason: str) -> None:
     """By anybody, who asked for it, too."""
     _decide(engine, id, ApprovalState.REFUSED, author(reason))
-
-
-def is_one_person(name: str, other: str) -> bool:
-    """As far as names tell: `ana@laptop`, `ana@desk` and `token:ana` are one."""
-    return bare_name(name) == bare_name(other)
-
-
-def bare_name(name: str) -> str:
-    """Without what says only from where, and as Unicode takes for the same text; "" where nothing is left."""
-    bare = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    bare = "".join(each for each in bare if unicodedata.category(each) != "Cf" and not each.isspace())
-    while True:
-        before, bare = bare, bare.lstrip("@")
-        for prefix in PREFIXES:
-            bare = bare.removeprefix(prefix)
-        if bare == before:
-            return bare.partition("@")[0]
 
 
 def _decide(engine: DatabaseAccess, id: str, state: ApprovalState, by: Author) -> Approval:

@@ -303,6 +303,47 @@ def test_it_is_refused_or_expires_and_then_nothing_is_done(
     assert [each.id for each in engine.approvals()] == [kept], "what is over goes when the next is asked for"
 
 
+def test_only_what_waits_takes_room(engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approvals, "MAX_APPROVALS", 3)
+    handles = engine.submit_many([seconded_wait.bind(str(number)) for number in range(8)])
+
+    def ask(number: int) -> str:
+        return asked(lambda: handles[number].cancel(undo=False))
+
+    with engine.acting("ana@laptop"):
+        engine.require_approval(["cancel"])
+        first, second, third = (ask(number) for number in range(3))
+        with pytest.raises(IllegalMove, match=r"3 approvals wait already; decide some by `hydra approve` or"):
+            ask(3)
+        with pytest.raises(IllegalMove, match="wait already"):
+            engine.require_approval([])
+        assert ask(0) == first, "what waits is found"
+    with engine.acting("bob@desk"):
+        engine.refuse(second)
+    with engine.acting("ana@laptop"):
+        fourth = ask(3)
+        assert [each.id for each in engine.approvals()] == [fourth, third, first], "what was refused gave way, at once"
+        with pytest.raises(IllegalMove, match="wait already"):
+            ask(4)
+    with engine.acting("bob@desk"):
+        engine.approve(first)
+        engine.refuse(fourth)
+        fifth = asked(lambda: engine.require_approval([]))
+    assert [each.id for each in engine.approvals()] == [fifth, fourth, third], "the oldest that was decided gave way"
+    assert engine.approval_rule().acts == ("cancel",), "a rule never does"
+
+
+def test_what_is_out_of_its_time_takes_no_room(engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approvals, "MAX_APPROVALS", 1)
+    first, second = engine.submit_many([seconded_wait.bind(card) for card in "ab"])
+    with engine.acting("ana@laptop"):
+        engine.require_approval(["cancel"], within=1.0)
+        late = asked(lambda: first.cancel(undo=False))
+        until(lambda: engine.approvals()[0].state == "expired")
+        assert asked(lambda: second.cancel(undo=False)) != late
+    assert [each.execution_ids for each in engine.approvals()] == [[second.id]]
+
+
 def test_a_rule_is_changed_by_two_and_only_the_newest_is_kept(engine: hydra.Engine) -> None:
     with engine.acting("ana@laptop"):
         engine.require_approval(["purge"])

@@ -147,9 +147,13 @@ def _ask_for(
     if waiting is None:
         if len(what.ids) > MAX_ASKED:
             raise IllegalMove(f"a second person approves at most {MAX_ASKED:,} executions at once; narrow the choice")
-        if len(known) >= MAX_APPROVALS:
-            raise IllegalMove(f"{MAX_APPROVALS:,} approvals are kept already; refuse some by `hydra refuse`")
-        waiting = _ask(engine, kind, said, by, payload, rule_of(known).within_us)
+        left = room(known, now)
+        if left is None:
+            raise IllegalMove(
+                f"{MAX_APPROVALS:,} approvals wait already; decide some by `hydra approve` or `hydra refuse`, or ask "
+                "again when the time of some is over"
+            )
+        waiting = _ask(engine, kind, said, by, payload, rule_of(known).within_us, left)
     raise ApprovalNeeded(
         f"to {words(waiting)} takes a second person; `{waiting.asked_by}` has asked for it, and somebody else does it "
         f"by `hydra approve {waiting.id}` before {_time(waiting.expires_at)}",
@@ -157,7 +161,19 @@ def _ask_for(
     )
 
 
-def _ask(engine: DatabaseAccess, kind: ApprovalKind, what: str, by: Author, payload: bytes, within_us: int) -> Approval:
+def room(known: Sequence[Approval], now: int) -> str | None:
+    """Up to which id those that no longer wait are forgotten, that one more have room; None where all wait."""
+    open_count = sum(is_open(each, now) for each in known if each.expires_at != FOR_EVER)
+    if open_count >= MAX_APPROVALS:
+        return None
+    decided = [each.id for each in known if each.expires_at != FOR_EVER and not is_open(each, now)]
+    return next(iter(decided[MAX_APPROVALS - 1 - open_count :]), THE_NAMESPACE)
+
+
+def _ask(
+    engine: DatabaseAccess, kind: ApprovalKind, what: str, by: Author, payload: bytes, within_us: int, decided: str
+) -> Approval:
+    """`decided`: up to which those that no longer wait are forgotten."""
     id = _core.uuid7()
 
     def ask(store: Store, now: int) -> Approval:
@@ -166,7 +182,7 @@ def _ask(engine: DatabaseAccess, kind: ApprovalKind, what: str, by: Author, payl
         )
 
         def work() -> None:
-            store.forget_approvals(now - KEPT_US, THE_NAMESPACE)
+            store.forget_approvals(now - KEPT_US, THE_NAMESPACE, decided, now)
             store.add_approval(approval)
             record(store, approval, ActKind.ASK, by, now)
 

@@ -28,7 +28,7 @@ from hydra.client.database_access import DatabaseAccess
 from hydra.client.names import bare_name, is_one_person
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, IllegalMove, NotFound
-from hydra.stores.acts import ActKind
+from hydra.stores.acts import THE_NAMESPACE, ActKind
 from hydra.stores.approvals import FOR_EVER, Approval, ApprovalKind, ApprovalState, Decision
 from hydra.stores.store import Store
 
@@ -60,7 +60,7 @@ def _set_rule(engine: DatabaseAccess, what: What, by: Author) -> None:
         def work() -> None:
             store.add_approval(approval)
             before = " and ".join(rule_of(store.approvals()[1:]).acts) or "nothing"
-            store.forget_approvals(0, id)
+            store.forget_approvals(0, id, THE_NAMESPACE, now)
             store.add_acts([by.act_on_namespace(ActKind.RULE, now, f"to {words(approval)}; was {before}")])
 
         store.together(work)

@@ -42,6 +42,7 @@ class ActVerbs(Protocol):
         """Approve or refuse it, if it is open and its time not over; whether it was."""
         ...
 
-    def forget_approvals(self, before: int, rule: str) -> None:
-        """Those whose time was over by then, and the rules before the one of that id."""
+    def forget_approvals(self, before: int, rule: str, decided: str, now: int) -> None:
+        """Those whose time was over by `before`, the rules before `rule`, and up to the id `decided` those that do not
+        wait any more."""
         ...

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 FOR_EVER = 1 << 62  # until when a rule holds; statements have it as a number
-MAX_APPROVALS = 1000  # of a namespace that are kept, those whose time is over not counted
+MAX_APPROVALS = 1000  # of a namespace; to what waits, the oldest that no longer waits gives way
 
 
 class ApprovalKind(StrEnum):

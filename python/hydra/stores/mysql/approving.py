@@ -34,5 +34,6 @@ def decide(transaction: Transaction, decision: Decision) -> bool:
     return transaction.execute("decide_approval", **said) > 0
 
 
-def forget_approvals(transaction: Transaction, before: int, rule: str) -> None:
-    transaction.execute("forget_approvals", before=before, rule=id_literal(rule))
+def forget_approvals(transaction: Transaction, before: int, rule: str, decided: str, now: int) -> None:
+    ids = {"rule": id_literal(rule), "decided": id_literal(decided)}
+    transaction.execute("forget_approvals", before=before, now=now, **ids)

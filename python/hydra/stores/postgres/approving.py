@@ -20,5 +20,5 @@ def decide(transaction: Transaction, decision: Decision) -> bool:
     return transaction.execute("decide_approval", **msgspec.structs.asdict(decision)) > 0
 
 
-def forget_approvals(transaction: Transaction, before: int, rule: str) -> None:
-    transaction.execute("forget_approvals", before=before, rule=rule)
+def forget_approvals(transaction: Transaction, before: int, rule: str, decided: str, now: int) -> None:
+    transaction.execute("forget_approvals", before=before, rule=rule, decided=decided, now=now)

@@ -40,5 +40,5 @@ class ActVerbs:
     def decide_approval(self, decision: Decision) -> bool:
         return self._database.write(approving.decide, decision)
 
-    def forget_approvals(self, before: int, rule: str) -> None:
-        self._database.write(approving.forget_approvals, before, rule)
+    def forget_approvals(self, before: int, rule: str, decided: str, now: int) -> None:
+        self._database.write(approving.forget_approvals, before, rule, decided, now)

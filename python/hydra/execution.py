@@ -93,6 +93,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 UNJUDGED = -1  # in place of when a try is repeated
+ELSEWHERE = -1  # the same of a step's end: it ran as an execution of its own
 EXHAUSTED = "exhausted"  # the cause of a park: attempts ran out
 PARKED_TRIES = "hydra.parked_tries"  # of the record, written with a park, that names last tries: who resumes gives more
 PARKED_ATTEMPT = "hydra.parked_attempt"  # the same of an attempt of the execution: it names the failures that left it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from decimal import Decimal
 
 import hydra
 import pytest
-from hydra.execution import Ending, Status
+from hydra.execution import ELSEWHERE, Ending, Status
+from hydra.records.tries import ENDS_OF_TRIES
 from hydra.testing import Harness, crash_matrix
 from hydra.workflow import registry
 
@@ -53,6 +55,33 @@ def test_a_step_with_a_limit_gives_what_a_plain_one_does(harness: Harness) -> No
     ]
     own = harness.engine.executions(workflow=None)
     assert [each.limits for each in own if each.workflow == placed("charge")] == [["step.charge.card=visa"]] * 2
+
+
+def test_g4_its_end_says_that_it_ran_elsewhere(harness: Harness) -> None:
+    """It is of no use without the record of the event that told it (`records.kept`)."""
+
+    @hydra.step(limits=[ONE])
+    def ran_elsewhere(is_refused: bool) -> None:
+        if is_refused:
+            raise Refused
+
+    @hydra.step
+    def ran_here() -> None: ...
+
+    @hydra.workflow
+    def ran_both() -> None:
+        ran_here()
+        ran_elsewhere(is_refused=False)
+        with contextlib.suppress(Refused):
+            ran_elsewhere(is_refused=True)
+
+    handle = harness.submit(ran_both.bind())
+    harness.run_until_idle()
+    assert handle.status() == Status.COMPLETED
+    ends = [record for record in harness._store.records(handle.id) if record.kind in ENDS_OF_TRIES]
+    assert [(end.kind, end.name, end.due_at) for end in ends] == [
+        ("step", "ran_here", 0), ("step", "ran_elsewhere", ELSEWHERE), ("failure", "ran_elsewhere", ELSEWHERE),
+    ]  # fmt: skip
 
 
 def test_the_step_is_told_of_its_bodys_execution(harness: Harness) -> None:

@@ -24,7 +24,7 @@ from hydra.dispatch.events import (
     SendResync,
 )
 from hydra.errors import PayloadError, StoreUnavailable
-from hydra.execution import Claimed, CommitAnswer, End, Ending, ExecutionCommit, NodeInfo, Record, Submission
+from hydra.execution import ELSEWHERE, Claimed, CommitAnswer, End, Ending, ExecutionCommit, NodeInfo, Record, Submission
 from hydra.node.reaper import Reaper
 from hydra.node.requests import Promote, RegisterWorkflows, Report
 from hydra.node.spawns_by_name import completed
@@ -155,7 +155,8 @@ def test_g7_children_that_cannot_be_asked_for_park_their_parents_in_the_commit_o
         assert "hydra resume" in found.reason and len(store.records(found.id)) == 1
 
 
-def test_g3_a_child_that_is_refused_takes_no_step_of_another_branch_along(store: Store) -> None:
+def test_g3_a_child_that_is_refused_takes_no_step_along_that_ran_beside_it(store: Store) -> None:
+    """Whatever its branch: in an async body another task may await what was called there."""
     node = Registered(store)
     keyed = WorkflowInfo("keyed", json.dumps(REGISTERED).encode(), None, "code")
     node.do(RegisterWorkflows([WorkflowInfo(WORKFLOW, b"{}", None, "code"), keyed]))
@@ -167,9 +168,12 @@ def test_g3_a_child_that_is_refused_takes_no_step_of_another_branch_along(store:
         spawn_by_name(2),
         other(record(3), branch="/1", name="ended"),
         other(record(4), branch="/1", kind="value", name="hydra.now"),
-        other(record(5), branch="/1", name="rests on that"),
+        other(record(5), branch="/1", name="under way"),
         spawn_by_name(6),
-        other(record(7), branch="/2", kind="try", name="failed"),
+        other(record(7), branch=spawn_by_name(6).branch, name="called beside it"),
+        other(record(8), branch="/2", kind="event", name="hydra.child:1"),
+        other(record(9), branch="/2", name="ran elsewhere", due_at=ELSEWHERE),
+        other(record(10), branch="/2", kind="try", name="failed"),
     ]
     commit = ExecutionCommit(item.id, item.epoch, records)
     (answer,) = node.do(SendCommit(7, [commit]))
@@ -179,7 +183,7 @@ def test_g3_a_child_that_is_refused_takes_no_step_of_another_branch_along(store:
     (found,) = store.get([parent])
     assert found is not None and found.status == "parked"
     assert [(each.seq, each.name) for each in store.records(parent)] == [
-        (1, records[0].name), (2, "ended"), (3, "failed"),
+        (1, records[0].name), (2, "ended"), (3, "under way"), (4, "called beside it"), (5, "failed"),
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from hydra.body.strand import GivenUp, running
 from hydra.body.transactions import TransactionCall
 from hydra.definitions import Step
 from hydra.errors import Interrupt
-from hydra.execution import Record, RecordKind, Status
+from hydra.execution import ELSEWHERE, Record, RecordKind, Status
 from hydra.retry import Verdict
 
 STEP, FAILURE, TRY = str(RecordKind.STEP), str(RecordKind.FAILURE), str(RecordKind.TRY)
@@ -117,14 +117,14 @@ def _run_placed(execution: RunningExecution, called: CalledStep) -> Any:
     now = execution.host.now()
     if placed.end.status is not Status.COMPLETED:
         payload = placed_steps.failure_of(step, placed)
-        execution.log.append(FAILURE, key, digest, payload, Timing(placed.number, placed.asked_at, now))
+        execution.log.append(FAILURE, key, digest, payload, Timing(placed.number, placed.asked_at, now, ELSEWHERE))
         raise execution.recorded.rebuilt(key, payload, execution.log.seq)
     payload = placed.end.payload or codec.encode(None)
     try:
         value = step.types.decode_result(payload)
     except BaseException as error:  # user classes take part in decoding
         return _unreadable(execution, key, error)
-    execution.log.append(STEP, key, digest, payload, Timing(placed.number, placed.asked_at, now))
+    execution.log.append(STEP, key, digest, payload, Timing(placed.number, placed.asked_at, now, ELSEWHERE))
     return value
 
 

@@ -115,6 +115,8 @@ def test_an_act_by_a_filter_names_its_count_first_and_refuses_more(own: hydra.En
     [
         ("act=purge&status=failed", "`purge` is no act on many; it is one of retry"),
         ("act=cancel", "an act on many takes a filter"),
+        ("act=cancel&status=failed&status=parked", "the parameter `status` is given more than once"),
+        ("act=cancel&act=retry&status=failed", "the parameter `act` is given more than once"),
         ("act=cancel&status=lost", "`lost` is not a status"),
         ("act=signal&status=waiting&name=approved&value=%7B", "is not JSON"),
     ],

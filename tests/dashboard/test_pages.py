@@ -13,6 +13,7 @@ from hydra import dashboard
 from hydra.client import limit_orders
 from hydra.dashboard import limits
 from hydra.dashboard.rendering import NOTHING
+from hydra.terminal import SHOWN
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
@@ -28,6 +29,7 @@ def ids_in(text: str) -> list[str]:
 
 
 def test_every_view_is_shown_and_escapes_what_others_wrote(engine: hydra.Engine, shop: Shop) -> None:
+    assert "\\u202e" in browser_of(engine).get("/executions").text, "by its number"
     details = [f"/executions/{id}" for id in shop[1:]]
     acts = [f"/act?act={act}&workflow=paged_fail" for act in ("retry", "rerun", "resume", "cancel", "signal")]
     browser = browser_of(engine)
@@ -36,6 +38,8 @@ def test_every_view_is_shown_and_escapes_what_others_wrote(engine: hydra.Engine,
         assert answer.status_code == 200, (path, answer.text)
         assert "<script>alert" not in answer.text and "<img" not in answer.text and "49" not in HOSTILE
         assert "onmouseover='x'" not in answer.text
+        text = re.sub(r"<textarea.*?</textarea>|<[^>]*>", "", answer.text, flags=re.DOTALL)
+        assert not set(text) & set(map(chr, SHOWN)), (path, "it turns what follows")
         assert answer.text.count("<h1") == 1 and '<html lang="en">' in answer.text
         assert "style=" not in answer.text and "onclick" not in answer.text  # the policy would not let them
         assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)  # nothing from elsewhere

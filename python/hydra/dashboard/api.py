@@ -25,7 +25,7 @@ from hydra.client.views import Execution
 from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.config import parse_duration
 from hydra.dashboard.access import Operator, Role
-from hydra.dashboard.filters import NAMES, REPEATED, Wanted, cursor_of, read_cursor
+from hydra.dashboard.filters import NAMES, Wanted, cursor_of, read_cursor
 from hydra.dashboard.guard import TooLarge, read_body
 from hydra.dashboard.listing import page_size
 from hydra.dashboard.openapi import document
@@ -161,9 +161,6 @@ def _check_parameters(fields: Mapping[str, Sequence[str]], known: Sequence[str])
     if unknown:
         others = f"known are {', '.join(f'`{name}`' for name in known)}" if known else "it takes none"
         raise Problem(422, f"`{unknown[0]:.80}` is no parameter of this address; {others}")
-    repeated = [name for name, texts in fields.items() if name not in REPEATED and len(texts) > 1]
-    if repeated:
-        raise Problem(422, f"the parameter `{repeated[0]}` is given more than once")
 
 
 async def _body(request: Request) -> bytes:

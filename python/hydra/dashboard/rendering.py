@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -11,9 +12,13 @@ from hydra import codec
 from hydra.client.plain_json import encode_json, writable
 from hydra.errors import ConfigError, PayloadError
 from hydra.pointers import is_pointer, pointer_in
+from hydra.terminal import SHOWN
 
 MAX_PAYLOAD_BYTES = 256 * 1024  # what is larger is not decoded for a page
 MAX_SHOWN_LENGTH = 20_000
+_CODES = "".join(map(chr, SHOWN))
+_UNSEEN = re.compile(f"[{re.escape(_CODES)}]")
+_TAG_OR_UNSEEN = re.compile(f"<textarea.*?</textarea>|<[^>]*>|{_UNSEEN.pattern}", re.DOTALL)
 NOTHING = "\N{EN DASH}"
 
 
@@ -41,7 +46,17 @@ class Templates:
 
     def render(self, template: str, /, **values: Any) -> bytes:
         text = self._environment.get_template(template).render(now=datetime.now(UTC), **values)
-        return writable(text).encode()
+        return writable(_visible(text)).encode()
+
+
+def _visible(html: str) -> str:
+    """What turns the direction of text, or shows nothing, by its number, as commands print it; not in tags and fields
+    of forms, which carry the value itself. In a value `<` and `>` are escaped, so a tag ends where it seems to."""
+    if _UNSEEN.search(html) is None:
+        return html
+    return _TAG_OR_UNSEEN.sub(
+        lambda found: SHOWN.get(ord(found[0]), found[0]) if len(found[0]) == 1 else found[0], html
+    )
 
 
 def static_file(name: str) -> bytes:

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from hydra.client.engine import Engine
 from hydra.dashboard.access import Operator, Role, TokenFile, Tokens
+from hydra.dashboard.filters import REPEATED
 from hydra.dashboard.guard import TooLarge, read_body
 from hydra.dashboard.problems import Problem
 from hydra.dashboard.rendering import Templates
@@ -238,7 +239,11 @@ def fields_of(text: str) -> dict[str, list[str]]:
         found = parse_qs(text, max_num_fields=MAX_FORM_FIELDS, encoding="utf-8", errors="replace")
     except ValueError:
         raise Problem(400, f"there are more than {MAX_FORM_FIELDS} fields") from None
-    return {name: [each.strip() for each in texts if each.strip()] for name, texts in found.items()}
+    fields = {name: [each.strip() for each in texts if each.strip()] for name, texts in found.items()}
+    repeated = [name for name, texts in fields.items() if name not in REPEATED and len(texts) > 1]
+    if repeated:
+        raise Problem(422, f"the parameter `{repeated[0]:.80}` is given more than once")
+    return fields
 
 
 def first(fields: Mapping[str, list[str]], name: str) -> str:

@@ -70,8 +70,8 @@ def begin(label: str, *arguments: Any) -> tuple[RunUnderWay, str, int]:
 
 
 def end(run: RunUnderWay, who: str, label: str, fails: str | None, attempt: int) -> str:
-    run.recording.end_try(who, label)
     error = failing(fails, attempt)
+    run.recording.end_try(who, label, is_last=not isinstance(error, Flaky) or attempt == STEP_ATTEMPTS)
     if error is not None:
         raise error
     return f"{label}!"
@@ -265,6 +265,14 @@ class AsyncBody(Body):
             except asyncio.CancelledError:
                 self.trace.given_up.add(label)
                 raise
+
+    def begin(self, site: str, takes: float, fails: str | None = None, is_sync: bool = False) -> asyncio.Task[str]:
+        arguments = self.call(site), self.trace.last(), takes, fails
+        return asyncio.create_task(hydra.aio.call((ship if is_sync else pay).bind(*arguments)))
+
+    async def finish(self, site: str, task: asyncio.Task[str]) -> None:
+        with self.noted(site):
+            self.got(site, await task)
 
     async def sleep(self, site: str, seconds: float) -> None:
         self.call(site)

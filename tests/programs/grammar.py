@@ -153,6 +153,14 @@ class Printer:
 
     # async bodies
 
+    def begin(self, site: str, options: Any, blocks: tuple[Block, ...]) -> list[str]:
+        """A step under way, called in the task that goes on with the block meanwhile."""
+        return [
+            f"{site} = w.begin({site!r}{keywords(options)})",
+            *(self.block(blocks[0]) if blocks[0] else []),
+            f"await w.finish({site!r}, {site})",
+        ]
+
     def nap(self, site: str, options: Any, blocks: Any) -> list[str]:
         return [f"await asyncio.sleep({options['seconds']})", f"w.got({site!r}, 'slept')"]
 

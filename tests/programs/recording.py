@@ -61,6 +61,8 @@ class Recording:
         self.effects: Counter[tuple[str, str]] = Counter()
         self.undone: dict[str, list[str]] = defaultdict(list)
         self.problems: list[str] = []
+        self.is_repeated = True  # a step may run again that ended before its node was lost
+        self._over: set[tuple[str, str]] = set()  # steps whose last try has ended
 
     def begin_body(self, who: str) -> Trace:
         trace = Trace()
@@ -69,6 +71,8 @@ class Recording:
 
     def begin_try(self, who: str, label: str, key: str, arguments: tuple[Any, ...]) -> None:
         self.begun[who, label] += 1
+        if not self.is_repeated and (who, label) in self._over:
+            self.problems.append(f"call {label} of {who!r} runs again, though its step had ended")
         known = self.arguments.setdefault(key, (who, label, *arguments))
         if known != (who, label, *arguments):
             self.problems.append(f"two effects under one key: {known} and {(who, label, *arguments)}")
@@ -80,8 +84,10 @@ class Recording:
         count = len(trace.notes) if is_undone else trace.calls[label.removeprefix("ask ")] + 1
         trace.decided_count = max(trace.decided_count, count)
 
-    def end_try(self, who: str, label: str) -> None:
+    def end_try(self, who: str, label: str, *, is_last: bool) -> None:
         self.effects[who, label] += 1
+        if is_last:
+            self._over.add((who, label))
 
     def went_on(self, who: str, label: str) -> None:
         """A try of an async step is over. One that nobody waits for any more was told to stop at once."""

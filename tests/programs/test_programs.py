@@ -21,9 +21,12 @@ from tests.programs.generating import ADDED
 from tests.programs.mutations import MUTATIONS, SEEDS, taken_out, without
 from tests.programs.mutations import PLANS as MUTATION_PLANS
 from tests.programs.programs import explain, fails, program_of, quieten, run_seeds
+from tests.programs.refusing import check_refusals
+from tests.programs.running import Database
 
 COUNT = int(os.environ.get("HYDRA_PROGRAMS", "200"))
 CHUNKS = 10
+REFUSAL_CHUNKS = 3  # of as many programs each as a chunk
 TIED = (102_607, 104_127, 104_632, 200_369)  # each judged by hand: see `test_a_tie_is_known_as_one`
 FAILED_ONCE = (165, 10_063, 10_203, 10_578, 100_686)  # the last: messages in the order of waits, not of arrival
 PLANS = 1  # runs with faults for each program
@@ -63,6 +66,23 @@ def test_a_tie_is_known_as_one(seed: int) -> None:
     """What a task that the body left does when it is closed; a message that is taken with an outcome before it; a
     message that a wait which is given up has not taken; a message between two outcomes."""
     assert fails(program_of(seed), seed, MUTATION_PLANS) is None
+
+
+@pytest.mark.parametrize("chunk", range(REFUSAL_CHUNKS))
+def test_g4_no_step_that_ended_runs_again_after_a_refusal(chunk: int) -> None:
+    """What was lost of an async body, whose own task asked for what was refused, is found by seeds 13, 35 and 48."""
+    count = COUNT // CHUNKS
+    database = Database()
+    try:
+        refused_count = 0
+        for seed in range(chunk * count, (chunk + 1) * count):
+            refused, problems = check_refusals(program_of(seed), database.harness, seed)
+            assert problems == [], f"seed {seed}"
+            refused_count += refused
+            database.tidy()
+        assert refused_count > 0
+    finally:
+        database.close()
 
 
 def test_a_program_is_its_seed_s_alone() -> None:

@@ -145,9 +145,10 @@ class Promises:
             assert count <= self.windows[key], f"{count} of `{key}` are let go, and may be {self.windows[key]}"
 
     def check_shares(self) -> None:
-        """While both values wait, neither has begun more than its share and what a few windows hold."""
+        """While both values wait and may go, neither has begun more than its share and what a few windows hold."""
         waiting = {split_key(each.gate)[2] for each in self._snapshots() if each.gate and ":shares:" in each.gate}
-        if not waiting >= SHARES.keys():
+        is_one_paused = any(self.now < self.until(f"by_turns:shares:{value}") for value in SHARES)
+        if is_one_paused or not waiting >= SHARES.keys():
             self.shares.clear()
         for one, other in (("a", "b"), ("b", "a")):
             most = self.shares[other] * SHARES[one] / SHARES[other] + SLACK

@@ -50,6 +50,14 @@ def test_a_node_hears_of_new_work_and_of_no_other_change(stage: MysqlStage) -> N
     assert stage.b.wait_for_change(20)
 
 
+def test_a_node_hears_of_what_has_limits_though_it_is_not_ready_before_somebody_looks(stage: MysqlStage) -> None:
+    until_quiet(stage.b)
+    stage.a.submit([submission(limit_keys=("concurrency:four:acme",))], NOW)
+    assert stage.b.wait_for_change(20)
+    stage.a.submit([submission(limit_keys=("concurrency:four:acme",))], NOW)
+    assert stage.b.wait_for_change(20), "nor though another call was there before"
+
+
 def test_who_waits_for_results_hears_of_outcomes(open_store: Callable[..., MysqlStore], stage: MysqlStage) -> None:
     program = open_store()
     stage.submit()

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytest
+from hydra.node.spawns_by_name import RefusedSpawn
 
 from tests.processes.scene import Scene
 
@@ -35,3 +38,18 @@ def scene(tmp_path: Path, url: str) -> Iterator[Scene]:
         assert "database is locked" not in node.text()
     with hydra.Engine(scene.url) as engine:
         assert engine.audit() == []
+
+
+@pytest.fixture
+def allow_spawns(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Children by name are refused, as where nobody has registered their workflow, until this is called."""
+    is_allowed = threading.Event()
+
+    def registered(_: Any, workflow: str) -> dict[str, Any]:
+        if not is_allowed.is_set():
+            raise RefusedSpawn(f"workflow `{workflow}` was not spawned by its name")
+        return {}
+
+    monkeypatch.setattr("hydra.client.signatures.KnownSignatures.registered", registered)
+    monkeypatch.setattr("hydra.body.child_executions.code_of", lambda _: None)
+    return is_allowed.set

@@ -9,14 +9,13 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
 import pytest
 from hydra.execution import Status
-from hydra.node.spawns_by_name import RefusedSpawn
 
 from tests.processes.conftest import on_sqlite
 from tests.processes.scene import Scene
@@ -132,20 +131,11 @@ def child() -> str:
 
 @pytest.mark.parametrize("order", ["resume", "cancel"])
 def test_g4_what_a_step_did_beside_a_refused_child_is_on_record_whichever_task_asked_for_the_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, order: str
+    tmp_path: Path, allow_spawns: Callable[[], None], caplog: pytest.LogCaptureFixture, order: str
 ) -> None:
-    is_refused = True
-
-    def asked(_: Any, workflow: str) -> dict[str, Any]:
-        if is_refused:
-            raise RefusedSpawn(f"workflow `{workflow}` was not spawned by its name")
-        return {}
-
     for counter in (begun, ended):
         counter.clear()
     has_stopped.clear()
-    monkeypatch.setattr("hydra.client.signatures.KnownSignatures.registered", asked)
-    monkeypatch.setattr("hydra.body.child_executions.code_of", lambda _: None)
     with hydra.Engine(f"sqlite:///{tmp_path}/beside.db") as engine, engine.worker(len(CASES)):
         handles = {str(case): engine.submit(parent.bind(*case, str(case))) for case in CASES}
         stops = "is parked once its steps under way have ended"
@@ -155,7 +145,7 @@ def test_g4_what_a_step_did_beside_a_refused_child_is_on_record_whichever_task_a
         until(lambda: all(handle.status() == Status.PARKED for handle in handles.values()))
         missing = [case for case, handle in handles.items() if charges_of(handle) != ["completed"]]
         assert missing == [], "these steps took effect, and nothing says so"
-        is_refused = False
+        allow_spawns()
         for handle in handles.values():
             handle.resume() if order == "resume" else handle.cancel()
         if order == "resume":

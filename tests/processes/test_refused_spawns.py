@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from hydra.dispatch.outbox import Outbox
 from hydra.execution import End, ExecutionCommit, Record, Status
 from hydra.node import store_thread
-from hydra.node.spawns_by_name import Completed, RefusedSpawn, Registered
+from hydra.node.spawns_by_name import Completed, Registered
 
 from tests.processes.scene import until
 
@@ -63,10 +63,9 @@ def refused_beside_child() -> str:
 
 
 def test_g3_g4_a_step_that_ended_beside_a_refused_child_never_runs_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allow_spawns: Callable[[], None]
 ) -> None:
     completed = store_thread.completed
-    is_refused = True
     told: set[str] = set()
     add = Outbox.add
 
@@ -81,15 +80,8 @@ def test_g3_g4_a_step_that_ended_beside_a_refused_child_never_runs_again(
             may_write.wait(60)
         return completed(commits, registered)
 
-    def asked(_: Any, workflow: str) -> dict[str, Any]:
-        if is_refused:
-            raise RefusedSpawn(f"workflow `{workflow}` was not spawned by its name")
-        return {}
-
     monkeypatch.setattr(Outbox, "add", add_told)
     monkeypatch.setattr(store_thread, "completed", completed_late)
-    monkeypatch.setattr("hydra.client.signatures.KnownSignatures.registered", asked)
-    monkeypatch.setattr("hydra.body.child_executions.code_of", lambda _: None)
     with hydra.Engine(f"sqlite:///{tmp_path}/refused.db") as engine, engine.worker():
         handle = engine.submit(refused_beside.bind())
         until(lambda: ran == {"first": 1, "second": 1})
@@ -101,7 +93,7 @@ def test_g3_g4_a_step_that_ended_beside_a_refused_child_never_runs_again(
         may_write.set()
         until(lambda: handle.status() == Status.PARKED)
         assert "was not spawned by its name" in handle.execution().reason
-        is_refused = False
+        allow_spawns()
         handle.resume()
         assert handle.result(timeout=60) == "child charged"
         assert ran == {"first": 1, "second": 1}
@@ -140,19 +132,10 @@ async def refused_later() -> str:
 
 @pytest.mark.parametrize("order", ["resume", "cancel"])
 def test_g4_a_step_under_way_beside_a_refused_child_ends_before_its_body_is_parked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, order: str
+    tmp_path: Path, allow_spawns: Callable[[], None], caplog: pytest.LogCaptureFixture, order: str
 ) -> None:
-    is_refused = True
-
-    def asked(_: Any, workflow: str) -> dict[str, Any]:
-        if is_refused:
-            raise RefusedSpawn(f"workflow `{workflow}` was not spawned by its name")
-        return {}
-
     effects.clear()
     may_charge.clear()
-    monkeypatch.setattr("hydra.client.signatures.KnownSignatures.registered", asked)
-    monkeypatch.setattr("hydra.body.child_executions.code_of", lambda _: None)
     with hydra.Engine(f"sqlite:///{tmp_path}/refused.db") as engine, engine.worker():
         handle = engine.submit(refused_later.bind())
         until(lambda: "is parked once its steps under way have ended" in caplog.text)
@@ -162,7 +145,7 @@ def test_g4_a_step_under_way_beside_a_refused_child_ends_before_its_body_is_park
         until(lambda: handle.status() == Status.PARKED)
         assert "was not spawned by its name" in handle.execution().reason
         assert [step.name for step in handle.steps()] == ["refused_later_looks", "refused_later_charge"]
-        is_refused = False
+        allow_spawns()
         if order == "resume":
             handle.resume()
             assert handle.result(timeout=60) == "child charged"

@@ -13,7 +13,7 @@ PLANS = {
     "claim_heads": "hydra_execution_ready (namespace=? AND workflow=?)",
     "claim_mark": "PRIMARY KEY (id=?)",
     "commit_read": "PRIMARY KEY (id=?)",
-    "commit_progress": "PRIMARY KEY (id=?)",
+    "commit_deaths": "PRIMARY KEY (id=?)",
     "commit_finals": "PRIMARY KEY (id=?)",
     "commit_ends": "PRIMARY KEY (id=?)",
     "due_timers": "hydra_execution_timer (namespace=? AND wake_at>? AND wake_at<?)",
@@ -86,7 +86,7 @@ def test_a_statement_goes_by_the_index_it_names(connection: sqlite3.Connection, 
     assert any(PLANS[name] in step for step in plan(connection, name))
 
 
-@pytest.mark.parametrize("name", ["commit_progress", "commit_finals", "commit_ends"])
+@pytest.mark.parametrize("name", ["commit_deaths", "commit_finals", "commit_ends"])
 def test_many_rows_are_looked_up_one_by_one(connection: sqlite3.Connection, name: str) -> None:
     sql = widened(name, 64)
     steps = [row[3] for row in connection.execute(f"explain query plan {sql}", [None] * sql.count("?"))]

@@ -33,7 +33,7 @@ _COMMIT_CLAIMS = RowStatement("commit_claims")
 _CONTINUE_INPUTS = RowStatement("continue_inputs")
 _COMMIT_FINALS = RowStatement("commit_finals")
 _COMMIT_ENDS = RowStatement("commit_ends")
-_COMMIT_PROGRESS = RowStatement("commit_progress")
+_COMMIT_DEATHS = RowStatement("commit_deaths")
 
 
 def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
@@ -175,14 +175,15 @@ class _Writes:
         changes = Counter[tuple[str, str]]()
         finals: list[tuple[object, ...]] = []
         ends: list[tuple[object, ...]] = []
-        progress: list[tuple[object, ...]] = []
+        deaths: list[tuple[object, ...]] = []
         node = self._node
         for e in executions:
             if not e.is_touched:
                 continue
             if e.status is _RUNNING and e.epoch == e.first_epoch:
-                progress.append((e.id, e.epoch, node, e.record_count, e.death_count, e.alone_death_count))
-                continue
+                if e.has_new_deaths:
+                    deaths.append((e.id, e.epoch, node, e.death_count, e.alone_death_count))
+                continue  # its records alone say how many it has
             key = (e.id, e.first_epoch, node)
             changes[e.workflow, e.status] += 1
             if e.finished_at is not None:
@@ -197,7 +198,7 @@ class _Writes:
             ends.append((*key, *counts, e.status, owner, e.epoch, e.attempt, *times, *rest))
         self._update(_COMMIT_FINALS, finals)
         self._update(_COMMIT_ENDS, ends)
-        self._update(_COMMIT_PROGRESS, progress)
+        self._update(_COMMIT_DEATHS, deaths)
         if self._inputs and self._transaction.execute("delay_gates", ids=ids):
             self._transaction.execute("promote", ids=ids, now=self._now)
         self._count(changes)

@@ -7,7 +7,7 @@ from (
         sum(r.kind in ('event', 'expiry')) over (partition by r.branch, r.name, r.ordinal) as outcome_count
     from hydra_execution as e
     join hydra_record as r on r.execution_id = e.id
-        and r.seq > e.record_count - :limit
+        and r.seq > (select max(last.seq) from hydra_record as last where last.execution_id = e.id) - :limit
     where e.id = :id
         and e.namespace = :namespace
         and r.kind in ('wait', 'event', 'expiry')

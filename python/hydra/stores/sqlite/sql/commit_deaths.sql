@@ -1,9 +1,8 @@
 -- Index: primary key of hydra_execution; no indexed column changes. A `+` keeps it off the owner's index.
 update hydra_execution
-set record_count = row.column4,
-    death_count = row.column5,
-    alone_death_count = row.column6
-from (values (?, ?, ?, ?, ?, ?)) as row
+set death_count = row.column4,
+    alone_death_count = row.column5
+from (values (?, ?, ?, ?, ?)) as row
 where hydra_execution.id = row.column1
     and hydra_execution.epoch = row.column2
     and +hydra_execution.owner = row.column3

@@ -305,7 +305,6 @@ class Database:
                 connection.execute("pragma query_only = off")
                 connection.execute(f"pragma synchronous = {self.synchronous}")
                 connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-                connection.execute("pragma foreign_keys = on")
             self._writer = connection
         return self._writer
 

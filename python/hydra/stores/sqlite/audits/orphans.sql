@@ -1,4 +1,5 @@
--- Scans the four tables that belong to executions, and hydra_execution; primary keys for the lookups.
+-- Scans the tables that belong to executions, and hydra_execution; primary keys for the lookups. SQLite enforces none of
+-- the references: a look-up for each record and each claim is work that only this has to do.
 select 'R26', execution_id, 'a row of ' || source || ' has no execution'
 from (
     select distinct execution_id, 'hydra_record' as source from hydra_record
@@ -8,6 +9,10 @@ from (
     select execution_id, 'hydra_submission' from hydra_submission
     union all
     select distinct execution_id, 'hydra_attribute' from hydra_attribute
+    union all
+    select distinct execution_id, 'hydra_progress' from hydra_progress
+    union all
+    select distinct parent_id, 'hydra_child' from hydra_child
 )
 where not exists (select 1 from hydra_execution as e where e.id = execution_id)
 union all

@@ -1,5 +1,5 @@
--- Scans the tables that belong to executions, and hydra_execution; primary keys for the lookups. SQLite enforces none of
--- the references: a look-up for each record and each claim is work that only this has to do.
+-- Scans the tables that belong to executions; primary key of hydra_execution. SQLite enforces none of the references,
+-- which would be a look-up for each record and each claim.
 select 'R26', execution_id, 'a row of ' || source || ' has no execution'
 from (
     select distinct execution_id, 'hydra_record' as source from hydra_record

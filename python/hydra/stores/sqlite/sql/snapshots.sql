@@ -7,7 +7,8 @@ select
     ) end,
     s.tags, s.submitted_at, coalesce(e.own_run_at, e.run_at), e.started_at, e.finished_at,
     nullif(e.wake_at, 9223372036854775807), e.timeout_at,
-    (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id), e.death_count, s.limit_keys, case when e.wake_at = 9223372036854775807 then e.gate end,
+    (select coalesce(max(r.seq), 0) from hydra_record as r where r.execution_id = e.id),
+    e.death_count, s.limit_keys, case when e.wake_at = 9223372036854775807 then e.gate end,
     coalesce(s.timeout_us, e.timeout_at - s.submitted_at)
 from json_each(:ids) as i
 cross join hydra_execution as e on e.id = i.value

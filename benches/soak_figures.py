@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 WINDOW_SECONDS = 5.0
 WITHIN_SECONDS = 5.0
+MONTH_WINDOWS = int(30 * 86_400 / WINDOW_SECONDS)
 BLOCKS = 30  # means of blocks depend on each other less than samples do
 WARM_UP = 0.25  # the part of a run that is left out of slopes
 WIDTH, HEIGHT, MARGIN = 860, 170, 46
@@ -54,30 +55,48 @@ class Availability(NamedTuple):
     windows: int
     good: int  # something due in it began within 5 s, and a submission made in it was accepted within 5 s
     strict: int  # all that was due, and all submissions
+    windows_up: int  # in which the database's server was not down, nor went down within 5 s
+    good_up: int
 
     @property
     def share(self) -> float:
         return self.good / self.windows if self.windows else 1.0
 
     @property
+    def share_up(self) -> float:
+        """What hydra can be blamed for: it is back within 5 s of its database."""
+        return self.good_up / self.windows_up if self.windows_up else 1.0
+
+    @property
+    def share_of_a_month(self) -> float:
+        """If the faults of the run were those of 30 days."""
+        return 1 - (self.windows - self.good) / max(self.windows, MONTH_WINDOWS)
+
+    @property
     def strict_share(self) -> float:
         return self.strict / self.windows if self.windows else 1.0
 
 
-def availability(seconds: float, begun: Points, accepted: Points) -> tuple[Availability, list[tuple[float, float]]]:
-    """Of series (when it was due, or asked for; seconds until it was so). With each window that was not good."""
+def availability(
+    seconds: float, begun: Points, accepted: Points, outages: Points = ()
+) -> tuple[Availability, list[tuple[float, float]]]:
+    """Of series (when it was due, or asked for; seconds until it was so). With each window that was not good.
+    `outages`: from when until when the server was down."""
     count = max(1, int(seconds // WINDOW_SECONDS))
-    good = strict = 0
+    good = strict = windows_up = good_up = 0
     bad: list[tuple[float, float]] = []
     for number in range(count):
         start = number * WINDOW_SECONDS
         lates = [[wait for at, wait in series if start <= at < start + WINDOW_SECONDS] for series in (begun, accepted)]
         is_good = all(any(wait <= WITHIN_SECONDS for wait in waits) for waits in lates)
         good += is_good
+        if not any(down - WITHIN_SECONDS < start + WINDOW_SECONDS and start < up for down, up in outages):
+            windows_up += 1
+            good_up += is_good
         strict += is_good and all(wait <= WITHIN_SECONDS for waits in lates for wait in waits)
         if not is_good:
             bad.append((start, start + WINDOW_SECONDS))
-    return Availability(count, good, strict), bad
+    return Availability(count, good, strict, windows_up, good_up), bad
 
 
 class Page(NamedTuple):

@@ -27,8 +27,16 @@ def test_a_window_counts_where_something_due_began_and_a_submission_was_accepted
     begun = [(1.0, 0.1), (6.0, 5.5), (11.0, 7.0), (12.0, 0.1), (16.0, 0.1)]
     accepted = [(1.0, 0.1), (7.0, 0.1), (12.0, 0.2), (16.0, 9.0)]
     found, bad = availability(20.0, begun, accepted)
-    assert (found.windows, found.good, found.strict) == (4, 2, 1)
+    assert (found.windows, found.good, found.strict, found.windows_up, found.good_up) == (4, 2, 1, 4, 2)
     assert bad == [(5.0, 10.0), (15.0, 20.0)]
+    assert found.share_of_a_month == 1 - 2 / 518_400
+
+
+def test_what_waits_for_a_server_that_is_down_is_counted_apart() -> None:
+    begun = [(1.0, 0.1), (6.0, 8.5), (11.0, 7.0), (16.0, 0.1), (21.0, 6.0)]
+    found, _ = availability(25.0, begun, [(at, 0.0) for at, _ in begun], [(10.5, 14.0)])
+    assert (found.windows, found.good) == (5, 2)
+    assert (found.windows_up, found.good_up) == (3, 2), "the last is late without an outage"
 
 
 def test_a_plan_is_of_its_seed_and_leaves_a_server_that_is_not_its_own_alone() -> None:

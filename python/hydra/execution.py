@@ -235,11 +235,13 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
 
     def timeout_at(self, now: int) -> int | None:
         """When its time is up, if it is submitted now."""
-        due_at = max(now, now if self.run_at is None else self.run_at)
+        if self.timeout_us is None and self.deadline_us is None:
+            return None
+        due_at = now if self.run_at is None else max(now, self.run_at)
         ends = [] if self.timeout_us is None else [due_at + self.timeout_us]
         if self.deadline_us is not None:
             ends.append(now + self.deadline_us)
-        return min(ends, default=None)
+        return min(ends)
 
 
 class Submitted(msgspec.Struct, frozen=True, gc=False):

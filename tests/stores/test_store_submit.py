@@ -30,6 +30,17 @@ def test_r17_repeating_a_submission_with_its_id_is_safe(store: Store) -> None:
     assert store.stats(NOW).counts == {WORKFLOW: {"pending": 2}}
 
 
+def test_r17_repeating_a_submission_with_its_id_leaves_another_key_free(store: Store) -> None:
+    one = submission(key="first")
+    store.submit([one], NOW)
+    assert store.submit([submission(id=one.id, key="second")], NOW) == [Submitted(one.id, False)]
+    assert store.submit([submission(id=one.id, key="first")], NOW) == [Submitted(one.id, False)]
+    assert store.find(WORKFLOW, "second") is None
+    held = store.find(WORKFLOW, "first")
+    assert held is not None and held.id == one.id
+    assert store.submit([submission(key="second")], NOW)[0].created
+
+
 def test_an_id_with_another_input_is_a_conflict(store: Store) -> None:
     one = submission()
     store.submit([one], NOW)

@@ -62,6 +62,20 @@ def test_a_rollback_takes_the_execution_with_it(store: Store, own: sqlite3.Conne
     assert store.stats(NOW).counts == {}
 
 
+def test_a_submission_that_fails_on_its_way_leaves_nothing_in_the_callers_transaction(
+    store: Store, own: sqlite3.Connection
+) -> None:
+    own.execute("insert into ledger values ('1.10')")
+    for number in (1, 2):
+        with pytest.raises(OverflowError):
+            store.submit_in(own, [submission(key=f"{number}-{each}", priority=2**70) for each in range(number)], NOW)
+    assert own.in_transaction
+    own.commit()
+    assert store.find("bill", "1-0") is store.find("bill", "2-0") is None
+    assert store.submit([submission(key="1-0")], NOW)[0].created
+    assert [tuple(row) for row in own.execute("select * from ledger")] == [("1.10",)]
+
+
 def test_one_conflict_submits_nothing_and_leaves_the_callers_rows(store: Store, own: sqlite3.Connection) -> None:
     store.submit([submission(key="k")], NOW)
     own.execute("insert into ledger values ('1.10')")

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from hydra.stores.sqlite.statements import to_json
+from hydra.stores.sqlite.statements import RowStatement
 from hydra.stores.sqlite.transaction import Transaction
+
+_COUNT_ADD = RowStatement("count_add")
 
 
 class Changes:
     """What one transaction did to the counts."""
 
     def __init__(self) -> None:
-        self._changes: Counter[tuple[str, str]] = Counter()
+        self._changes: dict[tuple[str, str], int] = {}
 
     def add(self, workflow: str, status: str, count: int = 1) -> None:
-        self._changes[workflow, status] += count
+        self._changes[workflow, status] = self._changes.get((workflow, status), 0) + count
 
     def move(self, workflow: str, before: str, after: str, count: int = 1) -> None:
-        self._changes[workflow, before] -= count
-        self._changes[workflow, after] += count
+        self.add(workflow, before, -count)
+        self.add(workflow, after, count)
 
     def write(self, transaction: Transaction) -> None:
-        rows = [(workflow, status, count) for (workflow, status), count in self._changes.items() if count]
+        namespace = transaction.namespace
+        rows = [(namespace, *place, count) for place, count in self._changes.items() if count]
         if rows:
-            transaction.execute("count_add", rows=to_json(rows))
+            transaction.execute_rows(_COUNT_ADD, rows)

@@ -49,6 +49,7 @@ class Database:
         self._busy_reader_count = 0
         self._is_forking = False
         self._holds_turn_for_fork = False
+        self._is_watched = False
         self._others_version = 0
         self._others_count = 0
 
@@ -80,37 +81,53 @@ class Database:
         with self.reading() as reading:
             return verb(reading, *args, **options)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> _Turn:
         """BEGIN IMMEDIATE … COMMIT on the writer connection; all or nothing."""
-        with self._own_turn():
-            if self._depth:
-                yield from self._join()
+        return _Turn(self)
+
+    def enter(self) -> Transaction:
+        """Begin a transaction, or a part of the one that this thread has open. `transaction` calls it."""
+        self._take_mutex()
+        try:
+            if not self._depth:
+                self._begin()
+                self._failed = False
+            self._depth += 1
+        except BaseException:
+            self._mutex.release()
+            raise
+        assert self._writer is not None
+        return Transaction(self._writer, self.namespace)
+
+    def leave(self, error: BaseException | None) -> None:
+        """End what `enter` has begun: the last to leave commits, unless it or a part has failed."""
+        try:
+            if self._depth > 1:
+                self._depth -= 1
+                self._failed = self._failed or error is not None
                 return
-            connection = self._begin()
-            self._depth, self._failed = 1, False
+            assert self._writer is not None and self._queue is not None
             try:
-                yield Transaction(connection, self.namespace)
-                if self._failed:
-                    raise StoreUnavailable(f"a transaction on `{self.path}` was rolled back: a part of it had failed")
-                self._commit(connection)
-            except BaseException as error:
-                _roll_back(connection)
-                if isinstance(error, sqlite3.Error) and (clear := explain(error, self.path)) is not None:
-                    raise clear from error
-                raise
+                if error is not None:
+                    self._give_up(self._writer, error)
+                else:
+                    self._commit(self._writer)
             finally:
                 self._depth = 0
-                assert self._queue is not None
                 self._queue.release()
-            self._queue.ring()
+            if error is None:
+                self._queue.ring()
+        finally:
+            self._mutex.release()
 
     def others_changes(self) -> int:
         """How often commits of others were noticed.
 
         SQLite's `data_version` on a connection does not move with its own commits. While a transaction is under way
-        there is nothing to look at: it looked when it began, and nobody has committed since.
+        there is nothing to look at: it looked when it began, and nobody has committed since. A transaction looks once
+        somebody has asked, so that a program which only submits does not pay for it.
         """
+        self._is_watched = True
         if self._mutex.acquire(blocking=False):
             try:
                 if not self._depth:
@@ -126,15 +143,10 @@ class Database:
             self._others_version = version
             self._others_count += 1
 
-    @contextmanager
-    def _own_turn(self) -> Iterator[None]:
+    def _take_mutex(self) -> None:
         if not self._mutex.acquire(timeout=self.write_wait_seconds):
             message = f"another thread of this program was writing to `{self.path}` for {self.write_wait_seconds:g} s"
             raise StoreUnavailable(f"{message}; try again")
-        try:
-            yield
-        finally:
-            self._mutex.release()
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -157,7 +169,8 @@ class Database:
 
     def enter_wal(self) -> None:
         """Make the file a WAL database, which it then stays. Needs the file for itself, so it queues like a writer."""
-        with self._own_turn():
+        self._take_mutex()
+        try:
             queue, deadline = self._queued(), time.monotonic() + self.write_wait_seconds
             queue.acquire(deadline)
             try:
@@ -165,6 +178,8 @@ class Database:
                     self._retry_busy(deadline, "pragma journal_mode = wal", self._writing())
             finally:
                 queue.release()
+        finally:
+            self._mutex.release()
 
     @property
     def connection_count(self) -> int:
@@ -229,29 +244,21 @@ class Database:
             self._busy_reader_count -= 1
             self._readers_changed.notify_all()
 
-    def _join(self) -> Iterator[Transaction]:
-        assert self._writer is not None
-        try:
-            yield Transaction(self._writer, self.namespace)
-        except BaseException:
-            self._failed = True
-            raise
-
-    def _begin(self) -> sqlite3.Connection:
+    def _begin(self) -> None:
         connection, queue = self._writing(), self._queued()
         deadline = time.monotonic() + self.write_wait_seconds
-        queue.acquire(deadline)
         try:
+            queue.acquire(deadline)
             with explained(self.path):
                 # guard R7: a write transaction has the write lock from its first statement
                 self._retry_busy(deadline, "begin immediate", connection)
                 self._require_in_place()
-                self._look_for_others(connection)
+                if self._is_watched:
+                    self._look_for_others(connection)
         except BaseException:
             _roll_back(connection)
             queue.release()
             raise
-        return connection
 
     def _require_in_place(self) -> None:
         """A file that was deleted or replaced takes with it what is still written to it (G1)."""
@@ -275,12 +282,23 @@ class Database:
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         try:
+            if self._failed:
+                raise StoreUnavailable(f"a transaction on `{self.path}` was rolled back: a part of it had failed")
             connection.execute("commit")
-        except sqlite3.Error as error:
-            if primary_code(error) == sqlite3.SQLITE_IOERR:
-                message = f"the disk reported an error while the database `{self.path}` committed"
-                raise StoreUnavailable(f"{message}; it may or may not have happened", outcome="unknown") from error
+        except BaseException as error:
+            self._give_up(connection, error, is_commit=True)
             raise
+
+    def _give_up(self, connection: sqlite3.Connection, error: BaseException, *, is_commit: bool = False) -> None:
+        """Roll back; what SQLite says becomes a sentence."""
+        _roll_back(connection)
+        if not isinstance(error, sqlite3.Error):
+            return
+        if is_commit and primary_code(error) == sqlite3.SQLITE_IOERR:
+            message = f"the disk reported an error while the database `{self.path}` committed"
+            raise StoreUnavailable(f"{message}; it may or may not have happened", outcome="unknown") from error
+        if (clear := explain(error, self.path)) is not None:
+            raise clear from error
 
     def _connect(self) -> sqlite3.Connection:
         """A connection for reading."""
@@ -316,6 +334,21 @@ class Database:
                 message = f"the lock files beside the database `{self.path}` cannot be written: {error.strerror}"
                 raise ConfigError(message) from error
         return self._queue
+
+
+class _Turn:
+    """A transaction as a `with` block; not a generator, which costs each submission several times as much."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Transaction:
+        return self._database.enter()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._database.leave(error)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

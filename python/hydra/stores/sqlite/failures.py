@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from hydra.errors import ConfigError, HydraError, PayloadTooLarge, SchemaError, StoreUnavailable
 from hydra.stores.moved import explain_fence
@@ -51,13 +49,17 @@ def explain(error: sqlite3.Error, path: str) -> HydraError | None:
     return None
 
 
-@contextmanager
-def explained(path: str) -> Iterator[None]:
+class explained:
     """Lets no sqlite3 error out that has a sentence."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        clear = explain(error, path)
-        if clear is None:
-            raise
-        raise clear from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, sqlite3.Error) and (clear := explain(error, self._path)) is not None:
+            raise clear from error

@@ -36,20 +36,24 @@ class WriteQueue:
         self._turn = _open(self._bell)
         self._write = _open(f"{path}-hydra-lock")
         self._queued_poll_seconds = QUEUED_POLL_SECONDS
+        self._keeps_turn = False  # in place of the lock that somebody sits on
         self._passed: set[int] = set()  # descriptors of locks that a stopped process had last time
 
     def acquire(self, deadline: float) -> None:
         """Wait for a fair turn, at most until `deadline` (time.monotonic) and never for ever."""
         now = time.monotonic()
+        self._keeps_turn = True  # perhaps; said first, so that who is interrupted lets go of it
         is_next = self._poll(self._turn, self._queued_poll_seconds, min(deadline, now + TURN_PATIENCE_SECONDS))
         self._learn(time.monotonic() - now)
         pause = NEXT_POLL_SECONDS if is_next else self._queued_poll_seconds
         if self._poll(self._write, pause, min(deadline, time.monotonic() + WRITE_PATIENCE_SECONDS)):
             fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self._keeps_turn = False
 
     def release(self) -> None:
         fcntl.flock(self._write, fcntl.LOCK_UN)
-        fcntl.flock(self._turn, fcntl.LOCK_UN)
+        if self._keeps_turn:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def ring(self) -> None:
         """Wake those who listen for commits on this host; a hint, which must not fail what was committed."""
@@ -58,7 +62,7 @@ class WriteQueue:
 
     def _poll(self, fd: int, interval_seconds: float, deadline: float) -> bool:
         """Whether it was had. What a stopped process held last time is looked at first: no wait for each write."""
-        look_at = time.monotonic() + (0.0 if fd in self._passed else STOPPED_LOOK_SECONDS)
+        look_at = 0.0
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,6 +72,7 @@ class WriteQueue:
                 now = time.monotonic()
                 if now >= deadline:
                     return False
+                look_at = look_at or now + (0.0 if fd in self._passed else STOPPED_LOOK_SECONDS)
                 if now >= look_at:
                     if is_held_by_stopped(fd):
                         self._passed.add(fd)

@@ -131,7 +131,7 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         return self._database.write(submission.submit, submissions, now)
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        with callers.joined(connection, self._database) as transaction:
+        with callers.all_or_nothing(connection, self._database) as transaction:
             return submission.submit_all_or_none(transaction, submissions, now)
 
     def signal_in(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -66,19 +65,18 @@ def submit_all_or_none(transaction: Transaction, submissions: Sequence[Submissio
 
 def _submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     """First as if all were new; when one is not, again without those that are known."""
+    rows = _Rows(transaction.namespace, submissions, now)
+    if len(submissions) == 1:  # without a savepoint, before which each page that is written is copied
+        if rows.write(transaction):
+            return [Submitted(submissions[0].id, True)]
+        return _submit_unknown(transaction, submissions, now)
     connection = transaction.connection
     connection.execute("savepoint hydra_submit")
-    try:
-        if _insert(transaction, submissions, now):
-            answers = [Submitted(submission.id, True) for submission in submissions]
-        else:
-            connection.execute("rollback to hydra_submit")
-            answers = _submit_unknown(transaction, submissions, now)
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("rollback to hydra_submit")
-            connection.execute("release hydra_submit")
-        raise
+    if rows.write(transaction):
+        answers = [Submitted(submission.id, True) for submission in submissions]
+    else:
+        connection.execute("rollback to hydra_submit")
+        answers = _submit_unknown(transaction, submissions, now)
     connection.execute("release hydra_submit")
     return answers
 
@@ -114,49 +112,58 @@ def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission],
                 keys[submission.workflow, submission.key] = (submission.id, submission.digest, False)
             unknown.append(submission)
             answers.append(Submitted(submission.id, True))
-    if unknown and not _insert(transaction, unknown, now):
+    if unknown and not _Rows(transaction.namespace, unknown, now).write(transaction):
         raise AssertionError("a key or id appeared under the write lock")
     return answers
 
 
-def _insert(transaction: Transaction, submissions: Sequence[Submission], now: int) -> bool:
-    """Whether all were new; otherwise the caller rolls back."""
-    executions: list[tuple[object, ...]] = []
-    inputs: list[tuple[object, ...]] = []
-    keys: list[tuple[object, ...]] = []
-    called: set[str] = set()
-    for s in submissions:
-        run_at = now if s.run_at is None else s.run_at
-        wake_at = run_at if run_at > now else None
-        timeout_at = s.timeout_at(now)
-        gate = limit_keys = None
-        if s.limit_keys:
-            gate, limit_keys = s.limit_keys[0], to_json(s.limit_keys)
-            if wake_at is None:  # it waits from the start: the trigger that makes older code's wait has nothing to do
-                wake_at = NEVER
-                called.add(gate)
-        executions.append((s.id, transaction.namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
-        tags = msgspec.json.encode(s.tags).decode() if s.tags else None
-        timeout_us = None if timeout_at is None else timeout_at - max(run_at, now)
-        inputs.append((s.id, s.key, s.digest, s.input, tags, now, timeout_us, limit_keys))
-        if s.key is not None:
-            if "\0" in s.key:
-                raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
-            keys.append((transaction.namespace, s.workflow, s.key, s.id, s.digest, now))
-    try:
-        if keys and transaction.execute_rows(_SUBMIT_KEYS, keys) != len(keys):
-            return False
-        if transaction.execute_rows(_SUBMIT_EXECUTIONS, executions) != len(executions):
-            return False
-        transaction.execute_rows(_SUBMIT_INPUTS, inputs)
-        if called:
-            transaction.execute("call_gates", keys=to_json(sorted(called)))
-        if searched := [(s.id, s.attributes) for s in submissions if s.attributes]:
-            attributes.add(transaction, searched)
-    except UnicodeEncodeError as error:
-        raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
-    changes = Changes()
-    for workflow, count in Counter(s.workflow for s in submissions).items():
-        changes.add(workflow, "pending", count)
-    changes.write(transaction)
-    return True
+class _Rows:
+    """What is written of submissions that are new."""
+
+    def __init__(self, namespace: str, submissions: Sequence[Submission], now: int) -> None:
+        self._submissions = submissions
+        self._executions: list[tuple[object, ...]] = []
+        self._inputs: list[tuple[object, ...]] = []
+        self._keys: list[tuple[object, ...]] = []
+        self._called: set[str] = set()
+        for s in submissions:
+            run_at = now if s.run_at is None else s.run_at
+            wake_at = run_at if run_at > now else None
+            timeout_at = s.timeout_at(now)
+            gate = limit_keys = None
+            if s.limit_keys:
+                gate, limit_keys = s.limit_keys[0], to_json(s.limit_keys)
+                if wake_at is None:  # it waits from the start: the trigger that makes older code's wait has no work
+                    wake_at = NEVER
+                    self._called.add(gate)
+            self._executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
+            tags = msgspec.json.encode(s.tags).decode() if s.tags else None
+            timeout_us = None if timeout_at is None else timeout_at - max(run_at, now)
+            self._inputs.append((s.id, s.key, s.digest, s.input, tags, now, timeout_us, limit_keys))
+            if s.key is not None:
+                if "\0" in s.key:
+                    raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
+                self._keys.append((namespace, s.workflow, s.key, s.id, s.digest, now))
+
+    def write(self, transaction: Transaction) -> bool:
+        """Whether all were new. Otherwise some may be written: of one alone nothing is."""
+        try:
+            if self._keys and transaction.execute_rows(_SUBMIT_KEYS, self._keys) != len(self._keys):
+                return False
+            if transaction.execute_rows(_SUBMIT_EXECUTIONS, self._executions) != len(self._executions):
+                if len(self._keys) == 1:
+                    _, workflow, key, *_ = self._keys[0]
+                    transaction.execute("take_back_key", workflow=workflow, key=key)
+                return False
+            transaction.execute_rows(_SUBMIT_INPUTS, self._inputs)
+            if self._called:
+                transaction.execute("call_gates", keys=to_json(sorted(self._called)))
+            if searched := [(s.id, s.attributes) for s in self._submissions if s.attributes]:
+                attributes.add(transaction, searched)
+        except UnicodeEncodeError as error:
+            raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
+        changes = Changes()
+        for s in self._submissions:
+            changes.add(s.workflow, "pending")
+        changes.write(transaction)
+        return True

@@ -73,6 +73,8 @@ class Transaction(Reading):
         back. A thousand rows in one step cost one such wait. (JSON into json_each would do too, at four times the CPU
         per field.)
         """
+        if len(rows) == 1:
+            return self.connection.execute(widened(statement.name, 1), rows[0]).rowcount
         written = start = 0
         while left := len(rows) - start:
             row_count = min(1 << left.bit_length() - 1, MAX_ROWS)

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, TypeVar
 
 from hydra import attributes
@@ -328,12 +329,19 @@ class Workflow(Definition[P, R]):
 
     def terms(self, args: tuple[Any, ...], kwargs: dict[str, Any], tags: Mapping[str, str] | None = None) -> CallTerms:
         """What a call of it is submitted with beside its arguments. PayloadError where they do not say it."""
+        if not self.limits and not self.search:
+            return self._plain_terms
         keys = found = None
         if self.limits:
             keys = keys_of_call(self.limits, self.name, self.signature, *self.fit_call(args, kwargs), tags)
         if self.search:
             found = attributes.keys_of_call(self.search, self.name, self.signature, args, kwargs, self.fit_call)
         return CallTerms(self.timeout_us, self.deadline_us, keys, found)
+
+    @cached_property
+    def _plain_terms(self) -> CallTerms:
+        """Of any call, where its arguments say nothing of it."""
+        return CallTerms(self.timeout_us, self.deadline_us)
 
     def _limit_us(self, name: str, limit: timedelta | float | None) -> int | None:
         return None if limit is None else round(timeout_of(limit, f"`{name}` of workflow `{self.name}`") * 1e6)

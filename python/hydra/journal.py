@@ -53,7 +53,19 @@ class Journal(Generic[T, R]):
         self._is_closed = False
 
     def write(self, item: T) -> R:
-        """The answer to this item, once it is committed."""
+        """The answer to this item, once it is committed; alone, and without a queue, where nobody writes meanwhile."""
+        leads = False
+        try:
+            with self._open_mutex():
+                self._refuse_closed()
+                leads = not self._is_led
+                self._is_led = True
+            if leads:
+                return self._commit([item])[0]
+        finally:
+            if leads:
+                with self._mutex:
+                    self._hand_on()
         return self.write_many([item])[0]
 
     def write_many(self, items: Sequence[T]) -> list[R]:
@@ -89,13 +101,20 @@ class Journal(Generic[T, R]):
             while self._is_led:
                 self._idle.wait()
 
-    def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None]) -> None:
-        """Queue; then either another leader answers, or this thread leads."""
+    def _open_mutex(self) -> threading.Lock:
+        """That of this process."""
         if os.getpid() != self._process_id:
             self._start()
-        with self._mutex:
-            if self._is_closed:
-                raise HydraError("the journal is closed; nothing more can be written")
+        return self._mutex
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise HydraError("the journal is closed; nothing more can be written")
+
+    def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None]) -> None:
+        """Queue; then either another leader answers, or this thread leads."""
+        with self._open_mutex():
+            self._refuse_closed()
             self._queue.append(writer)
             writer.leads = not self._is_led
             self._is_led = True
@@ -120,14 +139,18 @@ class Journal(Generic[T, R]):
         with self._mutex:
             if writer.is_queued:
                 self._queue.remove(writer)
-            if not writer.leads:
-                return
-            if self._queue:
-                successor = self._queue[0]
-                successor.leads = True
-                successor.turn.release()
-            else:
-                self._is_led = False
+            if writer.leads:
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """The lead, to the next in line. Called with the mutex held."""
+        if self._queue:
+            successor = self._queue[0]
+            successor.leads = True
+            successor.turn.release()
+        else:
+            self._is_led = False
+            if self._is_closed:
                 self._idle.notify_all()
 
     def _write_batch(self, leader: _Writer) -> None:

@@ -185,6 +185,36 @@ def test_an_interrupted_leader_tells_the_others_and_hands_on_the_lead() -> None:
     assert journal.write(4) == 40
 
 
+def test_a_lone_writer_that_fails_or_is_interrupted_hands_on_the_lead() -> None:
+    def fail(items: Sequence[int]) -> Exception | None:
+        if 1 in items:
+            raise KeyboardInterrupt
+        return ValueError("no 2") if 2 in items else None
+
+    journal = journal_of(gate := Gate(fail))
+    gate.open()
+    with pytest.raises(KeyboardInterrupt):
+        journal.write(1)
+    with pytest.raises(ValueError, match="no 2"):
+        journal.write(2)
+    assert journal.write(3) == 30
+    journal.close()
+
+
+def test_what_is_queued_behind_a_lone_writer_that_was_interrupted_goes_on() -> None:
+    def interrupt(items: Sequence[int]) -> Exception | None:
+        if 0 in items:
+            raise KeyboardInterrupt
+        return None
+
+    gate = Gate(interrupt)
+    answers = gather(journal_of(gate), gate, [1, 2])
+    gate.open()
+    results = [answer() for answer in answers]
+    assert isinstance(results[0], KeyboardInterrupt)
+    assert results[1:] == [10, 20]
+
+
 def test_another_write_takes_its_turn_in_its_own_thread() -> None:
     gate = Gate()
     journal = journal_of(gate)

@@ -78,6 +78,8 @@ class PendingBounds:
 
     def require_room(self, store: Store, submissions: Sequence[Submission]) -> None:
         """For all of them that are new, or QueueFull."""
+        if self.asks_nobody():
+            return
         try:
             self._take(store, submissions)
         except QueueFull:

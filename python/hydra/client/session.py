@@ -58,10 +58,12 @@ class EngineSession:
 
     def submit(self, submission: Submission) -> Submitted:
         """Durable when it returns. An error that leaves it open whether it happened names the execution (R17)."""
-        [answer] = self.submit_each([submission])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        (submission,) = self._put([submission])
+        try:
+            return self._journal.write(submission)
+        except StoreUnavailable as error:
+            error.execution_id = submission.id
+            raise
 
     def submit_many(self, submissions: Sequence[Submission]) -> list[Submitted]:
         return self._journal.write_many(self._put(submissions))
@@ -112,7 +114,7 @@ class EngineSession:
 
         Once a try's outcome is unknown, it stays so until another succeeds, whatever that one fails of.
         """
-        deadline = time.monotonic() + self.store.write_wait_seconds
+        began = time.monotonic()
         pauses = iter(RESUBMIT_PAUSES_SECONDS)
         is_unknown = False
         while True:
@@ -121,7 +123,8 @@ class EngineSession:
             except StoreUnavailable as error:
                 is_unknown = is_unknown or error.outcome == "unknown"
                 pause_seconds = next(pauses, None)
-                if not is_unknown or pause_seconds is None or time.monotonic() > deadline:
+                is_late = time.monotonic() > began + self.store.write_wait_seconds
+                if not is_unknown or pause_seconds is None or is_late:
                     error.outcome = "unknown" if is_unknown else error.outcome
                     raise
                 time.sleep(pause_seconds)

@@ -75,8 +75,7 @@ def prepare(
     signatures: KnownSignatures,
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> Submission:
-    """One submission with its arguments encoded."""
-    check_bound(bound)
+    """One submission with its arguments encoded; `check_bound` was there before."""
     if request.debounce is not None and key is None:
         raise ConfigError("`debounce` needs a `key`, which says what is one burst; give one")
     call = encode_bound(bound, max_bytes)
@@ -92,8 +91,6 @@ def prepare_many(
     max_bytes: int = MAX_PAYLOAD_BYTES,
 ) -> list[Submission]:
     """`prepare` of each, encoded together."""
-    for bound in bounds:
-        check_bound(bound)
     calls = encode_all_bound(bounds, max_bytes)
     checked = [None] * len(bounds) if keys is None else [check_key(key) for key in keys]
     return [

@@ -345,7 +345,7 @@ class Submitting(DatabaseAccess):
 
     def accept(self, submission: Submission, answer: Submitted, bound: BoundWorkflow[Any] | None = None) -> Handle[Any]:
         """The handle of what the store answered. Used by AsyncEngine."""
-        if bound is not None:
+        if bound is not None and answer.conflict:
             (answer,) = readmitted([bound], [answer])
         return Handle(self, accepted_id(submission, answer), submission.workflow)
 
@@ -358,7 +358,8 @@ class Submitting(DatabaseAccess):
         """The arguments of workflows whose code is not here, against what a supervisor recorded of them."""
         for bound in bounds:
             check_bound(bound)
-        session.signatures.check([bound for bound in bounds if bound.workflow is None])
+        if unknown := [bound for bound in bounds if bound.workflow is None]:
+            session.signatures.check(unknown)
 
     def _require_room(self, session: EngineSession, submissions: Sequence[Submission]) -> None:
         self.pending_bounds.require_room(session.store, submissions)

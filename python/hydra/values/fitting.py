@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from operator import call
 from typing import Any
 from uuid import UUID
 
@@ -74,12 +75,9 @@ class CallFitter:
         """The arguments as the annotations have them, the same objects where nothing is to be done."""
         if self._admits_all:
             return args, kwargs
-        if not kwargs and len(args) <= len(self._checks):  # as most calls are, and most of them fit
-            for check, value in zip(self._checks, args, strict=False):
-                if not check(value):
-                    break
-            else:
-                return args, kwargs
+        # as most calls are, and most of them fit
+        if not kwargs and len(args) <= len(self._checks) and all(map(call, self._checks, args)):
+            return args, kwargs
         fitted = tuple([self._at(index, value) for index, value in enumerate(args)])
         return fitted, {name: self._by(name, value) for name, value in kwargs.items()}
 

@@ -84,9 +84,12 @@ $(VENV)/installed: $(BIN)/python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check .
 	touch $@
 
-# The same, and what the tests need.
+# The same, and what the tests need: uv fetches that in a tenth of pip's time. Where only pip's own settings lead to
+# packages, uv finds none, and pip fetches what is missing.
 $(VENV)/tools: $(BIN)/python $(SOURCES)
 	@echo "building hydra and fetching the tools (a minute or two the first time)"
+	-$(BIN)/pip install --quiet --disable-pip-version-check uv && \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement pyproject.toml --extra dev
 	$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
 	touch $@ $(VENV)/installed
 

@@ -33,11 +33,14 @@ def encode_all_bound(
 
 
 def _encode_together(bounds: Sequence[BoundWorkflow[Any]], max_bytes: int) -> list[tuple[bytes, bytes]]:
-    given = [(bound.args, bound.kwargs) for bound in bounds]
-    fitted = [call if b.workflow is None else b.workflow.fit_call(*call) for b, call in zip(bounds, given, strict=True)]
-    calls = encode_calls(given, max_bytes)
-    changed = [place for place, each in enumerate(fitted) if not is_same_call(each, given[place])]
-    for place, (input, _) in zip(changed, encode_calls([fitted[each] for each in changed], max_bytes), strict=True):
+    changed: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}  # by place, as its annotations have it
+    for place, bound in enumerate(bounds):
+        if bound.workflow is not None:
+            fitted = bound.workflow.fit_call(bound.args, bound.kwargs)
+            if not is_same_call(fitted, (bound.args, bound.kwargs)):
+                changed[place] = fitted
+    calls = encode_calls(((bound.args, bound.kwargs) for bound in bounds), max_bytes)
+    for place, (input, _) in zip(changed, encode_calls(changed.values(), max_bytes), strict=True):
         calls[place] = (input, calls[place][1])
     return calls
 

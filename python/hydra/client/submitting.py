@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -49,6 +50,7 @@ from hydra.tags import tags_of
 R = TypeVar("R")
 
 SUBMIT_CHUNK_SIZE = 5_000  # executions of one transaction in submit_many
+_created = attrgetter("created")
 
 
 class Submitting(DatabaseAccess):
@@ -211,10 +213,13 @@ class Submitting(DatabaseAccess):
             part = None if keys is None else keys[start:end]
             submissions = prepare_many(bounds[start:end], request, part, session.signatures, self.max_payload_bytes)
             self._require_room(session, submissions)
-            answers = readmitted(bounds[start:end], session.submit_many(submissions))
-            refuse_keyed(session.store, answers)
+            answers = session.submit_many(submissions)
+            if not all(map(_created, answers)):
+                answers = readmitted(bounds[start:end], answers)
+                refuse_keyed(session.store, answers)
+                both = zip(submissions, answers, strict=True)
+                refused += [(s, answer) for s, answer in both if is_refused(s, answer)]
             handles += self._handles(submissions, answers)
-            refused += [(s, answer) for s, answer in zip(submissions, answers, strict=True) if is_refused(s, answer)]
             if progress is not None:
                 progress(len(handles))
         refuse_conflicts(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hydra.stores import open_store
 from hydra.stores.sqlite.store import SqliteStore
+from hydra.stores.sqlite.transaction import MAX_COPIED_BYTES
 
 from tests.stores.store_values import NOW, submission
 
@@ -56,4 +59,21 @@ def test_commits_of_others_are_looked_for_once_somebody_waits_for_them(opened: O
     assert "pragma data_version" in statements()
     assert store.wait_for_change(60)
     other.close()
+    store.close()
+
+
+@pytest.mark.parametrize("size", [0, 5, MAX_COPIED_BYTES, MAX_COPIED_BYTES + 1])
+def test_what_is_nothing_is_null_and_bytes_are_a_blob(opened: Opened, tmp_path: Path, size: int) -> None:
+    store, _ = opened
+    many = [submission(input=b"\x00" * size) for _ in range(5)]
+    store.submit(many[:1], NOW)
+    store.submit(many[1:], NOW)
+    assert {store.input(each.id) for each in many} == {b"\x00" * size}
+    types = "typeof(key), typeof(tags), typeof(timeout_us), typeof(digest), typeof(input), typeof(submitted_at)"
+    with closing(sqlite3.connect(tmp_path / "hydra.db")) as own:
+        found = own.execute(f"select distinct {types} from hydra_submission").fetchall()
+        assert found == [("null", "null", "null", "blob", "blob", "integer")]
+        assert own.execute("select distinct typeof(wake_at), typeof(gate) from hydra_execution").fetchall() == [
+            ("null", "null")
+        ]
     store.close()

@@ -6,8 +6,9 @@ A verb that only reads takes a `Reading`, which the open transaction is, too.
 from __future__ import annotations
 
 import itertools
+import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,8 @@ import msgspec
 from hydra.stores.rows import shown
 from hydra.stores.sqlite.statements import RowStatement, statements, widened
 
+_NULL = math.nan
+MAX_COPIED_BYTES = 65_536  # of a value; for larger ones a look for an adapter is nothing
 MAX_ROWS = 1024  # that one statement writes; their numbers are powers of two, each of which is prepared once
 
 
@@ -74,11 +77,26 @@ class Transaction(Reading):
         per field.)
         """
         if len(rows) == 1:
-            return self.connection.execute(widened(statement.name, 1), rows[0]).rowcount
+            return self.connection.execute(widened(statement.name, 1), _bindable(rows[0])).rowcount
         written = start = 0
         while left := len(rows) - start:
             row_count = min(1 << left.bit_length() - 1, MAX_ROWS)
-            values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
+            values = _bindable(itertools.chain.from_iterable(rows[start : start + row_count]))
             written += self.connection.execute(widened(statement.name, row_count), values).rowcount
             start += row_count
         return written
+
+
+def _bindable(values: Iterable[object]) -> list[object]:
+    """The same for SQLite, in types that sqlite3 binds at once. For None and bytes it looks for an adapter each time,
+    which takes as long as the rest of a row; and SQLite itself takes a NaN for null."""
+    return [
+        value
+        if (kind := type(value)) is str or kind is int
+        else _NULL
+        if value is None
+        else bytearray(value)
+        if isinstance(value, bytes) and len(value) <= MAX_COPIED_BYTES
+        else value
+        for value in values
+    ]

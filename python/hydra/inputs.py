@@ -36,8 +36,8 @@ def _encode_together(bounds: Sequence[BoundWorkflow[Any]], max_bytes: int) -> li
     changed: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}  # by place, as its annotations have it
     for place, bound in enumerate(bounds):
         if bound.workflow is not None:
-            fitted = bound.workflow.fit_call(bound.args, bound.kwargs)
-            if not is_same_call(fitted, (bound.args, bound.kwargs)):
+            given, fitted = (bound.args, bound.kwargs), bound.workflow.fit_call(bound.args, bound.kwargs)
+            if not is_same_call(fitted, given):
                 changed[place] = fitted
     calls = encode_calls(((bound.args, bound.kwargs) for bound in bounds), max_bytes)
     for place, (input, _) in zip(changed, encode_calls(changed.values(), max_bytes), strict=True):

@@ -25,7 +25,7 @@ from hydra.stores.sqlite.fence import check_fence
 from hydra.stores.sqlite.mailbox import consume, read_arrivals
 from hydra.stores.sqlite.nodes import is_dead
 from hydra.stores.sqlite.statements import RowStatement, to_json
-from hydra.stores.sqlite.transaction import Reading, Transaction
+from hydra.stores.sqlite.transaction import BLOB, NULL, Reading, Transaction
 from hydra.stores.transitions import Change, ClaimLine, Owned, apply
 
 _COMMIT_RECORDS = RowStatement("commit_records")
@@ -77,6 +77,12 @@ _EVENT, _SPAWN, _VALUE = str(RecordKind.EVENT), str(RecordKind.SPAWN), str(Recor
 _ASKING = frozenset((_EVENT, str(RecordKind.EXPIRY), _SPAWN, _VALUE))  # may ask for more than to be written
 _RUNNING = Status.RUNNING
 _as_tuple = msgspec.structs.astuple
+
+
+def _record_row(id: str, record: Record) -> tuple[object, ...]:
+    row = _as_tuple(record)
+    payload = NULL if record.payload is None else BLOB(record.payload)
+    return (id, *row[:6], BLOB(record.digest), payload, *row[8:])
 
 
 def _see_to_families(transaction: Transaction, writes: _Writes, now: int) -> None:
@@ -131,8 +137,7 @@ class _Writes:
         if self._asks and records:
             # guard R14: an expiry gives way to a message that is there
             records = [self._asked(id, record) for record in self._arrivals.decide(item)]
-        for record in records:
-            self._records.append((id, *_as_tuple(record)))
+        self._records += [_record_row(id, record) for record in records]
         if change.claim is not None:
             self._end(item, change.claim, change)
 
@@ -152,9 +157,9 @@ class _Writes:
 
     def _end(self, item: ExecutionCommit, c: ClaimLine, change: Change) -> None:
         claim = (item.id, c.epoch, c.attempt, self._node, item.worker, c.claimed_at)
-        self._claims.append((*claim, self._now, c.ending, c.cause, c.payload))
+        self._claims.append((*claim, self._now, c.ending, c.cause, NULL if c.payload is None else BLOB(c.payload)))
         if change.supersede is not None:
-            self._records.append((item.id, *_as_tuple(change.supersede)))
+            self._records.append(_record_row(item.id, change.supersede))
         if change.next_input is not None:
             self._inputs.append((*change.next_input, item.id))
 
@@ -189,7 +194,8 @@ class _Writes:
             if e.finished_at is not None:
                 self.over.append(e)
             if e.finished_at is not None and e.epoch == e.first_epoch and not e.has_new_deaths:
-                finals.append((*key, e.status, e.record_count, e.attention, e.cause, e.cause_seq, e.finished_at))
+                attention = NULL if e.attention is None else e.attention
+                finals.append((*key, e.status.value, e.record_count, attention, e.cause, e.cause_seq, e.finished_at))
                 continue
             counts = (e.record_count, e.death_count, e.alone_death_count)
             owner = (e.successor or node) if e.status is _RUNNING else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -16,11 +18,12 @@ from hydra.stores.sqlite.acts import reschedule
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.replacing import read_holder
 from hydra.stores.sqlite.statements import RowStatement, to_json
-from hydra.stores.sqlite.transaction import Transaction
+from hydra.stores.sqlite.transaction import BLOB, NULL, Transaction
 
 _SUBMIT_KEYS = RowStatement("submit_keys")
 _SUBMIT_EXECUTIONS = RowStatement("submit_executions")
 _SUBMIT_INPUTS = RowStatement("submit_inputs")
+_workflow = attrgetter("workflow")
 
 
 def submit(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
@@ -128,22 +131,25 @@ class _Rows:
         self._called: set[str] = set()
         for s in submissions:
             run_at = now if s.run_at is None else s.run_at
-            wake_at = run_at if run_at > now else None
+            wake_at = run_at if run_at > now else NULL
             timeout_at = s.timeout_at(now)
-            gate = limit_keys = None
+            gate: object = NULL
+            limit_keys: object = NULL
             if s.limit_keys:
                 gate, limit_keys = s.limit_keys[0], to_json(s.limit_keys)
-                if wake_at is None:  # it waits from the start: the trigger that makes older code's wait has no work
+                if wake_at is NULL:  # it waits from the start: the trigger that makes older code's wait has no work
                     wake_at = NEVER
-                    self._called.add(gate)
-            self._executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, timeout_at, gate))
-            tags = msgspec.json.encode(s.tags).decode() if s.tags else None
-            timeout_us = None if timeout_at is None else timeout_at - max(run_at, now)
-            self._inputs.append((s.id, s.key, s.digest, s.input, tags, now, timeout_us, limit_keys))
+                    self._called.add(s.limit_keys[0])
+            times = (NULL, NULL) if timeout_at is None else (timeout_at, timeout_at - max(run_at, now))
+            self._executions.append((s.id, namespace, s.workflow, s.priority, run_at, wake_at, times[0], gate))
+            tags = msgspec.json.encode(s.tags).decode() if s.tags else NULL
+            key = NULL if s.key is None else s.key
+            digest, input = BLOB(s.digest), BLOB(s.input)
+            self._inputs.append((s.id, key, digest, input, tags, now, times[1], limit_keys))
             if s.key is not None:
                 if "\0" in s.key:
                     raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
-                self._keys.append((namespace, s.workflow, s.key, s.id, s.digest, now))
+                self._keys.append((namespace, s.workflow, s.key, s.id, digest, now))
 
     def write(self, transaction: Transaction) -> bool:
         """Whether all were new. Otherwise some may be written: of one alone nothing is."""
@@ -163,7 +169,10 @@ class _Rows:
         except UnicodeEncodeError as error:
             raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
         changes = Changes()
-        for s in self._submissions:
-            changes.add(s.workflow, "pending")
+        if len(self._submissions) == 1:
+            changes.add(self._submissions[0].workflow, "pending")
+        else:
+            for workflow, count in Counter(map(_workflow, self._submissions)).items():
+                changes.add(workflow, "pending", count)
         changes.write(transaction)
         return True

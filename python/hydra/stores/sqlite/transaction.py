@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,8 +17,11 @@ import msgspec
 from hydra.stores.rows import shown
 from hydra.stores.sqlite.statements import RowStatement, statements, widened
 
-_NULL = math.nan
-MAX_COPIED_BYTES = 65_536  # of a value; for larger ones a look for an adapter is nothing
+# What is written most often has these in place of None and `bytes`, for which sqlite3 looks for an adapter each time it
+# binds one: that takes longer than all other values of a row. SQLite itself takes a NaN for null.
+NULL = math.nan
+BLOB = bytearray
+
 MAX_ROWS = 1024  # that one statement writes; their numbers are powers of two, each of which is prepared once
 
 
@@ -77,26 +80,11 @@ class Transaction(Reading):
         per field.)
         """
         if len(rows) == 1:
-            return self.connection.execute(widened(statement.name, 1), _bindable(rows[0])).rowcount
+            return self.connection.execute(widened(statement.name, 1), rows[0]).rowcount
         written = start = 0
         while left := len(rows) - start:
             row_count = min(1 << left.bit_length() - 1, MAX_ROWS)
-            values = _bindable(itertools.chain.from_iterable(rows[start : start + row_count]))
+            values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
             written += self.connection.execute(widened(statement.name, row_count), values).rowcount
             start += row_count
         return written
-
-
-def _bindable(values: Iterable[object]) -> list[object]:
-    """The same for SQLite, in types that sqlite3 binds at once. For None and bytes it looks for an adapter each time,
-    which takes as long as the rest of a row; and SQLite itself takes a NaN for null."""
-    return [
-        value
-        if (kind := type(value)) is str or kind is int
-        else _NULL
-        if value is None
-        else bytearray(value)
-        if isinstance(value, bytes) and len(value) <= MAX_COPIED_BYTES
-        else value
-        for value in values
-    ]

@@ -104,15 +104,14 @@ with fence as materialized (
     where e.id = any(array[sized.id])
         and sized.size <= %(bytes_max)s
         and (sized.bytes_so_far <= %(bytes)s or sized.bytes_so_far = sized.size)
-    returning e.*
+    returning e.*, sized.priority as queued_priority, sized.run_at as queued_run_at
 )
 select
     e.id::text, e.epoch, e.workflow, s.key, s.input, e.attempt, e.priority, e.run_at, e.claimed_at, s.submitted_at,
     e.timeout_at, e.wake_seq, e.attention, e.death_count, e.alone_death_count, s.tags::text,
-    q.priority, q.run_at, null::bigint
+    e.queued_priority, e.queued_run_at, null::bigint
 from fence
 left join marked as e on true
-left join sized as q on q.id = e.id
 left join hydra_submission as s on s.execution_id = any(array[e.id])
 union all
 select

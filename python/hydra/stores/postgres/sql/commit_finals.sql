@@ -35,14 +35,13 @@ with fence as materialized (
     select
         r.id, r.started_at, r.finished_at, r.due_at, r.seq, r.ordinal, r.attempt, r.kind, r.branch, r.name, r.digest,
         r.payload
-    from ended
-    join unnest(
+    from unnest(
         %(record_ids)s, %(record_epochs)s, %(record_befores)s, %(started_ats)s, %(finished_ats)s, %(due_ats)s, %(seqs)s,
         %(ordinals)s, %(attempts)s, %(record_kinds)s, %(branches)s, %(names)s, %(digests)s, %(record_payloads)s
     ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest,
         payload)
-        on r.id = ended.id
-        and r.epoch = ended.epoch
+    -- `is true` makes it one look-up in a hash; as a join each record would be held against each execution
+    where ((r.id, r.epoch) in (select ended.id, ended.epoch from ended)) is true
 ), outcome as (
     insert into hydra_outcome (
         execution_id, finished_at, run_at, started_at, claimed_at, timeout_at, epoch, attempt, wake_seq, record_count,

@@ -162,7 +162,7 @@ def test_no_statement_of_a_node_holds_each_row_of_a_batch_against_each_of_anothe
 
 
 def held_against_each(plan: Any) -> Iterator[str]:
-    """Pairs of batches (an array, or what another part of the statement found): one read anew for each row of the other."""
+    """Pairs of batches (an array, or what another part found): one is read anew for each row of the other."""
     parts = plan.get("Plans", [])
     if plan["Node Type"] == "Nested Loop":
         outer, inner = own_parts(plan)

@@ -43,7 +43,7 @@ def test_a_node_shows_the_page_to_its_own_host(scene: Scene) -> None:
 def test_where_others_can_come_there_is_no_page_without_tokens(scene: Scene) -> None:
     node = scene.start("fates_app", http="0.0.0.0:0")
     place = address(node)
-    assert "no page there: `0.0.0.0` can be reached from elsewhere, so it needs `--token-file`" in node.text()
+    until(lambda: "no page there: `0.0.0.0` can be reached from elsewhere, so it needs `--token-file`" in node.text())
     assert get(place, "/executions", headers=AS_BROWSER)[0] == 404
     assert get(place, "/api/v1/executions")[0] == 404
     assert get(place, "/healthz")[0] == 200

@@ -15,7 +15,7 @@ from hydra.records import child_records
 from hydra.records.placed import stopped_by
 from hydra.stores.batches import have_successors, ids_of, kinds_of
 from hydra.stores.key_pauses import cooling
-from hydra.stores.rows import changes_attributes, consumed_id
+from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
 from hydra.stores.sqlite import attributes
 from hydra.stores.sqlite.admitting import cool_down
 from hydra.stores.sqlite.cancelling import request_cancel
@@ -50,11 +50,11 @@ def write(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCo
     ids = to_json(sorted(ids_of(commits)))
     successors = _living(transaction, commits)
     executions = _read_owned(transaction, node, ids)
-    owned = {execution.id: execution for execution in executions}
+    find = {execution.id: execution for execution in executions}.get
     writes = _Writes(transaction, node, now, commits)
     answers: list[CommitAnswer] = []
     for item in commits:
-        execution = owned.get(item.id)
+        execution = find(item.id)
         change = None if execution is None else apply(execution, item, successors, now)
         if change is None:
             answers.append(CommitAnswer.REFUSED)
@@ -73,16 +73,23 @@ def record_crashes(transaction: Transaction, node_id: str, commits: Sequence[Exe
     return [bool(answer) for answer in write(transaction, NodeRef(node_id, 0), commits, now)]
 
 
-_EVENT, _SPAWN, _VALUE = str(RecordKind.EVENT), str(RecordKind.SPAWN), str(RecordKind.VALUE)
-_ASKING = frozenset((_EVENT, str(RecordKind.EXPIRY), _SPAWN, _VALUE))  # may ask for more than to be written
+_EVENT, _EXPIRY = str(RecordKind.EVENT), str(RecordKind.EXPIRY)
+_SPAWN, _VALUE = str(RecordKind.SPAWN), str(RecordKind.VALUE)
+_ASKING = frozenset((_EVENT, _EXPIRY, _SPAWN, _VALUE))  # may ask for more than to be written
 _RUNNING = Status.RUNNING
 _as_tuple = msgspec.structs.astuple
+_FIELDS = Record.__struct_fields__
+_DIGEST, _PAYLOAD = (_FIELDS.index(name) - len(_FIELDS) for name in ("digest", "payload"))  # from a row's end
 
 
-def _record_row(id: str, record: Record) -> tuple[object, ...]:
-    row = _as_tuple(record)
-    payload = NULL if record.payload is None else BLOB(record.payload)
-    return (id, *row[:6], BLOB(record.digest), payload, *row[8:])
+def _add_rows(values: list[object], id: str, records: Sequence[Record]) -> None:
+    """What `commit_records` writes of them, behind what stands in the list."""
+    for record in records:
+        payload = record.payload
+        values.append(id)
+        values.extend(_as_tuple(record))
+        values[_DIGEST] = BLOB(record.digest)
+        values[_PAYLOAD] = NULL if payload is None else BLOB(payload)
 
 
 def _see_to_families(transaction: Transaction, writes: _Writes, now: int) -> None:
@@ -117,12 +124,13 @@ class _Writes:
     """Rows on their way into the tables."""
 
     def __init__(self, transaction: Transaction, node: NodeRef, now: int, commits: Sequence[ExecutionCommit]) -> None:
-        self._arrivals = read_arrivals(transaction, commits)
-        self._asks = not _ASKING.isdisjoint(kinds_of(commits))  # some of the records, perhaps
+        kinds = kinds_of(commits)
+        self._arrivals = read_arrivals(transaction, commits) if _EXPIRY in kinds else Arrivals()
+        self._asks = not _ASKING.isdisjoint(kinds)  # some of the records, perhaps
         self._transaction = transaction
         self._node = node.id
         self._now = now
-        self._records: list[tuple[object, ...]] = []
+        self._records: list[object] = []  # the values of all rows, one row behind the other
         self._claims: list[tuple[object, ...]] = []
         self._consumed: list[tuple[str, str]] = []
         self._inputs: list[tuple[bytes | None, str]] = []
@@ -137,7 +145,7 @@ class _Writes:
         if self._asks and records:
             # guard R14: an expiry gives way to a message that is there
             records = [self._asked(id, record) for record in self._arrivals.decide(item)]
-        self._records += [_record_row(id, record) for record in records]
+        _add_rows(self._records, id, records)
         if change.claim is not None:
             self._end(item, change.claim, change)
 
@@ -159,13 +167,13 @@ class _Writes:
         claim = (item.id, c.epoch, c.attempt, self._node, item.worker, c.claimed_at)
         self._claims.append((*claim, self._now, c.ending, c.cause, NULL if c.payload is None else BLOB(c.payload)))
         if change.supersede is not None:
-            self._records.append(_record_row(item.id, change.supersede))
+            _add_rows(self._records, item.id, [change.supersede])
         if change.next_input is not None:
             self._inputs.append((*change.next_input, item.id))
 
     def finish(self, executions: Sequence[Owned]) -> None:
         """Write everything; each row must still be as it was read, or the transaction is void."""
-        self._transaction.execute_rows(_COMMIT_RECORDS, self._records)
+        self._transaction.execute_values(_COMMIT_RECORDS, self._records)
         self._transaction.execute_rows(_COMMIT_CLAIMS, self._claims)
         consume(self._transaction, self._consumed)
         if self._attributes:

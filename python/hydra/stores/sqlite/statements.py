@@ -41,20 +41,21 @@ def migrations() -> list[tuple[int, list[str]]]:
 
 class RowStatement:
     """The name of a statement over `values (?, …)`, to be written for many rows. It is made when its module is
-    imported: a statement that cannot be widened never meets its second row."""
+    imported: a statement that cannot be widened never meets its second row. `width`: the values of one row."""
 
     def __init__(self, name: str) -> None:
-        check_widens(name, statements()[name])
         self.name = name
+        self.width = check_widens(name, statements()[name])
 
 
-def check_widens(name: str, sql: str) -> None:
-    """A ConfigError unless all parameters stand in one `values (…)`."""
+def check_widens(name: str, sql: str) -> int:
+    """How many parameters it has; a ConfigError unless all of them stand in one `values (…)`."""
     code = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
     found = _VALUES.findall(code)
     if len(found) != 1 or found[0].count("?") != code.count("?") or _NAMED.search(code):
         message = "its parameters are not those of one `values (…)`"
         raise ConfigError(f"the statement `{name}` cannot be written for many rows: {message}")
+    return code.count("?")
 
 
 @functools.cache

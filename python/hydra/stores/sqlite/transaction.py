@@ -81,10 +81,15 @@ class Transaction(Reading):
         """
         if len(rows) == 1:
             return self.connection.execute(widened(statement.name, 1), rows[0]).rowcount
+        return self.execute_values(statement, list(itertools.chain.from_iterable(rows)))
+
+    def execute_values(self, statement: RowStatement, values: list[object]) -> int:
+        """`execute_rows` of rows that stand in one list, one behind the other."""
         written = start = 0
-        while left := len(rows) - start:
+        while left := (len(values) - start) // statement.width:
             row_count = min(1 << left.bit_length() - 1, MAX_ROWS)
-            values = list(itertools.chain.from_iterable(rows[start : start + row_count]))
-            written += self.connection.execute(widened(statement.name, row_count), values).rowcount
-            start += row_count
+            end = start + row_count * statement.width
+            part = values if end - start == len(values) else values[start:end]
+            written += self.connection.execute(widened(statement.name, row_count), part).rowcount
+            start = end
         return written

@@ -12,21 +12,21 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hydra.dispatch.handover import FULL_PAUSE_US, Handover
-from hydra.execution import DIVERGED, Ending, ExecutionCommit, NodeRef
+from hydra.execution import DIVERGED, End, Ending, ExecutionCommit, NodeRef
 from hydra.stores.batches import ends_of
 from hydra.stores.store import Store
 
 log = logging.getLogger("hydra.store")
 
 
-def has_diverged(commits: Sequence[ExecutionCommit]) -> bool:
-    return any(end.cause == DIVERGED for end in ends_of(commits))
+def has_diverged(ends: Iterable[End]) -> bool:
+    return any(end.cause == DIVERGED for end in ends)
 
 
 def with_recipients(store: Store, node: NodeRef, commits: list[ExecutionCommit], now: int) -> list[ExecutionCommit]:
     """The same commits; those that differ go to a node with the recorder's code, or wait until one has room."""
     handover = Handover(store.nodes(), node.id)
-    servers = servers_of(store, [each.id for each in commits if has_diverged([each])])
+    servers = servers_of(store, [each.id for each in commits if has_diverged(ends_of([each]))])
     named = []
     for commit in commits:
         end = commit.end

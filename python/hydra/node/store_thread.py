@@ -41,7 +41,7 @@ from hydra.dispatch.events import (
     WatchBreakers,
 )
 from hydra.errors import LeaseLost, PayloadError, StoreUnavailable
-from hydra.execution import ExecutionCommit, NodeRef
+from hydra.execution import End, ExecutionCommit, NodeRef
 from hydra.node.handover import going_on_elsewhere, has_diverged, with_recipients
 from hydra.node.maintenance import Maintenance
 from hydra.node.membership import NO_ANSWER, Membership, NodeClock
@@ -229,13 +229,15 @@ class StoreThread:
         circuits: dict[str, str] = {}
         written_as: dict[int, Completed] = {}
         rest: list[Action] = []  # to be written once what is refused has been parked
+        ends = ends_of(list(chain.from_iterable(map(commits_of, actions))))
         try:
-            successors = {
-                action.batch: with_recipients(self._store, node, action.commits, self._clock.now())
-                for action in actions
-                if isinstance(action, SendCommit) and has_diverged(action.commits)
-            }
-            elsewhere = going_on_elsewhere(chain.from_iterable(successors.values()))
+            if has_diverged(ends):
+                successors = {
+                    action.batch: with_recipients(self._store, node, action.commits, self._clock.now())
+                    for action in actions
+                    if isinstance(action, SendCommit)
+                }
+                elsewhere = going_on_elsewhere(chain.from_iterable(successors.values()))
             written_as = {
                 action.batch: completed(successors.get(action.batch, action.commits), self._signatures.registered)
                 for action in actions
@@ -293,9 +295,9 @@ class StoreThread:
             if isinstance(event, CommitDone) and event.given_up:
                 is_parked = True
                 tell_parked(self._store, event)
-        is_limit_freed = (is_parked or has_ends(actions)) and self.membership.has_limits
+        is_limit_freed = (is_parked or bool(ends)) and self.membership.has_limits
         is_turn_used = any(isinstance(event, ClaimDone) and event.executions for event in events)
-        if successors or has_timers(actions) or is_limit_freed or (is_turn_used and self.membership.has_turns):
+        if successors or has_timers(actions, ends) or is_limit_freed or (is_turn_used and self.membership.has_turns):
             self._request_queue.ask([Promote()])
         if must_drain:
             self._post(DrainAsked())
@@ -355,18 +357,9 @@ def commits_of(action: Action) -> list[ExecutionCommit]:
     return action.commits if isinstance(action, SendCommit) else []
 
 
-def has_timers(actions: list[Action]) -> bool:
+def has_timers(actions: list[Action], ends: list[End]) -> bool:
     """A key that cools down is looked at, too, and again when that is over."""
-    commits = _all_commits(actions)
-    return any(end.wake_at for end in ends_of(commits)) or have_cool_downs(commits)
-
-
-def has_ends(actions: list[Action]) -> bool:
-    return bool(ends_of(_all_commits(actions)))
-
-
-def _all_commits(actions: list[Action]) -> list[ExecutionCommit]:
-    return list(chain.from_iterable(map(commits_of, actions)))
+    return any(end.wake_at for end in ends) or any(have_cool_downs(commits_of(action)) for action in actions)
 
 
 def _failure(action: Action, message: str) -> Event:

@@ -6,8 +6,6 @@ execution within a supervisor's life: a stale frame of an earlier dispatch can n
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
 from hydra.circuit_breaker import CircuitSettings
@@ -73,7 +71,6 @@ class Recorded(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     token: int
     records: list[Record]
     cool_downs: tuple[CoolDown, ...] = ()
-    end: ClassVar[None] = None
 
 
 class Ended(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):

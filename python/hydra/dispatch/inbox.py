@@ -14,9 +14,8 @@ from hydra.dispatch.step_breakers import StepBreakers
 from hydra.dispatch.worker_ends import WorkerEnd, WorkerEndKind
 from hydra.dispatch.workers import Workers
 from hydra.execution import End, Ending, Record
-from hydra.frames import AskBreaker, Committed, Ended, Listening, Progressed, Recorded, Recycle, Tried
+from hydra.frames import AskBreaker, Committed, Ended, FromWorker, Listening, Progressed, Recorded, Recycle, Tried
 
-_OF_RECORDS = (Recorded, Ended)
 DIED = f"its worker died {MAX_ALONE_DEATHS} times in a row while it ran nothing else, the last time by"
 BLOCKED = (
     "its body ran twice in a row for longer than its `body_timeout` without a call of hydra, and held up its worker "
@@ -42,55 +41,38 @@ class Inbox:
     def received(self, event: Received, now_ns: int) -> None:
         """The hot path: frames of a dispatch that is over find no execution, and are dropped."""
         slot = self._workers.slots[event.slot]
-        runs = slot.runs
+        find = slot.runs.get
         add = self._registration.outbox.add
         ended_count = released_count = 0
         has_recorded = False
         for frame in event.frames:
-            if isinstance(frame, _OF_RECORDS):
-                owned = runs.get(frame.token)
-                if owned is None:
-                    continue
-                has_recorded = True
-                records = frame.records
+            if isinstance(frame, Recorded):
+                end = None
+            elif isinstance(frame, Ended):
                 end = frame.end
-                commit = add(owned, records, end)
-                if frame.cool_downs:
-                    commit.cool_downs = commit.cool_downs + frame.cool_downs
-                if records:
-                    owned.seq = records[-1].seq
-                    owned.keep(records)
-                    if owned.death_count:
-                        self._progress(slot, owned)
-                if end is not None:
-                    slot.remove(owned)  # guard R22: what had ended does not run again
-                    owned.ended_in = event.slot
-                    if end.kind == Ending.RELEASED:
-                        released_count += 1
-                    else:
-                        ended_count += 1
-            elif isinstance(frame, Committed):
-                owned = runs.get(frame.token)
-                if owned is not None and frame.record.seq == owned.seq + 1:  # not told twice, by socket and database
-                    has_recorded = True
-                    owned.seq = owned.durable_seq = frame.record.seq
-                    owned.keep([frame.record])
-                    if owned.death_count:
-                        self._progress(slot, owned)
-            elif isinstance(frame, Listening):
-                owned = runs.get(frame.token)
-                if owned is not None:
-                    self._registration.listeners.add(owned)
-            elif isinstance(frame, Progressed):
-                owned = runs.get(frame.token)
-                if owned is not None:
-                    self._registration.reports.add(owned.id, frame.progress)
-            elif isinstance(frame, AskBreaker):
-                self._breakers.asked(event.slot, frame)
-            elif isinstance(frame, Tried):
-                self._breakers.tried(event.slot, frame)
-            elif isinstance(frame, Recycle):
-                self._workers.recycle(event.slot, frame.at_ns, WorkerEnd(WorkerEndKind.OVERDUE, frame.reason))
+            else:
+                has_recorded = self._hear(slot, frame) or has_recorded
+                continue
+            owned = find(frame.token)
+            if owned is None:
+                continue
+            has_recorded = True
+            records = frame.records
+            commit = add(owned, records, end)
+            if frame.cool_downs:
+                commit.cool_downs = commit.cool_downs + frame.cool_downs
+            if records:
+                owned.seq = records[-1].seq
+                owned.keep(records)
+                if owned.death_count:
+                    self._progress(slot, owned)
+            if end is not None:
+                slot.remove(owned)  # guard R22: what had ended does not run again
+                owned.ended_in = event.slot
+                if end.kind == Ending.RELEASED:
+                    released_count += 1
+                else:
+                    ended_count += 1
         if has_recorded:
             slot.prove(now_ns)
         if ended_count:
@@ -99,6 +81,30 @@ class Inbox:
             self._registration.claims.handed_back(now_ns)
         if slot.is_closing:
             self._workers.touch()
+
+    def _hear(self, slot: Slot, frame: FromWorker) -> bool:
+        """Of what nothing is to be committed; whether it tells of a record."""
+        if isinstance(frame, AskBreaker):
+            self._breakers.asked(slot.number, frame)
+        elif isinstance(frame, Tried):
+            self._breakers.tried(slot.number, frame)
+        elif isinstance(frame, Recycle):
+            self._workers.recycle(slot.number, frame.at_ns, WorkerEnd(WorkerEndKind.OVERDUE, frame.reason))
+        elif isinstance(frame, Committed | Listening | Progressed):
+            owned = slot.runs.get(frame.token)
+            if owned is None:
+                return False
+            if isinstance(frame, Listening):
+                self._registration.listeners.add(owned)
+            elif isinstance(frame, Progressed):
+                self._registration.reports.add(owned.id, frame.progress)
+            elif frame.record.seq == owned.seq + 1:  # not told twice, by socket and database
+                owned.seq = owned.durable_seq = frame.record.seq
+                owned.keep([frame.record])
+                if owned.death_count:
+                    self._progress(slot, owned)
+                return True
+        return False
 
     def worker_gone(self, event: WorkerGone, now_ns: int) -> None:
         """All its frames were handled before: the crashed tries follow them; dispatched again when durable (R22)."""

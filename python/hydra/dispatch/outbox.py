@@ -12,7 +12,7 @@ from operator import attrgetter
 
 import msgspec
 
-from hydra.dispatch.owned import OwnedExecution
+from hydra.dispatch.owned import NOWHERE, OwnedExecution
 from hydra.execution import End, ExecutionCommit, Record
 from hydra.stores.batches import count_bytes, count_rows
 from hydra.stores.node_states import Owned
@@ -65,10 +65,12 @@ class Outbox:
         return bool(self._waiting)
 
     def add(self, owned: OwnedExecution, records: list[Record], end: End | None = None) -> ExecutionCommit:
-        """Queue records and perhaps the end of an execution, behind all that is queued for it."""
+        """Queue records and perhaps the end of an execution, behind all that is queued for it. The list is the outbox's
+        from now on."""
         commit = owned.commit
         if commit is None:
-            commit = ExecutionCommit(owned.id, owned.epoch, [*records], end, max(owned.slot, 0))
+            slot = owned.slot
+            commit = ExecutionCommit(owned.id, owned.epoch, records, end, 0 if slot == NOWHERE else slot)
             owned.commit = commit
             self._waiting.append(owned)
         else:
@@ -92,7 +94,7 @@ class Outbox:
         """The first that wait, as many as that, where they fit and each has something to write; else none."""
         first = self._waiting[: min(width, self._width)]
         commits: list[ExecutionCommit] = list(map(_commit, first))
-        if None in commits or count_rows(commits) > MAX_BATCH_ROWS or count_bytes(commits) > MAX_BATCH_BYTES:
+        if not all(commits) or count_rows(commits) > MAX_BATCH_ROWS or count_bytes(commits) > MAX_BATCH_BYTES:
             return []
         for owned in first:
             owned.commit = None

@@ -108,8 +108,9 @@ class OwnedExecution:
         """What was recorded in this claim; messages that it consumed are needed no more."""
         size = self.new_bytes
         for record in records:
-            if record.payload is not None:
-                size += len(record.payload)
+            payload = record.payload
+            if payload is not None:
+                size += len(payload)
         if self.execution.messages:
             self._consume(records)
         if size <= MAX_NEW_BYTES:

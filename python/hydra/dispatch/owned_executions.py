@@ -21,7 +21,7 @@ from hydra.payload_keys import encrypted_with
 
 TOLD_ENDS = (Ending.FAILED, Ending.PARKED)
 
-Durables = defaultdict[int, list[tuple[int, int]]]  # by slot: tokens, and up to which record each is durable
+Durables = defaultdict[int, tuple[list[int], list[int]]]  # by slot: tokens, and up to which record each is durable
 
 
 class OwnedExecutions:
@@ -140,7 +140,7 @@ class OwnedExecutions:
         listeners = self._registration.listeners
         if listeners and any(commit.may_tell() for _, commit in pairs):
             listeners.hint()
-        durable: Durables = defaultdict(list)
+        durable: Durables = defaultdict(_nothing_told)
         ended: list[Pair] = []
         for owned, commit in pairs:
             records, end = commit.records, commit.end
@@ -149,7 +149,9 @@ class OwnedExecutions:
             if end is None:
                 slot = owned.slot
                 if slot != NOWHERE and not owned.is_undecided:
-                    durable[slot].append((owned.token, owned.durable_seq))
+                    tokens, seqs = durable[slot]
+                    tokens.append(owned.token)
+                    seqs.append(owned.durable_seq)
                 continue
             ended.append((owned, commit))
             if end.kind == Ending.CRASHED:
@@ -163,8 +165,8 @@ class OwnedExecutions:
                     self._effects.do(_ended(owned, commit, end))
                 self._forget(owned, durable)
         self._registration.acknowledged.ended(ended)
-        for slot, told in durable.items():
-            self._workers.send(slot, _frame_of(told))
+        for slot, (tokens, seqs) in durable.items():
+            self._workers.send(slot, Durable(tokens, seqs))
 
     # lost replies
 
@@ -233,19 +235,19 @@ class OwnedExecutions:
         """The worker that told its end shows the steps of it until then (`durable` is sent by the caller)."""
         owned.commit = None
         if owned.ended_in != NOWHERE:
-            told = (owned.token, owned.seq)
             if durable is None:
-                self._workers.send(owned.ended_in, _frame_of([told]))
+                self._workers.send(owned.ended_in, Durable([owned.token], [owned.seq]))
             else:
-                durable[owned.ended_in].append(told)
+                tokens, seqs = durable[owned.ended_in]
+                tokens.append(owned.token)
+                seqs.append(owned.seq)
         self._registration.listeners.forget(owned)
         if self._owned.get(owned.id) is owned:
             del self._owned[owned.id]
 
 
-def _frame_of(told: list[tuple[int, int]]) -> Durable:
-    tokens, seqs = zip(*told, strict=True)
-    return Durable(list(tokens), list(seqs))
+def _nothing_told() -> tuple[list[int], list[int]]:
+    return [], []
 
 
 def _ended(owned: OwnedExecution, commit: ExecutionCommit, end: End) -> ExecutionEnded:

@@ -22,7 +22,7 @@ from tests.client.conftest import DATABASES
 from tests.dashboard.conftest import browser_of, program_of
 from tests.processes.scene import until
 
-HIDDEN = "s3cr3t-4711"
+HIDDEN = "s3cr3t-qz4711"
 MASK = "**********"
 KEYS: dict[str, Callable[[], PayloadKeys | None]] = {
     "plain": lambda: None,
@@ -79,12 +79,12 @@ def run_both(engine: hydra.Engine) -> SimpleNamespace:
     card = SecretCard(Secret(HIDDEN), Decimal("4.50"))
     seen.clear()
     with engine.worker():
-        paid = engine.submit(secret_pay.bind(card, Secret("token-4711")), key="paid")
-        failed = engine.submit(secret_pay.bind(card, Secret("token-4711"), Secret("4711")), key="failed")
+        paid = engine.submit(secret_pay.bind(card, Secret("token-qz4711")), key="paid")
+        failed = engine.submit(secret_pay.bind(card, Secret("token-qz4711"), Secret("qz4711")), key="failed")
         for handle in (paid, failed):
             until(lambda handle=handle: handle.status() == "waiting", 20)  # type: ignore[misc]
-        paid.signal("told", Secret("told-4711"))
-        failed.signal("told", Secret("token-4711"))
+        paid.signal("told", Secret("told-qz4711"))
+        failed.signal("told", Secret("token-qz4711"))
         result = paid.result(timeout=60)
         with pytest.raises(hydra.WorkflowFailed) as raised:
             failed.result(timeout=60)
@@ -96,11 +96,11 @@ def test_nothing_that_people_look_at_shows_it(any_url: str, keys: str, caplog: p
     with hydra.Engine(any_url, payload_keys=KEYS[keys]()) as engine:
         ran = run_both(engine)
         assert ran.result == Secret(HIDDEN) and set(seen) == {HIDDEN}
-        assert f"{MASK} was refused" in str(ran.error) and "4711" not in str(ran.error) + repr(ran.error)
-        assert engine.submit(secret_pay.bind(card_of(HIDDEN), Secret("token-4711")), key="paid").id == ran.paid.id
+        assert f"{MASK} was refused" in str(ran.error) and "qz4711" not in str(ran.error) + repr(ran.error)
+        assert engine.submit(secret_pay.bind(card_of(HIDDEN), Secret("token-qz4711")), key="paid").id == ran.paid.id
         with pytest.raises(hydra.IdempotencyConflict) as conflict:
-            engine.submit(secret_pay.bind(card_of("other-4711"), Secret("token-4711")), key="paid")
-        assert "4711" not in str(conflict.value)
+            engine.submit(secret_pay.bind(card_of("other-qz4711"), Secret("token-qz4711")), key="paid")
+        assert "qz4711" not in str(conflict.value)
         browser, program = browser_of(engine), program_of(engine)
         shown = [repr(conflict.value), *(repr(each) for each in engine.executions())]
         for handle in (ran.paid, ran.failed):
@@ -112,7 +112,7 @@ def test_nothing_that_people_look_at_shows_it(any_url: str, keys: str, caplog: p
             shown += [page, *(each.text for each in answers)]
         assert program.get(f"/api/v1/executions/{ran.paid.id}/result").json()["result"] == MASK
         for text in (*shown, caplog.text):
-            assert "4711" not in text
+            assert "qz4711" not in text
         assert f"number=Secret('{MASK}')" in caplog.text
         assert engine.audit() == []
 
@@ -127,10 +127,10 @@ def test_the_commands_show_a_mask_and_an_export_replays(url: str) -> None:
         for handle in (ran.paid, ran.failed):
             said = json.loads(run(url, "show", handle.id, "--json").output)
             exported = said.pop("export")
-            assert "4711" not in json.dumps(said) and MASK in json.dumps(said["input"])
+            assert "qz4711" not in json.dumps(said) and MASK in json.dumps(said["input"])
             assert replay(exported, secret_pay).record_count > 0
             for command in (["show", handle.id], ["list"], ["list", "--json"], ["errors"], ["why", handle.id]):
-                assert "4711" not in run(url, *command).output, command
+                assert "qz4711" not in run(url, *command).output, command
         assert json.loads(run(url, "result", ran.paid.id).output) == MASK
         assert engine.get(ran.paid.id).result() == Secret(HIDDEN)
 
@@ -139,18 +139,18 @@ def test_what_a_program_sends_as_json_is_hidden_before_a_worker_sees_it(url: str
     with hydra.Engine(url) as engine:
         with engine.worker():
             until(lambda: engine.workflows())
-        arguments = {"card": {"number": HIDDEN, "limit": "4.50"}, "token": "token-4711", "spare": None}
+        arguments = {"card": {"number": HIDDEN, "limit": "4.50"}, "token": "token-qz4711", "spare": None}
         made = program_of(engine).post("/api/v1/executions", json={"workflow": "secret_pay", "arguments": arguments})
         assert made.status_code == 201, made.text
         id = made.json()["id"]
-        assert "4711" not in run(url, "show", id).output and MASK in run(url, "show", id).output
+        assert "qz4711" not in run(url, "show", id).output and MASK in run(url, "show", id).output
         other = run(url, "submit", "secret_pay", json.dumps(arguments)).output.strip()
-        assert "4711" not in run(url, "show", other).output
+        assert "qz4711" not in run(url, "show", other).output
         seen.clear()
         with engine.worker():
             until(lambda: engine.get(id).status() == "waiting")
             assert HIDDEN in seen
-            engine.get(id).signal("told", Secret("told-4711"))
+            engine.get(id).signal("told", Secret("told-qz4711"))
             assert engine.get(id).result(timeout=60) == Secret(HIDDEN)
 
 
@@ -161,20 +161,20 @@ def test_r13_other_code_does_not_say_what_was_recorded(url: str) -> None:
 
     @hydra.workflow(name="secret_pay_otherwise")
     def changed(card: SecretCard, token: Secret[str], spare: Any = None) -> Any:
-        return secret_charge(card_of("other-4711"), [token])
+        return secret_charge(card_of("other-qz4711"), [token])
 
     with pytest.raises(hydra.NonDeterminismError) as diverged:
         replay(msgspec.structs.replace(exported, workflow="secret_pay_otherwise"), changed)
-    assert "4711" not in str(diverged.value)
+    assert "qz4711" not in str(diverged.value)
 
 
 def test_a_body_goes_on_with_the_value_after_its_worker_was_lost(any_url: str) -> None:
     with hydra.Engine(any_url, payload_keys=KEYS["encrypted"]()) as engine:
         seen.clear()
         with engine.worker():
-            handle = engine.submit(secret_pay.bind(card_of(HIDDEN), Secret("token-4711")))
+            handle = engine.submit(secret_pay.bind(card_of(HIDDEN), Secret("token-qz4711")))
             until(lambda: handle.status() == "waiting")
-        handle.signal("told", Secret("told-4711"))
+        handle.signal("told", Secret("told-qz4711"))
         with engine.worker():  # which replays what the other recorded
             assert handle.result(timeout=60) == Secret(HIDDEN)
         assert seen == [HIDDEN] and engine.audit() == []

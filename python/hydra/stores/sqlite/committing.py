@@ -82,16 +82,6 @@ _FIELDS = Record.__struct_fields__
 _DIGEST, _PAYLOAD = (_FIELDS.index(name) - len(_FIELDS) for name in ("digest", "payload"))  # from a row's end
 
 
-def _add_rows(values: list[object], id: str, records: Sequence[Record]) -> None:
-    """What `commit_records` writes of them, behind what stands in the list."""
-    for record in records:
-        payload = record.payload
-        values.append(id)
-        values.extend(_as_tuple(record))
-        values[_DIGEST] = BLOB(record.digest)
-        values[_PAYLOAD] = NULL if payload is None else BLOB(payload)
-
-
 def _see_to_families(transaction: Transaction, writes: _Writes, now: int) -> None:
     """Children begin; parents learn of ends; what was cancelled, or ran out of time, takes its children along, and a
     step that is given up is cancelled."""
@@ -145,7 +135,15 @@ class _Writes:
         if self._asks and records:
             # guard R14: an expiry gives way to a message that is there
             records = [self._asked(id, record) for record in self._arrivals.decide(item)]
-        _add_rows(self._records, id, records)
+        if change.supersede is not None:
+            records = [*records, change.supersede]
+        values = self._records
+        for record in records:
+            payload = record.payload
+            values.append(id)
+            values.extend(_as_tuple(record))
+            values[_DIGEST] = BLOB(record.digest)
+            values[_PAYLOAD] = NULL if payload is None else BLOB(payload)
         if change.claim is not None:
             self._end(item, change.claim, change)
 
@@ -166,8 +164,6 @@ class _Writes:
     def _end(self, item: ExecutionCommit, c: ClaimLine, change: Change) -> None:
         claim = (item.id, c.epoch, c.attempt, self._node, item.worker, c.claimed_at)
         self._claims.append((*claim, self._now, c.ending, c.cause, NULL if c.payload is None else BLOB(c.payload)))
-        if change.supersede is not None:
-            _add_rows(self._records, item.id, [change.supersede])
         if change.next_input is not None:
             self._inputs.append((*change.next_input, item.id))
 

@@ -60,15 +60,15 @@ def test_a_replay_after_a_kill_has_the_value_and_no_log_says_it(scene: Scene) ->
     Path(scene.folder, "secretive.py").write_text(APP)
     killed = scene.folder / "killed"
     node = scene.start("secretive", folder=scene.folder)
-    handle = scene.engine.submit(hydra.named("secretly").bind(hydra.Secret("4711"), str(killed)))
-    failing = scene.engine.submit(hydra.named("secretly_failing").bind(hydra.Secret("4711")))
-    assert handle.result(timeout=60) == hydra.Secret("done begun 4711")
+    handle = scene.engine.submit(hydra.named("secretly").bind(hydra.Secret("qz4711"), str(killed)))
+    failing = scene.engine.submit(hydra.named("secretly_failing").bind(hydra.Secret("qz4711")))
+    assert handle.result(timeout=60) == hydra.Secret("done begun qz4711")
     assert killed.exists()
     with pytest.raises(hydra.WorkflowFailed, match=r"refused \*{10}") as failed:
         failing.result(timeout=60)
-    assert "4711" not in str(failed.value)
+    assert "qz4711" not in str(failed.value)
     text = node.text()
     assert text.count("begins with **********, that is Secret('**********')") == 1, (
         "what is recorded does not run again"
     )
-    assert "it went wrong" in text and "4711" not in text
+    assert "it went wrong" in text and "qz4711" not in text

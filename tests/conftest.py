@@ -41,6 +41,20 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes each begins with some of what is slow, so that none is left with it when all others end."""
+    process_count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if process_count == 1:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    items.clear()
+    for number in range(process_count):  # xdist's `worksteal` begins with as many tests for each, in order
+        share = slice(len(others) * number // process_count, len(others) * (number + 1) // process_count)
+        items += slow[number::process_count] + others[share]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     sqlite_files.new_files.have_tables = item.get_closest_marker("fresh_database") is None

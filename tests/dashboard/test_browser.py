@@ -31,6 +31,7 @@ def axe() -> str:
     return (Path(axe_core_python.__path__[0]) / "axe.min.js").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark-phone"])
 def test_axe_finds_nothing_on_the_main_views(
     engine: hydra.Engine, shop: Shop, own: hydra.Engine, axe: str, scheme: str, size: tuple[int, int]

@@ -29,6 +29,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOWS)
 def test_g4_a_flow_crashed_at_every_boundary_ends_alike(world: World, name: str) -> None:
     scenario = SCENARIOS[name]

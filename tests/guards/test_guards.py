@@ -63,6 +63,7 @@ def test_every_rule_has_a_guard_that_is_taken_out_and_on_each_store_that_has_one
         assert missing == set(), store
 
 
+@pytest.mark.slow
 def test_the_quick_ones_are_noticed() -> None:
     """By a process that has imported nothing of hydra."""
     assert {mutation.store for mutation in MUTATIONS if mutation.is_quick} == {"sqlite", "none"}

@@ -93,6 +93,7 @@ def servers() -> Iterator[list[PostgresServer]]:
         yield found
 
 
+@pytest.mark.slow
 def test_g2_a_namespace_moves_to_a_fourth_server_under_load_and_the_others_hear_nothing(
     tmp_path: Path, servers: list[PostgresServer]
 ) -> None:

@@ -118,6 +118,7 @@ def test_g5_a_worker_killed_behind_its_put_runs_the_step_again_by_one_key_and_th
     assert sweep(scene.url, "default", objects(scene), NO_KEYS, now, 0) == (0, 2)
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_large_values_and_many_at_a_time_come_back_as_they_were(scene: Scene, s3: S3) -> None:
     """200 executions are more than the connections that s3fs has."""
@@ -133,6 +134,7 @@ def test_large_values_and_many_at_a_time_come_back_as_they_were(scene: Scene, s3
     assert len(list(objects(scene).names())) == 402
 
 
+@pytest.mark.slow
 @on_sqlite
 def test_g4_a_server_that_stops_answering_delays_and_neither_repeats_nor_parks(scene: Scene, s3: S3) -> None:
     """Paused for longer than a put may take: the result goes to the database; what lies there is read later."""

@@ -115,6 +115,7 @@ def resume(handle: Handle[str]) -> None:
     handle.resume()
 
 
+@pytest.mark.slow
 def test_r19_a_failback_to_the_other_history_parks_what_the_first_rewind_led_to(tmp_path: Path, copied: Copied) -> None:
     """Back to an early copy, on from there, then to a late one, which knows the first registration, not the second."""
     scene = Scene(tmp_path, copied.url)

@@ -10,6 +10,7 @@ import pytest
 from tests.schedules.worlds import World
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 40, 20))
 def test_r25_no_tick_is_lost_doubled_or_out_of_order_while_nodes_are_up(first: int) -> None:
     for seed in range(first, first + 20):

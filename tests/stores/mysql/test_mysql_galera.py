@@ -78,6 +78,7 @@ def test_r9_one_writer_is_served_with_one_statement_a_packet(url: str, monkeypat
     store.close()
 
 
+@pytest.mark.slow
 def test_a_member_without_quorum_is_unavailable_and_told_by_doctor(member: MysqlServer, url: str) -> None:
     """Error 1047: a supervisor waits for it as for one that is down."""
     store = MysqlStore(f"{url}&writer=single", "default")

@@ -25,6 +25,11 @@ def encode_with_digest(
 ) -> tuple[bytes, bytes]:
     """The payload, and a 16-byte digest that does not see the order of dicts and sets, compression or class names."""
 
+def digest_of_call(args: tuple[Any, ...], kwargs: dict[str, Any], max_bytes: int = 16777216) -> tuple[bytes, bool]:
+    """The digest of `encode_with_digest` of `{"args": list(args), "kwargs": kwargs}` with `takes_local_classes`, and
+    whether none of them can be changed in place, as far as their classes tell.
+    """
+
 def encode_many(
     values: Iterable[object], max_bytes: int = 16777216, takes_local_classes: bool = False
 ) -> list[tuple[bytes, bytes]]:

@@ -102,6 +102,7 @@ SCALARS = frozenset({int, float, bool, str, bytes, type(None)})  # they decode t
 encode = _core.encode
 encode_many = _core.encode_many
 encode_with_digest = _core.encode_with_digest
+digest_of_call = _core.digest_of_call  # of one that is made here: that of `encode_call`, without its payload
 
 
 def decode(payload: bytes, annotation: Any = Any) -> Any:
@@ -154,8 +155,8 @@ def decode_taken(payload: bytes, annotation: Any) -> Any:
 def encode_call(
     args: tuple[Any, ...], kwargs: dict[str, Any], max_bytes: int = MAX_PAYLOAD_BYTES
 ) -> tuple[bytes, bytes]:
-    """The payload and the digest of a call's arguments as given, before defaults. For the digest of a call that is made
-    here; what is to be decoded elsewhere goes through `encode_input`.
+    """The payload and the digest of a call's arguments as given, before defaults. What is to be decoded elsewhere goes
+    through `encode_input`.
     """
     return _core.encode_with_digest({"args": list(args), "kwargs": kwargs}, max_bytes, True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.codec import MAX_PAYLOAD_BYTES, encode_call, encode_calls, encode_input
+from hydra.codec import MAX_PAYLOAD_BYTES, digest_of_call, encode_calls, encode_input
 from hydra.definitions import BoundWorkflow
 from hydra.errors import LocalClass
 
@@ -18,7 +18,7 @@ def encode_bound(bound: BoundWorkflow[Any], max_bytes: int = MAX_PAYLOAD_BYTES) 
     fitted = bound.workflow.fit_call(bound.args, bound.kwargs)
     if is_same_call(fitted, (bound.args, bound.kwargs)):
         return encode_input(bound.function, bound.args, bound.kwargs, max_bytes)
-    digest = encode_call(bound.args, bound.kwargs, max_bytes)[1]
+    digest = digest_of_call(bound.args, bound.kwargs, max_bytes)[0]
     return encode_input(bound.function, *fitted, max_bytes)[0], digest
 
 

@@ -63,9 +63,9 @@ class AsyncBranch(Branch):
 
     def call(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         """The key is taken now, at the call; the step runs when the coroutine is awaited."""
-        digest = codec.encode_call(args, kwargs)[1]
+        digest, is_fixed = codec.digest_of_call(args, kwargs)
         key = (self.name, step.name, self.next_ordinal(step.name))
-        called = CalledStep(key, step, digest, args, kwargs)
+        called = CalledStep(key, step, digest, args, kwargs, is_fixed)
         return self.body.outcome(partial(steps.run_step, self.execution, called), key)
 
     def sleep(self, seconds: float) -> None:

@@ -74,8 +74,8 @@ class BodyCall:
         step = execution.workflow.step
         if step is None or execution.place is None:
             raise HydraError(f"the input of execution `{execution.claimed.id}` does not say whose step it is")
-        digest = codec.encode_call(args, kwargs)[1]
-        value = steps.run_step(execution, CalledStep(("", step.name, 0), step, digest, args, kwargs))
+        digest, is_fixed = codec.digest_of_call(args, kwargs)
+        value = steps.run_step(execution, CalledStep(("", step.name, 0), step, digest, args, kwargs, is_fixed))
         execution.log.hand_out()
         return value
 

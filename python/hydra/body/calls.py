@@ -56,7 +56,8 @@ class Branch:
             )
         execution = self.execution
         key = (self.name, step.name, self.next_ordinal(step.name))
-        value = steps.run_step(execution, CalledStep(key, step, codec.encode_call(args, kwargs)[1], args, kwargs))
+        digest, is_fixed = codec.digest_of_call(args, kwargs)
+        value = steps.run_step(execution, CalledStep(key, step, digest, args, kwargs, is_fixed))
         execution.log.hand_out()
         return value
 
@@ -120,7 +121,7 @@ class Branch:
     ) -> tuple[str, Callable[[], tuple[Any, ...]]]:
         """Its branch, and what runs the steps when it is called in a strand; their keys are taken now."""
         prefix = f"{self.name}/{self.next_ordinal('hydra.gather')}"
-        digests = [codec.encode_call(each.args, each.kwargs)[1] for each in bound]
+        digests = [codec.digest_of_call(each.args, each.kwargs)[0] for each in bound]
         return prefix, partial(gather.gather, self.execution, prefix, bound, digests, concurrency)
 
     def wait_first(self, waits: tuple[Awaited[Any], ...], losers: Losers) -> First[Any]:

@@ -128,7 +128,7 @@ def spawn(
     child: type[Child[R]],
 ) -> Child[R]:
     """Begin a child, or find it in the records. With a key, what the key stands for already is the child."""
-    digest = codec.encode_call(bound.args, bound.kwargs)[1]
+    digest = codec.digest_of_call(bound.args, bound.kwargs)[0]
     request_id = _ask_for_child(execution, (branch, SPAWN_PREFIX + bound.name, ordinal), bound, child_key, digest)
     if child_key is None:
         return child(request_id, bound.name, request_id, execution.claimed.id)

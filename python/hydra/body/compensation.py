@@ -63,7 +63,7 @@ class Compensation:
 
     def register(self, execution: RunningExecution, branch: str, ordinal: int, bound: BoundStep[object]) -> None:
         key = (branch, ON_FAILURE, ordinal)
-        digest = codec.encode_call(bound.args, bound.kwargs)[1]
+        digest = codec.digest_of_call(bound.args, bound.kwargs)[0]
         past = execution.recorded.ask(key, (RecordKind.VALUE,), digest, (bound.args, bound.kwargs))
         if past is None or past.outcome is None:
             now = execution.host.now()
@@ -95,7 +95,7 @@ class Compensation:
         for _, bound, context in sorted(self._steps.values(), key=lambda each: each[0], reverse=True):
             enter(context)
             name = bound.step.name
-            digest = codec.encode_call(bound.args, bound.kwargs)[1]
+            digest = codec.digest_of_call(bound.args, bound.kwargs)[0]
             ordinals[name] += 1
             try:
                 steps.run_step(execution, CalledStep.of(UNDO_BRANCH, ordinals[name] - 1, bound, digest))

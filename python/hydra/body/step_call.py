@@ -92,6 +92,7 @@ class CalledStep(msgspec.Struct, frozen=True, gc=False):
     digest: bytes  # of its arguments
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    is_fixed: bool = False  # none of these can be changed in place, as far as is known
 
     @classmethod
     def of(cls, branch: str, ordinal: int, bound: BoundStep[Any], digest: bytes) -> CalledStep:

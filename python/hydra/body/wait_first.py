@@ -286,7 +286,7 @@ class Race:
 
 
 def digest_of(each: Awaited[Any]) -> bytes:
-    return codec.encode_call(each.args, each.kwargs)[1] if isinstance(each, BoundStep) else b""
+    return codec.digest_of_call(each.args, each.kwargs)[0] if isinstance(each, BoundStep) else b""
 
 
 def is_step(each: Awaited[Any]) -> bool:

@@ -259,7 +259,8 @@ def watched_until_ns(call: StepCall) -> int:
 
 def enter_step(call: StepCall) -> Any:
     caller.set(call)
-    args, kwargs = call.own_arguments()
+    called = call.called
+    args, kwargs = (called.args, called.kwargs) if called.is_fixed else call.own_arguments()
     if not middleware.step_hooks:
         return _call(call, args, kwargs) if call.step.is_transaction else call.function(*args, **kwargs)
     around = middleware.Around(call.as_try()).enter(middleware.step_hooks)

@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use super::decode::{Named, decode, decode_named, decode_restored};
     #[pymodule_export]
-    use super::encode::{encode, encode_many, encode_with_digest};
+    use super::encode::{digest_of_call, encode, encode_many, encode_with_digest};
     #[pymodule_export]
     use super::ids::{uuid7, uuid7_many};
     #[pymodule_export]

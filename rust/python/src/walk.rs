@@ -17,6 +17,8 @@ use crate::types::Types;
 const MAX_DECIMAL_INT_BITS: usize = 2000;
 /// Sets within more sets than this are written in the order they come in: sorting copies them once for each set around.
 const MAX_SORTED_SET_DEPTH: usize = 8;
+/// How deep a call's own parts are: the dict of it, then the list and the dict of its arguments.
+const CALL_DEPTH: usize = 2;
 
 type Outcome = Result<(), Box<Refusal>>;
 
@@ -39,35 +41,68 @@ pub struct Encoder<'t> {
     nested_count: usize,
     /// Whether a dict's keys are looked at before its values are written.
     looks_ahead: bool,
-    /// True once an object was written that comes back only if its own code lets it.
+    written: Written,
+}
+
+/// What is known of a value once it is written.
+pub struct Written {
+    /// It has an object that comes back only if its own code lets it.
     pub is_to_prove: bool,
+    /// Of a call: no argument can be changed in place, as far as their classes tell.
+    pub is_fixed: bool,
 }
 
 impl<'t> Encoder<'t> {
     pub fn new(types: &'t Types, writer: Writer, limits: Limits) -> Self {
         let (nested_count, looks_ahead) = (0, false);
         let (depth, object_depth, set_depth) = (0, 0, 0);
-        let is_to_prove = false;
-        Self { types, writer, limits, depth, object_depth, set_depth, nested_count, looks_ahead, is_to_prove }
+        let written = Written { is_to_prove: false, is_fixed: true };
+        Self { types, writer, limits, depth, object_depth, set_depth, nested_count, looks_ahead, written }
     }
 
-    pub fn write(mut self, value: &Bound<'_, PyAny>) -> Result<(Writer, bool), Box<Refusal>> {
+    pub fn write(self, value: &Bound<'_, PyAny>) -> Result<(Writer, Written), Box<Refusal>> {
+        self.write_by(|encoder| encoder.value(value))
+    }
+
+    /// As a dict of `args`, a list, and `kwargs`; what they hold tells whether it is fixed.
+    pub fn write_call(
+        self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: &Bound<'_, PyDict>,
+    ) -> Result<(Writer, Written), Box<Refusal>> {
+        self.write_by(|encoder| encoder.call(args, kwargs))
+    }
+
+    fn write_by(mut self, write: impl Fn(&mut Self) -> Outcome) -> Result<(Writer, Written), Box<Refusal>> {
         let start = self.writer.buffer.len();
-        match self.value(value) {
+        match write(&mut self) {
             Err(refusal) if refusal.is_late_key => {
                 // Once more from the start, looking ahead: each part is written twice at most.
                 self.writer.buffer.truncate(start);
                 (self.depth, self.object_depth, self.set_depth) = (0, 0, 0);
                 self.looks_ahead = true;
-                self.value(value)?;
+                write(&mut self)?;
             }
             outcome => outcome?,
         }
-        Ok((self.writer, self.is_to_prove))
+        Ok((self.writer, self.written))
     }
 }
 
 impl Encoder<'_> {
+    fn call(&mut self, args: &Bound<'_, PyTuple>, kwargs: &Bound<'_, PyDict>) -> Outcome {
+        self.nested(|encoder| {
+            encoder.writer.raw(b"{\"args\":");
+            let args = encoder.nested(|encoder| encoder.sequence(args.iter()));
+            args.map_err(|refusal| refusal.under(|| ".args".to_owned()))?;
+            encoder.writer.raw(b",\"kwargs\":");
+            let kwargs = encoder.nested(|encoder| encoder.dict(kwargs));
+            kwargs.map_err(|refusal| refusal.under(|| ".kwargs".to_owned()))?;
+            encoder.writer.byte(b'}');
+            Ok(())
+        })
+    }
+
     fn value(&mut self, value: &Bound<'_, PyAny>) -> Outcome {
         let known = &self.types.addresses;
         let class = value.get_type_ptr() as usize;
@@ -130,6 +165,7 @@ impl Encoder<'_> {
         } else if class == known.bytearray {
             // Its digest is that of bytes, which it was written as once.
             self.writer.needs_canonical = true;
+            self.written.is_fixed = false;
             self.writer.bytes(tag::BYTEARRAY, &value.cast::<PyByteArray>().map_err(PyErr::from)?.to_vec());
         } else {
             let plan = plan_of(&value.get_type(), self.types)?;
@@ -148,6 +184,7 @@ impl Encoder<'_> {
         }
         self.depth += 1;
         self.nested_count += 1;
+        self.written.is_fixed &= self.depth <= CALL_DEPTH;
         write(self)?;
         self.depth -= 1;
         Ok(())
@@ -303,7 +340,7 @@ impl Encoder<'_> {
             return Err(Refusal::because(message));
         }
         self.object_depth += 1;
-        self.is_to_prove |= plan.is_to_prove;
+        self.written.is_to_prove |= plan.is_to_prove;
         self.writer.needs_canonical = true;
         self.writer.raw(&plan.opening);
         match &plan.shape {

@@ -24,13 +24,16 @@ thread_local! {
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Turns `header room + body` into a payload. `limit` is on the body before compression.
+/// Whether a body may be sealed: `limit` is on its size before compression.
+pub fn check_size(body: &[u8], limit: usize) -> Result<(), PayloadError> {
+    let (size, limit) = (body.len(), limit.min(MAX_BODY_BYTES));
+    if size > limit { Err(PayloadError::TooLarge { size, limit }) } else { Ok(()) }
+}
+
+/// Turns `header room + body` into a payload. `limit` is as for `check_size`.
 pub fn seal(mut buffer: Vec<u8>, limit: usize) -> Result<Vec<u8>, PayloadError> {
+    check_size(&buffer[HEADER_BYTES..], limit)?;
     let size = buffer.len() - HEADER_BYTES;
-    let limit = limit.min(MAX_BODY_BYTES);
-    if size > limit {
-        return Err(PayloadError::TooLarge { size, limit });
-    }
     let mut flags = 0;
     if size >= COMPRESS_FROM_BYTES
         && let Some(compressed) = compress(&buffer[HEADER_BYTES..])

@@ -1,7 +1,8 @@
 """The Rust hot path: payloads, ids, selection, heartbeat. Importing it starts no thread."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, final
+from mmap import mmap
+from typing import Any, Final, Literal, Self, final
 
 def build_profile() -> Literal["release", "debug"]:
     """How the module was compiled; benchmarks refuse `debug`."""
@@ -77,6 +78,47 @@ def assign(loads: list[int], limits: list[int], caps: list[int]) -> list[int]:
 
 def boottime_ns() -> int:
     """Nanoseconds since the machine started, time asleep included (CLOCK_BOOTTIME)."""
+
+@final
+class LeaseClock:
+    """What a worker asks the words of its node's lease page several times a step; see `hydra.clock.LeasePage`."""
+
+    def __init__(self, words: memoryview[int], tolerance_us: int) -> None: ...
+    def may_start(self) -> bool:
+        """Whether this node may still start a step."""
+    def now(self) -> int:
+        """Database time in microseconds, as `hydra.clock.onward` has it."""
+
+class PageSlots:
+    """The slots of a worker's page; see `hydra.worker.page`. Those with numbers from 0 on, once they are added."""
+
+    has_free: Final[bool]
+
+    def __new__(cls, fd: int, memory: mmap) -> Self: ...
+    def add_free(self, first: int, end: int) -> None:
+        """These slots are free, too: the next ones behind those added before."""
+    def enter(
+        self,
+        token: int,
+        deadline_ns: int,
+        branch: str,
+        name: str,
+        ordinal: int,
+        attempt: int,
+        is_transaction: bool = False,
+        digest: bytes | None = None,
+        execution: str = "",
+        epoch: int = 0,
+        durable_seq: int = 0,
+    ) -> int:
+        """A step begins; `deadline_ns` is an instant of `boottime_ns`, 0 for none. Returns its slot, -1 without room.
+
+        Any thread may call it. Calls the subclass's `grow() -> bool` where no slot is free.
+        """
+    def end(self, slot: int) -> None:
+        """The slot's step ended: nobody ends it any more, and it stands there until its outcome is durable."""
+    def leave(self, slot: int) -> None:
+        """The slot is free."""
 
 @final
 class Watchdog:

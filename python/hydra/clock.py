@@ -16,6 +16,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
+from hydra._core import LeaseClock
 from hydra.errors import ConfigError
 
 CLOCK_TOLERANCE_US = 2_000_000  # readings that differ by less are of one clock; replies take their time
@@ -146,7 +147,9 @@ class LeasePage:
         self._close_fd = weakref.finalize(self, os.close, fd)  # a page of the past is held by whoever still reads it
         self._map = mmap.mmap(fd, self.SIZE)
         self._words = memoryview(self._map).cast("q")
-        self._last = 0
+        clock = LeaseClock(self._words, CLOCK_TOLERANCE_US)
+        self.may_start = clock.may_start  # whether this node may still start a step
+        self.now = clock.now
 
     @classmethod
     def create(cls) -> LeasePage:
@@ -164,17 +167,6 @@ class LeasePage:
     def session(self) -> int:
         """The node's, which the fence compares (R16)."""
         return self._words[2]
-
-    def may_start(self) -> bool:
-        """Whether this node may still start a step."""
-        return boottime_ns() < self._words[0]
-
-    def now(self) -> int:
-        now = boottime_ns() // 1000 + self._words[1]
-        if now < self._last:
-            now = onward(self._last, now)
-        self._last = now
-        return now
 
     def boottime_ns(self) -> int:
         return boottime_ns()

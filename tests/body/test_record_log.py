@@ -13,6 +13,13 @@ def append(log: RecordLog, place: int) -> None:
     log.append("step", ("", "charge", place), b"", b"", Timing(1, 1, 2, place=place))
 
 
+def told(log: RecordLog) -> list[int]:
+    """The places that it leaves now."""
+    left: list[int] = []
+    log.leave_told(left.append)
+    return left
+
+
 def test_g4_a_place_is_kept_until_its_own_record_is_durable() -> None:
     log = log_of(3)
     for place in (5, 6, 7):
@@ -20,20 +27,20 @@ def test_g4_a_place_is_kept_until_its_own_record_is_durable() -> None:
     append(log, 5)
     append(log, 7)  # 6 has ended, and its strand has not recorded that yet
     log.durable = 4
-    assert log.told_places() == [5]
+    assert told(log) == [5]
     log.durable = 5
-    assert log.told_places() == [7] and log.places == {6: 0}
+    assert told(log) == [7] and log.places == {6: 0}
     append(log, 6)
-    assert log.told_places() == []
+    assert told(log) == []
     log.durable = 6
-    assert log.told_places() == [6] and log.places == {}
+    assert told(log) == [6] and log.places == {}
 
 
 def test_a_place_that_was_left_is_not_taken_for_another_steps() -> None:
     log = log_of()
     append(log, 5)
     log.durable = 1
-    assert log.places == {} and log.told_places() == []
+    assert log.places == {} and told(log) == []
 
 
 def test_the_places_of_one_execution_are_bounded() -> None:

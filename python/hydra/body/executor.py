@@ -209,8 +209,7 @@ class Executor:
         log = self.log
         log.durable = seq
         if log.places:
-            for place in log.told_places():
-                self.host.leave_page(place)
+            log.leave_told(self.host.leave_page)
         resume = self.host.resume
         for strand, due_at in self.strands.waiting.items():
             if not due_at:  # something else than time can change what it waits for

@@ -115,17 +115,15 @@ class RecordLog:
         self.places[place] = 0
         return True
 
-    def told_places(self) -> list[int]:
-        """Those of steps whose outcome is durable by now; they are not kept any more."""
-        told = []
-        for place, seq in self.places.items():
-            if seq > self.durable:
+    def leave_told(self, leave: Callable[[int], None]) -> None:
+        """Places of steps whose outcome is durable by now: they are not kept any more."""
+        places, durable = self.places, self.durable
+        for place, seq in list(places.items()):
+            if seq > durable:
                 break
             if seq:
-                told.append(place)
-        for place in told:
-            del self.places[place]
-        return told
+                del places[place]
+                leave(place)
 
     def hand_out(self, seq: int = 0) -> None:
         """The body goes on with what all records so far say, or those up to `seq`: nothing starts before they are

@@ -7,8 +7,9 @@ ended without being durable yet.
            what does not fit stands in slot number `more - 1` (0: none):
     more:  0 u64, the next one u16, 246 bytes
 
-The worker writes it, one slot per running step, and lets it grow when all are taken; `_core.Watchdog` and the
-supervisor read it. Where it is a file, it survives every process of its node: a peer reads what had been under way.
+The worker writes it (`_core.PageSlots`), one slot per running step, and lets it grow when all are taken;
+`_core.Watchdog` and the supervisor read it. Where it is a file, it survives every process of its node: a peer reads
+what had been under way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import os
 import threading
 import weakref
 from dataclasses import dataclass
-from functools import lru_cache
 from struct import Struct
 from typing import Self
 from uuid import UUID
@@ -33,11 +33,9 @@ MAX_SLOT_COUNT = _core.Watchdog.MAX_SLOTS_PER_WORKER - 1
 DIGEST_BYTES = 16
 _NAMES_BYTES = 176
 _MORE_BYTES = 246
-_NAME_BYTES_MAX = 0xFFFF
-_CACHE_COUNT = 4096
 
 _WORD = Struct("<Q")
-# Everything of a slot but its token, which is written last.
+# Everything of a slot but its token, which is written last; `_core.PageSlots` writes it.
 _STEP = Struct(f"<QQIIHHHH16sII16s{_NAMES_BYTES}s")
 _MORE = Struct(f"<H{_MORE_BYTES}s")
 _BEAT_AT = 8
@@ -64,14 +62,13 @@ class RunningStep:
     durable_seq: int = 0  # the last record that the database had confirmed when it began
 
 
-class Page:
+class Page(_core.PageSlots):
     """A page and its descriptor, which is handed to the worker and to `Watchdog.watch`."""
 
     def __init__(self, fd: int, memory: mmap.mmap) -> None:
         self.fd = fd
         self._memory = memory
-        self._free = list(range((len(memory) - HEADER_BYTES) // SLOT_BYTES))
-        self._more: dict[int, list[int]] = {}  # the further slots of a step with long names
+        self.add_free(0, (len(memory) - HEADER_BYTES) // SLOT_BYTES)
         self._growing = threading.Lock()
         self._close_fd = weakref.finalize(self, os.close, fd) if fd >= 0 else None
 
@@ -117,75 +114,6 @@ class Page:
         if self._close_fd is not None:
             self._close_fd()
 
-    def enter(
-        self,
-        token: int,
-        deadline_ns: int,
-        branch: str,
-        name: str,
-        ordinal: int,
-        attempt: int,
-        is_transaction: bool = False,
-        digest: bytes = b"",
-        execution: str = "",
-        epoch: int = 0,
-        durable_seq: int = 0,
-    ) -> int:
-        """A step begins; `deadline_ns` is an instant of `boottime_ns`, 0 for none. Returns its slot, -1 without room.
-
-        Any thread may call it."""
-        branch_length, name_length, names, rest = _names(branch, name)
-        more: list[int] = []
-        if rest or not self._free:
-            slots = self._take(1 + len(rest))
-            if not slots:
-                return -1
-            slot, *more = slots
-        else:
-            try:
-                slot = self._free.pop()
-            except IndexError:  # another thread was first
-                return self.enter(
-                    token, deadline_ns, branch, name, ordinal, attempt, is_transaction, digest, execution, epoch,
-                    durable_seq,
-                )  # fmt: skip
-        if more:
-            self._more[slot] = more
-            for at, text, following in zip(more, rest, [*more[1:], -1], strict=True):
-                _MORE.pack_into(self._memory, HEADER_BYTES + at * SLOT_BYTES + 8, following + 1, text)
-        at = HEADER_BYTES + slot * SLOT_BYTES
-        _STEP.pack_into(
-            self._memory,
-            at + 8,
-            _core.boottime_ns(),
-            deadline_ns,
-            ordinal,
-            attempt,
-            branch_length,
-            name_length,
-            is_transaction,
-            more[0] + 1 if more else 0,
-            _id_bytes(execution),
-            epoch,
-            durable_seq,
-            digest,
-            names,
-        )
-        # Last, so that a token is never seen beside another step's name.
-        _WORD.pack_into(self._memory, at, token)
-        return slot
-
-    def end(self, slot: int) -> None:
-        """The slot's step ended: nobody ends it any more, and it stands there until its outcome is durable."""
-        self.set_deadline(slot, 0)
-
-    def leave(self, slot: int) -> None:
-        """The slot is free."""
-        _WORD.pack_into(self._memory, HEADER_BYTES + slot * SLOT_BYTES, 0)
-        if self._more and slot in self._more:
-            self._free += self._more.pop(slot)
-        self._free.append(slot)
-
     def set_deadline(self, slot: int, deadline_ns: int) -> None:
         """The step there has said that it goes on."""
         _WORD.pack_into(self._memory, HEADER_BYTES + slot * SLOT_BYTES + _DEADLINE_AT, deadline_ns)
@@ -222,22 +150,10 @@ class Page:
         memory = bytes(self._memory) if self.fd < 0 else os.pread(self.fd, os.fstat(self.fd).st_size, 0)
         return running_in(memory)
 
-    def _take(self, count: int) -> list[int]:
-        """So many free slots; none where the page cannot grow."""
-        slots: list[int] = []
-        while len(slots) < count:
-            try:
-                slots.append(self._free.pop())
-            except IndexError:
-                if not self._grow():
-                    self._free += slots
-                    return []
-        return slots
-
-    def _grow(self) -> bool:
+    def grow(self) -> bool:
         """Twice as many slots; whether there are free ones now."""
         with self._growing:
-            if self._free:
+            if self.has_free:
                 return True  # another thread was first
             slot_count = (len(self._memory) - HEADER_BYTES) // SLOT_BYTES
             new_count = min(max(2 * slot_count, 1), MAX_SLOT_COUNT)
@@ -250,7 +166,7 @@ class Page:
                 self._memory.resize(size)
             except OSError:  # no memory is left
                 return False
-            self._free += range(slot_count, new_count)
+            self.add_free(slot_count, new_count)
             return True
 
 
@@ -305,21 +221,3 @@ def _rest(memory: bytes, more: int, size: int) -> bytes:
         more, part = _MORE.unpack_from(memory, at + 8)
         text += part
     return text
-
-
-@lru_cache(maxsize=_CACHE_COUNT)
-def _id_bytes(execution: str) -> bytes:
-    return bytes.fromhex(execution.replace("-", ""))
-
-
-@lru_cache(maxsize=_CACHE_COUNT)
-def _names(branch: str, name: str) -> tuple[int, int, bytes, list[bytes]]:
-    """The lengths and the bytes of both, and those that go into further slots."""
-    branch_bytes, name_bytes = _cut(branch), _cut(name)
-    text = branch_bytes + name_bytes
-    rest = [text[at : at + _MORE_BYTES] for at in range(_NAMES_BYTES, len(text), _MORE_BYTES)]
-    return len(branch_bytes), len(name_bytes), text[:_NAMES_BYTES], rest
-
-
-def _cut(text: str) -> bytes:
-    return text.encode(errors="replace")[:_NAME_BYTES_MAX].decode(errors="ignore").encode()

@@ -116,17 +116,17 @@ class Runner:
 
     def _run_here(self, call: StepCall) -> None:
         """`_run` of a step without limits that is no transaction, in the strand that calls it."""
-        now = self.now
+        now, page = self.now, self._page
         call.started_at = now()
-        if self._page is not None:
+        if page is not None:
             self.enter_page(call)
         context = copy_context()
         if DECIMAL in context:
             with_own_decimal(context)
         run_unlimited(call, context)
         call.finished_at = now()
-        if call.place >= 0:
-            self.end_in_page(call.place)
+        if page is not None and call.place >= 0:
+            page.end(call.place)
             self._keep_in_page(call)
 
     def _run(self, call: StepCall, run: Callable[[StepCall, Context], None]) -> None:
@@ -157,11 +157,13 @@ class Runner:
 
     def enter_page(self, call: StepCall) -> int:
         """Show the supervisor that this step runs; returns its place, or -1 without a page or room in it."""
-        page, execution = self._page, call.execution
+        page = self._page
         if page is None:
             return -1
-        step, called, claimed = call.step, call.called, execution.claimed
-        (branch, _, ordinal), (name, attempt) = called.key, call.recorded_as
+        execution, step, called = call.execution, call.step, call.called
+        claimed, (branch, name, ordinal), attempt = execution.claimed, called.key, call.attempt
+        if not call.is_kept_in_page:
+            name, attempt = call.recorded_as
         place = call.place = page.enter(
             execution.token, watched_until_ns(call) if step.is_limited else 0, branch, name, ordinal, attempt,
             step.is_transaction, called.digest, claimed.id, claimed.epoch, execution.log.durable,

@@ -57,15 +57,14 @@ class Sender:
         self.window.forget(execution.token)
 
     def flush(self) -> None:
-        frames = self._frames
+        frames, ending = self._frames, self._ending
         held_back = []
         for execution in self._unsent:
             log = execution.log
-            records = log.unsent
-            if log.reserved or log.unsent_bytes >= LARGE_BYTES or self._ending:
+            if log.unsent_bytes >= LARGE_BYTES or log.reserved or ending:
                 if not self._send_what_may_leave(execution):
                     held_back.append(execution)
-            elif records:
+            elif records := log.unsent:
                 log.unsent, log.unsent_bytes = [], 0
                 cool_downs = log.take_cool_downs() if log.cool_downs else ()
                 frames.append(Recorded(execution.token, records, cool_downs))

@@ -5,6 +5,8 @@ mod decode;
 mod encode;
 mod errors;
 mod ids;
+mod lease;
+mod page;
 mod plan;
 mod refusal;
 mod selection;
@@ -32,6 +34,10 @@ mod _core {
     use super::encode::{digest_of_call, encode, encode_many, encode_with_digest};
     #[pymodule_export]
     use super::ids::{uuid7, uuid7_many};
+    #[pymodule_export]
+    use super::lease::LeaseClock;
+    #[pymodule_export]
+    use super::page::PageSlots;
     #[pymodule_export]
     use super::selection::{assign, select};
     #[pymodule_export]

@@ -23,9 +23,9 @@ pub const MAGIC: u64 = 0x6879_6472;
 pub const BEAT_OFFSET: usize = 8;
 const BUSY_OFFSET: usize = 16;
 pub const WORK_OFFSET: usize = 32;
-const HEADER_BYTES: usize = 128;
-const SLOT_BYTES: usize = 256;
-const DEADLINE_OFFSET: usize = 16;
+pub const HEADER_BYTES: usize = 128;
+pub const SLOT_BYTES: usize = 256;
+pub const DEADLINE_OFFSET: usize = 16;
 /// A watcher that was itself held up (or asleep with the machine) learned nothing meanwhile about anyone.
 const MAX_GAP_COUNTED_NS: u64 = 3 * SCAN_INTERVAL_NS;
 

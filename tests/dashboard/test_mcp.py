@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,21 +19,27 @@ from starlette.testclient import TestClient
 
 from tests.dashboard.conftest import LINES, TOKENS, Shop
 
-mcp = (
-    pytest.importorskip("mcp", reason="the extra `mcp`") if "CI" not in __import__("os").environ else __import__("mcp")
-)
-
 NAMES = ["errors", "list", "show", "stats", "why"]
+
+
+@pytest.fixture(autouse=True)
+def needs_the_extra() -> None:
+    """Imported here and not above: it takes as long as a tenth of collecting all tests, in each process."""
+    if "CI" in os.environ:
+        importlib.import_module("mcp")
+    else:
+        pytest.importorskip("mcp", reason="the extra `mcp`")
 
 
 def ask(url: str, *calls: tuple[str, dict[str, Any]]) -> tuple[list[Any], list[Any]]:
     """The tools that `hydra mcp` offers over stdio, and its answers."""
 
     async def run() -> tuple[list[Any], list[Any]]:
+        from mcp import ClientSession
         from mcp.client.stdio import StdioServerParameters, stdio_client
 
         program = StdioServerParameters(command=sys.executable, args=["-m", "hydra.cli", "mcp", "--db", url])
-        async with stdio_client(program) as streams, mcp.ClientSession(*streams) as session:
+        async with stdio_client(program) as streams, ClientSession(*streams) as session:
             await session.initialize()
             tools = (await session.list_tools()).tools
             return list(tools), [await session.call_tool(name, given) for name, given in calls]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -44,9 +43,6 @@ def _signal(
     transaction: Transaction, messages: Sequence[Message], now: int
 ) -> tuple[list[Status | Clash | None], bool]:
     known = [message for message in messages if is_uuid(message.execution_id)]
-    counts = Counter(message.execution_id for message in known)
-    sorted_ids = sorted(counts)
-    ids = {"ids": uuids(sorted_ids)}
     places = {
         "execution_ids": uuids([message.execution_id for message in known]),
         "message_ids": uuids([message.id for message in known]),
@@ -54,15 +50,14 @@ def _signal(
     contents = {
         "sent_ats": bigints([message.sent_at for message in known]),
         "places": integers(range(len(known))),
-        "message_counts": integers([counts[id] for id in sorted_ids]),
         "names": texts([message.name for message in known]),
         "payloads": byteas([message.payload for message in known]),
     }
     woken, _, clashing, states = transaction.run(
-        ("signal", {**ids, **places, **contents, "now": now}),
+        ("signal", {**places, **contents, "now": now}),
         ("forget_consumed", places),  # guard R17: a message that was consumed is not put again
         ("clashing_messages", {**places, **contents}),
-        ("states", ids),
+        ("states", {"ids": uuids(sorted({message.execution_id for message in known}))}),
     )
     took = {id for id, _ in woken.rows}
     before = {id: Status(status) for id, status in (*states.rows, *woken.rows)}

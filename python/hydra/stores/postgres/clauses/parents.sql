@@ -1,6 +1,4 @@
--- Index: primary key of hydra_execution. Lock order: parents after their children, in the order of their ids.
-select e.id
-from hydra_execution as e
-where e.id = any(array(select link.parent_id from link))
-order by e.id
-for update
+-- Whoever hears of a child's end, and of how many.
+select heard.parent_id as id, count(*)::integer as message_count
+from heard
+group by heard.parent_id

@@ -4,4 +4,4 @@ using ended
 where ended.is_child
     and c.child_id = any(array[ended.id])
     and c.request_id = ended.request_id
-returning c.child_id, c.request_id, c.parent_id
+returning c.child_id, c.request_id, c.parent_id, ended.status, ended.cause, ended.payload

@@ -1,11 +1,12 @@
--- Index: primary key of hydra_message. How a child ended, as child_records.tell_end says it; who `of` has woken.
+-- Index: primary key of hydra_message. How a child ended, as child_records.tell_end says it.
 insert into hydra_message (execution_id, id, sent_at, number, name, payload)
 select
-    link.parent_id,
-    link.request_id,
+    heard.parent_id,
+    heard.request_id,
     %(now)s,
-    {of}.wake_seq + 1 - row_number() over (partition by link.parent_id order by link.request_id desc),
-    'hydra.child:' || link.request_id,
-    convert_to({status}, 'UTF8') || decode('00', 'hex') || convert_to({cause}, 'UTF8') || decode('00', 'hex')
-        || coalesce({payload}, ''::bytea)
-from link
+    heard.number,
+    'hydra.child:' || heard.request_id,
+    convert_to(heard.status, 'UTF8') || decode('00', 'hex') || convert_to(heard.cause, 'UTF8') || decode('00', 'hex')
+        || coalesce(heard.payload, ''::bytea)
+from heard
+on conflict (execution_id, id) do nothing

@@ -5,9 +5,9 @@ set status = 'pending',
     attention = {attention},
     run_at = %(now)s,
     wake_at = null,
-    wake_seq = e.wake_seq + (select count(*) from link where link.parent_id = e.id)::integer
-from {chosen}
-where e.id = any(array[{chosen}.id])
-    and {chosen}.status <> 'running'
-    and {chosen}.is_undoable
-returning e.id, e.wake_seq
+    wake_seq = e.wake_seq + stirred.message_count
+from stirred
+where e.id = any(array[stirred.id])
+    and stirred.status <> 'running'
+    and stirred.is_undoable
+returning e.id

@@ -62,7 +62,11 @@ with fence as materialized (
         where o.id = i.id
         offset 0
     ) as old
-    left join heir on heir.id = i.heir::uuid
+    cross join lateral (
+        -- `is true` makes it one look-up in a hash
+        select case when (i.heir::uuid in (select heir.id from heir)) is true then i.heir::uuid end as id
+        offset 0
+    ) as heir
     where e.id = any(array[i.id])
         and e.epoch = i.epoch  -- guard R10: a commit compares the epoch
         and e.owner = fence.id  -- guard R10: a commit compares the owner

@@ -59,16 +59,15 @@ with fence as materialized (
     select e.id, e.claimed_at, %(now)s, e.owner, e.epoch, e.attempt, e.worker, e.kind, e.cause, e.payload
     from ended as e
 ), link as (
-    {links_of_ended}
+    {links_of_ended status=ended.kind cause=ended.cause payload=ended.payload}
+), heard as materialized (
+    {heard}
 ), parent as materialized (
     {parents}
 ), woken as (
-    {woken}
+    {woken of=parent}
 ), told as (
-    {told of=woken status=ended.kind cause=ended.cause payload=ended.payload}
-    join woken on woken.id = link.parent_id
-    join ended on ended.id = link.child_id
-    on conflict (execution_id, id) do nothing
+    {told}
 ), counted as (
     insert into hydra_count (namespace, workflow, status, count)
     select e.namespace, e.workflow, e.kind, count(*)

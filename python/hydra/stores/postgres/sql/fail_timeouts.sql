@@ -37,20 +37,20 @@ with due as materialized (
         e.record_count, e.death_count, e.alone_death_count, 0, 'failed', e.attention, e.namespace, e.workflow, 'timeout'
     from ended as e
 ), link as (
-    {links_of_ended}
+    {links_of_ended status='failed' cause='timeout' payload=null::bytea}
+), heard as materialized (
+    {heard}
+), stirred as materialized (
+    {stirred chosen=due}
 ), flagged as (
-    {flagged chosen=due attention='timeout'}
+    {flagged attention='timeout'}
 ), unwound as (
-    {unwound chosen=due attention='timeout'}
-), parent as materialized (
-    {other_parents chosen=due}
+    {unwound attention='timeout'}
 ), woken as (
-    {woken}
+    {woken of=stirred}
+        and stirred.status is null  -- the others hear by their own change
 ), told as (
-    {told of=hearing status='failed' cause='timeout' payload=null::bytea}
-    {hearing}
-    join ended on ended.id = link.child_id
-    on conflict (execution_id, id) do nothing
+    {told}
 ), counted as (
     insert into hydra_count (namespace, workflow, status, count)
     select e.namespace, e.workflow, 'failed', count(*)

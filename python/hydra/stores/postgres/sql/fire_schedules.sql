@@ -10,13 +10,8 @@ with fence as materialized (
         and n.state = 'alive'  -- guard R6: the fence asks whether the node is alive
     for share  -- guard R6: a share lock on the node's row
 ), locked as materialized (
-    select s.name, s.revision, s.mark_at
-    from hydra_schedule as s
-    where s.namespace = %(namespace)s
-        and s.name = any(%(names)s)
-        and exists (select 1 from fence)
-    order by s.name
-    for update
+    {locked_schedules}
+    where exists (select 1 from fence)
 ), changed as (
     {changed_schedules}
 )

@@ -28,8 +28,9 @@ with fence as materialized (
         %(ordinals)s, %(attempts)s, %(record_kinds)s, %(branches)s, %(names)s, %(digests)s, %(record_payloads)s
     ) as r (id, epoch, before, started_at, finished_at, due_at, seq, ordinal, attempt, kind, branch, name, digest,
         payload)
-    join owned on owned.id = r.id and owned.epoch = r.epoch
-    where r.before = (select coalesce(max(l.seq), 0) from hydra_record as l where l.execution_id = r.id)
+    -- `is true` makes it one look-up in a hash; as a join each record would be held against each execution
+    where ((r.id, r.epoch) in (select owned.id, owned.epoch from owned)) is true
+        and r.before = (select coalesce(max(l.seq), 0) from hydra_record as l where l.execution_id = r.id)
     on conflict (execution_id, seq) do nothing
     returning execution_id
 )

@@ -8,7 +8,7 @@ with locked as materialized (
     select
         e.id,
         e.status,
-        not (e.id = any(%(forced)s)) and (
+        (e.id in (select f.id from unnest(%(forced)s) as f (id))) is not true and (
             exists (
                 select 1 from hydra_record as r where r.execution_id = any(array[e.id]) and r.name = 'hydra.on_failure'
             )
@@ -38,20 +38,20 @@ with locked as materialized (
         e.death_count, e.alone_death_count, 0, 'cancelled', 'cancel', e.namespace, e.workflow, ''
     from ended as e
 ), link as (
-    {links_of_ended}
+    {links_of_ended status='cancelled' cause='' payload=null::bytea}
+), heard as materialized (
+    {heard}
+), stirred as materialized (
+    {stirred chosen=locked}
 ), flagged as (
-    {flagged chosen=locked attention='cancel'}
+    {flagged attention='cancel'}
 ), unwound as (
-    {unwound chosen=locked attention='cancel'}
-), parent as materialized (
-    {other_parents chosen=locked}
+    {unwound attention='cancel'}
 ), woken as (
-    {woken}
+    {woken of=stirred}
+        and stirred.status is null  -- the others hear by their own change
 ), told as (
-    {told of=hearing status='cancelled' cause='' payload=null::bytea}
-    {hearing}
-    join ended on ended.id = link.child_id
-    on conflict (execution_id, id) do nothing
+    {told}
 )
 insert into hydra_count (namespace, workflow, status, count)
 select e.namespace, e.workflow, 'cancelled', count(*)

@@ -9,9 +9,9 @@ with there as materialized (
     for key share
 )
 insert into hydra_attribute (execution_id, namespace, name, value)
-select t.execution_id, %(namespace)s, i.name, i.value
+select i.id, %(namespace)s, i.name, i.value
 from unnest(%(ids)s, %(names)s, %(keys)s) as i (id, name, value)
-join there as t on t.execution_id = i.id
+where (i.id in (select there.execution_id from there)) is true  -- as a join all would be compared
 order by i.id, i.name
 on conflict (execution_id, name) do update
 set value = excluded.value

@@ -19,6 +19,6 @@ delete from hydra_gate_call as c
 where c.ctid = any(array(
     select first.ctid
     from first
-    join chosen on chosen.limit_key = first.limit_key
+    where (first.limit_key in (select chosen.limit_key from chosen)) is true  -- as a join all would be compared
 ))
 returning c.limit_key

@@ -4,12 +4,11 @@ with ended as materialized (
     {ended_children only="c.child_id = any(%(ids)s)"}
 ), link as (
     {requests_of_ended}
+), heard as materialized (
+    {heard}
 ), parent as materialized (
     {parents}
 ), woken as (
-    {woken}
+    {woken of=parent}
 )
-{told of=woken status=ended.status cause=ended.cause payload=ended.payload}
-join woken on woken.id = link.parent_id
-join ended on ended.id = link.child_id and ended.request_id = link.request_id
-on conflict (execution_id, id) do nothing
+{told}

@@ -14,7 +14,7 @@ with fence as materialized (
     from fence
     cross join unnest(%(names)s, %(specs)s, %(revisions)s, %(mark_ats)s, %(next_ats)s)
         as i (name, spec, revision, mark_at, next_at)
-    order by i.name
+    order by i.name collate "C"
     on conflict (namespace, name) do update
     set spec = excluded.spec,
         revision = excluded.revision,

@@ -78,5 +78,6 @@ def _read_known(reading: Reading, messages: Sequence[Message]) -> list[tuple[str
     if not messages:
         return []
     rows = [(m.execution_id, m.id, uuid.UUID(m.id).hex.upper()) for m in messages]
+    ids = {hexed: id for _, id, hexed in rows}
     known = reading.select_json("known_messages", rows=to_json(rows))
-    return [(id, message_id, name, bytes.fromhex(payload or "")) for id, message_id, name, payload in known]
+    return [(id, ids.get(message, message), name, bytes.fromhex(payload or "")) for id, message, name, payload in known]

@@ -43,6 +43,7 @@ def _signal(
     transaction: Transaction, messages: Sequence[Message], now: int
 ) -> tuple[list[Status | Clash | None], bool]:
     known = [message for message in messages if is_uuid(message.execution_id)]
+    ids = {"ids": uuids(sorted({message.execution_id for message in known}))}
     places = {
         "execution_ids": uuids([message.execution_id for message in known]),
         "message_ids": uuids([message.id for message in known]),
@@ -57,7 +58,7 @@ def _signal(
         ("signal", {**places, **contents, "now": now}),
         ("forget_consumed", places),  # guard R17: a message that was consumed is not put again
         ("clashing_messages", {**places, **contents}),
-        ("states", {"ids": uuids(sorted({message.execution_id for message in known}))}),
+        ("states", ids),
     )
     took = {id for id, _ in woken.rows}
     before = {id: Status(status) for id, status in (*states.rows, *woken.rows)}

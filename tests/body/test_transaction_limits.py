@@ -14,10 +14,13 @@ import psycopg
 import pymysql
 import pytest
 from hydra.body import transactions
+from hydra.body.sqlite_limit import FileLimit
 from hydra.execution import RecordKind
 from hydra.stores.mysql import step_connection as mysql_step
 from hydra.stores.postgres import lent_connection
-from hydra.testing import Harness
+from hydra.stores.sqlite import node_verbs
+from hydra.stores.sqlite.step_connection import StepConnection
+from hydra.testing import Harness, harness_node
 
 from tests.servers import mysql
 from tests.servers.slow_proxy import SlowProxy
@@ -291,6 +294,42 @@ def test_a_connection_lost_in_the_function_is_no_attempt_but_not_for_ever(
     assert handle.status() == "failed"
     assert book.calls == 2 * 3
     assert book.words() == []
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_file_that_others_have_is_no_attempt_and_no_time_of_the_function(
+    book: Book, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[int] = []
+    limited: list[bool] = []
+
+    class Begin(StepConnection):
+        def begin(self) -> None:
+            if len(waits) < 5:
+                waits.append(len(limited))
+                beside_a_locked_file(self.connection)
+            super().begin()
+
+    class Limit(FileLimit):
+        def __init__(self, name: str, own: Any) -> None:
+            limited.append(own.connection.in_transaction)
+            super().__init__(name, own)
+
+    monkeypatch.setattr(transactions, "MAX_TRIES", 3)
+    monkeypatch.setattr(transactions, "FileLimit", Limit)
+    monkeypatch.setattr(node_verbs, "StepConnection", Begin)
+    monkeypatch.setattr(harness_node, "Transactions", limiting)
+    with Harness(url) as harness:
+        book.harness = harness
+        handle = book.book(lambda connection: None)
+        assert handle.result() == 1
+        assert book.kinds(handle) == [RecordKind.STEP]
+    assert waits == [0] * 5
+    assert limited == [True]
+
+
+def limiting(*arguments: Any, may_kill: bool) -> transactions.Transactions:
+    return transactions.Transactions(*arguments, may_kill=True)
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)

@@ -73,6 +73,28 @@ def post_and_commit(connection: Any, account: str) -> None:
     connection.commit()
 
 
+@hydra.transaction
+def post_slowly(connection: Any, account: str) -> None:
+    connection.execute(f"insert into ledger (account, amount) values ('{account}', 1)")
+    time.sleep(1.5)
+
+
+@hydra.workflow
+def book_slowly(account: str) -> None:
+    post_slowly(account)
+
+
+@hydra.step
+def charge_beside(log: str, word: str) -> None:
+    apps.note(log, word)
+    time.sleep(5)
+
+
+@hydra.workflow
+def charging_beside(log: str, word: str) -> None:
+    charge_beside(log, word)
+
+
 @hydra.step
 def render(number: int) -> int:
     return number

@@ -140,6 +140,26 @@ def test_a_function_that_makes_its_own_transaction_read_only_fails_by_its_policy
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_g4_transactions_that_wait_for_the_file_for_longer_than_their_time_harm_nobody(ledger: Scene) -> None:
+    """None has the file for longer than its time, but the last has waited for as long."""
+    engine = ledger.engine
+    charges = [engine.submit(ledger_app.charging_beside.bind(ledger.log, f"charge {n}")) for n in range(2)]
+    node = ledger.start(
+        "ledger_app", workers=2, lease_ttl_seconds=20.0, environment={"HYDRA_TEST_FILE_LOCK_SECONDS": "3"}
+    )
+    ledger.first_note("charge 0")
+    ledger.first_note("charge 1")
+    books = [engine.submit(ledger_app.book_slowly.bind(f"a{n}")) for n in range(3)]
+    for handle in books + charges:
+        handle.result(timeout=60)
+    assert rows(ledger.url) == Counter(["a0", "a1", "a2"])
+    assert ledger.counts() == Counter(["charge 0", "charge 1"])
+    for handle in books:
+        assert [record.kind for record in open_store(ledger.url).records(handle.id)] == [RecordKind.STEP]
+    assert "died" not in node.text()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("how", ["on its own", "in a statement"])
 def test_r21_a_transaction_that_keeps_the_file_ends_and_spares_its_neighbours(ledger: Scene, how: str) -> None:
     """Whoever waits to write, for example a cancel, waits no longer; no worker dies of it."""

@@ -1,6 +1,6 @@
 """How long a transaction's function may keep all others from writing to a SQLite file (R21).
 
-    its time is over ──► its statement is interrupted, StepTimeout in the function ──a grace──► the worker is killed
+    has had the file too long ──► its statement is interrupted, StepTimeout in it ──a grace──► the worker is killed
 
 So the executions beside it in its worker are spared, unless it does not end.
 """
@@ -24,7 +24,7 @@ log = logging.getLogger("hydra.worker")
 
 
 class FileLimit:
-    """Made and used in the thread of the function."""
+    """Made and used in the thread of the function, when the transaction has the file: a wait for it does not count."""
 
     def __init__(self, name: str, own: StepConnection) -> None:
         self._name = name

@@ -134,11 +134,14 @@ class Transactions:
             raise _Again(error, is_counted=False) from error
         with self._mutex:
             call.own = own
-        limit = FileLimit(call.step.name, own) if self._may_kill and self._opened().path is not None else None
-        is_in_function = is_committing = False
+        limit: FileLimit | None = None
+        has_begun = is_in_function = is_committing = False
         try:
             self._refuse_stopped(call)
             own.begin()
+            has_begun = True
+            if self._may_kill and self._opened().path is not None:
+                limit = FileLimit(call.step.name, own)  # the wait for the file is not the function's time
             is_in_function = True
             run = call.step.function if limit is None else partial(limit.run, call.step.function)
             result = run(own.connection, *args, **kwargs)
@@ -172,7 +175,7 @@ class Transactions:
             if passing is None:
                 raise
             own.roll_back()
-            is_counted = passing is Passing.CONTENDED or (passing is Passing.LOST and is_in_function)
+            is_counted = has_begun if passing is Passing.CONTENDED else is_in_function and passing is Passing.LOST
             raise _Again(error, is_counted=is_counted) from error
         finally:
             if limit is not None:
@@ -243,8 +246,9 @@ class Transactions:
 
 class _Again(Exception):
     """Nothing was written, and the same may succeed. Not counted: the database does not answer, so nothing can be
-    recorded either, and there is no sense in giving up before it does. What befalls the connection while the function
-    has it is counted, since the function may be the cause."""
+    recorded either, and there is no sense in giving up before it does; or others have the file,
+    and the function never began. What befalls the connection while the function has it is counted, since the function
+    may be the cause."""
 
     def __init__(self, cause: BaseException, *, is_counted: bool) -> None:
         self.cause = cause

@@ -19,7 +19,7 @@ from hydra.stores.sqlite.lock import WriteQueue
 from hydra.stores.sqlite.transaction import Transaction
 from hydra.stores.step_connection import Passing
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 5.0  # in one go: whoever waits for the file hears no interrupt, so a cancel waits as long
 
 
 class StepConnection:

@@ -12,8 +12,11 @@ import pytest
 from hydra import Status
 from hydra.client import bulk, criteria, selection
 from hydra.errors import ConfigError, IllegalMove, NotFound
+from hydra.execution import Snapshot
+from hydra.stores.filter import Filter
 
 from tests.stores.conftest import DATABASES
+from tests.stores.store_values import register
 
 LONG_AGO = timedelta(days=1)
 GOOD_CARD = "visa-good"
@@ -197,6 +200,26 @@ def test_a_signal_reaches_each_that_goes_on_once(engine: hydra.Engine) -> None:
     assert not late.done and len(late.refused) == 4
     with pytest.raises(ConfigError):
         asked.signal("")
+
+
+def test_an_act_takes_each_once_though_all_begin_while_it_chooses(
+    engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handles = engine.submit_many([chosen_ask.bind(f"visa-{n}") for n in range(4)])
+    store = engine.session().store
+    list_page = store.list
+
+    def list_and_begin(filter: Filter) -> list[Snapshot]:
+        page = list_page(filter)
+        store.claim(node, ["chosen_ask"], 4, store.now())
+        return page
+
+    node = register(store, now=store.now())
+    monkeypatch.setattr(store, "list", list_and_begin)
+    acted = engine.select(workflow=chosen_ask).signal("answer", "yes")
+    assert acted.matched_count == 4 and set(acted.done) == {handle.id for handle in handles}
+    assert [len(store.messages(handle.id)) for handle in handles] == [1] * 4
+    assert statuses(engine, list(acted.done)) == ["running"] * 4
 
 
 def test_what_was_undone_runs_again_under_its_key_and_both_say_so(engine: hydra.Engine) -> None:

@@ -8,15 +8,16 @@ import msgspec
 import pytest
 from hydra import _core
 from hydra.client import looking
-from hydra.client.criteria import Criteria
-from hydra.execution import Snapshot, Status
+from hydra.client.bulk import OPEN
+from hydra.client.criteria import Criteria, walk
+from hydra.execution import Message, Snapshot, Status
 from hydra.stores import listing
 from hydra.stores.filter import Filter
 from hydra.stores.listing import BY_TIME, BY_WORKFLOW, WIDE, list_of
 from hydra.stores.searching import COMMON
 from hydra.stores.store import Store
 
-from tests.stores.store_values import NOW, SECOND, claim, end, register, submission, submit
+from tests.stores.store_values import NOW, SECOND, claim, end, register, submission, submit, take
 
 ASKED: list[dict[str, object]] = [
     {},
@@ -108,6 +109,47 @@ def test_a_bounded_list_looks_no_further_than_it_says(store: Store) -> None:
     assert store.place(Filter(workflow="bill"), 4) is None
     assert store.place(Filter(workflow="bill", tags={"run": "1"}), 4) == ids[-4]
     assert store.place(Filter(status=Status.PENDING, tags={"run": "1"}), 4) == ids[-4]
+
+
+@pytest.mark.parametrize("is_oldest_first", [False, True])
+@pytest.mark.parametrize("asked", [{"workflow": "bill"}, {"tags": {"run": "1"}}, {"since": NOW}])
+def test_what_moves_between_two_pages_is_found_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, asked: dict[str, object], is_oldest_first: bool
+) -> None:
+    node, ids = register(store), submit(store, 12, tags={"run": "1"})
+    waiting, running = (claim(store, node, slots=4) for _ in range(2))
+    for each in waiting:
+        assert end(store, node, each, "waiting")
+    claimed = {each.id: each for each in running}
+    in_order = sorted(ids, reverse=not is_oldest_first)
+    found: list[str] = []
+    list_page = store.list
+
+    def wake() -> None:
+        store.signal([Message(_core.uuid7(), each.id, "go", b"", NOW) for each in waiting], NOW)
+
+    def begin() -> None:
+        while len(claimed) < len(ids):
+            claimed.update((each.id, each) for each in take(store, node))
+
+    def finish() -> None:
+        assert end(store, node, claimed[in_order[0]], "completed", payload=b"")
+
+    moves = [wake, begin, finish]
+
+    def list_and_move(filter: Filter) -> list[Snapshot]:
+        page = list_page(filter)
+        if moves:
+            moves.pop(0)()
+        return page
+
+    monkeypatch.setattr(store, "list", list_and_move)
+    filter = Filter(limit=3, is_oldest_first=is_oldest_first, **asked)  # type: ignore[arg-type]
+    for page in walk(store, Criteria(filter, among=OPEN)):
+        found += [snapshot.id for snapshot, _ in page]
+    assert found == in_order and not moves
+    ended = Criteria(filter, among=(Status.COMPLETED, Status.FAILED))
+    assert [snapshot.id for page in walk(store, ended) for snapshot, _ in page] == in_order[:1]
 
 
 def test_the_fewest_lead() -> None:

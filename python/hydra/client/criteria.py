@@ -40,7 +40,7 @@ _WITH_REASON = (Status.FAILED, Status.PARKED)
 
 class Criteria(msgspec.Struct, frozen=True):
     """All that is given must hold. `filter.limit` is the size of a page. `among`: where no status is asked for, those
-    in which it may be; empty: all."""
+    in which it may be when it is looked at; empty: all."""
 
     filter: Filter = Filter(limit=PAGE_SIZE)
     reason: str | None = None
@@ -49,10 +49,11 @@ class Criteria(msgspec.Struct, frozen=True):
     attributes: tuple[tuple[Sought, ...], ...] = ()  # for each the ways in which it may be declared
 
     def statuses(self) -> tuple[Status | None, ...]:
-        """Each is a list of the database; None is all of them in one."""
+        """Each is a list of the database; None is all of them in one. Several are read as one: what moves from one to
+        another meanwhile would be found in both, or in none."""
         asked = self.among if self.filter.status is None else (self.filter.status,)
         if self.reason is None and self.error is None:
-            return asked or (None,)
+            return asked if len(asked) == 1 else (None,)
         return tuple(status for status in _WITH_REASON if status in asked or not asked)
 
     def is_counted(self) -> bool:
@@ -119,7 +120,7 @@ def filters(store: Store, criteria: Criteria) -> list[Filter]:
 
 
 def pages(store: Store, lists: list[Filter], order: Filter) -> Iterable[list[Snapshot]]:
-    """Those of several lists as one."""
+    """Those of several lists as one, each once."""
     streams = [_pages(store, each) for each in lists]
     return streams[0] if len(streams) == 1 else _merged(streams, order)
 
@@ -165,10 +166,13 @@ def _declared(store: Store, asked: tuple[tuple[Sought, ...], ...]) -> list[tuple
 
 def _merged(streams: list[Iterator[list[Snapshot]]], filter: Filter) -> Iterator[list[Snapshot]]:
     singles = [itertools.chain.from_iterable(pages) for pages in streams]
-    return chunks(heapq.merge(*singles, key=attrgetter("id"), reverse=not filter.is_oldest_first), filter.limit)
+    merged = heapq.merge(*singles, key=attrgetter("id"), reverse=not filter.is_oldest_first)
+    return chunks((next(same) for _, same in itertools.groupby(merged, attrgetter("id"))), filter.limit)
 
 
 def fitting(store: Store, criteria: Criteria, page: list[Snapshot]) -> list[tuple[Snapshot, Fault | None]]:
+    if criteria.filter.status is None and criteria.among:
+        page = [each for each in page if each.status in criteria.among]
     if criteria.reason is not None:
         text = criteria.reason.casefold()
         fitting = [each for each in page if text in each.reason.casefold()]

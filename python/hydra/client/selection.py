@@ -238,21 +238,21 @@ class Selection:
         return self._act(Delete(reason, before), dry_run, at_most, progress, None)
 
     def _chosen(self, act: Act) -> list[str]:
-        """Those that match now, and the act is meant for, newest first."""
+        """Those that match when they are looked at, and the act is meant for: each once, newest first."""
         criteria = msgspec.structs.replace(self._criteria, among=act.among)
-        found: list[str] = []
+        found: dict[str, None] = {}
         is_by_fault = criteria.reason is not None or criteria.error is not None
         for page in self._engine.read(lambda store: walk(store, criteria)):
             closed = next((snapshot for snapshot, _ in page if snapshot.encrypted_reason), None)
             if is_by_fault and closed is not None:  # it looks like others, and may be of another fault
                 reason = why_closed([closed.encrypted_reason])
                 raise IllegalMove(f"nobody knows here what execution `{closed.id}` failed of: {reason}")
-            found += [snapshot.id for snapshot, _ in page]
+            found |= dict.fromkeys(snapshot.id for snapshot, _ in page)
             if len(found) > MAX_ACT_COUNT:
                 raise IllegalMove(
                     f"more than {MAX_ACT_COUNT:,} executions match; narrow the choice, such as by `since`"
                 )
-        return found
+        return list(found)
 
     def _act(
         self,

@@ -58,6 +58,15 @@ def test_names_of_any_length_come_back_whole(names: list[tuple[str, str]]) -> No
     page.close()
 
 
+def test_a_page_grows_for_a_name_that_takes_more_slots_than_are_free() -> None:
+    page = Page.create(2)
+    first = page.enter(1, 0, "", "short", 0, 0)
+    page.enter(2, 0, "branch", "n" * 1_000, 0, 0)
+    assert [(step.token, step.name) for step in page.running()] == [(1, "short"), (2, "n" * 1_000)]
+    page.leave(first)
+    page.close()
+
+
 def encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 

@@ -153,15 +153,19 @@ impl PageSlots {
 impl PageSlots {
     /// A free slot, and so many further ones; None where the page cannot grow.
     fn take(&self, page: &Bound<'_, Self>, further_count: usize) -> PyResult<Option<(usize, Vec<usize>)>> {
+        let mut further = Vec::with_capacity(further_count);
         loop {
-            let mut free = locked(&self.free);
-            if let Some(rest) = free.len().checked_sub(further_count + 1) {
-                let further = free.split_off(rest + 1);
-                return Ok(free.pop().map(|slot| (slot, further)));
-            }
-            drop(free);
-            if !page.call_method0(intern!(page.py(), "grow"))?.extract::<bool>()? {
-                return Ok(None);
+            let free = locked(&self.free).pop();
+            match free {
+                Some(slot) if further.len() == further_count => return Ok(Some((slot, further))),
+                Some(slot) => further.push(slot),
+                None => {
+                    let has_grown = page.call_method0(intern!(page.py(), "grow")).and_then(|grown| grown.extract());
+                    if !matches!(has_grown, Ok(true)) {
+                        locked(&self.free).append(&mut further);
+                        return has_grown.map(|_| None);
+                    }
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
-"""A server that is away costs no descriptor, however often it is asked: a supervisor seldom runs Python's collector."""
+"""A server that is away costs no descriptor and no memory, however often it is asked: a supervisor seldom runs Python's
+collector."""
 
 from __future__ import annotations
 
@@ -48,6 +49,18 @@ def test_a_server_that_is_away_keeps_no_descriptor(tmp_path: Path, place: str) -
         tried(store.open)
         tried(lambda: store.get(["00000000-0000-7000-8000-000000000000"]))
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+@pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.usefixtures("no_collector")
+def test_it_leaves_nothing_for_the_collector(tmp_path: Path, place: str) -> None:
+    store = open_store(PLACES[place](tmp_path), "default")
+    tried(store.open)
+    gc.collect()
+    for _ in range(20):
+        tried(store.open)
+        tried(lambda: store.get(["00000000-0000-7000-8000-000000000000"]))
+    assert gc.collect() < 20, "less than one object for two tries"
 
 
 @pytest.mark.usefixtures("no_collector")

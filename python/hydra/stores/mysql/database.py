@@ -194,7 +194,10 @@ class Database:
             clear = explain(error, self.address.place)
             if clear is None:
                 raise
-            raise clear from error
+            try:
+                raise clear from error
+            finally:
+                del clear  # its traceback has this frame: together they would be a cycle
 
     def _answer(self, session: MySQLSession, statement: str) -> Rows:
         try:

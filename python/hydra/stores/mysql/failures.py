@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pymysql
 
 from hydra.errors import ConfigError, ConnectionsUsedUp, HydraError, PayloadTooLarge, SchemaError, StoreUnavailable
@@ -47,17 +43,6 @@ class LockLost(StoreUnavailable):
 
 class SessionLost(StoreUnavailable):
     """The connection broke before COMMIT was sent: the server rolls back what it had begun, the same again is safe."""
-
-
-@contextmanager
-def closed_where_refused() -> Iterator[None]:
-    """Round what connects. PyMySQL leaves the socket of a connection that failed in the frames of its error, which hold
-    themselves: until the collector comes by, in an outage one for each try, up to the limit of descriptors."""
-    try:
-        yield
-    except BaseException as error:
-        traceback.clear_frames(error.__traceback__)
-        raise
 
 
 def error_code(error: Exception) -> int:

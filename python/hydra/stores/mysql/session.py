@@ -16,8 +16,9 @@ import pymysql
 from pymysql.constants import CLIENT
 
 from hydra.errors import ConfigError
+from hydra.stores.connecting import freed_where_refused
 from hydra.stores.mysql.address import Address
-from hydra.stores.mysql.failures import closed_where_refused, explain, is_session_lost, too_large
+from hydra.stores.mysql.failures import explain, is_session_lost, too_large
 from hydra.stores.mysql.statements import STATEMENTS
 
 CONNECT_TIMEOUT_SECONDS = 3
@@ -47,7 +48,7 @@ class MySQLSession:
         self.lost = False
         timeout = read_wait_seconds if write_wait_seconds is None else write_wait_seconds
         try:
-            with closed_where_refused():
+            with freed_where_refused():
                 self._connection = pymysql.connect(
                     **address.arguments(),
                     charset="utf8mb4",
@@ -98,11 +99,13 @@ class MySQLSession:
             answers = [cursor.fetchall() if cursor.description else cursor.rowcount]
             while cursor.nextset():
                 answers.append(cursor.fetchall() if cursor.description else cursor.rowcount)
-        except Exception as error:
-            if is_session_lost(error):
+        except BaseException as error:
+            # Interrupted between two answers, it would take those that are left for the next statement's.
+            if not isinstance(error, Exception) or is_session_lost(error):
                 self.discard()
             raise
         if len(answers) != len(statements):
+            self.discard()
             raise AssertionError(f"{len(statements)} statements got {len(answers)} answers")
         return answers
 

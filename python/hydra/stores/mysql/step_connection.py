@@ -11,6 +11,7 @@ from pymysql.cursors import Cursor
 from hydra.errors import NonRetryable, StoreUnavailable
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef
 from hydra.stores import lent
+from hydra.stores.connecting import freed_where_refused
 from hydra.stores.mysql import committing
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.callers import CallerSession
@@ -18,7 +19,6 @@ from hydra.stores.mysql.failures import (
     DEADLOCK,
     DUPLICATE,
     READ_ONLY,
-    closed_where_refused,
     error_code,
     explain,
     is_session_lost,
@@ -57,7 +57,7 @@ class StepConnection:
         self._is_lost = False
         self._is_open = False
         try:
-            with closed_where_refused():
+            with freed_where_refused():
                 self.connection: Any = LentConnection(**self._options(REPLY_SECONDS), autocommit=False)
             with Cursor(self.connection) as cursor:
                 cursor.execute("select @@max_allowed_packet")
@@ -190,7 +190,7 @@ class StepConnection:
         return True
 
     def _kill(self, what: str) -> None:
-        with closed_where_refused():
+        with freed_where_refused():
             killer = pymysql.connect(**self._options(INTERRUPT_SECONDS), autocommit=True)
         try:
             killer.cursor().execute(f"kill {what} {int(self.connection.thread_id())}")

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from hydra.errors import StoreUnavailable
+from hydra.stores.connecting import freed_where_refused
 from hydra.stores.postgres.address import CONNECT_SECONDS, Address
 from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain, pooler_between
 from hydra.stores.postgres.session import PostgresSession, Result, Step
@@ -225,7 +226,8 @@ class Database:
         first = {name: value for name, value in settings.items() if name != MODE}
         try:
             conninfo = make_conninfo(self._conninfo(first), connect_timeout=self._connect_seconds())
-            connection = kind.connect(conninfo, autocommit=True, prepare_threshold=None)
+            with freed_where_refused():
+                connection = kind.connect(conninfo, autocommit=True, prepare_threshold=None)
             self._connections.add(connection)
             if MODE in settings and not self.address.is_pooled:
                 connection.execute(f"set {MODE} = {settings[MODE]}")

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from hydra.errors import HydraError
+from hydra.stores.connecting import freed_where_refused
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.news import DONE, READY, channel
 
@@ -100,7 +101,8 @@ class Watch:
 
     def _listen(self, address: str, seconds: float) -> bool:
         if self._connection is None:
-            self._connection = psycopg.connect(address, autocommit=True)
+            with freed_where_refused():
+                self._connection = psycopg.connect(address, autocommit=True)
             self._listened = set()
         wanted = self._interests or {READY, DONE}
         for kind in sorted(self._listened - wanted):

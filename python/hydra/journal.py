@@ -12,6 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from hydra.errors import HydraError, StoreUnavailable
@@ -54,18 +55,20 @@ class Journal(Generic[T, R]):
 
     def write(self, item: T) -> R:
         """The answer to this item, once it is committed; alone, and without a queue, where nobody writes meanwhile."""
-        leads = False
+        lone = _Writer(None, 0)
         try:
             with self._open_mutex():
                 self._refuse_closed()
-                leads = not self._is_led
+                lone.leads = not self._is_led
                 self._is_led = True
-            if leads:
+            if lone.leads:
                 return self._commit([item])[0]
         finally:
-            if leads:
-                with self._mutex:
-                    self._hand_on()
+            try:
+                self._leave(lone)
+            except BaseException:
+                self._leave(lone)
+                raise
         return self.write_many([item])[0]
 
     def write_many(self, items: Sequence[T]) -> list[R]:
@@ -113,19 +116,24 @@ class Journal(Generic[T, R]):
 
     def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None]) -> None:
         """Queue; then either another leader answers, or this thread leads."""
-        with self._open_mutex():
-            self._refuse_closed()
-            self._queue.append(writer)
-            writer.leads = not self._is_led
-            self._is_led = True
         try:
+            with self._open_mutex():
+                self._refuse_closed()
+                writer.is_queued = True
+                self._queue.append(writer)
+                writer.leads = not self._is_led
+                self._is_led = True
             if not writer.leads and not writer.turn.acquire(timeout=self._turn_seconds):
                 self._refuse_queued(writer)
                 writer.turn.acquire()  # its batch is being committed, or it leads by now
             if writer.leads:
                 lead(writer)
         finally:
-            self._leave(writer)
+            try:
+                self._leave(writer)
+            except BaseException:
+                self._leave(writer)
+                raise
 
     def _refuse_queued(self, writer: _Writer) -> None:
         with self._mutex:
@@ -135,27 +143,30 @@ class Journal(Generic[T, R]):
                 raise StoreUnavailable(f"{message} (nothing of this was sent)")
 
     def _leave(self, writer: _Writer) -> None:
-        """Hand on the lead if this writer has it; also the way out of one that was interrupted while it waited."""
+        """Hand on the lead if this writer has it; also the way out of one that was interrupted, be it here: a signal's
+        handler may raise behind any call, and nobody else would ever give the lead back. Safe to repeat."""
         with self._mutex:
             if writer.is_queued:
-                self._queue.remove(writer)
-            if writer.leads:
-                self._hand_on()
-
-    def _hand_on(self) -> None:
-        """The lead, to the next in line. Called with the mutex held."""
-        if self._queue:
-            successor = self._queue[0]
-            successor.leads = True
-            successor.turn.release()
-        else:
-            self._is_led = False
-            if self._is_closed:
-                self._idle.notify_all()
+                with suppress(ValueError):  # interrupted before it stood there
+                    self._queue.remove(writer)
+                writer.is_queued = False
+            if not writer.leads:
+                return
+            if self._queue:
+                successor = self._queue[0]
+                successor.leads = True
+                if successor.turn.locked():
+                    successor.turn.release()
+            else:
+                self._is_led = False
+                if self._is_closed:
+                    self._idle.notify_all()
+            writer.leads = False
 
     def _write_batch(self, leader: _Writer) -> None:
-        batch = self._take_batch()
+        batch: list[_Writer] = []
         try:
+            self._take_batch(batch)
             items = [item for writer in batch for item in writer.items or ()]
             answers = self._commit_or_split(items)
             start = 0
@@ -163,30 +174,37 @@ class Journal(Generic[T, R]):
                 writer.answers = answers[start : start + len(writer.items or ())]
                 start += len(writer.answers)
         finally:
-            for writer in batch:
-                if not writer.answers:  # this thread was interrupted by what is not an error
-                    message = "the thread that wrote was interrupted; it may or may not have happened"
-                    writer.answers = [_Failed(StoreUnavailable(message, outcome="unknown"))] * len(writer.items or ())
-                if writer is not leader:
-                    writer.turn.release()
+            try:
+                self._wake(batch, leader)
+            except BaseException:
+                self._wake(batch, leader)
+                raise
 
-    def _take_batch(self) -> list[_Writer]:
-        """The leader, who is first in the queue, and as many behind it as the limits allow."""
+    def _wake(self, batch: list[_Writer], leader: _Writer) -> None:
+        for writer in batch:
+            if not writer.answers:  # this thread was interrupted by what is not an error
+                message = "the thread that wrote was interrupted; it may or may not have happened"
+                writer.answers = [_Failed(StoreUnavailable(message, outcome="unknown"))] * len(writer.items or ())
+            if writer is not leader and writer.turn.locked():
+                writer.turn.release()
+
+    def _take_batch(self, batch: list[_Writer]) -> None:
+        """Into it the leader, who is first in the queue, and as many behind it as the limits allow."""
         with self._mutex:
-            batch = [self._next()]
+            self._take_next(batch)
             item_count, byte_count = len(batch[0].items or ()), batch[0].byte_count
             while self._queue and self._queue[0].items is not None:
                 item_count += len(self._queue[0].items)
                 byte_count += self._queue[0].byte_count
                 if item_count > self._max_items or byte_count > self._max_bytes:
                     break
-                batch.append(self._next())
-            return batch
+                self._take_next(batch)
 
-    def _next(self) -> _Writer:
-        writer = self._queue.popleft()
+    def _take_next(self, batch: list[_Writer]) -> None:
+        writer = self._queue[0]
+        batch.append(writer)  # first: whoever is in the batch is answered, whatever happens here
+        self._queue.popleft()
         writer.is_queued = False
-        return writer
 
     def _commit_or_split(self, items: Sequence[T]) -> list[Any]:
         """An answer or a `_Failed` for each. Halves find the item at fault, unless the store cannot serve."""
@@ -209,7 +227,7 @@ class _Writer:
         self.byte_count = byte_count
         self.answers: list[Any] = []
         self.leads = False
-        self.is_queued = True
+        self.is_queued = False
         self.turn = threading.Lock()
         self.turn.acquire()
 

@@ -45,7 +45,9 @@ class Announcer:
         _announcers.add(self)
 
     def _start(self) -> None:
-        self._news = threading.Condition()
+        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
+        self._mutex = threading.Lock()
+        self._news = threading.Condition(self._mutex)
         self._counts: Counter[str] = Counter()
         self._running = False
         self._closed = False
@@ -53,7 +55,7 @@ class Announcer:
 
     def announce(self, kind: str, count: int = 1) -> None:
         """`count` executions are ready, or done."""
-        with self._news:
+        with self._mutex:
             if self._closed:
                 return
             self._counts[kind] += count
@@ -64,7 +66,7 @@ class Announcer:
                 threading.Thread(target=self._run, name="hydra-announcer", daemon=True).start()
 
     def close(self) -> None:
-        with self._news:
+        with self._mutex:
             self._closed = True
             self._news.notify()
 
@@ -88,7 +90,7 @@ class Announcer:
 
     def _next(self) -> Counter[str]:
         """Everything there is to tell; empty when this thread shall end."""
-        with self._news:
+        with self._mutex:
             self._news.wait_for(lambda: self._counts or self._closed, IDLE_SECONDS)
             counts, self._counts = self._counts, Counter()
             if self._closed or not counts:

@@ -41,10 +41,13 @@ class Database:
     def start_anew(self) -> None:
         self._mutex = threading.RLock()
         self._depth = 0
+        self._owner = 0  # the thread that has the mutex for a transaction
         self._failed = False
         self._writer: sqlite3.Connection | None = None
         self._queue: WriteQueue | None = None
-        self._readers_changed = threading.Condition()
+        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
+        self._readers_mutex = threading.RLock()
+        self._readers_changed = threading.Condition(self._readers_mutex)
         self._idle_readers: list[sqlite3.Connection] = []
         self._busy_reader_count = 0
         self._is_forking = False
@@ -73,8 +76,13 @@ class Database:
         self, verb: Callable[Concatenate[Transaction, P], Answer], /, *args: P.args, **options: P.kwargs
     ) -> Answer:
         """A verb as one transaction, or as part of the one that is open."""
-        with self.transaction() as transaction:
-            return verb(transaction, *args, **options)
+        turn = self.transaction()
+        try:
+            with turn as transaction:
+                return verb(transaction, *args, **options)
+        except BaseException:
+            turn.make_sure()
+            raise
 
     def read(self, verb: Callable[Concatenate[Reading, P], Answer], /, *args: P.args, **options: P.kwargs) -> Answer:
         """A verb that only reads; inside a transaction it sees that one's writes."""
@@ -85,39 +93,55 @@ class Database:
         """BEGIN IMMEDIATE … COMMIT on the writer connection; all or nothing."""
         return _Turn(self)
 
+    def depth(self) -> int:
+        """How many transactions this thread has open, one in the other."""
+        return self._depth if self._owner == threading.get_ident() else 0
+
     def enter(self) -> Transaction:
         """Begin a transaction, or a part of the one that this thread has open. `transaction` calls it."""
-        self._take_mutex()
-        try:
-            if not self._depth:
-                self._begin()
-                self._failed = False
-            self._depth += 1
-        except BaseException:
-            self._mutex.release()
-            raise
+        if not self.depth():
+            self._take_mutex()
+            self._owner = threading.get_ident()
+            self._begin()
+            self._failed = False
+        self._depth += 1
         assert self._writer is not None
         return Transaction(self._writer, self.namespace)
 
     def leave(self, error: BaseException | None) -> None:
         """End what `enter` has begun: the last to leave commits, unless it or a part has failed."""
-        try:
-            if self._depth > 1:
-                self._depth -= 1
-                self._failed = self._failed or error is not None
-                return
-            assert self._writer is not None and self._queue is not None
-            try:
-                if error is not None:
-                    self._give_up(self._writer, error)
-                else:
-                    self._commit(self._writer)
-            finally:
-                self._depth = 0
+        if self._depth > 1:
+            self._failed = self._failed or error is not None
+            self._depth -= 1
+            return
+        assert self._writer is not None and self._queue is not None
+        if error is not None:
+            self._give_up(self._writer, error)
+            self._let_go()
+        else:
+            self._commit(self._writer)
+            self._let_go()
+            self._queue.ring()
+
+    def fall_back(self, depth: int) -> None:
+        """What this thread has open past that depth is over, and rolled back where it is not committed. Safe to repeat,
+        where a signal's handler has raised behind any call of `enter` and `leave`, or here."""
+        if depth:
+            if self.depth() > depth:
+                self._failed, self._depth = True, depth
+            return
+        self._let_go()
+        with suppress(RuntimeError):  # the mutex is not this thread's, or not any more
+            while True:
+                self._mutex.release()
+
+    def _let_go(self) -> None:
+        if self._owner == threading.get_ident():
+            if self._writer is not None:
+                _roll_back(self._writer)
+            if self._queue is not None:
                 self._queue.release()
-            if error is None:
-                self._queue.ring()
-        finally:
+            self._depth, self._owner = 0, 0
             self._mutex.release()
 
     def others_changes(self) -> int:
@@ -187,7 +211,7 @@ class Database:
 
     def close(self) -> None:
         """It opens again when it is used again."""
-        with self._mutex, self._readers_changed:
+        with self._mutex, self._readers_mutex:
             for connection in self._idle_readers:
                 connection.close()
             self._idle_readers.clear()
@@ -201,7 +225,7 @@ class Database:
     def let_go(self, timeout_seconds: float) -> bool:
         deadline = time.monotonic() + timeout_seconds
         self._holds_turn_for_fork = self._mutex.acquire(timeout=timeout_seconds)
-        with self._readers_changed:
+        with self._readers_mutex:
             self._is_forking = True
             patience = max(0.0, deadline - time.monotonic())
             is_unused = self._readers_changed.wait_for(lambda: not self._busy_reader_count, patience)
@@ -211,7 +235,7 @@ class Database:
         return True
 
     def take_up(self) -> None:
-        with self._readers_changed:
+        with self._readers_mutex:
             self._is_forking = False
             self._readers_changed.notify_all()
         if self._holds_turn_for_fork:
@@ -220,7 +244,7 @@ class Database:
 
     def _take_reader(self) -> sqlite3.Connection:
         self._require_in_place()
-        with self._readers_changed:
+        with self._readers_mutex:
             while self._is_forking:
                 self._readers_changed.wait()
             self._busy_reader_count += 1
@@ -240,7 +264,7 @@ class Database:
         self._leave_reader()
 
     def _leave_reader(self) -> None:
-        with self._readers_changed:
+        with self._readers_mutex:
             self._busy_reader_count -= 1
             self._readers_changed.notify_all()
 
@@ -337,18 +361,41 @@ class Database:
 
 
 class _Turn:
-    """A transaction as a `with` block; not a generator, which costs each submission several times as much."""
+    """A transaction as a `with` block; not a generator, which costs each submission several times as much. A signal's
+    handler may raise behind any call: it is over then, too."""
 
-    __slots__ = ("_database",)
+    __slots__ = ("_database", "_depth")
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._depth = -1  # how many were open before it; -1 while it is not
 
     def __enter__(self) -> Transaction:
-        return self._database.enter()
+        self._depth = self._database.depth()
+        try:
+            return self._database.enter()
+        except BaseException:
+            self.make_sure()
+            raise
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._database.leave(error)
+        try:
+            self._database.leave(error)
+        except BaseException:
+            self.make_sure()
+            raise
+        self._depth = -1
+
+    def make_sure(self) -> None:
+        """That it is over."""
+        if self._depth < 0:
+            return
+        try:
+            self._database.fall_back(self._depth)
+        except BaseException:
+            self._database.fall_back(self._depth)
+            raise
+        self._depth = -1
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -1,0 +1,59 @@
+"""A program whose main thread is interrupted by a signal's handler (Ctrl-C, a job's soft time limit) at any moment:
+what `submit` returned for is there, and the engine serves on, other threads included (G1)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hydra import Engine
+
+from tests.client.conftest import DATABASES
+
+INTERRUPTED = """
+import random, signal, sys, threading
+import hydra
+
+@hydra.workflow(name="interrupts.one")
+def one(number: int) -> int:
+    return number
+
+engine = hydra.Engine(sys.argv[1], timeout=20)
+engine.stats()
+chance = random.Random(int(sys.argv[2]))
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+accepted, interrupts = [], 0
+while interrupts < 400:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, float(sys.argv[3])))
+        try:
+            id = engine.submit(one.bind(interrupts), key=f"{interrupts}-{len(accepted)}").id
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        accepted.append(id)
+    except KeyboardInterrupt:
+        interrupts += 1
+other = threading.Thread(target=lambda: accepted.append(engine.submit(one.bind(-1)).id))
+other.start()
+other.join(60)
+print(*accepted, "ended" if not other.is_alive() else "stuck", flush=True)
+"""
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_g1_what_submit_returned_for_is_there_whatever_interrupts_its_thread(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    url = DATABASES[database](request)
+    longest = "0.001" if database == "sqlite" else "0.006"  # a submission and a little more
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", INTERRUPTED, url, seed, longest]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        *accepted, end = done.stdout.split()
+        assert end == "ended" and accepted, "another thread waits for ever"
+        with Engine(url) as engine:
+            lost = [id for id in accepted if engine.get(id) is None]
+            assert lost == []
+            assert engine.audit() == []

@@ -23,7 +23,7 @@ COLUMNS = {
 SHORT = ("submit, one caller", "pickup, idle", "drain, no step", "drain, ten steps")
 # What each records, whether that is durable once it has accepted, and what becomes of the work of a worker that dies.
 WORDS = {
-    "hydra": ("each step", "yes", "goes on after its last record, at once"),
+    "hydra": ("each step", "yes", "at once, behind its last record"),
     "dbos": ("each step", "yes", "so, when its executor runs again"),
     "absurd": ("each step", "yes", "so, when its lease ends (2 min)"),
     "pgqueuer": ("each job", "yes", "all of it again (30 s)"),

@@ -53,7 +53,9 @@ class Waiting(NamedTuple):
 class OutcomeWatcher:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._changed = threading.Condition()
+        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
+        self._mutex = threading.RLock()
+        self._changed = threading.Condition(self._mutex)
         self._waiting: dict[str, list[Waiting]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -115,7 +117,7 @@ class OutcomeWatcher:
         return len(self._waiting)
 
     def _add(self, id: str, waiting: Waiting) -> Wait:
-        with self._changed:
+        with self._mutex:
             if self._closed:
                 raise StoreUnavailable(CLOSED)
             self._waiting.setdefault(id, []).append(waiting)
@@ -126,7 +128,7 @@ class OutcomeWatcher:
         return Wait(waiting.future, lambda: self._forget(id, waiting))
 
     def _forget(self, id: str, waiting: Waiting) -> None:
-        with self._changed:
+        with self._mutex:
             known = self._waiting.get(id, [])
             if waiting in known:
                 known.remove(waiting)
@@ -135,7 +137,7 @@ class OutcomeWatcher:
 
     def close(self) -> None:
         """Stop; whoever still waits gets StoreUnavailable."""
-        with self._changed:
+        with self._mutex:
             self._closed = True
             self._changed.notify()
         if self._thread is not None:
@@ -151,14 +153,14 @@ class OutcomeWatcher:
                     self._store.wait_for_change(CHANGE_TIMEOUT_SECONDS)
             except StoreUnavailable as error:
                 log.warning("the database does not answer, results are waited for: %s", error)
-                with self._changed:
+                with self._mutex:
                     self._changed.wait_for(lambda: self._closed, OUTAGE_PAUSE_SECONDS)
             except Exception as error:
                 self._fail_all(error)
 
     def _next_ids(self) -> list[str]:
         """Everything waited for, as soon as there is something; empty when closed."""
-        with self._changed:
+        with self._mutex:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             return [] if self._closed else list(self._waiting)
 
@@ -178,7 +180,7 @@ class OutcomeWatcher:
                 self._resolve(id, outcome)
 
     def _resolve(self, id: str, outcome: Outcome) -> None:
-        with self._changed:
+        with self._mutex:
             taking = [waiting for waiting in self._waiting.get(id, []) if waiting.takes(outcome)]
         if not taking or (told := self._told(id, outcome)) is None:
             return
@@ -187,14 +189,14 @@ class OutcomeWatcher:
             waiting.tell(told)
 
     def _fail(self, id: str, error: Exception) -> None:
-        with self._changed:
+        with self._mutex:
             failing = self._waiting.pop(id, [])
         for waiting in failing:
             with suppress(InvalidStateError):
                 waiting.future.set_exception(error)
 
     def _fail_all(self, error: Exception) -> None:
-        with self._changed:
+        with self._mutex:
             ids = list(self._waiting)
         for id in ids:
             self._fail(id, error)

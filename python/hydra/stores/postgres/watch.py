@@ -29,7 +29,9 @@ class Watch:
         self._own_pid = own_pid  # of the session that announces this store's own news
         self._database = database
         self._namespace = namespace
-        self._news = threading.Condition()
+        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
+        self._mutex = threading.RLock()
+        self._news = threading.Condition(self._mutex)
         self._seen = threading.local()
         self._interests: set[str] = set()
         self.node_count = 1  # alive, as last seen
@@ -49,7 +51,7 @@ class Watch:
     def wait(self, timeout_seconds: float) -> bool:
         """True as soon as others had news since this thread's last call; its first call is told so at once."""
         deadline = time.monotonic() + timeout_seconds
-        with self._news:
+        with self._mutex:
             if self._connection is None and not self._looking and not self._change_count:
                 self._begin()
             while self._change_count == getattr(self._seen, "change_count", -1):
@@ -78,7 +80,7 @@ class Watch:
         return int(self._connection is not None)
 
     def close(self) -> None:
-        with self._news:
+        with self._mutex:
             if self._connection is not None and not self._looking:
                 self._connection.close()
                 self._connection = None

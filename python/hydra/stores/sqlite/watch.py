@@ -41,7 +41,9 @@ class Watch:
 
     def _start(self) -> None:
         self._process_id = os.getpid()
-        self._news = threading.Condition()
+        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
+        self._mutex = threading.RLock()
+        self._news = threading.Condition(self._mutex)
         self._seen = threading.local()
         self._polling = False
         self._others_count: int | None = None
@@ -59,7 +61,7 @@ class Watch:
             self._silence()
             self._start()
         deadline = time.monotonic() + timeout_seconds
-        with self._news:
+        with self._mutex:
             if self._others_count is None:
                 self._others_count = self._database.others_changes()
             while self._change_count == getattr(self._seen, "change_count", -1):
@@ -79,7 +81,7 @@ class Watch:
             return True
 
     def close(self) -> None:
-        with self._news:
+        with self._mutex:
             if not self._polling:
                 self._silence()
 

@@ -289,8 +289,10 @@ def test_sixty_four_threads_are_each_answered_with_their_own(store: Store) -> No
 
     journal = Journal(commit, lambda submission: len(submission.input))
     ids: list[str] = []
+    all_there = threading.Barrier(64)
 
     def write() -> None:
+        all_there.wait(60)
         for _ in range(20):
             id = _core.uuid7()
             assert journal.write(Submission(id, "bill", b"", b"")) == Submitted(id, True)

@@ -47,7 +47,7 @@ class S3:
         }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # one for each process: a place that was opened keeps its server's address
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))

@@ -55,21 +55,9 @@ class Journal(Generic[T, R]):
 
     def write(self, item: T) -> R:
         """The answer to this item, once it is committed; alone, and without a queue, where nobody writes meanwhile."""
-        lone = _Writer(None, 0)
-        try:
-            with self._open_mutex():
-                self._refuse_closed()
-                lone.leads = not self._is_led
-                self._is_led = True
-            if lone.leads:
-                return self._commit([item])[0]
-        finally:
-            try:
-                self._leave(lone)
-            except BaseException:
-                self._leave(lone)
-                raise
-        return self.write_many([item])[0]
+        answers: list[R] = []
+        self._take_turn(_Writer(None, 0), lambda _: answers.extend(self._commit([item])), waits=False)
+        return answers[0] if answers else self.write_many([item])[0]
 
     def write_many(self, items: Sequence[T]) -> list[R]:
         """One transaction for all. When some fail the others are committed, then the first error is raised."""
@@ -104,26 +92,21 @@ class Journal(Generic[T, R]):
             while self._is_led:
                 self._idle.wait()
 
-    def _open_mutex(self) -> threading.Lock:
-        """That of this process."""
+    def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None], *, waits: bool = True) -> None:
+        """Queue; then either another leader answers, or this thread leads. Not `waits`: where nobody leads, or not at
+        all."""
         if os.getpid() != self._process_id:
             self._start()
-        return self._mutex
-
-    def _refuse_closed(self) -> None:
-        if self._is_closed:
-            raise HydraError("the journal is closed; nothing more can be written")
-
-    def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None]) -> None:
-        """Queue; then either another leader answers, or this thread leads."""
         try:
-            with self._open_mutex():
-                self._refuse_closed()
-                writer.is_queued = True
-                self._queue.append(writer)
+            with self._mutex:
+                if self._is_closed:
+                    raise HydraError("the journal is closed; nothing more can be written")
+                if waits:
+                    writer.is_queued = True
+                    self._queue.append(writer)
                 writer.leads = not self._is_led
                 self._is_led = True
-            if not writer.leads and not writer.turn.acquire(timeout=self._turn_seconds):
+            if waits and not writer.leads and not writer.turn.acquire(timeout=self._turn_seconds):
                 self._refuse_queued(writer)
                 writer.turn.acquire()  # its batch is being committed, or it leads by now
             if writer.leads:
@@ -150,18 +133,16 @@ class Journal(Generic[T, R]):
                 with suppress(ValueError):  # interrupted before it stood there
                     self._queue.remove(writer)
                 writer.is_queued = False
-            if not writer.leads:
-                return
-            if self._queue:
-                successor = self._queue[0]
-                successor.leads = True
-                if successor.turn.locked():
-                    successor.turn.release()
-            else:
-                self._is_led = False
-                if self._is_closed:
-                    self._idle.notify_all()
-            writer.leads = False
+            if writer.leads:  # no call in between: the lead is never given twice, and never to nobody
+                writer.leads = False
+                if self._queue:
+                    self._queue[0].leads = True
+                else:
+                    self._is_led = False
+            if self._queue and self._queue[0].leads and self._queue[0].turn.locked():
+                self._queue[0].turn.release()
+            if self._is_closed and not self._is_led:
+                self._idle.notify_all()
 
     def _write_batch(self, leader: _Writer) -> None:
         batch: list[_Writer] = []

@@ -8,16 +8,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hydra import _core
+from hydra import journal as journal_module
 from hydra.errors import HydraError, StoreUnavailable
 from hydra.execution import Submission, Submitted
 from hydra.journal import Journal
 from hydra.stores import open_store
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
+
+from tests.processes.scene import until
 
 
 class Gate:
@@ -360,3 +365,46 @@ def test_a_writer_whose_turn_does_not_come_is_refused_and_one_under_way_is_answe
     assert first() == 10
     assert journal.write(3) == 30
     assert gate.batches == [[1], [3]]
+
+
+def test_a_writer_interrupted_behind_any_call_gives_the_lead_to_one_other() -> None:
+    """As by the handler of a signal, which the interpreter runs at the entry of a function or behind a call."""
+    point = 1
+    while interrupted_at(point):
+        point += 1
+    assert point > 15
+
+
+def interrupted_at(point: int) -> bool:
+    """Whether a write has so many of them; two others queue up while it commits."""
+    committing = threading.Lock()
+    others: list[Callable[[], object]] = []
+    passed = 0
+
+    def commit(items: Sequence[int]) -> list[int]:
+        assert committing.acquire(blocking=False), "two lead"
+        if list(items) == [0]:
+            others.extend([in_thread(partial(journal.write, number)) for number in (1, 2)])
+            until(lambda: len(journal._queue) == 2)
+        committing.release()
+        return [item * 10 for item in items]
+
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        nonlocal passed
+        if frame.f_code.co_filename == journal_module.__file__ and event in ("call", "return", "c_return"):
+            passed += 1
+            if passed == point:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    journal = Journal(commit, lambda _: 1)
+    sys.setprofile(interrupt)
+    try:
+        is_interrupted = journal.write(0) != 0
+    except KeyboardInterrupt:
+        is_interrupted = True
+    finally:
+        sys.setprofile(None)
+    assert [other() for other in others] in ([], [10, 20])
+    assert journal.write(3) == 30
+    return is_interrupted

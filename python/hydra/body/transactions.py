@@ -246,9 +246,8 @@ class Transactions:
 
 class _Again(Exception):
     """Nothing was written, and the same may succeed. Not counted: the database does not answer, so nothing can be
-    recorded either, and there is no sense in giving up before it does; or others have the file,
-    and the function never began. What befalls the connection while the function has it is counted, since the function
-    may be the cause."""
+    recorded either, and there is no sense in giving up before it does; or others have the file, and the function never
+    began. What befalls the connection while the function has it is counted, since the function may be the cause."""
 
     def __init__(self, cause: BaseException, *, is_counted: bool) -> None:
         self.cause = cause

@@ -123,7 +123,7 @@ def test_a_sighup_while_the_last_one_is_being_done_is_not_lost(scene: Scene) -> 
     (folder / "shipping.py").write_text(SOURCE.format(code="v2", name="first") + wait)
     node.kill(signal.SIGHUP)
     until(lambda: len(processes_of(node, "hydra-zygote")) == 2)
-    write(folder, "v3")
+    write(folder, "v3", padding=3)
     node.kill(signal.SIGHUP)
     until(lambda: node.text().count("importing the app again") == 2)
     (folder / "go").touch()

@@ -12,6 +12,7 @@ import pytest
 from hydra.errors import StoreUnavailable
 from hydra.stores import open_store
 from hydra.stores.filter import Filter
+from hydra.stores.sqlite.database import Database
 from hydra.stores.store import Store
 
 from tests.stores.store_values import submit
@@ -88,6 +89,20 @@ def test_a_fork_waits_for_the_transactions_of_other_threads(store: Store) -> Non
         thread.join()
     assert counts[1] > 0
     assert store.stats(0).counts == {"bill": {"pending": counts[0] + 10}}
+
+
+def test_a_fork_right_behind_a_commit_does_not_fail_what_was_committed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = Database._let_go
+
+    def let_go_and_fork(database: Database) -> None:
+        let_go(database)
+        assert in_a_child(lambda: 0)() == 0
+
+    monkeypatch.setattr(Database, "_let_go", let_go_and_fork)
+    submit(store)
+    assert len(store.list(Filter())) == 1
 
 
 def test_a_process_forked_in_the_middle_of_a_transaction_is_refused_and_its_parent_goes_on(

@@ -115,13 +115,14 @@ class Database:
             self._depth -= 1
             return
         assert self._writer is not None and self._queue is not None
+        bell = self._queue  # a fork may close it as soon as it is let go
         if error is not None:
             self._give_up(self._writer, error)
             self._let_go()
         else:
             self._commit(self._writer)
             self._let_go()
-            self._queue.ring()
+            bell.ring()
 
     def fall_back(self, depth: int) -> None:
         """What this thread has open past that depth is over, and rolled back where it is not committed. Safe to repeat,

@@ -48,7 +48,9 @@ def test_what_is_asked_of_a_quick_database_goes_together_and_in_order() -> None:
 
 def test_chores_take_turns_with_what_is_asked() -> None:
     database = Database()
-    database.ask(Promote(), GiveBack(), Promote(), COMMIT)
+    database.ask(Promote(), GiveBack(), Promote(), CLAIM)
+    assert database.do(QUICK) == [CLAIM]  # what is ready waits for no chore that was asked with it
+    database.ask(COMMIT)
     assert database.do(QUICK) == [Promote()]
     assert database.do(QUICK) == [COMMIT]
     database.ask(COMMIT)
@@ -74,16 +76,19 @@ def test_on_a_slow_database_one_other_thing_follows_each_beat() -> None:
         done += actions
         if actions != [BEAT]:
             database.ask(BEAT)
-    assert done[:7] == [Promote(), BEAT, COMMIT, BEAT, CLAIM, BEAT, BEAT]
+    assert done[:7] == [COMMIT, BEAT, Promote(), BEAT, CLAIM, BEAT, BEAT]
 
 
 def test_no_chore_begins_on_a_slow_database_while_a_beat_is_due() -> None:
     database = Database()
     database.grow_slow()
     database.ask(COMMIT, Promote(), GiveBack())
-    assert database.do(SLOW) == [Promote()]
-    database.now += TTL
     assert database.do(SLOW) == [COMMIT]
+    database.now += TTL
+    assert database.do(SLOW) == []
+    database.ask(BEAT)
+    assert database.do(SLOW) == [BEAT]
+    assert database.do(SLOW) == [Promote()]
     database.now += TTL
     assert database.do(SLOW) == []
     database.ask(BEAT)

@@ -1,6 +1,7 @@
 """What is asked of the database and has not begun: what goes next, and what goes together. Pure; time is passed in.
 
     quick:  commit, claim and beat in one transaction ─► maintenance ─► the next transaction …
+            What has waited for one transaction goes before the next; what comes together with one, behind it.
     slow:   beat ─► one other thing ─► beat ─► one other thing …     each in a transaction of its own
 
 A database is slow for a while after something took a good part of the lease: then the lease must not hang on more than
@@ -36,7 +37,7 @@ class RequestQueue:
         self._beat_at_ns = 0  # when the last one began
         self._ended_at_ns = 0
         self._was_beat = False  # what ended last
-        self._was_maintenance = False  # the last of what was no beat
+        self._is_maintenance_next = False  # it has waited for a transaction
 
     @property
     def has_asked(self) -> bool:
@@ -66,8 +67,10 @@ class RequestQueue:
                 return self._take(joint[-1:])
             if is_beat_due and now_ns < self._ended_at_ns + self.patience_ns:
                 return []
-        if self._maintenance and not is_beat_due and not (joint and self._was_maintenance):
+        if self._maintenance and not is_beat_due and (self._is_maintenance_next or not joint):
+            self._is_maintenance_next = False
             return [self._maintenance.pop(next(iter(self._maintenance)))]
+        self._is_maintenance_next = bool(self._maintenance)
         return self._take(joint[:1] if is_slow else joint)
 
     def drop(self) -> list[Action]:
@@ -82,8 +85,6 @@ class RequestQueue:
         self._was_beat = isinstance(done[-1], SendBeat | Register)
         if self._was_beat:
             self._beat_at_ns = began_ns
-        if not isinstance(done[0], SendBeat):
-            self._was_maintenance = isinstance(done[0], MAINTENANCE)
 
     def _joint(self) -> list[Action]:
         """What may go in one transaction, nothing else being asked before it."""

@@ -36,6 +36,7 @@ SCRIPTS = {
     "recovery": ["--rounds", "2", "--lease-ttl", "2s"],
     "bulk": ["--items", "6000", "--chunk", "100"],
     "idle": ["--nodes", "4", "--seconds", "1", "--samples", "3", "--rate", "20"],
+    "idle of processes": ["--nodes", "2", "--processes", "--seconds", "1", "--samples", "3", "--rate", "20"],
     "peers/run": [*BRIEFLY, "--only", "raw_psycopg,hydra"],
     **{f"peers/run of {name}": [*BRIEFLY, "--only", name] for name, peer in PEERS.items() if not lack(peer)},
     **{
@@ -57,6 +58,7 @@ SCRIPTS = {
 
 AT_NIGHT = {
     "databases",
+    "idle of processes",
     "retention",
     *(f"peers/run of {name}" for name in PEERS),  # those whose packages are there: `pip install '.[peers]'`
     *(f"{script} on {database}" for script in ("sleepers", "page_views") for database in ("postgres", "mysql")),

@@ -20,7 +20,7 @@ class StoreUnavailable(HydraError):
     """The database did not answer, or answered that it cannot serve.
 
     `execution_id` and `outcome="unknown"` are set when a submission may or may not have happened:
-    repeat it with `submit(..., id=error.execution_id)`, which is safe (R17).
+    repeat it as it was, with its key, or without one with `submit(..., id=error.execution_id)`, which is safe (R17).
     """
 
     def __init__(self, message: str, *, execution_id: str | None = None, outcome: str | None = None) -> None:
@@ -55,7 +55,7 @@ class ApprovalNeeded(IllegalMove):
 
 
 class IdempotencyConflict(HydraError):
-    """A key was used before with another input. `conflicts` lists the keys."""
+    """A key was used before with another input, or an id with another input or key. `conflicts` lists the keys."""
 
     def __init__(self, message: str, *, conflicts: list[str] | None = None) -> None:
         super().__init__(message)

@@ -252,6 +252,7 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
     conflict: bool = False  # the key exists with another input digest; nothing was created
     digest: bytes = b""  # of the input which the key was used with before, where that conflicts
     purged: bool = False  # what the key stands for is there no more
+    made_with: str | None = None  # where its id is that of an execution with another key: that, or "" for none
 
 
 def is_refused(submission: Submission, answer: Submitted) -> bool:

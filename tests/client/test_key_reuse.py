@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -68,6 +70,46 @@ def test_after_end_begins_another_once_the_last_has_ended(engine: hydra.Engine) 
     assert engine.submit(shop.echo.bind(2), key="a").id == second.id
     assert engine.submit(shop.echo.bind(1), id=first.id, key="a", key_reuse="after_end").id == first.id, "R17"
     assert engine.find(shop.echo, "a").id == second.id
+
+
+def test_an_id_that_was_used_without_this_key_is_refused_so_that_one_key_is_one_execution(
+    engine: hydra.Engine, url: str
+) -> None:
+    plain = engine.submit(shop.echo.bind(1))
+    keyed = engine.submit(shop.echo.bind(1), key="other")
+    for id, way in ((plain.id, "without a key"), (keyed.id, "under the key `other`")):
+        sentence = f"^id `{id}` of workflow `echo` was used before {way}; repeat it that way, or leave the id out"
+        for how in ({}, {"key_reuse": "after_end"}, {"debounce": hydra.Debounce(60)}):
+            with pytest.raises(hydra.IdempotencyConflict, match=sentence) as caught:
+                engine.submit(shop.echo.bind(1), id=id, key="a", **how)  # type: ignore[arg-type]
+            assert caught.value.conflicts == ["a"]
+        with pytest.raises(hydra.IdempotencyConflict, match=sentence):
+            asyncio.run(submit_async(url, id))
+        with pytest.raises(hydra.IdempotencyConflict, match=f"^id `{id}` of workflow `echo` .* with other arguments"):
+            engine.submit(shop.echo.bind(2), id=id, key="a")
+    first = engine.submit(shop.echo.bind(1), key="a")
+    assert first.id not in (plain.id, keyed.id)
+    assert engine.submit(shop.echo.bind(1), key="a").id == first.id
+    with pytest.raises(hydra.IdempotencyConflict, match="without a key"):
+        engine.submit(shop.echo.bind(1), id=plain.id, key="a")
+    assert engine.submit(shop.echo.bind(1), id=keyed.id).id == keyed.id, "the id says it all"
+
+
+async def submit_async(url: str, id: str) -> None:
+    async with hydra.AsyncEngine(url) as engine:
+        await engine.submit(shop.echo.bind(1), id=id, key="a")
+
+
+def test_a_callers_transaction_refuses_an_id_that_was_used_without_this_key(tmp_path: Path) -> None:
+    with hydra.Engine(f"sqlite:///{tmp_path}/keys.db") as engine:
+        plain = engine.submit(shop.echo.bind(1))
+        connection = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
+        connection.execute("begin immediate")
+        with pytest.raises(hydra.IdempotencyConflict, match="without a key"):
+            engine.submit(shop.echo.bind(1), id=plain.id, key="a", connection=connection)
+        connection.execute("commit")
+        connection.close()
+        assert engine.submit(shop.echo.bind(1), key="a").id != plain.id
 
 
 def test_what_is_parked_or_sleeps_has_not_ended(engine: hydra.Engine) -> None:

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 
 import msgspec
 from hydra import _core
-from hydra.execution import Claimed, End, ExecutionCommit, Message, NodeInfo, NodeRef, Record, Submission
+from hydra.execution import (
+    Claimed,
+    Debounced,
+    End,
+    ExecutionCommit,
+    KeyReuse,
+    Message,
+    NodeInfo,
+    NodeRef,
+    Record,
+    Submission,
+)
 from hydra.stores.store import Store
 
 NOW = 1_800_000_000_000_000
@@ -30,10 +41,12 @@ def submission(
     deadline_us: int | None = None,
     tags: dict[str, str] | None = None,
     id: str | None = None,
+    key_reuse: KeyReuse = KeyReuse.FIRST,
+    debounce: Debounced | None = None,
 ) -> Submission:
-    return Submission(
-        id or _core.uuid7(), workflow, input, digest, key, priority, run_at, timeout_us, tags, deadline_us
-    )
+    own_id = id or _core.uuid7()
+    times = (priority, run_at, timeout_us, tags, deadline_us)
+    return Submission(own_id, workflow, input, digest, key, *times, key_reuse, debounce=debounce)
 
 
 def unnumbered(messages: Sequence[Message]) -> list[Message]:

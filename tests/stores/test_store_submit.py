@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from hydra.errors import PayloadError
-from hydra.execution import Submitted
+from hydra.execution import Debounced, KeyReuse, Submitted
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
 
@@ -30,15 +30,50 @@ def test_r17_repeating_a_submission_with_its_id_is_safe(store: Store) -> None:
     assert store.stats(NOW).counts == {WORKFLOW: {"pending": 2}}
 
 
-def test_r17_repeating_a_submission_with_its_id_leaves_another_key_free(store: Store) -> None:
-    one = submission(key="first")
+@pytest.mark.parametrize("first", ["first", None])
+def test_r17_a_known_id_is_refused_another_key_and_leaves_it_free(store: Store, first: str | None) -> None:
+    one = submission(key=first)
     store.submit([one], NOW)
-    assert store.submit([submission(id=one.id, key="second")], NOW) == [Submitted(one.id, False)]
-    assert store.submit([submission(id=one.id, key="first")], NOW) == [Submitted(one.id, False)]
+    refused = Submitted(one.id, False, conflict=True, made_with=first or "")
+    for reuse in KeyReuse:
+        assert store.submit([submission(id=one.id, key="second", key_reuse=reuse)], NOW) == [refused]
+    assert store.submit([submission(id=one.id, key="second"), submission(key="third")], NOW)[0] == refused
+    assert store.submit([submission(id=one.id, key=first)], NOW) == [Submitted(one.id, False)]
+    assert store.submit([submission(id=one.id)], NOW) == [Submitted(one.id, False)], "the id says it all"
     assert store.find(WORKFLOW, "second") is None
-    held = store.find(WORKFLOW, "first")
-    assert held is not None and held.id == one.id
-    assert store.submit([submission(key="second")], NOW)[0].created
+    held = None if first is None else store.find(WORKFLOW, first)
+    assert held is None or held.id == one.id
+    other = submission(key="second")
+    assert store.submit([other], NOW)[0].created
+    assert store.submit([submission(id=one.id, key="second")], NOW) == [refused], "nor may it pass for who has it"
+    assert store.submit([submission(id=one.id, key="second", digest=b"x" * 16)], NOW)[0].conflict
+    assert store.submit([other], NOW) == [Submitted(other.id, False)]
+
+
+def test_r17_two_of_a_batch_with_one_id_and_two_keys_do_not_pass_for_each_other(store: Store) -> None:
+    one = submission(key="first")
+    batch = [one, submission(id=one.id, key="second"), submission(id=one.id, key="first")]
+    assert store.submit(batch, NOW) == [
+        Submitted(one.id, True),
+        Submitted(one.id, False, conflict=True, made_with="first"),
+        Submitted(one.id, False),
+    ]
+    assert store.find(WORKFLOW, "second") is None
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_r17_a_known_id_is_refused_a_key_that_it_would_debounce(store: Store, is_held: bool) -> None:
+    one, wait = submission(key="first"), Debounced(SECOND)
+    store.submit([one], NOW)
+    if is_held:
+        store.submit([submission(key="second", debounce=wait, run_at=NOW + SECOND)], NOW)
+    asked = submission(id=one.id, key="second", debounce=wait, run_at=NOW + SECOND)
+    assert store.submit([asked], NOW) == [Submitted(one.id, False, conflict=True, made_with="first")]
+    again = submission(id=one.id, key="first", debounce=wait, run_at=NOW + SECOND)
+    assert store.submit([again], NOW) == [Submitted(one.id, False)]
+    store.submit([submission("other", key="first")], NOW)
+    (other,) = store.submit([submission("other", id=one.id, key="first", debounce=wait)], NOW)
+    assert other == Submitted(one.id, False, conflict=True)
 
 
 def test_an_id_with_another_input_is_a_conflict(store: Store) -> None:

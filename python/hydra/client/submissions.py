@@ -140,8 +140,14 @@ def accepted_id(submission: Submission, answer: Submitted) -> str:
     """The id of the execution the submission stands for; IdempotencyConflict or KeyTaken when it has none."""
     if not is_refused(submission, answer):
         return answer.id
-    what = f"id `{submission.id}`" if submission.key is None else f"key `{submission.key}`"
+    is_of_key = submission.key is not None and (bool(answer.digest) or answer.id != submission.id)
+    what = f"key `{submission.key}`" if is_of_key else f"id `{submission.id}`"
     conflicts = [submission.key or submission.id]
+    if answer.made_with is not None:
+        way = f"under the key `{answer.made_with}`" if answer.made_with else "without a key"
+        message = f"{what} of workflow `{submission.workflow}` was used before {way}; repeat it that way"
+        message += f", or leave the id out to begin another execution under the key `{submission.key}`"
+        raise IdempotencyConflict(message, conflicts=conflicts)
     if is_taken(submission, answer):
         message = f"{what} of workflow `{submission.workflow}` {taken_by(answer)}"
         raise KeyTaken(message, conflicts=conflicts, execution_id=answer.id)

@@ -99,7 +99,8 @@ class Submitting(DatabaseAccess):
             run_at: the instant at which it is due, with a time zone; not together with `delay`.
             priority: of what is due, larger runs first.
             tags: texts by name, to find it by, and for labels of metrics.
-            id: a UUID of your own, with which a submission without a key may be repeated.
+            id: a UUID of your own, with which a submission without a key may be repeated, for as long as its execution
+                is kept: once that is purged it begins again. One with a key is repeated with its key.
             connection: of your own open transaction: the execution becomes real with its commit.
             key_reuse: for a key that was used before. `"first"` gives the first execution; `"reject"` raises KeyTaken;
                 `"after_end"` gives it only while it is open, and begins another once it has ended. Seconds, or a
@@ -108,7 +109,7 @@ class Submitting(DatabaseAccess):
                 arguments, priority and tags. Where it has begun, or ended, another begins.
 
         Raises:
-            IdempotencyConflict: the key was used with other arguments.
+            IdempotencyConflict: the key was used with other arguments, or the id with others, or without this key.
             KeyTaken: `key_reuse` lets nobody use it again, or what had it was purged. (Keys outlive a purge.)
             PayloadError: the arguments do not fit the workflow, or cannot be encoded; PayloadTooLarge: they are too
                 large.

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from hydra.errors import StoreUnavailable
 from hydra.execution import KeyReuse, Submission, Submitted
+from hydra.stores.repeats import is_same_key, other_key
 from hydra.stores.rescheduling import Reschedule, Rescheduled, debounce_order
 
 WHATEVER_AGE = 2**63 - 1  # as `FreedKey.taken_by`: however young who has it is
@@ -33,12 +34,12 @@ class FreedKey(NamedTuple):
 
 
 class KeyHolder(NamedTuple):
-    """Who has a key, which is locked; `submitted_at` is None where it was purged. `is_made`: the submission that asks
-    was made before, whoever has its key by now (R17)."""
+    """Who has a key, which is locked; `submitted_at` is None where it was purged. `made`: workflow and key of the
+    execution that has the id of the submission that asks, whoever has its key by now (R17)."""
 
     id: str
     submitted_at: int | None
-    is_made: bool
+    made: tuple[str, str | None] | None
 
 
 class Keys(Protocol):
@@ -85,9 +86,11 @@ def _debounce(submission: Submission, keys: Keys, now: int) -> Submitted:
     freed = FreedKey(submission.workflow, submission.key or "", submission.id, WHATEVER_AGE)
     for _ in range(MAX_RACES):
         holder = keys.lock_holder(submission)
-        if holder is not None and (holder.is_made or holder.id == submission.id):
-            return Submitted(submission.id, False)
+        if holder is not None and holder.made is not None:
+            return _made_before(submission, *holder.made)
         if holder is not None:
+            if holder.id == submission.id:
+                return Submitted(submission.id, False)
             if holder.submitted_at is not None:
                 order = debounce_order(submission, holder.id, holder.submitted_at, now)
                 answer = None if order is None else keys.replace(order)
@@ -98,3 +101,10 @@ def _debounce(submission: Submission, keys: Keys, now: int) -> Submitted:
         if submitted.created or submitted.id == submission.id:
             return submitted
     raise StoreUnavailable("other programs kept submitting the same key; try again")
+
+
+def _made_before(submission: Submission, workflow: str, key: str | None) -> Submitted:
+    """Its arguments may be those of a later one of its burst."""
+    if workflow != submission.workflow:
+        return Submitted(submission.id, False, conflict=True)
+    return Submitted(submission.id, False) if is_same_key(submission, key) else other_key(submission, key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from hydra.execution import Submission
@@ -10,6 +12,7 @@ from hydra.stores.mysql.attributes import replace
 from hydra.stores.mysql.locking import Locked, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.transaction import Transaction
+from hydra.stores.repeats import Made
 from hydra.stores.rescheduling import Replacement
 from hydra.stores.reuse import KeyHolder
 
@@ -50,6 +53,16 @@ def lock_holder(transaction: Transaction, s: Submission) -> KeyHolder | None:
     if not locked:
         return None
     holder_id = id_text(locked[0][1])
-    made = transaction.select("submit_known_ids", ids=id_list([s.id]))
+    made = made_of(transaction, [s.id]).get(s.id)
     holder = lock_executions(transaction, [holder_id])
-    return KeyHolder(holder_id, holder[0].submitted_at if holder else None, bool(made))
+    is_own = made is not None and made.namespace == transaction.namespace_name
+    own = (made.workflow, made.key) if made is not None and is_own else None
+    return KeyHolder(holder_id, holder[0].submitted_at if holder else None, own)
+
+
+def made_of(transaction: Transaction, ids: Iterable[str]) -> dict[str, Made]:
+    """Of these ids those that executions have."""
+    return {
+        id_text(id): Made(digest, namespace.decode(), workflow.decode(), None if key is None else key.decode())
+        for id, namespace, workflow, digest, key in transaction.select("submit_known_ids", ids=id_list(ids))
+    }

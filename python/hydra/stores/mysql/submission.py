@@ -15,9 +15,10 @@ from hydra.stores.mysql.acts import add_acts, reschedule
 from hydra.stores.mysql.admitting import enter_queues
 from hydra.stores.mysql.failures import DUPLICATE, error_code
 from hydra.stores.mysql.locking import lock_executions
-from hydra.stores.mysql.replacing import lock_holder
+from hydra.stores.mysql.replacing import lock_holder, made_of
 from hydra.stores.mysql.statements import NO_NODE, id_list, id_literal, id_text, key_hash, literal, new_id_literal
 from hydra.stores.mysql.transaction import MAX_ROWS, Transaction
+from hydra.stores.repeats import Held, known_answer, made_by
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
 
@@ -52,8 +53,7 @@ class _Keys:
 def _free_keys(transaction: Transaction, keys: Sequence[FreedKey], now: int) -> None:
     """What has ended, or was purged, or has its key for long, gives it up; not to a submission that was made before
     (R17)."""
-    rows = transaction.select("submit_known_ids", ids=id_list(key.id for key in keys))
-    made = {id_text(row[0]) for row in rows}
+    made = made_of(transaction, [key.id for key in keys])
     asked = {key_hash(transaction.namespace_name, key.workflow, key.key): key for key in keys if key.id not in made}
     if not asked:
         return
@@ -112,39 +112,22 @@ def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission],
 def _sort_out(transaction: Transaction, submissions: Sequence[Submission]) -> tuple[list[Submitted], list[Submission]]:
     """The answer to each, and which of them are to be inserted for it to be true."""
     keys = _known_keys(transaction, submissions)
-    ids = {
-        id_text(id): (digest, namespace, workflow.decode())
-        for id, namespace, workflow, digest in transaction.select(
-            "submit_known_ids", ids=id_list(s.id for s in submissions)
-        )
-    }
-    own_namespace = transaction.namespace_name.encode()
+    ids = made_of(transaction, [s.id for s in submissions])
     answers: list[Submitted] = []
     unknown: list[Submission] = []
     for submission in submissions:
-        fact = (submission.digest, own_namespace, submission.workflow)
-        former = (submission.former_digest, *fact[1:])
-        known = None if submission.key is None else keys.get((submission.workflow, submission.key))
-        if ids.get(submission.id) in (fact, former):  # an earlier try's (R17), whoever has the key by now
-            answers.append(Submitted(submission.id, False))
-        elif known is not None:
-            id, digest, is_purged = known
-            is_other = digest not in (submission.digest, submission.former_digest)
-            answers.append(Submitted(id, False, is_other, digest if is_other else b"", is_purged))
-        elif submission.id in ids:
-            answers.append(Submitted(submission.id, False, conflict=ids[submission.id] != fact))
-        else:
-            ids[submission.id] = fact
+        held = None if submission.key is None else keys.get((submission.workflow, submission.key))
+        answer = known_answer(submission, transaction.namespace_name, ids.get(submission.id), held)
+        if answer is None:
+            ids[submission.id] = made_by(submission, transaction.namespace_name)
             if submission.key is not None:
-                keys[submission.workflow, submission.key] = (submission.id, submission.digest, False)
+                keys[submission.workflow, submission.key] = Held(submission.id, submission.digest, False)
             unknown.append(submission)
-            answers.append(Submitted(submission.id, True))
+        answers.append(answer or Submitted(submission.id, True))
     return answers, unknown
 
 
-def _known_keys(
-    transaction: Transaction, submissions: Sequence[Submission]
-) -> dict[tuple[str, str], tuple[str, bytes, bool]]:
+def _known_keys(transaction: Transaction, submissions: Sequence[Submission]) -> dict[tuple[str, str], Held]:
     hashes = {
         key_hash(transaction.namespace_name, s.workflow, s.key): (s.workflow, s.key)
         for s in submissions
@@ -155,7 +138,7 @@ def _known_keys(
     rows = transaction.select("submit_known_keys", hashes=", ".join(sorted(hashes)))
     there = transaction.select("existing_ids", ids=id_list(id_text(id) for _, id, _ in rows)) if rows else ()
     ids = {id for (id,) in there}
-    return {hashes[literal(hash)]: (id_text(id), digest, id not in ids) for hash, id, digest in rows}
+    return {hashes[literal(hash)]: Held(id_text(id), digest, id not in ids) for hash, id, digest in rows}
 
 
 def _insert(transaction: Transaction, submissions: Sequence[Submission], now: int) -> bool:

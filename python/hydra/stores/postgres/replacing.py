@@ -47,7 +47,10 @@ def lock_key(new: Replacement) -> list[Step]:
 
 def lock_holder(transaction: Transaction, s: Submission) -> KeyHolder | None:
     rows = transaction.select("lock_key_holder", workflow=s.workflow, key_hash=key_hash(s.key or ""), id=s.id)
-    return KeyHolder(*rows[0]) if rows else None
+    if not rows:
+        return None
+    id, submitted_at, workflow, key = rows[0]
+    return KeyHolder(id, submitted_at, None if workflow is None else (workflow, key))
 
 
 def inputs_again(transaction: Transaction, marked: Result) -> Result:

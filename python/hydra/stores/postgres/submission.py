@@ -14,6 +14,7 @@ from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.replacing import lock_holder
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import UNDO, Transaction
+from hydra.stores.repeats import Held, Made, known_answer
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
 
@@ -106,24 +107,17 @@ def _answers(transaction: Transaction, submissions: Sequence[Submission], create
         ("submit_known_ids", {"ids": uuids(sorted({s.id for s in submissions}))}),
     )
     # guard R18: a key that is taken is answered with what it stands for
-    known_keys = {(workflow, key): fact for workflow, key, *fact in by_key.rows}
-    known_ids = {id: fact for id, *fact in by_id.rows}
+    known_keys = {(workflow, key): Held(*fact) for workflow, key, *fact in by_key.rows}
+    known_ids = {id: Made(*fact) for id, *fact in by_id.rows}
     answers: list[Submitted] = []
     for submission in submissions:
-        known = None if submission.key is None else known_keys.get((submission.workflow, submission.key))
-        fact = [submission.digest, transaction.namespace, submission.workflow]
-        former = [submission.former_digest, *fact[1:]]
         if submission.id in created:
             created.remove(submission.id)
             answers.append(Submitted(submission.id, True))
-        elif known_ids.get(submission.id) in (fact, former):  # an earlier try's (R17), whoever has the key by now
-            answers.append(Submitted(submission.id, False))
-        elif known is not None:
-            id, digest, is_purged = known
-            is_other = digest not in (submission.digest, submission.former_digest)
-            answers.append(Submitted(id, False, is_other, digest if is_other else b"", is_purged))
-        else:
-            answers.append(Submitted(submission.id, False, conflict=known_ids.get(submission.id, fact) != fact))
+            continue
+        held = None if submission.key is None else known_keys.get((submission.workflow, submission.key))
+        answer = known_answer(submission, transaction.namespace, known_ids.get(submission.id), held)
+        answers.append(answer or Submitted(submission.id, False))
     return answers
 
 

@@ -35,4 +35,7 @@ def replace_input(
 def read_holder(reading: Reading, s: Submission) -> KeyHolder | None:
     """Under the write lock."""
     rows = reading.select("key_holder", workflow=s.workflow, key=s.key, id=s.id)
-    return KeyHolder(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
+    if not rows:
+        return None
+    id, submitted_at, workflow, key = rows[0]
+    return KeyHolder(id, submitted_at, None if workflow is None else (workflow, key))

@@ -11,6 +11,7 @@ import msgspec
 from hydra.errors import PayloadError
 from hydra.execution import Submission, Submitted, is_refused
 from hydra.stores.admission import NEVER
+from hydra.stores.repeats import Held, Made, known_answer, made_by
 from hydra.stores.rescheduling import Reschedule, Rescheduled
 from hydra.stores.reuse import FreedKey, KeyHolder, submit_in_turn
 from hydra.stores.sqlite import attributes
@@ -87,34 +88,24 @@ def _submit(transaction: Transaction, submissions: Sequence[Submission], now: in
 def _submit_unknown(transaction: Transaction, submissions: Sequence[Submission], now: int) -> list[Submitted]:
     pairs = to_json([(s.workflow, s.key) for s in submissions if s.key is not None])
     keys = {
-        (workflow, key): (id, bytes.fromhex(digest), bool(is_purged))
+        (workflow, key): Held(id, bytes.fromhex(digest), bool(is_purged))
         for workflow, key, id, digest, is_purged in transaction.select_json("submit_known_keys", rows=pairs)
     }
     ids = {
-        id: (bytes.fromhex(digest), known_namespace, workflow)
-        for id, digest, known_namespace, workflow in transaction.select_json(
-            "submit_known_ids", ids=to_json([s.id for s in submissions])
-        )
+        id: Made(bytes.fromhex(digest), *rest)
+        for id, digest, *rest in transaction.select_json("submit_known_ids", ids=to_json([s.id for s in submissions]))
     }
     answers: list[Submitted] = []
     unknown: list[Submission] = []
     for submission in submissions:
-        fact = (submission.digest, transaction.namespace, submission.workflow)
-        former = (submission.former_digest, *fact[1:])
-        known = None if submission.key is None else keys.get((submission.workflow, submission.key))
-        if ids.get(submission.id) in (fact, former):  # an earlier try's (R17), whoever has the key by now
-            answers.append(Submitted(submission.id, False))
-        elif known is not None:
-            is_other = known[1] not in (submission.digest, submission.former_digest)
-            answers.append(Submitted(known[0], False, is_other, known[1] if is_other else b"", known[2]))
-        elif submission.id in ids:
-            answers.append(Submitted(submission.id, False, conflict=ids[submission.id] != fact))
-        else:
-            ids[submission.id] = fact
+        held = None if submission.key is None else keys.get((submission.workflow, submission.key))
+        answer = known_answer(submission, transaction.namespace, ids.get(submission.id), held)
+        if answer is None:
+            ids[submission.id] = made_by(submission, transaction.namespace)
             if submission.key is not None:
-                keys[submission.workflow, submission.key] = (submission.id, submission.digest, False)
+                keys[submission.workflow, submission.key] = Held(submission.id, submission.digest, False)
             unknown.append(submission)
-            answers.append(Submitted(submission.id, True))
+        answers.append(answer or Submitted(submission.id, True))
     if unknown and not _Rows(transaction.namespace, unknown, now).write(transaction):
         raise AssertionError("a key or id appeared under the write lock")
     return answers

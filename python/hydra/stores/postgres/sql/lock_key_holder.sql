@@ -1,15 +1,14 @@
 -- Index: primary keys of hydra_key and hydra_submission. Who has a key, which is locked: keys before executions. And
--- whether the submission that asks was made before.
+-- what has the id of the submission that asks.
 select
     k.execution_id::text,
     (select s.submitted_at from hydra_submission as s where s.execution_id = k.execution_id),
-    (
-        select own.execution_id
-        from hydra_submission as own
-        where own.execution_id = %(id)s
-            and own.namespace = %(namespace)s
-    ) is not null
+    own.workflow,
+    own.key
 from hydra_key as k
+left join hydra_submission as own
+    on own.execution_id = %(id)s
+    and own.namespace = %(namespace)s
 where k.namespace = %(namespace)s
     and k.workflow = %(workflow)s
     and k.key_hash = %(key_hash)s

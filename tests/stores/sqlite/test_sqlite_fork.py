@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +91,41 @@ def test_a_fork_waits_for_the_transactions_of_other_threads(store: Store) -> Non
         thread.join()
     assert counts[1] > 0
     assert store.stats(0).counts == {"bill": {"pending": counts[0] + 10}}
+
+
+FORKING_AT_ONCE = """
+import concurrent.futures.thread  # first: its own hook would have forks take turns
+import os, sys, threading, time
+from hydra.stores import open_store
+from hydra.stores.sqlite.database import Database
+
+def let_go_slowly(database, timeout_seconds):
+    is_unused = let_go(database, timeout_seconds)
+    time.sleep(0.02)  # the others fork meanwhile
+    return is_unused
+
+let_go, Database.let_go = Database.let_go, let_go_slowly
+store = open_store(sys.argv[1])
+store.open()
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+threads = [threading.Thread(target=fork) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+with store.transaction():
+    print("goes on")
+"""
+
+
+def test_threads_that_fork_at_once_each_take_up_what_they_let_go(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKING_AT_ONCE, f"sqlite:///{tmp_path}/hydra.db"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "goes on\n"
 
 
 def test_a_fork_right_behind_a_commit_does_not_fail_what_was_committed(

@@ -5,7 +5,9 @@ that it does not have. So a fork waits until no connection is in use and closes 
 from __future__ import annotations
 
 import os
+import threading
 import weakref
+from contextlib import suppress
 from typing import Protocol
 
 from hydra.errors import StoreUnavailable
@@ -30,6 +32,7 @@ class Forkable(Protocol):
 
 
 _databases: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_turn = threading.RLock()  # threads fork one after the other: what one has let go of it takes up itself
 _forking: list[Forkable] = []
 _carried: set[str] = set()
 
@@ -49,6 +52,7 @@ def refuse_carried(path: str) -> None:
 
 
 def _before() -> None:
+    _turn.acquire()
     _forking[:] = list(_databases)
     _carried.update(database.path for database in _forking if not database.let_go(FORK_WAIT_SECONDS))
 
@@ -58,9 +62,13 @@ def _after_in_parent() -> None:
         database.take_up()
         _carried.discard(database.path)
     _forking.clear()
+    with suppress(RuntimeError):  # a signal's handler raised before it was had
+        _turn.release()
 
 
 def _after_in_child() -> None:
+    global _turn
+    _turn = threading.RLock()
     for database in _forking:
         database.start_anew()
     _forking.clear()

@@ -308,6 +308,7 @@ class ExecutionCommit(msgspec.Struct, gc=False):
     alone_death_count: int | None = None
     successor: str | None = None  # PARKED: the node it goes over to instead, RELEASED, if that is alive (R27)
     cool_downs: tuple[CoolDown, ...] = ()
+    began_cancelled: bool = False  # its claim; a cancel that came since has one that parks undo what it did, and end
     arrived: Sequence[Record] = ()  # what `Store.commit` made of expiries where a message had come first: events
 
     def has_expiry(self) -> bool:

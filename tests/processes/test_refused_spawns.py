@@ -130,7 +130,7 @@ async def refused_later() -> str:
     return f"{child} {charged}"
 
 
-@pytest.mark.parametrize("order", ["resume", "cancel"])
+@pytest.mark.parametrize("order", ["resume", "cancel", "cancel before"])
 def test_g4_a_step_under_way_beside_a_refused_child_ends_before_its_body_is_parked(
     tmp_path: Path, allow_spawns: Callable[[], None], caplog: pytest.LogCaptureFixture, order: str
 ) -> None:
@@ -141,6 +141,13 @@ def test_g4_a_step_under_way_beside_a_refused_child_ends_before_its_body_is_park
         until(lambda: "is parked once its steps under way have ended" in caplog.text)
         assert effects == ["charge begins"]
         assert handle.status() == Status.RUNNING
+        if order == "cancel before":
+            handle.cancel()
+            may_charge.set()
+            until(lambda: handle.status() == Status.CANCELLED)
+            assert effects == ["charge begins", "charge ends", "refund"]
+            assert engine.audit() == []
+            return
         may_charge.set()
         until(lambda: handle.status() == Status.PARKED)
         assert "was not spawned by its name" in handle.execution().reason

@@ -105,7 +105,9 @@ def end(
 ) -> bool:
     """Commit the end of a claim; whether it was written."""
     outcome = End(kind, payload, **fields)  # type: ignore[arg-type]
-    return store.commit(node, [ExecutionCommit(claimed.id, claimed.epoch, list(records), outcome)], now)[0]
+    commit = ExecutionCommit(claimed.id, claimed.epoch, list(records), outcome)
+    commit.began_cancelled = claimed.cancel_requested
+    return store.commit(node, [commit], now)[0]
 
 
 def write(store: Store, node: NodeRef, claimed: Claimed, *records: Record, now: int = NOW) -> bool:

@@ -76,6 +76,20 @@ def test_r15_what_was_cancelled_before_it_ended_is_claimed_again_and_ends_cancel
     assert store.audit() == []
 
 
+def test_r15_what_parks_after_a_cancel_was_accepted_is_claimed_again_and_ends_cancelled(store: Store) -> None:
+    node = register(store)
+    claimed = running(store, node)
+    assert store.request_cancel([claimed.id], NOW) == ["running"]
+    assert end(store, node, claimed, "parked", record(1), payload=b"why")
+    assert status(store, claimed.id) == "pending"
+    (again,) = take(store, node)
+    assert again.cancel_requested
+    assert again.records == [record(1)]
+    assert end(store, node, again, "cancelled")
+    assert [line.ending for line in store.claims(claimed.id)] == ["parked", "cancelled"]
+    assert store.audit() == []
+
+
 def test_a_failure_to_undo_stands_in_spite_of_a_cancel(store: Store) -> None:
     node = register(store)
     claimed = running(store, node)

@@ -34,6 +34,7 @@ class ItemCase(NamedTuple):
     alone_deaths: int | None
     end: EndCase | None
     successor: str | None  # "alive", "dead"
+    began_cancelled: bool
 
 
 class Case(NamedTuple):
@@ -76,6 +77,7 @@ def items(draw: st.DrawFn) -> ItemCase:
         draw(st.sampled_from((None, None, 0, 1))),
         end,
         draw(st.sampled_from((None, "alive", "dead"))) if is_parked else None,
+        draw(st.booleans()) if is_parked else False,
     )
 
 

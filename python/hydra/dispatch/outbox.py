@@ -71,6 +71,7 @@ class Outbox:
         if commit is None:
             slot = owned.slot
             commit = ExecutionCommit(owned.id, owned.epoch, records, end, 0 if slot == NOWHERE else slot)
+            commit.began_cancelled = owned.execution.cancel_requested
             owned.commit = commit
             self._waiting.append(owned)
         else:

@@ -124,7 +124,7 @@ def _apply_end(owned: Owned, item: ExecutionCommit, end: End, successors: Abstra
     is_continued = ending == Ending.CONTINUED
     payload = None if is_continued else end.payload  # the audit trail keeps no input of a generation
     line = ClaimLine(owned.epoch, owned.attempt, owned.claimed_at, ending, end.cause, payload)
-    supersede = _end(owned, ending, end, now)
+    supersede = _end(owned, ending, end, item.began_cancelled, now)
     if successor is not None:
         owned.status, owned.epoch, owned.claimed_at, owned.successor = Status.RUNNING, owned.epoch + 1, now, successor
     return Change(answer, line, supersede, (end.payload,) if is_continued else None)
@@ -142,7 +142,7 @@ def _count_deaths(owned: Owned, item: ExecutionCommit) -> None:
         owned.alone_death_count, owned.has_new_deaths = item.alone_death_count, True
 
 
-def _end(owned: Owned, ending: str, end: End, now: int) -> Record | None:
+def _end(owned: Owned, ending: str, end: End, began_cancelled: bool, now: int) -> Record | None:
     """The claim is over. What the new attempt of a retry forgets, if that is a record."""
     supersede = None
     final = _FINALS.get(ending)
@@ -152,11 +152,12 @@ def _end(owned: Owned, ending: str, end: End, now: int) -> Record | None:
     elif ending == Ending.CRASHED:
         owned.epoch += 1
         owned.claimed_at = now
-    elif ending == Ending.PARKED:
+    elif ending == Ending.PARKED and (began_cancelled or owned.attention != "cancel"):
+        # one that parks after a cancel was accepted is due again, as if it had been cancelled afterwards
         owned.status = Status.PARKED
     elif ending in _SUSPENSIONS and _may_suspend(owned, end):
         owned.status, owned.wake_at = Status(ending), end.wake_at or None
-    else:  # a suspension that missed a wake or a cancel is due again at once, too (R14)
+    else:  # a suspension that missed a wake or a cancel is due again at once, too (R14), as is a park that missed one
         owned.status, owned.run_at = Status.PENDING, now
         if ending == Ending.RETRY:
             supersede = _retry(owned, end, now)

@@ -230,6 +230,7 @@ def _statements(items: Items) -> list[tuple[str, Items, dict[str, object]]]:
         ends = [item.end for item in other if item.end is not None]
         wake_ats, wake_seqs = bigints([end.wake_at for end in ends]), integers([end.wake_seq for end in ends])
         parameters = {**_ends(other), **_records(other), "wake_ats": wake_ats, "wake_seqs": wake_seqs}
+        parameters["began_cancelled"] = integers([item.began_cancelled for item in other])
         parameters["item_heirs"] = texts([item.successor for item in other])
         parameters["heirs"] = uuids(sorted({item.successor for item in other if item.successor}))
         found.append(("commit_ends", other, parameters))

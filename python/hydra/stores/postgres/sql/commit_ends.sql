@@ -27,6 +27,8 @@ with fence as materialized (
                 -- guard R14: a suspend compares wake_seq
                 -- guard R14: a suspend looks for a cancel
                 and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then 'pending'
+            -- one that parks after a cancel was accepted is due again, as if it had been cancelled afterwards
+            when i.kind = 'parked' and i.began_cancelled = 0 and e.attention = 'cancel' then 'pending'
             else i.kind
         end,
         record_count = old.record_count + i.record_count + case when i.kind = 'retry' and i.cause_seq > 0 then 1
@@ -39,6 +41,7 @@ with fence as materialized (
             when i.kind = 'retry' and i.wake_at > %(now)s and e.attention is distinct from 'cancel' then i.wake_at
             when i.kind in ('retry', 'released', 'continued') or heir.id is not null then %(now)s
             when i.kind in ('sleeping', 'waiting') and (e.wake_seq <> i.wake_seq or e.attention = 'cancel') then %(now)s
+            when i.kind = 'parked' and i.began_cancelled = 0 and e.attention = 'cancel' then %(now)s
             else e.run_at
         end,
         wake_at = case
@@ -51,8 +54,11 @@ with fence as materialized (
     from fence
     cross join unnest(
         %(ids)s, %(epochs)s, %(befores)s, %(record_counts)s, %(workers)s, %(kinds)s, %(payloads)s, %(cause_seqs)s,
-        %(causes)s, %(wake_ats)s, %(wake_seqs)s, %(item_heirs)s
-    ) as i (id, epoch, before, record_count, worker, kind, payload, cause_seq, cause, wake_at, wake_seq, heir)
+        %(causes)s, %(wake_ats)s, %(wake_seqs)s, %(item_heirs)s, %(began_cancelled)s
+    ) as i (
+        id, epoch, before, record_count, worker, kind, payload, cause_seq, cause, wake_at, wake_seq, heir,
+        began_cancelled
+    )
     cross join lateral (
         select
             o.claimed_at,

@@ -76,7 +76,7 @@ def test_r15_what_was_cancelled_before_it_ended_is_claimed_again_and_ends_cancel
     assert store.audit() == []
 
 
-def test_r15_what_parks_after_a_cancel_was_accepted_is_claimed_again_and_ends_cancelled(store: Store) -> None:
+def test_r15_what_parks_after_an_accepted_cancel_is_claimed_again_and_ends_cancelled(store: Store) -> None:
     node = register(store)
     claimed = running(store, node)
     assert store.request_cancel([claimed.id], NOW) == ["running"]

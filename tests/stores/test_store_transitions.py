@@ -293,7 +293,9 @@ class Model:
             if e.kind == "continued":
                 end = msgspec.structs.replace(end, payload=b"next")
         deaths = item.deaths, item.alone_deaths
-        commit = ExecutionCommit(owned.id, owned.epoch + item.epoch_off, records, end, 1, *deaths, names[item.successor])
+        commit = ExecutionCommit(
+            owned.id, owned.epoch + item.epoch_off, records, end, 1, *deaths, names[item.successor]
+        )
         commit.began_cancelled = item.began_cancelled
         return commit
 

@@ -76,7 +76,11 @@ def text_of(value: Any, whose: str) -> str:
             f"the key of {whose} is a `{type(value).__name__}`; it must be a text, a whole number, a UUID, a "
             "Decimal or a date"
         )
-    text = value.isoformat() if isinstance(value, date | time) else str(value)
+    try:
+        text = value.isoformat() if isinstance(value, date | time) else str(value)
+    except ValueError:  # Python does not write its digits
+        message = f"the key of {whose} is a whole number of more digits than Python writes, and may have"
+        raise PayloadError(f"{message} {MAX_VALUE_LENGTH}") from None
     if len(text) > MAX_VALUE_LENGTH:
         message = f"the key {text!r:.80} of {whose} has {len(text):,} characters"
         raise PayloadError(f"{message}, and may have {MAX_VALUE_LENGTH}")

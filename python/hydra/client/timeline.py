@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,7 @@ from hydra.execution import (
     is_unjudged,
 )
 from hydra.records.map_outcomes import CHUNK_PREFIX
+from hydra.values.printed import printed
 
 MAX_VALUE_LENGTH = 200
 UNKNOWN = "which steps were under way is not known here"  # another host's pages cannot be read
@@ -107,7 +109,16 @@ def _progress_entry(step: StepView) -> Entry:
     place = f" in branch {step.branch}" if step.branch else ""
     ordinal = f" #{step.ordinal + 1}" if step.ordinal else ""
     took = step.progress_at - step.started_at if step.attempts == 1 else None
-    return Entry(step.progress_at, f"step {step.name}{ordinal}{place} goes on", took, f"progress: {step.progress}")
+    return Entry(
+        step.progress_at, f"step {step.name}{ordinal}{place} goes on", took, f"progress: {_value_text(step.progress)}"
+    )
+
+
+def _value_text(value: Any) -> str:
+    try:
+        return str(value)
+    except (ValueError, RecursionError):  # more digits than Python writes; nested deeper than it goes
+        return printed(value)
 
 
 def _record_entry(record: Record) -> Entry:

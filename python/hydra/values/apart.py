@@ -21,6 +21,7 @@ from hydra.errors import ConfigError, PayloadError
 from hydra.values.checks import check_of
 from hydra.values.hints import resolve_hints
 from hydra.values.known import FACTORIES, is_known
+from hydra.values.printed import printed
 from hydra.values.secret import MASK, Secret
 
 FromJson = Callable[[Any, Any, str], Any]
@@ -175,7 +176,7 @@ def _member(cls: type[enum.Enum], value: Any, where: str, make: FromJson) -> enu
                 return member
         except PayloadError:
             continue
-    raise PayloadError(f"`{where}` must be a value of the enum `{cls.__name__}`, not {value!r:.60}")
+    raise PayloadError(f"`{where}` must be a value of the enum `{cls.__name__}`, not {printed(value):.60}")
 
 
 def _validated(value: Any, annotation: Any) -> Any:
@@ -229,7 +230,7 @@ def made_known(value: Any, annotation: Any, make: FromJson, where: str = "$") ->
             return cls(value)
     except (ValueError, TypeError, ArithmeticError) as error:
         raise PayloadError(f"`{where}` is no `{cls.__name__}`: {error}") from None
-    raise PayloadError(f"`{where}` must be a `{cls.__name__}` or what it is made from, not {value!r:.60}")
+    raise PayloadError(f"`{where}` must be a `{cls.__name__}` or what it is made from, not {printed(value):.60}")
 
 
 def _made_secret(value: Any, arguments: tuple[Any, ...], where: str, make: FromJson) -> Secret[Any]:

@@ -23,6 +23,7 @@ from hydra.errors import PayloadError
 from hydra.values.checks import check_of
 from hydra.values.hints import resolve_hints
 from hydra.values.jsonschema import ANYTHING, BytesText, mismatch
+from hydra.values.numbers import shown_int
 from hydra.values.schemas import schema_of
 from hydra.values.signatures import from_json
 
@@ -34,7 +35,10 @@ def fit(value: Any, annotation: Any, where: str) -> Any:
     check = check_of(annotation)
     if check is None or check(value):
         return value
-    problem = mismatch(outline(value), schema_of(annotation), where)
+    try:
+        problem = mismatch(outline(value), schema_of(annotation), where)
+    except RecursionError:
+        problem = f"`{where}` is nested too deep"
     if problem is not None:
         raise PayloadError(problem)
     try:
@@ -128,10 +132,15 @@ def outline(value: Any) -> Any:
     if isinstance(value, _TEXTS):
         return msgspec.to_builtins(value)
     if isinstance(value, dict):
-        return {name if isinstance(name, str) else str(outline(name)): outline(item) for name, item in value.items()}
+        return {name if isinstance(name, str) else _name_text(name): outline(item) for name, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) and not hasattr(value, "_fields"):
         return [outline(item) for item in value]
     return ANYTHING
+
+
+def _name_text(name: Any) -> str:
+    form = outline(name)
+    return str(shown_int(form) if type(form) is int else form)
 
 
 def _name_of(annotation: Any) -> str:

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import msgspec
 
+from hydra.values.printed import printed
+
 Schema = dict[str, Any]
 AN_OBJECT = "an object of a class"
 ANYTHING: Any = object()  # in place of an object of a user's class, of which a schema knows no more than that it is one
@@ -248,6 +250,8 @@ def _shown(value: Any) -> str:
         text = msgspec.json.encode(value, enc_hook=lambda _: AN_OBJECT).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say
         text = json.dumps(value, default=lambda _: AN_OBJECT)
+    except (ValueError, RecursionError):  # more digits than Python writes; nested deeper than it goes
+        text = printed(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from hydra.values.jsonschema import BY_MODEL, MADE
 
 Schema = dict[str, Any]
+SURE_BITS = 2_000  # of an int that Python writes, however low its limit of digits is set
 
 
 def read_number(text: str) -> float | Decimal:
@@ -20,6 +21,17 @@ def read_number(text: str) -> float | Decimal:
     number = float(text)
     exact = Decimal(text)
     return number if math.isfinite(number) and Decimal(repr(number)) == exact else exact
+
+
+def shown_int(value: int) -> int | str:
+    """As JSON has it; with more digits than Python writes (4,300 unless set otherwise) a text, in hexadecimal."""
+    if value.bit_length() <= SURE_BITS:
+        return value
+    try:
+        str(value)
+    except ValueError:
+        return hex(value)
+    return value
 
 
 def as_wanted(value: Any, schema: Schema, to_decimal: Callable[[str], Any] = Decimal) -> Any:

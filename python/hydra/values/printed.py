@@ -26,6 +26,12 @@ class _Short(reprlib.Repr):
         self.maxarray = self.maxlong = 200
         self.maxstring = self.maxother = 4_000
 
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # it has more digits than Python writes
+            return f"<int of {x.bit_length():,} bits>"
+
     def repr_instance(self, x: Any, level: int) -> str:
         # Python's own prints the exceptions among its arguments, and theirs.
         return f"{type(x).__name__}(…)" if is_a(x, BaseException) else super().repr_instance(x, level)

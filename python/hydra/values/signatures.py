@@ -22,6 +22,7 @@ from hydra.values.apart import is_left_to_msgspec, made_apart, made_known
 from hydra.values.classes import is_pydantic
 from hydra.values.hints import resolve_hints
 from hydra.values.jsonschema import mismatch
+from hydra.values.numbers import shown_int
 from hydra.values.schemas import schema_of
 from hydra.values.secret import Secret
 
@@ -88,11 +89,12 @@ def from_json(value: Any, annotation: Any, where: str = "$") -> Any:
 
 
 def to_jsonable(value: Any) -> Any:
-    """Any decoded value as JSON for people; it cannot be read back, an exact payload is not its job."""
+    """Any decoded value as JSON for people; it cannot be read back, an exact payload is not its job. Without
+    comprehensions, which have frames of their own: a payload may be nested 512 deep, and Python's frames 1,000."""
     if value is None or isinstance(value, (bool, str)):
         return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
     if type(value) is int:
-        return value
+        return shown_int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Secret):
@@ -100,11 +102,13 @@ def to_jsonable(value: Any) -> Any:
     if isinstance(value, Named):
         return to_jsonable(value.value)
     if isinstance(value, dict):
-        return {_key_text(key): to_jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, deque)):
-        return [to_jsonable(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((to_jsonable(item) for item in value), key=repr)
+        fields: dict[str, Any] = {}
+        for key, item in value.items():
+            fields[_key_text(key)] = to_jsonable(item)
+        return fields
+    if isinstance(value, (list, tuple, deque, set, frozenset)):
+        items = list(map(to_jsonable, value))
+        return sorted(items, key=repr) if isinstance(value, (set, frozenset)) else items
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
     if isinstance(value, (datetime, date, time)):

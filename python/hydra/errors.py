@@ -83,7 +83,7 @@ class PayloadError(HydraError):
 
 
 class PayloadTooLarge(PayloadError):
-    """A value's encoding exceeds the limit (16 MiB unless configured)."""
+    """A value's encoding exceeds 16 MiB before it is compressed; of arguments another limit may be set."""
 
 
 class LocalClass(PayloadError):

@@ -196,6 +196,16 @@ def test_a_payload_over_the_limit_names_both_sizes() -> None:
     assert codec.encode("x" * 998, 1000)
 
 
+def test_the_limit_is_of_what_is_encoded_and_not_yet_compressed() -> None:
+    """What `docs/guides/values.md` says of it."""
+    for most in (bytes(12_582_900), "x" * (codec.MAX_PAYLOAD_BYTES - 2)):
+        assert len(codec.encode(most)) < 10_000, "it compresses well"
+        with pytest.raises(PayloadTooLarge, match=f"exceeds the limit of {codec.MAX_PAYLOAD_BYTES} bytes"):
+            codec.encode(most + most[:1])
+    sizes = {text: len(codec.encode(text)) - len(codec.encode("")) for text in ("é", "\n", '"', "\\", "\1")}
+    assert sizes == {"é": 2, "\n": 2, '"': 2, "\\": 2, "\1": 6}
+
+
 def test_a_bomb_is_refused() -> None:
     payload = bytearray(codec.encode("\0" * 1_000_000))
     import zlib

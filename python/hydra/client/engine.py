@@ -51,7 +51,8 @@ class Engine(Submitting, Operations):
         namespace: a tenant of the database; engines of one namespace see nothing of another.
         migrate: make the tables, or bring them to this version, at the first call; False: raise SchemaError instead.
         max_pending: how many executions may be pending before `submit` raises QueueFull; None: no limit.
-        max_payload_bytes: of the arguments of one execution; more is a PayloadTooLarge. 16 MiB by default.
+        max_payload_bytes: of the arguments of one execution, encoded and not yet compressed; more is a
+            PayloadTooLarge. 16 MiB by default, at most 1 GiB.
         timeout: seconds (or a timedelta) that a call waits for the database's answer, in place of the store's own
             limits. Past it, it raises StoreUnavailable. A submission may have happened then: repeat it with a `key`, or
             with the error's `execution_id`.

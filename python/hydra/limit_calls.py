@@ -15,6 +15,7 @@ from hydra.errors import ConfigError, PayloadError
 from hydra.limit_keys import TAG_PREFIX, find_value, key_of, told_owner
 from hydra.limits import Limit, LimitSpec
 from hydra.values.jsonschema import read_text
+from hydra.values.printed import told_error
 from hydra.values.same_text import form_of_field, read_as, reads_by_code
 
 
@@ -39,7 +40,7 @@ def keys_of_call(
             try:
                 value = limit.key(*args, **kwargs)
             except Exception as error:
-                message = f"the key of limit `{name}` could not be worked out: {type(error).__name__}: {error}"
+                message = f"the key of limit `{name}` could not be worked out: {told_error(error)}"
                 raise PayloadError(
                     f"{message}; its function is given the arguments of {told_owner(workflow)}"
                 ) from error

@@ -370,6 +370,51 @@ def test_the_database_is_asked_for_what_the_state_needs() -> None:
         assert h.engine.why(parent.id).reason == "completed"
 
 
+@hydra.step
+def fail_without_words(error: str) -> None:
+    raise {"class": ValueError, "empty": ValueError(""), "blank": KeyboardInterrupt("\n"), "own": hydra.StepTimeout}[
+        error
+    ]
+
+
+@hydra.step
+def undo_without_words() -> None:
+    raise LookupError
+
+
+@hydra.workflow
+def why_without_words(error: str, undo: bool = False) -> None:
+    if undo:
+        hydra.on_failure(undo_without_words.bind())
+    fail_without_words(error)
+
+
+@hydra.workflow
+def why_child_without_words() -> None:
+    hydra.spawn(why_without_words.bind("class")).result()
+
+
+@pytest.mark.parametrize(
+    "error, name",
+    [("class", "ValueError"), ("empty", "ValueError"), ("blank", "KeyboardInterrupt"), ("own", "StepTimeout")],
+)
+def test_an_error_that_says_nothing_is_its_class_wherever_it_is_told(error: str, name: str) -> None:
+    with Harness() as h:
+        failed = h.submit(why_without_words.bind(error))
+        undone = h.submit(why_without_words.bind(error, undo=True))
+        parent = h.submit(why_child_without_words.bind())
+        h.run_until_idle()
+        assert failed.execution().reason == name
+        assert f": {name}; `hydra retry {failed.id}`" in h.engine.why(failed.id).sentence
+        assert f"failed ({name}), and 1 of its undo steps failed for good (LookupError)" in undone.execution().reason
+        assert parent.execution().reason.endswith("failed: ValueError")
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.PARKED])
+def test_an_end_without_a_reason_says_so(status: Status) -> None:
+    assert ": no reason is on record; " in why(Facts(snapshot(status), NOW)).sentence
+
+
 def test_the_command_prints_one_line_and_knows_no_other_id(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shop.db"
     with hydra.Engine(url) as engine:

@@ -24,7 +24,7 @@ from hydra.body.step_call import CalledStep
 from hydra.definitions import BoundStep, caller
 from hydra.errors import HydraError, Interrupt
 from hydra.execution import RESERVED_PREFIX, UNDO_BRANCH, End, Ending, Record, RecordKind
-from hydra.records.ends import UNDOING
+from hydra.records.ends import UNDOING, failure_line
 
 ON_FAILURE = f"{RESERVED_PREFIX}on_failure"  # the name of a registration's record; stores look for it when they cancel
 UNDONE_ENDS = (Ending.FAILED, Ending.CANCELLED)
@@ -141,8 +141,7 @@ def decode_seal(payload: bytes) -> tuple[End, int]:
 def failed_to_undo(end: End, failures: list[BaseException]) -> End:
     why = "was cancelled"
     if end.kind == Ending.FAILED and end.payload is not None:
-        failure = codec.read_failure(end.payload)
-        why = f"failed ({failure.exception_type.rpartition(':')[2]}: {failure.message})"
+        why = f"failed ({failure_line(codec.read_failure(end.payload))})"
     told = "; ".join(codec.told_error(error) for error in failures)
     message = f"the execution {why}, and {len(failures)} of its undo steps failed for good ({told}); a person must undo"
     return End(Ending.FAILED, codec.encode_failure(HydraError(message)), cause=end.cause)

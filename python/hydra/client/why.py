@@ -293,7 +293,7 @@ def waiting(facts: Facts) -> str | None:
 def parked(facts: Facts) -> str | None:
     found = facts.snapshot
     order = f"; find the cause, then `hydra resume {found.id}`"
-    return f"it is parked and waits for a person: {found.reason}{'' if 'hydra re' in found.reason else order}"
+    return f"it is parked and waits for a person: {_reason(found)}{'' if 'hydra re' in found.reason else order}"
 
 
 def completed(facts: Facts) -> str | None:
@@ -339,7 +339,9 @@ def limited(facts: Facts) -> str | None:
 
 def failed(facts: Facts) -> str | None:
     found = facts.snapshot
-    return f"it failed at {_time(found.finished_at)}: {found.reason}; `hydra retry {found.id}` runs it again from there"
+    return (
+        f"it failed at {_time(found.finished_at)}: {_reason(found)}; `hydra retry {found.id}` runs it again from there"
+    )
 
 
 def cancelled(facts: Facts) -> str | None:
@@ -394,6 +396,10 @@ def _holding(found: Snapshot) -> str:
     if found.gate is not None:
         return f"`{found.id}` holds one and waits at `{shown_key(found.gate)}` itself"
     return f"`{found.id}` holds one and {'runs' if found.status is Status.RUNNING else 'may run'}"
+
+
+def _reason(found: Snapshot) -> str:
+    return found.reason or "no reason is on record"
 
 
 def _is_later(facts: Facts) -> bool:

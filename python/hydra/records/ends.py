@@ -46,9 +46,9 @@ def _decode_result(function: Callable[..., Any], payload: bytes) -> Any:
 
 
 def failure_line(failure: codec.Failure) -> str:
-    """`ValueError: no`, as Python prints it."""
+    """`ValueError: no`, as Python prints it, or its class alone where it says nothing."""
     kind = re.split(r"[.:]", failure.exception_type)[-1]
-    return f"{kind}: {failure.message}" if failure.message else kind
+    return f"{kind}: {failure.message}" if failure.message.strip() else kind
 
 
 def undone_reason(id: str) -> str:

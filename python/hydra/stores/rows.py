@@ -30,6 +30,7 @@ from hydra.execution import (
     Status,
 )
 from hydra.payload_keys import encrypted_with
+from hydra.records.ends import failure_line
 from hydra.records.wait_notes import message_in
 from hydra.schedules import ScheduleProgress, ScheduleSpec, ScheduleState
 from hydra.stores.batches import kinds_of
@@ -456,7 +457,7 @@ def reason_of(status: Status, cause: str, payload: bytes | None) -> str:
         failure = decode_failure(payload)
     except Exception as error:  # one that cannot be read must not hide the others
         return f"its reason cannot be read: {error}"
-    return f"{failure.exception_type.rpartition(':')[2]}: {failure.message}"
+    return failure_line(failure)
 
 
 def to_key_use(rows: Iterable[Sequence[Any]]) -> KeyUse:

@@ -71,8 +71,9 @@ def text_of(value: Any) -> str:
 
 
 def told_error(exception: BaseException) -> str:
-    """Its class's name and what it says."""
-    return f"{_name_of(type(exception))}: {message_of(exception)}"
+    """Its class's name and what it says, if it says anything."""
+    name, said = _name_of(type(exception)), message_of(exception)
+    return f"{name}: {said}" if said.strip() else name
 
 
 def _name_of(cls: type) -> str:

@@ -150,7 +150,7 @@ class EventLoop:
         if task.cancelled():
             call.error = asyncio.CancelledError()  # before it began
         if isinstance(call.error, asyncio.CancelledError) and call.running is not None and call.running.is_interrupted:
-            call.error = StepTimeout().with_traceback(call.error.__traceback__)
+            call.error = StepTimeout(call.overdue_reason).with_traceback(call.error.__traceback__)
         self.runner.finished(call)
 
 

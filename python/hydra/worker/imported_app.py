@@ -22,7 +22,7 @@ import msgspec
 
 from hydra.attributes import BY_CODE, DEFAULTS, SEARCH, keys_of_defaults
 from hydra.call_terms import DEADLINE, TIMEOUT, CallTerms
-from hydra.codec import json_schema
+from hydra.codec import json_schema, told_error
 from hydra.definitions import Workflow
 from hydra.limit_calls import specs_by_name
 from hydra.limits import LIMITS, bounds_of, specs_of
@@ -169,7 +169,7 @@ def import_failure(module: str, error: BaseException) -> ImportFailed:
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         message = f"no module `{error.name}` in `{os.getcwd()}` or where Python looks; name the app as `import` would"
         return ImportFailed(f"{message}, `{module[:-3]}`" if module.endswith(".py") else message, "")
-    message = f"app `{module}` does not import: {type(error).__name__}: {error}"
+    message = f"app `{module}` does not import: {told_error(error)}"
     text = "".join(traceback.format_exception(type(error), error, app_frames(error.__traceback__)))
     return ImportFailed(message, text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 from hydra import _core
@@ -188,6 +190,31 @@ def test_a_key_that_is_known_stands_for_its_execution_and_tells_all_who_asked(st
     (again,) = take(store, node)
     assert again.id == parents[1]
     assert [outcome for _, outcome in told(again)] == [child_records.ChildEnd(Status.COMPLETED, "", b"x")]
+
+
+@pytest.mark.parametrize("is_one_commit", [False, True])
+def test_a_child_that_several_ask_for_by_key_is_of_the_first_alone(store: Store, is_one_commit: bool) -> None:
+    """Its tree, what cancels it and what it is purged with; the others are told of its end."""
+    node = register(store)
+    submit(store, 24)
+    parents = take(store, node)
+    asked = [spawning(1, "shared") for _ in parents]
+    for places in (parents, asked):  # in no order of their ids
+        random.Random(6).shuffle(places)
+    commits = [
+        ExecutionCommit(parent.id, parent.epoch, [asks, spawning(2, f"own of {parent.id}")], End("waiting"))
+        for parent, asks in zip(parents, asked, strict=True)
+    ]
+    for batch in [commits] if is_one_commit else [[commit] for commit in commits]:
+        assert store.commit(node, batch, NOW) == [True] * len(batch)
+    found = store.find(WORKFLOW, "shared")
+    assert found is not None and found.id == request_id(asked[0])
+    tree = store.tree(found.id)
+    assert tree is not None and tree.root_id == parents[0].id
+    store.request_cancel([other.id for other in parents[1:]], NOW)
+    assert status(store, found.id) == "pending"
+    store.request_cancel([parents[0].id], NOW)
+    assert status(store, found.id) == "cancelled"
 
 
 def test_a_key_whose_execution_has_ended_is_told_of_at_once(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -125,6 +126,14 @@ def test_one_batch_answers_for_each_of_its_items(store: Store) -> None:
         Submitted(batch[6].id, True),
     ]
     assert store.stats(NOW).counts == {WORKFLOW: {"pending": 4}}
+
+
+def test_of_one_key_in_one_batch_the_first_has_it(store: Store) -> None:
+    batch = [submission(key="shared" if number % 2 else str(number)) for number in range(48)]
+    random.Random(6).shuffle(batch)  # in no order of their ids
+    shared = [each for each in batch if each.key == "shared"]
+    answers = dict(zip([each.id for each in batch], store.submit(batch, NOW), strict=True))
+    assert [answers[each.id] for each in shared] == [Submitted(shared[0].id, each is shared[0]) for each in shared]
 
 
 def test_r24_a_key_outlives_its_purged_execution(store: Store) -> None:

@@ -171,10 +171,13 @@ class Database:
         return self._answer(self.connect(), statement)
 
     def connect(self, *, writing: bool = False) -> MySQLSession:
-        """A session of one's own."""
-        with self.explained():
-            wait_seconds = self._write_wait_seconds if writing else None
-            session = MySQLSession(self.address, wait_seconds, self.read_wait_seconds)
+        """A session of one's own. One that was refused is none that was lost: there is nothing to do once more."""
+        wait_seconds = self._write_wait_seconds if writing else None
+        try:
+            with self.explained():
+                session = MySQLSession(self.address, wait_seconds, self.read_wait_seconds)
+        except SessionLost as error:
+            raise StoreUnavailable(str(error)) from error.__cause__
         self._sessions.add(session)
         return session
 

@@ -134,6 +134,8 @@ def judge(run: Run, plan: Plan, expected: Final, final: Final, what: str, late: 
         for name, left, right in zip(("end", "notes", "undo"), mine, theirs, strict=True):
             if name == "notes" and theirs[0] == CANCELLED:
                 continue  # where exactly a body stands when it is told is nobody's business
+            if name == "notes" and mine[2] and left == right[: len(left)]:
+                continue  # once its end is sealed a body is replayed as far as its records go: a timer may come behind
             if left != right:
                 return Failure(f"{name} of {who!r} differ from {what}:\n{difference(left, right)}", plan)
     return None

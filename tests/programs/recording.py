@@ -26,6 +26,7 @@ class Trace:
         self.notes: list[str] = []
         self.calls: dict[str, int] = {}  # by label: how many notes came before
         self.decided_count = 0  # notes that something outside rests on
+        self.undone_count = 0  # notes before the first undo step, of which a later life need not come to the last
         self.sites: Counter[str] = Counter()
         self.given_up: set[str] = set()  # calls that were cancelled while they went on
         self.seen: list[str] = []
@@ -80,9 +81,10 @@ class Recording:
         if known_key != key:
             self.problems.append(f"call {label} of {who!r} has two keys")
         trace = self.traces[who][-1]
-        is_undone = label.startswith("undo ")
-        count = len(trace.notes) if is_undone else trace.calls[label.removeprefix("ask ")] + 1
-        trace.decided_count = max(trace.decided_count, count)
+        if label.startswith("undo "):
+            trace.undone_count = len(trace.notes)
+        else:
+            trace.decided_count = max(trace.decided_count, trace.calls[label.removeprefix("ask ")] + 1)
 
     def end_try(self, who: str, label: str, *, is_last: bool) -> None:
         self.effects[who, label] += 1
@@ -103,11 +105,13 @@ class Recording:
         found = list(self.problems)
         for who, traces in self.traces.items():
             for index, trace in enumerate(traces):
-                decided = trace.notes[: trace.decided_count]
+                decided = trace.notes[: max(trace.decided_count, trace.undone_count)]
                 for number, later in enumerate(traces[index + 1 :], index + 2):
                     shared = min(len(decided), len(later.notes))
                     if number == len(traces):
-                        shared = len(decided)  # the last one went to the end
+                        # The last one went to the end. Once its end is sealed a body is replayed as far as its records
+                        # go, and a timer may come behind them.
+                        shared = max(shared, trace.decided_count)
                     if later.notes[:shared] != decided[:shared]:
                         place = next(
                             (at for at in range(shared) if later.notes[at : at + 1] != decided[at : at + 1]), shared

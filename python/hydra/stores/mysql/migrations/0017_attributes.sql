@@ -7,7 +7,7 @@ create table if not exists hydra_attribute (
     name varbinary(64) not null,
     namespace varbinary(200) not null,
     value varbinary(260),
-    first_value varbinary(260),
+    `first_value` varbinary(260),  -- a function of MySQL 8
     primary key (execution_id, name),
     key by_value (namespace, name, value, execution_id)
 ) engine = innodb row_format = dynamic;

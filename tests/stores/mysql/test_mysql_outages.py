@@ -14,7 +14,8 @@ from hydra.errors import ConfigError, PayloadTooLarge, SchemaError, StoreUnavail
 from hydra.execution import Submission
 from hydra.stores import open_store as open_url
 from hydra.stores.filter import Filter
-from hydra.stores.mysql import MysqlStore
+from hydra.stores.mysql import MysqlStore, auditing, schema
+from hydra.stores.upgrades import ADDITIVE
 
 from tests.processes.scene import until
 from tests.servers.mysql import MysqlServer, connect, create_database
@@ -364,3 +365,23 @@ def test_a_password_may_have_any_character(own_server: MysqlServer, own_url: str
     assert "ss" not in store.url.partition("@")[0].replace("mysql://", "")
     store.close()
     root.run("drop user teller")
+
+
+def test_a_question_of_an_audit_may_take_longer_than_another_read(
+    store: MysqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.read_wait_seconds = 0.5
+    with monkeypatch.context() as patch:
+        slow = {"slow": "select 'G1', '', concat('slept ', sleep(1))"}
+        patch.setattr(auditing, "read_statements", lambda _: slow)
+        assert [one.detail for one in store.audit()] == ["slept 0"]
+
+
+def test_a_statement_of_a_migration_may_take_longer_than_a_read(
+    store: MysqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.read_wait_seconds = 0.5
+    newest, known = schema.newest_version(), schema.scripts()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "scripts", lambda: known | {newest + 1: f"{ADDITIVE}\ndo sleep(1);"})
+        assert store.migrate() == (newest, newest + 1)

@@ -16,6 +16,7 @@ def audit(database: Database) -> list[Violation]:
     found: list[Violation] = []
     try:
         with database.explained():
+            session.wait_long()
             session.send(["set transaction isolation level repeatable read"])
             session.send(["start transaction with consistent snapshot, read only"])
             for _, question in sorted(read_statements("audits").items()):

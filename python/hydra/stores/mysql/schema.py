@@ -46,6 +46,7 @@ def migrate(database: Database, *, is_asked: bool = True) -> tuple[int, int]:
     session = database.connect()
     try:
         with database.explained():
+            session.wait_long()
             return _migrate(session, is_asked)
     finally:
         session.discard()

@@ -23,6 +23,7 @@ from hydra.stores.mysql.statements import STATEMENTS
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_WAIT_SECONDS = 60.0
+LONG_WAIT_SECONDS = 24 * 3600.0
 MAX_FLUSH_BYTES = 4 * 1024 * 1024
 
 SETTINGS = (
@@ -108,6 +109,10 @@ class MySQLSession:
             self.discard()
             raise AssertionError(f"{len(statements)} statements got {len(answers)} answers")
         return answers
+
+    def wait_long(self) -> None:
+        """From here on an answer may take `LONG_WAIT_SECONDS`: the statements read or change whole tables."""
+        self._connection._read_timeout = LONG_WAIT_SECONDS
 
     def was_ended(self) -> bool:
         """Whether the server has closed it while it stood idle: between two statements it has nothing else to say."""

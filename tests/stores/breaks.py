@@ -14,6 +14,10 @@ CLAIM = "execution_id, epoch, attempt, node, worker, claimed_at, ended_at, endin
 LAST = "where execution_id = {done} and seq = 3"
 OPEN_AGAIN = "id, run_at, epoch, priority, status, namespace, workflow, record_count"
 KEY = {"sqlite": "key", "postgres": "key", "mysql": "idempotency_key"}
+A_LIMIT = (
+    "insert into hydra_limit (namespace, kind, name, count, per_us, burst) "
+    "values ('default', 'concurrency', 'one', 1, 0, 0)"
+)
 
 
 class Break(NamedTuple):
@@ -419,6 +423,23 @@ BREAKS: dict[str, Break] = {
         "limits",
         "R29",
         "it is pending without a place of `concurrency:one:a`",
+        "ready",
+    ),
+    "a place of a limit is free, and nobody is called": Break(
+        {
+            "sqlite": f"{A_LIMIT}; update hydra_submission set limit_keys = '[\"concurrency:one:a\"]' "
+            "where execution_id = {ready}; "
+            "update hydra_execution set gate = 'concurrency:one:a', wake_at = 9223372036854775807 where id = {ready}",
+            "postgres": f"{A_LIMIT}; update hydra_submission set limit_keys = '[\"concurrency:one:a\"]' "
+            "where execution_id = {ready}; "
+            "update hydra_execution set gate = 'concurrency:one:a', wake_at = 9223372036854775807 where id = {ready}",
+            "mysql": f"{A_LIMIT}; update hydra_execution set gate = 'concurrency:one:a', "
+            "limit_keys = '[\"concurrency:one:a\"]', wake_at = 9223372036854775807 where id = {ready}; "
+            "insert into hydra_gated values ('default', 'concurrency:one:a', 0, 1, {ready})",
+        },
+        "limits",
+        "R29",
+        "it waits at `concurrency:one:a`, of which 0 of 1 are taken, and nobody is called",
         "ready",
     ),
     "the keys of its limits are no list": Break(

@@ -1,5 +1,6 @@
 -- What a limit holds, against what it may: no more than were allowed when the last was let go, nobody without a place,
--- and nobody who waits while a place is free and nobody is called. Scans what has limits.
+-- and nobody who waits while a place is free and nobody is called. Scans what has limits, and sorts it by key, so that
+-- no key is held against all others.
 select 'R29', min(h.execution_id), concat(count(*), ' hold the limit `', h.limit_key, '`, where ', max(h.bound), ' may')
 from (
     select s.limit_key, s.execution_id, s.bound
@@ -35,41 +36,50 @@ select 'R29', w.id, concat('it waits at `', w.limit_key, '`, of which ', w.held_
     ' are taken, and nobody is called')
 from (
     select
-        q.limit_key,
-        min(q.id) as id,
+        g.limit_key, g.id, g.held_count,
         max(l.kind) as kind,
-        max(coalesce(l.set_count, l.count)) as bound,
-        (
-            select count(*)
+        max(coalesce(l.set_count, l.count)) as bound
+    from (
+        select p.limit_key, min(p.id) as id, sum(p.held) as held_count
+        from (
+            select q.limit_key, q.id, 0 as held, 0 as is_called
+            from hydra_gated as q
+            where q.namespace = {namespace}
+            union all
+            select s.limit_key, null, 1, 0
             from hydra_slot as s
             join hydra_execution as e on e.id = s.execution_id
             where s.namespace = {namespace}
-                and s.limit_key = q.limit_key
                 and (
                     (e.status = 'running' and s.limit_key not like 'by_turns:%')
                     or (e.status = 'pending' and e.wake_at = 0)
                     or (e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key)
                 )
-        ) as held_count
-    from hydra_gated as q
+            union all
+            select c.limit_key, null, 0, 1
+            from hydra_gate_call as c
+            where c.namespace = {namespace}
+            union all
+            select k.limit_key, null, 0, 1
+            from hydra_limit_key as k
+            where k.namespace = {namespace}
+                and k.look_at > 0
+            union all
+            select z.limit_key, null, 0, 1
+            from hydra_key_pause as z
+            where z.namespace = {namespace}
+                and z.until_at = 9223372036854775807
+        ) as p
+        group by p.limit_key
+        having min(p.id) is not null and max(p.is_called) = 0
+    ) as g
     join hydra_limit as l
         on l.namespace = {namespace}
-        and left(q.limit_key, length(l.kind) + length(l.name) + 2) = concat(l.kind, ':', l.name, ':')
-    where q.namespace = {namespace}
-    group by q.limit_key
+        and left(g.limit_key, length(l.kind) + length(l.name) + 2) = concat(l.kind, ':', l.name, ':')
+    group by g.limit_key, g.id, g.held_count
 ) as w
-where (w.kind = 'rate' or w.held_count < w.bound)
-    and not exists (
-        select 1 from hydra_gate_call as c where c.namespace = {namespace} and c.limit_key = w.limit_key
-    )
-    and not exists (
-        select 1 from hydra_limit_key as k
-        where k.namespace = {namespace} and k.limit_key = w.limit_key and k.look_at > 0
-    )
-    and not exists (
-        select 1 from hydra_key_pause as p
-        where p.namespace = {namespace} and p.limit_key = w.limit_key and p.until_at = 9223372036854775807
-    )
+where w.kind = 'rate'
+    or w.held_count < w.bound
 union all
 select 'R29', e.id, concat('it waits at `', e.gate, '`, which is none of its keys')
 from hydra_execution as e

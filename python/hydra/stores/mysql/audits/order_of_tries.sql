@@ -1,22 +1,38 @@
--- Scans hydra_record in primary key order. The tries of one step are numbered upwards.
-select 'G4', r.execution_id, concat('try ', later.attempt, ' of step `', r.name, '` ', r.branch, '#', r.ordinal,
-    ' stands at record ', later.seq, ', after try ', r.attempt, ' at record ', r.seq)
-from hydra_record as r
-join hydra_execution as e on e.id = r.execution_id and e.namespace = {namespace}
-join hydra_record as later
-    on later.execution_id = r.execution_id
-    and later.seq > r.seq
-    and later.branch = r.branch
-    and later.name = r.name
-    and later.ordinal = r.ordinal
-    and later.kind in ('try', 'crash', 'step', 'failure')
-    and later.attempt < r.attempt
-where r.kind in ('try', 'crash')
-    and not exists (
-        select 1
-        from hydra_record as s
-        where s.execution_id = r.execution_id
-            and s.seq > r.seq
-            and s.seq < later.seq
-            and s.kind = 'supersede'
-    )
+-- Scans hydra_record by primary key for executions in which a step has several records, and sorts theirs by step: no
+-- record is held against all others of its execution. The tries of one step are numbered upwards, until a new attempt
+-- begins another era. Each is held against the highest before it, which stands in one number with its place.
+with suspect as (
+    select r.execution_id
+    from hydra_record as r
+    join hydra_execution as e on e.id = r.execution_id and e.namespace = {namespace}
+    where r.kind in ('try', 'crash', 'step', 'failure')
+    group by r.execution_id
+    having count(*) > count(distinct unhex(sha2(concat(r.ordinal, ' ', length(r.branch), ' ', r.branch, r.name), 256)))
+), known as (
+    select
+        r.execution_id, r.seq, r.kind, r.attempt,
+        unhex(sha2(concat(r.ordinal, ' ', length(r.branch), ' ', r.branch, r.name), 256)) as step,
+        count(case when r.kind = 'supersede' then 1 end) over (
+            partition by r.execution_id
+            order by r.seq
+            rows unbounded preceding
+        ) as era
+    from suspect as s
+    straight_join hydra_record as r on r.execution_id = s.execution_id
+    where r.kind in ('try', 'crash', 'step', 'failure', 'supersede')
+), tried as (
+    select
+        k.execution_id, k.seq, k.attempt,
+        max(case when k.kind in ('try', 'crash') then k.attempt * 4294967296 + k.seq end) over (
+            partition by k.execution_id, k.era, k.step
+            order by k.seq
+            rows unbounded preceding
+        ) as highest
+    from known as k
+    where k.kind <> 'supersede'
+)
+select 'G4', t.execution_id, concat('try ', t.attempt, ' of step `', r.name, '` ', r.branch, '#', r.ordinal,
+    ' stands at record ', t.seq, ', after try ', t.highest div 4294967296, ' at record ', t.highest % 4294967296)
+from tried as t
+straight_join hydra_record as r on r.execution_id = t.execution_id and r.seq = t.seq
+where t.attempt < t.highest div 4294967296

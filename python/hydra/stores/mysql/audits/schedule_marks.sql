@@ -1,9 +1,10 @@
--- Scans hydra_schedule, which is small, and hydra_key. No tick that was fired lies behind the mark.
+-- Scans hydra_key, from each tick by primary key to hydra_schedule. No tick that was fired lies behind the mark.
 select 'R25', k.execution_id, concat('schedule `', s.name, '` has not come to tick `', k.idempotency_key,
     '`, which was fired')
-from hydra_schedule as s
-join hydra_key as k on k.namespace = s.namespace and k.workflow = s.name and k.idempotency_key like 'hydra.tick:%'
-where s.namespace = {namespace}
+from hydra_key as k
+straight_join hydra_schedule as s on s.namespace = k.namespace and s.name = k.workflow
+where k.namespace = {namespace}
+    and k.idempotency_key like 'hydra.tick:%'
     and k.idempotency_key > cast(concat(
         'hydra.tick:',
         date_format(date_add('1970-01-01 00:00', interval floor(s.mark_at / 1000000) second), '%Y-%m-%dT%H:%iZ')

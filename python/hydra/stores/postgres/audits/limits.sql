@@ -1,5 +1,6 @@
 -- What a limit holds, against what it may: no more than were allowed when the last was let go, nobody without a place,
--- and nobody who waits while a place is free and nobody is called. Scans what has limits.
+-- and nobody who waits while a place is free and nobody is called. Scans what has limits, and sorts it by key, so that
+-- no key is held against all others.
 with held as (
     select s.limit_key, s.execution_id, s.bound
     from hydra_slot as s
@@ -21,38 +22,35 @@ with held as (
                 and e.gate > s.limit_key
             )
         )
-), waiting as (
-    select e.gate, min(e.id::text) as id
-    from hydra_execution as e
-    where e.namespace = %(namespace)s
-        and e.gate is not null
-        and e.status = 'pending'
-        and e.wake_at = 9223372036854775807
-    group by e.gate
 ), known as (
-    select
-        w.gate,
-        w.id,
-        coalesce(l.set_count, l.count) as count,
-        l.kind,
-        (select count(*) from held as h where h.limit_key = w.gate) as held_count,
-        exists (select 1 from hydra_gate_call as c where c.namespace = %(namespace)s and c.limit_key = w.gate)
-            or exists (
-                select 1
-                from hydra_limit_key as k
-                where k.namespace = %(namespace)s and k.limit_key = w.gate and k.look_at is not null
-            )
-            or exists (
-                select 1
-                from hydra_key_pause as p
-                where p.namespace = %(namespace)s
-                    and p.limit_key = w.gate
-                    and p.until_at = 9223372036854775807
-            ) as is_called
-    from waiting as w
-    join hydra_limit as l
-        on l.namespace = %(namespace)s
-        and starts_with(w.gate, l.kind || ':' || l.name || ':')
+    select g.limit_key, min(g.id) as id, sum(g.held) as held_count
+    from (
+        select e.gate as limit_key, e.id::text as id, 0 as held, 0 as is_called
+        from hydra_execution as e
+        where e.namespace = %(namespace)s
+            and e.gate is not null
+            and e.status = 'pending'
+            and e.wake_at = 9223372036854775807
+        union all
+        select h.limit_key, null, 1, 0
+        from held as h
+        union all
+        select c.limit_key, null, 0, 1
+        from hydra_gate_call as c
+        where c.namespace = %(namespace)s
+        union all
+        select k.limit_key, null, 0, 1
+        from hydra_limit_key as k
+        where k.namespace = %(namespace)s
+            and k.look_at is not null
+        union all
+        select p.limit_key, null, 0, 1
+        from hydra_key_pause as p
+        where p.namespace = %(namespace)s
+            and p.until_at = 9223372036854775807
+    ) as g
+    group by g.limit_key
+    having min(g.id) is not null and max(g.is_called) = 0
 ), key as (
     select e.id, e.status, e.wake_at, e.gate, k.limit_key
     from hydra_execution as e
@@ -84,10 +82,16 @@ union all
 select
     'R29',
     w.id,
-    format('it waits at `%%s`, of which %%s of %%s are taken, and nobody is called', w.gate, w.held_count, w.count)
+    format(
+        'it waits at `%%s`, of which %%s of %%s are taken, and nobody is called',
+        w.limit_key, w.held_count, coalesce(l.set_count, l.count)
+    )
 from known as w
-where not w.is_called
-    and (w.kind = 'rate' or w.held_count < w.count)
+join hydra_limit as l
+    on l.namespace = %(namespace)s
+    and starts_with(w.limit_key, l.kind || ':' || l.name || ':')
+where l.kind = 'rate'
+    or w.held_count < coalesce(l.set_count, l.count)
 union all
 select 'R29', k.id::text, format('it waits at `%%s`, which is none of its keys', k.gate)
 from key as k

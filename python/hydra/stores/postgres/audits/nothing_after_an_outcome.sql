@@ -1,27 +1,43 @@
--- Scans hydra_record in primary key order. A try or crash of a step comes before its outcome.
+-- Scans hydra_record by primary key for executions in which a step has several records, and sorts theirs by step: no
+-- record is held against all others of its execution. A try or crash of a step comes before its outcome. Each outcome
+-- is held against the next of those.
+with suspect as (
+    select r.execution_id
+    from hydra_record as r
+    join hydra_submission as e on e.execution_id = r.execution_id and e.namespace = %(namespace)s
+    where r.kind in ('step', 'failure', 'value', 'resolution', 'try', 'crash', 'start')
+    group by r.execution_id
+    having count(*) > count(distinct hashtextextended(r.branch || ' ' || r.name, r.ordinal))
+), known as (
+    select
+        r.execution_id, r.seq, r.kind, r.branch, r.name, r.ordinal,
+        r.kind in ('step', 'failure', 'value') or (r.kind = 'resolution' and r.payload is not null) as is_final,
+        min(case when r.kind = 'supersede' then r.seq end) over (
+            partition by
+                r.execution_id,
+                case when r.kind = 'supersede' and r.ordinal < r.seq then r.ordinal else r.seq end
+        ) as forgotten_at
+    from suspect as s
+    join hydra_record as r on r.execution_id = s.execution_id
+    where r.kind in ('step', 'failure', 'value', 'resolution', 'try', 'crash', 'start', 'supersede')
+), followed as (
+    select
+        k.execution_id, k.seq, k.branch, k.name, k.ordinal, k.is_final, k.forgotten_at,
+        min(case when k.kind in ('try', 'crash', 'start') then k.seq end) over (
+            partition by k.execution_id, k.branch collate "C", k.name collate "C", k.ordinal
+            order by k.seq desc
+            rows unbounded preceding
+        ) as later_seq
+    from known as k
+    where k.kind <> 'supersede'
+)
 select
     'G3',
-    r.execution_id::text,
+    f.execution_id::text,
     format(
         'step `%%s` %%s#%%s was tried again at record %%s after its outcome at record %%s',
-        r.name, r.branch, r.ordinal, later.seq, r.seq
+        f.name, f.branch, f.ordinal, f.later_seq, f.seq
     )
-from hydra_record as r
-join hydra_submission as s on s.execution_id = r.execution_id and s.namespace = %(namespace)s
-join hydra_record as later
-    on later.execution_id = r.execution_id
-    and later.seq > r.seq
-    and later.branch = r.branch
-    and later.name = r.name
-    and later.ordinal = r.ordinal
-    and later.kind in ('try', 'crash', 'start')
-where (r.kind in ('step', 'failure', 'value') or (r.kind = 'resolution' and r.payload is not null))
-    and not exists (
-        select 1
-        from hydra_record as f
-        where f.execution_id = r.execution_id
-            and f.seq > r.seq
-            and f.seq < later.seq
-            and f.kind = 'supersede'
-            and f.ordinal = r.seq
-    )
+from followed as f
+where f.is_final
+    and f.later_seq < coalesce(f.forgotten_at, 9223372036854775807)

@@ -1,27 +1,41 @@
--- Scans hydra_record in primary key order. The tries of one step are numbered upwards.
+-- Scans hydra_record by primary key for executions in which a step has several records, and sorts theirs by step: no
+-- record is held against all others of its execution. The tries of one step are numbered upwards, until a new attempt
+-- begins another era. Each is held against the highest before it, which stands in one number with its place.
+with suspect as (
+    select r.execution_id
+    from hydra_record as r
+    join hydra_submission as e on e.execution_id = r.execution_id and e.namespace = %(namespace)s
+    where r.kind in ('try', 'crash', 'step', 'failure')
+    group by r.execution_id
+    having count(*) > count(distinct hashtextextended(r.branch || ' ' || r.name, r.ordinal))
+), known as (
+    select
+        r.execution_id, r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt,
+        count(case when r.kind = 'supersede' then 1 end) over (
+            partition by r.execution_id
+            order by r.seq
+            rows unbounded preceding
+        ) as era
+    from suspect as s
+    join hydra_record as r on r.execution_id = s.execution_id
+    where r.kind in ('try', 'crash', 'step', 'failure', 'supersede')
+), tried as (
+    select
+        k.execution_id, k.seq, k.branch, k.name, k.ordinal, k.attempt,
+        max(case when k.kind in ('try', 'crash') then k.attempt::bigint * 4294967296 + k.seq end) over (
+            partition by k.execution_id, k.era, k.branch collate "C", k.name collate "C", k.ordinal
+            order by k.seq
+            rows unbounded preceding
+        ) as highest
+    from known as k
+    where k.kind <> 'supersede'
+)
 select
     'G4',
-    r.execution_id::text,
+    t.execution_id::text,
     format(
         'try %%s of step `%%s` %%s#%%s stands at record %%s, after try %%s at record %%s',
-        later.attempt, r.name, r.branch, r.ordinal, later.seq, r.attempt, r.seq
+        t.attempt, t.name, t.branch, t.ordinal, t.seq, t.highest / 4294967296, t.highest %% 4294967296
     )
-from hydra_record as r
-join hydra_submission as s on s.execution_id = r.execution_id and s.namespace = %(namespace)s
-join hydra_record as later
-    on later.execution_id = r.execution_id
-    and later.seq > r.seq
-    and later.branch = r.branch
-    and later.name = r.name
-    and later.ordinal = r.ordinal
-    and later.kind in ('try', 'crash', 'step', 'failure')
-    and later.attempt < r.attempt
-where r.kind in ('try', 'crash')
-    and not exists (
-        select 1
-        from hydra_record as f
-        where f.execution_id = r.execution_id
-            and f.seq > r.seq
-            and f.seq < later.seq
-            and f.kind = 'supersede'
-    )
+from tried as t
+where t.attempt < t.highest / 4294967296

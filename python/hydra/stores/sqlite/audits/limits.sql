@@ -1,5 +1,6 @@
 -- What a limit holds, against what it may: no more than were allowed when the last was let go, nobody without a place,
--- and nobody who waits while a place is free and nobody is called.
+-- and nobody who waits while a place is free and nobody is called. Scans what has limits, and sorts it by key, so that
+-- no key is held against all others.
 with held as (
     select s.limit_key, s.execution_id, s.bound
     from hydra_slot as s
@@ -19,38 +20,35 @@ with held as (
                 and e.status = 'pending' and e.wake_at = 9223372036854775807 and e.gate > s.limit_key
             )
         )
-), waiting as (
-    select gate, min(id) as id
-    from hydra_execution
-    where namespace = :namespace
-        and gate is not null
-        and status = 'pending'
-        and wake_at = 9223372036854775807
-    group by gate
 ), known as (
-    select
-        w.gate,
-        w.id,
-        coalesce(l.set_count, l.count) as count,
-        l.kind,
-        (select count(*) from held as h where h.limit_key = w.gate) as held_count,
-        exists (select 1 from hydra_gate_call as c where c.namespace = :namespace and c.limit_key = w.gate)
-            or exists (
-                select 1
-                from hydra_limit_key as k
-                where k.namespace = :namespace and k.limit_key = w.gate and k.look_at is not null
-            )
-            or exists (
-                select 1
-                from hydra_key_pause as p
-                where p.namespace = :namespace
-                    and p.limit_key = w.gate
-                    and p.until_at = 9223372036854775807
-            ) as is_called
-    from waiting as w
-    join hydra_limit as l
-        on l.namespace = :namespace
-        and substr(w.gate, 1, length(l.kind) + length(l.name) + 2) = l.kind || ':' || l.name || ':'
+    select g.limit_key, min(g.id) as id, sum(g.held) as held_count
+    from (
+        select e.gate as limit_key, e.id, 0 as held, 0 as is_called
+        from hydra_execution as e
+        where e.namespace = :namespace
+            and e.gate is not null
+            and e.status = 'pending'
+            and e.wake_at = 9223372036854775807
+        union all
+        select h.limit_key, null, 1, 0
+        from held as h
+        union all
+        select c.limit_key, null, 0, 1
+        from hydra_gate_call as c
+        where c.namespace = :namespace
+        union all
+        select k.limit_key, null, 0, 1
+        from hydra_limit_key as k
+        where k.namespace = :namespace
+            and k.look_at is not null
+        union all
+        select p.limit_key, null, 0, 1
+        from hydra_key_pause as p
+        where p.namespace = :namespace
+            and p.until_at = 9223372036854775807
+    ) as g
+    group by g.limit_key
+    having min(g.id) is not null and max(g.is_called) = 0
 )
 select 'R29', min(execution_id), count(*) || ' hold the limit `' || limit_key || '`, where ' || max(bound) || ' may'
 from held
@@ -71,11 +69,14 @@ where e.namespace = :namespace
         where o.namespace = :namespace and o.limit_key = k.value and o.execution_id = e.id
     )
 union all
-select 'R29', id, 'it waits at `' || gate || '`, of which ' || held_count || ' of ' || count
-    || ' are taken, and nobody is called'
-from known
-where not is_called
-    and (kind = 'rate' or held_count < count)
+select 'R29', w.id, 'it waits at `' || w.limit_key || '`, of which ' || w.held_count || ' of '
+    || coalesce(l.set_count, l.count) || ' are taken, and nobody is called'
+from known as w
+join hydra_limit as l
+    on l.namespace = :namespace
+    and substr(w.limit_key, 1, length(l.kind) + length(l.name) + 2) = l.kind || ':' || l.name || ':'
+where l.kind = 'rate'
+    or w.held_count < coalesce(l.set_count, l.count)
 union all
 select 'R29', e.id, 'it waits at `' || e.gate || '`, which is none of its keys'
 from hydra_execution as e

@@ -82,6 +82,81 @@ def test_what_has_ended_is_gone_without_a_collection(supervisor: Supervisor, nam
         gc.enable()
 
 
+def test_what_an_async_generator_awaits_ends_with_its_body_and_not_when_it_is_collected(supervisor: Supervisor) -> None:
+    """Its `finally` block would call steps of whatever body goes on at that moment."""
+    ended: list[str] = []
+
+    @step
+    def refunded() -> None:
+        ended.append("a step")
+
+    @workflow
+    async def standing_in_a_generator() -> int:
+        async def hold() -> None:
+            try:
+                await aio.sleep(3600)
+            finally:
+                ended.append(hydra.current().workflow)
+                await aio.call(refunded.bind())
+
+        async def count() -> AsyncIterator[int]:
+            try:
+                await hold()
+                yield 1
+            finally:
+                ended.append("more of the generator")
+
+        numbers = count()
+        cycle: list[Any] = [numbers]
+        cycle.append(cycle)
+        async for number in numbers:
+            return number
+        return 0
+
+    @workflow
+    async def collecting() -> list[str]:
+        gc.collect()
+        return list(ended)
+
+    gc.collect()
+    gc.disable()
+    try:
+        supervisor.submit(standing_in_a_generator.bind())
+        supervisor.run()
+        assert ended == ["standing_in_a_generator"]
+        other = supervisor.submit(collecting.bind())
+        supervisor.run()
+        assert set(other.result()) == {"standing_in_a_generator"}, "whenever it was closed, as itself"
+    finally:
+        gc.enable()
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_timer_that_is_cancelled_after_its_body_has_ended_says_nothing(supervisor: Supervisor) -> None:
+    class Client:
+        def __init__(self) -> None:
+            self.timer = asyncio.get_running_loop().call_later(3600, print)
+
+        def __del__(self) -> None:
+            self.timer.cancel()
+
+    clients: list[Client] = []
+
+    @workflow
+    async def leaving_a_timer() -> int:
+        clients.append(Client())
+        return 1
+
+    execution = supervisor.submit(leaving_a_timer.bind())
+    supervisor.run()
+    assert execution.result() == 1
+    del execution, supervisor.hub
+    gc.collect()
+    timer = clients[0].timer
+    clients.clear()
+    assert timer.cancelled()
+
+
 def test_an_async_generator_that_dies_in_a_cycle_is_gone_after_a_collection_and_runs_no_code(
     supervisor: Supervisor,
 ) -> None:

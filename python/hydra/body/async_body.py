@@ -13,7 +13,7 @@ import asyncio
 import logging
 import sys
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Protocol
@@ -146,9 +146,10 @@ class AsyncBody:
                 continue
             task._log_destroy_pending = False  # it is meant to end unfinished
             coroutine = task.get_coro()
-            if coroutine is not None and not context.run(closed, coroutine):
-                abandoned.append(coroutine)
-                log.warning("an async body catches GeneratorExit and goes on; it is set aside until this worker ends")
+            if coroutine is not None:
+                close_in(context, coroutine)
+        for coroutine, context in self.loop.awaited_by_generators():
+            close_in(context, coroutine)
 
     def task_made(self, task: asyncio.Task[Any], context: Context) -> None:
         self._tasks[task] = context
@@ -373,7 +374,13 @@ def settle_future(future: asyncio.Future[Any]) -> None:
         future.set_result(None)
 
 
-def closed(coroutine: Coroutine[Any, Any, Any]) -> bool:
+def close_in(context: Context, coroutine: Any) -> None:
+    if not context.run(closed, coroutine):
+        abandoned.append(coroutine)
+        log.warning("an async body catches GeneratorExit and goes on; it is set aside until this worker ends")
+
+
+def closed(coroutine: Any) -> bool:
     for _ in range(MAX_CLOSE_ATTEMPTS):
         try:
             coroutine.close()

@@ -13,10 +13,12 @@ import logging
 import math
 import sys
 import threading
+import weakref
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
+from types import AsyncGeneratorType
 from typing import Any, NoReturn, Protocol
 
 from hydra.body import asyncio_patches
@@ -118,19 +120,24 @@ class BodyLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[int, int, Timer]] = []
         self._pending: dict[Key, Timer] = {}
+        self._generators: weakref.WeakKeyDictionary[AsyncGeneratorType[Any, Any], Context] = weakref.WeakKeyDictionary()
         self._count = 0  # of tasks, futures and timers
         self._is_eager = False
         self._handle_exception: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     def release(self, owner: OwnerOfLoop) -> None:
-        """Nothing runs on it any more; what is still ready would keep the body alive."""
+        """Nothing runs on it any more; what is still ready would keep the body alive. No timer goes on, either: what
+        holds one, and cancels it later, finds no body to tell."""
         self.owner = owner
         self._ready.clear()
+        self._timers.clear()
+        self._pending.clear()
+        self._generators.clear()
 
     def run(self, outcome: Callable[..., object] | None = None, *args: Any) -> None:
         """Everything that is ready, and what that makes ready; after `outcome`, which enters the body before."""
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=None, finalizer=self._leave_generator)
+        sys.set_asyncgen_hooks(firstiter=self._enter_generator, finalizer=self._leave_generator)
         events._set_running_loop(self)
         self._is_pumping = True
         ready = self._ready
@@ -319,6 +326,16 @@ class BodyLoop(asyncio.AbstractEventLoop):
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         if not self.is_stopped:
             log.error("in an async body: %s", context.get("message"), exc_info=context.get("exception"))
+
+    def _enter_generator(self, generator: Any) -> None:
+        self._generators[generator] = copy_context()
+
+    def awaited_by_generators(self) -> list[tuple[Any, Context]]:
+        """The coroutines, and what wraps some, in which async generators stand. CPython 3.11 does not reach them when a
+        task is closed; left to the collector, their `finally` blocks would run at any time, in whatever body goes on
+        at that moment."""
+        found = [(generator.ag_await, context) for generator, context in list(self._generators.items())]
+        return [(each, context) for each, context in found if hasattr(each, "close")]
 
     def _leave_generator(self, generator: Any) -> None:
         """Nobody holds it any more: closed where the body let go of it, but not where the garbage collector did, since

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from hydra.errors import HydraError, StoreUnavailable
+from hydra.interruptions import is_interruption
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -192,6 +193,8 @@ class Journal(Generic[T, R]):
         try:
             return list(self._commit(items))
         except Exception as error:
+            if is_interruption(error):
+                raise
             if len(items) == 1 or isinstance(error, StoreUnavailable):
                 return [_Failed(error)] * len(items)
         middle = len(items) // 2

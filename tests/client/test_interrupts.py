@@ -22,7 +22,13 @@ def one(number: int) -> int:
 engine = hydra.Engine(sys.argv[1], timeout=20)
 engine.stats()
 chance = random.Random(int(sys.argv[2]))
-signal.signal(signal.SIGALRM, signal.default_int_handler)
+class SoftTimeLimit(Exception):
+    pass
+
+def limit(*_):
+    raise SoftTimeLimit
+
+signal.signal(signal.SIGALRM, limit if sys.argv[4] == "Exception" else signal.default_int_handler)
 accepted, interrupts = [], 0
 while interrupts < 400:
     try:
@@ -32,8 +38,23 @@ while interrupts < 400:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         accepted.append(id)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SoftTimeLimit) as error:
         interrupts += 1
+        if hasattr(error, "execution_id"):
+            assert error.outcome == "unknown" and error.execution_id
+if sys.argv[4] == "Exception":
+    first, last = (engine.submit(one.bind(-1), key=key) for key in ("first", "last"))
+    for _ in range(200):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.001))
+            try:
+                first.status()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except SoftTimeLimit:
+            pass
+        assert last.status() == "pending"
+        assert [each.id for each in engine.executions(key="last")] == [last.id]
 other = threading.Thread(target=lambda: accepted.append(engine.submit(one.bind(-1)).id))
 other.start()
 other.join(60)
@@ -41,19 +62,19 @@ print(*accepted, "ended" if not other.is_alive() else "stuck", flush=True)
 """
 
 
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "Exception"])
 @pytest.mark.parametrize("database", DATABASES)
 def test_g1_what_submit_returned_for_is_there_whatever_interrupts_its_thread(
-    request: pytest.FixtureRequest, database: str
+    request: pytest.FixtureRequest, database: str, raised: str
 ) -> None:
     url = DATABASES[database](request)
     longest = "0.001" if database == "sqlite" else "0.006"  # a submission and a little more
-    for seed in ("1", "2"):
-        command = [sys.executable, "-c", INTERRUPTED, url, seed, longest]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr
-        *accepted, end = done.stdout.split()
-        assert end == "ended" and accepted, "another thread waits for ever"
-        with Engine(url) as engine:
-            lost = [id for id in accepted if engine.get(id) is None]
-            assert lost == []
-            assert engine.audit() == []
+    command = [sys.executable, "-c", INTERRUPTED, url, "1", longest, raised]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    *accepted, end = done.stdout.split()
+    assert end == "ended" and accepted, "another thread waits for ever"
+    with Engine(url) as engine:
+        lost = [id for id in accepted if engine.get(id) is None]
+        assert lost == []
+        assert engine.audit() == []

@@ -18,7 +18,9 @@ from typing import Any
 import hydra
 import pytest
 from hydra.client import pending_bounds
+from hydra.client.session import EngineSession
 from hydra.errors import StoreUnavailable
+from hydra.execution import Submission, Submitted
 
 from tests.client import shop
 
@@ -34,6 +36,26 @@ def test_g1_an_accepted_execution_survives_a_kill_of_its_submitter(url: str, eng
     killed = subprocess.run([sys.executable, "-c", program, url], cwd=ROOT, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert engine.get(killed.stdout.strip()).status() == "pending"
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, TimeoutError])
+def test_r17_what_interrupts_a_submission_says_that_it_may_have_happened(
+    engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    submit = EngineSession.submit
+
+    def submit_and_raise(session: EngineSession, submission: Submission) -> Submitted:
+        submit(session, submission)
+        raise kind
+
+    monkeypatch.setattr(EngineSession, "submit", submit_and_raise)
+    with pytest.raises(kind) as raised:
+        engine.submit(shop.echo.bind(1))
+    monkeypatch.undo()
+    error: Any = raised.value
+    assert error.outcome == "unknown"
+    assert engine.submit(shop.echo.bind(1), id=error.execution_id).id == error.execution_id
+    assert [each.id for each in engine.executions()] == [error.execution_id]
 
 
 def test_the_same_key_with_the_same_input_gives_the_first_execution(engine: hydra.Engine) -> None:

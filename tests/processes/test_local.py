@@ -44,6 +44,26 @@ def test_a_local_worker_hands_back_what_sleeps_and_another_finishes_it(scene: Sc
     assert set(scene.counts().values()) == {1}
 
 
+@on_sqlite
+@pytest.mark.parametrize("moment", ["start", "stop"])
+def test_a_local_worker_that_is_interrupted_as_it_starts_or_stops_ends_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    start = LocalWorker.start
+
+    def interrupt(worker: LocalWorker) -> None:
+        if moment == "start":
+            start(worker)
+        raise KeyboardInterrupt
+
+    worker = scene.engine.worker()
+    monkeypatch.setattr(LocalWorker, moment, interrupt)
+    with pytest.raises(KeyboardInterrupt), worker:
+        pass
+    until(lambda: [node.state for node in scene.engine.nodes()] in ([], ["empty"]))
+    until(lambda: worker._thread is not None and not worker._thread.is_alive())
+
+
 @on_sqlite  # connections are left out anyway
 def test_nothing_is_left_of_a_local_worker_that_has_stopped(scene: Scene) -> None:
     def descriptors() -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from hydra.client.acting import carried
 from hydra.execution import Submission, Submitted
+from hydra.interruptions import may_have_submitted
 
 if TYPE_CHECKING:
     from hydra.client.engine import Engine
@@ -66,11 +67,7 @@ class LoopSide:
             if entry in self._waiting:
                 self._waiting.remove(entry)
                 raise
-            error.execution_id, error.outcome = submission.id, "unknown"  # type: ignore[attr-defined]
-            error.add_note(
-                f"execution `{submission.id}` was already on its way to the database and may have been submitted; "
-                "submitting it again with its key, or with that id, is safe"
-            )
+            may_have_submitted(error, submission.id)
             raise
 
     def _flush(self) -> None:

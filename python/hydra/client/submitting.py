@@ -35,6 +35,7 @@ from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
+from hydra.interruptions import is_interruption, may_have_submitted
 from hydra.keys import check_key, is_id
 from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys, why_closed
@@ -128,12 +129,18 @@ class Submitting(DatabaseAccess):
 
     def _submit(self, submission: Submission, connection: object, bound: BoundWorkflow[R]) -> Handle[R]:
         session = self.session()
-        if connection is None:
-            answer = session.submit(submission)
-        else:
+        if connection is not None:
             (answer,) = self.join(lambda store, now: store.submit_in(connection, [submission], now))
-        self.refuse_keyed(answer)
-        return self.accept(submission, answer, bound)
+            self.refuse_keyed(answer)
+            return self.accept(submission, answer, bound)
+        try:
+            answer = session.submit(submission)
+            self.refuse_keyed(answer)
+            return self.accept(submission, answer, bound)
+        except BaseException as error:
+            if is_interruption(error):
+                may_have_submitted(error, submission.id)
+            raise
 
     def submit_many(
         self,

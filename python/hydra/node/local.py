@@ -122,13 +122,26 @@ class LocalWorker:
             raise HydraError("the local worker failed while it ran; its log has the traceback") from self._failure
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._drain()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except BaseException:
+            self._drain()
+            raise
+
+    def _drain(self) -> None:
+        """Where a signal's handler raised in between, it ends all the same, later."""
+        if self._node is not None and self._thread is not None:
+            self._node.report(DrainAsked())
 
 
 class Hubs:

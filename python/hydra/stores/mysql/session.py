@@ -101,8 +101,9 @@ class MySQLSession:
             while cursor.nextset():
                 answers.append(cursor.fetchall() if cursor.description else cursor.rowcount)
         except BaseException as error:
-            # Interrupted between two answers, it would take those that are left for the next statement's.
-            if not isinstance(error, Exception) or is_session_lost(error):
+            # Interrupted between two answers, it would take those that are left for the next statement's: what is no
+            # error of the server's may have been raised anywhere, by a signal's handler.
+            if not isinstance(error, pymysql.MySQLError) or is_session_lost(error):
                 self.discard()
             raise
         if len(answers) != len(statements):

@@ -12,6 +12,7 @@ WITHIN_SECONDS = 5.0
 MONTH_WINDOWS = int(30 * 86_400 / WINDOW_SECONDS)
 BLOCKS = 30  # means of blocks depend on each other less than samples do
 WARM_UP = 0.25  # the part of a run that is left out of slopes
+WARM_UP_SECONDS = 40 * 60.0  # if it is long enough: until a node remembers as many ends as it ever does (20,000)
 WIDTH, HEIGHT, MARGIN = 860, 170, 46
 
 Points = Sequence[tuple[float, float]]  # seconds since the beginning, value
@@ -31,7 +32,8 @@ class Slope(NamedTuple):
 
 def slope(points: Points, seconds: float) -> Slope | None:
     """None where too little is left behind the warm-up."""
-    blocks = _blocks([point for point in points if point[0] >= WARM_UP * seconds])
+    start = max(WARM_UP * seconds, min(WARM_UP_SECONDS, seconds * 2 / 3))
+    blocks = _blocks([point for point in points if point[0] >= start])
     if len(blocks) < 4:
         return None
     middle_x = sum(x for x, _ in blocks) / len(blocks)

@@ -28,6 +28,12 @@ class SoftTimeLimit(Exception):
 def limit(*_):
     raise SoftTimeLimit
 
+def is_interrupt(error):
+    # psycopg and others make an error of their own of what comes in between.
+    while error is not None and not isinstance(error, (KeyboardInterrupt, SoftTimeLimit)):
+        error = error.__context__
+    return error is not None
+
 signal.signal(signal.SIGALRM, limit if sys.argv[4] == "Exception" else signal.default_int_handler)
 accepted, interrupts = [], 0
 while interrupts < 400:
@@ -38,7 +44,9 @@ while interrupts < 400:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         accepted.append(id)
-    except (KeyboardInterrupt, SoftTimeLimit) as error:
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
         interrupts += 1
         if hasattr(error, "execution_id"):
             assert error.outcome == "unknown" and error.execution_id
@@ -51,8 +59,9 @@ if sys.argv[4] == "Exception":
                 first.status()
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-        except SoftTimeLimit:
-            pass
+        except BaseException as error:
+            if not is_interrupt(error):
+                raise
         assert last.status() == "pending"
         assert [each.id for each in engine.executions(key="last")] == [last.id]
 other = threading.Thread(target=lambda: accepted.append(engine.submit(one.bind(-1)).id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -102,6 +103,21 @@ def test_a_begun_step_called_with_other_arguments_is_a_divergence(supervisor: Su
     deploy(lambda: shift("b"))
     assert "is called with other arguments" in judged(supervisor, execution)
     assert effects == []
+
+
+def test_a_step_that_is_a_task_by_itself_is_told_of_with_the_line_that_made_it(supervisor: Supervisor) -> None:
+    def code(item: str) -> Callable[[], Any]:
+        async def body() -> None:
+            await asyncio.create_task(move_later(item))
+            await hydra.aio.sleep(DAY)
+
+        return body
+
+    execution = begun(supervisor, code("a"))
+    deploy(code("b"))
+    reason = judged(supervisor, execution)
+    assert f"{__file__}:" in reason and "in `body`" in reason
+    assert "asyncio" not in reason
 
 
 @pytest.mark.parametrize("kind", ["crash", "try"])

@@ -68,6 +68,7 @@ class AsyncBody:
         self.pinned: dict[str, Any] = {}
         self.root = AsyncBranch(self, "")
         self._tasks: dict[asyncio.Task[Any], Context] = {}
+        self._made_at: dict[asyncio.Task[Any] | None, str] = {}  # the line that made it, noted while the body replays
         self._decide: Callable[[], End | None] | None = None
         self._raised: BaseException | None = None
         self._interrupt_count = 0
@@ -153,10 +154,13 @@ class AsyncBody:
 
     def task_made(self, task: asyncio.Task[Any], context: Context) -> None:
         self._tasks[task] = context
+        if self.execution.history is not None:
+            self._made_at[task] = place_of(sys._getframe())
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
+        self._made_at.pop(task, None)
 
     def new_task_context(self, context: Context | None) -> Context:
         """A task is a branch of its own, counted by its parent in creation order."""
@@ -188,7 +192,7 @@ class AsyncBody:
         strand = execution.strands.start(partial(self._serve, request, future, run), copy_context())
         strand.request = request
         if execution.history is not None:
-            strand.place = place_of(sys._getframe())
+            strand.place = place_of(sys._getframe()) or self._made_at.get(asyncio.current_task(), "")
         self.request_count += 1
         try:
             value, error = await future

@@ -12,6 +12,8 @@ from typing import Any
 from hydra.body.strand import Strand
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # hydra itself
+PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+PACKAGES = tuple(os.path.join(PYTHON, name) + os.sep for name in ("site-packages", "dist-packages"))
 
 
 def place_in(strand: Strand, others: Iterable[Strand]) -> str:
@@ -22,11 +24,18 @@ def place_in(strand: Strand, others: Iterable[Strand]) -> str:
     return next(filter(None, map(place_of, frames)), "")
 
 
+def is_users(path: str) -> bool:
+    """Whether code of that file is neither hydra's nor Python's own: asyncio runs what is a task by itself."""
+    if path.startswith((PACKAGE, "<frozen ")):
+        return False
+    return not path.startswith(PYTHON) or path.startswith(PACKAGES)
+
+
 def place_of(frame: FrameType | None) -> str:
-    """The innermost frame that is not hydra's own."""
+    """The innermost frame of the user's."""
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(PACKAGE):
+        if is_users(code.co_filename):
             return f"{code.co_filename}:{frame.f_lineno} in `{code.co_name}`"
         frame = frame.f_back
     return ""

@@ -20,6 +20,14 @@ def is_interruption(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] not in OWN_MODULES
 
 
+def time_out_in(error: BaseException) -> OSError | None:
+    """A handler's own time-out (`class SoftTimeLimit(TimeoutError)`), which a driver takes for one of its network's."""
+    for each in (error, error.__context__):
+        if isinstance(each, OSError) and type(each).__module__ not in ("builtins", "socket", "ssl"):
+            return each
+    return None
+
+
 def may_have_submitted(error: BaseException, execution_id: str) -> None:
     """Say on what came in between that the submission may have happened, as StoreUnavailable does (R17)."""
     with suppress(AttributeError, TypeError):  # its class takes no attributes

@@ -38,7 +38,7 @@ def test_g1_an_accepted_execution_survives_a_kill_of_its_submitter(url: str, eng
     assert engine.get(killed.stdout.strip()).status() == "pending"
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, TimeoutError, ValueError])
 def test_r17_what_interrupts_a_submission_says_that_it_may_have_happened(
     engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
@@ -56,6 +56,18 @@ def test_r17_what_interrupts_a_submission_says_that_it_may_have_happened(
     assert error.outcome == "unknown"
     assert engine.submit(shop.echo.bind(1), id=error.execution_id).id == error.execution_id
     assert [each.id for each in engine.executions()] == [error.execution_id]
+
+
+def test_a_child_submits_though_another_thread_was_submitting_at_the_fork(engine: hydra.Engine) -> None:
+    engine.submit(shop.echo.bind(1))
+    with engine.pending_bounds._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            engine.submit(shop.echo.bind(2))
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(engine.executions()) == 2
 
 
 def test_the_same_key_with_the_same_input_gives_the_first_execution(engine: hydra.Engine) -> None:

@@ -64,6 +64,10 @@ class PendingBounds:
         self._depths: dict[str, QueueDepth] = {}
         self._bounds: dict[str, int] = {}  # by the names of limits and of what else is bounded
         self._stale_at_ns = 0
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """In the child of a fork: a thread that had it is not there."""
         self._lock = threading.Lock()
 
     def asks_nobody(self) -> bool:

@@ -35,7 +35,7 @@ from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
-from hydra.interruptions import is_interruption, may_have_submitted
+from hydra.interruptions import may_have_submitted
 from hydra.keys import check_key, is_id
 from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys, why_closed
@@ -127,6 +127,10 @@ class Submitting(DatabaseAccess):
             return handle
         return self._submit(submission, connection, bound)
 
+    def _forget_session(self) -> None:
+        super()._forget_session()
+        self.pending_bounds.renew_lock()
+
     def _submit(self, submission: Submission, connection: object, bound: BoundWorkflow[R]) -> Handle[R]:
         session = self.session()
         if connection is not None:
@@ -137,9 +141,10 @@ class Submitting(DatabaseAccess):
             answer = session.submit(submission)
             self.refuse_keyed(answer)
             return self.accept(submission, answer, bound)
+        except HydraError:
+            raise
         except BaseException as error:
-            if is_interruption(error):
-                may_have_submitted(error, submission.id)
+            may_have_submitted(error, submission.id)
             raise
 
     def submit_many(

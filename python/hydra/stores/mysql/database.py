@@ -19,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pymysql
 
 from hydra.errors import StoreUnavailable
+from hydra.interruptions import time_out_in
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
 from hydra.stores.mysql.session import READ_WAIT_SECONDS, MySQLSession
@@ -195,7 +196,7 @@ class Database:
             yield
         except (pymysql.MySQLError, OSError) as error:
             clear = explain(error, self.address.place)
-            if clear is None:
+            if clear is None or time_out_in(error):
                 raise
             try:
                 raise clear from error
@@ -263,7 +264,7 @@ class Database:
             answers = transaction.finish(rows, reads)
         except (pymysql.MySQLError, OSError) as error:
             clear = explain(error, self.address.place)
-            if isinstance(clear, LockLost):
+            if isinstance(clear, LockLost) or time_out_in(error):
                 raise
             message = f"the database `{self.address.place}` did not confirm a commit; it may or may not have happened"
             raise StoreUnavailable(message, outcome="unknown") from error

@@ -16,6 +16,7 @@ import pymysql
 from pymysql.constants import CLIENT
 
 from hydra.errors import ConfigError
+from hydra.interruptions import time_out_in
 from hydra.stores.connecting import freed_where_refused
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import explain, is_session_lost, too_large
@@ -61,6 +62,8 @@ class MySQLSession:
                     client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
                 )
         except (pymysql.MySQLError, OSError) as error:
+            if (interruption := time_out_in(error)) is not None:
+                raise interruption from None
             raise explain(error, self.place) or error from error
         except RuntimeError as error:  # PyMySQL lacks `cryptography` for MySQL 8's passwords
             raise ConfigError(f"the database `{self.place}` cannot be entered: {error}") from error
@@ -105,6 +108,8 @@ class MySQLSession:
             # error of the server's may have been raised anywhere, by a signal's handler.
             if not isinstance(error, pymysql.MySQLError) or is_session_lost(error):
                 self.discard()
+            if (interruption := time_out_in(error)) is not None:
+                raise interruption from None
             raise
         if len(answers) != len(statements):
             self.discard()

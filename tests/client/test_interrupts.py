@@ -33,7 +33,9 @@ def limit(*_):
     raise SoftTimeLimit
 
 def is_interrupt(error):
-    # psycopg and others make an error of their own of what comes in between.
+    # psycopg and others make an error of their own of what comes in between; of a TimeoutError an unresolved host.
+    if issubclass(SoftTimeLimit, OSError) and isinstance(error, hydra.errors.StoreUnavailable):
+        return True
     while error is not None and not isinstance(error, (KeyboardInterrupt, SoftTimeLimit)):
         error = error.__context__
     return error is not None

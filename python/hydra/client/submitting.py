@@ -133,18 +133,16 @@ class Submitting(DatabaseAccess):
 
     def _submit(self, submission: Submission, connection: object, bound: BoundWorkflow[R]) -> Handle[R]:
         session = self.session()
-        if connection is not None:
-            (answer,) = self.join(lambda store, now: store.submit_in(connection, [submission], now))
-            self.refuse_keyed(answer)
-            return self.accept(submission, answer, bound)
         try:
-            answer = session.submit(submission)
+            if connection is None:
+                answer = session.submit(submission)
+            else:
+                (answer,) = self.join(lambda store, now: store.submit_in(connection, [submission], now))
             self.refuse_keyed(answer)
             return self.accept(submission, answer, bound)
-        except HydraError:
-            raise
         except BaseException as error:
-            may_have_submitted(error, submission.id)
+            if connection is None and not isinstance(error, HydraError):
+                may_have_submitted(error, submission.id)
             raise
 
     def submit_many(

@@ -1,4 +1,4 @@
-"""The long forms of the tests, one after the other, and one page that says what came of them: `make nightly`.
+"""The long forms of the tests, some side by side, and one page that says what came of them: `make nightly`.
 
     python -m tests.support.nightly                             all of it: about a night on two cores
     python -m tests.support.nightly --only soak "guards sqlite" what begins so
@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STORES = ("sqlite", "postgres", "mysql")
 PAGE = "nightly.md"
 LINES_SHOWN = 40  # of what a step that did not pass printed last
+LOOK_SECONDS = 0.1  # for the ends of steps
 LEAST_MINUTES = 10.0  # of a bound: servers are started and tests collected whatever the share
 PLANS = "8"  # runs with faults, of each of the many programs; a program has a hundred and more places for one
 PASSED, FAILED, LATE = "passed", "failed", "not done in its time"
@@ -165,70 +167,95 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
     ]
 
 
-def run(chosen: Sequence[Step], folder: Path) -> list[Outcome]:
-    """All of them; the page says at each time what is known."""
+def run(chosen: Sequence[Step], folder: Path, jobs: int = 1) -> dict[str, Outcome]:
+    """All of them, so many side by side, the long ones first; the page says at each time what is known."""
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes: list[Outcome] = []
+    outcomes: dict[str, Outcome] = {}
+    waiting = deque(sorted(chosen, key=lambda step: -step.minutes_maximum))
+    running: list[Running] = []
     write(folder, chosen, outcomes)
-    for step in chosen:
-        print(f"{step.name}: {step.command}", flush=True)
-        outcomes.append(run_one(step, folder))
-        print(f"{step.name}: {outcomes[-1].result} in {outcomes[-1].seconds:.0f} s", flush=True)
-        write(folder, chosen, outcomes)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                print(f"{waiting[0].name}: {waiting[0].command}", flush=True)
+                running.append(Running(waiting.popleft(), folder))
+            for outcome in [outcome for each in running if (outcome := each.outcome())]:
+                print(f"{outcome.step.name}: {outcome.result} in {outcome.seconds:.0f} s", flush=True)
+                outcomes[outcome.step.name] = outcome
+                write(folder, chosen, outcomes)
+            running = [each for each in running if each.step.name not in outcomes]
+            time.sleep(LOOK_SECONDS)
+    finally:
+        for each in running:
+            each.kill()
     return outcomes
 
 
-def run_one(step: Step, folder: Path) -> Outcome:
-    """In a session of its own, which ends with it."""
-    log = folder / f"{step.name.replace(' ', '-')}.log"
-    began_at = time.monotonic()
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *step.arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **step.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            result = PASSED if process.wait(step.minutes_maximum * 60) == 0 else FAILED
-        except subprocess.TimeoutExpired:
-            result = LATE
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # servers that it started die with their owner
-                process.wait()
-    return Outcome(step, result, time.monotonic() - began_at, log)
+class Running:
+    """A step under way, in a session of its own, which ends with it."""
+
+    def __init__(self, step: Step, folder: Path) -> None:
+        self.step = step
+        self._log = folder / f"{step.name.replace(' ', '-')}.log"
+        self._began_at = time.monotonic()
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *step.arguments],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **step.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def outcome(self) -> Outcome | None:
+        """None while it runs and has time left."""
+        seconds = time.monotonic() - self._began_at
+        code = self.process.poll()
+        if code is None and seconds < self.step.minutes_maximum * 60:
+            return None
+        result = LATE if code is None else PASSED if code == 0 else FAILED
+        self.kill()
+        return Outcome(self.step, result, seconds, self._log)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)  # servers that it started die with their owner
+            self.process.wait()
 
 
-def write(folder: Path, chosen: Sequence[Step], outcomes: Sequence[Outcome]) -> None:
+def write(folder: Path, chosen: Sequence[Step], outcomes: Mapping[str, Outcome]) -> None:
     (folder / PAGE).write_text(page(chosen, outcomes, datetime.now(UTC)))
 
 
-def page(chosen: Sequence[Step], outcomes: Sequence[Outcome], now: datetime) -> str:
-    wrong = [outcome for outcome in outcomes if outcome.result != PASSED]
+def page(chosen: Sequence[Step], outcomes: Mapping[str, Outcome], now: datetime) -> str:
     lines = [f"# The night of {now:%Y-%m-%d}", "", f"{verdict(chosen, outcomes)} Commit `{commit()}`.", ""]
     lines += ["| step | result | seeds | minutes | at most |", "| --- | --- | --- | --- | --- |"]
-    for step, outcome in zip(chosen, [*outcomes, *[None] * (len(chosen) - len(outcomes))], strict=True):
+    for step in chosen:
+        outcome = outcomes.get(step.name)
         result, took = (outcome.result, f"{outcome.seconds / 60:.1f}") if outcome else ("not reached", "")
         shown = result if result == PASSED else f"**{result}**"
         lines.append(f"| {step.name} | {shown} | {step.seed} | {took} | {step.minutes_maximum:.0f} |")
-    for outcome in wrong:
+    for outcome in wrong(chosen, outcomes):
         tail = outcome.log.read_text(errors="replace").splitlines()[-LINES_SHOWN:]
         lines += ["", f"## {outcome.step.name}: {outcome.result}", "", "Again: `" + outcome.step.command + "`", ""]
         lines += ["````text", *tail, "````"]
     return "\n".join(lines) + "\n"
 
 
-def verdict(chosen: Sequence[Step], outcomes: Sequence[Outcome]) -> str:
-    wrong = [outcome.step.name for outcome in outcomes if outcome.result != PASSED]
+def verdict(chosen: Sequence[Step], outcomes: Mapping[str, Outcome]) -> str:
+    failed = [outcome.step.name for outcome in wrong(chosen, outcomes)]
     left = len(chosen) - len(outcomes)
-    said = [f"{len(outcomes) - len(wrong)} of {len(chosen)} steps passed."]
-    said += [f"Not passed: {', '.join(wrong)}."] if wrong else []
+    said = [f"{len(outcomes) - len(failed)} of {len(chosen)} steps passed."]
+    said += [f"Not passed: {', '.join(failed)}."] if failed else []
     said += [f"{left} not reached."] if left else []
     return " ".join(said)
+
+
+def wrong(chosen: Sequence[Step], outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """In the order of their steps."""
+    return [outcomes[step.name] for step in chosen if step.name in outcomes and outcomes[step.name].result != PASSED]
 
 
 def commit() -> str:
@@ -240,12 +267,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[""], metavar="STEP", help="those whose names begin so")
     parser.add_argument("--share", type=float, default=1.0, help="of the seeds, rounds, points and minutes")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="steps side by side; default: the cores")
     parser.add_argument("--seed", type=int, help="default: of the day, 20260115")
     parser.add_argument("--out", type=Path, default=ROOT / "target" / "nightly", help="a folder")
     parser.add_argument("--list", action="store_true", help="say what there is and run nothing")
     options = parser.parse_args(arguments)
     if not 0 < options.share < math.inf:
         parser.error(f"`--share` is a number of more than 0, not {options.share:g}")
+    if options.jobs < 1:
+        parser.error(f"`--jobs` is a number of at least 1, not {options.jobs}")
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if options.seed is None else options.seed
     folder = options.out.resolve()
     every = steps(options.share, seed, folder)
@@ -256,9 +286,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for step in chosen:
             print(f"{step.name:25} {step.minutes_maximum:4.0f} min at most   {step.command}")
         return 0
-    outcomes = run(chosen, folder)
+    outcomes = run(chosen, folder, options.jobs)
     print(f"{verdict(chosen, outcomes)} {folder / PAGE}")
-    return 0 if all(outcome.result == PASSED for outcome in outcomes) else 1
+    return 0 if not wrong(chosen, outcomes) else 1
 
 
 if __name__ == "__main__":

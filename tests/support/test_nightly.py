@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,11 @@ ENDLESS = Step("endless", ("-c", "import time; print('on it', flush=True); time.
 
 def test_a_step_that_fails_or_never_ends_is_named_and_the_next_has_its_turn(tmp_path: Path) -> None:
     outcomes = run([WRONG, ENDLESS, FINE], tmp_path)
-    assert [outcome.result for outcome in outcomes] == [FAILED, LATE, PASSED]
+    assert {name: outcome.result for name, outcome in outcomes.items()} == {
+        "wrong": FAILED,
+        "endless": LATE,
+        "fine": PASSED,
+    }
     page = (tmp_path / PAGE).read_text()
     assert "1 of 3 steps passed. Not passed: wrong, endless." in page
     assert "| wrong | **failed** | 7 |" in page
@@ -30,21 +35,56 @@ def test_a_step_that_fails_or_never_ends_is_named_and_the_next_has_its_turn(tmp_
 def test_a_night_that_dies_leaves_a_page_that_says_what_was_not_reached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reached: list[Step] = []
-    real = nightly.run_one
+    class DiesAtTheSecond(nightly.Running):
+        def __init__(self, step: Step, folder: Path) -> None:
+            if step is WRONG:
+                raise KeyboardInterrupt
+            super().__init__(step, folder)
 
-    def die_at_the_second(step: Step, folder: Path) -> nightly.Outcome:
-        reached.append(step)
-        if len(reached) > 1:
-            raise KeyboardInterrupt
-        return real(step, folder)
-
-    monkeypatch.setattr(nightly, "run_one", die_at_the_second)
+    monkeypatch.setattr(nightly, "Running", DiesAtTheSecond)
     with pytest.raises(KeyboardInterrupt):
         run([FINE, WRONG], tmp_path)
     page = (tmp_path / PAGE).read_text()
     assert "1 of 2 steps passed. 1 not reached." in page
     assert "| wrong | **not reached** |" in page
+
+
+MEET = """
+import pathlib, sys, time
+pathlib.Path(sys.argv[1]).touch()
+while not pathlib.Path(sys.argv[2]).exists():
+    time.sleep(0.01)
+"""
+
+
+def test_steps_run_side_by_side_and_the_long_ones_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    class Noted(nightly.Running):
+        def __init__(self, step: Step, folder: Path) -> None:
+            begun.append(step.name)
+            super().__init__(step, folder)
+
+    monkeypatch.setattr(nightly, "Running", Noted)
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    chosen = [FINE, Step("one", ("-c", MEET, here, there), 2), Step("other", ("-c", MEET, there, here), 3)]
+    outcomes = run(chosen, tmp_path, jobs=2)
+    assert begun == ["other", "one", "fine"]
+    assert {outcome.result for outcome in outcomes.values()} == {PASSED}
+
+
+def test_what_runs_ends_with_an_interrupted_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[nightly.Running] = []
+
+    class Interrupts(nightly.Running):
+        def outcome(self) -> nightly.Outcome | None:
+            made.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(nightly, "Running", Interrupts)
+    with pytest.raises(KeyboardInterrupt):
+        run([ENDLESS], tmp_path)
+    assert made[0].process.poll() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(("step", "code"), [(FINE, 0), (WRONG, 1), (ENDLESS, 1)], ids=lambda each: str(each)[:20])

@@ -351,3 +351,19 @@ def test_who_has_waited_in_vain_for_a_turn_does_not_ask_as_often_as_the_next(
     queue.close()
     os.close(turn)
     os.close(write)
+
+
+def test_who_waits_long_looks_a_few_times_whether_the_holder_is_stopped(
+    tmp_path: Path, clock: SleepingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look reads the kernel's table of all locks: a hundred who wait took most of a core for it."""
+    looks: list[float] = []
+    monkeypatch.setattr(lock, "is_held_by_stopped", lambda _: looks.append(clock.now))
+    queue = lock.WriteQueue(str(tmp_path / "file"))
+    turn, write = (held(tmp_path / f"file{end}", fcntl.LOCK_EX) for end in (lock.BELL_SUFFIX, "-hydra-lock"))
+    queue.acquire(clock.now + 20)
+    assert looks[0] < 1.2 * lock.STOPPED_LOOK_SECONDS
+    assert 4 <= len(looks) <= 10
+    queue.close()
+    os.close(turn)
+    os.close(write)

@@ -23,9 +23,9 @@ TURN_PATIENCE_SECONDS = 0.5
 WRITE_PATIENCE_SECONDS = 2.0
 NEXT_POLL_SECONDS = 0.00005
 QUEUED_POLL_SECONDS = 0.0005
-MAX_QUEUED_POLL_SECONDS = 0.01
+MAX_QUEUED_POLL_SECONDS = 0.05
 QUEUED_POLLS = 20  # in as long as one has to wait of late: a hundred who wait ask no more often together than ten
-STOPPED_LOOK_SECONDS = 0.05  # from one look at the holder to the next
+STOPPED_LOOK_SECONDS = 0.05  # until the first look at the holder; until each further one twice as long
 
 
 class WriteQueue:
@@ -62,7 +62,7 @@ class WriteQueue:
 
     def _poll(self, fd: int, interval_seconds: float, deadline: float) -> bool:
         """Whether it was had. What a stopped process held last time is looked at first: no wait for each write."""
-        look_at = 0.0
+        look_at, pause = 0.0, STOPPED_LOOK_SECONDS
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +77,8 @@ class WriteQueue:
                     if is_held_by_stopped(fd):
                         self._passed.add(fd)
                         return False
-                    look_at = now + STOPPED_LOOK_SECONDS
+                    pause *= 2
+                    look_at = now + pause
             time.sleep(interval_seconds * random.uniform(0.5, 1.5))
 
     def _learn(self, waited_seconds: float) -> None:

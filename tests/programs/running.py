@@ -13,7 +13,6 @@ import contextlib
 import heapq
 import itertools
 import random
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from tests.programs import bodies
 from tests.programs.bodies import compiled, part_async, part_sync
 from tests.programs.grammar import Program
 from tests.programs.recording import Recording
+from tests.servers import mysql, postgres
 
 UNRECORDED_US = async_body.UNRECORDED_US
 MEMORY = Path("/dev/shm")
@@ -64,14 +64,14 @@ class Plan:
 
 
 class Database:
-    """One SQLite file for many runs, in memory where there is such a folder."""
+    """One for many runs: in a SQLite file, in memory where there is such a folder, or in the server of that URL."""
 
-    def __init__(self) -> None:
+    def __init__(self, server_url: str | None = None) -> None:
         # None of these nodes has processes; and one round that brings nothing is enough where nothing is retried.
         identity.kill_processes = lambda *_: identity.Remains([], [], [])
         harness_node.QUIET_ROUNDS = 1
-        self._folder = tempfile.mkdtemp(prefix="hydra-programs-", dir=MEMORY if MEMORY.is_dir() else None)
-        self.harness = Harness(f"sqlite:///{self._folder}/hydra.db")
+        self._exit = contextlib.ExitStack()
+        self.harness = self._exit.enter_context(Harness(self._exit.enter_context(fresh(server_url))))
 
     def tidy(self) -> None:
         """Forget what has ended, and the nodes that were lost: each look at the others reads them all."""
@@ -79,8 +79,23 @@ class Database:
         self.harness.engine.purge(0)
 
     def close(self) -> None:
-        self.harness.close()
-        shutil.rmtree(self._folder)
+        self._exit.close()
+
+
+@contextlib.contextmanager
+def fresh(server_url: str | None) -> Iterator[str]:
+    """The URL of an empty database, which is gone afterwards."""
+    if server_url is None:
+        with tempfile.TemporaryDirectory(prefix="hydra-programs-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+            yield f"sqlite:///{folder}/hydra.db"
+        return
+    module: Any = postgres if server_url.startswith("postgresql") else mysql
+    server = module.ExistingServer(server_url)
+    url = module.create_database(server)
+    try:
+        yield url
+    finally:
+        module.drop_database(server, url)
 
 
 class Run:

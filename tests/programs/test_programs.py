@@ -25,6 +25,7 @@ from tests.programs.refusing import check_refusals
 from tests.programs.running import Database
 
 COUNT = int(os.environ.get("HYDRA_PROGRAMS", "500"))
+SERVER_COUNT = 3
 CHUNKS = 25
 REFUSAL_CHUNKS = 3  # of as many programs each as a chunk
 TIED = (102_607, 104_127, 104_632, 200_369)  # each judged by hand: see `test_a_tie_is_known_as_one`
@@ -54,6 +55,14 @@ def test_a_random_program_is_what_it_is_without_faults(chunk: int) -> None:
     seeds = range(chunk * COUNT // CHUNKS, (chunk + 1) * COUNT // CHUNKS)
     for seed, failure in run_seeds(seeds, PLANS):
         pytest.fail(explain(seed, failure, PLANS), pytrace=False)
+
+
+@pytest.mark.parametrize("store", ["postgres", "mysql"])
+def test_a_few_random_programs_are_the_same_on_a_server(store: str, request: pytest.FixtureRequest) -> None:
+    """`make nightly` has 500 on each."""
+    server_url = request.getfixturevalue(f"{store}_server").url()
+    for seed, failure in run_seeds(range(COUNT, COUNT + SERVER_COUNT), PLANS, server_url=server_url):
+        pytest.fail(explain(seed, failure, PLANS, server_url=server_url), pytrace=False)
 
 
 @pytest.mark.parametrize("seed", FAILED_ONCE)

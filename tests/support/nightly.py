@@ -129,6 +129,18 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
             minutes(480),
             f"{seed}, {count(10_000)} of them",
         ),
+        *[
+            Step(
+                f"random programs {store}",
+                (
+                    *("-m", "tests.programs.programs", "--store", store, "--seed", str(seed)),
+                    *("--count", count(500), "--plans", PLANS),
+                ),
+                minutes(240),
+                f"{seed}, {count(500)} of them",
+            )
+            for store in STORES[1:]
+        ],
         Step(
             "all faults of random programs",
             ("-m", "tests.programs.programs", "--count", count(500)),

@@ -117,7 +117,8 @@ def test_a_night_has_the_long_form_of_each_store() -> None:
     names = {step.name for step in steps()}
     for store in nightly.STORES:
         assert {f"{part} {store}" for part in ("flows killed", "flows with faults", "guards", "races", "soak")} <= names
-    assert {"kill matrix", "guards none", "simulation", "random programs", "fuzz of values"} <= names
+    assert {"kill matrix", "guards none", "simulation", "fuzz of values"} <= names
+    assert {"random programs", "random programs postgres", "random programs mysql"} <= names
     assert "all faults of random programs" in names
 
 

@@ -458,8 +458,11 @@ def test_eager_tasks_are_branches_too(supervisor: Supervisor) -> None:
 
     @workflow
     async def eager() -> list[int]:
+        async def branch(number: int) -> int:
+            return await aio.call(plain.bind(number))
+
         loop().set_task_factory(asyncio.eager_task_factory)
-        return list(await asyncio.gather(*(aio.call(plain.bind(number)) for number in range(3))))
+        return list(await asyncio.gather(*(branch(number) for number in range(3))))
 
     stored = supervisor.submit(eager.bind())
     supervisor.finish()

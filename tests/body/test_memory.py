@@ -123,10 +123,12 @@ def test_what_an_async_generator_awaits_ends_with_its_body_and_not_when_it_is_co
     try:
         supervisor.submit(standing_in_a_generator.bind())
         supervisor.run()
-        assert ended == ["standing_in_a_generator"]
+        # From Python 3.13 on, closing a task reaches its generators, whose own blocks end then, too.
+        assert ended in (["standing_in_a_generator"], ["standing_in_a_generator", "more of the generator"])
+        by_then = list(ended)
         other = supervisor.submit(collecting.bind())
         supervisor.run()
-        assert set(other.result()) == {"standing_in_a_generator"}, "whenever it was closed, as itself"
+        assert other.result() == by_then
     finally:
         gc.enable()
 

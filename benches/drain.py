@@ -1,7 +1,7 @@
 """How fast does `hydra start` drain waiting executions, every step durable before the next, and at what cost?
 
     python benches/drain.py [--workflow one_step|ten_steps|ten_async_steps|no_step] [--executions 40000] [--workers 2]
-        [--url sqlite|postgres|mysql|URL] [--with-metrics] [--with-logs | --with-traces]
+        [--url sqlite|postgres|mysql|URL] [--without-metrics] [--with-logs | --with-traces]
 
 Submissions happen before the clock starts. Rate: from the first start to the last finish, on the database's clock.
 CPU: everything (this program's submissions, supervisor, zygote, workers) per 1,000 executions.
@@ -20,6 +20,7 @@ import app
 import children
 import hydra
 from machine import Report, cpu_seconds, tree_cpu_seconds, tree_memory_mb
+from node import METRICS
 from server import add_options, database, durability
 
 PAYLOAD = "x" * 200
@@ -34,7 +35,7 @@ def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -
         engine.submit_many([bound.bind(PAYLOAD) for _ in range(executions)])
         submit_cpu = cpu_seconds() - before
         command = [sys.executable, "-m", "hydra.cli", "start", "app", "--db", url, "--workers", str(workers)]
-        command += ["--http", "127.0.0.1:0"] if chosen.with_metrics else []
+        command += [] if chosen.without_metrics else METRICS
         tells = "logs" if chosen.with_logs else "traces" if chosen.with_traces else ""
         command += ["--log-format", "json", "--concurrency", str(chosen.concurrency)]
         told = {**os.environ, "BENCH_TELLS": tells}
@@ -58,7 +59,7 @@ def drain(url: str, workflow: str, chosen: argparse.Namespace, report: Report) -
         children.end(node)
         rate = (executions - first) / (done_at - began)
     cpu_each = 1000 * (submit_cpu + node_cpu) / executions
-    beside = "".join(f", with {each}" for each in ("metrics" if chosen.with_metrics else "", tells) if each)
+    beside = (", without metrics" if chosen.without_metrics else "") + (f", with {tells}" if tells else "")
     report.row(
         f"drain {workflow}, {workers} workers{beside}",
         rate,
@@ -76,7 +77,7 @@ def main() -> None:
     options.add_argument("--executions", type=int, default=40_000)
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--concurrency", type=int, default=512)
-    options.add_argument("--with-metrics", action="store_true", help="measured by `hydra start --http` while it runs")
+    options.add_argument("--without-metrics", action="store_true", help="`hydra start` without `--http`")
     telling = options.add_mutually_exclusive_group()
     telling.add_argument("--with-logs", action="store_true", help="each step logs a line, as JSON to a file")
     telling.add_argument("--with-traces", action="store_true", help="spans of tries and executions, encoded for OTLP")

@@ -12,13 +12,16 @@ from pathlib import Path
 import children
 import hydra
 
+METRICS = ["--http", "127.0.0.1:0"]  # collected in all benchmarks, as in production
+
 
 @contextmanager
 def supervisor(
     url: str, *options: str, module: str = "app", namespace: str = "default"
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """`hydra start`; the block begins when an execution has gone through it once."""
+    """`hydra start`, with its metrics; the block begins when an execution has gone through it once."""
     command = [sys.executable, "-m", "hydra.cli", "start", module, "--db", url, "--namespace", namespace, *options]
+    command += [] if "--http" in options else METRICS
     node = children.start(command, cwd=Path(__file__).parent)
     try:
         with hydra.Engine(url, namespace) as engine:

@@ -36,6 +36,7 @@ import soak_app
 from hydra import _core
 from hydra.errors import HydraError, StoreUnavailable
 from machine import descendants, facts, require_release_build
+from node import METRICS
 from soak_figures import Page, Points, availability, render, slope
 
 from tests.servers import mysql, postgres
@@ -79,6 +80,7 @@ class Node:
         self._command = [
             *(sys.executable, "-m", "hydra.cli", "start", "soak_app", "--db", url),
             *("--workers", "2", "--concurrency", "16", "--lease-ttl", lease),
+            *METRICS,
         ]
         self._environment = environment
         self._log = log

@@ -20,7 +20,7 @@ BRIEFLY = ("--seconds", "0.2", "--executions", "20", "--samples", "3")
 
 SCRIPTS = {
     "submit": ["--seconds", "0.2"],
-    "drain": ["--executions", "2000", "--with-metrics"],
+    "drain": ["--executions", "2000"],
     "drain with logs": ["--executions", "300", "--with-logs"],
     "drain with traces": ["--executions", "300", "--with-traces"],
     "store": ["--count", "1000", "--batch", "100"],

@@ -95,7 +95,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
         *[
             Step(
                 f"flows with faults {store}",
-                *(("-m", "tests.processes.flow_faults", "--store", store, "--executions", count(1_000)), minutes(30)),
+                *(("-m", "tests.processes.flow_faults", "--store", store, "--executions", count(1_000)), minutes(60)),
             )
             for store in STORES
         ],
@@ -108,7 +108,9 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
             for store in ("none", *STORES)
         ],
         tests(
-            "simulation", 240, "tests/simulation", seed=f"0 to {count(100_000)}", HYDRA_SIMULATION_SEEDS=count(100_000)
+            *("simulation", 480, "-n", "2", "tests/simulation"),
+            seed=f"0 to {count(100_000)}",
+            HYDRA_SIMULATION_SEEDS=count(100_000),
         ),
         tests("sleepers of months", 30, "tests/testing/test_harness_months.py", HYDRA_SLEEPERS=count(10_000)),
         Step(

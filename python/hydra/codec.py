@@ -14,6 +14,7 @@ import msgspec
 
 from hydra import _core
 from hydra.errors import ConfigError, LocalClass, PayloadError, PayloadTooLarge
+from hydra.interruptions import let_out
 from hydra.payload_keys import encrypted_with
 from hydra.pointers import is_pointer, is_unfetched, pointer_in
 from hydra.values.checks import check_of
@@ -215,7 +216,9 @@ def says_the_same(known: bytes, payload: bytes) -> bool:
     """Whether two payloads are of one value, but for fields with a default that its classes have gained since."""
     try:
         return known == payload or encode_with_digest(decode(known))[1] == encode_with_digest(decode(payload))[1]
-    except Exception:  # user classes take part in decoding
+    except Exception as error:  # user classes take part in decoding
+        let_out(error)
+        let_out(error)
         return False
 
 
@@ -352,7 +355,8 @@ class Signature:
         plan = self._result_plan
         try:
             return list(decode_planned(payload, None if plan is None else SequencePlan(plan)))
-        except Exception:  # user classes take part in decoding; one of the values says why
+        except Exception as error:  # user classes take part in decoding; one of the values says why
+            let_out(error)
             return [rebuild_or_unfit(value, plan) for value in _core.decode_named(payload)]
 
 
@@ -367,6 +371,7 @@ def rebuild_or_unfit(value: Any, plan: Rebuild | None) -> Any:
     try:
         return rebuild(value, plan)
     except Exception as error:  # user classes take part in decoding
+        let_out(error)
         return Unfit(error)
 
 
@@ -380,6 +385,7 @@ class _ArgumentPlans:
         try:
             parameters = list(inspect.signature(function).parameters.values())[skip_count:]
         except (TypeError, ValueError) as error:
+            let_out(error)
             raise ConfigError(f"the signature of `{function!r}` cannot be read: {error}") from error
         self.positional: list[Rebuild | None] = []
         self.named: dict[str, Rebuild | None] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.execution import FINAL
+from hydra.interruptions import let_out
 from hydra.offload import DEFAULT_OVER, IN_MEMORY, Offload
 from hydra.payload_keys import PayloadKeys
 
@@ -41,11 +42,12 @@ def parse_when(text: str) -> datetime | timedelta:
     """`2h` is a timedelta: that long ago; an instant is in UTC where it names no zone, as instants are shown."""
     try:
         return timedelta(seconds=parse_duration(text))
-    except (ConfigError, OverflowError):
-        pass
+    except (ConfigError, OverflowError) as error:
+        let_out(error)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         raise ConfigError(f"`{text:.80}` is no time; write `2h` for two hours ago, or `2026-03-01T06:00`") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 

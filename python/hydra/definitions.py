@@ -29,6 +29,7 @@ from hydra.definition_checks import (
     timeout_of,
 )
 from hydra.errors import ConfigError, HydraError, PayloadError
+from hydra.interruptions import let_out
 from hydra.limit_calls import keys_of_call
 from hydra.limits import Limit, check_limits, check_max_pending
 from hydra.records.placed import STEP_WORKFLOW_PREFIX
@@ -113,7 +114,8 @@ class Definition(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         try:
             self.signature = inspect.signature(function)
-        except ValueError:
+        except ValueError as error:
+            let_out(error)
             raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}") from None
         self.types = Signature.of(function)
         self._positional = positional_range(self.signature)
@@ -130,6 +132,7 @@ class Definition(Generic[P, R]):
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
+            let_out(error)
             raise HydraError(f"{self.kind} `{self.name}` cannot be called like this: {error}") from None
 
     def fit_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -352,6 +355,7 @@ class Workflow(Definition[P, R]):
         try:
             self.signature.bind()
         except TypeError as error:
+            let_out(error)
             raise ConfigError(
                 f"workflow `{self.name}` has a schedule, which calls it without arguments ({error}); give each "
                 "parameter a default, and take the tick from `hydra.current().tags`"

@@ -1,9 +1,11 @@
 """What a signal's handler raises in a program's own thread (Ctrl-C, a job's soft time limit) may come behind any call,
-and says nothing of what was done."""
+and says nothing of what was done. It leaves hydra as itself, of whatever class it is.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from types import TracebackType
 
 from hydra.errors import HydraError
 
@@ -13,6 +15,8 @@ OWN_MODULES = ("builtins", "hydra", "msgspec", "orjson", "psycopg", "pymysql", "
 
 def is_interruption(error: BaseException) -> bool:
     """Whether a handler may have raised it."""
+    if is_of_handler(error):
+        return True
     if isinstance(error, HydraError):
         return False
     if isinstance(error, OSError) or not isinstance(error, Exception):
@@ -20,12 +24,36 @@ def is_interruption(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] not in OWN_MODULES
 
 
-def time_out_in(error: BaseException) -> OSError | None:
-    """A handler's own time-out (`class SoftTimeLimit(TimeoutError)`), which a driver takes for one of its network's."""
-    for each in (error, error.__context__):
-        if isinstance(each, OSError) and type(each).__module__ not in ("builtins", "socket", "ssl"):
-            return each
-    return None
+def is_of_handler(error: BaseException) -> bool:
+    """Whether it came through a signal's handler."""
+    return _handler_in(error) is not None
+
+
+def end_what_was_begun(error: BaseException) -> None:
+    """What a handler interrupted in the code of `contextlib` is neither entered nor left: it stays open as long as the
+    frames of the error are kept, and whoever handles that would go on inside it."""
+    handler = _handler_in(error)
+    entry = error.__traceback__ if handler is not None else None
+    while entry is not None and entry is not handler:
+        with suppress(RuntimeError):  # it is still running
+            entry.tb_frame.clear()
+        entry = entry.tb_next
+
+
+def let_out(error: BaseException) -> None:
+    """Raise it again where a handler did: for whoever would take it for a fault of what was tried."""
+    if is_of_handler(error):
+        raise error
+
+
+def let_out_cause(error: BaseException, outer: BaseException | None) -> None:
+    """Raise what a handler did, where a driver or a library made this error of it. `outer` is what was being handled
+    before (`sys.exception()`): that is another story."""
+    each: BaseException | None = error
+    while each is not None and each is not outer:
+        if is_of_handler(each):
+            raise each from None
+        each = each.__cause__ or each.__context__
 
 
 def may_have_submitted(error: BaseException, execution_id: str) -> None:
@@ -36,3 +64,14 @@ def may_have_submitted(error: BaseException, execution_id: str) -> None:
         f"execution `{execution_id}` was already on its way to the database and may have been submitted; "
         "submitting it again as it was, with its key, or without one with that id, is safe"
     )
+
+
+def _handler_in(error: BaseException) -> TracebackType | None:
+    """Where it begins. Python gives a handler the frame that it comes into, and nobody else."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        interrupted, entry = entry.tb_frame, entry.tb_next
+        for value in entry.tb_frame.f_locals.values():
+            if value is interrupted or (type(value) is tuple and any(each is interrupted for each in value)):
+                return entry
+    return None

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from hydra.condition import Condition
 from hydra.errors import HydraError, StoreUnavailable
-from hydra.interruptions import is_interruption
+from hydra.interruptions import is_interruption, let_out_cause
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,8 +49,8 @@ class Journal(Generic[T, R]):
 
     def _start(self) -> None:
         self._process_id = os.getpid()
-        self._mutex = threading.Lock()
-        self._idle = threading.Condition(self._mutex)
+        self._idle = Condition()
+        self._mutex = self._idle.lock
         self._queue: deque[_Writer] = deque()
         self._is_led = False
         self._is_closed = False
@@ -90,8 +91,7 @@ class Journal(Generic[T, R]):
             return
         with self._mutex:
             self._is_closed = True
-            while self._is_led:
-                self._idle.wait()
+        self._idle.wait_for(lambda: not self._is_led)
 
     def _take_turn(self, writer: _Writer, lead: Callable[[_Writer], None], *, waits: bool = True) -> None:
         """Queue; then either another leader answers, or this thread leads. Not `waits`: where nobody leads, or not at
@@ -131,7 +131,7 @@ class Journal(Generic[T, R]):
         handler may raise behind any call, and nobody else would ever give the lead back. Safe to repeat."""
         with self._mutex:
             if writer.is_queued:
-                with suppress(ValueError):  # interrupted before it stood there
+                if writer in self._queue:  # else interrupted before it stood there
                     self._queue.remove(writer)
                 writer.is_queued = False
             if writer.leads:  # no call in between: the lead is never given twice, and never to nobody
@@ -190,9 +190,11 @@ class Journal(Generic[T, R]):
 
     def _commit_or_split(self, items: Sequence[T]) -> list[Any]:
         """An answer or a `_Failed` for each. Halves find the item at fault, unless the store cannot serve."""
+        outer = sys.exception()
         try:
             return list(self._commit(items))
         except Exception as error:
+            let_out_cause(error, outer)
             if is_interruption(error):
                 raise
             if len(items) == 1 or isinstance(error, StoreUnavailable):

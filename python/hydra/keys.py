@@ -10,9 +10,11 @@ from hydra.clock import seconds_of
 from hydra.cron import KEY_PREFIX
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import KeyReuse
+from hydra.interruptions import let_out
 
 MAX_KEY_LENGTH = 500
 SIGNAL_IDS = uuid.UUID("6e0a4b5a-1d4f-5c0e-9b0e-2f6f3c1d7a55")  # the namespace of ids of signals that are no UUIDs
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HEX = r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}"  # with all hyphens, or none
 _SPELLINGS = [re.compile(form, re.IGNORECASE) for form in (_HEX, f"urn:uuid:{_HEX}", rf"\{{{_HEX}\}}")]
 
@@ -39,8 +41,8 @@ def check_key_reuse(key_reuse: object) -> KeyReuse:
     if isinstance(key_reuse, str):
         try:
             return KeyReuse(key_reuse)
-        except ValueError:
-            pass
+        except ValueError as error:
+            let_out(error)
     raise ConfigError(f"`key_reuse` is one of {', '.join(KeyReuse)}, not `{key_reuse!r:.80}`")
 
 
@@ -59,12 +61,7 @@ def read_key_reuse(key_reuse: object) -> tuple[KeyReuse, int | None]:
 
 def is_id(id: object) -> bool:
     """Whether this can be an execution's id at all."""
-    if not isinstance(id, str):
-        return False
-    try:
-        return str(uuid.UUID(id)) == id
-    except ValueError:
-        return False
+    return isinstance(id, str) and _ID.fullmatch(id) is not None
 
 
 def signal_id(id: object) -> str:

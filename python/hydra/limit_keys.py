@@ -16,6 +16,7 @@ from uuid import UUID
 
 from hydra.errors import PayloadError
 from hydra.execution import RESERVED_PREFIX
+from hydra.interruptions import let_out
 
 FAIR, CONCURRENCY, RATE = "by_turns", "concurrency", "rate"  # sorted, in this order
 # Of the rows that say how many may be pending, of what their name says; no execution has such a key.
@@ -78,7 +79,8 @@ def text_of(value: Any, whose: str) -> str:
         )
     try:
         text = value.isoformat() if isinstance(value, date | time) else str(value)
-    except ValueError:  # Python does not write its digits
+    except ValueError as error:  # Python does not write its digits
+        let_out(error)
         message = f"the key of {whose} is a whole number of more digits than Python writes, and may have"
         raise PayloadError(f"{message} {MAX_VALUE_LENGTH}") from None
     if len(text) > MAX_VALUE_LENGTH:
@@ -102,6 +104,7 @@ def find_value(path: str, given: Mapping[str, Any], tags: Mapping[str, str] | No
         try:
             value = value[field] if isinstance(value, Mapping) else getattr(value, field)
         except (KeyError, AttributeError) as error:
+            let_out(error)
             raise PayloadError(f"the key `{path}` of limit `{limit}` has no field `{field}` here") from error
     return value
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +12,7 @@ import hydra
 import pytest
 from hydra.client import act_orders
 from hydra.client.watcher import Waiting
+from hydra.promise import Promise
 
 from tests.client import shop
 
@@ -64,15 +63,15 @@ def test_an_end_that_is_seen_from_two_sides_at_once_fails_nobody_elses_wait(work
     other = working.submit(shop.wait_at.bind("both"))
     watcher = working.watcher()
     waits = watcher.watch(other.id)
-    waiting = Waiting(Future(), bears_parked=False)
-    with watcher._changed:  # the watcher cannot look before it is answered
+    waiting = Waiting(Promise(), bears_parked=False)
+    with watcher._changed.lock:  # the watcher cannot look before it is answered
         watcher._add(ended.id, waiting)
-        waiting.future.set_result((hydra.Status.COMPLETED, b"", None))
-    with pytest.raises(FutureTimeout):
-        waits.future.result(timeout=1.0)
+        waiting.promise.settle((hydra.Status.COMPLETED, b"", None))
+    assert not waits.promise.wait(1.0)
     assert watcher.wait_count == 1
     shop.open_gates["both"].set()
-    assert waits.future.result(timeout=WAIT_SECONDS)[0] is hydra.Status.COMPLETED
+    assert waits.promise.wait(WAIT_SECONDS)
+    assert waits.promise.result()[0] is hydra.Status.COMPLETED
 
 
 def test_a_result_that_is_not_there_in_time_raises_and_the_execution_goes_on(working: hydra.Engine) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from hydra.codec import check_json_against
 from hydra.errors import PayloadError
+from hydra.interruptions import let_out
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.values.jsonschema import BY_MODEL, MADE, SECRET, read_text
 from hydra.values.numbers import as_wanted, read_number
@@ -34,6 +35,7 @@ def parse_json(text: str, read_float: Callable[[str], Any] = read_number) -> Any
     except _Repeated as error:
         raise PayloadError(f"`{shorten(text)}` says `{shorten(error.name)}` twice in one object; say it once") from None
     except (ValueError, ArithmeticError) as error:
+        let_out(error)
         raise PayloadError(f"`{shorten(text)}` is not JSON: {error}") from None
 
 
@@ -130,7 +132,8 @@ class _Reader:
         for schema in schemas:
             try:
                 found = self.read(value, schema)
-            except ValueError:
+            except ValueError as error:
+                let_out(error)
                 continue
             if found is not value:
                 return found

@@ -56,7 +56,7 @@ class AsyncHandle(Generic[R]):
         watch = partial(self.handle.watch, wait_while_parked)
         wait = await self._calls.loop_side().acquire(watch, lambda wait: wait.forget())
         try:
-            outcome = await asyncio.wait_for(asyncio.wrap_future(wait.future), seconds)
+            outcome = await asyncio.wait_for(wait.promise.awaited(), seconds)
         except TimeoutError:
             raise self.handle.not_done(timeout) from None
         finally:

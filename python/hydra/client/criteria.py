@@ -23,6 +23,7 @@ from hydra.config import to_moment
 from hydra.definitions import Workflow
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import Snapshot, Status
+from hydra.interruptions import let_out
 from hydra.keys import check_known_key, is_id
 from hydra.payload_keys import why_closed
 from hydra.records.fingerprints import Fault, fault_of, is_of
@@ -78,7 +79,8 @@ def check_criteria(
     """ConfigError for what cannot be."""
     try:
         wanted = None if status is None else Status(status)
-    except ValueError:
+    except ValueError as unknown:
+        let_out(unknown)
         raise ConfigError(f"`{status}` is not a status; it is one of {', '.join(Status)}") from None
     for name, text in (("reason", reason), ("error", error)):
         if text is not None and (not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT_LENGTH):

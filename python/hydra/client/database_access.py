@@ -140,18 +140,25 @@ class DatabaseAccess:
                 raise HydraError(f"the engine of `{without_password(self.url)}` is closed; make a new one")
             if self._session is None:
                 store = open_store(self.url, self.namespace, self.payload_keys)
-                if self._timeout_seconds is not None:
-                    store.write_wait_seconds = store.read_wait_seconds = self._timeout_seconds
-                store.open(migrate=self._migrate)
-                opened = store if self.payload_keys is not None else reading_only(store)
-                opened_plain = opened is store
-                objects = object_store_of(self.offload, self.namespace, self.payload_keys)
-                if objects is not None:
-                    opened = OffloadingStore(opened, objects, puts=opened_plain).as_store()
-                session = self.new_session(opened)
-                session.is_plain = self.payload_keys is None and opened_plain
-                self._session = session
+                try:
+                    self._session = self._begin_session(store)
+                except BaseException:
+                    store.close()  # else locks and connections stay as long as the error does
+                    raise
             return self._session
+
+    def _begin_session(self, store: Store) -> EngineSession:
+        if self._timeout_seconds is not None:
+            store.write_wait_seconds = store.read_wait_seconds = self._timeout_seconds
+        store.open(migrate=self._migrate)
+        opened = store if self.payload_keys is not None else reading_only(store)
+        opened_plain = opened is store
+        objects = object_store_of(self.offload, self.namespace, self.payload_keys)
+        if objects is not None:
+            opened = OffloadingStore(opened, objects, puts=opened_plain).as_store()
+        session = self.new_session(opened)
+        session.is_plain = self.payload_keys is None and opened_plain
+        return session
 
     def _forget_session(self) -> None:
         """In the child of a fork: the parent's threads and connections are not ours, neither to use nor to close."""

@@ -13,6 +13,7 @@ import msgspec
 
 from hydra.errors import ConfigError
 from hydra.execution import Record, Snapshot
+from hydra.interruptions import let_out
 
 FORMAT = 1
 
@@ -72,6 +73,7 @@ def read_export(source: Export | dict[str, Any] | str | Path) -> Export:
         found = msgspec.convert(said.get("export", said), Export)
         found.read_input(), found.read_records()
     except (OSError, ValueError, TypeError, msgspec.ValidationError, binascii.Error) as error:
+        let_out(error)
         raise ConfigError(f"this is not what `hydra show ID --json` prints: {error}") from error
     if found.format != FORMAT:
         raise ConfigError(f"the export has format {found.format}, this hydra reads {FORMAT}; export it with this one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -97,9 +96,9 @@ class Handle(Generic[R]):
         else:
             wait = watcher.watch_within(self.id, seconds, wait_while_parked)
         try:
-            outcome = wait.future.result(None if seconds is None else max(0.0, seconds - (monotonic() - began)))
-        except FutureTimeout:
-            raise self.not_done(timeout) from None
+            if not wait.promise.wait(None if seconds is None else max(0.0, seconds - (monotonic() - began))):
+                raise self.not_done(timeout)
+            outcome = wait.promise.result()
         finally:
             wait.forget()
         return self.read(outcome)

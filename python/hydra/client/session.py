@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,6 +13,7 @@ from hydra.client.watcher import OutcomeWatcher
 from hydra.clock import DatabaseClock, boottime_ns
 from hydra.errors import StoreUnavailable
 from hydra.execution import Submission, Submitted
+from hydra.interruptions import end_what_was_begun, let_out_cause
 from hydra.journal import Journal
 from hydra.records.forks import Fork
 from hydra.stores.acts import Act
@@ -91,11 +93,11 @@ class EngineSession:
 
     def run(self, verb: Callable[[], T]) -> T:
         """Some other write, in turn with the submissions."""
-        return self._journal.run(verb)
+        return self._journal.run(lambda: self._whole(verb))
 
     def run_again(self, verb: Callable[[], T]) -> T:
         """`run` of one that may be repeated after a lost reply: it finds what it did (R17)."""
-        return self._journal.run(lambda: self._again(verb))
+        return self._journal.run(lambda: self._whole(lambda: self._again(verb)))
 
     def close(self) -> None:
         self.watcher.close()
@@ -107,7 +109,15 @@ class EngineSession:
             now = self.now()  # which may find that nothing plain is to go there
             return self.store.submit(submissions, now)
 
-        return self._again(submit)
+        return self._whole(lambda: self._again(submit))
+
+    def _whole(self, verb: Callable[[], T]) -> T:
+        """Nothing of it is open afterwards, whatever came in between."""
+        try:
+            return verb()
+        except BaseException as error:
+            end_what_was_begun(error)
+            raise
 
     def _again(self, verb: Callable[[], T]) -> T:
         """Again with the same ids after a lost reply: what did happen is found and not repeated (R17).
@@ -117,10 +127,12 @@ class EngineSession:
         began = time.monotonic()
         pauses = iter(RESUBMIT_PAUSES_SECONDS)
         is_unknown = False
+        outer = sys.exception()
         while True:
             try:
                 return verb()
             except StoreUnavailable as error:
+                let_out_cause(error, outer)
                 is_unknown = is_unknown or error.outcome == "unknown"
                 pause_seconds = next(pauses, None)
                 is_late = time.monotonic() > began + self.store.write_wait_seconds

@@ -15,6 +15,7 @@ from hydra.call_terms import DEADLINE, TIMEOUT, CallTerms, registered_terms
 from hydra.clock import boottime_ns
 from hydra.definitions import BoundWorkflow
 from hydra.errors import PayloadError
+from hydra.interruptions import let_out
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.workflow import code_of, registry
 
@@ -87,7 +88,8 @@ def _read_signature(info: WorkflowInfo) -> dict[str, Any] | None:
     """None for one that cannot be read, so that its workers check the arguments; the others' stay known."""
     try:
         signature = json.loads(info.signature)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         return None
     if not isinstance(signature, dict) or not isinstance(signature.get("parameters"), list):
         return None

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from typing import NamedTuple
 
+from hydra.condition import Condition, start
 from hydra.errors import NotFound, StoreUnavailable
 from hydra.execution import Status
+from hydra.promise import Promise
 from hydra.records.ends import Outcome
 from hydra.stores.store import Store
 
@@ -31,31 +31,25 @@ log = logging.getLogger("hydra.watcher")
 class Wait(NamedTuple):
     """Somebody's wait for one outcome."""
 
-    future: Future[Outcome]
+    promise: Promise[Outcome]
     forget: Callable[[], None]
 
 
 class Waiting(NamedTuple):
     """`bears_parked`: a parked execution is waited for until a person has it go on."""
 
-    future: Future[Outcome]
+    promise: Promise[Outcome]
     bears_parked: bool
 
     def takes(self, outcome: Outcome) -> bool:
         return outcome[0] is not Status.PARKED or not self.bears_parked
 
-    def tell(self, outcome: Outcome) -> None:
-        """Who begins to wait and the watcher may both have seen the end, and the wait may have been given up."""
-        with suppress(InvalidStateError):
-            self.future.set_result(outcome)
-
 
 class OutcomeWatcher:
     def __init__(self, store: Store) -> None:
         self._store = store
-        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
-        self._mutex = threading.RLock()
-        self._changed = threading.Condition(self._mutex)
+        self._changed = Condition()
+        self._mutex = self._changed.lock
         self._waiting: dict[str, list[Waiting]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -63,28 +57,29 @@ class OutcomeWatcher:
     def watch_within(self, id: str, seconds: float, bears_parked: bool = False) -> Wait:
         """`watch` for somebody with little time: where the database does not say so soon whether it has ended, a wait
         that nothing ends. It has LOOK_SECONDS, at least."""
-        asked: Future[Wait] = Future()
+        asked: Promise[Wait] = Promise()
 
         def look() -> None:
             try:
-                asked.set_result(self.watch(id, bears_parked))
+                asked.settle(self.watch(id, bears_parked))
             except BaseException as error:
-                asked.set_exception(error)
+                asked.fail(error)
 
-        threading.Thread(target=look, name="hydra-look", daemon=True).start()
+        start(threading.Thread(target=look, name="hydra-look", daemon=True))
         try:
-            return asked.result(max(seconds, LOOK_SECONDS))
-        except FutureTimeout:
-            if asked.done():
+            if asked.wait(max(seconds, LOOK_SECONDS)):
                 return asked.result()
-            asked.add_done_callback(_forget_answer)
-            return Wait(Future(), lambda: None)
+        except BaseException:
+            asked.when_settled(lambda: _forget_answer(asked))
+            raise
+        asked.when_settled(lambda: _forget_answer(asked))
+        return Wait(Promise(), lambda: None)
 
     def watch(self, id: str, bears_parked: bool = False) -> Wait:
         """A wait for the outcome; `forget` it when nobody is interested any more."""
-        waiting = Waiting(Future(), bears_parked)
+        waiting = Waiting(Promise(), bears_parked)
         if self._is_over(id, waiting):
-            return Wait(waiting.future, lambda: None)
+            return Wait(waiting.promise, lambda: None)
         wait = self._add(id, waiting)
         try:
             # What ended before it was watched gives no further hint.
@@ -100,7 +95,7 @@ class OutcomeWatcher:
         (outcome,) = self._store.outcomes([id])
         if outcome is None or not waiting.takes(outcome) or (told := self._told(id, outcome)) is None:
             return False
-        waiting.tell(told)
+        waiting.promise.settle(told)  # the watcher may have seen the end, too
         return True
 
     def _told(self, id: str, outcome: Outcome) -> Outcome | None:
@@ -121,11 +116,11 @@ class OutcomeWatcher:
             if self._closed:
                 raise StoreUnavailable(CLOSED)
             self._waiting.setdefault(id, []).append(waiting)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # its start may have been interrupted
                 self._thread = threading.Thread(target=self._run, name="hydra-outcomes", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-        return Wait(waiting.future, lambda: self._forget(id, waiting))
+                start(self._thread)
+            self._changed.notify_all()
+        return Wait(waiting.promise, lambda: self._forget(id, waiting))
 
     def _forget(self, id: str, waiting: Waiting) -> None:
         with self._mutex:
@@ -139,8 +134,8 @@ class OutcomeWatcher:
         """Stop; whoever still waits gets StoreUnavailable."""
         with self._mutex:
             self._closed = True
-            self._changed.notify()
-        if self._thread is not None:
+            self._changed.notify_all()
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         self._fail_all(StoreUnavailable(CLOSED))
 
@@ -153,15 +148,14 @@ class OutcomeWatcher:
                     self._store.wait_for_change(CHANGE_TIMEOUT_SECONDS)
             except StoreUnavailable as error:
                 log.warning("the database does not answer, results are waited for: %s", error)
-                with self._mutex:
-                    self._changed.wait_for(lambda: self._closed, OUTAGE_PAUSE_SECONDS)
+                self._changed.wait_for(lambda: self._closed, OUTAGE_PAUSE_SECONDS)
             except Exception as error:
                 self._fail_all(error)
 
     def _next_ids(self) -> list[str]:
         """Everything waited for, as soon as there is something; empty when closed."""
+        self._changed.wait_for(lambda: self._waiting or self._closed)
         with self._mutex:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
             return [] if self._closed else list(self._waiting)
 
     def _look(self, ids: list[str]) -> None:
@@ -186,14 +180,13 @@ class OutcomeWatcher:
             return
         for waiting in taking:
             self._forget(id, waiting)
-            waiting.tell(told)
+            waiting.promise.settle(told)
 
     def _fail(self, id: str, error: Exception) -> None:
         with self._mutex:
             failing = self._waiting.pop(id, [])
         for waiting in failing:
-            with suppress(InvalidStateError):
-                waiting.future.set_exception(error)
+            waiting.promise.fail(error)
 
     def _fail_all(self, error: Exception) -> None:
         with self._mutex:
@@ -202,6 +195,6 @@ class OutcomeWatcher:
             self._fail(id, error)
 
 
-def _forget_answer(asked: Future[Wait]) -> None:
-    if asked.exception() is None:
+def _forget_answer(asked: Promise[Wait]) -> None:
+    with suppress(BaseException):  # nobody is left to be told of it
         asked.result().forget()

@@ -42,8 +42,8 @@ async def wait_for_result(site: Site, id: str, text: str, stopping: asyncio.Even
 async def _wait(engine: Engine, id: str, seconds: float, stopping: asyncio.Event) -> Response:
     handle, wait = await on_thread(_begin, engine, id)
     try:
-        if seconds and not wait.future.done():
-            ended = asyncio.wrap_future(wait.future)
+        if seconds and not wait.promise.is_settled:
+            ended = wait.promise.awaited()
             stop = asyncio.ensure_future(stopping.wait())
             either: list[asyncio.Future[Any]] = [ended, stop]
             try:
@@ -67,11 +67,11 @@ def _begin(engine: Engine, id: str) -> tuple[Handle[Any], Wait]:
 def _answer(handle: Handle[Any], wait: Wait) -> Response:
     found: dict[str, Any] = {"id": handle.id}
     status = 200
-    if not wait.future.done():
+    if not wait.promise.is_settled:
         found["status"], status = handle.status(), 202
     else:
         try:
-            result = to_jsonable(handle.read(wait.future.result()))
+            result = to_jsonable(handle.read(wait.promise.result()))
             found |= {"status": "completed", "result": result}
         except WorkflowParked as error:
             found |= {"status": "parked", "error": str(error)}

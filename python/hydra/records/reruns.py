@@ -13,6 +13,7 @@ from collections.abc import Sequence, Set
 from hydra import codec
 from hydra.errors import StepTimeout
 from hydra.execution import RESERVED_PREFIX, UNDO_BRANCH, Record, RecordKind
+from hydra.interruptions import let_out
 from hydra.records.ends import was_undone
 from hydra.records.map_outcomes import CHUNK_PREFIX
 from hydra.records.placed import asked_step
@@ -82,7 +83,8 @@ def _ran_out_of_time(record: Record) -> bool:
         return False
     try:
         return codec.decode_failure(record.payload or b"").exception_type.rpartition(":")[2] == StepTimeout.__name__
-    except Exception:  # damaged, or encrypted with a key that is not here: nobody knows
+    except Exception as error:  # damaged, or encrypted with a key that is not here: nobody knows
+        let_out(error)
         return True
 
 

@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from hydra.condition import start
+from hydra.promise import Promise
+
+C = TypeVar("C")
+
+
+def undisturbed(connect: Callable[[], C], close: Callable[[C], object]) -> C:
+    """What `connect` gives, made where no signal's handler comes in between: drivers take what one raises for a fault
+    of the network or of an address, and some forget it. Handlers run on the main thread alone, so that waits."""
+    if threading.get_ident() != threading.main_thread().ident:
+        return connect()
+    made: Promise[C] = Promise()
+
+    def make() -> None:
+        try:
+            made.settle(connect())
+        except BaseException as error:
+            made.fail(error)
+
+    thread = threading.Thread(target=make, name="hydra-connect", daemon=True)
+    try:
+        start(thread)
+        made.wait()
+        thread.join()  # who counts threads before a fork does not meet it
+    except BaseException:
+        made.when_settled(lambda: made.error or close(made.result()))
+        raise
+    return made.result()
 
 
 @contextmanager

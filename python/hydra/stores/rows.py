@@ -29,6 +29,7 @@ from hydra.execution import (
     Snapshot,
     Status,
 )
+from hydra.interruptions import let_out
 from hydra.payload_keys import encrypted_with
 from hydra.records.ends import failure_line
 from hydra.records.wait_notes import message_in
@@ -282,6 +283,7 @@ def _read_tags(stored: Any) -> tuple[dict[str, str], str]:
     try:
         return (decode_tags(stored) if stored else {}), ""
     except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+        let_out(error)
         return {}, f"its tags cannot be read: {error}"
 
 
@@ -456,6 +458,7 @@ def reason_of(status: Status, cause: str, payload: bytes | None) -> str:
             return str(decode(payload))
         failure = decode_failure(payload)
     except Exception as error:  # one that cannot be read must not hide the others
+        let_out(error)
         return f"its reason cannot be read: {error}"
     return failure_line(failure)
 

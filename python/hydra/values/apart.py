@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hydra.errors import ConfigError, PayloadError
+from hydra.interruptions import let_out
 from hydra.values.checks import check_of
 from hydra.values.hints import resolve_hints
 from hydra.values.known import FACTORIES, is_known
@@ -154,7 +155,8 @@ def _made_of_union(value: Any, annotation: Any, where: str, make: FromJson) -> A
     for member in get_args(annotation):
         try:
             made = make(value, member, where)
-        except Exception:  # user classes take part
+        except Exception as error:  # user classes take part
+            let_out(error)
             continue
         check = check_of(member)
         if check is None or check(made):
@@ -196,6 +198,7 @@ def _made_of_fields(value: dict[str, Any], cls: Any, where: str, make: FromJson)
     try:
         return cls(**made)
     except TypeError as error:
+        let_out(error)
         raise PayloadError(f"`{where}` does not fit `{cls.__name__}`: {error}") from None
 
 
@@ -229,6 +232,7 @@ def made_known(value: Any, annotation: Any, make: FromJson, where: str = "$") ->
         if isinstance(value, str) or (cls is fractions.Fraction and type(value) is int):
             return cls(value)
     except (ValueError, TypeError, ArithmeticError) as error:
+        let_out(error)
         raise PayloadError(f"`{where}` is no `{cls.__name__}`: {error}") from None
     raise PayloadError(f"`{where}` must be a `{cls.__name__}` or what it is made from, not {printed(value):.60}")
 
@@ -242,6 +246,6 @@ def _made_secret(value: Any, arguments: tuple[Any, ...], where: str, make: FromJ
         check = check_of(kind)
         if check is None or check(made):
             return Secret(made)
-    except Exception:  # user classes take part
-        pass
+    except Exception as error:  # user classes take part
+        let_out(error)
     raise PayloadError(f"`{where}` does not fit `Secret[{getattr(kind, '__name__', kind)}]`: {MASK}")

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from hydra.interruptions import let_out
 from hydra.values.known import KNOWN, NAMES, hint_for
 
 MAIN = ("__main__", "__mp_main__")
@@ -126,7 +127,8 @@ def find(path: str) -> Any:
     if module is None:
         try:
             module = importlib.import_module(module_name)
-        except Exception:  # a module's own code runs when it is imported
+        except Exception as error:  # a module's own code runs when it is imported
+            let_out(error)
             return None
     return _attribute(module, names)
 
@@ -147,7 +149,8 @@ def _attribute(found: Any, names: list[str]) -> Any:
     try:
         for name in names:
             found = getattr(found, name)
-    except Exception:  # a module may have a `__getattr__` of its own
+    except Exception as error:  # a module may have a `__getattr__` of its own
+        let_out(error)
         return None
     return found
 
@@ -165,7 +168,8 @@ def _is_made_of_fields(cls: type) -> bool:
         return True
     try:
         object.__new__(cls)
-    except TypeError:
+    except TypeError as error:
+        let_out(error)
         # An abstract class has no objects, so whoever asks has one of a class that is not.
         return False
     return True

@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from hydra.errors import PayloadError
+from hydra.interruptions import let_out
 from hydra.values.checks import check_of
 from hydra.values.hints import resolve_hints
 from hydra.values.jsonschema import ANYTHING, BytesText, mismatch
@@ -46,6 +47,7 @@ def fit(value: Any, annotation: Any, where: str) -> Any:
     except PayloadError:
         raise
     except Exception as error:  # user classes take part
+        let_out(error)
         raise PayloadError(f"`{where}` cannot be read: {error}") from error
     if not check(made):
         raise PayloadError(f"`{where}` does not fit `{_name_of(annotation)}`: it is a `{type(value).__qualname__}`")

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from hydra.interruptions import let_out
 from hydra.values.printed import printed
 
 Schema = dict[str, Any]
@@ -250,7 +251,8 @@ def _shown(value: Any) -> str:
         text = msgspec.json.encode(value, enc_hook=lambda _: AN_OBJECT).decode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say
         text = json.dumps(value, default=lambda _: AN_OBJECT)
-    except (ValueError, RecursionError):  # more digits than Python writes; nested deeper than it goes
+    except (ValueError, RecursionError) as error:  # more digits than Python writes; nested deeper than it goes
+        let_out(error)
         text = printed(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -263,13 +265,15 @@ def read_text(text: str, schema: Schema) -> Any:
     try:
         return parse(text)
     except (ValueError, ArithmeticError, msgspec.ValidationError) as error:
+        let_out(error)
         raise ValueError(str(error)) from None
 
 
 def _reads(text: str, schema: Schema) -> bool:
     try:
         read_text(text, schema)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         return False
     return True
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from hydra.interruptions import let_out
 from hydra.values.jsonschema import BY_MODEL, MADE
 
 Schema = dict[str, Any]
@@ -29,7 +30,8 @@ def shown_int(value: int) -> int | str:
         return value
     try:
         str(value)
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         return hex(value)
     return value
 

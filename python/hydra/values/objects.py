@@ -14,6 +14,7 @@ from typing import Any
 
 from hydra._core import Named
 from hydra.errors import PayloadError
+from hydra.interruptions import let_out
 from hydra.values.classes import find_class, is_object_class, path_of
 from hydra.values.fields import Fields, Restore
 from hydra.values.known import make as make_known
@@ -67,6 +68,7 @@ def restore_member(cls: type[enum.Enum], value: Any, name: Any) -> enum.Enum:
     try:
         return cls(value)
     except (ValueError, KeyError, TypeError) as error:
+        let_out(error)
         raise PayloadError(f"the enum `{path_of(cls)}` has no member {name or repr(value)!s:.80} any more") from error
 
 

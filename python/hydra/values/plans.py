@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from hydra._core import Named
 from hydra.errors import ConfigError, PayloadError
+from hydra.interruptions import let_out
 from hydra.values.checks import check_of
 from hydra.values.classes import find_among, find_class, path_of
 from hydra.values.fields import Fields
@@ -38,7 +39,8 @@ class EnumPlan:
             return value
         try:
             return self.cls(value)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError) as error:
+            let_out(error)
             return value
 
     def _restored(self, value: Named) -> Any:
@@ -211,6 +213,7 @@ class ClassPlan(_FieldsPlan):
         except PayloadError:
             raise
         except Exception as error:
+            let_out(error)
             raise PayloadError(f"`{path_of(self.cls)}` refused the fields it was given: {error}") from error
 
 

@@ -20,6 +20,7 @@ from typing import Annotated, Any, ForwardRef, TypeVar, Union, get_args, get_ori
 
 from hydra._core import Named, decode_named, decode_restored
 from hydra.errors import ConfigError, PayloadError
+from hydra.interruptions import let_out
 from hydra.values.classes import is_object_class
 from hydra.values.hints import resolve_hints, substitute
 from hydra.values.objects import restore, settle
@@ -101,6 +102,7 @@ def prove(payload: bytes) -> None:
     except PayloadError:
         raise
     except Exception as error:  # the user's classes take part
+        let_out(error)
         raise PayloadError(f"the value cannot be made again from its fields: {error!r:.200}") from error
 
 

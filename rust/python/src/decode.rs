@@ -4,12 +4,12 @@ use hydra_core::payload::reader::{Number, Reader, Text};
 use hydra_core::payload::{self, MAX_DEPTH, envelope, tag};
 use hydra_core::uuid7;
 use hydra_core::work;
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyType};
 
-use crate::errors::{PayloadError, payload_error};
+use crate::errors::{PayloadError, is_interruption, payload_error};
 use crate::types::{Types, types};
 
 /// Below this, letting other threads in costs more than it gives them.
@@ -83,7 +83,7 @@ fn decode_as<'py>(payload: &Bound<'py, PyAny>, objects: &Objects<'py>) -> PyResu
 
 /// What a constructor of Python's refused (a date in a calendar that has none) is a damaged payload too.
 fn explained(py: Python<'_>, error: PyErr) -> PyErr {
-    if error.is_instance_of::<PayloadError>(py) || !error.is_instance_of::<PyException>(py) {
+    if error.is_instance_of::<PayloadError>(py) || is_interruption(py, &error) {
         return error;
     }
     let clear = PayloadError::new_err(format!("payload holds what Python cannot build: {}", error.value(py)));

@@ -3,8 +3,8 @@
 use hydra_core::payload;
 use hydra_core::uuid7::NoRandomness;
 use hydra_core::watchdog::WatchdogError;
-use pyo3::PyErr;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyException, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
 
 mod classes {
     pyo3::import_exception!(hydra.errors, PayloadError);
@@ -21,6 +21,18 @@ pub fn payload_error(error: payload::PayloadError) -> PyErr {
         }
         other => PayloadError::new_err(other.to_string()),
     }
+}
+
+/// Whether it is for its caller as it is: no error of a value, or what a signal's handler raised meanwhile.
+pub fn is_interruption(py: Python<'_>, error: &PyErr) -> bool {
+    if !error.is_instance_of::<PyException>(py) {
+        return true;
+    }
+    let is_of_handler = || {
+        let check = py.import("hydra.interruptions")?.getattr("is_of_handler")?;
+        check.call1((error.clone_ref(py).into_value(py),))?.is_truthy()
+    };
+    !error.is_instance_of::<PayloadError>(py) && is_of_handler().unwrap_or(false)
 }
 
 pub fn no_randomness(error: NoRandomness) -> PyErr {

@@ -1,9 +1,8 @@
 //! Why a value cannot be encoded: one sentence with the path to it.
 
-use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::errors::{LocalClass, PayloadError, PayloadTooLarge};
+use crate::errors::{LocalClass, PayloadError, PayloadTooLarge, is_interruption};
 
 /// A longer path to a value is shown without its middle.
 const MAX_PATH_STEPS: usize = 20;
@@ -40,7 +39,7 @@ impl Refusal {
 
     pub fn into_error(self, py: Python<'_>) -> PyErr {
         let is_too_large = self.error.is_instance_of::<PayloadTooLarge>(py);
-        if is_too_large || !self.error.is_instance_of::<PyException>(py) {
+        if is_too_large || is_interruption(py, &self.error) {
             return self.error;
         }
         let mut steps: Vec<&str> = self.path.iter().rev().map(String::as_str).collect();

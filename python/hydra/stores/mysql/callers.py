@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra.errors import ConfigError, HydraError
+from hydra.interruptions import let_out
 from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.failures import error_code, explain
 from hydra.stores.mysql.statements import STATEMENTS
@@ -59,6 +60,7 @@ def joined(connection: object, database: Database) -> Iterator[Transaction]:
     except HydraError:
         raise
     except Exception as error:
+        let_out(error)
         clear = explain(error, database.address.place)
         if clear is None:
             raise
@@ -76,6 +78,7 @@ def _check(session: CallerSession, database: Database) -> None:
         # Outside a transaction a savepoint is gone as soon as it was made.
         session.send(["savepoint hydra_check", "release savepoint hydra_check"])
     except Exception as error:
+        let_out(error)
         if error_code(error) != _NO_SAVEPOINT:
             raise
         message = "`connection` has no open transaction to join; execute `begin` on it first"

@@ -13,13 +13,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pymysql
 
 from hydra.errors import StoreUnavailable
-from hydra.interruptions import time_out_in
+from hydra.interruptions import let_out
+from hydra.stores.connecting import undisturbed
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
 from hydra.stores.mysql.session import READ_WAIT_SECONDS, MySQLSession
@@ -59,6 +60,7 @@ class Database:
         self._writer_number = 0
         self._written_at = 0.0
         self._current: Transaction | None = None
+        self._owner = 0  # the thread that has the mutex for a transaction
         self._readers: list[MySQLSession] = []
         self._sessions: weakref.WeakSet[MySQLSession] = weakref.WeakSet()
 
@@ -122,11 +124,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
+        if self._owner == threading.get_ident() and self._current is not None:
+            with self._joined(self._current):
+                yield self._current
+            return
         with self._own_turn():
-            if self._current is not None:
-                with self._joined(self._current):
-                    yield self._current
-                return
             session = self._writing()
             transaction = Transaction(session, self.namespace, self.share_locks_block)
             self._current = transaction
@@ -176,7 +178,9 @@ class Database:
         wait_seconds = self._write_wait_seconds if writing else None
         try:
             with self.explained():
-                session = MySQLSession(self.address, wait_seconds, self.read_wait_seconds)
+                session = undisturbed(
+                    lambda: MySQLSession(self.address, wait_seconds, self.read_wait_seconds), MySQLSession.discard
+                )
         except SessionLost as error:
             raise StoreUnavailable(str(error)) from error.__cause__
         self._sessions.add(session)
@@ -195,8 +199,9 @@ class Database:
         try:
             yield
         except (pymysql.MySQLError, OSError) as error:
+            let_out(error)
             clear = explain(error, self.address.place)
-            if clear is None or time_out_in(error):
+            if clear is None:
                 raise
             try:
                 raise clear from error
@@ -215,26 +220,44 @@ class Database:
                 session.discard()
 
     def _take_reader(self) -> MySQLSession:
-        try:
-            return self._readers.pop()
-        except IndexError:
-            return self.connect()
+        while self._readers:
+            try:
+                return self._readers.pop()
+            except IndexError as error:  # another thread took the last
+                let_out(error)
+        return self.connect()
 
     def _forget_readers(self) -> None:
         """Where one was lost the others lead to the same server, and waiting for each would add up."""
-        while self._readers:
-            with suppress(IndexError):
-                self._readers.pop().discard()
+        readers, self._readers = self._readers, []
+        for session in readers:
+            session.discard()
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:
-        if not self._mutex.acquire(timeout=self._write_wait_seconds):
-            message = f"another thread of this program was writing for {self._write_wait_seconds:g} s"
-            raise StoreUnavailable(f"the database `{self.address.place}` could not be written: {message}; try again")
+        """For the outermost transaction. A signal's handler may raise behind any call: then it is over, too."""
         try:
+            if not self._mutex.acquire(timeout=self._write_wait_seconds):
+                message = f"another thread of this program was writing for {self._write_wait_seconds:g} s"
+                sentence = f"the database `{self.address.place}` could not be written: {message}; try again"
+                raise StoreUnavailable(sentence)
+            self._owner = threading.get_ident()
             yield
         finally:
-            self._mutex.release()
+            try:
+                self._let_go()
+            except BaseException:
+                self._let_go()
+                raise
+
+    def _let_go(self) -> None:
+        if self._owner == threading.get_ident():
+            self._owner = 0
+        try:
+            while True:
+                self._mutex.release()
+        except RuntimeError as error:  # the mutex is not this thread's, or not any more
+            let_out(error)
 
     @contextmanager
     def _joined(self, transaction: Transaction) -> Iterator[None]:
@@ -263,8 +286,9 @@ class Database:
         try:
             answers = transaction.finish(rows, reads)
         except (pymysql.MySQLError, OSError) as error:
+            let_out(error)
             clear = explain(error, self.address.place)
-            if isinstance(clear, LockLost) or time_out_in(error):
+            if isinstance(clear, LockLost):
                 raise
             message = f"the database `{self.address.place}` did not confirm a commit; it may or may not have happened"
             raise StoreUnavailable(message, outcome="unknown") from error
@@ -273,8 +297,10 @@ class Database:
 
     def _roll_back(self, session: MySQLSession) -> None:
         if session.is_usable():
-            with suppress(pymysql.MySQLError, OSError):
+            try:
                 session.send(["rollback"])
+            except (pymysql.MySQLError, OSError) as error:
+                let_out(error)
 
 
 def _after_fork() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,7 +17,7 @@ import pymysql
 from pymysql.constants import CLIENT
 
 from hydra.errors import ConfigError
-from hydra.interruptions import time_out_in
+from hydra.interruptions import let_out, let_out_cause
 from hydra.stores.connecting import freed_where_refused
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import explain, is_session_lost, too_large
@@ -62,8 +63,6 @@ class MySQLSession:
                     client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
                 )
         except (pymysql.MySQLError, OSError) as error:
-            if (interruption := time_out_in(error)) is not None:
-                raise interruption from None
             raise explain(error, self.place) or error from error
         except RuntimeError as error:  # PyMySQL lacks `cryptography` for MySQL 8's passwords
             raise ConfigError(f"the database `{self.place}` cannot be entered: {error}") from error
@@ -98,6 +97,7 @@ class MySQLSession:
         text = "; ".join(statements)
         if len(text) >= self._max_packet_bytes:  # the server would only hang up
             raise too_large(self.place)
+        outer = sys.exception()
         try:
             cursor.execute(text)
             answers = [cursor.fetchall() if cursor.description else cursor.rowcount]
@@ -108,8 +108,7 @@ class MySQLSession:
             # error of the server's may have been raised anywhere, by a signal's handler.
             if not isinstance(error, pymysql.MySQLError) or is_session_lost(error):
                 self.discard()
-            if (interruption := time_out_in(error)) is not None:
-                raise interruption from None
+            let_out_cause(error, outer)
             raise
         if len(answers) != len(statements):
             self.discard()
@@ -125,7 +124,8 @@ class MySQLSession:
         poll = select.poll()
         try:
             poll.register(self._connection._sock, select.POLLIN)
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, AttributeError) as error:
+            let_out(error)
             return True  # it is closed here
         return bool(poll.poll(0))
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 
 from hydra.errors import HydraError, PayloadError
+from hydra.interruptions import let_out
 from hydra.stores.sql_files import read_folder
 
 NO_NODE = "x'00000000000000000000000000000000'"
@@ -67,7 +68,8 @@ def id_literal(id: str) -> str:
     """The 16 bytes of an id, to look it up; what is not a UUID is nobody's id, and no row has it."""
     try:
         octets = bytes.fromhex(id.replace("-", ""))
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         return "x''"
     return f"x'{octets.hex()}'" if len(octets) == 16 else "x''"
 

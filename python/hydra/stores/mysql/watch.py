@@ -15,11 +15,11 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from hydra import _core
 from hydra.identity import user_folder
+from hydra.interruptions import let_out
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.tallies import ANYTHING, NEW_WORK
 
@@ -45,23 +45,28 @@ class Bells:
     def __init__(self, database: str, namespace: str) -> None:
         name = hashlib.sha256(f"{database}/{namespace}".encode()).hexdigest()[:16]
         self._path = ""
-        with suppress(OSError):
+        try:
             self._path = os.path.join(user_folder(), f"bell-{name}")
             for kind in (ANYTHING, NEW_WORK, MUCH_WORK):
                 os.close(os.open(self._path + kind, OPENING | os.O_CREAT, 0o600))
+        except OSError as error:
+            let_out(error)
 
     def ring(self, due_count: int) -> None:
         """After a commit that made so many due. Must not fail what was committed."""
         work = () if not due_count else (NEW_WORK,) if due_count == 1 else (MUCH_WORK,)
         for kind in (ANYTHING, *work):
-            with suppress(OSError):
+            try:
                 os.close(os.open(self._path + kind, OPENING))
+            except OSError as error:
+                let_out(error)
 
     def listen(self, kind: str) -> int:
         """A descriptor that is readable when it rang; -1 where there is no listening."""
         try:
             return _core.listen(self._path + kind)
-        except OSError:
+        except OSError as error:
+            let_out(error)
             return -1
 
 

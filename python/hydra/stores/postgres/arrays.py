@@ -16,6 +16,7 @@ from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 
 from hydra.errors import PayloadError
+from hydra.interruptions import let_out
 
 _UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NULL = b"\xff\xff\xff\xff"
@@ -83,7 +84,8 @@ def uuids(ids: Sequence[str]) -> UuidArray:
         return UuidArray(_header(0, 0, _UUID, 0, 1)[:12])
     try:
         body = bytes.fromhex("00000010" + "00000010".join(ids).replace("-", ""))
-    except ValueError:
+    except ValueError as error:
+        let_out(error)
         body = b""
     if len(body) != 20 * len(ids):
         raise _no_uuid(next((id for id in ids if not is_uuid(id)), ids[0]))

@@ -6,6 +6,7 @@ Django's (`connection.connection`). Asynchronous ones are awaited by the caller'
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from psycopg.pq import Format, PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from hydra.errors import ConfigError
+from hydra.interruptions import let_out_cause
 from hydra.stores.awaiting import await_here
 from hydra.stores.postgres.arrays import register
 from hydra.stores.postgres.database import Database
@@ -70,6 +72,7 @@ def _joined(own: Own, database: Database, answered: Callable[[], None]) -> Itera
         await cursor.execute(sql, parameters)
         return Result(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
+    outer = sys.exception()
     try:
         run(("join", {}))
         with _all_or_nothing(own, run):
@@ -83,6 +86,7 @@ def _joined(own: Own, database: Database, answered: Callable[[], None]) -> Itera
     except psycopg.Error as error:
         if error.sqlstate in RETRIED:  # the caller's framework knows what to do with it
             raise
+        let_out_cause(error, outer)
         raise database.explained(error) from error
 
 

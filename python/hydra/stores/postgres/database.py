@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -20,7 +20,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from hydra.errors import StoreUnavailable
-from hydra.stores.connecting import freed_where_refused
+from hydra.interruptions import let_out
+from hydra.stores.connecting import freed_where_refused, undisturbed
 from hydra.stores.postgres.address import CONNECT_SECONDS, Address
 from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain, pooler_between
 from hydra.stores.postgres.session import PostgresSession, Result, Step
@@ -223,6 +224,9 @@ class Database:
         `target_session_attrs=read-write` would take any server for a replica if the session asked to be read-only
         from the start, so it becomes so afterwards.
         """
+        return undisturbed(lambda: self._connect_as(kind, settings), kind.close)
+
+    def _connect_as(self, kind: type[C], settings: Mapping[str, str]) -> C:
         first = {name: value for name, value in settings.items() if name != MODE}
         try:
             conninfo = make_conninfo(self._conninfo(first), connect_timeout=self._connect_seconds())
@@ -358,18 +362,21 @@ class Database:
 
     def _take_reader(self) -> PostgresSession:
         while self._readers:
-            with suppress(IndexError):
+            try:
                 session = self._readers.pop()
-                if not session.is_stale():
-                    return session
-                session.close()
+            except IndexError as error:  # another thread took the last
+                let_out(error)
+                continue
+            if not session.is_stale():
+                return session
+            session.close()
         return PostgresSession(self.connect(self._read_settings()), self.read_wait_seconds, prepares=False)
 
     def _forget_readers(self) -> None:
         """Where one was lost the others lead to the same server, and waiting for each would add up."""
-        while self._readers:
-            with suppress(IndexError):
-                self._readers.pop().close()
+        readers, self._readers = self._readers, []
+        for session in readers:
+            session.close()
 
     def _read_settings(self) -> dict[str, str]:
         return {**READ_SETTINGS, "statement_timeout": f"{max(1, 920 * self.read_wait_seconds):.0f}ms"}

@@ -18,6 +18,7 @@ from collections import Counter
 import psycopg
 from psycopg.rows import TupleRow
 
+from hydra.condition import Condition, start
 from hydra.errors import HydraError
 from hydra.stores.postgres.database import Database
 
@@ -45,11 +46,10 @@ class Announcer:
         _announcers.add(self)
 
     def _start(self) -> None:
-        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
-        self._mutex = threading.Lock()
-        self._news = threading.Condition(self._mutex)
+        self._news = Condition()
+        self._mutex = self._news.lock
         self._counts: Counter[str] = Counter()
-        self._running = False
+        self._thread: threading.Thread | None = None
         self._closed = False
         self.session_pid = 0  # of the connection in use, as its notifications name it
 
@@ -59,16 +59,16 @@ class Announcer:
             if self._closed:
                 return
             self._counts[kind] += count
-            if self._running:
-                self._news.notify()
+            if self._thread is not None and self._thread.is_alive():  # its start may have been interrupted
+                self._news.notify_all()
             else:
-                self._running = True
-                threading.Thread(target=self._run, name="hydra-announcer", daemon=True).start()
+                self._thread = threading.Thread(target=self._run, name="hydra-announcer", daemon=True)
+                start(self._thread)
 
     def close(self) -> None:
         with self._mutex:
             self._closed = True
-            self._news.notify()
+            self._news.notify_all()
 
     def _run(self) -> None:
         connection: psycopg.Connection[TupleRow] | None = None
@@ -90,11 +90,11 @@ class Announcer:
 
     def _next(self) -> Counter[str]:
         """Everything there is to tell; empty when this thread shall end."""
+        self._news.wait_for(lambda: self._counts or self._closed, IDLE_SECONDS)
         with self._mutex:
-            self._news.wait_for(lambda: self._counts or self._closed, IDLE_SECONDS)
             counts, self._counts = self._counts, Counter()
             if self._closed or not counts:
-                self._running = False
+                self._thread = None
                 return Counter()
             return counts
 

@@ -6,12 +6,15 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from hydra.errors import HydraError
-from hydra.stores.connecting import freed_where_refused
+from hydra.interruptions import let_out_cause
+from hydra.stores.connecting import freed_where_refused, undisturbed
+from hydra.stores.lookout import Lookout
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.news import DONE, READY, channel
 
@@ -29,15 +32,11 @@ class Watch:
         self._own_pid = own_pid  # of the session that announces this store's own news
         self._database = database
         self._namespace = namespace
-        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
         self._mutex = threading.RLock()
-        self._news = threading.Condition(self._mutex)
-        self._seen = threading.local()
+        self._lookout = Lookout()
         self._interests: set[str] = set()
         self.node_count = 1  # alive, as last seen
         self.is_listening = False  # something that this node runs waits for a message, and is told of none by itself
-        self._looking = False
-        self._change_count = 0
         self._connection: psycopg.Connection[TupleRow] | None = None
         self._listened: set[str] = set()
         self._reconnect_at = 0.0
@@ -52,27 +51,9 @@ class Watch:
         """True as soon as others had news since this thread's last call; its first call is told so at once."""
         deadline = time.monotonic() + timeout_seconds
         with self._mutex:
-            if self._connection is None and not self._looking and not self._change_count:
+            if self._connection is None and not self._lookout.is_taken and not self._lookout.has_changed:
                 self._begin()
-            while self._change_count == getattr(self._seen, "change_count", -1):
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    return False
-                if self._looking:
-                    self._news.wait(remaining)
-                    continue
-                self._looking = True
-                self._news.release()
-                changed = False
-                try:
-                    changed = self._look(min(remaining, SLICE_SECONDS))
-                finally:
-                    self._news.acquire()
-                    self._looking = False
-                    self._change_count += changed
-                    self._news.notify_all()
-            self._seen.change_count = self._change_count
-            return True
+        return self._lookout.wait(deadline - time.monotonic(), self._look_and_tell)
 
     @property
     def connection_count(self) -> int:
@@ -81,7 +62,7 @@ class Watch:
 
     def close(self) -> None:
         with self._mutex:
-            if self._connection is not None and not self._looking:
+            if self._connection is not None and not self._lookout.is_taken:
                 self._connection.close()
                 self._connection = None
 
@@ -90,21 +71,25 @@ class Watch:
         try:
             self._look(0)
         finally:
-            self._change_count += 1
+            self._lookout.tell()
+
+    def _look_and_tell(self, remaining: float) -> None:
+        if self._look(min(remaining, SLICE_SECONDS)):
+            self._lookout.tell()
 
     def _look(self, seconds: float) -> bool:
         address = self._database.address.listen
         if address is not None and (self._connection is not None or time.monotonic() >= self._reconnect_at):
             try:
                 return self._listen(address, seconds)
-            except (psycopg.Error, HydraError):
+            except (psycopg.Error, HydraError) as error:
                 self._forget()
+                let_out_cause(error, None)
         return self._poll(seconds)
 
     def _listen(self, address: str, seconds: float) -> bool:
         if self._connection is None:
-            with freed_where_refused():
-                self._connection = psycopg.connect(address, autocommit=True)
+            self._connection = undisturbed(partial(_connect, address), psycopg.Connection.close)
             self._listened = set()
         wanted = self._interests or {READY, DONE}
         for kind in sorted(self._listened - wanted):
@@ -150,3 +135,8 @@ class Watch:
         ] or name
         rows = self._database.fetch(*((statement, {"namespace": self._namespace}) for statement in chosen))
         return tuple(found[0][0] for found in rows)
+
+
+def _connect(address: str) -> psycopg.Connection[TupleRow]:
+    with freed_where_refused():
+        return psycopg.connect(address, autocommit=True)

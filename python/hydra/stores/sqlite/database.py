@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
+from hydra.condition import Condition
 from hydra.errors import ConfigError, StoreUnavailable
+from hydra.interruptions import let_out
 from hydra.stores.sqlite import at_fork
 from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
 from hydra.stores.sqlite.lock import WriteQueue
@@ -45,11 +47,10 @@ class Database:
         self._failed = False
         self._writer: sqlite3.Connection | None = None
         self._queue: WriteQueue | None = None
-        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
-        self._readers_mutex = threading.RLock()
-        self._readers_changed = threading.Condition(self._readers_mutex)
+        self._readers_changed = Condition()
+        self._readers_mutex = self._readers_changed.lock
         self._idle_readers: list[sqlite3.Connection] = []
-        self._busy_reader_count = 0
+        self._loans: set[_Loan] = set()
         self._is_forking = False
         self._holds_turn_for_fork = False
         self._is_watched = False
@@ -132,9 +133,11 @@ class Database:
                 self._failed, self._depth = True, depth
             return
         self._let_go()
-        with suppress(RuntimeError):  # the mutex is not this thread's, or not any more
+        try:
             while True:
                 self._mutex.release()
+        except RuntimeError as error:  # the mutex is not this thread's, or not any more
+            let_out(error)
 
     def _let_go(self) -> None:
         if self._owner == threading.get_ident():
@@ -185,20 +188,25 @@ class Database:
                         return
                 finally:
                     self._mutex.release()
-        connection = self._take_reader()
+        loan = _Loan()
         try:
+            connection = self._lend(loan)
             with explained(self.path):
                 yield Reading(connection, self.namespace)
         finally:
-            self._return_reader(connection)
+            try:
+                self._take_back(loan)
+            except BaseException:
+                self._take_back(loan)
+                raise
 
     def enter_wal(self) -> None:
         """Make the file a WAL database, which it then stays. Needs the file for itself, so it queues like a writer."""
         self._take_mutex()
         try:
             queue, deadline = self._queued(), time.monotonic() + self.write_wait_seconds
-            queue.acquire(deadline)
             try:
+                queue.acquire(deadline)
                 with explained(self.path):
                     self._retry_busy(deadline, "pragma journal_mode = wal", self._writing())
             finally:
@@ -208,7 +216,7 @@ class Database:
 
     @property
     def connection_count(self) -> int:
-        return (self._writer is not None) + len(self._idle_readers) + self._busy_reader_count
+        return (self._writer is not None) + len(self._idle_readers) + len(self._loans)
 
     def close(self) -> None:
         """It opens again when it is used again."""
@@ -228,8 +236,8 @@ class Database:
         self._holds_turn_for_fork = self._mutex.acquire(timeout=timeout_seconds)
         with self._readers_mutex:
             self._is_forking = True
-            patience = max(0.0, deadline - time.monotonic())
-            is_unused = self._readers_changed.wait_for(lambda: not self._busy_reader_count, patience)
+        patience = max(0.0, deadline - time.monotonic())
+        is_unused = self._readers_changed.wait_for(lambda: not self._loans, patience)
         if not self._holds_turn_for_fork or self._depth or not is_unused:
             return False
         self.close()
@@ -243,30 +251,34 @@ class Database:
             self._holds_turn_for_fork = False
             self._mutex.release()
 
-    def _take_reader(self) -> sqlite3.Connection:
+    def _lend(self, loan: _Loan) -> sqlite3.Connection:
         self._require_in_place()
         with self._readers_mutex:
-            while self._is_forking:
-                self._readers_changed.wait()
-            self._busy_reader_count += 1
-            if self._idle_readers:
-                return self._idle_readers.pop()
-        try:
-            return self._connect()
-        except BaseException:
-            self._leave_reader()
-            raise
+            is_lent = self._begin_loan(loan)
+        if not is_lent:
+            self._readers_changed.wait_for(lambda: self._begin_loan(loan))
+        if loan.connection is None:
+            loan.connection = self._connect()
+        return loan.connection
 
-    def _return_reader(self, connection: sqlite3.Connection) -> None:
-        if len(self._idle_readers) < IDLE_READER_COUNT:
-            self._idle_readers.append(connection)
-        else:
-            connection.close()
-        self._leave_reader()
+    def _begin_loan(self, loan: _Loan) -> bool:
+        if self._is_forking:
+            return False
+        self._loans.add(loan)
+        if self._idle_readers:
+            loan.connection = self._idle_readers.pop()
+        return True
 
-    def _leave_reader(self) -> None:
+    def _take_back(self, loan: _Loan) -> None:
+        """Safe to repeat, where a signal's handler has raised behind any call here; one that was not lent is none."""
+        connection, loan.connection = loan.connection, None
+        if connection is not None:
+            if len(self._idle_readers) < IDLE_READER_COUNT:
+                self._idle_readers.append(connection)
+            else:
+                connection.close()
         with self._readers_mutex:
-            self._busy_reader_count -= 1
+            self._loans.discard(loan)
             self._readers_changed.notify_all()
 
     def _begin(self) -> None:
@@ -356,9 +368,19 @@ class Database:
             try:
                 self._queue = WriteQueue(self.path)
             except OSError as error:
+                let_out(error)
                 message = f"the lock files beside the database `{self.path}` cannot be written: {error.strerror}"
                 raise ConfigError(message) from error
         return self._queue
+
+
+class _Loan:
+    """A connection for reading that somebody uses, or is about to."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
 
 
 class _Turn:

@@ -14,9 +14,9 @@ import fcntl
 import os
 import random
 import time
-from contextlib import suppress
 
 from hydra.identity import is_held_by_stopped
+from hydra.interruptions import let_out
 
 BELL_SUFFIX = "-hydra-turn"  # who writes has this file, so it serves as the doorbell, too
 TURN_PATIENCE_SECONDS = 0.5
@@ -57,8 +57,10 @@ class WriteQueue:
 
     def ring(self) -> None:
         """Wake those who listen for commits on this host; a hint, which must not fail what was committed."""
-        with suppress(OSError):
+        try:
             os.close(os.open(self._bell, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            let_out(error)
 
     def _poll(self, fd: int, interval_seconds: float, deadline: float) -> bool:
         """Whether it was had. What a stopped process held last time is looked at first: no wait for each write."""

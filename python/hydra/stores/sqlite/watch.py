@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 
 from hydra import _core
+from hydra.interruptions import let_out
+from hydra.stores.lookout import Lookout
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.lock import BELL_SUFFIX
 
@@ -41,13 +43,9 @@ class Watch:
 
     def _start(self) -> None:
         self._process_id = os.getpid()
-        # A handler of signals may raise in a Condition's `__enter__` when it has the lock; in a lock's own it cannot.
         self._mutex = threading.RLock()
-        self._news = threading.Condition(self._mutex)
-        self._seen = threading.local()
-        self._polling = False
+        self._lookout = Lookout()
         self._others_count: int | None = None
-        self._change_count = 0
         self._changed_at = 0.0
         self._listens_at = 0.0  # a ring before then waits until then
         self._own_pause_seconds = OWN_PAUSE_SECONDS
@@ -64,40 +62,23 @@ class Watch:
         with self._mutex:
             if self._others_count is None:
                 self._others_count = self._database.others_changes()
-            while self._change_count == getattr(self._seen, "change_count", -1):
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    return False
-                if self._polling:
-                    self._news.wait(remaining)
-                    continue
-                self._polling = True
-                try:
-                    self._poll(remaining)
-                finally:
-                    self._polling = False
-                    self._news.notify_all()
-            self._seen.change_count = self._change_count
-            return True
+        return self._lookout.wait(deadline - time.monotonic(), self._poll)
 
     def close(self) -> None:
         with self._mutex:
-            if not self._polling:
+            if not self._lookout.is_taken:
                 self._silence()
 
     def _poll(self, remaining: float) -> None:
-        """One look, and a pause before it that grows on a quiet database. Called and left with the condition held."""
-        self._news.release()
-        try:
-            is_rung = self._listen(max(0.0, min(self._look_at - time.monotonic(), remaining)))
-        finally:
-            self._news.acquire()
+        """One look, and a pause before it that grows on a quiet database."""
+        is_rung = self._listen(max(0.0, min(self._look_at - time.monotonic(), remaining)))
         if time.monotonic() < self._look_at and not (is_rung and self._is_called()):
             return
         self._look_at = time.monotonic() + self._pause_seconds() * random.uniform(0.75, 1.25)
         others_count = self._database.others_changes()
         if others_count != self._others_count:
-            self._change_count += self._is_news()  # may fail; then the change is still to be told
+            if self._is_news():  # which may fail; then the change is still to be told
+                self._lookout.tell()
             self._others_count = others_count
             self._changed_at = time.monotonic()
             self._listens_at = self._changed_at + PAUSE_SECONDS
@@ -127,7 +108,8 @@ class Watch:
         if self._bell < 0:
             try:
                 self._bell = _core.listen(f"{self._database.path}{BELL_SUFFIX}")
-            except OSError:
+            except OSError as error:
+                let_out(error)
                 time.sleep(seconds)
                 return False
         ears = select.poll()

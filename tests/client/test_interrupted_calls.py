@@ -1,0 +1,92 @@
+"""What a signal's handler raises in the middle of a call comes out of it as itself, whatever its class, at every
+moment: it is taken neither for a fault of a value nor for one of the database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import hydra
+import pytest
+
+from tests.client.conftest import DATABASES
+from tests.support.moments import swallowed_at_any_moment
+
+
+class OfAValue(ValueError, TypeError, KeyError, IndexError, RuntimeError, ArithmeticError):
+    """Whatever a value, a look-up or a closed object may raise: no class tells it from a fault."""
+
+    __module__ = "builtins"
+
+
+KINDS = [OfAValue, TimeoutError]
+STRIDES = {"sqlite": 1, "postgresql": 7, "mysql": 47}  # a connection that was interrupted is made again
+
+
+@dataclass
+class Line:
+    item: str
+    price: Decimal
+
+
+@hydra.workflow(name="interrupted_calls.bill")
+def bill(number: int, lines: list[Line]) -> int:
+    return number
+
+
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest) -> Iterator[hydra.Engine]:
+    with hydra.Engine(DATABASES[request.param](request), timeout=20) as engine:
+        engine.submit(bill.bind(0, []), key="known")
+        yield engine
+        assert engine.submit(bill.bind(0, []), key="known").status() == "pending"
+        assert engine.audit() == []
+
+
+def submit(engine: hydra.Engine) -> None:
+    engine.submit(bill.bind(1, [Line("tea", Decimal(2))]), key="one")
+
+
+def submit_many(engine: hydra.Engine) -> None:
+    engine.submit_many([bill.bind(number, [Line("tea", Decimal(2))]) for number in range(2)], keys=["many", "more"])
+
+
+def ask(engine: hydra.Engine) -> None:
+    known = engine.find(bill, "known")
+    engine.get(known.id).status()
+
+
+def signal(engine: hydra.Engine) -> None:
+    engine.find(bill, "known").signal("paid", {"by": "card"}, id="evt-1")
+
+
+def wait(engine: hydra.Engine) -> None:
+    with pytest.raises(hydra.ResultTimeout):
+        engine.find(bill, "known").result(timeout=0.01)
+
+
+CALLS = [submit, submit_many, ask, signal, wait]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
+def test_what_a_handler_raises_comes_out_as_itself_at_every_moment(
+    engine: hydra.Engine, call: Callable[[hydra.Engine], None], kind: type[Exception]
+) -> None:
+    swallowed = swallowed_at_any_moment(lambda: call(engine), kind, stride=STRIDES[engine.url.partition(":")[0]])
+    assert not swallowed, "\n".join(swallowed)
+    other = threading.Thread(target=engine.submit, args=(bill.bind(2, []), "other"))
+    other.start()
+    other.join(60)
+    assert not other.is_alive(), "another thread waits for a lock that was left"
+
+
+def test_an_engine_that_was_interrupted_as_it_opened_leaves_no_lock(engine: hydra.Engine) -> None:
+    def open_another() -> None:
+        with hydra.Engine(engine.url, timeout=20) as other:
+            other.find(bill, "known")
+
+    swallowed_at_any_moment(open_another, OfAValue, stride=10 * STRIDES[engine.url.partition(":")[0]])
+    assert engine.submit(bill.bind(3, []), key="after").status() == "pending"

@@ -94,21 +94,21 @@ BREAKS: dict[str, Break] = {
     ),
     "a step has two outcomes": Break(
         f"update hydra_record set name = 'charge', ordinal = 1 {LAST}",
-        "one_outcome_per_step",
+        "order_of_records",
         "G3",
         "outcomes at records 1 and 3",
         "done",
     ),
     "a step is tried after its outcome": Break(
         f"update hydra_record set kind = 'try', name = 'charge', ordinal = 1 {LAST}",
-        "nothing_after_an_outcome",
+        "order_of_records",
         "G3",
         "tried again at record 3",
         "done",
     ),
     "a crash is recorded after its outcome": Break(
         f"update hydra_record set kind = 'crash', name = 'charge', ordinal = 1 {LAST}",
-        "nothing_after_an_outcome",
+        "order_of_records",
         "G3",
         "tried again at record 3",
         "done",
@@ -116,7 +116,7 @@ BREAKS: dict[str, Break] = {
     "tries go backwards": Break(
         "update hydra_record set kind = 'try', name = 'x', ordinal = 1, attempt = 3 - seq "
         "where execution_id = {done} and seq < 3",
-        "order_of_tries",
+        "order_of_records",
         "G4",
         "after try 2",
         "done",
@@ -124,7 +124,7 @@ BREAKS: dict[str, Break] = {
     "a step is tried under one key with two sets of arguments": Break(
         "update hydra_record set kind = 'crash', name = 'ship', ordinal = 2, digest = 'another' "
         "where execution_id = {done} and seq = 1",
-        "arguments_of_tries",
+        "order_of_records",
         "G4",
         "has other arguments at record 2 than at record 1",
         "done",
@@ -132,9 +132,58 @@ BREAKS: dict[str, Break] = {
     "a step is begun with other arguments than it ends": Break(
         "update hydra_record set kind = 'start', name = 'ship', ordinal = 2, digest = 'another' "
         "where execution_id = {done} and seq = 1",
-        "arguments_of_tries",
+        "order_of_records",
         "G4",
         "has other arguments at record 2 than at record 1",
+        "done",
+    ),
+    "two tries of one number": Break(
+        "update hydra_record set kind = 'crash', name = 'x', ordinal = 1 where execution_id = {done} and seq < 3",
+        "order_of_records",
+        "G4",
+        "try 1 of step `x` #1 stands at record 2, after try 1 at record 1",
+        "done",
+    ),
+    "a wait has two outcomes": Break(
+        "update hydra_record set kind = 'event', name = 'hydra.event:paid', ordinal = 0 "
+        "where execution_id = {done} and seq in (1, 3)",
+        "order_of_records",
+        "G3",
+        "wait `hydra.event:paid` #0 has outcomes at records 1 and 3",
+        "done",
+    ),
+    "a child is asked for twice": Break(
+        "update hydra_record set kind = 'spawn', name = 'hydra.spawn:bill', ordinal = 0 "
+        "where execution_id = {done} and seq in (1, 3)",
+        "order_of_records",
+        "G3",
+        "spawn `hydra.spawn:bill` #0 has outcomes at records 1 and 3",
+        "done",
+    ),
+    "a wait begins after its event": Break(
+        "update hydra_record set kind = 'event', name = 'hydra.event:paid', ordinal = 0 "
+        "where execution_id = {done} and seq = 1; "
+        "update hydra_record set kind = 'wait', name = 'hydra.event:paid', ordinal = 0 "
+        "where execution_id = {done} and seq = 3",
+        "order_of_records",
+        "G3",
+        "wait `hydra.event:paid` #0 was tried again at record 3 after its outcome at record 1",
+        "done",
+    ),
+    "a message is taken twice": Break(
+        "update hydra_record set kind = 'event', name = 'hydra.event:paid', digest = 'an id of 16 bits' "
+        "where execution_id = {done} and seq in (1, 3)",
+        "order_of_records",
+        "G3",
+        "message `616e206964206f662031362062697473` was taken at records 1 and 3: compare what was done",
+        "done",
+    ),
+    "a spawn names no child": Break(
+        "update hydra_record set kind = 'spawn', name = 'hydra.spawn:bill', ordinal = 0 "
+        "where execution_id = {done} and seq = 1",
+        "spawns",
+        "R14",
+        "record 1 asked for a child, and what it keeps is no child's id",
         "done",
     ),
     "a success is superseded": Break(

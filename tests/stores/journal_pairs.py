@@ -10,11 +10,18 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
 
-KINDS = ("step", "failure", "value", "resolution", "try", "crash", "start", "supersede", "event")
-OUTCOMES = ("step", "failure", "value")
+STEPS = ("step", "failure", "value", "resolution", "try", "crash", "start", "supersede")
+WAITS = ("event", "event", "event", "wait", "wait", "expiry", "spawn", "sleep", "supersede")
+KINDS = (STEPS, ("try", "crash", "step", "failure", "supersede"), WAITS, STEPS + WAITS)  # of a journal
+OUTCOMES = ("step", "failure", "value", "event", "expiry", "spawn")
+STARTS = ("try", "crash", "start", "wait")
 TRIES = ("start", "try", "crash", "step", "failure")
 DIGESTS = (b"", b"a" * 16, b"b" * 16, b"a" * 17, b"b" * 17)
+MESSAGES = (b"1" * 16, b"2" * 16, b"3" * 16)
 NAMES = ("charge", "Charge", "x" * 1500 + "1", "x" * 1500 + "2")  # what a server sorts by may be cut off
+BRANCHES = {"": 12, "/1": 1, "map.1": 1, "/2/map.1": 2, "/map.1/2": 1, "/2/Map.1": 1}  # with how often each is met
+SET_ASIDE = "hydra.set_aside:"
+UNJUDGED, LATE_AT = -1, 10
 
 Pair = tuple[int, int]
 
@@ -30,6 +37,8 @@ class Row(NamedTuple):
     attempt: int
     digest: bytes
     has_payload: bool
+    finished_at: int
+    due_at: int
 
     @property
     def step(self) -> tuple[str, str, int]:
@@ -43,14 +52,17 @@ class Row(NamedTuple):
 def random_journal(chance: random.Random) -> list[Row]:
     """Few steps and many kinds, so that much of it breaks a promise."""
     count = chance.randint(1, 20)
-    names = chance.sample(NAMES, 2)
+    names, kinds = chance.sample(NAMES, 2), chance.choice(KINDS)
 
     def row(seq: int) -> Row:
-        kind = chance.choice(KINDS)
+        kind = chance.choice(kinds)
         ordinal = chance.randint(0, count + 1) if kind == "supersede" else chance.randint(0, 1)
-        name, branch = chance.choices(names, (9, 1))[0], chance.choice(("", "", "", "/1"))
-        digest, attempt = chance.choice(DIGESTS), chance.randint(1, 3)
-        return Row(seq, kind, branch, name, ordinal, attempt, digest, chance.random() < 0.5)
+        name, branch = chance.choices(names, (9, 1))[0], chance.choices(list(BRANCHES), list(BRANCHES.values()))[0]
+        if kind == "event" and chance.random() < 0.2:
+            name = SET_ASIDE + name
+        digest, attempt = chance.choice(MESSAGES if kind == "event" else DIGESTS), chance.randint(1, 3)
+        times = chance.randint(LATE_AT - 1, LATE_AT), chance.choice((0, UNJUDGED, LATE_AT))
+        return Row(seq, kind, branch, name, ordinal, attempt, digest, chance.random() < 0.5, *times)
 
     return [row(seq + 1) for seq in range(count)]
 
@@ -72,12 +84,25 @@ def two_outcomes(rows: list[Row], one: Row, later: Row) -> bool:
 
 
 def tried_after_its_outcome(rows: list[Row], one: Row, later: Row) -> bool:
-    return one.is_final and later.kind in ("try", "crash", "start") and not forgotten(rows, one, later)
+    return one.is_final and later.kind in STARTS and not forgotten(rows, one, later)
 
 
 def tried_backwards(rows: list[Row], one: Row, later: Row) -> bool:
     both = one.kind in ("try", "crash") and later.kind in ("try", "crash", "step", "failure")
-    return both and later.attempt < one.attempt and not renewed(rows, one, later)
+    is_wrong = later.attempt < one.attempt or is_same_try(rows, one, later)
+    return both and is_wrong and not renewed(rows, one, later)
+
+
+def is_same_try(rows: list[Row], one: Row, later: Row) -> bool:
+    """One that was killed for its time-out is recorded once more when it is judged."""
+    between = (each for each in rows[one.seq : later.seq - 1] if is_one_try(one, each))
+    return is_one_try(one, later) and one.due_at != UNJUDGED and not any(between)
+
+
+def is_one_try(one: Row, later: Row) -> bool:
+    is_item = later.branch.rpartition("/")[2].startswith("map.")
+    is_known = all(each.kind in ("try", "crash") and each.digest != b"" for each in (one, later))
+    return is_known and not is_item and (one.step, one.attempt) == (later.step, later.attempt)
 
 
 def tried_with_other_arguments(rows: list[Row], one: Row, later: Row) -> bool:
@@ -86,18 +111,33 @@ def tried_with_other_arguments(rows: list[Row], one: Row, later: Row) -> bool:
     return both and alike and one.digest != later.digest and not renewed(rows, one, later)
 
 
+def taken_twice(rows: list[Row], one: Row, later: Row) -> bool:
+    both = all(each.kind == "event" and not each.name.startswith(SET_ASIDE) for each in (one, later))
+    return both and one.digest == later.digest and not was_late(rows, one) and not forgotten(rows, one, later)
+
+
+def was_late(rows: list[Row], event: Row) -> bool:
+    """It came to a wait that was over, and may not have been what that could read."""
+    waits = [each for each in rows[: event.seq] if each.kind == "wait" and each.step == event.step and each.due_at > 0]
+    return event.finished_at >= max((each.due_at for each in waits), default=event.finished_at + 1)
+
+
 BROKEN: dict[str, Callable[[list[Row], Row, Row], bool]] = {
-    "one_outcome_per_step": two_outcomes,
-    "nothing_after_an_outcome": tried_after_its_outcome,
-    "order_of_tries": tried_backwards,
-    "arguments_of_tries": tried_with_other_arguments,
+    "two outcomes": two_outcomes,
+    "after an outcome": tried_after_its_outcome,
+    "tries": tried_backwards,
+    "arguments": tried_with_other_arguments,
+    "messages": taken_twice,
 }
 
 
-def broken_pairs(rows: list[Row], question: str) -> set[Pair]:
-    """Of two records of one step that may not stand in this order: the earlier and the later."""
-    pairs = ((one, later) for one, later in combinations(rows, 2) if one.step == later.step)
-    return {(one.seq, later.seq) for one, later in pairs if BROKEN[question](rows, one, later)}
+def broken_pairs(rows: list[Row], promise: str) -> set[Pair]:
+    """Of two records, of one step but for messages, that may not stand in this order: the earlier and the later."""
+    return {
+        (one.seq, later.seq)
+        for one, later in combinations(rows, 2)
+        if (one.step == later.step or promise == "messages") and BROKEN[promise](rows, one, later)
+    }
 
 
 def settled_unstarted(rows: list[Row]) -> set[Pair]:

@@ -32,7 +32,7 @@ from tests.stores.store_values import (
 from tests.stores.test_store_children import spawning
 
 GHOST = "00000000-0000-0000-0000-000000000009"
-PROMISE = re.compile(r"^(?:select)?\s*'([GR]\d+)',", re.M)
+PROMISE = re.compile(r"'([GR]\d+)'")
 
 
 def statement_of(name: str, store: str) -> str | None:

@@ -32,7 +32,7 @@ def spawning(seq: int, key: str | None = None, digest: bytes = b"d" * 16, timeou
     """A record that asks for a child."""
     child = Submission(_core.uuid7(), WORKFLOW, b"input", digest, key, 3, None, timeout_us)
     payload = child_records.encode_request(child)
-    return Record(seq, "spawn", "", f"hydra.spawn:{WORKFLOW}", 0, 1, digest, payload, NOW, NOW)
+    return Record(seq, "spawn", "", f"hydra.spawn:{WORKFLOW}", seq, 1, digest, payload, NOW, NOW)
 
 
 def request_id(record: Record) -> str:

@@ -38,7 +38,7 @@ def message(execution_id: str, name: str = "approved", sent_at: int = NOW, paylo
 def event(seq: int, message: Message) -> Record:
     """What a wait was given."""
     id = uuid.UUID(message.id).bytes
-    return Record(seq, "event", "", "hydra.event:approved", 0, 1, id, message.payload, NOW, NOW)
+    return Record(seq, "event", "", "hydra.event:approved", seq, 1, id, message.payload, NOW, NOW)
 
 
 def test_a_signal_makes_what_waits_due_and_comes_with_its_claim(store: Store) -> None:

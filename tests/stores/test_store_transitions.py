@@ -44,7 +44,7 @@ FILTER = Filter(limit=10_000)
 def spawn_record(seq: int, timeout_us: int | None = None) -> tuple[Record, str]:
     child = Submission(_core.uuid7(), WORKFLOW, b"input", b"d" * 16, None, 0, None, timeout_us)
     request = child_records.encode_request(child)
-    return Record(seq, "spawn", "", f"hydra.spawn:{WORKFLOW}", 0, 1, b"d", request, NOW, NOW), child.id
+    return Record(seq, "spawn", "", f"hydra.spawn:{WORKFLOW}", seq, 1, b"d", request, NOW, NOW), child.id
 
 
 def other_record(seq: int, kind: str) -> Record:

@@ -124,12 +124,21 @@ def app_files(module: str) -> list[Path]:
     spec = importlib.util.find_spec(module.partition(".")[0])
     origin = spec.origin if spec else None
     root = Path(origin).resolve().parent if origin else Path.cwd()
-    found = {
-        Path(file).resolve()
-        for imported in list(sys.modules.values())
-        if (file := getattr(imported, "__file__", None)) and file.endswith(".py")
-    }
-    return sorted(path for path in found if path.is_relative_to(root) and "site-packages" not in path.parts)
+    below = os.path.join(root, "")
+    resolved: dict[str, str] = {}  # directories: there are fewer of them than files, and each takes long to resolve
+    found = set()
+    for imported in list(sys.modules.values()):
+        if not (file := getattr(imported, "__file__", None)) or not file.endswith(".py"):
+            continue
+        directory, name = os.path.split(file)
+        if directory not in resolved:
+            resolved[directory] = os.path.realpath(directory)
+        path = os.path.join(resolved[directory], name)
+        if os.path.islink(path):
+            path = os.path.realpath(path)
+        if path.startswith(below):
+            found.add(Path(path))
+    return sorted(path for path in found if "site-packages" not in path.parts)
 
 
 def thread_names() -> Iterator[str]:

@@ -10,6 +10,7 @@ or a prefix, is started by itself (`can_start`).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -24,8 +25,10 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from hydra.identity import NODE_VARIABLE
 from hydra.node.processes import HASH_SEED, hash_seed
@@ -194,7 +197,7 @@ def become(streams: list[int], folder: str, environment: dict[str, str]) -> None
     os.environ.update(environment)
 
 
-def serve_supervisors() -> int:
+def serve_supervisors() -> None:
     import hydra.node.monitor
     import hydra.stores.mysql
     import hydra.stores.postgres  # noqa: F401 - what a supervisor imports only if it is asked for it
@@ -206,13 +209,12 @@ def serve_supervisors() -> int:
     gc.collect()
     gc.freeze()
     arguments = serve(socket.socket(fileno=os.dup(0)))
-    if arguments is None:
-        return 0
-    warm_zygote.install(started_with)
-    return launch.run(*arguments)
+    if arguments is not None:
+        warm_zygote.install(started_with)
+        end_quickly(lambda: launch.run(*arguments))
 
 
-def serve_commands() -> int:
+def serve_commands() -> None:
     import hydra.cli  # noqa: F401
 
     gc.collect()
@@ -221,9 +223,29 @@ def serve_commands() -> int:
     if arguments is not None:
         sys.argv[1:] = arguments
         sys.path[0] = os.getcwd()
-        runpy.run_module("hydra.cli", run_name="__main__", alter_sys=True)
-    return 0
+        end_quickly(run_command)
+
+
+def run_command() -> None:
+    runpy.run_module("hydra.cli", run_name="__main__", alter_sys=True)
+
+
+def end_quickly(main: Callable[[], int | None]) -> NoReturn:
+    """Where it ends with a code, as the interpreter ends, but taking apart nothing of what was forked: that would copy
+    it first, and take longer than most commands do."""
+    try:
+        code: object = main()
+    except SystemExit as end:
+        code = end.code
+    if code is None or isinstance(code, int):
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        with contextlib.suppress(Exception):
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(code or 0)
+    sys.exit(code)  # what is amiss, the interpreter says
 
 
 if __name__ == "__main__":
-    sys.exit(serve_commands() if sys.argv[1:] == [COMMAND] else serve_supervisors())
+    serve_commands() if sys.argv[1:] == [COMMAND] else serve_supervisors()

@@ -267,6 +267,28 @@ def test_r17_a_submission_of_a_burst_that_is_repeated_does_not_put_it_off_again(
     assert one(store, asked, NOW + 7 * SECOND) == first, "what it asked for has begun"
 
 
+@pytest.mark.parametrize("before", ["waiting", "ended"])
+def test_r17_the_id_of_what_was_made_with_other_arguments_is_a_conflict(store: Store, before: str) -> None:
+    first = keyed(b"0", debounce=WAIT)
+    assert one(store, first) == first.id
+    if before == "ended":
+        store.promote(NOW + 6 * SECOND, 10)
+        node = register(store)
+        (claimed,) = take(store, node, NOW + 6 * SECOND)
+        assert end(store, node, claimed, "completed", now=NOW + 6 * SECOND)
+    (answer,) = store.submit([keyed(b"other", debounce=WAIT, id=first.id)], NOW + 7 * SECOND)
+    assert (answer.id, answer.conflict, answer.digest) == (first.id, True, first.digest)
+    assert one(store, first, NOW + 8 * SECOND) == first.id, "its own arguments are a repetition"
+
+
+def test_r17_the_id_of_what_was_given_other_arguments_is_known_whatever_they_are(store: Store) -> None:
+    first = keyed(b"0", debounce=WAIT)
+    assert one(store, first) == first.id
+    assert one(store, keyed(b"1", debounce=WAIT)) == first.id
+    assert one(store, first) == first.id
+    assert store.input(first.id) == b"1"
+
+
 def test_with_other_limits_a_burst_waits_at_those_of_its_last(store: Store) -> None:
     node = serving(store)
     first = one(store, keyed(b"0", TWO, debounce=WAIT, run_at=NOW + 5 * SECOND))

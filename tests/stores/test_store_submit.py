@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from hydra.errors import PayloadError
@@ -12,6 +13,8 @@ from hydra.stores.filter import Filter
 from hydra.stores.store import Store
 
 from tests.stores.store_values import NOW, SECOND, WORKFLOW, claim, end, register, submission, submit, take
+
+LOOK_SECONDS = 0.2
 
 
 def test_g1_what_submit_returned_another_connection_sees(store: Store, open_another: Callable[..., Store]) -> None:
@@ -49,6 +52,24 @@ def test_r17_a_known_id_is_refused_another_key_and_leaves_it_free(store: Store, 
     assert store.submit([submission(id=one.id, key="second")], NOW) == [refused], "nor may it pass for who has it"
     assert store.submit([submission(id=one.id, key="second", digest=b"x" * 16)], NOW)[0].conflict
     assert store.submit([other], NOW) == [Submitted(other.id, False)]
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_r17_an_id_that_is_being_submitted_is_refused_a_key_and_leaves_it_free(
+    store: Store, open_another: Callable[..., Store], is_same: bool
+) -> None:
+    one, other = submission(), open_another()
+    asked = submission(id=one.id, key="k", digest=one.digest if is_same else b"x" * 16)
+    with ThreadPoolExecutor(1) as threads:
+        with store.transaction():
+            store.submit([one], NOW)
+            racing = threads.submit(other.submit, [asked], NOW)
+            wait([racing], LOOK_SECONDS)  # until it stands where it waits for the first, which is not committed
+        (answer,) = racing.result()
+    assert answer == Submitted(one.id, False, conflict=True, made_with="" if is_same else None)
+    assert store.find(WORKFLOW, "k") is None
+    assert store.submit([submission(key="k")], NOW)[0].created
+    assert store.audit() == []
 
 
 def test_r17_two_of_a_batch_with_one_id_and_two_keys_do_not_pass_for_each_other(store: Store) -> None:

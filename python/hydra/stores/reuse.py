@@ -33,13 +33,22 @@ class FreedKey(NamedTuple):
     taken_by: int | None
 
 
+class OwnMade(NamedTuple):
+    """The execution that has the id of the submission that asks, whoever has its key by now (R17). Where it may have
+    been given other arguments since it was made, its digest says nothing of those that it was made with."""
+
+    workflow: str
+    key: str | None
+    digest: bytes
+    may_be_changed: bool
+
+
 class KeyHolder(NamedTuple):
-    """Who has a key, which is locked; `submitted_at` is None where it was purged. `made`: workflow and key of the
-    execution that has the id of the submission that asks, whoever has its key by now (R17)."""
+    """Who has a key, which is locked; `submitted_at` is None where it was purged."""
 
     id: str
     submitted_at: int | None
-    made: tuple[str, str | None] | None
+    made: OwnMade | None
 
 
 class Keys(Protocol):
@@ -87,7 +96,7 @@ def _debounce(submission: Submission, keys: Keys, now: int) -> Submitted:
     for _ in range(MAX_RACES):
         holder = keys.lock_holder(submission)
         if holder is not None and holder.made is not None:
-            return _made_before(submission, *holder.made)
+            return _made_before(submission, holder.made)
         if holder is not None:
             if holder.id == submission.id:
                 return Submitted(submission.id, False)
@@ -103,8 +112,11 @@ def _debounce(submission: Submission, keys: Keys, now: int) -> Submitted:
     raise StoreUnavailable("other programs kept submitting the same key; try again")
 
 
-def _made_before(submission: Submission, workflow: str, key: str | None) -> Submitted:
-    """Its arguments may be those of a later one of its burst."""
-    if workflow != submission.workflow:
-        return Submitted(submission.id, False, conflict=True)
-    return Submitted(submission.id, False) if is_same_key(submission, key) else other_key(submission, key)
+def _made_before(s: Submission, made: OwnMade) -> Submitted:
+    """Its arguments may be those of a later one of its burst by now."""
+    if made.workflow != s.workflow:
+        return Submitted(s.id, False, conflict=True)
+    if not is_same_key(s, made.key):
+        return other_key(s, made.key)
+    is_other = not made.may_be_changed and made.digest not in (s.digest, s.former_digest)
+    return Submitted(s.id, False, is_other, made.digest if is_other else b"")

@@ -14,7 +14,7 @@ from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash
 from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.repeats import Made
 from hydra.stores.rescheduling import Replacement
-from hydra.stores.reuse import KeyHolder
+from hydra.stores.reuse import KeyHolder, OwnMade
 
 
 def replace_input(transaction: Transaction, execution: Locked, new: Replacement) -> Locked:
@@ -56,7 +56,10 @@ def lock_holder(transaction: Transaction, s: Submission) -> KeyHolder | None:
     made = made_of(transaction, [s.id]).get(s.id)
     holder = lock_executions(transaction, [holder_id])
     is_own = made is not None and made.namespace == transaction.namespace_name
-    own = (made.workflow, made.key) if made is not None and is_own else None
+    own = None
+    if made is not None and is_own:
+        may_be_changed = bool(transaction.select("may_be_changed", id=id_literal(s.id)))
+        own = OwnMade(made.workflow, made.key, made.digest, may_be_changed)
     return KeyHolder(holder_id, holder[0].submitted_at if holder else None, own)
 
 

@@ -10,7 +10,7 @@ from hydra.stores.postgres.attributes import replacing
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.transaction import Transaction
 from hydra.stores.rescheduling import Place, Replacement, at_other_limits
-from hydra.stores.reuse import KeyHolder
+from hydra.stores.reuse import KeyHolder, OwnMade
 
 
 def replace_input(
@@ -49,8 +49,9 @@ def lock_holder(transaction: Transaction, s: Submission) -> KeyHolder | None:
     rows = transaction.select("lock_key_holder", workflow=s.workflow, key_hash=key_hash(s.key or ""), id=s.id)
     if not rows:
         return None
-    id, submitted_at, workflow, key = rows[0]
-    return KeyHolder(id, submitted_at, None if workflow is None else (workflow, key))
+    id, submitted_at, workflow, key, digest, may_be_changed = rows[0]
+    own = None if workflow is None else OwnMade(workflow, key, digest, bool(may_be_changed))
+    return KeyHolder(id, submitted_at, own)
 
 
 def inputs_again(transaction: Transaction, marked: Result) -> Result:

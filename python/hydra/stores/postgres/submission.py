@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -109,6 +109,8 @@ def _answers(transaction: Transaction, submissions: Sequence[Submission], create
     # guard R18: a key that is taken is answered with what it stands for
     known_keys = {(workflow, key): Held(*fact) for workflow, key, *fact in by_key.rows}
     known_ids = {id: Made(*fact) for id, *fact in by_id.rows}
+    for stolen in _stolen_keys(transaction, submissions, known_keys, known_ids):
+        del known_keys[stolen]
     answers: list[Submitted] = []
     for submission in submissions:
         if submission.id in created:
@@ -119,6 +121,30 @@ def _answers(transaction: Transaction, submissions: Sequence[Submission], create
         answer = known_answer(submission, transaction.namespace, known_ids.get(submission.id), held)
         answers.append(answer or Submitted(submission.id, False))
     return answers
+
+
+def _stolen_keys(
+    transaction: Transaction,
+    submissions: Sequence[Submission],
+    known_keys: Mapping[tuple[str, str], Held],
+    known_ids: Mapping[str, Made],
+) -> list[tuple[str, str]]:
+    """Given back: a submission that raced another of its id for the execution has taken the key, and lost the race."""
+    stolen: dict[tuple[str, str], str] = {}
+    for s in submissions:
+        held = None if s.key is None else known_keys.get((s.workflow, s.key))
+        made = known_ids.get(s.id)
+        if s.key is not None and held is not None and made is not None and held.id == s.id and made.key != s.key:
+            stolen[s.workflow, s.key] = s.id
+    if stolen:
+        names = sorted(stolen)  # as they go in
+        transaction.execute(
+            "take_back_keys",
+            workflows=texts([workflow for workflow, _ in names]),
+            key_hashes=byteas([key_hash(key) for _, key in names]),
+            ids=uuids([stolen[name] for name in names]),
+        )
+    return list(stolen)
 
 
 def _execution(namespace: str, submission: Submission, now: int) -> dict[str, object]:

@@ -6,7 +6,7 @@ import msgspec
 
 from hydra.execution import Submission
 from hydra.stores.rescheduling import Place, Replacement, at_other_limits
-from hydra.stores.reuse import KeyHolder
+from hydra.stores.reuse import KeyHolder, OwnMade
 from hydra.stores.sqlite.attributes import replace
 from hydra.stores.sqlite.statements import to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction
@@ -37,5 +37,6 @@ def read_holder(reading: Reading, s: Submission) -> KeyHolder | None:
     rows = reading.select("key_holder", workflow=s.workflow, key=s.key, id=s.id)
     if not rows:
         return None
-    id, submitted_at, workflow, key = rows[0]
-    return KeyHolder(id, submitted_at, None if workflow is None else (workflow, key))
+    id, submitted_at, workflow, key, digest, may_be_changed = rows[0]
+    own = None if workflow is None else OwnMade(workflow, key, digest, bool(may_be_changed))
+    return KeyHolder(id, submitted_at, own)

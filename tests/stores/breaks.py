@@ -173,7 +173,7 @@ BREAKS: dict[str, Break] = {
     "a message is taken twice": Break(
         "update hydra_record set kind = 'event', name = 'hydra.event:paid', digest = 'an id of 16 bits' "
         "where execution_id = {done} and seq in (1, 3)",
-        "order_of_records",
+        "taken_messages",
         "G3",
         "message `616e206964206f662031362062697473` was taken at records 1 and 3: compare what was done",
         "done",

@@ -15,6 +15,7 @@ WAITS = ("event", "event", "event", "wait", "wait", "expiry", "spawn", "sleep", 
 KINDS = (STEPS, ("try", "crash", "step", "failure", "supersede"), WAITS, STEPS + WAITS)  # of a journal
 OUTCOMES = ("step", "failure", "value", "event", "expiry", "spawn")
 STARTS = ("try", "crash", "start", "wait")
+NUMBERED = ("try", "crash", "step", "failure")
 TRIES = ("start", "try", "crash", "step", "failure")
 DIGESTS = (b"", b"a" * 16, b"b" * 16, b"a" * 17, b"b" * 17)
 MESSAGES = (b"1" * 16, b"2" * 16, b"3" * 16)
@@ -88,21 +89,18 @@ def tried_after_its_outcome(rows: list[Row], one: Row, later: Row) -> bool:
 
 
 def tried_backwards(rows: list[Row], one: Row, later: Row) -> bool:
-    both = one.kind in ("try", "crash") and later.kind in ("try", "crash", "step", "failure")
+    both = one.kind in ("try", "crash") and later.kind in NUMBERED
     is_wrong = later.attempt < one.attempt or is_same_try(rows, one, later)
     return both and is_wrong and not renewed(rows, one, later)
 
 
 def is_same_try(rows: list[Row], one: Row, later: Row) -> bool:
-    """One that was killed for its time-out is recorded once more when it is judged."""
-    between = (each for each in rows[one.seq : later.seq - 1] if is_one_try(one, each))
-    return is_one_try(one, later) and one.due_at != UNJUDGED and not any(between)
-
-
-def is_one_try(one: Row, later: Row) -> bool:
+    """In a row. One that was killed for its time-out is recorded once more when it is judged."""
+    between = rows[one.seq : later.seq - 1]
+    is_next = not any(each.step == one.step and each.kind in NUMBERED for each in between)
     is_item = later.branch.rpartition("/")[2].startswith("map.")
     is_known = all(each.kind in ("try", "crash") and each.digest != b"" for each in (one, later))
-    return is_known and not is_item and (one.step, one.attempt) == (later.step, later.attempt)
+    return is_next and is_known and not is_item and one.attempt == later.attempt and one.due_at != UNJUDGED
 
 
 def tried_with_other_arguments(rows: list[Row], one: Row, later: Row) -> bool:

@@ -66,7 +66,7 @@ def test_g3_g4_of_random_journals_the_audit_finds_what_a_look_at_each_pair_of_re
     module = auditing(breaker.NAME)
     monkeypatch.setattr(module, "ROW_LIMIT", 10_000)
     found: dict[str, list[Pair]] = defaultdict(list)
-    asked = promise if promise == "resolutions" else "order_of_records"
+    asked = {"messages": "taken_messages", "resolutions": "resolutions"}.get(promise, "order_of_records")
     for one in answers(store, module, asked, monkeypatch):
         places = [name for name, pattern in PLACES.items() if re.search(pattern, one.detail)]
         assert len(places) == 1, one

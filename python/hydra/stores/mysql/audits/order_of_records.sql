@@ -1,14 +1,12 @@
--- Scans hydra_record by primary key for executions in which a step, wait or spawn has several records, or a message was
--- taken twice, and sorts theirs by step: no record is held against all others of its execution. What each is to be held
--- against stands beside it then.
+-- Scans hydra_record by primary key for executions in which a step, wait or spawn has several records, and sorts theirs
+-- by step: no record is held against all others of its execution. What each is held against stands beside it then.
 -- outcomes   Two outcomes of one step are one run too many, unless a new attempt forgot the first.
 -- later      A try, crash, start or wait comes before its outcome.
--- tries      They are numbered upwards, until a new attempt begins another era. Of two with one number the first was
---            killed for its time-out, and judged with the second (`due_at` -1). Items of maps, which are numbered by
---            chunks, too, and crashes without a digest, of an older hydra, may have one number twice.
+-- tries      They are numbered upwards, until a new attempt begins another era. Of two in a row with one number the
+--            first was killed for its time-out, and judged with the second (`due_at` -1). Items of maps, which are
+--            numbered by chunks, too, and crashes without a digest, of an older hydra, may have one number twice.
 -- arguments  Tries of one era have one idempotency key, so one set of arguments. Digests are keyed (payload_keys) or
 --            not; those alike are compared.
--- messages   Each is taken by one wait. What was given to a wait that was over, and could not read it, another takes.
 with suspect as (
     select r.execution_id
     from hydra_record as r
@@ -16,21 +14,19 @@ with suspect as (
     where r.kind not in ('supersede', 'sleep')
     group by r.execution_id
     having count(*) > count(distinct unhex(sha2(concat(r.ordinal, ' ', length(r.branch), ' ', r.branch, r.name), 256)))
-        or count(if(r.kind = 'event' and left(r.name, 16) <> 'hydra.set_aside:', 1, null))
-            > count(distinct if(r.kind = 'event' and left(r.name, 16) <> 'hydra.set_aside:', r.digest, null))
 ), known as (
     select
-        r.execution_id, r.seq, r.kind, r.attempt, r.digest, r.finished_at, r.due_at,
+        r.execution_id, r.seq, r.kind, r.attempt, r.digest, r.due_at,
         unhex(sha2(concat(r.ordinal, ' ', length(r.branch), ' ', r.branch, r.name), 256)) as step,
         r.kind in ('step', 'failure', 'value', 'event', 'expiry', 'spawn') as is_outcome,
         r.kind = 'resolution' and r.payload is not null as is_settled,
         r.kind in ('try', 'crash') as is_try,
+        r.kind in ('try', 'crash', 'step', 'failure') as is_numbered,
         r.kind in ('try', 'crash')
             and length(r.digest) > 0
             and left(substring_index(r.branch, '/', -1), 4) <> 'map.' as is_once,
         case when r.kind in ('start', 'try', 'crash', 'step', 'failure') and length(r.digest) > 0
             then length(r.digest) = 17 end as is_keyed,
-        if(r.kind = 'event' and left(r.name, 16) <> 'hydra.set_aside:', r.digest, null) as message_id,
         count(case when r.kind = 'supersede' then 1 end) over (
             partition by r.execution_id
             order by r.seq
@@ -49,9 +45,9 @@ with suspect as (
     where r.kind <> 'sleep'
 ), beside as (
     select
-        k.execution_id, k.seq, k.kind, k.attempt, k.digest, k.message_id, k.is_keyed, k.forgotten_at,
+        k.execution_id, k.seq, k.kind, k.attempt, k.digest, k.is_keyed, k.forgotten_at,
         k.is_outcome or k.is_settled as is_final,
-        k.is_try or k.kind in ('step', 'failure') as is_numbered,
+        k.is_numbered,
         k.is_once,
         case
             when k.kind = 'resolution' then min(case when k.is_outcome then k.seq end) over later
@@ -62,22 +58,16 @@ with suspect as (
         end as outcome_seq,
         min(case when k.is_try or k.kind in ('start', 'wait') then k.seq end) over later as try_seq,
         max(case when k.is_try then k.attempt * 4294967296 + k.seq end) over earlier as highest,
-        lag(k.seq) over (
-            partition by k.execution_id, k.era, k.step, k.is_once, k.attempt
+        lag(if(k.is_once and k.due_at <> -1, k.seq, null)) over (
+            partition by k.execution_id, k.era, k.step, k.is_numbered
             order by k.seq
-        ) as same_seq,
-        lag(k.due_at) over (
-            partition by k.execution_id, k.era, k.step, k.is_once, k.attempt
+        ) as before_seq,
+        lag(k.attempt) over (
+            partition by k.execution_id, k.era, k.step, k.is_numbered
             order by k.seq
-        ) as same_due_at,
+        ) as before_attempt,
         lag(k.seq) over (partition by k.execution_id, k.era, k.step, k.is_keyed order by k.seq) as alike_seq,
-        lag(k.digest) over (partition by k.execution_id, k.era, k.step, k.is_keyed order by k.seq) as alike_digest,
-        k.finished_at >= max(case when k.kind = 'wait' and k.due_at > 0 then k.due_at end) over (
-            partition by k.execution_id, k.step
-            order by k.seq
-            rows unbounded preceding
-        ) as was_late,
-        lag(k.seq) over (partition by k.execution_id, k.message_id order by k.seq desc) as taken_seq
+        lag(k.digest) over (partition by k.execution_id, k.era, k.step, k.is_keyed order by k.seq) as alike_digest
     from known as k
     where k.kind <> 'supersede'
     window later as (
@@ -85,7 +75,7 @@ with suspect as (
         order by k.seq desc
         rows unbounded preceding
     ), earlier as (
-        partition by k.execution_id, k.era, k.step
+        partition by k.execution_id, k.era, k.step, k.is_numbered
         order by k.seq
         rows unbounded preceding
     )
@@ -94,25 +84,17 @@ with suspect as (
     union all select 'G3', 'later'
     union all select 'G4', 'tries'
     union all select 'G4', 'arguments'
-    union all select 'G3', 'messages'
 ), wrong as (
     select
-        q.promise, q.about, b.execution_id, b.seq, b.attempt, b.message_id, b.outcome_seq, b.try_seq, b.alike_seq,
-        b.taken_seq,
-        if(b.attempt < b.highest div 4294967296, b.highest, b.attempt * 4294967296 + b.same_seq) as earlier_try
+        q.promise, q.about, b.execution_id, b.seq, b.attempt, b.outcome_seq, b.try_seq, b.alike_seq,
+        if(b.attempt < b.highest div 4294967296, b.highest, b.attempt * 4294967296 + b.before_seq) as earlier_try
     from beside as b
     cross join question as q
     where (q.about = 'outcomes' and b.is_final and b.outcome_seq < b.forgotten_at)
         or (q.about = 'later' and b.is_final and b.try_seq < b.forgotten_at)
         or (q.about = 'tries' and b.is_numbered and b.attempt < b.highest div 4294967296)
-        or (q.about = 'tries' and b.is_once and b.same_due_at <> -1)
+        or (q.about = 'tries' and b.is_once and b.attempt = b.before_attempt and b.before_seq is not null)
         or (q.about = 'arguments' and b.is_keyed is not null and b.digest <> b.alike_digest)
-        or (
-            q.about = 'messages'
-            and b.message_id is not null
-            and b.taken_seq < b.forgotten_at
-            and coalesce(b.was_late, 0) = 0
-        )
 ), told as (
     select
         w.*,
@@ -128,9 +110,7 @@ select t.promise, t.execution_id,
             t.seq)
         when 'tries' then concat('try ', t.attempt, ' of ', t.place, ' stands at record ', t.seq, ', after try ',
             t.earlier_try div 4294967296, ' at record ', t.earlier_try % 4294967296)
-        when 'arguments' then concat(t.place, ' has other arguments at record ', t.seq, ' than at record ',
+        else concat(t.place, ' has other arguments at record ', t.seq, ' than at record ',
             t.alike_seq, ', under one idempotency key')
-        else concat('message `', lower(hex(t.message_id)), '` was taken at records ', t.seq, ' and ', t.taken_seq,
-            ': compare what was done after each before this runs again')
     end
 from told as t

@@ -1,14 +1,12 @@
--- Scans hydra_record by primary key for executions in which a step, wait or spawn has several records, or a message was
--- taken twice, and sorts theirs by step: no record is held against all others of its execution. What each is to be held
--- against stands beside it then.
+-- Scans hydra_record by primary key for executions in which a step, wait or spawn has several records, and sorts theirs
+-- by step: no record is held against all others of its execution. What each is held against stands beside it then.
 -- outcomes   Two outcomes of one step are one run too many, unless a new attempt forgot the first.
 -- later      A try, crash, start or wait comes before its outcome.
--- tries      They are numbered upwards, until a new attempt begins another era. Of two with one number the first was
---            killed for its time-out, and judged with the second (`due_at` -1). Items of maps, which are numbered by
---            chunks, too, and crashes without a digest, of an older hydra, may have one number twice.
+-- tries      They are numbered upwards, until a new attempt begins another era. Of two in a row with one number the
+--            first was killed for its time-out, and judged with the second (`due_at` -1). Items of maps, which are
+--            numbered by chunks, too, and crashes without a digest, of an older hydra, may have one number twice.
 -- arguments  Tries of one era have one idempotency key, so one set of arguments. Digests are keyed (payload_keys) or
 --            not; those alike are compared.
--- messages   Each is taken by one wait. What was given to a wait that was over, and could not read it, another takes.
 with suspect as (
     select r.execution_id
     from hydra_execution as e
@@ -17,20 +15,18 @@ with suspect as (
         and r.kind not in ('supersede', 'sleep')
     group by r.execution_id
     having count(*) > count(distinct r.branch || ' ' || r.name || ' ' || r.ordinal)
-        or count(case when r.kind = 'event' and r.name not glob 'hydra.set_aside:*' then 1 end)
-            > count(distinct case when r.kind = 'event' and r.name not glob 'hydra.set_aside:*' then r.digest end)
 ), known as (
     select
-        r.execution_id, r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt, r.digest, r.finished_at, r.due_at,
+        r.execution_id, r.seq, r.kind, r.branch, r.name, r.ordinal, r.attempt, r.digest, r.due_at,
         r.kind in ('step', 'failure', 'value', 'event', 'expiry', 'spawn') as is_outcome,
         r.kind = 'resolution' and r.payload is not null as is_settled,
         r.kind in ('try', 'crash') as is_try,
+        r.kind in ('try', 'crash', 'step', 'failure') as is_numbered,
         r.kind in ('try', 'crash')
             and length(r.digest) > 0
             and substr(r.branch, length(rtrim(r.branch, replace(r.branch, '/', ''))) + 1) not glob 'map.*' as is_once,
         case when r.kind in ('start', 'try', 'crash', 'step', 'failure') and length(r.digest) > 0
             then length(r.digest) = 17 end as is_keyed,
-        case when r.kind = 'event' and r.name not glob 'hydra.set_aside:*' then r.digest end as message_id,
         count(case when r.kind = 'supersede' then 1 end) over (
             partition by r.execution_id
             order by r.seq
@@ -49,54 +45,41 @@ with suspect as (
     where r.kind <> 'sleep'
 ), beside as (
     select
-        k.execution_id, k.seq, k.kind, k.branch, k.name, k.ordinal, k.attempt, k.digest, k.message_id, k.is_keyed,
+        k.execution_id, k.seq, k.kind, k.branch, k.name, k.ordinal, k.attempt, k.digest, k.is_keyed,
         k.forgotten_at,
         k.is_outcome or k.is_settled as is_final,
-        k.is_try or k.kind in ('step', 'failure') as is_numbered,
+        k.is_numbered,
         k.is_once,
         case
             when k.kind = 'resolution' then min(case when k.is_outcome then k.seq end) over later
-            else lag(k.seq) over (
-                partition by k.execution_id, k.branch, k.name, k.ordinal, k.is_outcome or k.kind = 'resolution'
-                order by k.seq desc
-            )
+            else min(case when k.is_outcome or k.kind = 'resolution' then k.seq end) over later
         end as outcome_seq,
         min(case when k.is_try or k.kind in ('start', 'wait') then k.seq end) over later as try_seq,
         max(case when k.is_try then k.attempt * 4294967296 + k.seq end) over earlier as highest,
-        lag(k.seq) over same as same_seq,
-        lag(k.due_at) over same as same_due_at,
+        lag(case when k.is_once and k.due_at <> -1 then k.seq end) over earlier as before_seq,
+        lag(k.attempt) over earlier as before_attempt,
         lag(k.seq) over alike as alike_seq,
-        lag(k.digest) over alike as alike_digest,
-        k.finished_at >= max(case when k.kind = 'wait' and k.due_at > 0 then k.due_at end) over (
-            partition by k.execution_id, k.branch, k.name, k.ordinal
-            order by k.seq
-            rows unbounded preceding
-        ) as was_late,
-        lag(k.seq) over (partition by k.execution_id, k.message_id order by k.seq desc) as taken_seq
+        lag(k.digest) over alike as alike_digest
     from known as k
     where k.kind <> 'supersede'
     window later as (
         partition by k.execution_id, k.branch, k.name, k.ordinal
         order by k.seq desc
-        rows unbounded preceding
+        rows between unbounded preceding and 1 preceding
     ), earlier as (
-        partition by k.execution_id, k.era, k.branch, k.name, k.ordinal
+        partition by k.execution_id, k.era, k.branch, k.name, k.ordinal, k.is_numbered
         order by k.seq
         rows unbounded preceding
-    ), same as (
-        partition by k.execution_id, k.era, k.branch, k.name, k.ordinal, k.is_once, k.attempt
-        order by k.seq
     ), alike as (
         partition by k.execution_id, k.era, k.branch, k.name, k.ordinal, k.is_keyed
         order by k.seq
     )
 ), question (promise, about) as (
-    values ('G3', 'outcomes'), ('G3', 'later'), ('G4', 'tries'), ('G4', 'arguments'), ('G3', 'messages')
+    values ('G3', 'outcomes'), ('G3', 'later'), ('G4', 'tries'), ('G4', 'arguments')
 ), wrong as (
     select
-        q.promise, q.about, b.execution_id, b.seq, b.attempt, b.message_id, b.outcome_seq, b.try_seq, b.alike_seq,
-        b.taken_seq,
-        iif(b.attempt < b.highest / 4294967296, b.highest, b.attempt * 4294967296 + b.same_seq) as before,
+        q.promise, q.about, b.execution_id, b.seq, b.attempt, b.outcome_seq, b.try_seq, b.alike_seq,
+        iif(b.attempt < b.highest / 4294967296, b.highest, b.attempt * 4294967296 + b.before_seq) as before,
         iif(b.kind in ('event', 'expiry'), 'wait', iif(b.kind = 'spawn', 'spawn', 'step'))
             || ' `' || b.name || '` ' || b.branch || '#' || b.ordinal as place
     from beside as b
@@ -104,14 +87,8 @@ with suspect as (
     where (q.about = 'outcomes' and b.is_final and b.outcome_seq < b.forgotten_at)
         or (q.about = 'later' and b.is_final and b.try_seq < b.forgotten_at)
         or (q.about = 'tries' and b.is_numbered and b.attempt < b.highest / 4294967296)
-        or (q.about = 'tries' and b.is_once and b.same_due_at <> -1)
+        or (q.about = 'tries' and b.is_once and b.attempt = b.before_attempt and b.before_seq is not null)
         or (q.about = 'arguments' and b.is_keyed is not null and b.digest <> b.alike_digest)
-        or (
-            q.about = 'messages'
-            and b.message_id is not null
-            and b.taken_seq < b.forgotten_at
-            and coalesce(b.was_late, 0) = 0
-        )
 )
 select w.promise, w.execution_id,
     case w.about
@@ -120,9 +97,7 @@ select w.promise, w.execution_id,
             || w.seq
         when 'tries' then 'try ' || w.attempt || ' of ' || w.place || ' stands at record ' || w.seq || ', after try '
             || (w.before / 4294967296) || ' at record ' || (w.before % 4294967296)
-        when 'arguments' then w.place || ' has other arguments at record ' || w.seq || ' than at record '
+        else w.place || ' has other arguments at record ' || w.seq || ' than at record '
             || w.alike_seq || ', under one idempotency key'
-        else 'message `' || lower(hex(w.message_id)) || '` was taken at records ' || w.seq || ' and ' || w.taken_seq
-            || ': compare what was done after each before this runs again'
     end
 from wrong as w

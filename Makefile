@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 FAILED := .pytest_cache/v/cache/lastfailed
 # Where tests keep their databases: in memory where that has room for all of them, since no test can cut the power.
 IN_MEMORY := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 15e6 { print "/dev/shm" }')
+# Containers often forbid Python to keep what it compiled: each of pytest's processes would compile hydra again.
+unexport PYTHONDONTWRITEBYTECODE
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust examples -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
 .PHONY: audit demo test debian nightly races bench lint rust-lint rust-checks python-checks rewritten-tests docs clean

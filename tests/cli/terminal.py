@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import hydra
 
-from tests.support.warm import hydra_command
+from tests.support.warm import Forked, hydra_command, warm_process
 
 WAIT_SECONDS = 60.0
 
@@ -86,7 +86,7 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = f"sqlite:///{folder}/cli.db"
-        self._supervisors: list[subprocess.Popen[str]] = []
+        self._supervisors: list[Forked | subprocess.Popen[str]] = []
         (folder / "app.py").write_text(APP)
 
     def hydra(self, *arguments: str, input: str | None = None, db: str | None = None) -> Answer:
@@ -104,24 +104,17 @@ class Terminal:
         assert len(sentences) == 1, answer.error
         return answer
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
+    def start(self, *options: str) -> Forked | subprocess.Popen[str]:
         """`hydra start app`; returns when it serves."""
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "hydra.cli", "start", "app", "--workers", "1", *options],
-            cwd=self.folder,
-            env={**os.environ, "HYDRA_DB": self.url},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        supervisor, said = self._started(["start", "app", "--workers", "1", *options])
         self._supervisors.append(supervisor)
-        assert supervisor.stderr is not None
-        for line in supervisor.stderr:
+        for line in said:
             if "app `app`" in line:
                 break
         else:
             raise AssertionError(f"the supervisor ended with {supervisor.wait()}")
         # Nobody reads the rest; a full pipe would stop the supervisor.
-        threading.Thread(target=supervisor.stderr.read, daemon=True).start()
+        threading.Thread(target=said.read, daemon=True).start()
         namespace = options[options.index("--namespace") + 1] if "--namespace" in options else "default"
         with hydra.Engine(self.url, namespace=namespace) as engine:
             deadline = time.monotonic() + WAIT_SECONDS
@@ -129,6 +122,21 @@ class Terminal:
                 assert time.monotonic() < deadline and supervisor.poll() is None, "it does not serve"
                 time.sleep(0.01)
         return supervisor
+
+    def _started(self, arguments: list[str]) -> tuple[Forked | subprocess.Popen[str], IO[str]]:
+        """And what it says on its standard error."""
+        environment = {**os.environ, "HYDRA_DB": self.url}
+        warm = warm_process()
+        if warm.can_start(environment):
+            reader, writer = os.pipe()
+            with open(os.devnull, "r+") as nothing:
+                forked = warm.start(arguments, [nothing.fileno(), nothing.fileno(), writer], self.folder, environment)
+            os.close(writer)
+            return forked, open(reader)
+        command = [sys.executable, "-m", "hydra.cli", *arguments]
+        started = subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True)
+        assert started.stderr is not None
+        return started, started.stderr
 
     def close(self) -> None:
         for supervisor in self._supervisors:

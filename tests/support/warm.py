@@ -27,6 +27,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -198,6 +199,7 @@ def become(streams: list[int], folder: str, environment: dict[str, str]) -> None
 
 
 def serve_supervisors() -> None:
+    import hydra.cli
     import hydra.node.monitor
     import hydra.stores.mysql
     import hydra.stores.postgres  # noqa: F401 - what a supervisor imports only if it is asked for it
@@ -211,7 +213,8 @@ def serve_supervisors() -> None:
     arguments = serve(socket.socket(fileno=os.dup(0)))
     if arguments is not None:
         warm_zygote.install(started_with)
-        end_quickly(lambda: launch.run(*arguments))
+        is_command = arguments[0] == "start"
+        end_quickly(partial(run_command, arguments) if is_command else partial(launch.run, *arguments))
 
 
 def serve_commands() -> None:
@@ -221,12 +224,12 @@ def serve_commands() -> None:
     gc.freeze()
     arguments = serve(socket.socket(fileno=os.dup(0)))
     if arguments is not None:
-        sys.argv[1:] = arguments
-        sys.path[0] = os.getcwd()
-        end_quickly(run_command)
+        end_quickly(partial(run_command, arguments))
 
 
-def run_command() -> None:
+def run_command(arguments: list[str]) -> None:
+    sys.argv[1:] = arguments
+    sys.path[0] = os.getcwd()
     runpy.run_module("hydra.cli", run_name="__main__", alter_sys=True)
 
 

@@ -108,7 +108,7 @@ def test_g2_a_namespace_moves_to_a_fourth_server_under_load_and_the_others_hear_
     def load(name: str) -> None:
         """Submit, and again where a move is under way, until all is over."""
         count = 0
-        while not done.wait(0.05):
+        while not done.wait(0.2):
             key = f"{name}-{count}"
             try:
                 with hydra.Engine(namespace=name, db_map=fleet.file) as engine:

@@ -16,7 +16,7 @@ from tests.servers import mysql, postgres
 ROOT = Path(__file__).resolve().parents[2]
 BILLING = ROOT / "examples" / "billing"
 REAL_FILE = ROOT / "../shared/data/online_retail_sample.csv"
-BRIEFLY = ("--busy", "9")  # half of what the first test, and `make demo`, keep the workers busy for
+BRIEFLY = ("--busy", "9")  # half of what `make demo`, which CI runs as well, keeps the workers busy for
 HEADER = "invoice_no,stock_code,quantity,unit_price,customer_id,country\n"
 
 
@@ -34,7 +34,7 @@ def passed(done: subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_g4_the_sample_settles_exactly_once_while_workers_are_killed_every_second(tmp_path: Path) -> None:
-    report = passed(run("--folder", str(tmp_path / "run")))
+    report = passed(run("--folder", str(tmp_path / "run"), *BRIEFLY))
     for reason in ("no customer", "negative price", "no invoice number", "price in fractions of a penny"):
         assert f"held, {reason}:" in report
     assert "kills hit a worker that held executions" in report

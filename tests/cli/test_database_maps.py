@@ -39,6 +39,12 @@ def hydra_command(*arguments: str, code: int = 0, **environment: str) -> Result:
     return done
 
 
+def settle(namespace: str, url: str) -> None:
+    """Something of the namespace lies there."""
+    with hydra.Engine(url, namespace) as engine:
+        engine.submit(hydra.named("bill").bind(namespace), key=namespace)
+
+
 def test_a_command_finds_the_database_by_the_namespace(file: str, urls: dict[str, str]) -> None:
     for name in urls:
         hydra_command("migrate", "--db-map", file, "--namespace", name)
@@ -93,14 +99,38 @@ def test_migrate_goes_over_all_databases_of_the_map(file: str, urls: dict[str, s
 
 def test_doctor_finds_a_namespace_that_lies_elsewhere_than_the_map_says(file: str, urls: dict[str, str]) -> None:
     hydra_command("migrate", "--db-map", file)
+    settle("one", urls["one"])
+    settle("two", urls["two"])
     fine = hydra_command("doctor", "--db-map", file).output
     assert "each namespace lies where the map of databases" in fine
+    Path(urls["two"].removeprefix("sqlite:///")).unlink()
+    hydra_command("migrate", "--db-map", file)
     with hydra.Engine(urls["one"], "two") as engine:  # by a map that was changed without a move
         engine.submit(hydra.named("bill").bind(1), key="inv-1")
     told = hydra_command("doctor", "--json", "--db-map", file, code=1).output
     assert f"namespace `two` lies in `{urls['one']}`, and the map of databases `{file}` says `{urls['two']}`" in told
     move(urls["one"], urls["two"], "two")
     assert "each namespace lies where" in hydra_command("doctor", "--db-map", file).output
+
+
+def test_doctor_warns_of_each_named_namespace_that_its_database_has_never_seen(
+    file: str, urls: dict[str, str], tmp_path: Path
+) -> None:
+    hydra_command("migrate", "--db-map", file)
+    settle("one", urls["one"])
+    settle("two", urls["two"])
+    new = f"sqlite:///{tmp_path}/new.db"
+    with hydra.Engine(new) as engine:
+        engine.migrate()
+    Path(file).write_text(f"one {urls['one']}\ntwo {new}\neu-* {new}\n")  # no line names the old database any more
+    told = hydra_command("doctor", "--json", "--db-map", file).output
+    assert f"namespace `two` is new in `{new}`: if it lay elsewhere before, its line was changed without a move" in told
+    assert "each namespace lies where" not in told
+    assert "`one` is new" not in told
+    Path(file).write_text(f"one {urls['one']}\ntwo {new}\n* {urls['two']}\n")  # found for certain: said once
+    told = hydra_command("doctor", "--json", "--db-map", file, code=1).output
+    assert f"namespace `two` lies in `{urls['two']}`" in told
+    assert "is new in" not in told
 
 
 def test_doctor_finds_a_map_from_before_a_move(file: str, urls: dict[str, str], tmp_path: Path) -> None:
@@ -119,6 +149,7 @@ def test_doctor_finds_a_map_from_before_a_move(file: str, urls: dict[str, str], 
     told = hydra_command("doctor", "--json", "--db-map", file, code=1).output
     assert f"`two` was moved to `{new}`, and the map of databases `{file}` says `{third}`; mend the map" in told
 
+    settle("one", urls["two"])
     for lines in (f"* {urls['two']}\ntwo {new}\n", f"one {urls['two']}\n"):  # it was mended; it is another's matter
         Path(file).write_text(lines)
         assert "each namespace lies where" in hydra_command("doctor", "--json", "--db-map", file).output
@@ -142,6 +173,21 @@ def test_migrate_begins_with_no_database_of_a_map_with_one_that_cannot_be(tmp_pa
     told = hydra_command("migrate", "--db-map", str(tmp_path / "databases"), code=2).output
     assert told.startswith("error: `oracle://h/x` is not a database URL hydra knows")
     assert not (tmp_path / "a.db").exists()
+
+
+def test_migrate_goes_on_behind_a_database_that_cannot_be_reached(urls: dict[str, str], tmp_path: Path) -> None:
+    away, missing = "postgresql://u:s3cret@127.0.0.1:9/x?connect_timeout=2", f"sqlite:///{tmp_path}/none/a.db"
+    path = tmp_path / "databases"
+    path.write_text(f"a {urls['one']}\nb {away}\nc {missing}\nd {urls['two']}\n")
+    told = hydra_command("migrate", "--db-map", str(path), code=1).output
+    for url in urls.values():
+        assert f"{url}: schema " in told
+    assert "s3cret" not in told
+    last = told.splitlines()[-1]
+    assert last.startswith("error: 2 of 4 databases were not migrated: `postgresql://u@127.0.0.1:9/x")
+    assert f"`{missing}`" in last
+    path.write_text(f"a {urls['one']}\nd {urls['two']}\n")
+    hydra_command("migrate", "--db-map", str(path))
 
 
 def test_an_empty_map_is_one_sentence_of_every_command(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hydra.cli.options import DURATION, database_options, each_url, json_option,
 from hydra.cli.output import echo, print_json, print_table, progress_bar
 from hydra.client.engine import Engine
 from hydra.config import namespace_name
+from hydra.errors import HydraError
 from hydra.stores import without_password
 
 
@@ -71,14 +72,28 @@ def purge(
 @click.command()
 @database_options
 def migrate(db: str | None, namespace: str | None) -> None:
-    """Bring the database's tables to this version of hydra: with --db-map, unless --namespace says which, all."""
+    """Bring the database's tables to this version of hydra: with --db-map, unless --namespace says which, all.
+
+    Of a map one that cannot be migrated keeps no other waiting; it is named at the end, and the exit code is 1.
+    """
     urls = each_url(db, namespace)
     engines = [Engine(url, namespace_name(namespace)) for url in urls]  # a URL that cannot be stops all, before any
+    failed: list[str] = []
     for url, engine in zip(urls, engines, strict=True):
-        with engine:
-            old, new = engine.migrate()
         place = f"{without_password(url)}: " if len(urls) > 1 else ""
+        try:
+            with engine:
+                old, new = engine.migrate()
+        except HydraError as error:
+            if len(urls) == 1:
+                raise
+            echo(f"{place}{error}", err=True)
+            failed.append(f"`{without_password(url)}`")
+            continue
         echo(place + (f"schema {new} is current" if old == new else f"schema {old} migrated to {new}"))
+    if failed:
+        told = f"{len(failed)} of {len(urls)} databases were not migrated: {', '.join(failed)}"
+        raise HydraError(f"{told}; mend them, then repeat the command")
 
 
 COMMANDS = (audit, purge, migrate)

@@ -119,9 +119,15 @@ def judge_places(db_map: DatabaseMap) -> list[Finding]:
         except HydraError as error:
             told = f"the namespaces of `{without_password(url)}` are not known: {error}"
             found.append(Finding(Severity.WARNING, "map", told))
+    misplaced: set[str] = set()
     for url, names in databases.items():
         for name, moved_to in names.items():
-            found += judge_place(name, url, moved_to, db_map, databases)
+            told_of = judge_place(name, url, moved_to, db_map, databases)
+            found += told_of
+            misplaced |= {name} if told_of else set()
+    for name in db_map.namespaces:
+        if name not in misplaced:
+            found += judge_new(name, absolute(db_map.url_of(name)), databases)
     return found or [Finding(Severity.OK, "map", f"each namespace lies where {db_map.name} says")]
 
 
@@ -144,6 +150,15 @@ def judge_place(
         is_absent = mapped in databases and name not in databases[mapped]
         is_wrong = mapped == url or (is_absent and without_password(mapped) != moved_to)
     return [Finding(Severity.DANGER, "map", told)] if is_wrong else []
+
+
+def judge_new(name: str, url: str, databases: dict[str, dict[str, str | None]]) -> list[Finding]:
+    """A new tenant and one whose line was changed look alike where no database of the map has anything of either."""
+    if name in databases.get(url, {name: None}):
+        return []
+    told = f"namespace `{name}` is new in `{without_password(url)}`"
+    told += ": if it lay elsewhere before, its line was changed without a move"
+    return [Finding(Severity.WARNING, "map", told)]
 
 
 def judge_serving(stats: Stats) -> list[Finding]:

@@ -16,7 +16,7 @@ from hydra.execution import Snapshot
 from hydra.stores.filter import Filter
 
 from tests.stores.conftest import DATABASES
-from tests.stores.store_values import register
+from tests.stores.store_values import end, register
 
 LONG_AGO = timedelta(days=1)
 GOOD_CARD = "visa-good"
@@ -99,6 +99,16 @@ def run(engine: hydra.Engine, *bounds: hydra.BoundWorkflow[str], keys: list[str]
             with suppress(hydra.WorkflowFailed):
                 handle.result(timeout=60)
     return [handle.id for handle in handles]
+
+
+def park(engine: hydra.Engine, *bounds: hydra.BoundWorkflow[str]) -> list[str]:
+    ids = [handle.id for handle in engine.submit_many(bounds)]
+    store, now = engine.session().store, engine.session().now()
+    node = register(store, now=now)
+    while "pending" in statuses(engine, ids):
+        for claimed in store.claim(node, [bounds[0].name], 10, now):
+            assert end(store, node, claimed, "parked", now=now)
+    return ids
 
 
 def statuses(engine: hydra.Engine, ids: list[str]) -> list[str]:
@@ -353,6 +363,19 @@ def test_many_run_again_and_their_keys_go_over(engine: hydra.Engine) -> None:
     assert {act.reason for id in ids for act in engine.get(id).acts()} == {"bug 81"}
     retried = engine.select("failed").retry()
     assert not retried.done and all("was run again before" in why for why in retried.refused.values())
+
+
+@pytest.mark.parametrize("is_parked", [False, True])
+def test_of_two_acts_at_once_one_has_moved_it_and_the_other_is_told_so(engine: hydra.Engine, is_parked: bool) -> None:
+    bounds = [chosen_collect.bind(f"visa-{n}") for n in range(3)]
+    ids = park(engine, *bounds) if is_parked else run(engine, *bounds)
+    act: bulk.Act = bulk.Resume("") if is_parked else bulk.Retry("")
+    judged = [bulk.judge(engine, act, ids, None)[0] for _ in range(2)]  # both before either is done
+    (done, refused), (again, late) = (act.do(engine, batch) for batch in judged)
+    assert done == dict.fromkeys(ids, "pending") and not refused and not again
+    only = "only a parked one can be resumed" if is_parked else "only a failed one can be retried"
+    assert late == {id: f"execution `{id}` is pending; {only}" for id in ids}
+    assert [len(engine.get(id).acts()) for id in ids] == [1, 1, 1]
 
 
 def test_what_has_ended_is_deleted_by_what_it_has_in_common(engine: hydra.Engine) -> None:

@@ -116,9 +116,11 @@ def judge(engine: DatabaseAccess, act: Act, ids: Sequence[str], check: Check | N
 
 
 def is_now(snapshot: Snapshot, wanted: Status, done: str) -> str | None:
-    if snapshot.status is wanted:
-        return None
-    return f"execution `{snapshot.id}` is {snapshot.status}; only a {wanted} one can be {done}"
+    return None if snapshot.status is wanted else _only(snapshot.id, snapshot.status, wanted, done)
+
+
+def _only(id: str, status: Status, wanted: Status, done: str) -> str:
+    return f"execution `{id}` is {status}; only a {wanted} one can be {done}"
 
 
 def ask(engine: DatabaseAccess, act: Act, ids: Sequence[str]) -> None:
@@ -150,7 +152,7 @@ class Retry:
         return None
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
-        def retry(store: Store, now: int) -> None:
+        def retry(store: Store, now: int) -> dict[str, Status | None]:
             told: dict[str, list[Message]] = {}
             for each in batch:
                 with suppress(IllegalMove):  # of a child that was retried meanwhile; it stays failed, and is refused
@@ -163,10 +165,11 @@ class Retry:
                     store.signal(messages, now)
                 return before
 
-            recorded_orders.retry(store, list(told), now, self.author, again)
+            before = recorded_orders.retry(store, list(told), now, self.author, again)
+            return dict(zip(told, before, strict=True))
 
-        engine.write(retry)
-        return moved(engine, batch, lambda old, new: new.status is not Status.FAILED or new.attempt > old.attempt)
+        late = order(engine, retry, Status.FAILED, "retried")
+        return moved(engine, batch, late, lambda old, new: new.status is not Status.FAILED or new.attempt > old.attempt)
 
 
 class Resume:
@@ -187,8 +190,12 @@ class Resume:
 
     def do(self, engine: DatabaseAccess, batch: list[Snapshot]) -> tuple[dict[str, str], Refusals]:
         ids = [each.id for each in batch]
-        engine.write(lambda store, now: recorded_orders.resume(store, ids, now, self.author))
-        return moved(engine, batch, lambda old, new: new.status is not Status.PARKED or new.epoch > old.epoch)
+
+        def resume(store: Store, now: int) -> dict[str, Status | None]:
+            return dict(zip(ids, recorded_orders.resume(store, ids, now, self.author), strict=True))
+
+        late = order(engine, resume, Status.PARKED, "resumed")
+        return moved(engine, batch, late, lambda old, new: new.status is not Status.PARKED or new.epoch > old.epoch)
 
 
 class Cancel:
@@ -348,14 +355,36 @@ def moved_on(snapshot: Snapshot, asked: Asked | None) -> str | None:
     return f"execution `{snapshot.id}` has moved on since it was asked for; look at it, and ask again"
 
 
+def order(
+    engine: DatabaseAccess, give: Callable[[Store, int], dict[str, Status | None]], wanted: Status, done: str
+) -> Refusals:
+    """Give it. Refused are those that somebody else had moved by then, as `give` says of each what it was before; after
+    a lost reply that may have been this order itself (R17)."""
+    try_count = 0
+
+    def count(store: Store, now: int) -> dict[str, Status | None]:
+        nonlocal try_count
+        try_count += 1
+        return give(store, now)
+
+    before = engine.write(count)
+    others = {id: status for id, status in before.items() if status is not None and status is not wanted}
+    return {} if try_count > 1 else {id: _only(id, status, wanted, done) for id, status in others.items()}
+
+
 def moved(
-    engine: DatabaseAccess, batch: list[Snapshot], is_moved: Callable[[Snapshot, Snapshot], bool]
+    engine: DatabaseAccess,
+    batch: list[Snapshot],
+    late: Refusals,
+    is_moved: Callable[[Snapshot, Snapshot], bool],
 ) -> tuple[dict[str, str], Refusals]:
-    """What an order made of each, by what it was before."""
+    """What an order made of each, by what it was before; `late` are those that another order was quicker with."""
     after = engine.read(lambda store: store.get([each.id for each in batch]))
     done: dict[str, str] = {}
-    refused: Refusals = {}
+    refused: Refusals = dict(late)
     for old, new in zip(batch, after, strict=True):
+        if old.id in late:
+            continue
         if new is not None and is_moved(old, new):
             done[old.id] = str(new.status)
         else:

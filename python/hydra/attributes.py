@@ -31,6 +31,7 @@ from hydra.errors import ConfigError, PayloadError
 from hydra.execution import RESERVED_PREFIX
 from hydra.values.same_text import read_as
 from hydra.values.secret import names_secret
+from hydra.written import written
 
 ATTRIBUTES = f"{RESERVED_PREFIX}attributes"  # of the records of `hydra.set_attributes`
 SEARCH = "search"  # of what a node registers of a workflow's signature
@@ -58,18 +59,20 @@ def check_search(search: object, workflow: str, signature: inspect.Signature) ->
     """What a decorator was given; ConfigError for what cannot be."""
     owner = f"`search` of workflow `{workflow}`"
     if not isinstance(search, Mapping):
-        raise ConfigError(f'{owner} must be a dict of types by name, such as `{{"customer": str}}`, not {search!r:.80}')
+        raise ConfigError(
+            f'{owner} must be a dict of types by name, such as `{{"customer": str}}`, not {written(search)}'
+        )
     if len(search) > MAX_ATTRIBUTES:
         raise ConfigError(f"{owner} has {len(search)} attributes, and may have {MAX_ATTRIBUTES}")
     for name, kind in search.items():
         if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
-            raise ConfigError(f"{owner} has an attribute `{name!r:.80}`; its name must be a word such as `customer`")
+            raise ConfigError(f"{owner} has an attribute `{written(name)}`; its name must be a word such as `customer`")
         parameter = signature.parameters.get(name)
         declared = None if parameter is None else parameter.annotation
         if names_secret(kind) or names_secret(declared):
             raise ConfigError(f"{owner} names `{name}`, which is a Secret, and attributes are shown; leave it out")
         if kind not in TAG_OF:
-            raise ConfigError(f"{owner} gives `{name}` the type {kind!r:.80}; it is one of {', '.join(TYPES)}")
+            raise ConfigError(f"{owner} gives `{name}` the type {written(kind)}; it is one of {', '.join(TYPES)}")
         if parameter is None:
             continue
         if parameter.kind in _VARIADIC:
@@ -211,7 +214,7 @@ def _write_text(name: str, value: str) -> bytes:
     try:
         octets = value.encode()
     except UnicodeEncodeError:
-        raise PayloadError(f"the value of attribute `{name}` is not Unicode text: {value!r:.80}") from None
+        raise PayloadError(f"the value of attribute `{name}` is not Unicode text: {written(value)}") from None
     if len(octets) > MAX_TEXT_BYTES:
         raise PayloadError(f"the value of attribute `{name}` has {len(octets):,} bytes, and may have {MAX_TEXT_BYTES}")
     return octets

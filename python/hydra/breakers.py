@@ -13,6 +13,7 @@ from hydra.circuit_breaker import CircuitSettings
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.limits import check_limit_name
+from hydra.written import written
 
 KIND = "breaker"  # of the keys under which the database has those that are open: `breaker:psp:`
 CIRCUIT = "circuit"  # of the keys of nodes' own circuits
@@ -76,13 +77,15 @@ class Breaker:
         if not isinstance(errors, tuple) or not all(
             isinstance(kind, type) and issubclass(kind, BaseException) for kind in errors
         ):
-            raise ConfigError(f"`errors` {what} must be a tuple of exception classes, not {errors!r:.200}")
+            raise ConfigError(f"`errors` {what} must be a tuple of exception classes, not {written(errors)}")
         for option, count in (("min_calls", min_calls), ("max_calls", max_calls), ("good_probes", good_probes)):
             if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_CALLS:
-                raise ConfigError(f"`{option}` {what} must be a whole number from 1 to {MAX_CALLS}, not {count!r:.80}")
+                raise ConfigError(
+                    f"`{option}` {what} must be a whole number from 1 to {MAX_CALLS}, not {written(count)}"
+                )
         for option, rate in (("error_rate", error_rate), ("slow_rate", slow_rate)):
             if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1:
-                raise ConfigError(f"`{option}` {what} must lie above 0 and not above 1, not {rate!r:.80}")
+                raise ConfigError(f"`{option}` {what} must lie above 0 and not above 1, not {written(rate)}")
         if max_calls < min_calls:
             raise ConfigError(f"`max_calls` {what} must not be below `min_calls`")
         self.errors = errors

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from hydra._core import LeaseClock
 from hydra.errors import ConfigError
+from hydra.written import written
 
 CLOCK_TOLERANCE_US = 2_000_000  # readings that differ by less are of one clock; replies take their time
 CLOCK_BELIEVED_NS = 30_000_000_000  # a clock that jumped is wrong until it has stayed there for so long
@@ -180,11 +181,9 @@ class LeasePage:
 def seconds_of(duration: timedelta | float, what: str) -> float:
     """A duration as users write it, in seconds; `what` names it in the error."""
     if isinstance(duration, timedelta):
-        seconds = duration.total_seconds()
-    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
-        seconds = float(duration)
-    else:
-        raise ConfigError(f"{what} must be a timedelta or a number of seconds, not {duration!r}")
-    if not 0 <= seconds < LONGEST_SECONDS:
-        raise ConfigError(f"{what} must be between 0 seconds and 1,000 years, not {duration!r}")
-    return seconds
+        duration = duration.total_seconds()
+    elif isinstance(duration, bool) or not isinstance(duration, (int, float)):
+        raise ConfigError(f"{what} must be a timedelta or a number of seconds, not {written(duration)}")
+    if not 0 <= duration < LONGEST_SECONDS:  # before it is a float: an int may be too large for one
+        raise ConfigError(f"{what} must be between 0 seconds and 1,000 years, not {written(duration)}")
+    return float(duration)

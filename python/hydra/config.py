@@ -14,6 +14,7 @@ from hydra.execution import FINAL
 from hydra.interruptions import let_out
 from hydra.offload import DEFAULT_OVER, IN_MEMORY, Offload
 from hydra.payload_keys import PayloadKeys
+from hydra.written import as_text, written
 
 DEFAULT_DATABASE_URL = "sqlite:///hydra.db"
 DEFAULT_NAMESPACE = "default"
@@ -64,7 +65,7 @@ def parse_size(text: str) -> int:
 def to_instant(moment: datetime) -> int:
     """Microseconds since 1970 UTC of a zoned datetime; a naive one would mean another instant on every host."""
     if not isinstance(moment, datetime):
-        raise ConfigError(f"`{moment!r:.80}` is not a time; give a zoned datetime, such as `datetime.now(UTC)`")
+        raise ConfigError(f"`{written(moment)}` is not a time; give a zoned datetime, such as `datetime.now(UTC)`")
     if moment.tzinfo is None:
         raise ConfigError(f"`{moment}` has no time zone; give a zoned datetime, such as `datetime.now(UTC)`")
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
@@ -84,7 +85,7 @@ def retention_of(given: Any, what: str) -> dict[str, int | None]:
     unknown = next((each for each in ages if each not in outcomes), None)
     if unknown is not None:
         known = ", ".join(f"`{each}`" for each in outcomes)
-        raise ConfigError(f"{what} names the outcome {unknown!r:.80}; there are {known}")
+        raise ConfigError(f"{what} names the outcome {written(unknown)}; there are {known}")
     return {str(name): None if age is None else round(seconds_of(age, what) * 1e6) for name, age in ages.items()}
 
 
@@ -92,7 +93,7 @@ def database_url(url: str | None) -> str:
     """The URL given, or `$HYDRA_DB`, or a SQLite file in the current directory. An empty one is a mistake."""
     chosen = os.environ.get("HYDRA_DB") or DEFAULT_DATABASE_URL if url is None else url
     if not isinstance(chosen, str):
-        raise ConfigError(f"`{chosen!r:.80}` is not a database URL; give a text, such as `{DEFAULT_DATABASE_URL}`")
+        raise ConfigError(f"`{written(chosen)}` is not a database URL; give a text, such as `{DEFAULT_DATABASE_URL}`")
     return chosen
 
 
@@ -133,7 +134,7 @@ def namespace_name(name: str | None) -> str:
     chosen = os.environ.get("HYDRA_NAMESPACE") or DEFAULT_NAMESPACE if name is None else name
     if not isinstance(chosen, str) or len(chosen) > MAX_NAME_LENGTH or _NAME.fullmatch(chosen) is None:
         allowed = f"1 to {MAX_NAME_LENGTH} letters, digits and any of `_ . : -`"
-        raise ConfigError(f"`{chosen!s:.{MAX_NAME_LENGTH}}` is not a namespace; use {allowed}")
+        raise ConfigError(f"`{as_text(chosen):.{MAX_NAME_LENGTH}}` is not a namespace; use {allowed}")
     return chosen
 
 
@@ -147,25 +148,25 @@ def module_name(name: str) -> str:
 def label_names(labels: object, what: str) -> tuple[str, ...]:
     """Names of groups of nodes, in order, each once."""
     if isinstance(labels, str) or not isinstance(labels, list | tuple | set | frozenset):
-        raise ConfigError(f'{what} must be a list of texts, such as `["gpu"]`, not `{labels!r:.80}`')
+        raise ConfigError(f'{what} must be a list of texts, such as `["gpu"]`, not `{written(labels)}`')
     for label in labels:
         if not isinstance(label, str) or len(label) > MAX_NAME_LENGTH or _NAME.fullmatch(label) is None:
             allowed = f"1 to {MAX_NAME_LENGTH} letters, digits and any of `_ . : -`"
-            raise ConfigError(f"`{label!s:.{MAX_NAME_LENGTH}}` is not a label, in {what}; use {allowed}")
+            raise ConfigError(f"`{as_text(label):.{MAX_NAME_LENGTH}}` is not a label, in {what}; use {allowed}")
     return tuple(sorted(set(labels)))
 
 
 def workflow_patterns(only: object) -> tuple[str, ...]:
     """Names of workflows, or patterns of such."""
     if isinstance(only, str) or not isinstance(only, list | tuple | set | frozenset):
-        raise ConfigError(f'`only` must be a list of workflows\' names, such as `["bill*"]`, not `{only!r:.80}`')
+        raise ConfigError(f'`only` must be a list of workflows\' names, such as `["bill*"]`, not `{written(only)}`')
     if not all(isinstance(name, str) and name for name in only):
-        raise ConfigError(f'`only` must be a list of workflows\' names, such as `["bill*"]`, not `{only!r:.80}`')
+        raise ConfigError(f'`only` must be a list of workflows\' names, such as `["bill*"]`, not `{written(only)}`')
     return tuple(sorted(set(only)))
 
 
 def count_of(number: object, what: str) -> int:
     """A whole number from 1 on."""
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_COUNT:
-        raise ConfigError(f"{what} must be a whole number from 1 on, not `{number!r:.80}`")
+        raise ConfigError(f"{what} must be a whole number from 1 on, not `{written(number)}`")
     return number

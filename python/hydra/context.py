@@ -18,6 +18,7 @@ from hydra.definition_checks import check_name
 from hydra.definitions import BoundEach, BoundStep, BoundWorkflow, Caller, caller, calling
 from hydra.errors import HydraError
 from hydra.execution import ChildKey
+from hydra.written import written
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -103,7 +104,7 @@ def on_failure(undo: BoundStep[Any]) -> None:
         HydraError: for what is no bound step, and outside a workflow's body.
     """
     if not isinstance(undo, BoundStep):
-        raise HydraError(f"`hydra.on_failure` takes a bound step such as `refund.bind(payment)`, not {undo!r}")
+        raise HydraError(f"`hydra.on_failure` takes a bound step such as `refund.bind(payment)`, not {written(undo)}")
     inside("hydra.on_failure").on_failure(undo)
 
 
@@ -252,11 +253,13 @@ def gather(*bound: BoundStep[Any], concurrency: int | None = None) -> tuple[Any,
 def check_gather(bound: tuple[BoundStep[Any], ...], concurrency: object) -> None:
     for each in bound:
         if not isinstance(each, BoundStep):
-            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {each!r}")
+            raise HydraError(f"`hydra.gather` takes bound steps such as `charge.bind(card)`, not {written(each)}")
     if concurrency is not None and (
         isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
     ):
-        raise HydraError(f"`concurrency` of `hydra.gather` must be a whole number from 1 on, not {concurrency!r:.80}")
+        raise HydraError(
+            f"`concurrency` of `hydra.gather` must be a whole number from 1 on, not {written(concurrency)}"
+        )
 
 
 def current() -> Current:

@@ -16,6 +16,8 @@ from cronsim import CronSim, CronSimError
 
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
+from hydra.interruptions import let_out
+from hydra.written import as_text, written
 
 CATCH_UPS = ("none", "last", "all")
 OVERLAPS = ("queue", "skip", "cancel", "allow")
@@ -60,23 +62,30 @@ class Cron:
         jitter: timedelta | float = 0,
     ) -> None:
         if catch_up not in CATCH_UPS:
-            raise ConfigError(f"`catch_up` of a schedule is one of {', '.join(CATCH_UPS)}, not {catch_up!r}")
+            raise ConfigError(f"`catch_up` of a schedule is one of {', '.join(CATCH_UPS)}, not {written(catch_up)}")
         if overlap not in OVERLAPS:
-            raise ConfigError(f"`overlap` of a schedule is one of {', '.join(OVERLAPS)}, not {overlap!r}")
+            raise ConfigError(f"`overlap` of a schedule is one of {', '.join(OVERLAPS)}, not {written(overlap)}")
         if isinstance(catch_up_maximum, bool) or not isinstance(catch_up_maximum, int) or catch_up_maximum < 1:
-            raise ConfigError(f"`catch_up_maximum` of a schedule is a count of at least 1, not {catch_up_maximum!r}")
+            raise ConfigError(
+                f"`catch_up_maximum` of a schedule is a count of at least 1, not {written(catch_up_maximum)}"
+            )
         if catch_up_maximum > CATCH_UP_LIMIT:
-            raise ConfigError(f"`catch_up_maximum` of a schedule is at most {CATCH_UP_LIMIT}, not {catch_up_maximum}")
+            raise ConfigError(
+                f"`catch_up_maximum` of a schedule is at most {CATCH_UP_LIMIT}, not {written(catch_up_maximum)}"
+            )
         jitter_seconds = seconds_of(jitter, "`jitter` of a schedule")
         if jitter_seconds > MAX_JITTER_SECONDS:
-            raise ConfigError(f"`jitter` of a schedule is at most a day, not {jitter!r}")
+            raise ConfigError(f"`jitter` of a schedule is at most a day, not {written(jitter)}")
         try:
             self._zone = ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-            message = f"`{timezone}` is not a time zone that this host knows; give a name such as `Europe/Berlin`"
+        except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
+            let_out(error)
+            message = (
+                f"`{as_text(timezone)}` is not a time zone that this host knows; give a name such as `Europe/Berlin`"
+            )
             raise ConfigError(f"{message}, or install `tzdata` where it knows none") from None
         if not isinstance(expression, str) or len(expression.split()) != 5:
-            raise ConfigError(f"`{expression}` is not a cron expression of five fields, such as `0 6 1 * *`")
+            raise ConfigError(f"`{as_text(expression)}` is not a cron expression of five fields, such as `0 6 1 * *`")
         self.expression = expression
         self.timezone = timezone
         self.catch_up = catch_up

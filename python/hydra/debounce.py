@@ -8,6 +8,7 @@ from datetime import timedelta
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.execution import Debounced
+from hydra.written import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class Debounce:
 def debounced(debounce: Debounce) -> Debounced:
     """In microseconds, checked."""
     if not isinstance(debounce, Debounce):
-        raise ConfigError(f"`debounce` must be a `hydra.Debounce`, such as `hydra.Debounce(5)`, not `{debounce!r:.80}`")
+        raise ConfigError(
+            f"`debounce` must be a `hydra.Debounce`, such as `hydra.Debounce(5)`, not `{written(debounce)}`"
+        )
     wait_us = round(seconds_of(debounce.wait, "`wait` of `hydra.Debounce`") * 1e6)
     if not wait_us:
         raise ConfigError("`wait` of `hydra.Debounce` must be longer than 0 seconds")

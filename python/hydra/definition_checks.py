@@ -9,6 +9,7 @@ from datetime import timedelta
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.execution import RESERVED_PREFIX
+from hydra.written import written
 
 MAX_NAME_LENGTH = 200
 LAMBDA = "<lambda>"
@@ -38,7 +39,9 @@ def check_function(function: object, kind: str, name: str | None) -> None:
 def check_name(name: object, kind: str) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         owner = "an event" if kind == "event" else f"a {kind}"
-        raise ConfigError(f"the name of {owner} must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!r}")
+        raise ConfigError(
+            f"the name of {owner} must be 1 to {MAX_NAME_LENGTH} printable characters, not {written(name)}"
+        )
     if name.startswith(RESERVED_PREFIX):
         raise ConfigError(f"{kind} `{name}` needs another name: those starting with `{RESERVED_PREFIX}` are hydra's")
     return name
@@ -50,7 +53,9 @@ def check_versions(version: object, name: str) -> tuple[str | None, ...]:
         return ()
     declared = (version,) if isinstance(version, str) else version
     if not isinstance(declared, tuple | list) or not declared or declared[0] is None:
-        raise ConfigError(f"`version` of workflow `{name}` must be a text or several, newest first, not {version!r}")
+        raise ConfigError(
+            f"`version` of workflow `{name}` must be a text or several, newest first, not {written(version)}"
+        )
     return tuple(None if each is None else check_name(each, "version") for each in declared)
 
 

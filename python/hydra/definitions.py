@@ -34,6 +34,7 @@ from hydra.limit_calls import keys_of_call
 from hydra.limits import Limit, check_limits, check_max_pending
 from hydra.records.placed import STEP_WORKFLOW_PREFIX
 from hydra.retry import DEFAULT_POLICY, RetryPolicy
+from hydra.written import written
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -170,7 +171,7 @@ class Step(Definition[P, R]):
         super().__init__(function, name, retry)
         self.breaker = breaker
         if breaker is not None and not isinstance(breaker, Breaker):
-            raise ConfigError(f"`breaker` of step `{self.name}` must be a hydra.Breaker, not {breaker!r:.80}")
+            raise ConfigError(f"`breaker` of step `{self.name}` must be a hydra.Breaker, not {written(breaker)}")
         if breaker is not None and lookup is not None:
             raise ConfigError(f"step `{self.name}` has a `lookup`, which waits for no `breaker`; leave one of them out")
         self.limits = () if limits is None else check_limits(limits, self.name, self.signature, self.kind)
@@ -351,7 +352,7 @@ class Workflow(Definition[P, R]):
 
     def _check_schedule(self, schedule: object) -> None:
         if not isinstance(schedule, Cron):
-            raise ConfigError(f"`schedule` of workflow `{self.name}` must be a `hydra.Cron`, not {schedule!r}")
+            raise ConfigError(f"`schedule` of workflow `{self.name}` must be a `hydra.Cron`, not {written(schedule)}")
         try:
             self.signature.bind()
         except TypeError as error:

@@ -184,9 +184,11 @@ class RetryAfter(HydraError):
     def __init__(self, delay: timedelta | float, message: str = "", *, key: str | None = None) -> None:
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_DELAY_SECONDS:
-            raise ConfigError(f"a RetryAfter takes a timedelta or seconds, from 0 to 1,000 years, not {delay!r:.80}")
+            raise ConfigError(
+                f"a RetryAfter takes a timedelta or seconds, from 0 to 1,000 years, not {_written(delay)}"
+            )
         if key is not None and (not isinstance(key, str) or not key):
-            raise ConfigError(f"`key` of a RetryAfter names a limit by its key or its name, not {key!r:.80}")
+            raise ConfigError(f"`key` of a RetryAfter names a limit by its key or its name, not {_written(key)}")
         self.seconds = float(seconds)
         self.key = key
         super().__init__(message or f"to be tried again in {self.seconds:g} s")
@@ -197,3 +199,11 @@ class RetryAfter(HydraError):
 
 class Interrupt(BaseException):
     """Enters a body to unwind it (suspension, cancellation, lost lease); never catch it."""
+
+
+def _written(value: object) -> str:
+    """`hydra.written` stands above this module."""
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # it has more digits than Python writes
+        return f"a `{type(value).__qualname__}`"

@@ -11,6 +11,7 @@ from hydra.cron import KEY_PREFIX
 from hydra.errors import ConfigError, PayloadError
 from hydra.execution import KeyReuse
 from hydra.interruptions import let_out
+from hydra.written import written
 
 MAX_KEY_LENGTH = 500
 SIGNAL_IDS = uuid.UUID("6e0a4b5a-1d4f-5c0e-9b0e-2f6f3c1d7a55")  # the namespace of ids of signals that are no UUIDs
@@ -30,9 +31,9 @@ def check_key(key: object) -> str:
 def check_known_key(key: object) -> str:
     """A key to find an execution by."""
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_LENGTH or not is_unicode(key):
-        raise ConfigError(f"`{key!r:.80}` is not a key; give a text of 1 to {MAX_KEY_LENGTH} characters")
+        raise ConfigError(f"`{written(key)}` is not a key; give a text of 1 to {MAX_KEY_LENGTH} characters")
     if "\0" in key:
-        raise PayloadError(f"the key {key!r:.80} holds a NUL character; leave it out")
+        raise PayloadError(f"the key {written(key)} holds a NUL character; leave it out")
     return key
 
 
@@ -43,7 +44,7 @@ def check_key_reuse(key_reuse: object) -> KeyReuse:
             return KeyReuse(key_reuse)
         except ValueError as error:
             let_out(error)
-    raise ConfigError(f"`key_reuse` is one of {', '.join(KeyReuse)}, not `{key_reuse!r:.80}`")
+    raise ConfigError(f"`key_reuse` is one of {', '.join(KeyReuse)}, not `{written(key_reuse)}`")
 
 
 def read_key_reuse(key_reuse: object) -> tuple[KeyReuse, int | None]:
@@ -56,7 +57,7 @@ def read_key_reuse(key_reuse: object) -> tuple[KeyReuse, int | None]:
     if isinstance(key_reuse, str) and key_reuse in tuple(KeyReuse):
         return KeyReuse(key_reuse), None
     known = f"one of {', '.join(KeyReuse)}, or seconds or a timedelta"
-    raise ConfigError(f"`key_reuse` is {known}, not `{key_reuse!r:.80}`")
+    raise ConfigError(f"`key_reuse` is {known}, not `{written(key_reuse)}`")
 
 
 def is_id(id: object) -> bool:
@@ -67,7 +68,7 @@ def is_id(id: object) -> bool:
 def signal_id(id: object) -> str:
     """The UUID that a signal's id stands for: itself, in whichever of its spellings, or else the UUID5 of the text."""
     if not isinstance(id, str) or not 0 < len(id) <= MAX_KEY_LENGTH or not is_unicode(id):
-        raise ConfigError(f"`{id!r:.80}` is not the id of a signal; give a text of 1 to {MAX_KEY_LENGTH} characters")
+        raise ConfigError(f"`{written(id)}` is not the id of a signal; give a text of 1 to {MAX_KEY_LENGTH} characters")
     is_uuid = any(form.fullmatch(id) for form in _SPELLINGS)
     return str(uuid.UUID(id.lower()) if is_uuid else uuid.uuid5(SIGNAL_IDS, id))
 

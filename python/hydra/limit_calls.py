@@ -17,6 +17,7 @@ from hydra.limits import Limit, LimitSpec
 from hydra.values.jsonschema import read_text
 from hydra.values.printed import told_error
 from hydra.values.same_text import form_of_field, read_as, reads_by_code
+from hydra.written import written
 
 
 def keys_of_call(
@@ -96,7 +97,7 @@ def _value_by_name(spec: LimitSpec, key: str, given: Mapping[str, Any], workflow
     try:
         return read_text(value, {"format": spec.form})
     except ValueError:
-        raise PayloadError(f"the key `{key}` of limit `{spec.name}` is no {spec.form}: {value!r:.80}") from None
+        raise PayloadError(f"the key `{key}` of limit `{spec.name}` is no {spec.form}: {written(value)}") from None
 
 
 def specs_by_name(specs: Sequence[LimitSpec], hints: Mapping[str, Any]) -> list[LimitSpec]:

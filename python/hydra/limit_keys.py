@@ -17,6 +17,7 @@ from uuid import UUID
 from hydra.errors import PayloadError
 from hydra.execution import RESERVED_PREFIX
 from hydra.interruptions import let_out
+from hydra.written import written
 
 FAIR, CONCURRENCY, RATE = "by_turns", "concurrency", "rate"  # sorted, in this order
 # Of the rows that say how many may be pending, of what their name says; no execution has such a key.
@@ -84,11 +85,11 @@ def text_of(value: Any, whose: str) -> str:
         message = f"the key of {whose} is a whole number of more digits than Python writes, and may have"
         raise PayloadError(f"{message} {MAX_VALUE_LENGTH}") from None
     if len(text) > MAX_VALUE_LENGTH:
-        message = f"the key {text!r:.80} of {whose} has {len(text):,} characters"
+        message = f"the key {written(text)} of {whose} has {len(text):,} characters"
         raise PayloadError(f"{message}, and may have {MAX_VALUE_LENGTH}")
     odd = next((each for each in text if not each.isprintable()), None)
     if odd is not None:
-        message = f"the key {text!r:.80} of {whose} has {odd!a} in it, which cannot be printed"
+        message = f"the key {written(text)} of {whose} has {odd!a} in it, which cannot be printed"
         raise PayloadError(f"{message}; give a key without it")
     return text
 

@@ -34,6 +34,7 @@ from hydra.limit_keys import (
 from hydra.values.classes import is_object_class
 from hydra.values.fields import Fields
 from hydra.values.secret import names_secret
+from hydra.written import written
 
 LIMITS = "limits"  # of what a node registers of a workflow's signature
 WINDOW = 8  # of a Fair's value that are let go and have not begun, at least
@@ -80,9 +81,9 @@ class Limit:
     def __init__(self, count: int, key: Key, name: str | None, max_pending: int | None = None) -> None:
         what = f"`hydra.{type(self).__name__}`"
         if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_COUNT:
-            raise ConfigError(f"{what} needs a whole number from 1 to {MAX_COUNT}, not {count!r:.80}")
+            raise ConfigError(f"{what} needs a whole number from 1 to {MAX_COUNT}, not {written(count)}")
         if key is not None and not callable(key) and (not isinstance(key, str) or not key):
-            raise ConfigError(f"`key` of {what} must name a parameter, or be a function of them, not {key!r:.80}")
+            raise ConfigError(f"`key` of {what} must name a parameter, or be a function of them, not {written(key)}")
         self.count = count
         self.key = key
         self.name = None if name is None else check_limit_name(name)
@@ -225,14 +226,14 @@ class Fair(Limit):
 
 def check_max_pending(count: object, of: str = "a limit") -> int:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_PENDING:
-        raise ConfigError(f"`max_pending` of {of} must be a whole number from 1 to {MAX_PENDING}, not {count!r:.80}")
+        raise ConfigError(f"`max_pending` of {of} must be a whole number from 1 to {MAX_PENDING}, not {written(count)}")
     return count
 
 
 def check_weights(weights: object) -> dict[str, int]:
     """In thousandths, by the key's text."""
     if not isinstance(weights, Mapping):
-        message = f"`weight` of `hydra.Fair` must give weights by the key's value, not {weights!r:.80}"
+        message = f"`weight` of `hydra.Fair` must give weights by the key's value, not {written(weights)}"
         raise ConfigError(f'{message}; write `weight={{"acme": 3}}`')
     if len(weights) > MAX_WEIGHTS:
         raise ConfigError(f"`weight` of `hydra.Fair` names {len(weights)} values, and may name {MAX_WEIGHTS}")
@@ -244,14 +245,16 @@ def check_value(value: object) -> str:
     try:
         return text_of(value, "a weight")
     except PayloadError as error:
-        raise ConfigError(f"the value {value!r:.80} cannot have a weight: {error}") from error
+        raise ConfigError(f"the value {written(value)} cannot have a weight: {error}") from error
 
 
 def check_weight(weight: object, value: object) -> int:
     """In thousandths."""
     is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not is_number or not MIN_WEIGHT <= weight <= MAX_WEIGHT:  # type: ignore[operator]
-        raise ConfigError(f"the weight of {value!r:.80} must be from {MIN_WEIGHT} to {MAX_WEIGHT}, not {weight!r:.80}")
+        raise ConfigError(
+            f"the weight of {written(value)} must be from {MIN_WEIGHT} to {MAX_WEIGHT}, not {written(weight)}"
+        )
     return round(weight * WEIGHT_UNIT)  # type: ignore[operator]
 
 
@@ -263,14 +266,15 @@ def check_rate(count: int, per: timedelta | float, burst: int | None) -> tuple[i
     if burst is None:
         return per_us, max(1, count // BURST_SHARE)
     if isinstance(burst, bool) or not isinstance(burst, int) or not 0 < burst <= MAX_COUNT:
-        raise ConfigError(f"`burst` of `hydra.Rate` must be a whole number from 1 to {MAX_COUNT}, not {burst!r:.80}")
+        raise ConfigError(f"`burst` of `hydra.Rate` must be a whole number from 1 to {MAX_COUNT}, not {written(burst)}")
     return per_us, burst
 
 
 def check_limit_name(name: object) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or ":" in name:
         raise ConfigError(
-            f"the name of a limit must be 1 to {MAX_NAME_LENGTH} printable characters without a colon, not {name!r:.80}"
+            f"the name of a limit must be 1 to {MAX_NAME_LENGTH} printable characters without a colon, "
+            f"not {written(name)}"
         )
     return name
 
@@ -281,7 +285,7 @@ def check_limits(limits: object, name: str, signature: inspect.Signature, kind: 
     if not isinstance(limits, Sequence) or not all(isinstance(each, Limit) for each in limits):
         raise ConfigError(
             f"`limits` of {owner} must be a list of `hydra.Concurrency`, `hydra.Rate` and `hydra.Fair`, "
-            f"not {limits!r:.80}"
+            f"not {written(limits)}"
         )
     if len(limits) > MAX_LIMITS:
         raise ConfigError(f"{owner} has {len(limits)} limits, and may have {MAX_LIMITS}")

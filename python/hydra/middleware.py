@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, cont
 from typing import Any, TypeVar
 
 from hydra.errors import ConfigError, Interrupt, StepTimeout
+from hydra.written import written
 
 Managed = AbstractContextManager[Any] | AbstractAsyncContextManager[Any] | None
 Hook = Callable[[Any], object]
@@ -184,7 +185,7 @@ def add_middleware(middleware: M) -> M:
             f"`{middleware.__name__}` is a class of middleware; give one of it, `{middleware.__name__}()`"
         )
     if not isinstance(middleware, Middleware):
-        raise ConfigError(f"{middleware!r:.80} is no middleware; derive its class from `hydra.Middleware`")
+        raise ConfigError(f"{written(middleware)} is no middleware; derive its class from `hydra.Middleware`")
     if any(each is middleware for each in _registered):
         raise ConfigError(f"`{type(middleware).__name__}` is registered already; register it once")
     _registered.append(middleware)
@@ -199,7 +200,7 @@ def remove_middleware(middleware: Middleware) -> None:
         ConfigError: it is not registered.
     """
     if all(each is not middleware for each in _registered):
-        raise ConfigError(f"{middleware!r:.80} is not registered as middleware")
+        raise ConfigError(f"{written(middleware)} is not registered as middleware")
     _registered[:] = [each for each in _registered if each is not middleware]
     _sort()
 
@@ -324,7 +325,7 @@ def no_manager(found: object) -> ConfigError:
         return ConfigError("it gave an async context manager, which fits only async steps and `AsyncEngine.submit`")
     if hasattr(found, "send"):
         return ConfigError("it is a generator; decorate it with `contextlib.contextmanager`")
-    return ConfigError(f"it gave {found!r:.80}; give a context manager or None")
+    return ConfigError(f"it gave {written(found)}; give a context manager or None")
 
 
 def name_of(hook: Hook) -> str:

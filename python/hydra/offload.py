@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import ConfigError
+from hydra.written import written
 
 DEFAULT_OVER = 256 * 1024
 MIN_OVER = 1024
@@ -46,7 +47,7 @@ class Offload:
         if self.protocol in LOCAL and not path.startswith("/"):
             raise ConfigError(f"`{url:.80}` is a relative path, another for each process; write `file:///folder`")
         if isinstance(over, bool) or not isinstance(over, int) or over < MIN_OVER:
-            raise ConfigError(f"`over` must be a number of bytes from {MIN_OVER:,} on, not `{over!r:.80}`")
+            raise ConfigError(f"`over` must be a number of bytes from {MIN_OVER:,} on, not `{written(over)}`")
         if options is not None and not isinstance(options, Mapping):
             raise ConfigError(f"`options` is {type(options).__name__}; give a dict for fsspec's file system")
         _check_installed(self.protocol)

@@ -20,6 +20,7 @@ from typing import Any
 
 from hydra.errors import ConfigError, PayloadError
 from hydra.pointers import is_pointer, why_away
+from hydra.written import written
 
 ENCRYPTED = 0xD2  # the first byte of what is encrypted; a plain payload has another
 KEY_BYTES = 32
@@ -76,7 +77,7 @@ class PayloadKeys:
             ConfigError: the file cannot be read, or a line of it is no key. No sentence has a key in it.
         """
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-            raise ConfigError(f"`{path!r:.80}` is no file of payload keys; give its path")
+            raise ConfigError(f"`{written(path)}` is no file of payload keys; give its path")
         try:
             with open(path, "rb") as file:
                 content = file.read()

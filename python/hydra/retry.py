@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError, NonRetryable, RetryAfter
+from hydra.written import written
 
 OnExhausted = Literal["fail", "park"]
 RetryIf = Callable[[Any], bool]
@@ -45,15 +46,17 @@ class Backoff:
         for field in ("initial", "factor", "maximum", "jitter"):
             value = getattr(self, field)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-                raise ConfigError(f"`{field}` of a Backoff must be a number, not {value!r}")
+                raise ConfigError(f"`{field}` of a Backoff must be a number, not {written(value)}")
         if self.initial < 0:
-            raise ConfigError(f"`initial` of a Backoff must be 0 or more seconds, not {self.initial}")
+            raise ConfigError(f"`initial` of a Backoff must be 0 or more seconds, not {written(self.initial)}")
         if self.factor < 1:
-            raise ConfigError(f"`factor` of a Backoff must be 1 or more, not {self.factor}")
+            raise ConfigError(f"`factor` of a Backoff must be 1 or more, not {written(self.factor)}")
         if self.maximum < self.initial or self.maximum == float("inf"):
-            raise ConfigError(f"`maximum` of a Backoff must be finite and not below `initial`, not {self.maximum}")
+            raise ConfigError(
+                f"`maximum` of a Backoff must be finite and not below `initial`, not {written(self.maximum)}"
+            )
         if not 0 <= self.jitter <= MAX_JITTER:
-            raise ConfigError(f"`jitter` of a Backoff must lie between 0 and 1, not {self.jitter}")
+            raise ConfigError(f"`jitter` of a Backoff must lie between 0 and 1, not {written(self.jitter)}")
 
     def delay(self, attempt: int, random: float) -> float:
         """Seconds to wait after try number `attempt` failed; `random` lies in [0, 1)."""
@@ -104,21 +107,21 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int) or self.max_attempts < 1:
-            raise ConfigError(f"`max_attempts` must be a whole number of 1 or more, not {self.max_attempts!r}")
+            raise ConfigError(f"`max_attempts` must be a whole number of 1 or more, not {written(self.max_attempts)}")
         if not isinstance(self.backoff, Backoff):
-            raise ConfigError(f"`backoff` must be a hydra.Backoff, not {self.backoff!r}")
+            raise ConfigError(f"`backoff` must be a hydra.Backoff, not {written(self.backoff)}")
         if not isinstance(self.retry_on, tuple) or not all(
             isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.retry_on
         ):
-            raise ConfigError(f"`retry_on` must be a tuple of exception classes, not {self.retry_on!r}")
+            raise ConfigError(f"`retry_on` must be a tuple of exception classes, not {written(self.retry_on)}")
         for option, takes in (("retry_if", "the exception"), ("retry_delay", "the exception and the attempt")):
             function = getattr(self, option)
             if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
                 raise ConfigError(f"`{option}` must be a function of {takes}, not async, not {function!r:.200}")
         if self.cool_down is not None and (not isinstance(self.cool_down, str) or not self.cool_down):
-            raise ConfigError(f"`cool_down` names a limit by its key or its name, not {self.cool_down!r:.80}")
+            raise ConfigError(f"`cool_down` names a limit by its key or its name, not {written(self.cool_down)}")
         if self.on_exhausted not in ("fail", "park"):
-            raise ConfigError(f'`on_exhausted` must be "fail" or "park", not {self.on_exhausted!r}')
+            raise ConfigError(f'`on_exhausted` must be "fail" or "park", not {written(self.on_exhausted)}')
 
     @property
     def parks(self) -> bool:

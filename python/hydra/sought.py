@@ -15,6 +15,7 @@ import msgspec
 
 from hydra.attributes import FIRST, LAST, NAME, SIGN, TAG_OF, TYPES, key_of
 from hydra.errors import ConfigError, PayloadError
+from hydra.written import as_text, written
 
 _SOUGHT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(>=|<=|=|>|<)\s*(.*)", re.DOTALL)
 _TURNED = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=([<>])(.*)", re.DOTALL)  # `>=` the wrong way round
@@ -50,13 +51,13 @@ def check_sought(asked: object) -> tuple[tuple[Sought, ...], ...]:
         return tuple(_read_sought(text) for text in asked)
     if not isinstance(asked, Mapping):
         raise ConfigError(
-            f'`attributes` must be a dict of values by name, such as `{{"customer": "c-17"}}`, not {asked!r:.80}'
+            f'`attributes` must be a dict of values by name, such as `{{"customer": "c-17"}}`, not {written(asked)}'
         )
     found = []
     for text, value in asked.items():
         match = _SOUGHT.fullmatch(f"{text} =" if isinstance(text, str) and NAME.fullmatch(text.strip()) else f"{text}")
         if match is None or match[3]:
-            raise ConfigError(f"`{text!r:.80}` is not an attribute to look for; write `customer`, or `amount >=`")
+            raise ConfigError(f"`{written(text)}` is not an attribute to look for; write `customer`, or `amount >=`")
         value = value.value if isinstance(value, enum.Enum) else value
         value = str(value) if isinstance(value, UUID) else value
         if type(value) not in TAG_OF:
@@ -74,7 +75,9 @@ def check_sought(asked: object) -> tuple[tuple[Sought, ...], ...]:
 def _read_sought(text: object) -> tuple[Sought, ...]:
     match = _SOUGHT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ConfigError(f"`{text!s:.80}` is not an attribute to look for; write `customer=c-17` or `amount>=1000`")
+        raise ConfigError(
+            f"`{as_text(text):.80}` is not an attribute to look for; write `customer=c-17` or `amount>=1000`"
+        )
     if (turned := _TURNED.fullmatch(match[0])) is not None:
         name, sign, value = turned.groups()
         told = f"write `{name}{sign}={value:.80}`, or `{name}= {sign}{value:.80}` for a text that begins with `{sign}`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hydra.errors import ConfigError, HydraError, PayloadError
 from hydra.keys import is_unicode
 from hydra.middleware import SubmitCall, tell
+from hydra.written import written
 
 MAX_TAG_COUNT = 50
 MAX_TAG_LENGTH = 500
@@ -15,9 +16,9 @@ def check_tags(tags: object) -> dict[str, str]:
         raise ConfigError(f"`tags` must be a dict of at most {MAX_TAG_COUNT} texts by name")
     for name, text in tags.items():
         if not isinstance(name, str) or not isinstance(text, str) or not is_unicode(name + text):
-            raise ConfigError(f"the tag `{name!r:.80}` is not a text by name; give both as str")
+            raise ConfigError(f"the tag `{written(name)}` is not a text by name; give both as str")
         if "\0" in name + text:
-            raise PayloadError(f"the tag {name!r:.80} holds a NUL character; leave it out")
+            raise PayloadError(f"the tag {written(name)} holds a NUL character; leave it out")
         if len(name) + len(text) > MAX_TAG_LENGTH:
             raise ConfigError(f"the tag `{name:.80}` is longer than {MAX_TAG_LENGTH} characters")
     return tags

@@ -24,6 +24,7 @@ from hydra.records.child_records import SPAWN_PREFIX
 from hydra.records.ends import read_outcome
 from hydra.tags import tags_of
 from hydra.workflow import code_of, registry
+from hydra.written import written
 
 R = TypeVar("R")
 
@@ -61,7 +62,7 @@ def check_child_key(key: str | None, key_reuse: str) -> ChildKey | None:
 
 def check_bound(bound: BoundWorkflow[R]) -> BoundWorkflow[R]:
     if not isinstance(bound, BoundWorkflow):
-        raise HydraError(f"`hydra.spawn` takes a bound workflow such as `settle.bind(invoice)`, not {bound!r}")
+        raise HydraError(f"`hydra.spawn` takes a bound workflow such as `settle.bind(invoice)`, not {written(bound)}")
     return bound
 
 

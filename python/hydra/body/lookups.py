@@ -27,6 +27,7 @@ from hydra.definitions import Step
 from hydra.errors import HydraError, Interrupt, StepTimeout
 from hydra.execution import LOOKUP_PREFIX, End, Ending, RecordKind
 from hydra.retry import Verdict
+from hydra.written import written
 
 T = TypeVar("T")
 
@@ -218,7 +219,7 @@ def _look_up(execution: RunningExecution, called: CalledStep, attempt: int) -> F
             if answer is UNSURE:
                 _park(execution, in_doubt(execution, key, "its lookup is unsure"))
             error = error or HydraError(
-                f"the lookup of step `{name}` answered {answer!r:.80}; "
+                f"the lookup of step `{name}` answered {written(answer)}; "
                 "return hydra.Found(result), hydra.NOT_FOUND or hydra.UNSURE"
             )
         else:

@@ -25,6 +25,7 @@ from hydra.body import asyncio_patches
 from hydra.body.replay import Key
 from hydra.clock import LONGEST_SECONDS
 from hydra.errors import ConfigError, HydraError
+from hydra.written import written
 
 log = logging.getLogger("hydra.worker")
 
@@ -73,8 +74,8 @@ def check_seconds(until: float, since: float) -> None:
     if not -math.inf < until < since + LONGEST_SECONDS:
         seconds = until - since if -1e300 < until < 1e300 else until
         raise ConfigError(
-            f"a wait by asyncio must be shorter than 1,000 years, not {seconds!r:.40} seconds; for one without an end "
-            "give no time, or wait for an event"
+            f"a wait by asyncio must be shorter than 1,000 years, not {written(seconds):.40} seconds; for one without "
+            "an end give no time, or wait for an event"
         )
 
 

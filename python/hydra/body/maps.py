@@ -27,6 +27,7 @@ from hydra.definitions import BoundEach, calling
 from hydra.errors import HydraError, PayloadTooLarge
 from hydra.execution import Record, RecordKind
 from hydra.records.map_outcomes import CHUNK_PREFIX, FRESH, MAP, Chunk, Later, Outcomes, Tally, check_size
+from hydra.written import written
 
 R = TypeVar("R")
 
@@ -67,7 +68,9 @@ def map_items(bound: BoundEach[R], chunk: int = CHUNK_ITEMS, concurrency: int = 
 
 def check_map(bound: object, chunk: object, concurrency: object) -> None:
     if not isinstance(bound, BoundEach):
-        raise HydraError(f"`hydra.map` takes a step bound to items, such as `charge.bind_each(cards)`, not {bound!r}")
+        raise HydraError(
+            f"`hydra.map` takes a step bound to items, such as `charge.bind_each(cards)`, not {written(bound)}"
+        )
     check_size(chunk, "chunk", MAX_CHUNK_ITEMS)
     check_size(concurrency, "concurrency", MAX_CONCURRENCY)
 

@@ -27,6 +27,7 @@ from hydra.errors import HydraError, Interrupt
 from hydra.execution import EVENT_PREFIX, RESERVED_PREFIX, RecordKind
 from hydra.records import child_records
 from hydra.records.callbacks import Callback
+from hydra.written import written
 
 T = TypeVar("T", covariant=True)
 A = TypeVar("A")
@@ -146,10 +147,10 @@ def check(waits: tuple[Awaited[Any], ...], losers: object) -> None:
         if not isinstance(each, BoundStep | BoundWait | Child):
             raise HydraError(
                 "`hydra.wait_first` takes bound steps such as `charge.bind(card)`, children, `hydra.after(…)`, "
-                f"`hydra.on_event(…)` and `hydra.on_callback(…)`, not {each!r:.80}"
+                f"`hydra.on_event(…)` and `hydra.on_callback(…)`, not {written(each)}"
             )
     if losers not in ("stop", "run"):
-        raise HydraError(f'`losers` of `hydra.wait_first` must be "stop" or "run", not {losers!r:.80}')
+        raise HydraError(f'`losers` of `hydra.wait_first` must be "stop" or "run", not {written(losers)}')
 
 
 class Race:

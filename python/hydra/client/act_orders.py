@@ -26,6 +26,7 @@ from hydra.stores.acts import NO_END, THE_NAMESPACE, WITH_OTHER, Act, ActFilter,
 from hydra.stores.deleting import Deleted, refusal
 from hydra.stores.rescheduling import Replacement, Reschedule, Rescheduled
 from hydra.stores.store import Store
+from hydra.written import written
 
 PURGE_CHUNK_SIZE = 1_000
 PURGE_PAUSE_TIMES = 2  # as long as a transaction took, before the next: claims go on meanwhile (`benches/retention.py`)
@@ -65,7 +66,7 @@ def recent_acts(
 ) -> list[ActView]:
     """Newest first."""
     if kind is not None and kind not in tuple(ActKind):
-        raise ConfigError(f"`{kind!r:.80}` is not a kind of act; it is one of {', '.join(ActKind)}")
+        raise ConfigError(f"`{written(kind)}` is not a kind of act; it is one of {', '.join(ActKind)}")
     chosen = ActFilter(0 if since is None else since, NO_END if until is None else until, by, kind, limit)
     return [act_view(act) for act in engine.read(lambda store: store.recent_acts(chosen))]
 
@@ -140,7 +141,7 @@ def _replacement(engine: DatabaseAccess, snapshot: Snapshot, input: BoundWorkflo
 
 def set_attributes(engine: DatabaseAccess, id: str, workflow: str, values: Mapping[str, Any], reason: str) -> None:
     if not isinstance(values, Mapping) or not values:
-        raise ConfigError(f"`values` must be a dict of attributes by name, not {values!r:.80}")
+        raise ConfigError(f"`values` must be a dict of attributes by name, not {written(values)}")
     by = author(reason)
     declared = engine.session().signatures.search(workflow)
     changes = changes_of(declared, workflow, values)

@@ -26,6 +26,7 @@ from hydra.context import Inside
 from hydra.definitions import caller
 from hydra.errors import ConfigError
 from hydra.stores.acts import THE_NAMESPACE, Act, ActKind
+from hydra.written import written
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ _said: ContextVar[_Said] = ContextVar("hydra_acting", default=_NOBODY)
 def acting(by: str | None, reason: str) -> Iterator[None]:
     """Orders that are given inside are by that one, and for that reason. What is not given stays as it is outside."""
     if by is not None and not (isinstance(by, str) and 0 < len(by) <= MAX_NAME_LENGTH and by.isprintable()):
-        raise ConfigError(f"`by` must be a text of 1 to {MAX_NAME_LENGTH} printable characters, not {by!r:.80}")
+        raise ConfigError(f"`by` must be a text of 1 to {MAX_NAME_LENGTH} printable characters, not {written(by)}")
     check_reason(reason)
     outer = _said.get()
     token = _said.set(_Said(outer.by if by is None else by, reason or outer.reason, outer.program))
@@ -108,7 +109,7 @@ def carried(function: Callable[[], T]) -> Callable[[], T]:
 
 def check_reason(reason: object) -> None:
     if not isinstance(reason, str) or len(reason) > MAX_REASON_LENGTH:
-        raise ConfigError(f"`reason` must be a text of at most {MAX_REASON_LENGTH} characters, not `{reason!r:.80}`")
+        raise ConfigError(f"`reason` must be a text of at most {MAX_REASON_LENGTH} characters, not `{written(reason)}`")
 
 
 @lru_cache(maxsize=16)

@@ -31,6 +31,7 @@ from hydra.errors import ConfigError, IllegalMove, NotFound
 from hydra.stores.acts import THE_NAMESPACE, ActKind
 from hydra.stores.approvals import FOR_EVER, Approval, ApprovalKind, ApprovalState, Decision
 from hydra.stores.store import Store
+from hydra.written import written
 
 MAX_NAME_SHOWN = 100  # of each of the two in what they did together
 MAX_WITHIN_SECONDS = 30 * 86_400
@@ -40,7 +41,7 @@ def require(engine: DatabaseAccess, acts: Sequence[str], within: timedelta | flo
     known = [str(kind) for kind in ApprovalKind if kind is not ApprovalKind.RULE]
     unknown = [each for each in acts if each not in known]
     if isinstance(acts, str) or unknown:
-        raise ConfigError(f"`{acts!r:.80}` are no acts that can take a second person; there are {', '.join(known)}")
+        raise ConfigError(f"`{written(acts)}` are no acts that can take a second person; there are {', '.join(known)}")
     seconds = seconds_of(within, "`within`")
     if not 1 <= seconds <= MAX_WITHIN_SECONDS:
         raise ConfigError(f"`within` must be 1 second to 30 days, not {seconds:g} s")

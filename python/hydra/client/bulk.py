@@ -33,6 +33,7 @@ from hydra.stores.acts import ActKind
 from hydra.stores.approvals import ApprovalKind
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.store import Store
+from hydra.written import written
 
 BATCH_SIZE = 100
 OPEN = tuple(status for status in Status if status not in FINAL)
@@ -403,5 +404,5 @@ def taken_over(store: Store, snapshot: Snapshot) -> str:
 def refuse_more(count: int, most: int | None) -> None:
     if most is not None and count > most:
         raise IllegalMove(
-            f"{count} executions match, and at most {most} were expected; look at them with a dry run first"
+            f"{count} executions match, and at most {written(most)} were expected; look at them with a dry run first"
         )

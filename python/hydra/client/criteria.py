@@ -31,6 +31,7 @@ from hydra.sought import Sought, together
 from hydra.stores.filter import Filter
 from hydra.stores.store import Store
 from hydra.tags import check_tags
+from hydra.written import as_text, written
 
 T = TypeVar("T")
 
@@ -81,10 +82,10 @@ def check_criteria(
         wanted = None if status is None else Status(status)
     except ValueError as unknown:
         let_out(unknown)
-        raise ConfigError(f"`{status}` is not a status; it is one of {', '.join(Status)}") from None
+        raise ConfigError(f"`{as_text(status)}` is not a status; it is one of {', '.join(Status)}") from None
     for name, text in (("reason", reason), ("error", error)):
         if text is not None and (not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT_LENGTH):
-            raise ConfigError(f"`{name}` must be a text of 1 to {MAX_TEXT_LENGTH} characters, not `{text!r:.80}`")
+            raise ConfigError(f"`{name}` must be a text of 1 to {MAX_TEXT_LENGTH} characters, not `{written(text)}`")
     chosen = Filter(
         wanted,
         None if workflow is None else workflow_name(workflow),
@@ -102,7 +103,7 @@ def check_criteria(
 def check_place(name: str, id: str | None) -> str | None:
     """An id from which a page goes on."""
     if id is not None and not is_id(id):
-        raise ConfigError(f"`{id!r:.80}` is not an execution's id; `{name}` is the last one of the page before")
+        raise ConfigError(f"`{written(id)}` is not an execution's id; `{name}` is the last one of the page before")
     return id
 
 

@@ -29,6 +29,7 @@ from hydra.stores import absolute, open_store, without_password
 from hydra.stores.encrypting import reading_only
 from hydra.stores.offloading import OffloadingStore, fetched
 from hydra.stores.store import Store
+from hydra.written import as_text
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ class DatabaseAccess:
 
     def not_found(self, id: object) -> NotFound:
         """The error that says so."""
-        return NotFound(f"no execution `{id}` in namespace `{self.namespace}`")
+        return NotFound(f"no execution `{as_text(id)}` in namespace `{self.namespace}`")
 
     def read(self, verb: Callable[[Store], T]) -> T:
         """One read. Used by handles and commands."""

@@ -31,6 +31,7 @@ from hydra.stores.acts import ActKind
 from hydra.stores.admission import Bound, effective
 from hydra.stores.key_pauses import KeyPause
 from hydra.stores.limit_states import LimitState, LimitUse, Weight
+from hydra.written import written
 
 SHOWN_KEYS = 100
 MAX_NAMED = 3  # keys in one sentence
@@ -198,7 +199,7 @@ def _key_of(session: EngineSession, name: str, value: str | None) -> str:
     if not isinstance(value, str) or len(value) > MAX_VALUE_LENGTH or not (value.isprintable() or not value):
         raise ConfigError(
             f"the key of limit `{name}` must be a text of at most {MAX_VALUE_LENGTH} printable characters, "
-            f"not {value!r:.80}"
+            f"not {written(value)}"
         )
     return first + value
 

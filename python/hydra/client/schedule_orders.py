@@ -21,6 +21,7 @@ from hydra.errors import ConfigError, NotFound, StoreUnavailable
 from hydra.schedules import ScheduleChange, ScheduleState
 from hydra.stores.acts import Act, ActKind
 from hydra.tick_queue import count_ticks, to_datetime
+from hydra.written import written
 
 ORDER_TRIES = 20
 MAX_BACKFILL = 10_000  # ticks of one backfill
@@ -122,7 +123,7 @@ def _ticks_to_fill(state: ScheduleState, start: datetime, end: datetime) -> Sequ
 def _zoned(moment: datetime, timezone: str) -> datetime:
     """A time without a zone is one on the schedule's own clock."""
     if not isinstance(moment, datetime):
-        raise ConfigError(f"`{moment!r:.80}` is not a time; give a datetime")
+        raise ConfigError(f"`{written(moment)}` is not a time; give a datetime")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(timezone))
 
 

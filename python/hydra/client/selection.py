@@ -37,6 +37,7 @@ from hydra.errors import ConfigError, IllegalMove
 from hydra.execution import Snapshot
 from hydra.payload_keys import why_closed
 from hydra.records.fingerprints import Fault, without_ids
+from hydra.written import written
 
 MAX_ACT_COUNT = 100_000  # executions of one act, whose ids are held in memory
 GROUPINGS = ("status", "workflow", "reason")
@@ -90,7 +91,7 @@ class Selection:
             ConfigError: for another word.
         """
         if what not in GROUPINGS:
-            raise ConfigError(f"`{what!r:.80}` is nothing to group by; choose one of {', '.join(GROUPINGS)}")
+            raise ConfigError(f"`{written(what)}` is nothing to group by; choose one of {', '.join(GROUPINGS)}")
         counts: Counter[str] = Counter()
         if what != "reason" and self._criteria.is_counted():
             for (workflow, status), count in self._kept_counts().items():

@@ -23,6 +23,7 @@ from hydra.execution import Debounced, KeyReuse, Submission, Submitted, is_refus
 from hydra.inputs import encode_all_bound, encode_bound
 from hydra.keys import check_key, is_id, read_key_reuse
 from hydra.tags import check_tags
+from hydra.written import written
 
 MAX_PRIORITY = 2**31 - 1
 
@@ -53,7 +54,7 @@ def check_request(
     if delay is not None and run_at is not None:
         raise ConfigError("`delay` and `run_at` cannot both be given; choose one")
     if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > MAX_PRIORITY:
-        raise ConfigError(f"`priority` must be a whole number of at most {MAX_PRIORITY}, not `{priority!r:.80}`")
+        raise ConfigError(f"`priority` must be a whole number of at most {MAX_PRIORITY}, not `{written(priority)}`")
     due_at = None if run_at is None else to_instant(run_at)
     if delay is not None:
         due_at = now + round(seconds_of(delay, "`delay`") * 1e6)
@@ -187,18 +188,20 @@ def refuse_conflicts(submissions: Sequence[Submission], answers: Sequence[Submit
 
 def check_bound(bound: object) -> None:
     if not isinstance(bound, BoundWorkflow):
-        raise ConfigError(f"`{bound!r}` cannot be submitted; give a bound workflow, such as `bill.bind(invoice)`")
+        raise ConfigError(
+            f"`{written(bound)}` cannot be submitted; give a bound workflow, such as `bill.bind(invoice)`"
+        )
 
 
 def workflow_name(workflow: object) -> str:
     """Of a workflow that is given as itself or by its name."""
     name = workflow if isinstance(workflow, str) else getattr(workflow, "name", None)
     if not isinstance(name, str):
-        raise ConfigError(f"`{workflow!r:.80}` is not a workflow; give it or its name")
+        raise ConfigError(f"`{written(workflow)}` is not a workflow; give it or its name")
     return name
 
 
 def _check_id(id: str) -> str:
     if not is_id(id):
-        raise ConfigError(f"`{id!r:.80}` is not an execution's id; give the id of a submission that is repeated")
+        raise ConfigError(f"`{written(id)}` is not an execution's id; give the id of a submission that is repeated")
     return id

@@ -14,6 +14,7 @@ from hydra import codec
 from hydra.errors import HydraError, NotFound
 from hydra.execution import RESERVED_PREFIX, SET_ASIDE_PREFIX, Message
 from hydra.keys import is_id
+from hydra.written import written
 
 CALLBACK_PREFIX = f"{RESERVED_PREFIX}callback:"  # of the names of messages that complete a callback
 TOKEN = "hydra.callback_token"  # of the record that keeps a token
@@ -39,7 +40,7 @@ class Callback(NamedTuple):
     def of(cls, token: object) -> Callback:
         id = token.partition(".")[0] if isinstance(token, str) else ""
         if not is_id(id):
-            raise NotFound(f"`{token!r:.80}` is not a callback token; give it as `hydra.callback_token` made it")
+            raise NotFound(f"`{written(token)}` is not a callback token; give it as `hydra.callback_token` made it")
         digest = hashlib.blake2b(cast(str, token).encode(errors="replace"), digest_size=16).digest()
         return cls(cast(str, token), id, CALLBACK_PREFIX + digest.hex())
 
@@ -60,5 +61,5 @@ def completion(value: Any) -> bytes:
 
 def failure(reason: object) -> bytes:
     if not isinstance(reason, str):
-        raise HydraError(f"a callback fails with a reason in words, not with {reason!r:.80}")
+        raise HydraError(f"a callback fails with a reason in words, not with {written(reason)}")
     return codec.encode([False, codec.encode(reason)])

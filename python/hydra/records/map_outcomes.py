@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast, overload
 from hydra import codec
 from hydra.errors import HydraError
 from hydra.values.failures import read_failure, rebuild_exception
+from hydra.written import written
 
 R = TypeVar("R")
 
@@ -238,5 +239,5 @@ class PlainOutcomes(Outcomes[R]):
 def check_size(size: object, what: str, maximum: int) -> int:
     """A number of items or of steps at once."""
     if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= maximum:
-        raise HydraError(f"`{what}` must be a whole number from 1 to {maximum}, not {size!r:.80}")
+        raise HydraError(f"`{what}` must be a whole number from 1 to {maximum}, not {written(size)}")
     return size

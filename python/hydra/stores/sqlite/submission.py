@@ -20,6 +20,7 @@ from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.replacing import read_holder
 from hydra.stores.sqlite.statements import RowStatement, to_json
 from hydra.stores.sqlite.transaction import BLOB, NULL, Transaction
+from hydra.written import written
 
 _SUBMIT_KEYS = RowStatement("submit_keys")
 _SUBMIT_EXECUTIONS = RowStatement("submit_executions")
@@ -139,7 +140,7 @@ class _Rows:
             self._inputs.append((s.id, key, digest, input, tags, now, times[1], limit_keys))
             if s.key is not None:
                 if "\0" in s.key:
-                    raise PayloadError(f"the key {s.key!r} holds a NUL character; leave it out")
+                    raise PayloadError(f"the key {written(s.key)} holds a NUL character; leave it out")
                 self._keys.append((namespace, s.workflow, s.key, s.id, digest, now))
 
     def write(self, transaction: Transaction) -> bool:
@@ -158,7 +159,7 @@ class _Rows:
             if searched := [(s.id, s.attributes) for s in self._submissions if s.attributes]:
                 attributes.add(transaction, searched)
         except UnicodeEncodeError as error:
-            raise PayloadError(f"a key, name or id is not valid Unicode text: {error.object!r}") from error
+            raise PayloadError(f"a key, name or id is not valid Unicode text: {written(error.object)}") from error
         changes = Changes()
         if len(self._submissions) == 1:
             changes.add(self._submissions[0].workflow, "pending")

@@ -4,13 +4,16 @@ and says nothing of what was done. It leaves hydra as itself, of whatever class 
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
-from types import TracebackType
+from types import CodeType, TracebackType
 
 from hydra.errors import HydraError
 
 # Whose exceptions tell of a value, a statement, or a fault of hydra's. An OSError may be a handler's TimeoutError.
 OWN_MODULES = ("builtins", "hydra", "msgspec", "orjson", "psycopg", "pymysql", "sqlite3")
+
+ON_ITS_WAY = "was already on its way to the database and"
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -58,12 +61,43 @@ def let_out_cause(error: BaseException, outer: BaseException | None) -> None:
 
 def may_have_submitted(error: BaseException, execution_id: str) -> None:
     """Say on what came in between that the submission may have happened, as StoreUnavailable does (R17)."""
-    with suppress(AttributeError, TypeError):  # its class takes no attributes
-        error.execution_id, error.outcome = execution_id, "unknown"  # type: ignore[attr-defined]
-    error.add_note(
-        f"execution `{execution_id}` was already on its way to the database and may have been submitted; "
+    note = (
+        f"execution `{execution_id}` {ON_ITS_WAY} may have been submitted; "
         "submitting it again as it was, with its key, or without one with that id, is safe"
     )
+    with suppress(AttributeError, TypeError):  # its class takes none, not even behind a `__setattr__` of its own
+        _set(error, "execution_id", execution_id)
+        _set(error, "outcome", "unknown")
+        _set(error, "__notes__", [*_notes_of_others(error), note])
+
+
+def has_submitted_nothing(error: BaseException) -> None:
+    """Take back what an earlier call has said on it: a handler may raise one and the same instance each time."""
+    if any(ON_ITS_WAY in each for each in getattr(error, "__notes__", [])):
+        with suppress(AttributeError, TypeError):
+            _set(error, "execution_id", None)
+            _set(error, "outcome", None)
+            _set(error, "__notes__", _notes_of_others(error))
+
+
+_set = BaseException.__setattr__
+
+
+def _notes_of_others(error: BaseException) -> list[str]:
+    return [each for each in getattr(error, "__notes__", []) if ON_ITS_WAY not in each]
+
+
+def refuse_within(code: CodeType, owner: object, what: str) -> None:
+    """Where this thread waits for itself: a signal's handler came into that method of the owner, and asks for it again.
+    Looked for only where one would wait."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code is code and frame.f_locals.get("self") is owner:
+            raise HydraError(
+                f"this thread is {what} already, and a signal's handler came in between and asks for the same; have "
+                "the handler set a flag, or do it in another thread"
+            )
+        frame = frame.f_back  # type: ignore[assignment]
 
 
 def _handler_in(error: BaseException) -> TracebackType | None:

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from hydra.condition import Condition
 from hydra.errors import HydraError, StoreUnavailable
-from hydra.interruptions import is_interruption, let_out_cause
+from hydra.interruptions import is_interruption, let_out_cause, refuse_within
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -107,6 +107,8 @@ class Journal(Generic[T, R]):
                     self._queue.append(writer)
                 writer.leads = not self._is_led
                 self._is_led = True
+            if waits and not writer.leads:
+                refuse_within(Journal._take_turn.__code__, self, "writing to the database")
             if waits and not writer.leads and not writer.turn.acquire(timeout=self._turn_seconds):
                 self._refuse_queued(writer)
                 writer.turn.acquire()  # its batch is being committed, or it leads by now

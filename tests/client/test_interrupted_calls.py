@@ -3,16 +3,18 @@ moment: it is taken neither for a fault of a value nor for one of the database."
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NoReturn
 
 import hydra
 import pytest
 
 from tests.client.conftest import DATABASES
-from tests.support.moments import swallowed_at_any_moment
+from tests.support.moments import at_every_moment, swallowed_at_any_moment
 
 
 class OfAValue(ValueError, TypeError, KeyError, IndexError, RuntimeError, ArithmeticError):
@@ -90,3 +92,55 @@ def test_an_engine_that_was_interrupted_as_it_opened_leaves_no_lock(engine: hydr
 
     swallowed_at_any_moment(open_another, OfAValue, stride=10 * STRIDES[engine.url.partition(":")[0]])
     assert engine.submit(bill.bind(3, []), key="after").status() == "pending"
+
+
+def test_a_handler_that_submits_is_refused_where_it_would_wait_for_its_own_thread(engine: hydra.Engine) -> None:
+    refused, submitted = 0, 0
+
+    def handler() -> None:
+        nonlocal refused, submitted
+        try:
+            engine.submit(bill.bind(4, []))
+            submitted += 1
+        except hydra.HydraError as error:
+            assert "a signal's handler came in between" in str(error)
+            refused += 1
+
+    stride = 7 * STRIDES[engine.url.partition(":")[0]]
+    outcomes = list(at_every_moment(lambda: engine.submit(bill.bind(4, [])), handler, stride=stride))
+    assert refused and submitted
+    assert all(isinstance(each, hydra.Handle) for each in outcomes)
+    assert len(engine.executions(limit=10_000)) == 1 + len(outcomes) + submitted + 1  # the last call had no moment left
+
+
+class Frozen(Exception):
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("cannot assign to field")
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, Frozen, hydra.HydraError])
+def test_what_an_interruption_says_is_true_of_its_own_call(
+    engine: hydra.Engine, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """Also where a handler raises the same instance each time, or one that lets nobody write on it."""
+    raised = kind("the time is over")
+
+    def interrupted(*_: object) -> NoReturn:
+        handle_signal(14, sys._getframe())
+
+    def handle_signal(number: int, frame: object) -> NoReturn:
+        raise raised
+
+    def said_by(name: str, owner: object) -> tuple[object, object, list[str]]:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, interrupted)
+            with pytest.raises(kind):
+                engine.submit(bill.bind(5, []))
+        notes = getattr(raised, "__notes__", [])
+        return getattr(raised, "outcome", None), getattr(raised, "execution_id", None), notes
+
+    first, second = (said_by("submit", engine.session()) for _ in range(2))
+    assert first[0] == second[0] == "unknown"
+    assert first[1] != second[1]
+    assert len(second[2]) == 1 and str(second[1]) in second[2][0]
+    assert said_by("prepare", engine) == (None, None, [])

@@ -6,7 +6,7 @@ The handler is called as Python does it, with the frame that it comes into, but 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -36,11 +36,25 @@ def swallowed_at_any_moment(
     raise AssertionError(f"the call has more than {MOMENTS_MAX} moments")
 
 
-class _Moment:
-    """The `number`th of a call."""
+def at_every_moment(call: Callable[[], object], handler: Callable[[], object], *, stride: int = 1) -> Iterator[object]:
+    """What the call gave or raised, for each moment at which a signal's handler came in."""
+    for number in range(1, MOMENTS_MAX, stride):
+        moment = _Moment(number, handler=handler)
+        outcome = moment.interrupt(call)
+        if moment.place is None:
+            return
+        yield outcome
+    raise AssertionError(f"the call has more than {MOMENTS_MAX} moments")
 
-    def __init__(self, number: int, kind: type[BaseException]) -> None:
+
+class _Moment:
+    """The `number`th of a call, and what the handler does there, or raises."""
+
+    def __init__(
+        self, number: int, kind: type[BaseException] = Exception, handler: Callable[[], object] | None = None
+    ) -> None:
         self.raised = kind("a signal's handler")
+        self._handler = handler
         self.place: str | None = None
         self.is_unheard = False
         self._left = number
@@ -68,7 +82,9 @@ class _Moment:
             self._limit(14, sys._getframe())
 
     def _limit(self, signal_number: int, frame: FrameType) -> None:
-        raise self.raised
+        if self._handler is None:
+            raise self.raised
+        self._handler()
 
     def _hear(self, unraisable: Any) -> None:
         """Python itself lets no error out of a weak reference's callback or a generator that is collected."""

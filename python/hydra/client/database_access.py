@@ -22,6 +22,7 @@ from hydra.context import Inside
 from hydra.definitions import caller
 from hydra.errors import HydraError, NotFound
 from hydra.execution import Snapshot
+from hydra.interruptions import refuse_within
 from hydra.object_store import object_store_of
 from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
@@ -136,6 +137,7 @@ class DatabaseAccess:
     # inside
 
     def _open(self) -> EngineSession:
+        refuse_within(DatabaseAccess._open.__code__, self, "opening the database")
         with self._opening:
             if self._closed:
                 raise HydraError(f"the engine of `{without_password(self.url)}` is closed; make a new one")

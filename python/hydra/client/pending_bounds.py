@@ -68,7 +68,7 @@ class PendingBounds:
 
     def renew_lock(self) -> None:
         """In the child of a fork: a thread that had it is not there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler may submit, too
 
     def asks_nobody(self) -> bool:
         """Whether `require_room` would read no database now, and refuse nothing."""

@@ -25,7 +25,7 @@ AGE_NS = 10_000_000_000  # how old a copy may be that admits arguments; their wo
 class KnownSignatures:
     def __init__(self, read: Callable[[], Sequence[WorkflowInfo]]) -> None:
         self._read = read
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler may submit, too
         self._signatures: dict[str, dict[str, Any]] = {}
         self._read_at_ns: int | None = None
 

@@ -35,7 +35,7 @@ from hydra.debounce import Debounce
 from hydra.definitions import BoundWorkflow
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import KeyReuse, Record, Snapshot, Submission, Submitted, is_refused
-from hydra.interruptions import may_have_submitted
+from hydra.interruptions import has_submitted_nothing, is_of_handler, may_have_submitted
 from hydra.keys import check_key, is_id
 from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys, why_closed
@@ -117,33 +117,39 @@ class Submitting(DatabaseAccess):
             QueueFull: `max_pending` is reached: of the engine, the workflow, a limit or the namespace.
             StoreUnavailable: the database did not answer; with `outcome="unknown"` it may have happened. Repeat it.
         """
-        submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse, debounce)
-        if middleware.submit_hooks:
-            call = self.hooked(submission)
-            with middleware.around_submission(call):
-                submission = self.tagged(bound, submission, call)
-                handle = self._submit(submission, connection, bound)
-                call.ids = (handle.id,)
-            return handle
-        return self._submit(submission, connection, bound)
+        sent: list[str] = []  # the id, once it may have left
+        try:
+            submission = self.prepare(bound, key, delay, run_at, priority, tags, id, key_reuse, debounce)
+            if middleware.submit_hooks:
+                call = self.hooked(submission)
+                with middleware.around_submission(call):
+                    submission = self.tagged(bound, submission, call)
+                    handle = self._submit(submission, connection, bound, sent)
+                    call.ids = (handle.id,)
+                return handle
+            return self._submit(submission, connection, bound, sent)
+        except BaseException as error:
+            if sent and (not isinstance(error, HydraError) or is_of_handler(error)):
+                may_have_submitted(error, sent[0])
+            else:
+                has_submitted_nothing(error)
+            raise
 
     def _forget_session(self) -> None:
         super()._forget_session()
         self.pending_bounds.renew_lock()
 
-    def _submit(self, submission: Submission, connection: object, bound: BoundWorkflow[R]) -> Handle[R]:
-        session = self.session()
-        try:
-            if connection is None:
-                answer = session.submit(submission)
-            else:
-                (answer,) = self.join(lambda store, now: store.submit_in(connection, [submission], now))
-            self.refuse_keyed(answer)
-            return self.accept(submission, answer, bound)
-        except BaseException as error:
-            if connection is None and not isinstance(error, HydraError):
-                may_have_submitted(error, submission.id)
-            raise
+    def _submit(
+        self, submission: Submission, connection: object, bound: BoundWorkflow[R], sent: list[str]
+    ) -> Handle[R]:
+        if connection is None:
+            session = self.session()
+            sent.append(submission.id)
+            answer = session.submit(submission)
+        else:
+            (answer,) = self.join(lambda store, now: store.submit_in(connection, [submission], now))
+        self.refuse_keyed(answer)
+        return self.accept(submission, answer, bound)
 
     def submit_many(
         self,

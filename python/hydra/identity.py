@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import os
 import pwd
 import select
@@ -124,7 +123,12 @@ def page_path(lock_path: str, number: int) -> str:
 
 
 def page_paths(lock_path: str) -> list[str]:
-    return sorted(glob.glob(f"{glob.escape(lock_path)}.page-*"))
+    folder, name = os.path.split(lock_path)
+    try:
+        found = os.listdir(folder or ".")
+    except OSError:
+        return []
+    return sorted(os.path.join(folder, each) for each in found if each.startswith(f"{name}.page-"))
 
 
 def is_abandoned(path: str) -> bool:
@@ -197,7 +201,9 @@ def _processes_of(node_id: str, parent: int) -> tuple[list[int], list[int]]:
         if pid == os.getpid():
             continue
         try:
-            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+                environment = file.read()
+            if mark in environment and mark in environment.split(b"\0"):
                 own.append(pid)
         except PermissionError:
             if parent and _parent_of(pid) == parent:

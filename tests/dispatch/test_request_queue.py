@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hydra.dispatch.events import Action, Register, SendBeat, SendClaim, SendCommit, SendResync
-from hydra.node.request_queue import SLOW_PER_TTL, SLOW_TTLS, RequestQueue
+from hydra.node.request_queue import RESPITE_SECONDS, SLOW_PER_TTL, SLOW_TTLS, RequestQueue
 from hydra.node.requests import GiveBack, Promote
 
 from tests.dispatch.driver import SECOND, TTL
@@ -56,7 +56,17 @@ def test_chores_take_turns_with_what_is_asked() -> None:
     database.ask(COMMIT)
     assert database.do(QUICK) == [GiveBack()]
     assert database.do(QUICK) == [COMMIT]
-    assert database.request_queue.is_empty
+    assert database.request_queue.wait_seconds(has_done=False) is None, "nothing is left"
+
+
+def test_only_maintenance_waits_a_moment_behind_what_was_done() -> None:
+    database = Database()
+    assert database.request_queue.wait_seconds(has_done=True) == 0, "whoever has done something looks once more"
+    database.ask(Promote())
+    assert database.request_queue.wait_seconds(has_done=True) == RESPITE_SECONDS
+    assert database.request_queue.wait_seconds(has_done=False) == database.request_queue.patience_ns / 1e9
+    database.ask(COMMIT)
+    assert database.request_queue.wait_seconds(has_done=True) == 0
 
 
 def test_on_a_slow_database_the_next_beat_goes_first_and_alone() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hydra
+import pytest
 from hydra.checking import PAGE_SIZE, ReplayCheck
 from hydra.testing import Harness, check_replays
 from hydra.workflow import registry
@@ -32,6 +33,11 @@ def act(name: str) -> str:
 async def act_later(name: str) -> str:
     effects.append(name)
     return name
+
+
+@hydra.step(name="check_give_back")
+def give_back(name: str) -> None:
+    effects.append(f"not {name}")
 
 
 def old(name: str) -> str:
@@ -118,6 +124,50 @@ def test_it_names_what_differs_with_record_code_and_line_and_changes_nothing(har
     assert effects == []
     assert everything_of(harness) == before
     assert fresh.status() == "pending"
+
+
+def undone(name: str) -> str:
+    hydra.on_failure(give_back.bind(name))
+    act(name)
+    hydra.wait_event("go")
+    raise ValueError("no goods")
+
+
+def ends_before_its_undo_step(name: str) -> str:
+    raise ValueError("no goods")
+
+
+def parts_again_on_its_way_out(name: str) -> str:
+    try:
+        return act("other")
+    finally:
+        hydra.spawn(hydra.named("deal").bind("never"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (old, parts_again_on_its_way_out),
+        (undone, parts_again_on_its_way_out),
+        (undone, ends_before_its_undo_step),
+        (old, ends_before_its_undo_step),
+    ],
+    ids=lambda function: function.__name__,
+)
+def test_it_names_what_the_park_will_name(
+    harness: Harness, before: Callable[[str], str], after: Callable[[str], str]
+) -> None:
+    handle = harness.submit(deploy(before).bind("first"))
+    harness.run_until_idle()
+    deploy(after)
+    (found,) = check_replays(harness.engine)
+    handle.signal("go")
+    harness.run_until_idle()
+    execution = handle.execution()
+    assert execution.status == "parked"
+    assert found.reason == execution.reason
+    assert found.record.partition(" with arguments")[0] in found.reason, "of the same difference, not of a later one"
+    assert found.code.partition(" with other")[0] in found.reason
 
 
 def test_a_patch_is_no_difference(harness: Harness) -> None:

@@ -48,11 +48,11 @@ def place_of_function(function: Callable[..., Any]) -> str:
 
 
 def place_of_error(error: BaseException) -> str:
-    """Where the user's code raised it."""
+    """Where the user's code raised it, or called what did."""
     place, traceback = "", error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith(PACKAGE):
+        if is_users(code.co_filename):
             place = f"{code.co_filename}:{traceback.tb_lineno} in `{code.co_name}`"
         traceback = traceback.tb_next
     return place

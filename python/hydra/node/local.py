@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -122,26 +123,22 @@ class LocalWorker:
             raise HydraError("the local worker failed while it ran; its log has the traceback") from self._failure
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._drain()
-            raise
+        self._or_drain(self.start)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
     ) -> None:
-        try:
-            self.stop()
-        except BaseException:
-            self._drain()
-            raise
+        self._or_drain(self.stop)
 
-    def _drain(self) -> None:
+    def _or_drain(self, act: Callable[[], None]) -> None:
         """Where a signal's handler raised in between, it ends all the same, later."""
-        if self._node is not None and self._thread is not None:
-            self._node.report(DrainAsked())
+        try:
+            act()
+        except BaseException:
+            if self._node is not None and self._thread is not None:
+                self._node.report(DrainAsked())
+            raise
 
 
 class Hubs:

@@ -20,6 +20,7 @@ from hydra.node.requests import GiveBack, LookAtPeers, MoveTimers, Promote, SeeT
 
 SLOW_PER_TTL = 20  # what takes longer than a twentieth of the lease makes the database slow
 SLOW_TTLS = 2  # for so long
+RESPITE_SECONDS = 0.0005  # at most, before maintenance
 PATIENCE_PER_TTL = 100  # for the dispatcher, which may be about to ask for a beat that is due
 
 # guard R11: a commit goes before the claim that leaves with it
@@ -44,9 +45,14 @@ class RequestQueue:
         """Whether something waits that will be answered."""
         return bool(self._asked)
 
-    @property
-    def is_empty(self) -> bool:
-        return not self._asked and not self._maintenance
+    def wait_seconds(self, has_done: bool) -> float | None:
+        """How long what follows may wait for more to be asked: behind something done maintenance waits a moment, since
+        the node's loop sends what was claimed to its workers, and needs the interpreter. None: nothing follows."""
+        if not self._asked and not self._maintenance:
+            return 0 if has_done else None
+        if has_done:
+            return 0 if self._asked else RESPITE_SECONDS
+        return self.patience_ns / 1e9
 
     def ask(self, actions: Iterable[Action]) -> None:
         for action in actions:

@@ -65,8 +65,6 @@ from hydra.stores.batches import ends_of, have_cool_downs
 from hydra.stores.encrypting import encrypting
 from hydra.stores.store import Store
 
-RESPITE_SECONDS = 0.0005  # at most, before a chore
-
 log = logging.getLogger("hydra.store")
 
 
@@ -133,7 +131,7 @@ class StoreThread:
             is_open = True
             while is_open or self._request_queue.has_asked:
                 has_done = self._do_next()
-                is_open = self._collect(self._respite_seconds() if has_done else self._patience_seconds()) and is_open
+                is_open = self._collect(self._request_queue.wait_seconds(has_done)) and is_open
         except BaseException as error:  # a bug, or a database beyond us: the node ends with the traceback
             self._post(Crashed(error))
 
@@ -142,13 +140,6 @@ class StoreThread:
         self._request_queue.ask(actions)
         while self._do_next():
             pass
-
-    def _respite_seconds(self) -> float:
-        """Before maintenance: the node's loop sends what was claimed to its workers, and needs the interpreter."""
-        return 0 if self._request_queue.has_asked or self._request_queue.is_empty else RESPITE_SECONDS
-
-    def _patience_seconds(self) -> float | None:
-        return None if self._request_queue.is_empty else self._request_queue.patience_ns / 1e9
 
     def _collect(self, timeout_seconds: float | None) -> bool:
         """What was asked meanwhile, or is asked by then; False when nothing more will be."""

@@ -241,6 +241,50 @@ def _spread(spread: Spread, now: str, tags: str) -> tuple[str, str]:
     return f"{now} - ({last} - n) * {gap}", tags
 
 
+def record(store: Store, url: str, first: int, last: int, steps: tuple[str, ...]) -> None:
+    """These steps of completed ones of `fill`, by their numbers, as if each had gone well at its first try."""
+    payload, digest = encode_call(("x" * 20,), {})
+    scheme = urlsplit(url).scheme
+    ids: list[object] = [f"00000000-0000-7000-8000-{number:012x}" for number in (first, last)]
+    if scheme == "sqlite":
+        connection = sqlite3.connect(store.path or "")
+        connection.execute("pragma synchronous = off")
+        for statement, values in _recording("hydra_execution", "id", "?", ids, steps, payload, digest):
+            connection.execute(statement, values)
+        connection.commit()
+        connection.execute("pragma wal_checkpoint(truncate)")
+        connection.close()
+    elif scheme in ("mysql", "mariadb"):
+        ids = [bytes.fromhex(str(id).replace("-", "")) for id in ids]
+        with pymysql.connect(**read_address(url).arguments(), autocommit=True) as server:
+            for statement, values in _recording("hydra_execution", "id", "%s", ids, steps, payload, digest):
+                server.cursor().execute(statement, values)
+    else:
+        with psycopg.connect(url, autocommit=True) as postgres:
+            postgres.execute("set synchronous_commit = off")
+            for statement, values in _recording("hydra_outcome", "execution_id", "%s", ids, steps, payload, digest):
+                postgres.execute(statement, values)
+            postgres.execute("vacuum analyze")
+
+
+def _recording(
+    table: str, key: str, place: str, ids: list[object], steps: tuple[str, ...], payload: bytes, digest: bytes
+) -> list[tuple[str, list[object]]]:
+    names = " union all ".join(f"select {seq} as seq, '{name}' as name" for seq, name in enumerate(steps, 1))
+    records = f"""
+        insert into hydra_record (
+            execution_id, seq, kind, branch, name, ordinal, attempt, digest, payload, started_at, finished_at, due_at
+        )
+        select e.{key}, s.seq, 'step', '', s.name, 0, 1, {place}, {place}, e.finished_at, e.finished_at, 0
+        from {table} as e
+        cross join ({names}) as s
+        where e.{key} between {place} and {place}
+        order by e.{key}, s.seq
+    """
+    counts = f"update {table} set record_count = {place} where {key} between {place} and {place}"
+    return [(records, [digest, payload, *ids]), (counts, [len(steps), *ids])]
+
+
 def copy_waiting(store: Store, url: str, id: str, count: int, *, first: int = 1, keys: int = 1) -> None:
     """So many submissions more like that of this execution, held back by the first of its keys; or, over so many keys,
     each by the same with a number behind it. As one batch leaves them: each key is called once."""

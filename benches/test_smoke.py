@@ -47,6 +47,8 @@ SCRIPTS = {
         for database in DATABASES
     },
     **{f"page_views on {database}": ["--count", "4000", "--tries", "1", "--url", database] for database in DATABASES},
+    **{f"audit on {database}": ["--executions", "2000", "--url", database] for database in DATABASES},
+    "audit and move": ["--executions", "500", "--move-to", "postgres"],
     "lists": ["--count", "4000", "--tries", "1"],
     "retention": ["--finished", "60000", "--seconds", "1", "--rounds", "1"],
     "beats": ["--running", "0,50", "--seconds", "1"],
@@ -61,7 +63,8 @@ AT_NIGHT = {
     "idle of processes",
     "retention",
     *(f"peers/run of {name}" for name in PEERS),  # those whose packages are there: `pip install '.[peers]'`
-    *(f"{script} on {database}" for script in ("sleepers", "page_views") for database in ("postgres", "mysql")),
+    "audit and move",
+    *(f"{script} on {name}" for script in ("sleepers", "page_views", "audit") for name in ("postgres", "mysql")),
 }
 CHOSEN = [name for name in SCRIPTS if name not in AT_NIGHT or os.environ.get("HYDRA_BENCHMARKS") == "all"]
 

@@ -50,14 +50,26 @@ with suspect as (
         k.is_numbered,
         k.is_once,
         case
-            when k.kind = 'resolution' then min(case when k.is_outcome then k.seq end) over later
+            when k.kind = 'resolution' then min(case when k.is_outcome then k.seq end) over (
+                partition by k.execution_id, k.step
+                order by k.seq desc
+                rows unbounded preceding
+            )
             else lag(k.seq) over (
                 partition by k.execution_id, k.step, k.is_outcome or k.kind = 'resolution'
                 order by k.seq desc
             )
         end as outcome_seq,
-        min(case when k.is_try or k.kind in ('start', 'wait') then k.seq end) over later as try_seq,
-        max(case when k.is_try then k.attempt * 4294967296 + k.seq end) over earlier as highest,
+        min(case when k.is_try or k.kind in ('start', 'wait') then k.seq end) over (
+            partition by k.execution_id, k.step
+            order by k.seq desc
+            rows unbounded preceding
+        ) as try_seq,
+        max(case when k.is_try then k.attempt * 4294967296 + k.seq end) over (
+            partition by k.execution_id, k.era, k.step, k.is_numbered
+            order by k.seq
+            rows unbounded preceding
+        ) as highest,
         lag(if(k.is_once and k.due_at <> -1, k.seq, null)) over (
             partition by k.execution_id, k.era, k.step, k.is_numbered
             order by k.seq
@@ -70,15 +82,6 @@ with suspect as (
         lag(k.digest) over (partition by k.execution_id, k.era, k.step, k.is_keyed order by k.seq) as alike_digest
     from known as k
     where k.kind <> 'supersede'
-    window later as (
-        partition by k.execution_id, k.step
-        order by k.seq desc
-        rows unbounded preceding
-    ), earlier as (
-        partition by k.execution_id, k.era, k.step, k.is_numbered
-        order by k.seq
-        rows unbounded preceding
-    )
 ), question as (
     select 'G3' as promise, 'outcomes' as about
     union all select 'G3', 'later'

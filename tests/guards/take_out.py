@@ -4,6 +4,7 @@
     python -m tests.guards.take_out R6 R14 G5      those of these rules
     python -m tests.guards.take_out --quick        the few that CI takes out in every run
     python -m tests.guards.take_out --on sqlite    those of one store (sqlite, postgres, mysql; none: no store's)
+    python -m tests.guards.take_out --every 20     each twentieth of them
     python -m tests.guards.take_out --list         says what is known, and takes nothing out
 
 Each `*.toml` beside this file names the guards of one store (`nodes.toml`: of no store's) by their marks in the
@@ -222,6 +223,7 @@ def main() -> int:
     parser.add_argument("rules", nargs="*", help="such as R6 or G5; all of them if none is given")
     parser.add_argument("--quick", action="store_true", help="only those that CI takes out")
     parser.add_argument("--on", help="only those of one store, or `none`")
+    parser.add_argument("--every", type=int, default=1, help="only each so-many-th of them")
     parser.add_argument("--list", action="store_true", help="say what is known and take nothing out")
     options = parser.parse_args()
     chosen = [
@@ -230,7 +232,9 @@ def main() -> int:
         if (not options.rules or mutation.rule in options.rules)
         and (not options.quick or mutation.is_quick)
         and (not options.on or mutation.store == options.on)
-    ]
+    ][:: options.every]
+    if not chosen:
+        parser.error("no guard is of these rules and of this store; `--list` says which there are")
     if options.list:
         for mutation in chosen:
             print(f"{mutation.store:9} {mutation.title}")

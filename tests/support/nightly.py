@@ -74,12 +74,13 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
 
     kills = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/processes").glob("test_*kill*.py"))
     fuzz_minutes = f"{60 * share:g}"
+    every = str(max(1, round(1 / share)))  # point or guard
     return [
         tests("kill matrix", 90, *kills),
         *[
             Step(
                 f"flows killed {store}",
-                ("-m", "tests.processes.flow_kills", "--store", store, "--every", str(max(1, round(1 / share)))),
+                ("-m", "tests.processes.flow_kills", "--store", store, "--every", every),
                 minutes(120),
             )
             for store in STORES
@@ -87,7 +88,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
         *[
             Step(
                 f"limits killed {store}",
-                ("-m", "tests.processes.limit_kills", "--store", store, "--every", str(max(1, round(1 / share)))),
+                ("-m", "tests.processes.limit_kills", "--store", store, "--every", every),
                 minutes(30),
             )
             for store in STORES
@@ -102,7 +103,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
         *[
             Step(
                 f"guards {store}",
-                ("-m", "tests.guards.take_out", "--on", store, *(() if share >= 1 else ("--quick",))),
+                ("-m", "tests.guards.take_out", "--on", store, "--every", every),
                 minutes(120),
             )
             for store in ("none", *STORES)
@@ -116,7 +117,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
         Step(
             "worlds of schedules",
             ("-m", "tests.schedules.worlds", "--first", str(seed), "--seeds", count(20_000)),
-            minutes(60),
+            minutes(120),
             f"{seed}, {count(20_000)} of them",
         ),
         Step(
@@ -149,7 +150,7 @@ def steps(share: float = 1.0, seed: int = 0, folder: Path = Path()) -> list[Step
             minutes(480),
             f"0, {count(500)} of them",
         ),
-        tests("benchmarks", 30, "benches/test_smoke.py", HYDRA_BENCHMARKS="all"),
+        tests("benchmarks", 60, "benches/test_smoke.py", HYDRA_BENCHMARKS="all"),
         Step(
             "fuzz of values",
             ("-m", "tests.codec.fuzz", "--seed", str(seed), "--minutes", fuzz_minutes),

@@ -15,8 +15,10 @@ SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find python rust example
 demo: $(VENV)/installed
 	$(BIN)/python examples/billing/run.py $(DEMO_OPTIONS)
 
-# Checks that need one core each share two; meanwhile pytest rewrites its modules once, for all of its processes.
-test: debian $(VENV)/tools
+# Checks that need one core each share two, and Rust's are made while Python's tools are fetched; meanwhile pytest
+# rewrites its modules once, for all of its processes.
+test: debian
+	@echo "building hydra, fetching the tools, checking the sources (some minutes the first time)"
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust-checks python-checks docs rewritten-tests
 	rm -f $(FAILED)
 	@# Most of the tests' time is waiting, for leases, ends and clocks: more processes than cores.

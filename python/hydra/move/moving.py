@@ -3,6 +3,8 @@
     nothing ──► target: a line "filling", fence ──► source: fence, a line "moved" ──► batches, each with its cursor
         ──► compare ──► target: "done", no fence
 
+A namespace that comes back to where it was moved from has its closed copy there removed before (`returning`).
+
 The source stays fenced. Who comes between two of these finds at most one database that lets him write, and none that
 is not complete.
 """
@@ -17,7 +19,18 @@ import msgspec
 
 from hydra.errors import ConfigError, HydraError, IllegalMove, SchemaError
 from hydra.move.quiet import quieten
-from hydra.move.side import ABANDONED, DONE, FILLING, MOVED, SOURCE, TARGET, Side, State
+from hydra.move.returning import comes_back, is_closed_whole, open_for_some, remove_copy
+from hydra.move.side import (
+    ABANDONED,
+    DONE,
+    FILLING,
+    MOVED,
+    SOURCE,
+    TARGET,
+    Side,
+    State,
+    first_ids,
+)
 from hydra.move.sqlite_side import SqliteSide
 from hydra.move.tables import (
     EXECUTIONS,
@@ -33,9 +46,9 @@ from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
 
 BATCH_ROWS = 500
-BATCH_BYTES = 8 << 20  # of inputs and records; one execution at least
 LEASE_SECONDS = 10.0
 EVERYTHING = "everything"  # the cursor behind the last row
+COPY = "copy"  # the cursor before the first row, while the target has a closed copy of before
 
 
 class Compared(NamedTuple):
@@ -190,7 +203,10 @@ class Move:
         for name in names:
             self._check_way(name)
         if fresh:
+            self._check_whole(fresh)
             self._close(fresh)
+        if not all(map(self._is_done, names)):
+            open_for_some(self._target)
         compared: list[Compared] = []
         for name in names:
             if not self._is_done(name):
@@ -217,14 +233,28 @@ class Move:
         if unfinished is not None and unfinished.state != DONE:
             message = f"namespace `{name}` of `{self._source.place}` is being moved there from `{unfinished.other}`"
             raise IllegalMove(f"{message}; end that move first")
+        if self._source.occupied(name) is None:
+            raise ConfigError(f"the database `{self._source.place}` has nothing in namespace `{name}`; name another")
+        if (there is None or there.state == DONE) and comes_back(self._source, self._target, name):
+            return
         if there is not None and (there.state != FILLING or there.other != self._source.place):
             message = f"namespace `{name}` of `{self._target.place}` was moved there from `{there.other}`"
             raise IllegalMove(f"{message}; name an empty database")
         if there is None and (table := self._target.occupied(name)) is not None:
             message = f"the database `{self._target.place}` has something of namespace `{name}` (in `{table}`)"
+            left = self._target.state(SOURCE, name)
+            if left is not None:
+                message += f", closed since it was moved to `{left.other}`; only from there it can come back"
             raise IllegalMove(f"{message}; name an empty one")
-        if self._source.occupied(name) is None:
-            raise ConfigError(f"the database `{self._source.place}` has nothing in namespace `{name}`; name another")
+
+    def _check_whole(self, fresh: Sequence[str]) -> None:
+        """A database that was closed as one opens again only where all that went comes back."""
+        if not is_closed_whole(self._target):
+            return
+        if self._namespace is None and any(comes_back(self._source, self._target, name) for name in fresh):
+            return
+        message = f"`{self._target.place}` was moved as a whole, and takes nothing more, of whatever namespace"
+        raise IllegalMove(f"{message}; move all of it back, without a namespace, or name an empty database")
 
     def _close(self, fresh: Sequence[str]) -> None:
         """Fences on both sides, the target's first. The source's lines come last, all at once: where they are, nobody
@@ -256,11 +286,15 @@ class Move:
 
     def _close_target(self, name: str) -> State:
         there = self._target.state(TARGET, name)
-        if there is None:
-            there = State(str(uuid.uuid4()), FILLING, self._source.place, _cursor_text(Cursor()))
+        if there is None or there.state == DONE:
+            first = Cursor(COPY) if comes_back(self._source, self._target, name) else Cursor()
+            there = State(str(uuid.uuid4()), FILLING, self._source.place, _cursor_text(first))
             self._target.create_state_table()
             self._target.begin_state(TARGET, name, there)
-        self._target.raise_fence(name, there.id)
+        is_back = _cursor(there).table == COPY
+        self._target.raise_fence(name, there.id, comes_back=is_back)
+        if is_back:
+            return there
         if (table := self._target.occupied(name)) is not None:
             self._target.lift_fence(name)
             self._target.forget_state(TARGET, name)
@@ -275,7 +309,15 @@ class Move:
     def _fill(self, name: str) -> None:
         state = self._target.state(TARGET, name)
         assert state is not None
-        cursor = msgspec.json.decode(state.cursor, type=Cursor)
+        cursor = _cursor(state)
+        if cursor.table == COPY:
+            remove_copy(self._target, name, state, self._batch_rows)
+            cursor = Cursor()
+            next_state = state._replace(cursor=_cursor_text(cursor))
+            with self._target.writing(state.id):
+                self._advance(name, state, next_state)
+                self._target.forget_state(SOURCE, name)
+            state = next_state
         if cursor.table == EXECUTIONS:
             after = str(cursor.after[0]) if cursor.after else ""
             while ids := first_ids(self._source.sizes(name, after, self._batch_rows)):
@@ -335,19 +377,8 @@ class Move:
             for url in (self._source_url, self._target_url):
                 _refuse_broken(url, name, "the target stays closed; `--abandon` lets the source work again")
             self._advance(name, state, state._replace(state=DONE))
-        self._target.lift_fence(name)
-
-
-def first_ids(sized: Sequence[tuple[str, int]]) -> list[str]:
-    """As many as one batch may bring, one at least."""
-    ids: list[str] = []
-    total = 0
-    for id, size in sized:
-        total += size
-        if ids and total > BATCH_BYTES:
-            break
-        ids.append(id)
-    return ids
+        if self._target.state(SOURCE, name) is None:  # it went on since: what closes it there is not this move's
+            self._target.lift_fence(name)
 
 
 def _digests(side: Side, name: str, batch_rows: int) -> dict[str, Digest]:
@@ -375,6 +406,10 @@ def _comparable(side: Side, table: Table, row: tuple[object, ...]) -> tuple[obje
     return tuple(value for column, value in pairs if not side.makes_itself(table, column))
 
 
+def _cursor(state: State) -> Cursor:
+    return msgspec.json.decode(state.cursor, type=Cursor)
+
+
 def _cursor_text(cursor: Cursor) -> str:
     return msgspec.json.encode(cursor).decode()
 
@@ -395,7 +430,7 @@ def _abandon(source: Side, target: Side, namespace: str | None) -> list[str]:
     given_back: list[str] = []
     for name in names:
         here, there = source.state(SOURCE, name), target.state(TARGET, name)
-        if there is None or (here is not None and here.id != there.id):
+        if there is None or (here.id != there.id if here is not None else there.state == DONE):  # it came back since
             if namespace is not None:
                 raise IllegalMove(f"namespace `{name}` is not on its way to `{target.place}`; name its target")
             continue
@@ -408,6 +443,6 @@ def _abandon(source: Side, target: Side, namespace: str | None) -> list[str]:
         if here is not None:
             source.forget_state(SOURCE, name)
         given_back.append(name)
-    if namespace is None:
+    if namespace is None and all(source.state(SOURCE, name) is None for name in names):  # else it went elsewhere
         source.lift_fence(None)
     return given_back

@@ -16,7 +16,6 @@ from hydra.move.side import (
     Side,
     counted,
     fence_name,
-    fence_prefix,
     grouped,
     sentence_of,
 )
@@ -210,14 +209,14 @@ class MysqlSide(Side):
             if self._connection.open:
                 self.run("set @hydra_moving = null")
 
-    def raise_fence(self, namespace: str | None, id: str | None) -> None:
+    def raise_fence(self, namespace: str | None, id: str | None, *, comes_back: bool = False) -> None:
         """A trigger at a time: MySQL ends the transaction at each. Whoever comes in between meets some of them, and a
         submission or an end needs tables that all of them guard."""
         said = sentence_of(namespace, is_source=id is None).replace("'", "")
-        there = {name for (name,) in self.query(_TRIGGERS)}
+        there = {name for name, _ in self.query(_TRIGGERS)}
         for table in self.fenced_tables():
             for event, row in (("insert", "new"), ("update", "new"), ("delete", "old")):
-                name = fence_name(table, event, namespace)
+                name = fence_name(table, event, namespace, comes_back=comes_back)
                 if name in there:
                     continue
                 conditions = [] if namespace is None else [f"{row}.namespace = {literal(namespace)}"]
@@ -242,14 +241,18 @@ class MysqlSide(Side):
                 f"{message}; grant `trigger` to it, and set `log_bin_trust_function_creators = 1`"
             ) from error
 
-    def lift_fence(self, namespace: str | None) -> None:
-        prefix = fence_prefix(namespace)
-        for (name,) in self.query(_TRIGGERS):
-            if name.startswith(prefix):
-                self.run(f"drop trigger if exists {name}")
+    def fences(self, prefix: str) -> list[tuple[str, str]]:
+        return [(name, table) for name, table in self.query(_TRIGGERS) if name.startswith(prefix)]
+
+    def drop_fences(self, prefix: str) -> None:
+        for name, _ in self.fences(prefix):
+            self.run(f"drop trigger if exists {name}")
+
+    def delete_some(self, table: str, namespace: str, limit: int) -> int:
+        return self.run(f"delete from {table} where namespace = %s limit {limit}", [namespace.encode()])
 
 
-_TRIGGERS = "select trigger_name from information_schema.triggers where trigger_schema = database()"
+_TRIGGERS = "select trigger_name, event_object_table from information_schema.triggers where trigger_schema = database()"
 _QUEUES = {
     "hydra_ready": ["namespace", "workflow", "negated_priority", "run_at", "id"],
     "hydra_gated": ["namespace", "limit_key", "negated_priority", "run_at", "id"],

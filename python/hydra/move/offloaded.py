@@ -12,8 +12,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hydra.errors import HydraError, IllegalMove
-from hydra.move.moving import first_ids, open_side
-from hydra.move.side import DONE, MOVED, SOURCE, TARGET, Side
+from hydra.move.moving import open_side
+from hydra.move.side import DONE, MOVED, SOURCE, TARGET, Side, first_ids
 from hydra.move.tables import OF_EXECUTIONS
 from hydra.object_store import ObjectStore
 from hydra.payload_keys import PayloadKeys, encrypted_with, why_closed

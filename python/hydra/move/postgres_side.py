@@ -16,7 +16,6 @@ from hydra.move.side import (
     Side,
     counted,
     fence_name,
-    fence_prefix,
     grouped,
     sentence_of,
 )
@@ -206,7 +205,7 @@ class PostgresSide(Side):
             self.query("select set_config('hydra.moving', %s, true)", [id])
             yield
 
-    def raise_fence(self, namespace: str | None, id: str | None) -> None:
+    def raise_fence(self, namespace: str | None, id: str | None, *, comes_back: bool = False) -> None:
         said = self.literal(sentence_of(namespace, is_source=id is None))
         asks = self.literal(id or "nobody")
         with self.transaction():
@@ -216,7 +215,7 @@ class PostgresSide(Side):
             there = {name for (name,) in self.query("select tgname from pg_trigger")}
             for table in self.fenced_tables():
                 for event, events, row in (("insert", "insert", "new"), ("change", "update or delete", "old")):
-                    name = fence_name(table, event, namespace)
+                    name = fence_name(table, event, namespace, comes_back=comes_back)
                     if name in there:
                         continue
                     when = "" if namespace is None else f"when ({row}.namespace = {self.literal(namespace)})"
@@ -229,16 +228,23 @@ class PostgresSide(Side):
         """Of two moves that change triggers at once PostgreSQL would fail one ("tuple concurrently updated")."""
         self.query("select pg_advisory_xact_lock(hashtext('hydra_move'), hashtext(current_schema()))")
 
-    def lift_fence(self, namespace: str | None) -> None:
+    def fences(self, prefix: str) -> list[tuple[str, str]]:
+        found = self.query(
+            "select t.tgname, c.relname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid "
+            "where starts_with(t.tgname, %s) and pg_table_is_visible(c.oid)",
+            [prefix],
+        )
+        return [(name, table) for name, table in found]
+
+    def drop_fences(self, prefix: str) -> None:
         with self.transaction():
             self._take_turn()
-            found = self.query(
-                "select t.tgname, c.relname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid "
-                "where starts_with(t.tgname, %s) and pg_table_is_visible(c.oid)",
-                [fence_prefix(namespace)],
-            )
-            for name, table in found:
+            for name, table in self.fences(prefix):
                 self.run(f"drop trigger if exists {name} on {table}")
+
+    def delete_some(self, table: str, namespace: str, limit: int) -> int:
+        some = f"select ctid from {table} where namespace = %s limit %s"
+        return self.run(f"delete from {table} where ctid = any(array({some}))", [namespace, limit])
 
     def finish(self, namespace: str) -> None:
         """Heartbeats look for links to children that have ended and were not told of."""

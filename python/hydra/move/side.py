@@ -30,6 +30,7 @@ from hydra.stores.moved import FROM_HERE, MARK
 
 SOURCE, TARGET = "source", "target"
 FILLING, DONE, ABANDONED, MOVED = "filling", "done", "abandoned", "moved"
+BATCH_BYTES = 8 << 20  # of inputs and records; one execution at least
 LOCK_SECONDS = 15  # for transactions under way to end before the fence stands
 
 
@@ -103,12 +104,21 @@ class Side(ABC):
         """A transaction that writes through the fence of its own move."""
 
     @abstractmethod
-    def raise_fence(self, namespace: str | None, id: str | None) -> None:
+    def raise_fence(self, namespace: str | None, id: str | None, *, comes_back: bool = False) -> None:
         """No program writes anything of the namespace (None: of any) from when this returns, whatever it has open;
-        but `writing(id)`. Waits for transactions under way."""
+        but `writing(id)`. Waits for transactions under way. One that `comes_back` gets a second fence, so that the one
+        it has may be dropped with no moment in between."""
 
     @abstractmethod
-    def lift_fence(self, namespace: str | None) -> None: ...
+    def fences(self, prefix: str) -> list[tuple[str, str]]:
+        """Triggers whose names begin so, each with its table."""
+
+    @abstractmethod
+    def drop_fences(self, prefix: str) -> None: ...
+
+    @abstractmethod
+    def delete_some(self, table: str, namespace: str, limit: int) -> int:
+        """How many rows of the namespace went."""
 
     @abstractmethod
     def literal(self, text: str) -> str: ...
@@ -272,6 +282,39 @@ class Side(ABC):
     def _list(self, table: Table) -> str:
         return ", ".join(map(self.shown, table.columns))
 
+    def delete_executions(self, ids: Sequence[str]) -> None:
+        """With what belongs to them and has no namespace of its own."""
+        owned = [(table.name, table.columns[table.place(table.owner)]) for table in OF_EXECUTIONS]
+        id = EXECUTION[0]
+        for name, column in [(name, self.name(column)) for name, column in owned] + self._own_ids():
+            marks = ", ".join([self.mark(id)] * len(ids))
+            self.run(f"delete from {name} where {column} in ({marks})", [self.to_value(id, each) for each in ids])
+
+    def _own_ids(self) -> list[tuple[str, str]]:
+        """Each table where executions lie, with the column that says which."""
+        return [
+            (name, "execution_id" if "execution_id" in columns else "id")
+            for name, columns in self.execution_tables().items()
+        ]
+
+    def delete_rest(self, namespace: str, limit: int) -> int:
+        """How many of the other rows went; 0 when nothing is left, of what is made from others neither."""
+        tables = self.tables()
+        for name, columns in tables.items():
+            if "node_id" in columns and "namespace" not in columns:
+                nodes = "select id from hydra_node where namespace = %s"
+                self.run(f"delete from {name} where node_id in ({nodes})", [self.text(namespace)])
+        for name, columns in sorted(tables.items()):
+            if "namespace" in columns and name != "hydra_move" and (count := self.delete_some(name, namespace, limit)):
+                return count
+        return 0
+
+    # fences
+
+    def lift_fence(self, namespace: str | None) -> None:
+        for comes_back in (False, True):
+            self.drop_fences(fence_prefix(namespace, comes_back=comes_back))
+
     # the move's own line
 
     def state(self, role: str, namespace: str) -> State | None:
@@ -313,13 +356,25 @@ def sentence_of(namespace: str | None, *, is_source: bool) -> str:
     return f"{MARK}{name} is being moved here; wait until that is done"
 
 
-def fence_name(table: str, event: str, namespace: str | None) -> str:
+def fence_name(table: str, event: str, namespace: str | None, *, comes_back: bool = False) -> str:
+    return f"{fence_prefix(namespace, comes_back=comes_back)}{table.removeprefix('hydra_')}_{event}"
+
+
+def fence_prefix(namespace: str | None, *, comes_back: bool = False) -> str:
     label = "all" if namespace is None else hashlib.sha256(namespace.encode()).hexdigest()[:10]
-    return f"hydra_fence_{label}_{table.removeprefix('hydra_')}_{event}"
+    return f"hydra_fence_{label}{'r' if comes_back else ''}_"
 
 
-def fence_prefix(namespace: str | None) -> str:
-    return fence_name("", "", namespace).removesuffix("_").removesuffix("_") + "_"
+def first_ids(sized: Sequence[tuple[str, int]]) -> list[str]:
+    """As many as one batch may bring, one at least."""
+    ids: list[str] = []
+    total = 0
+    for id, size in sized:
+        total += size
+        if ids and total > BATCH_BYTES:
+            break
+        ids.append(id)
+    return ids
 
 
 def batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

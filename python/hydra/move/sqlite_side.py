@@ -11,7 +11,6 @@ from hydra.move.side import (
     Side,
     counted,
     fence_name,
-    fence_prefix,
     grouped,
     sentence_of,
 )
@@ -144,7 +143,7 @@ class SqliteSide(Side):
             yield
             self.run("delete from hydra_move where role = 'writing' and namespace = %s", [id])
 
-    def raise_fence(self, namespace: str | None, id: str | None) -> None:
+    def raise_fence(self, namespace: str | None, id: str | None, *, comes_back: bool = False) -> None:
         said = self.literal(sentence_of(namespace, is_source=id is None))
         with self.transaction():
             for table in self.fenced_tables():
@@ -154,16 +153,25 @@ class SqliteSide(Side):
                         writing = f"select 1 from hydra_move where role = 'writing' and namespace = {self.literal(id)}"
                         conditions.append(f"not exists ({writing})")
                     when = f"when {' and '.join(conditions)}" if conditions else ""
+                    name = fence_name(table, event, namespace, comes_back=comes_back)
                     self.run(
-                        f"create trigger if not exists {fence_name(table, event, namespace)} before {event} on {table} "
+                        f"create trigger if not exists {name} before {event} on {table} "
                         f"{when} begin select raise(abort, {said}); end"
                     )
 
-    def lift_fence(self, namespace: str | None) -> None:
-        prefix = fence_prefix(namespace)
-        for (name,) in self.query("select name from sqlite_master where type = 'trigger'"):
-            if name.startswith(prefix):
-                self.run(f"drop trigger if exists {name}")
+    def fences(self, prefix: str) -> list[tuple[str, str]]:
+        found = self.query("select name, tbl_name from sqlite_master where type = 'trigger'")
+        return [(name, table) for name, table in found if name.startswith(prefix)]
+
+    def drop_fences(self, prefix: str) -> None:
+        for name, _ in self.fences(prefix):
+            self.run(f"drop trigger if exists {name}")
+
+    def delete_some(self, table: str, namespace: str, limit: int) -> int:
+        found = self.query("select name from pragma_table_info(%s) where pk > 0", [table])
+        key = ", ".join(f'"{name}"' for (name,) in found) or "rowid"
+        some = f"select {key} from {table} where namespace = %s limit %s"
+        return self.run(f"delete from {table} where ({key}) in ({some})", [namespace, limit])
 
 
 def _read(name: str) -> str:

@@ -46,7 +46,7 @@ def read_marks(sources: Path = SOURCES) -> dict[Mark, list[str]]:
     for path in sorted([*sources.rglob("*.py"), *sources.rglob("*.sql")]):
         file = path.relative_to(sources).as_posix()
         for line in path.read_text("utf-8").splitlines():
-            if mark := _MARK.fullmatch(line):
+            if " guard " in line and (mark := _MARK.fullmatch(line)):
                 found.setdefault(Mark(store_of(file), mark["words"]), []).append(file)
     return found
 

@@ -95,6 +95,9 @@ def filling(files: Pair) -> None:
 def test_a_move_that_is_taken_back_leaves_the_source_at_work_and_the_target_closed(files: Pair) -> None:
     fill(files.source)
     filling(files)
+    with pytest.raises(IllegalMove, match="is on its way as a whole; take all of it back, without a namespace"):
+        abandon(files.source, files.target, "default")
+    assert not takes_submissions(files.source)
     assert abandon(files.source, files.target) == ["default"]
     with hydra.Engine(files.source) as engine:
         assert engine.submit(hydra.named("bill").bind()).status() is Status.PENDING

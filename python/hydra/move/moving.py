@@ -437,6 +437,9 @@ def _abandon(source: Side, target: Side, namespace: str | None) -> list[str]:
         if there.state == DONE:
             message = f"namespace `{name}` has been moved to `{target.place}`, where it may have gone on"
             raise IllegalMove(f"{message}; move it back from there")
+        if namespace is not None and is_closed_whole(source):  # whose fence would stay
+            message = f"`{source.place}` is on its way as a whole"
+            raise IllegalMove(f"{message}; take all of it back, without a namespace")
         if there.state == FILLING:
             target.change_state(TARGET, name, there, there._replace(state=ABANDONED))
         source.lift_fence(name)

@@ -51,7 +51,7 @@ def test_g4_the_sample_settles_exactly_once_while_the_supervisor_is_killed_twice
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not REAL_FILE.exists(), reason="the real file is not beside this repository")
 def test_g4_the_real_file_settles_exactly_once_while_workers_and_supervisor_are_killed(tmp_path: Path) -> None:
-    report = passed(run(str(REAL_FILE), "--folder", str(tmp_path / "run"), "--kill-supervisor", "2"))
+    report = passed(run(str(REAL_FILE), "--folder", str(tmp_path / "run"), "--kill-supervisor", "2", *BRIEFLY))
     assert "total                  3,314   5,180     103,005.45" in report
 
 

@@ -38,12 +38,21 @@ WAIT_SECONDS = 20.0
 _reached: Counter[str] = Counter()
 
 
-def reach(point: str, victim: int | None = None) -> None:
+def reach(point: str) -> None:
     """Called in a worker."""
-    for who in ("worker", "supervisor"):
-        if is_there(f"{who}:{point}"):
-            os.kill({"worker": os.getpid(), "supervisor": supervisor_pid()}[who], signal.SIGKILL)
-            signal.pause()
+    kill(victims_at(point))
+
+
+def victims_at(point: str) -> list[int]:
+    """Who is to die here; the mark is set."""
+    pids = {"worker": os.getpid, "supervisor": supervisor_pid}
+    return [pid() for who, pid in pids.items() if is_there(f"{who}:{point}")]
+
+
+def kill(victims: list[int]) -> None:
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+        signal.pause()
 
 
 def is_there(point: str) -> bool:
@@ -97,9 +106,10 @@ class KillingSocket(worker.SupervisorSocket):
             signal.pause()
         for name in names:
             reach(f"before {name} sent")
+        # The mark is set before: what is sent may be committed and seen before this process goes on.
+        victims = [pid for name in names for pid in victims_at(f"{name} sent")]
         super().send(frames)
-        for name in names:
-            reach(f"{name} sent")
+        kill(victims)
 
 
 def name_of(frame: FromWorker) -> str | None:

@@ -19,23 +19,28 @@ def undisturbed(connect: Callable[[], C], close: Callable[[C], object]) -> C:
     of the network or of an address, and some forget it. Handlers run on the main thread alone, so that waits."""
     if threading.get_ident() != threading.main_thread().ident:
         return connect()
-    made: Promise[C] = Promise()
+    made: list[C] = []
+    failed: list[BaseException] = []
+    over: Promise[None] = Promise()
 
     def make() -> None:
         try:
-            made.settle(connect())
+            made.append(connect())
         except BaseException as error:
-            made.fail(error)
+            failed.append(error)
+        over.settle(None)
 
     thread = threading.Thread(target=make, name="hydra-connect", daemon=True)
     try:
         start(thread)
-        made.wait()
+        over.wait()
         thread.join()  # who counts threads before a fork does not meet it
     except BaseException:
-        made.when_settled(lambda: made.error or close(made.result()))
+        over.when_settled(lambda: made and close(made.pop()))
         raise
-    return made.result()
+    if failed:
+        raise failed.pop()  # out of the list: its traceback leads there, and only the collector would end such a ring
+    return made.pop()
 
 
 @contextmanager

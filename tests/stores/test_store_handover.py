@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 
 import pytest
 from hydra._core import encode
@@ -14,6 +15,7 @@ from hydra.execution import DIVERGED, Claimed, End, Ending, ExecutionCommit, Nod
 from hydra.node.reaper import Reaper
 from hydra.node.requests import RegisterWorkflows, Report
 from hydra.node.store_thread import StoreThread
+from hydra.stores.mysql.transaction import Rows, Transaction
 from hydra.stores.store import Store
 from hydra.stores.workflow_info import WorkflowInfo
 
@@ -91,6 +93,29 @@ def test_r27_with_nobody_left_of_the_old_code_it_is_parked_and_says_why(store: S
     (seen,) = store.get([claimed.id])
     assert seen is not None
     assert (seen.status, seen.reason) == ("parked", "they differ")
+
+
+@pytest.mark.parametrize("url", ["mysql"], indirect=True)
+def test_r27_an_heir_that_reads_back_what_it_owns_meanwhile_gets_it(
+    store: Store, open_another: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session is another by then. It was taken for dead, and the execution was parked."""
+    old, new = register(store, "v1"), register(store, "v2")
+    claimed = recorded_by(store, new, old)
+    other = open_another()
+    select = Transaction.select
+    sessions = []
+
+    def resyncing(transaction: Transaction, name: str, /, **values: object) -> Rows:
+        rows = select(transaction, name, **values)
+        if name == "living_nodes" and not sessions:
+            sessions.append(other.resync(old)[0])
+        return rows
+
+    monkeypatch.setattr(Transaction, "select", resyncing)
+    assert diverge(store, new, claimed, NOW + 5) == old.id
+    assert sessions[0].session != old.session
+    assert status(store, claimed.id) == "running"
 
 
 def test_r27_an_heir_that_died_meanwhile_gets_nothing(store: Store) -> None:

@@ -24,6 +24,8 @@ from hydra.stores.mysql.transaction import Transaction
 from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
 from hydra.stores.transitions import Change, Owned, apply
 
+SESSION_LOOKS = 5  # at a node that begins one after the other
+
 
 def commit(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCommit], now: int) -> list[CommitAnswer]:
     """In their order."""
@@ -109,16 +111,19 @@ def _read(transaction: Transaction, node: NodeRef, commits: Sequence[ExecutionCo
 def _living(transaction: Transaction, commits: Sequence[ExecutionCommit]) -> set[str]:
     """The successors that are alive, and stay so until COMMIT: each is fenced like a writer (R8, R27)."""
     named = sorted({item.successor for item in commits if item.successor})
-    if not named:
-        return set()
-    living = set()
-    for key, session in transaction.select("living_nodes", ids=id_list(named)):
-        with suppress(LeaseLost):
-            # guard R8: a successor's row is locked until the commit
-            transaction.check_fence(NodeRef(id_text(key), session))
-            transaction.flush_fence()
-            living.add(id_text(key))
-    return living
+    return {id for id in named if _is_held_alive(transaction, id)}
+
+
+def _is_held_alive(transaction: Transaction, id: str) -> bool:
+    """Asked again where it has read back what it owns meanwhile, and so begun another session."""
+    for _ in range(SESSION_LOOKS):
+        for _, session in transaction.select("living_nodes", ids=id_list([id])):
+            with suppress(LeaseLost):
+                # guard R8: a successor's row is locked until the commit
+                transaction.check_fence(NodeRef(id, session))
+                transaction.flush_fence()
+                return True
+    return False
 
 
 def record_row(execution_id: str, record: Record) -> str:

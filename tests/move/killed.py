@@ -1,4 +1,7 @@
-"""`python -m tests.move.killed POINT SOURCE TARGET`: a move that is killed -9 before its POINTth order to a side."""
+"""`python -m tests.move.killed POINT SOURCE TARGET`: a move that is killed -9 before its POINTth order to a side.
+
+`is_stopped` stops one there in this process.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from hydra.move import move
 from hydra.move.mysql_side import MysqlSide
 from hydra.move.postgres_side import PostgresSide
 from hydra.move.sqlite_side import SqliteSide
+
+LEASE_SECONDS = 1.0
 
 
 class Points:
@@ -44,6 +49,26 @@ class Points:
         return ordered
 
 
+class Interrupted(BaseException):
+    """Nobody catches it: what follows in a killed process does not happen."""
+
+
+def is_stopped(source: str, target: str, point: int, batch_rows: int) -> bool:
+    """Whether the move came to that point; what it had open is rolled back, as after a kill."""
+
+    def stop() -> None:
+        raise Interrupted
+
+    take_out = Points(point, stop).install()
+    try:
+        move(source, target, lease_seconds=LEASE_SECONDS, batch_rows=batch_rows)
+    except Interrupted:
+        return True
+    finally:
+        take_out()
+    return False
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()
@@ -51,4 +76,4 @@ def die() -> None:
 
 if __name__ == "__main__":
     Points(int(sys.argv[1]), die).install()
-    move(sys.argv[2], sys.argv[3], lease_seconds=1.0, batch_rows=2)
+    move(sys.argv[2], sys.argv[3], lease_seconds=LEASE_SECONDS, batch_rows=2)

@@ -8,27 +8,17 @@ from pathlib import Path
 
 import hydra
 import pytest
-from hydra.errors import ConfigError, HydraError, IllegalMove
+from hydra.errors import HydraError, IllegalMove
 from hydra.execution import Status
 from hydra.move import abandon, move
 from hydra.move.moving import open_side
 
 from tests.move.conftest import PAIRS, Pair
-from tests.move.killed import Points
-from tests.move.worlds import counts, fill
+from tests.move.killed import LEASE_SECONDS, Interrupted, is_stopped
+from tests.move.worlds import counts, fill, takes_work
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, STRIDE = 67, 131  # the order before which it dies first, and how many more each time
-LEASE_SECONDS = 1.0
-
-
-def takes_submissions(url: str) -> bool:
-    try:
-        with hydra.Engine(url, migrate=False) as engine:
-            engine.submit(hydra.named("bill").bind())
-        return True
-    except ConfigError:
-        return False
 
 
 @pytest.mark.parametrize("pair", PAIRS[:2], indirect=True, ids="-".join)
@@ -44,40 +34,20 @@ def test_killed_again_and_again_it_goes_on_and_misses_nothing(pair: Pair) -> Non
         assert code == -9
         deaths += 1
     assert deaths >= 2
-    assert not takes_submissions(pair.source)
+    assert not takes_work(pair.source)
     assert counts(pair.target) == counts(pair.source)
-    assert takes_submissions(pair.target)
-
-
-class Interrupted(BaseException):
-    """Nobody catches it: what follows in a killed process does not happen."""
-
-
-def interrupted(pair: Pair, point: int) -> bool:
-    """Whether the move came to that point; what it had open is rolled back, as after a kill."""
-
-    def stop() -> None:
-        raise Interrupted
-
-    take_out = Points(point, stop).install()
-    try:
-        move(pair.source, pair.target, lease_seconds=LEASE_SECONDS, batch_rows=5)
-    except Interrupted:
-        return True
-    finally:
-        take_out()
-    return False
+    assert takes_work(pair.target)
 
 
 @pytest.mark.parametrize("first", range(1, 5))
 def test_stopped_anywhere_the_next_run_ends_it(files: Pair, first: int) -> None:
     fill(files.source)
     point = first * 7
-    while interrupted(files, point):
+    while is_stopped(files.source, files.target, point, batch_rows=5):
         point += 43
-        if not takes_submissions(files.source):
-            takes_submissions(files.target)  # refused, or the move is over
-    assert (takes_submissions(files.source), takes_submissions(files.target)) == (False, True)
+        if not takes_work(files.source):
+            takes_work(files.target)  # refused, or the move is over
+    assert (takes_work(files.source), takes_work(files.target)) == (False, True)
     with hydra.Engine(files.target) as engine:
         assert engine.audit() == []
 
@@ -97,12 +67,12 @@ def test_a_move_that_is_taken_back_leaves_the_source_at_work_and_the_target_clos
     filling(files)
     with pytest.raises(IllegalMove, match="is on its way as a whole; take all of it back, without a namespace"):
         abandon(files.source, files.target, "default")
-    assert not takes_submissions(files.source)
+    assert not takes_work(files.source)
     assert abandon(files.source, files.target) == ["default"]
     with hydra.Engine(files.source) as engine:
         assert engine.submit(hydra.named("bill").bind()).status() is Status.PENDING
         assert engine.audit() == []
-    assert not takes_submissions(files.target)
+    assert not takes_work(files.target)
     with pytest.raises(IllegalMove, match=r"was moved there from .*; name an empty database"):
         move(files.source, files.target, lease_seconds=LEASE_SECONDS)
 
@@ -120,7 +90,7 @@ def test_of_two_that_fill_one_target_one_goes_on(files: Pair) -> None:
 
     with pytest.raises(HydraError, match="another `hydra move` is filling namespace `default`"):
         move(files.source, files.target, lease_seconds=LEASE_SECONDS, batch_rows=2, told=other)
-    assert takes_submissions(files.target)
+    assert takes_work(files.target)
 
 
 def test_rows_that_differ_are_seen_and_the_target_stays_closed(files: Pair) -> None:
@@ -133,4 +103,4 @@ def test_rows_that_differ_are_seen_and_the_target_stays_closed(files: Pair) -> N
     source.close()
     with pytest.raises(HydraError, match=r"rows of hydra_record with digest .* in the source, .* in the target"):
         move(files.source, files.target, lease_seconds=LEASE_SECONDS)
-    assert not takes_submissions(files.target)
+    assert not takes_work(files.target)

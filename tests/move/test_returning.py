@@ -17,23 +17,8 @@ from hydra.move import abandon, move
 from hydra.move.moving import open_side
 
 from tests.move.conftest import Pair
-from tests.move.killed import Points
-from tests.move.worlds import counts, fill
-
-LEASE_SECONDS = 1.0
-
-
-def submitted(url: str, namespace: str = "default") -> list[str]:
-    """An execution, where the database takes it."""
-    try:
-        with hydra.Engine(url, namespace, migrate=False) as engine:
-            return [engine.submit(hydra.named("bill").bind()).id]
-    except ConfigError:
-        return []
-
-
-def takes_work(url: str, namespace: str = "default") -> bool:
-    return bool(submitted(url, namespace))
+from tests.move.killed import LEASE_SECONDS, is_stopped
+from tests.move.worlds import counts, fill, submitted, takes_work
 
 
 def is_sound(url: str, namespace: str = "default") -> bool:
@@ -86,33 +71,13 @@ def test_a_whole_database_comes_back_and_what_went_on_from_there_stays_closed(pa
     assert all(is_sound(pair.source, name) for name in names)
 
 
-class Interrupted(BaseException):
-    """Nobody catches it: what follows in a killed process does not happen."""
-
-
-def stopped(pair: Pair, point: int) -> bool:
-    """Whether the move came to that point; what it had open is rolled back, as after a kill."""
-
-    def stop() -> None:
-        raise Interrupted
-
-    take_out = Points(point, stop).install()
-    try:
-        move(pair.target, pair.source, lease_seconds=LEASE_SECONDS, batch_rows=7)
-    except Interrupted:
-        return True
-    finally:
-        take_out()
-    return False
-
-
 def come_back_in_pieces(pair: Pair, first: int, stride: int) -> None:
     """Nothing that either side took on the way is lost, and never do both take something."""
     fill(pair.source)
     move(pair.source, pair.target, lease_seconds=LEASE_SECONDS)
     taken: list[str] = []
     stops = 0
-    while stopped(pair, first + stops * stride):
+    while is_stopped(pair.target, pair.source, first + stops * stride, batch_rows=7):
         stops += 1
         here, there = submitted(pair.source), submitted(pair.target)
         assert not (here and there)
@@ -153,7 +118,7 @@ def test_of_two_that_bring_it_back_one_goes_on(files: Pair) -> None:
 def test_a_way_back_that_is_taken_back_leaves_it_where_it_was(files: Pair) -> None:
     fill(files.source)
     move(files.source, files.target, lease_seconds=LEASE_SECONDS)
-    assert stopped(files, 400)
+    assert is_stopped(files.target, files.source, 400, batch_rows=7)
     assert not takes_work(files.target)
     assert abandon(files.target, files.source) == ["default"]
     assert (takes_work(files.source), takes_work(files.target)) == (False, True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import hydra
 from hydra import _core
+from hydra.errors import ConfigError
 from hydra.execution import Message, Progress, Status
 from hydra.limits import LimitSpec
 from hydra.move.moving import open_side
@@ -141,3 +142,16 @@ def counts(url: str, namespace: str = "default") -> dict[str, int]:
 
 
 __all__ = ["Harness", "counts", "fill", "shop", "submission"]
+
+
+def submitted(url: str, namespace: str = "default") -> list[str]:
+    """An execution, where the database takes it."""
+    try:
+        with hydra.Engine(url, namespace, migrate=False) as engine:
+            return [engine.submit(hydra.named("bill").bind()).id]
+    except ConfigError:
+        return []
+
+
+def takes_work(url: str, namespace: str = "default") -> bool:
+    return bool(submitted(url, namespace))

@@ -8,6 +8,7 @@ import platform
 import resource
 import sqlite3
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,29 @@ def tree_memory_mb(pid: int) -> dict[int, float]:
             continue
         sizes[child] = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
     return sizes
+
+
+def memory_mb(pid: int) -> float:
+    """What of it is in memory, shared pages counted whole (`VmRSS`)."""
+    return _status(pid, "VmRSS:") / 1024
+
+
+def threads(pid: int) -> int:
+    return _status(pid, "Threads:")
+
+
+def descriptors(pid: int) -> int:
+    with suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    return 0
+
+
+def _status(pid: int, name: str) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0
 
 
 def descendants(pid: int) -> list[int]:

@@ -35,7 +35,7 @@ import hydra
 import soak_app
 from hydra import _core
 from hydra.errors import HydraError, StoreUnavailable
-from machine import descendants, facts, require_release_build
+from machine import descendants, descriptors, facts, memory_mb, require_release_build, threads
 from node import METRICS
 from soak_figures import Page, Points, availability, render, slope
 
@@ -284,10 +284,10 @@ class Soak:
                 continue
             workers = self.steady.workers()
             found = {
-                "memory of the supervisor": _memory(pid),
-                "memory of the workers": sum(map(_memory, workers)),
-                "descriptors": sum(map(_descriptors, (pid, *workers))),
-                "threads": sum(map(_threads, (pid, *workers))),
+                "memory of the supervisor": memory_mb(pid),
+                "memory of the workers": sum(map(memory_mb, workers)),
+                "descriptors": sum(map(descriptors, (pid, *workers))),
+                "threads": sum(map(threads, (pid, *workers))),
             }
             with suppress(Exception):  # the server may be down
                 found |= _database_figures(self.url)
@@ -349,28 +349,6 @@ class Soak:
         for number, at in self.notes("probe"):
             first.setdefault(int(number), float(at) - self._began)
         return [(due, first.get(number, float("inf")) - due) for number, due in self._probes.items()]
-
-
-def _memory(pid: int) -> float:
-    return _status(pid, "VmRSS:") / 1024
-
-
-def _threads(pid: int) -> int:
-    return _status(pid, "Threads:")
-
-
-def _status(pid: int, name: str) -> int:
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(name):
-                return int(line.split()[1])
-    return 0
-
-
-def _descriptors(pid: int) -> int:
-    with suppress(OSError):
-        return len(os.listdir(f"/proc/{pid}/fd"))
-    return 0
 
 
 def _database_figures(url: str) -> dict[str, float]:

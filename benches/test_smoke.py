@@ -55,11 +55,15 @@ SCRIPTS = {
     "workers": ["--workers", "1,2", "--rounds", "1", "--slow-seconds", "5"],
     "databases": ["--seconds", "1", "--threads", "1"],
     "opcodes": ["--executions", "20"],
+    "fleet": ["--nodes", "2", "--rate", "10", "--settle", "1"],
+    "full": ["--minutes", "0.1", "--places", "8", "--queue", "50"],
     "memory": ["--pending", "4000", "--drained", "1000", "--idle-seconds", "0.5"],
 }
 
 AT_NIGHT = {
     "databases",
+    "fleet",
+    "full",
     "idle of processes",
     "retention",
     *(f"peers/run of {name}" for name in PEERS),  # those whose packages are there: `pip install '.[peers]'`

@@ -22,7 +22,7 @@ test: debian
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust-checks python-checks docs rewritten-tests
 	rm -f $(FAILED)
 	@# Most of the tests' time is waiting, for leases, ends and clocks: more processes than cores.
-	TMPDIR=$${TMPDIR:-$(or $(IN_MEMORY),/tmp)} $(BIN)/pytest -n 7 --dist worksteal --durations=25 $(TEST_OPTIONS) || \
+	TMPDIR=$${TMPDIR:-$(or $(IN_MEMORY),/tmp)} $(BIN)/pytest --processes 7 --durations=25 $(TEST_OPTIONS) || \
 		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }
 
 # What the tests need of Debian's packages; nothing where it is there.

@@ -14,11 +14,14 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 import pymysql
+
+from tests.servers import new_folders
 
 START_SECONDS = 60
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"  # a plain user's PATH often has no sbin
@@ -34,6 +37,12 @@ SETTINGS = (
     "--character-set-server=latin1",  # hydra may not lean on the server's defaults
     "--transaction-isolation=REPEATABLE-READ",
     "--default-time-zone=+05:30",
+)
+MARIADB_NEW = (
+    "--skip-test-db",
+    "--skip-name-resolve",
+    "--auth-root-authentication-method=normal",
+    "--innodb-log-file-size=8M",  # it grows when the server starts
 )
 MYSQL_SETTINGS = ("--mysqlx=OFF", "--secure-file-priv=NULL")  # no second port, and no folder of the system's
 
@@ -128,20 +137,18 @@ class MysqlServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _initialise(self) -> None:
+        options = MARIADB_NEW if self.is_mariadb else (*MYSQL_SETTINGS, "--initialize-insecure")
+        new_folders.fill(self.data_folder, Path(self._program), options, partial(self._make_folder, options))
+        (self.data_folder / "auto.cnf").unlink(missing_ok=True)  # the name of one server of MySQL
+
+    def _make_folder(self, options: Sequence[str]) -> None:
         path = os.environ.get("PATH", "") + ":" + SYSTEM_FOLDERS
-        place = ["--no-defaults", *self._user(), f"--datadir={self.data_folder}"]
         # A server that starts clears its folder for temporary files of what looks like its own.
-        mariadb = ["mariadb-install-db", *place, f"--tmpdir={self._folder}", "--skip-test-db", "--skip-name-resolve"]
-        mysql = [self._program, *place, *MYSQL_SETTINGS, "--initialize-insecure"]
-        done = subprocess.run(
-            [*mariadb, "--auth-root-authentication-method=normal"] if self.is_mariadb else mysql,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        program = ["mariadb-install-db", f"--tmpdir={self._folder}"] if self.is_mariadb else [self._program]
+        command = [program[0], "--no-defaults", *self._user(), f"--datadir={self.data_folder}", *program[1:], *options]
+        done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"`{done.args[0]}` failed:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"`{program[0]}` failed:\n{done.stdout}{done.stderr}")
 
     def _network(self) -> list[str]:
         if not self._port:

@@ -16,10 +16,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
+
+from tests.servers import new_folders
 
 NOBODY = 65534
 START_SECONDS = 60
@@ -194,6 +197,7 @@ class PostgresServer:
 
     def _initialise(self) -> None:
         self.socket_folder.mkdir()
+        installed = self._binaries
         if os.geteuid() == 0:
             self._make_reachable()
             for path in (self._folder, self.socket_folder):
@@ -201,16 +205,10 @@ class PostgresServer:
         if self._primary is not None:
             self._copy(self._primary)
             return
-        subprocess.run(
-            [
-                *self._prefix(),
-                *(self._binaries / "initdb", "-D", self.data_folder, "-U", "hydra", "-A", "trust", "--no-sync"),
-                *("-E", "UTF8", "--locale=C"),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=self._folder,
-        )
+        options = ("-U", "hydra", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        command = [*self._prefix(), self._binaries / "initdb", "-D", self.data_folder, *options]
+        make = partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder)
+        new_folders.fill(self.data_folder, installed / "initdb", options, make)
         with (self.data_folder / "postgresql.conf").open("a") as config:
             config.write(CONFIG + self._settings)
 

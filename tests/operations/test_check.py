@@ -144,9 +144,41 @@ def parts_again_on_its_way_out(name: str) -> str:
         hydra.spawn(hydra.named("deal").bind("never"))
 
 
+async def waits_later(name: str) -> str:
+    await act_later(name)
+    await hydra.aio.wait_event("go")
+    return await act_later("last")
+
+
+async def undone_later(name: str) -> str:
+    await hydra.aio.on_failure(give_back.bind(name))
+    await waits_later(name)
+    raise ValueError("no goods")
+
+
+async def ends_at_once(name: str) -> str:
+    raise ValueError("no goods")
+
+
+async def parts_again_later_on_its_way_out(name: str) -> str:
+    try:
+        return await act_later("other")
+    finally:
+        hydra.spawn(hydra.named("deal").bind("never"))
+
+
+async def parts_in_two_tasks(name: str) -> str:
+    found = await asyncio.gather(act_later("other"), act_later("another"), return_exceptions=True)
+    return await act_later(str(found))
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        (waits_later, parts_again_later_on_its_way_out),
+        (undone_later, ends_at_once),
+        (waits_later, parts_in_two_tasks),
+        (undone_later, parts_in_two_tasks),
         (old, parts_again_on_its_way_out),
         (undone, parts_again_on_its_way_out),
         (undone, ends_before_its_undo_step),

@@ -54,8 +54,10 @@ POSTGRES_GUESTS = """
 select count(*) from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
 """
+MYSQL_VERSIONS = "select * from hydra_schema order by 1"
+# How many statements have changed a catalog on this server: as long as none has, nobody needs to read it again.
+MYSQL_CHANGES = "show global status where variable_name regexp '^Com_(create|alter|drop|rename|truncate)'"
 MYSQL_CATALOG = (
-    "select * from hydra_schema order by 1",
     "select table_name, engine, table_collation, row_format, create_options from information_schema.tables "
     "where table_schema = database() order by 1",
     "select table_name, column_name, ordinal_position, column_default, is_nullable, column_type, collation_name, extra "
@@ -107,14 +109,19 @@ class PostgresSession:
 
 
 class MysqlSession:
-    def __init__(self, connection: pymysql.Connection) -> None:
+    def __init__(self, connection: pymysql.Connection, read: dict[str, tuple[object, object]], url: str) -> None:
+        """`read` has the catalogs that were read, by URL, each with the changes until then."""
         self._connection = connection
+        self._read, self._url = read, url
 
     def is_left(self) -> bool:
         return self._rows(MYSQL_GUESTS) == [(0,)]
 
     def catalog(self) -> object:
-        return [self._rows(statement) for statement in MYSQL_CATALOG]
+        changes = self._rows(MYSQL_CHANGES)
+        if self._url not in self._read or self._read[self._url][0] != changes:
+            self._read[self._url] = changes, [self._rows(statement) for statement in MYSQL_CATALOG]
+        return self._rows(MYSQL_VERSIONS), self._read[self._url][1]
 
     def is_large(self) -> bool:
         ((size,),) = self._rows(
@@ -134,6 +141,8 @@ class MysqlSession:
             cursor.execute("; ".join(orders))
             while cursor.nextset():
                 pass
+        if counted and self._url in self._read:
+            self._read[self._url] = self._rows(MYSQL_CHANGES), self._read[self._url][1]
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
@@ -206,10 +215,12 @@ def postgres_pool(server: postgres.PostgresServer | postgres.ExistingServer) -> 
 
 
 def mysql_pool(server: mysql.MysqlServer | mysql.ExistingServer) -> Pool:
+    read: dict[str, tuple[object, object]] = {}
+
     @contextmanager
     def enter(url: str) -> Iterator[Session]:
         with mysql.connect(url, CLIENT.MULTI_STATEMENTS) as connection:
             connection.query("set session lock_wait_timeout = 2, innodb_lock_wait_timeout = 2")
-            yield MysqlSession(connection)
+            yield MysqlSession(connection, read, url)
 
     return Pool(lambda: mysql.create_database(server), lambda url: mysql.drop_database(server, url), enter)

@@ -21,9 +21,12 @@ test: debian
 	@echo "building hydra, fetching the tools, checking the sources (some minutes the first time)"
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust-checks python-checks docs rewritten-tests
 	rm -f $(FAILED)
-	@# Most of the tests' time is waiting, for leases, ends and clocks: more processes than cores.
-	TMPDIR=$${TMPDIR:-$(or $(IN_MEMORY),/tmp)} $(BIN)/pytest --processes 7 --durations=25 $(TEST_OPTIONS) || \
-		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }
+	@# Most of the tests' time is waiting, for leases, ends and clocks: more processes than cores. What they leave is
+	@# gone with their folder, in which a database server may run that is not root's.
+	folder=$$(mktemp -d "$${TMPDIR:-$(or $(IN_MEMORY),/tmp)}/t.XXXXXX") && chmod 711 "$$folder" && export TMPDIR="$$folder" && \
+		trap 'rm -rf "$$folder"' EXIT && trap 'exit 130' INT TERM && \
+		{ $(BIN)/pytest --processes 7 --durations=25 $(TEST_OPTIONS) || \
+		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }; }
 
 # What the tests need of Debian's packages; nothing where it is there.
 debian:

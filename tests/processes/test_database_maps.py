@@ -232,15 +232,71 @@ def test_a_node_that_is_started_again_stays_where_the_last_good_map_had_it(tmp_p
         until(lambda: len(fleet.places("south")) == 3, START_SECONDS)
         assert fleet.places("south") == [urls["south"]] * 3
         assert not (tmp_path / "edited.db").exists()
-
-        fleet.write(edited)
-        fleet.process.send_signal(signal.SIGHUP)
-        until(lambda: fleet.places("south")[-1] == edited["south"], START_SECONDS)
-        with fleet.engine("south") as engine:
-            handle = engine.submit(mapped_app.mapped.bind(fleet.log, "one", 1))
-            assert handle.result(timeout=START_SECONDS) == "south"
     finally:
         fleet.close()
+
+
+def test_g1_a_line_that_was_changed_without_a_move_starts_no_node(tmp_path: Path) -> None:
+    """Two namespaces changed to each other: each would begin anew, and charge again what it has charged."""
+    old = {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("north", "south")}
+    fleet = Fleet(tmp_path, old)
+    keys = {name: f"{name}-invoice" for name in old}
+    try:
+        for name, key in keys.items():
+            with fleet.engine(name) as engine:
+                assert engine.submit(mapped_app.mapped.bind(fleet.log, key, 1), key=key).result(START_SECONDS) == name
+
+        fleet.write({"north": old["south"], "south": old["north"]})
+        fleet.process.send_signal(signal.SIGHUP)
+        assert fleet.process.wait(START_SECONDS) == 2, "no other node runs"
+        for name in old:
+            assert f"namespace `{name}` has nothing in" in fleet.text()
+            assert f"still lies in `{old[name]}`, where the map had it before; move it" in fleet.text()
+    finally:
+        fleet.close()
+
+
+def test_a_line_that_was_changed_after_a_move_starts_a_node_and_so_does_the_same_database_by_another_url(
+    tmp_path: Path,
+) -> None:
+    old = {name: f"sqlite:///{tmp_path}/{name}.db" for name in ("north", "south")}
+    new = {"north": f"{old['north']}?synchronous=full", "south": f"sqlite:///{tmp_path}/new.db"}
+    fleet = Fleet(tmp_path, old)
+    try:
+        with fleet.engine("south") as engine:
+            handle = engine.submit(mapped_app.mapped.bind(fleet.log, "invoice", 1), key="invoice")
+            assert handle.result(START_SECONDS) == "south"
+        fleet.write(new)
+        fleet.process.send_signal(signal.SIGHUP)
+        until(lambda: "still lies in" in fleet.text(), START_SECONDS)
+        until(lambda: new["north"] in fleet.places("north"), START_SECONDS)
+
+        move(old["south"], new["south"], namespace="south")
+        fleet.process.send_signal(signal.SIGHUP)
+        until(lambda: fleet.text().count("app `tests.processes.mapped_app`") == 4, START_SECONDS)
+        with fleet.engine("south") as engine:
+            assert engine.submit(mapped_app.mapped.bind(fleet.log, "invoice", 1), key="invoice").id == handle.id
+    finally:
+        fleet.close()
+
+
+def test_a_sighup_that_comes_before_the_map_is_read_is_not_lost_and_ends_nobody() -> None:
+    text = """
+import os, signal, sys
+sys.argv[1:] = ["start"]
+import hydra.cli.hangup
+os.kill(os.getpid(), signal.SIGHUP)
+from hydra.node.many_nodes import ManyNodes
+looks = []
+def read_map():
+    looks.append(len(looks))
+    if not looks[-1]:
+        os.kill(os.getpid(), signal.SIGHUP)
+    return {"north": "sqlite:///none.db"}
+print(ManyNodes(["sh", "-c", "trap '' HUP; sleep 1"], read_map).run(), looks)
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=START_SECONDS)
+    assert done.stdout == "0 [0, 1]\n", done.stderr
 
 
 def test_an_app_does_not_see_the_variable_that_its_node_got_its_database_by(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import hydra.cli.hangup  # noqa: F401  (before what takes long)
 from hydra import __version__, identity
 from hydra.cli import (
     act_log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -38,7 +39,7 @@ from hydra.errors import ConfigError
 from hydra.execution import FINAL
 from hydra.logging import Filter
 from hydra.node.archive import FORMATS
-from hydra.node.many_nodes import URL_VARIABLE, ManyNodes
+from hydra.node.many_nodes import LEFT_VARIABLE, URL_VARIABLE, ManyNodes
 from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
 from hydra.observability.logs import configure_logging
 from hydra.stores import absolute, without_password
@@ -177,7 +178,8 @@ def start(
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     if (token_file or hosts) and not http:
         raise click.UsageError("`--token-file` and `--allow-host` are for the page of `--http`; say where it is")
-    url = os.environ.pop(URL_VARIABLE, "")  # of one of many; the app's own engines, and what it starts, don't see it
+    # Of one of many; the app's own engines, and what it starts, don't see them.
+    url, left = os.environ.pop(URL_VARIABLE, ""), os.environ.pop(LEFT_VARIABLE, "")
     if not url:
         file = map_given(db)
         if file is not None and namespace is None:
@@ -185,6 +187,10 @@ def start(
         url = absolute(find_url(db, namespace))
     with suppress(OSError):  # the disk of the log is full: no reason to leave work undone
         echo(f"database {without_password(url)}, namespace {namespace_name(namespace)}", err=True)
+    if left:
+        from hydra.move import refuse_unmoved  # with the drivers of all stores: not for every command
+
+        refuse_unmoved(namespace_name(namespace), url, json.loads(left))
     settings = SupervisorSettings(
         module=module_name(module),
         url=url,

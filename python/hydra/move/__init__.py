@@ -8,5 +8,6 @@ all. Nothing here knows what an execution does.
 """
 
 from hydra.move.moving import MoveReport, abandon, move, moved_to, namespaces_of
+from hydra.move.unmoved import refuse_unmoved
 
-__all__ = ["MoveReport", "abandon", "move", "moved_to", "namespaces_of"]
+__all__ = ["MoveReport", "abandon", "move", "moved_to", "namespaces_of", "refuse_unmoved"]

@@ -6,10 +6,13 @@ dies, they drain.
 
 SIGTERM, SIGINT: to all, then exit · SIGHUP: read the map again; who is new starts, who is gone or elsewhere drains, the
 others get the signal · exit code: the highest of those that ended
+
+A supervisor whose line was changed is told where its namespace was before, so that it can look whether it was moved.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -23,6 +26,7 @@ from hydra.errors import ConfigError
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0  # before a supervisor that died is started again
 STEADY_SECONDS = 60.0  # who lived so long begins with the first wait again
 URL_VARIABLE = "HYDRA_NODE_DB"  # not an argument: `ps` shows those, and a URL may have a password
+LEFT_VARIABLE = "HYDRA_NODE_LEFT"  # a JSON list of URLs: where the namespace was by the maps before
 USAGE = 2  # a supervisor that ends with it would do so again
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -32,8 +36,9 @@ log = logging.getLogger("hydra.supervisor")
 class _Node:
     """The supervisor of one namespace, between its deaths too."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, left: Sequence[str] = ()) -> None:
         self.url = url
+        self.left = left  # its databases by the maps before
         self.process: subprocess.Popen[bytes] | None = None
         self.began_at = 0.0
         self.wait_seconds = 0.0
@@ -54,9 +59,9 @@ class ManyNodes:
         self._code = 0
 
     def run(self) -> int:
-        self._wanted = self._read_map()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
+            self._wanted = self._read_map()
             self._settle()
             while self._has_nodes():
                 told = signal.sigtimedwait(SIGNALS, self._seconds_left())
@@ -133,11 +138,12 @@ class ManyNodes:
             for node in self._nodes.values():
                 node.due_at = None
             return
-        for name in [name for name, node in self._nodes.items() if node.is_leaving and node.process is None]:
-            del self._nodes[name]
+        gone = [name for name, node in self._nodes.items() if node.is_leaving and node.process is None]
+        left = {name: self._nodes.pop(name) for name in gone}
         for name, url in self._wanted.items():
             if name not in self._nodes:
-                self._nodes[name] = _Node(url)
+                before = left.get(name)
+                self._nodes[name] = _Node(url, (*before.left, before.url) if before else ())
                 self._nodes[name].due_at = monotonic()
         for name, node in self._nodes.items():
             if node.due_at is not None and node.due_at <= monotonic():
@@ -156,6 +162,8 @@ class ManyNodes:
 
         node.began_at, node.due_at = monotonic(), None
         environment = {**os.environ, "HYDRA_NAMESPACE": name, URL_VARIABLE: node.url}
+        if node.left:
+            environment[LEFT_VARIABLE] = json.dumps(node.left)
         node.process = subprocess.Popen(self._command, env=environment, preexec_fn=prepare)
 
     def _seconds_left(self) -> float:

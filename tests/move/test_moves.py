@@ -22,7 +22,7 @@ from hydra.stores import open_store
 from hydra.testing import Harness
 
 from tests.move.conftest import Pair
-from tests.move.worlds import counts, fill, shop
+from tests.move.worlds import counts, fill, shop, shown_url
 from tests.stores.store_values import NOW, claim, register, submit
 
 LEASE_SECONDS = 1.0
@@ -105,12 +105,6 @@ def test_the_source_takes_nothing_more_whoever_had_it_open(pair: Pair) -> None:
             engine.submit(hydra.named("bill").bind())
     with hydra.Engine(pair.target) as engine:
         assert engine.submit(hydra.named("bill").bind()).status() is Status.PENDING
-
-
-def shown_url(url: str) -> str:
-    side = open_side(url, may_migrate=False)
-    side.close()
-    return side.place
 
 
 def test_a_worker_on_a_source_that_was_moved_ends_with_that_sentence(pair: Pair) -> None:

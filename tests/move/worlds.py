@@ -141,7 +141,13 @@ def counts(url: str, namespace: str = "default") -> dict[str, int]:
         side.close()
 
 
-__all__ = ["Harness", "counts", "fill", "shop", "submission"]
+def shown_url(url: str) -> str:
+    side = open_side(url, may_migrate=False)
+    side.close()
+    return side.place
+
+
+__all__ = ["Harness", "counts", "fill", "shop", "shown_url", "submission"]
 
 
 def submitted(url: str, namespace: str = "default") -> list[str]:

@@ -18,6 +18,7 @@ from hydra.database_map import DatabaseMap, database_map
 from hydra.errors import ConfigError, HydraError, SchemaError
 from hydra.stores import absolute, open_store, without_password
 from hydra.stores.findings import Finding, Severity
+from hydra.stores.moved import moved_to, why_incomplete
 from hydra.stores.stats import Stats
 from hydra.stores.store import Store
 
@@ -68,7 +69,7 @@ def examine_installation() -> list[Finding]:
 def look_at(url: str, namespace: str) -> list[Finding]:
     store = open_store(url, namespace)
     try:
-        return [*examine_database(store), *judge_move(store, url)]
+        return [*examine_database(store), *judge_move(store)]
     finally:
         store.close()
 
@@ -92,15 +93,15 @@ def examine_database(store: Store) -> list[Finding]:
     return found
 
 
-def judge_move(store: Store, url: str) -> list[Finding]:
+def judge_move(store: Store) -> list[Finding]:
     """A source of `hydra move` takes nothing more."""
-    from hydra.move import moved_to  # with the drivers of all stores: not for every command
-
     try:
-        other = moved_to(store, url)
+        lines = store.move_lines()
     except HydraError:  # said by `examine_database`
         return []
-    if other is None:
+    if (incomplete := why_incomplete(lines, store.namespace, store.url)) is not None:
+        return [Finding(Severity.WARNING, "move", str(incomplete))]
+    if (other := moved_to(lines)) is None:
         return []
     return [
         Finding(Severity.WARNING, "move", f"namespace `{store.namespace}` was moved to `{other}`; use that database")
@@ -121,8 +122,8 @@ def judge_places(db_map: DatabaseMap) -> list[Finding]:
             found.append(Finding(Severity.WARNING, "map", told))
     misplaced: set[str] = set()
     for url, names in databases.items():
-        for name, moved_to in names.items():
-            told_of = judge_place(name, url, moved_to, db_map, databases)
+        for name, other in names.items():
+            told_of = judge_place(name, url, other, db_map, databases)
             found += told_of
             misplaced |= {name} if told_of else set()
     for name in db_map.namespaces:
@@ -132,7 +133,7 @@ def judge_places(db_map: DatabaseMap) -> list[Finding]:
 
 
 def judge_place(
-    name: str, url: str, moved_to: str | None, db_map: DatabaseMap, databases: dict[str, dict[str, str | None]]
+    name: str, url: str, other: str | None, db_map: DatabaseMap, databases: dict[str, dict[str, str | None]]
 ) -> list[Finding]:
     """Of a namespace that lies in this database of the map's, or did before it was moved."""
     place = without_password(url)
@@ -140,15 +141,15 @@ def judge_place(
         mapped = absolute(db_map.url_of(name))
     except ConfigError as error:
         told = f"`{place}` has namespace `{name}`: {error}"
-        return [Finding(Severity.WARNING, "map", told)] if moved_to is None else []
+        return [Finding(Severity.WARNING, "map", told)] if other is None else []
     said = f"{db_map.name} says `{without_password(mapped)}`"
-    if moved_to is None:
+    if other is None:
         told = f"namespace `{name}` lies in `{place}`, and {said}; move it (`hydra move`) or mend the map"
         is_wrong = mapped != url
     else:
-        told = f"namespace `{name}` was moved to `{moved_to}`, and {said}; mend the map"
+        told = f"namespace `{name}` was moved to `{other}`, and {said}; mend the map"
         is_absent = mapped in databases and name not in databases[mapped]
-        is_wrong = mapped == url or (is_absent and without_password(mapped) != moved_to)
+        is_wrong = mapped == url or (is_absent and without_password(mapped) != other)
     return [Finding(Severity.DANGER, "map", told)] if is_wrong else []
 
 

@@ -46,6 +46,8 @@ def show_execution(id: str, db: str | None, namespace: str | None, as_json: bool
         exported = handle.export() if as_json else None
         failures = engine.read(lambda store: store.failures([id]))
         acts = handle.acts()
+        if execution.status not in FINAL:
+            tell_moved(engine)
     entries = timeline(execution, records, attempts, steps, acts)
     generation, called = generation_of(input), input_of(input)
     error = error_of(failures.get(id))

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from hydra.cli.filters import Where, filter_options
-from hydra.cli.options import database_options, json_option, open_engine
+from hydra.cli.options import database_options, json_option, open_engine, tell_moved
 from hydra.cli.output import echo, print_json, print_table
 from hydra.cli.watching import watchable
 from hydra.client.finding import find_executions
@@ -48,6 +48,7 @@ def list_executions(
     go on; --all looks at the rest, too. Counts always do.
     """
     with open_engine(db, namespace) as engine:
+        tell_moved(engine)
         if group_by is not None or is_count:
             _count(where.select(engine), group_by, as_json)
             return

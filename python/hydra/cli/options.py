@@ -25,6 +25,8 @@ from hydra.config import (
 from hydra.database_map import database_map, find_database
 from hydra.errors import ConfigError, HydraError
 from hydra.execution import KeyReuse
+from hydra.stores import without_password
+from hydra.stores.moved import moved_to, why_incomplete
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -261,12 +263,15 @@ def open_engine(db: str | None, namespace: str | None, *, migrate: bool = False)
 
 
 def tell_moved(engine: Engine) -> None:
-    """Where nothing goes on because `hydra move` has moved it, it is said on stderr."""
-    from hydra.move import moved_to  # with the drivers of all stores: not for every command
-
-    other = engine.read(lambda store: moved_to(store, engine.url))
-    if other is not None:
-        echo(f"namespace `{engine.namespace}` was moved to `{other}`; use that database", err=True)
+    """Where nothing goes on because `hydra move` moves it, or has moved it, it is said on stderr."""
+    lines = engine.read(lambda store: store.move_lines())
+    other = moved_to(lines)
+    incomplete = why_incomplete(lines, engine.namespace, without_password(engine.url))
+    if incomplete is not None:
+        echo(f"{incomplete}", err=True)
+    elif other is not None:
+        told = "what was open then may have gone on there"
+        echo(f"namespace `{engine.namespace}` was moved to `{other}`; use that database: {told}", err=True)
 
 
 def engine_of(ctx: click.Context, db: str | None, namespace: str | None) -> Engine:

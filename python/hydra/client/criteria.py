@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from hydra.client.moved_reads import refuse_incomplete
 from hydra.client.submissions import workflow_name
 from hydra.config import to_moment
 from hydra.definitions import Workflow
@@ -147,7 +148,11 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _pages(store: Store, filter: Filter) -> Iterator[list[Snapshot]]:
-    while page := store.list(filter):
+    while True:
+        page = store.list(filter)
+        refuse_incomplete(store)
+        if not page:
+            return
         yield page
         if filter.is_oldest_first:
             filter = msgspec.structs.replace(filter, after=page[-1].id)

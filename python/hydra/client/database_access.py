@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar, cast
 
 from hydra import config
+from hydra.client.moved_reads import surely
 from hydra.client.session import EngineSession
 from hydra.client.watcher import OutcomeWatcher
 from hydra.clock import seconds_of
@@ -28,6 +29,7 @@ from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.stores import absolute, open_store, without_password
 from hydra.stores.encrypting import reading_only
+from hydra.stores.moved import why_closed
 from hydra.stores.offloading import OffloadingStore, fetched
 from hydra.stores.store import Store
 from hydra.written import as_text
@@ -69,18 +71,28 @@ class DatabaseAccess:
 
     def snapshot(self, id: str) -> Snapshot:
         """The row of an execution; NotFound where there is none."""
-        found = self.session().store.get([id])[0]
-        if found is None:
-            raise self.not_found(id)
-        return found
 
-    def not_found(self, id: object) -> NotFound:
-        """The error that says so."""
+        def get(store: Store) -> Snapshot:
+            found = store.get([id])[0]
+            if found is None:
+                raise self.unknown(id)
+            return found
+
+        return self.read(get)
+
+    def not_found(self, id: object) -> HydraError:
+        """The error that says so of an order; what `hydra move` moves, or has moved, may be elsewhere."""
+        store = self.session().store
+        return why_closed(store.move_lines(), store.namespace, store.url) or self.unknown(id)
+
+    def unknown(self, id: object) -> NotFound:
+        """The same, of a read (`read`), or of what is no id."""
         return NotFound(f"no execution `{as_text(id)}` in namespace `{self.namespace}`")
 
     def read(self, verb: Callable[[Store], T]) -> T:
-        """One read. Used by handles and commands."""
-        return verb(self.session().store)
+        """One read. Used by handles and commands. NotFound only where it is sure: not while `hydra move` moves it."""
+        store = self.session().store
+        return surely(store, lambda: verb(store))
 
     def join(self, verb: Callable[[Store, int], T]) -> T:
         """One write in a caller's transaction: on its connection, in its own turn, once."""

@@ -19,6 +19,7 @@ from hydra.client.awaited import announced_by, awaited_of, refuse_unfit
 from hydra.client.criteria import PAGE_SIZE, Criteria, check_criteria, check_place, walk
 from hydra.client.handle import Handle
 from hydra.client.local_worker import LocalWorker
+from hydra.client.moved_reads import surely
 from hydra.client.operations import Operations
 from hydra.client.selection import Selection
 from hydra.client.submissions import workflow_name
@@ -29,12 +30,13 @@ from hydra.codec import MAX_PAYLOAD_BYTES
 from hydra.database_map import find_database
 from hydra.definitions import Workflow
 from hydra.errors import NotFound
-from hydra.execution import Message
+from hydra.execution import Message, Snapshot
 from hydra.keys import check_known_key, is_id
 from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
 from hydra.records import callbacks
 from hydra.sought import Attributes, check_sought
+from hydra.stores.store import Store
 
 R = TypeVar("R")
 
@@ -92,7 +94,7 @@ class Engine(Submitting, Operations):
             NotFound: there is none of that id in this namespace.
         """
         if not is_id(id):
-            raise self.not_found(id)
+            raise self.unknown(id)
         return Handle(self, id, self.snapshot(id).workflow)
 
     def find(self, workflow: Workflow[..., R] | str, key: str) -> Handle[R]:
@@ -102,10 +104,15 @@ class Engine(Submitting, Operations):
             NotFound: there is none, or none any more: it was purged.
         """
         name = workflow_name(workflow)
-        found = self.read(lambda store: store.find(name, check_known_key(key)))
-        if found is None:
-            raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
-        return Handle(self, found.id, name)
+        checked = check_known_key(key)
+
+        def find(store: Store) -> Snapshot:
+            found = store.find(name, checked)
+            if found is None:
+                raise NotFound(f"no execution of workflow `{name}` with key `{key}` in namespace `{self.namespace}`")
+            return found
+
+        return Handle(self, self.read(find).id, name)
 
     def executions(
         self,
@@ -290,7 +297,7 @@ class Engine(Submitting, Operations):
     def _settle(self, token: str, payload: bytes, connection: object) -> None:
         by = author() if is_said() else None
         if connection is None:
-            completions.settle(token, payload, self.read, self.write, by)
+            surely(self.session().store, lambda: completions.settle(token, payload, self.read, self.write, by))
             return
 
         def put(message: Message) -> Sequence[object]:

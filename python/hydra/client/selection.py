@@ -30,6 +30,7 @@ from hydra.client.bulk import (
 from hydra.client.criteria import Criteria, check_place, chunks, faults, walk
 from hydra.client.database_access import DatabaseAccess
 from hydra.client.looking import Looked, look, look_at_newest
+from hydra.client.moved_reads import refuse_incomplete
 from hydra.client.views import to_datetime
 from hydra.clock import seconds_of
 from hydra.config import count_of
@@ -291,9 +292,11 @@ class Selection:
         """As the database keeps them, of the workflow and status that are asked for."""
         status, workflow = self._criteria.filter.status, self._criteria.filter.workflow
         session = self._engine.session()
+        kept = session.store.stats(session.now()).counts
+        refuse_incomplete(session.store)
         return {
             (name, each): count
-            for name, counts in session.store.stats(session.now()).counts.items()
+            for name, counts in kept.items()
             for each, count in counts.items()
             if workflow in (None, name) and status in (None, each) and count
         }

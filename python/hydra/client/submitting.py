@@ -288,7 +288,7 @@ class Submitting(DatabaseAccess):
         if reason := not_alone(snapshot):
             raise IllegalMove(reason)
         count = count_before(id, records, from_step, number)
-        payload = self.fetched(session.store.input(id)) or b"" if input is None else b""
+        payload = self.fetched(self.read(lambda store: store.input(id))) or b"" if input is None else b""
         kept = [record.payload for record in records[:count]]
         if refuse is not None:
             records = fetched_history(session.store, payload, records)[1]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from time import monotonic
 from typing import NamedTuple
 
+from hydra.client.moved_reads import refuse_closed, surely
 from hydra.condition import Condition, start
-from hydra.errors import NotFound, StoreUnavailable
+from hydra.errors import ConfigError, NotFound, StoreUnavailable
 from hydra.execution import Status
 from hydra.promise import Promise
 from hydra.records.ends import Outcome
@@ -22,6 +24,7 @@ QUERY_SIZE = 500  # executions asked for in one query
 CHANGE_TIMEOUT_SECONDS = 0.25  # a missed hint costs at most this
 OUTAGE_PAUSE_SECONDS = 0.5
 LOOK_SECONDS = 2.0  # for the first look, however short a time-out is
+MOVE_LOOK_SECONDS = 1.0  # how often somebody looks whether the namespace was moved away, for all who wait
 
 CLOSED = "the engine was closed while a result was awaited"
 
@@ -53,6 +56,7 @@ class OutcomeWatcher:
         self._waiting: dict[str, list[Waiting]] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._moves_looked_at: float | None = None
 
     def watch_within(self, id: str, seconds: float, bears_parked: bool = False) -> Wait:
         """`watch` for somebody with little time: where the database does not say so soon whether it has ended, a wait
@@ -76,7 +80,7 @@ class OutcomeWatcher:
         return Wait(Promise(), lambda: None)
 
     def watch(self, id: str, bears_parked: bool = False) -> Wait:
-        """A wait for the outcome; `forget` it when nobody is interested any more."""
+        """A wait for the outcome; `forget` it when nobody is interested any more. DatabaseMoved where none comes."""
         waiting = Waiting(Promise(), bears_parked)
         if self._is_over(id, waiting):
             return Wait(waiting.promise, lambda: None)
@@ -85,6 +89,10 @@ class OutcomeWatcher:
             # What ended before it was watched gives no further hint.
             if self._is_over(id, waiting):
                 wait.forget()
+            elif (closed := self._look_for_move()) is not None:
+                if not self._is_over(id, waiting):  # before it was closed
+                    raise closed
+                wait.forget()
         except BaseException:
             wait.forget()
             raise
@@ -92,7 +100,7 @@ class OutcomeWatcher:
 
     def _is_over(self, id: str, waiting: Waiting) -> bool:
         """Resolve the wait if there is something to tell."""
-        (outcome,) = self._store.outcomes([id])
+        (outcome,) = surely(self._store, lambda: self._store.outcomes([id]))
         if outcome is None or not waiting.takes(outcome) or (told := self._told(id, outcome)) is None:
             return False
         waiting.promise.settle(told)  # the watcher may have seen the end, too
@@ -105,6 +113,18 @@ class OutcomeWatcher:
         (snapshot,) = self._store.get([id])
         is_parked = snapshot is not None and snapshot.status is Status.PARKED
         return (Status.PARKED, None, snapshot.reason) if snapshot is not None and is_parked else None
+
+    def _look_for_move(self) -> ConfigError | None:
+        """Why nothing ends here any more; looked for once in so many seconds, however many wait."""
+        now = monotonic()
+        if self._moves_looked_at is not None and now - self._moves_looked_at < MOVE_LOOK_SECONDS:
+            return None
+        try:
+            refuse_closed(self._store, self._store.move_lines())
+        except ConfigError as error:
+            return error
+        self._moves_looked_at = now
+        return None
 
     @property
     def wait_count(self) -> int:
@@ -142,9 +162,12 @@ class OutcomeWatcher:
     def _run(self) -> None:
         while ids := self._next_ids():
             try:
-                for start in range(0, len(ids), QUERY_SIZE):
-                    self._look(ids[start : start + QUERY_SIZE])
-                if self._waiting:
+                self._look_at_all(ids)
+                closed = self._look_for_move() if self._waiting else None
+                if closed is not None:
+                    self._look_at_all(ids)  # what ended before it was closed
+                    self._fail_those(ids, closed)  # who came in between is looked after in the next round
+                elif self._waiting:
                     self._store.wait_for_change(CHANGE_TIMEOUT_SECONDS)
             except StoreUnavailable as error:
                 log.warning("the database does not answer, results are waited for: %s", error)
@@ -158,9 +181,21 @@ class OutcomeWatcher:
         with self._mutex:
             return [] if self._closed else list(self._waiting)
 
+    def _look_at_all(self, ids: list[str]) -> None:
+        for first in range(0, len(ids), QUERY_SIZE):
+            self._look(ids[first : first + QUERY_SIZE])
+
     def _look(self, ids: list[str]) -> None:
         try:
-            outcomes = self._store.outcomes(ids)
+            if len(ids) == 1:
+                outcomes = surely(self._store, lambda: self._store.outcomes(ids))
+            else:
+                outcomes = self._store.outcomes(ids)
+        except ConfigError as error:
+            if len(ids) > 1:
+                raise
+            self._fail(ids[0], error)  # It was cleared away by a move.
+            return
         except NotFound as error:
             if len(ids) == 1:  # It was purged while somebody waited.
                 self._fail(ids[0], error)
@@ -191,6 +226,9 @@ class OutcomeWatcher:
     def _fail_all(self, error: Exception) -> None:
         with self._mutex:
             ids = list(self._waiting)
+        self._fail_those(ids, error)
+
+    def _fail_those(self, ids: Iterable[str], error: Exception) -> None:
         for id in ids:
             self._fail(id, error)
 

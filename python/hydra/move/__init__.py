@@ -7,7 +7,7 @@
 all. Nothing here knows what an execution does.
 """
 
-from hydra.move.moving import MoveReport, abandon, move, moved_to, namespaces_of
+from hydra.move.moving import MoveReport, abandon, move, namespaces_of
 from hydra.move.unmoved import refuse_unmoved
 
-__all__ = ["MoveReport", "abandon", "move", "moved_to", "namespaces_of", "refuse_unmoved"]
+__all__ = ["MoveReport", "abandon", "move", "namespaces_of", "refuse_unmoved"]

@@ -20,17 +20,7 @@ import msgspec
 from hydra.errors import ConfigError, HydraError, IllegalMove, SchemaError
 from hydra.move.quiet import quieten
 from hydra.move.returning import comes_back, is_closed_whole, open_for_some, remove_copy
-from hydra.move.side import (
-    ABANDONED,
-    DONE,
-    FILLING,
-    MOVED,
-    SOURCE,
-    TARGET,
-    Side,
-    State,
-    first_ids,
-)
+from hydra.move.side import Side, State, first_ids
 from hydra.move.sqlite_side import SqliteSide
 from hydra.move.tables import (
     EXECUTIONS,
@@ -41,7 +31,7 @@ from hydra.move.tables import (
     forgotten,
 )
 from hydra.stores import plain_store
-from hydra.stores.encrypting import unwrapped
+from hydra.stores.moved import ABANDONED, DONE, FILLING, MOVED, SOURCE, TARGET
 from hydra.stores.sqlite import SqliteStore
 from hydra.stores.store import Store
 
@@ -118,16 +108,6 @@ def abandon(source_url: str, target_url: str, namespace: str | None = None) -> l
             target.close()
     finally:
         source.close()
-
-
-def moved_to(store: Store, url: str) -> str | None:
-    """Where the namespace of an open store went; None where it is still here."""
-    side = _side(unwrapped(store), url)
-    try:
-        state = side.state(SOURCE, store.namespace)
-    finally:
-        side.close()
-    return state.other if state is not None and state.state == MOVED else None
 
 
 def namespaces_of(url: str) -> dict[str, str | None]:

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from hydra.errors import HydraError, IllegalMove
 from hydra.move.moving import open_side
-from hydra.move.side import DONE, MOVED, SOURCE, TARGET, Side, first_ids
+from hydra.move.side import Side, first_ids
 from hydra.move.tables import OF_EXECUTIONS
 from hydra.object_store import ObjectStore
 from hydra.payload_keys import PayloadKeys, encrypted_with, why_closed
 from hydra.pointers import POINTER_BYTES, names_in
+from hydra.stores.moved import DONE, MOVED, SOURCE, TARGET
 
 BATCH_ROWS = 500
 DELETE_COUNT = 500  # objects deleted between two looks at the time

@@ -7,7 +7,8 @@ At no moment may anybody but this move write there. Each part can be repeated: a
 
 from __future__ import annotations
 
-from hydra.move.side import DONE, FILLING, MOVED, SOURCE, TARGET, Side, State, fence_prefix, first_ids
+from hydra.move.side import Side, State, fence_prefix, first_ids
+from hydra.stores.moved import DONE, FILLING, MOVED, SOURCE, TARGET
 
 
 def comes_back(source: Side, target: Side, namespace: str) -> bool:

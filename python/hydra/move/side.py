@@ -28,8 +28,6 @@ from hydra.move.tables import (
 )
 from hydra.stores.moved import FROM_HERE, MARK
 
-SOURCE, TARGET = "source", "target"
-FILLING, DONE, ABANDONED, MOVED = "filling", "done", "abandoned", "moved"
 BATCH_BYTES = 8 << 20  # of inputs and records; one execution at least
 LOCK_SECONDS = 15  # for transactions under way to end before the fence stands
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from hydra.errors import ConfigError, HydraError
 from hydra.move.moving import open_side
-from hydra.move.side import MOVED, SOURCE
 from hydra.stores import without_password
+from hydra.stores.moved import MOVED, SOURCE
 
 
 def refuse_unmoved(namespace: str, url: str, left: Sequence[str]) -> None:

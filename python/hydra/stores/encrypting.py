@@ -286,13 +286,6 @@ class EncryptingConnection:
         return self._connection.commit(node, self._commit_of(item), now)
 
 
-def unwrapped(store: Store) -> Store:
-    """The store itself, that others may stand around."""
-    while isinstance(store, StoreAround):
-        store = store._store
-    return store
-
-
 def encrypting(store: Store) -> EncryptingStore | None:
     """The one that stands around this store, or within what does."""
     while isinstance(store, StoreAround) and not isinstance(store, EncryptingStore):

@@ -39,6 +39,7 @@ from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
 from hydra.stores.limit_verbs import LimitVerbs
+from hydra.stores.moved import MoveLine
 from hydra.stores.node_verbs import NodeVerbs
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rerunning import Reran, Rerun
@@ -201,6 +202,10 @@ class Store(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs, Protocol):
 
     def add_wrapped_secret(self, secret: WrappedSecret) -> None:
         """Where there is none of that number yet; else nothing."""
+        ...
+
+    def move_lines(self) -> builtins.list[MoveLine]:
+        """What moves of this namespace, from here and to here, have left; empty where there was none."""
         ...
 
     def pauses(self) -> builtins.list[Pause]:

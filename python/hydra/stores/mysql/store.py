@@ -29,6 +29,7 @@ from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
+from hydra.stores.moved import MoveLine
 from hydra.stores.mysql import (
     acts,
     attributes,
@@ -39,6 +40,7 @@ from hydra.stores.mysql import (
     forking,
     listing,
     mailbox,
+    moves,
     orders,
     pausing,
     probing,
@@ -240,6 +242,9 @@ class MysqlStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
 
     def add_wrapped_secret(self, secret: WrappedSecret) -> None:
         self._database.write(secrets.add_secret, secret)
+
+    def move_lines(self) -> builtins.list[MoveLine]:
+        return self._database.read(moves.read_move_lines)
 
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)

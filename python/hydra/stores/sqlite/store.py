@@ -31,6 +31,7 @@ from hydra.stores.deleting import Deleted, Tree
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.filter import Filter
 from hydra.stores.findings import Finding, Violation
+from hydra.stores.moved import MoveLine
 from hydra.stores.pauses import Pause, PauseKind
 from hydra.stores.rerunning import Reran, Rerun
 from hydra.stores.rescheduling import Reschedule, Rescheduled
@@ -44,6 +45,7 @@ from hydra.stores.sqlite import (
     forking,
     listing,
     mailbox,
+    moves,
     orders,
     pausing,
     progress,
@@ -229,6 +231,9 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
 
     def add_wrapped_secret(self, secret: WrappedSecret) -> None:
         self._database.write(secrets.add_secret, secret)
+
+    def move_lines(self) -> builtins.list[MoveLine]:
+        return self._database.read(moves.read_move_lines)
 
     def pauses(self) -> builtins.list[Pause]:
         return self._database.read(pausing.read_pauses)

@@ -1,0 +1,13 @@
+"""What `hydra move` has left about a namespace, where a move has ever been. Never writes."""
+
+from __future__ import annotations
+
+from hydra.stores.moved import MoveLine
+from hydra.stores.mysql.transaction import Reading
+from hydra.stores.rows import shown
+
+
+def read_move_lines(reading: Reading) -> list[MoveLine]:
+    if not reading.select("move_table"):
+        return []
+    return [MoveLine(*map(shown, row)) for row in reading.select("move_lines")]

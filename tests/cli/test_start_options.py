@@ -12,6 +12,7 @@ from hydra.circuit_breaker import CircuitSettings
 from hydra.cli import nodes
 from hydra.dispatch.circuits import NodeCircuits
 from hydra.errors import ConfigError
+from hydra.node import supervisor
 from hydra.node.supervisor import SupervisorSettings
 
 DAY_US = 86_400_000_000
@@ -53,7 +54,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[SupervisorSettings]:
         def run(self) -> int:
             return 0
 
-    monkeypatch.setattr(nodes, "Supervisor", Recording)
+    monkeypatch.setattr(supervisor, "Supervisor", Recording)
     return settings
 
 

@@ -198,8 +198,16 @@ def become(streams: list[int], folder: str, environment: dict[str, str]) -> None
     os.environ.update(environment)
 
 
+def import_what_commands_import() -> None:
+    """Each as soon as it needs it."""
+
+    import rich.console
+    import rich.progress
+    import rich.table  # noqa: F401
+
+
 def serve_supervisors() -> None:
-    import hydra.cli
+    import_what_commands_import()
     import hydra.node.monitor
     import hydra.stores.mysql
     import hydra.stores.postgres  # noqa: F401 - what a supervisor imports only if it is asked for it
@@ -218,8 +226,7 @@ def serve_supervisors() -> None:
 
 
 def serve_commands() -> None:
-    import hydra.cli  # noqa: F401
-
+    import_what_commands_import()
     gc.collect()
     gc.freeze()
     arguments = serve(socket.socket(fileno=os.dup(0)))

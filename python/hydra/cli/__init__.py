@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import hydra.cli.hangup  # noqa: F401  (before what takes long)
-from hydra import __version__, identity
+from hydra import identity
 from hydra.cli import (
     act_log,
     acts,
@@ -70,7 +70,7 @@ def _is_text(argument: str) -> bool:
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="hydra")
+@click.version_option(package_name="hydra-engine", prog_name="hydra")
 def main() -> None:
     """Durable workflows for plain Python functions."""
 

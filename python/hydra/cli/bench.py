@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from hydra import __version__, _core
+import hydra
+from hydra import _core
 from hydra.cli.bench_run import BenchRun, Figure
 from hydra.cli.options import json_option
 from hydra.cli.output import echo, print_json, print_table, progress_bar
@@ -129,7 +130,7 @@ def machine() -> dict[str, str]:
         "cpu": f"{len(os.sched_getaffinity(0))} x {model}",
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "hydra": f"{__version__} ({_core.build_profile()} build)",
+        "hydra": f"{hydra.__version__} ({_core.build_profile()} build)",
     }
 
 

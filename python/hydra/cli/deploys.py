@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
-from hydra.checking import Divergence, ReplayCheck, difference_of_fork
 from hydra.cli.app import import_app
 from hydra.cli.calls import read_bound
 from hydra.cli.options import database_options, json_option, open_engine
@@ -16,6 +16,9 @@ from hydra.client.engine import Engine
 from hydra.errors import IllegalMove
 from hydra.execution import FINAL, Record, Snapshot
 from hydra.workflow import registry
+
+if TYPE_CHECKING:
+    from hydra.checking import Divergence
 
 
 @click.command()
@@ -29,6 +32,8 @@ def check(module: str, limit: int, db: str | None, namespace: str | None, as_jso
     Replays the records of each without effects: no step runs, nothing is written, no lease is taken. Run it with the
     new code before a deploy.
     """
+    from hydra.checking import ReplayCheck  # what runs bodies: not for every command
+
     import_app(module)
     shown: list[Divergence] = []
     count = 0
@@ -107,6 +112,8 @@ def fork(
 
 
 def refuse_fork(engine: Engine, source: Snapshot, input: bytes, records: list[Record]) -> None:
+    from hydra.checking import difference_of_fork  # what runs bodies: not for every command
+
     found = engine.read(lambda store: difference_of_fork(store, registry, source, input, records))
     if found is not None:
         raise IllegalMove(f"the fork of execution `{source.id}` would only be parked: {found.reason}")

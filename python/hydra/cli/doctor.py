@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from importlib.metadata import packages_distributions
 
 import click
 from msgspec.structs import replace
 
-from hydra import __version__, _core
+import hydra
+from hydra import _core
 from hydra.cli.options import database_options, each_url, json_option, map_given
 from hydra.cli.output import print_json, print_table
 from hydra.config import namespace_name
@@ -59,8 +59,10 @@ def doctor(db: str | None, namespace: str | None, as_json: bool) -> None:
 
 
 def examine_installation() -> list[Finding]:
+    from importlib.metadata import packages_distributions
+
     return [
-        Finding(Severity.OK, "hydra", f"{__version__} on Python {platform.python_version()}"),
+        Finding(Severity.OK, "hydra", f"{hydra.__version__} on Python {platform.python_version()}"),
         judge_build(_core.build_profile()),
         judge_packages(packages_distributions().get("hydra", [])),
     ]

@@ -8,7 +8,6 @@ from functools import partial
 
 import click
 
-from hydra.checking import differences
 from hydra.cli.acts import BECAUSE, REASON
 from hydra.cli.app import import_app
 from hydra.cli.calls import read_bound
@@ -268,6 +267,8 @@ def _order(
 
 def _differences(engine: Engine, snapshots: list[Snapshot]) -> dict[str, str]:
     """Why the imported code could not go on with each of those that it could not."""
+    from hydra.checking import differences  # what runs bodies: not for every command
+
     found = engine.read(lambda store: differences(store, registry, snapshots))
     return {id: each.reason for id, each in found.items()}
 

@@ -40,7 +40,6 @@ from hydra.execution import FINAL
 from hydra.logging import Filter
 from hydra.node.archive import FORMATS
 from hydra.node.many_nodes import LEFT_VARIABLE, URL_VARIABLE, ManyNodes
-from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
 from hydra.observability.logs import configure_logging
 from hydra.stores import absolute, without_password
 
@@ -174,6 +173,9 @@ def start(
     With --db-map and without --namespace: a node for each namespace that the map names, each a process of its own with
     --workers of its own. SIGHUP reads the map again, too.
     """
+    # Most of a node: not for every command.
+    from hydra.node.supervisor import LEASE_TTL_SECONDS_MINIMUM, Supervisor, SupervisorSettings
+
     if lease_ttl < LEASE_TTL_SECONDS_MINIMUM:
         raise click.UsageError(f"`--lease-ttl` must be at least {LEASE_TTL_SECONDS_MINIMUM * 1000:g}ms")
     if (token_file or hosts) and not http:

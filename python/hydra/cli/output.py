@@ -8,16 +8,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from hydra.client.plain_json import encode_json, writable
 from hydra.terminal import SHOWN, SHOWN_IN_CELL, SHOWN_IN_JSON
+
+if TYPE_CHECKING:  # imported where something is drawn: most commands print lines or JSON
+    from rich.console import Console
+    from rich.progress import Progress
 
 __all__ = ["cell", "console", "echo", "json_line", "print_json", "print_table", "progress_bar", "show", "show_duration"]
 
@@ -52,6 +52,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
     if not rows:
         echo(empty, err=True)
         return
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(cell(column), overflow="fold")
@@ -67,6 +70,8 @@ def cell(text: str) -> str:
 
 def console() -> Console:
     """Standard output; as wide as needed when nobody watches, so that no cell is cut or wrapped."""
+    from rich.console import Console
+
     return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=400)
 
 
@@ -99,6 +104,9 @@ def progress_bar(title: str, total: int | None) -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         bar.add_task(title, total=total)

@@ -7,13 +7,11 @@ releases it any more. Here nobody holds the lock while he waits, and it is only 
 
 from __future__ import annotations
 
-import sys
+import _thread
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
-
-from hydra.interruptions import let_out_cause
 
 T = TypeVar("T")
 
@@ -55,10 +53,24 @@ class Condition:
 
 
 def start(thread: threading.Thread) -> None:
-    """Python's own waits with a `threading.Condition` until the thread runs. Interrupted, it may run, or not."""
-    outer = sys.exception()
-    try:
+    """Begin it where no signal's handler comes in between. One that raises inside `Thread.start` has Python forget a
+    thread that runs by then: that one fails of it, with a traceback on standard error. Handlers run on the main thread
+    alone, so another one starts it, and that waits."""
+    if threading.get_ident() != threading.main_thread().ident:
         thread.start()
-    except Exception as error:
-        let_out_cause(error, outer)
-        raise
+        return
+    is_over = threading.Lock()
+    failed: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            thread.start()
+        except BaseException as error:
+            failed.append(error)
+        is_over.release()
+
+    is_over.acquire()
+    _thread.start_new_thread(begin, ())
+    is_over.acquire()
+    if failed:
+        raise failed.pop()

@@ -33,8 +33,8 @@ def is_of_handler(error: BaseException) -> bool:
 
 
 def end_what_was_begun(error: BaseException) -> None:
-    """What a handler interrupted in the code of `contextlib` is neither entered nor left: it stays open as long as the
-    frames of the error are kept, and whoever handles that would go on inside it."""
+    """A block (`blocks`) that a handler interrupted as it was entered is neither entered nor left: it stays open as
+    long as the frames of the error are kept, and whoever handles that would go on inside it."""
     handler = _handler_in(error)
     entry = error.__traceback__ if handler is not None else None
     while entry is not None and entry is not handler:

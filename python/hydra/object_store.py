@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from hydra import _core
+from hydra.condition import start
 from hydra.errors import PayloadError, StoreUnavailable
 from hydra.offload import LOCAL, Offload
 from hydra.payload_keys import NO_KEYS, PayloadKeys
@@ -143,7 +144,7 @@ class ObjectStore:
                 self._places.release()
 
         try:
-            threading.Thread(target=run, name="hydra-offload", daemon=True).start()
+            start(threading.Thread(target=run, name="hydra-offload", daemon=True))
         except BaseException:
             self._places.release()
             raise

@@ -12,15 +12,20 @@ from typing import NoReturn
 
 import hydra
 import pytest
+from hydra.condition import start
 
 from tests.client.conftest import DATABASES
 from tests.support.moments import at_every_moment, swallowed_at_any_moment
 
 
 class OfAValue(ValueError, TypeError, KeyError, IndexError, RuntimeError, ArithmeticError):
-    """Whatever a value, a look-up or a closed object may raise: no class tells it from a fault."""
+    """Whatever a value, a look-up or a closed object may raise: no class tells it from a fault. It takes no attributes,
+    not even a traceback, as a frozen dataclass."""
 
     __module__ = "builtins"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"cannot assign to field {name!r}")
 
 
 KINDS = [OfAValue, TimeoutError]
@@ -92,6 +97,18 @@ def test_an_engine_that_was_interrupted_as_it_opened_leaves_no_lock(engine: hydr
 
     swallowed_at_any_moment(open_another, OfAValue, stride=10 * STRIDES[engine.url.partition(":")[0]])
     assert engine.submit(bill.bind(3, []), key="after").status() == "pending"
+
+
+def test_a_thread_whose_start_was_interrupted_says_nothing_on_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: said.append(repr(unraisable.exc_value)))
+    ran: list[int] = []
+    assert not swallowed_at_any_moment(lambda: start(threading.Thread(target=ran.append, args=(1,))), OfAValue)
+    last = threading.Thread(target=ran.append, args=(2,))
+    start(last)
+    last.join(60)
+    assert 2 in ran
+    assert not said
 
 
 def test_a_handler_that_submits_is_refused_where_it_would_wait_for_its_own_thread(engine: hydra.Engine) -> None:

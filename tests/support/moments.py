@@ -61,7 +61,8 @@ class _Moment:
 
     def interrupt(self, call: Callable[[], object]) -> object:
         """What the call gave or raised."""
-        before, sys.unraisablehook = sys.unraisablehook, self._hear
+        self._hears_others = before = sys.unraisablehook
+        sys.unraisablehook = self._hear
         sys.setprofile(self._pass)
         try:
             return call()
@@ -89,5 +90,6 @@ class _Moment:
     def _hear(self, unraisable: Any) -> None:
         """Python itself lets no error out of a weak reference's callback or a generator that is collected."""
         if unraisable.exc_value is not self.raised:
-            sys.__unraisablehook__(unraisable)
+            self._hears_others(unraisable)
+            return
         self.is_unheard = True

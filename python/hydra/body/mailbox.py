@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from hydra.blocks import contextmanager
 from hydra.body.replay import Key
 from hydra.body.strand import Strand
 from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX, Claimed, Message, Record, RecordKind

@@ -15,12 +15,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import IO
 
 import msgspec
 
+from hydra.blocks import contextmanager
 from hydra.client.engine import Engine
 from hydra.client.handle import Handle
 from hydra.client.submitting import SUBMIT_CHUNK_SIZE

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hydra.blocks import contextmanager
 from hydra.client.plain_json import encode_json, writable
 from hydra.terminal import SHOWN, SHOWN_IN_CELL, SHOWN_IN_JSON
 

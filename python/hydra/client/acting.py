@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TypeVar, cast
@@ -22,6 +21,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from hydra import _core, identity
+from hydra.blocks import contextmanager
 from hydra.context import Inside
 from hydra.definitions import caller
 from hydra.errors import ConfigError

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from hydra import config, middleware
+from hydra.blocks import asynccontextmanager
 from hydra.client.act_orders import ActView
 from hydra.client.approvals import ApprovalView, Rule
 from hydra.client.async_calls import AsyncCalls

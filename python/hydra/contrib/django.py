@@ -8,10 +8,11 @@ in the thread that runs it. How old a connection may be, and whether it is tried
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 
 from django.db import close_old_connections, connections
 
+from hydra.blocks import contextmanager
 from hydra.middleware import Middleware, StepTry, add_middleware
 from hydra.worker.hooks import on_worker_start, on_worker_stop
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from hydra.blocks import contextmanager
 from hydra.errors import ConfigError
 from hydra.middleware import ExecutionRun, Middleware, StepTry, SubmitCall
 

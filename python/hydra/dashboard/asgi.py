@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from hydra.blocks import asynccontextmanager
 from hydra.client.async_engine import AsyncEngine
 from hydra.client.engine import Engine
 from hydra.dashboard import api, detail, limits, listing, live, orders, overview

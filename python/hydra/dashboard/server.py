@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager  # noqa: TID251  it is uvicorn's method
 
 from starlette.types import ASGIApp
 

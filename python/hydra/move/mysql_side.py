@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pymysql
 from pymysql.constants import CLIENT
 
+from hydra.blocks import contextmanager
 from hydra.errors import ConfigError
 from hydra.move.side import (
     LOCK_SECONDS,

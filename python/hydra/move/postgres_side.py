@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from hydra.blocks import contextmanager
 from hydra.move.side import (
     LOCK_SECONDS,
     Key,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
+from hydra.blocks import contextmanager
 from hydra.move.side import (
     Side,
     counted,

@@ -16,6 +16,7 @@ from typing import Self
 from hydra import config
 from hydra.body.transactions import Transactions
 from hydra.clock import LeasePage, boottime_ns
+from hydra.condition import start
 from hydra.dispatch.dispatcher import Dispatcher, NodeSettings
 from hydra.dispatch.events import DrainAsked, Received, StopAsked, WorkerGone, WorkerStarted
 from hydra.dispatch.serving import Serving
@@ -105,7 +106,7 @@ class LocalWorker:
                 store.close()
 
         self._thread = threading.Thread(target=run, name="hydra-node", daemon=True)
-        self._thread.start()
+        start(self._thread)
 
     def stop(self) -> None:
         """Finish or hand back what runs, within the drain's grace."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
+from hydra.blocks import contextmanager
 from hydra.clock import boottime_ns
 from hydra.execution import Ending, NodeRef
 from hydra.node.membership import NO_ANSWER

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hydra import _core, config
+from hydra.blocks import contextmanager
 from hydra.clock import boottime_ns
 from hydra.dispatch.circuits import NodeCircuits
 from hydra.dispatch.dispatcher import Dispatcher
@@ -268,7 +269,7 @@ class Supervisor:
             self._files = modified_times(manifest.files)
             self._node.call_at(boottime_ns() + RELOAD_LOOK_NS, self._look_at_files)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _handled_signals(self) -> Iterator[None]:
         """Each arrives as a byte on a socket the loop reads."""
         for end in (self._signals, self._signals_in):

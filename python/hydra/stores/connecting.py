@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
+from hydra.blocks import contextmanager
 from hydra.condition import start
 from hydra.promise import Promise
 

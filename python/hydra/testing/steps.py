@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from hydra.blocks import contextmanager
 from hydra.body.step_call import CalledStep, StepCall
 from hydra.context import Current
 from hydra.definitions import Step, caller

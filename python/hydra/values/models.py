@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, cast
 
+from hydra.blocks import contextmanager
 from hydra.values.jsonschema import A_SECRET, AMONG, BY_MODEL, DIGITS, FINITE, MADE, PLACES
 from hydra.values.secret import NAME as SECRET_NAME
 

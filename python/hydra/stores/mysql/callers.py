@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
+from hydra.blocks import contextmanager
 from hydra.errors import ConfigError, HydraError
 from hydra.interruptions import let_out
 from hydra.stores.mysql.database import Database

@@ -13,11 +13,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pymysql
 
+from hydra.blocks import contextmanager
 from hydra.errors import StoreUnavailable
 from hydra.interruptions import let_out
 from hydra.stores.connecting import undisturbed

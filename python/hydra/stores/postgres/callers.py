@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.pq import Format, PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
+from hydra.blocks import contextmanager
 from hydra.errors import ConfigError
 from hydra.interruptions import let_out_cause
 from hydra.stores.awaiting import await_here

@@ -12,13 +12,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
+from hydra.blocks import contextmanager
 from hydra.errors import StoreUnavailable
 from hydra.interruptions import let_out
 from hydra.stores.connecting import freed_where_refused, undisturbed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from hydra.blocks import contextmanager
 from hydra.stores import engines
 from hydra.stores.findings import Finding, Severity
 from hydra.stores.postgres.database import DURABLE, Database

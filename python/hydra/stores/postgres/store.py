@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from hydra.attributes import KeyChanges
+from hydra.blocks import contextmanager
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+from hydra.blocks import contextmanager
 from hydra.errors import ConfigError
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.failures import explained

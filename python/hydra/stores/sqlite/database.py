@@ -7,9 +7,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
+from hydra.blocks import contextmanager
 from hydra.condition import Condition
 from hydra.errors import ConfigError, StoreUnavailable
 from hydra.interruptions import let_out

@@ -6,9 +6,9 @@ import builtins
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from hydra.attributes import KeyChanges
+from hydra.blocks import contextmanager
 from hydra.errors import SchemaError
 from hydra.execution import (
     Claim,

@@ -9,11 +9,11 @@ import itertools
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from hydra.blocks import contextmanager
 from hydra.stores.rows import shown
 from hydra.stores.sqlite.statements import RowStatement, statements, widened
 

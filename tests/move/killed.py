@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hydra.move import move
 from hydra.move.mysql_side import MysqlSide
 from hydra.move.postgres_side import PostgresSide
+from hydra.move.side import Side
 from hydra.move.sqlite_side import SqliteSide
 
 LEASE_SECONDS = 1.0
@@ -67,6 +69,17 @@ def is_stopped(source: str, target: str, point: int, batch_rows: int) -> bool:
     finally:
         take_out()
     return False
+
+
+def stopped(pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch, order: str, namespace: str | None = None) -> None:
+    """A move that ends before its first order of that name to a side."""
+
+    def stop(*_: object) -> None:
+        raise Interrupted
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(Side, order, stop)
+        move(*pair, namespace, lease_seconds=LEASE_SECONDS)
 
 
 def die() -> None:

@@ -73,8 +73,15 @@ def test_a_move_that_is_taken_back_leaves_the_source_at_work_and_the_target_clos
         assert engine.submit(hydra.named("bill").bind()).status() is Status.PENDING
         assert engine.audit() == []
     assert not takes_work(files.target)
-    with pytest.raises(IllegalMove, match=r"was moved there from .*; name an empty database"):
-        move(files.source, files.target, lease_seconds=LEASE_SECONDS)
+    other = files.target.replace("target.db", "other.db")
+    with hydra.Engine(other) as engine:
+        engine.submit(hydra.named("bill").bind())
+    with pytest.raises(IllegalMove, match=r"was taken back, and what it left there stays closed; name an empty"):
+        move(other, files.target, lease_seconds=LEASE_SECONDS)
+    move(files.source, files.target, lease_seconds=LEASE_SECONDS)  # clears what was left
+    assert (takes_work(files.source), takes_work(files.target)) == (False, True)
+    with hydra.Engine(files.target) as engine:
+        assert engine.audit() == []
 
 
 def test_of_two_that_fill_one_target_one_goes_on(files: Pair) -> None:
@@ -88,7 +95,7 @@ def test_of_two_that_fill_one_target_one_goes_on(files: Pair) -> None:
         if calls == 1:
             move(files.source, files.target, lease_seconds=LEASE_SECONDS)
 
-    with pytest.raises(HydraError, match="another `hydra move` is filling namespace `default`"):
+    with pytest.raises(HydraError, match="another `hydra move` has completed the move of namespace `def"):
         move(files.source, files.target, lease_seconds=LEASE_SECONDS, batch_rows=2, told=other)
     assert takes_work(files.target)
 

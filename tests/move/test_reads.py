@@ -15,11 +15,10 @@ from hydra.client import watcher
 from hydra.errors import ConfigError, NotFound
 from hydra.execution import Status
 from hydra.move import move
-from hydra.move.side import Side
 from hydra.stores.moved import DatabaseMoved
 
 from tests.move.conftest import Pair
-from tests.move.killed import LEASE_SECONDS, Interrupted
+from tests.move.killed import LEASE_SECONDS, stopped
 from tests.move.worlds import shown_url
 
 BILL = hydra.named("bill").bind()
@@ -70,17 +69,6 @@ def test_who_waits_while_it_is_moved_away_is_told_so_and_what_had_ended_is_still
         code, told = said(command, "" if command == "list" else open.id, pair.source)
         assert (code, f"was moved to `{shown_url(pair.target)}`" in told) == (0, True)
     assert "was moved to" not in said("show", ended.id, pair.source)[1]
-
-
-def stopped(pair: Pair, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    """A move that ends before its first order of that name."""
-
-    def stop(*_: object) -> None:
-        raise Interrupted
-
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Side, order, stop)
-        move(*pair, lease_seconds=LEASE_SECONDS)
 
 
 def refuse_to_say_that_nothing_is_there(engine: hydra.Engine, id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import hydra
@@ -17,7 +18,7 @@ from hydra.move import abandon, move
 from hydra.move.moving import open_side
 
 from tests.move.conftest import Pair
-from tests.move.killed import LEASE_SECONDS, is_stopped
+from tests.move.killed import LEASE_SECONDS, is_stopped, stopped
 from tests.move.worlds import counts, fill, submitted, takes_work
 
 
@@ -110,7 +111,7 @@ def test_of_two_that_bring_it_back_one_goes_on(files: Pair) -> None:
         if calls == 1:
             move(files.target, files.source, lease_seconds=LEASE_SECONDS)
 
-    with pytest.raises(HydraError, match="another `hydra move` is filling namespace `default`"):
+    with pytest.raises(HydraError, match="another `hydra move` has completed the move of namespace `def"):
         move(files.target, files.source, lease_seconds=LEASE_SECONDS, batch_rows=5, told=other)
     assert (takes_work(files.source), takes_work(files.target)) == (True, False)
 
@@ -139,8 +140,44 @@ def test_what_went_on_is_opened_by_no_order_for_where_it_was(
     with pytest.raises(IllegalMove, match=r"closed since it was moved to .*target.db`; only from there it can come ba"):
         move(third, files.source, "a", lease_seconds=LEASE_SECONDS)
     move(third, fourth, lease_seconds=LEASE_SECONDS)
-    assert abandon(third, files.source) == []  # that was not its target
+    with pytest.raises(IllegalMove, match="so nothing was taken back"):
+        abandon(third, files.source)  # that was not its target
     assert [takes_work(url, "a") for url in (files.source, files.target, third, fourth)] == [False, False, False, True]
+
+
+def test_what_went_on_and_came_back_comes_back_to_where_it_began(
+    tmp_path: Path, postgres_url: str, mysql_url: str
+) -> None:
+    first = f"sqlite:///{tmp_path}/first.db"
+    with hydra.Engine(first, "a") as engine:
+        id = engine.submit(hydra.named("bill").bind(), key="1").id
+    way = [first, postgres_url, mysql_url, postgres_url, first, postgres_url, first]
+    for count, (source, target) in enumerate(pairwise(way), 2):
+        move(source, target, "a", lease_seconds=LEASE_SECONDS, batch_rows=2)
+        assert not any(takes_work(url, "a") for url in set(way[:count]) - {target})
+        with hydra.Engine(target, "a") as engine:
+            engine.submit(hydra.named("bill").bind())
+    with hydra.Engine(first, "a") as engine:
+        assert engine.find("bill", "1").id == id
+        assert engine.select().count() == len(way)
+        assert engine.audit() == []
+
+
+def test_a_way_back_that_was_taken_back_while_it_cleared_can_be_repeated(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hydra.Engine(pair.source, "a") as engine:
+        engine.submit(hydra.named("bill").bind(), key="1")
+    move(pair.source, pair.target, "a", lease_seconds=LEASE_SECONDS)
+    for order in ("delete_executions", "delete_rest", "executions"):
+        stopped(Pair(pair.target, pair.source), monkeypatch, order, "a")
+        assert abandon(pair.target, pair.source, "a") == ["a"]
+        assert (takes_work(pair.source, "a"), takes_work(pair.target, "a")) == (False, True)
+    move(pair.target, pair.source, "a", lease_seconds=LEASE_SECONDS)
+    assert (takes_work(pair.source, "a"), takes_work(pair.target, "a")) == (True, False)
+    assert counts(pair.source, "a")["executions"] == counts(pair.target, "a")["executions"] + 1
+    move(pair.source, pair.target, "a", lease_seconds=LEASE_SECONDS)
+    assert is_sound(pair.target, "a")
 
 
 def test_an_emptied_target_takes_nothing_away_from_where_it_came(files: Pair) -> None:

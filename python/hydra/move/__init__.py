@@ -4,10 +4,11 @@
               (the source for good, the target until it is complete)
 
 `tables` says what there is and what becomes of it, a `Side` reads and writes one database, `moving` is the order of it
-all. Nothing here knows what an execution does.
+all, `abandoning` takes back what is not complete. Nothing here knows what an execution does.
 """
 
-from hydra.move.moving import MoveReport, abandon, move, namespaces_of
+from hydra.move.abandoning import abandon
+from hydra.move.moving import MoveReport, move, namespaces_of
 from hydra.move.unmoved import refuse_unmoved
 
 __all__ = ["MoveReport", "abandon", "move", "namespaces_of", "refuse_unmoved"]

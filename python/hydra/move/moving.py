@@ -12,15 +12,15 @@ is not complete.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-import msgspec
-
 from hydra.errors import ConfigError, HydraError, IllegalMove, SchemaError
+from hydra.move.cursor import COPY, EVERYTHING, Cursor, cursor_text, read_cursor
 from hydra.move.quiet import quieten
-from hydra.move.returning import comes_back, is_closed_whole, open_for_some, remove_copy
-from hydra.move.side import Side, State, first_ids
+from hydra.move.returning import comes_back, former_moves, is_closed_whole, open_for_some, remove_copy, tell_taken_back
+from hydra.move.side import TAKEN_BACK, Side, State, first_ids
 from hydra.move.sqlite_side import SqliteSide
 from hydra.move.tables import (
     EXECUTIONS,
@@ -37,8 +37,6 @@ from hydra.stores.store import Store
 
 BATCH_ROWS = 500
 LEASE_SECONDS = 10.0
-EVERYTHING = "everything"  # the cursor behind the last row
-COPY = "copy"  # the cursor before the first row, while the target has a closed copy of before
 
 
 class Compared(NamedTuple):
@@ -55,13 +53,6 @@ class MoveReport(NamedTuple):
 
     namespaces: list[str]
     tables: list[Compared]
-
-
-class Cursor(msgspec.Struct, frozen=True):
-    """Which table is being moved, and behind which key the next page begins."""
-
-    table: str = EXECUTIONS
-    after: list[int | str] = []
 
 
 Told = Callable[[str, str, int], None]  # a namespace, a table, how many rows of it came over now
@@ -85,25 +76,11 @@ def move(
     """
     source = open_side(source_url, may_migrate=False)
     try:
+        taken_back = source.taken_back()  # before anything that takes a while
         target = open_side(target_url, may_migrate=True)
         try:
-            return Move(source_url, target_url, source, target, namespace, lease_seconds, batch_rows, told).run()
-        finally:
-            target.close()
-    finally:
-        source.close()
-
-
-def abandon(source_url: str, target_url: str, namespace: str | None = None) -> list[str]:
-    """Let the source work again, where the move is not complete. The target stays closed: drop what is in it.
-
-    Returns: the namespaces that are the source's again.
-    """
-    source = open_side(source_url, may_migrate=False)
-    try:
-        target = open_side(target_url, may_migrate=False)
-        try:
-            return _abandon(source, target, namespace)
+            one = Move(source_url, target_url, source, target, namespace, lease_seconds, batch_rows, told, taken_back)
+            return one.run()
         finally:
             target.close()
     finally:
@@ -165,6 +142,7 @@ class Move:
         lease_seconds: float,
         batch_rows: int,
         told: Told,
+        taken_back: set[str],
     ) -> None:
         self._source_url = source_url
         self._target_url = target_url
@@ -174,8 +152,26 @@ class Move:
         self._lease_seconds = lease_seconds
         self._batch_rows = batch_rows
         self._told = told
+        self._ids: dict[str, str] = {}  # of the moves under way, by namespace
+        self._taken_back = taken_back  # when this run began: an order that comes later is of this one, too
 
     def run(self) -> MoveReport:
+        try:
+            return self._run()
+        except HydraError:
+            with suppress(HydraError):
+                self._open_complete()
+            raise
+
+    def _open_complete(self) -> None:
+        """This run may have been overtaken just before it raised a fence: what is complete is not closed by it."""
+        for name in self._names():
+            here, there = self._source.state(SOURCE, name), self._target.state(TARGET, name)
+            is_complete = here is not None and there is not None and there.id == here.id and there.state == DONE
+            if is_complete and self._target.state(SOURCE, name) is None:
+                self._target.lift_fence(name)
+
+    def _run(self) -> MoveReport:
         if self._source.identity() == self._target.identity():
             raise ConfigError(f"`{self._source.place}` and `{self._target.place}` are one database; name another")
         names = self._names()
@@ -185,6 +181,11 @@ class Move:
         if fresh:
             self._check_whole(fresh)
             self._close(fresh)
+        for name in names:
+            here = self._source.state(SOURCE, name)
+            if here is None:  # given back just now
+                raise self._overtaken(name)
+            self._ids[name] = here.id
         if not all(map(self._is_done, names)):
             open_for_some(self._target)
         compared: list[Compared] = []
@@ -209,14 +210,26 @@ class Move:
                 message = f"namespace `{name}` of `{self._source.place}` goes to `{here.other}`, not here"
                 raise IllegalMove(f"{message}; name that database, or take the move back with `--abandon`")
             return
+        try:
+            self._check_begin(name, there)
+        except (ConfigError, IllegalMove):
+            if self._source.state(SOURCE, name) is not None:
+                raise self._overtaken(name) from None
+            raise
+
+    def _check_begin(self, name: str, there: State | None) -> None:
+        """`there` is what the target has of moves to there."""
         unfinished = self._source.state(TARGET, name)
         if unfinished is not None and unfinished.state != DONE:
             message = f"namespace `{name}` of `{self._source.place}` is being moved there from `{unfinished.other}`"
             raise IllegalMove(f"{message}; end that move first")
         if self._source.occupied(name) is None:
             raise ConfigError(f"the database `{self._source.place}` has nothing in namespace `{name}`; name another")
-        if (there is None or there.state == DONE) and comes_back(self._source, self._target, name):
+        if comes_back(self._source, self._target, name):
             return
+        if there is not None and there.state == ABANDONED:
+            message = f"a move of namespace `{name}` to `{self._target.place}` from `{there.other}` was taken back"
+            raise IllegalMove(f"{message}, and what it left there stays closed; name an empty database")
         if there is not None and (there.state != FILLING or there.other != self._source.place):
             message = f"namespace `{name}` of `{self._target.place}` was moved there from `{there.other}`"
             raise IllegalMove(f"{message}; name an empty database")
@@ -239,7 +252,7 @@ class Move:
     def _close(self, fresh: Sequence[str]) -> None:
         """Fences on both sides, the target's first. The source's lines come last, all at once: where they are, nobody
         has written since everything was quiet."""
-        self._source.lift_fence(self._namespace)  # of a run that was killed before it had written its lines
+        self._lift_remains(fresh)
         for name in fresh:
             self._quieten(name)
         states = {name: self._close_target(name) for name in fresh}
@@ -252,9 +265,51 @@ class Move:
             what = "came into being" if late else "was given a node"
             message = f"namespace `{(late or busy)[0]}` of `{self._source.place}` {what} meanwhile"
             raise IllegalMove(f"{message}; stop every node and program, then move again")
+        self._ids = {name: state.id for name, state in states.items()}
+        self._refuse_overtaken(states)
         with self._source.transaction():
             for name, state in states.items():
                 self._source.begin_state(SOURCE, name, State(state.id, MOVED, self._target.place, ""))
+        self._refuse_overtaken(states)
+        self._source.raise_fence(self._namespace, None)  # again: who was overtaken may have lifted it
+
+    def _lift_remains(self, fresh: Sequence[str]) -> None:
+        """Of a run that was killed before it had written its lines; but not of one that has overtaken this."""
+        with self._source.transaction():
+            for name in fresh:
+                if self._source.state(SOURCE, name) is not None:
+                    raise self._overtaken(name)
+            self._source.lift_fence(self._namespace)
+
+    def _refuse_overtaken(self, states: Mapping[str, State]) -> None:
+        """Where another run has ended or taken back the move meanwhile, this one lets the source be as that left it."""
+        lost = [name for name, state in states.items() if not self._goes_on(name, state.id)]
+        if not lost:
+            return
+        now = {name: self._target.state(TARGET, name) for name in states}
+        ours = {name: there for name, there in now.items() if there is not None and there.id == states[name].id}
+        complete = [name for name, there in ours.items() if there.state == DONE]
+        for name, there in () if complete else ours.items():
+            tell_taken_back(self._source, self._target, name, there.id)
+            self._target.take_back(name, there.id)
+            here = self._source.state(SOURCE, name)
+            if here is not None and here.id == there.id:
+                self._source.forget_state(SOURCE, name)
+        if all(self._source.state(SOURCE, name) is None for name in states):
+            self._source.lift_fence(self._namespace)
+        raise self._overtaken((complete or lost)[0])
+
+    def _overtaken(self, name: str) -> HydraError:
+        here, there = self._source.state(SOURCE, name), self._target.state(TARGET, name)
+        came = "" if there is None or there.state == DONE else there.id
+        return self._target.overtaken(name, came if here is None else here.id)
+
+    def _goes_on(self, name: str, id: str) -> bool:
+        there = self._target.state(TARGET, name)
+        if there is None or there.id != id or there.state != FILLING:
+            return False
+        said = self._source.state(TAKEN_BACK, name)
+        return said is None or said.id in self._taken_back
 
     def _quieten(self, name: str) -> None:
         store = plain_store(self._source_url, name)
@@ -265,14 +320,25 @@ class Move:
         _refuse_broken(self._source_url, name, "mend them before it is moved")
 
     def _close_target(self, name: str) -> State:
+        if self._source.state(SOURCE, name) is not None:
+            raise self._overtaken(name)
+        self._check_way(name)  # once more: it took a while until all was quiet
         there = self._target.state(TARGET, name)
-        if there is None or there.state == DONE:
-            first = Cursor(COPY) if comes_back(self._source, self._target, name) else Cursor()
-            there = State(str(uuid.uuid4()), FILLING, self._source.place, _cursor_text(first))
+        if there is None or there.state != FILLING:
+            first = Cursor()
+            if comes_back(self._source, self._target, name):
+                first = Cursor(COPY, former=former_moves(self._target, name))
+            before, there = there, State(str(uuid.uuid4()), FILLING, self._source.place, cursor_text(first))
             self._target.create_state_table()
-            self._target.begin_state(TARGET, name, there)
-        is_back = _cursor(there).table == COPY
+            with self._target.transaction():
+                if self._target.state(TARGET, name) != before:
+                    raise self._overtaken(name)
+                self._target.begin_state(TARGET, name, there)
+        is_back = read_cursor(there).table == COPY
         self._target.raise_fence(name, there.id, comes_back=is_back)
+        now = self._target.state(TARGET, name)
+        if now is None or now.id != there.id or now.state != FILLING:
+            raise self._overtaken(name)
         if is_back:
             return there
         if (table := self._target.occupied(name)) is not None:
@@ -282,18 +348,30 @@ class Move:
             raise IllegalMove(f"{message} just now; name an empty one")
         return there
 
-    def _is_done(self, name: str) -> bool:
+    def _line(self, name: str) -> State:
+        """The target's, of this move: it is being filled, or complete."""
         state = self._target.state(TARGET, name)
-        return state is not None and state.state == DONE
+        if state is None or state.id != self._ids[name] or state.state not in (FILLING, DONE):
+            raise self._target.overtaken(name, self._ids[name])
+        return state
+
+    def _filling(self, name: str) -> State:
+        state = self._line(name)
+        if state.state != FILLING:
+            raise self._target.overtaken(name, state.id)
+        return state
+
+    def _is_done(self, name: str) -> bool:
+        return self._line(name).state == DONE
 
     def _fill(self, name: str) -> None:
-        state = self._target.state(TARGET, name)
-        assert state is not None
-        cursor = _cursor(state)
+        state = self._filling(name)
+        cursor = read_cursor(state)
+        former = cursor.former
         if cursor.table == COPY:
             remove_copy(self._target, name, state, self._batch_rows)
-            cursor = Cursor()
-            next_state = state._replace(cursor=_cursor_text(cursor))
+            cursor = Cursor(former=former)
+            next_state = state._replace(cursor=cursor_text(cursor))
             with self._target.writing(state.id):
                 self._advance(name, state, next_state)
                 self._target.forget_state(SOURCE, name)
@@ -302,7 +380,7 @@ class Move:
             after = str(cursor.after[0]) if cursor.after else ""
             while ids := first_ids(self._source.sizes(name, after, self._batch_rows)):
                 after = ids[-1]
-                cursor = Cursor(EXECUTIONS, [after])
+                cursor = Cursor(EXECUTIONS, [after], former)
                 state = self._bring_executions(name, state, cursor, ids)
         names = [table.name for table in OF_NAMESPACES]
         start = names.index(cursor.table) if cursor.table in names else 0 if cursor.table == EXECUTIONS else len(names)
@@ -310,13 +388,13 @@ class Move:
             place = cursor.after if cursor.table == table.name else []
             while rows := self._source.page(table, name, place, self._batch_rows):
                 place = self._source.place_after(table, name, rows[-1])
-                next_state = state._replace(cursor=_cursor_text(Cursor(table.name, place)))
+                next_state = state._replace(cursor=cursor_text(Cursor(table.name, place, former)))
                 with self._target.writing(state.id):
                     self._advance(name, state, next_state)
                     self._target.put(table, name, rows)
                 state = next_state
                 self._told(name, table.name, len(rows))
-        next_state = state._replace(cursor=_cursor_text(Cursor(EVERYTHING)))
+        next_state = state._replace(cursor=cursor_text(Cursor(EVERYTHING, [], former)))
         with self._target.writing(state.id):
             self._advance(name, state, next_state)
             if cursor.table != EVERYTHING:
@@ -325,7 +403,7 @@ class Move:
     def _bring_executions(self, name: str, state: State, cursor: Cursor, ids: Sequence[str]) -> State:
         rows = self._source.executions(ids)
         belonging = [(table, self._source.rows_of(table, ids)) for table in OF_EXECUTIONS]
-        next_state = state._replace(cursor=_cursor_text(cursor))
+        next_state = state._replace(cursor=cursor_text(cursor))
         with self._target.writing(state.id):
             self._advance(name, state, next_state)
             self._target.put_executions(name, rows)
@@ -343,6 +421,7 @@ class Move:
         ours, theirs = _digests(self._source, name, self._batch_rows), _digests(self._target, name, self._batch_rows)
         for table, digest in ours.items():
             if (digest.count, digest.text()) != (theirs[table].count, theirs[table].text()):
+                self._filling(name)  # else both go on by now
                 raise HydraError(
                     f"namespace `{name}` has {digest.count} rows of {table} with digest {digest.text()} in the source, "
                     f"{theirs[table].count} with {theirs[table].text()} in the target; it stays closed, `--abandon` "
@@ -351,8 +430,7 @@ class Move:
         return [Compared(name, table, digest.count, digest.text()) for table, digest in ours.items()]
 
     def _open(self, name: str) -> None:
-        state = self._target.state(TARGET, name)
-        assert state is not None
+        state = self._line(name)
         if state.state == FILLING:
             for url in (self._source_url, self._target_url):
                 _refuse_broken(url, name, "the target stays closed; `--abandon` lets the source work again")
@@ -386,14 +464,6 @@ def _comparable(side: Side, table: Table, row: tuple[object, ...]) -> tuple[obje
     return tuple(value for column, value in pairs if not side.makes_itself(table, column))
 
 
-def _cursor(state: State) -> Cursor:
-    return msgspec.json.decode(state.cursor, type=Cursor)
-
-
-def _cursor_text(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()
-
-
 def _refuse_broken(url: str, name: str, remedy: str) -> None:
     store = plain_store(url, name)
     try:
@@ -403,29 +473,3 @@ def _refuse_broken(url: str, name: str, remedy: str) -> None:
     if found:
         told = f"`hydra audit` finds {len(found)} broken promises in namespace `{name}` of `{store.url}`"
         raise IllegalMove(f"{told}, such as {found[0].promise}: {found[0].detail}; {remedy}")
-
-
-def _abandon(source: Side, target: Side, namespace: str | None) -> list[str]:
-    names = [namespace] if namespace is not None else source.namespaces()
-    given_back: list[str] = []
-    for name in names:
-        here, there = source.state(SOURCE, name), target.state(TARGET, name)
-        if there is None or (here.id != there.id if here is not None else there.state == DONE):  # it came back since
-            if namespace is not None:
-                raise IllegalMove(f"namespace `{name}` is not on its way to `{target.place}`; name its target")
-            continue
-        if there.state == DONE:
-            message = f"namespace `{name}` has been moved to `{target.place}`, where it may have gone on"
-            raise IllegalMove(f"{message}; move it back from there")
-        if namespace is not None and is_closed_whole(source):  # whose fence would stay
-            message = f"`{source.place}` is on its way as a whole"
-            raise IllegalMove(f"{message}; take all of it back, without a namespace")
-        if there.state == FILLING:
-            target.change_state(TARGET, name, there, there._replace(state=ABANDONED))
-        source.lift_fence(name)
-        if here is not None:
-            source.forget_state(SOURCE, name)
-        given_back.append(name)
-    if namespace is None and all(source.state(SOURCE, name) is None for name in names):  # else it went elsewhere
-        source.lift_fence(None)
-    return given_back

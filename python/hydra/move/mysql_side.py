@@ -216,7 +216,7 @@ class MysqlSide(Side):
         there = {name for name, _ in self.query(_TRIGGERS)}
         for table in self.fenced_tables():
             for event, row in (("insert", "new"), ("update", "new"), ("delete", "old")):
-                name = fence_name(table, event, namespace, comes_back=comes_back)
+                name = fence_name(table, event, namespace, id if comes_back else None)
                 if name in there:
                     continue
                 conditions = [] if namespace is None else [f"{row}.namespace = {literal(namespace)}"]
@@ -244,9 +244,10 @@ class MysqlSide(Side):
     def fences(self, prefix: str) -> list[tuple[str, str]]:
         return [(name, table) for name, table in self.query(_TRIGGERS) if name.startswith(prefix)]
 
-    def drop_fences(self, prefix: str) -> None:
+    def drop_fences(self, prefix: str, *, but: str | None = None) -> None:
         for name, _ in self.fences(prefix):
-            self.run(f"drop trigger if exists {name}")
+            if but is None or not name.startswith(but):
+                self.run(f"drop trigger if exists {name}")
 
     def delete_some(self, table: str, namespace: str, limit: int) -> int:
         return self.run(f"delete from {table} where namespace = %s limit {limit}", [namespace.encode()])

@@ -215,7 +215,7 @@ class PostgresSide(Side):
             there = {name for (name,) in self.query("select tgname from pg_trigger")}
             for table in self.fenced_tables():
                 for event, events, row in (("insert", "insert", "new"), ("change", "update or delete", "old")):
-                    name = fence_name(table, event, namespace, comes_back=comes_back)
+                    name = fence_name(table, event, namespace, id if comes_back else None)
                     if name in there:
                         continue
                     when = "" if namespace is None else f"when ({row}.namespace = {self.literal(namespace)})"
@@ -236,11 +236,12 @@ class PostgresSide(Side):
         )
         return [(name, table) for name, table in found]
 
-    def drop_fences(self, prefix: str) -> None:
+    def drop_fences(self, prefix: str, *, but: str | None = None) -> None:
         with self.transaction():
             self._take_turn()
             for name, table in self.fences(prefix):
-                self.run(f"drop trigger if exists {name} on {table}")
+                if but is None or not name.startswith(but):
+                    self.run(f"drop trigger if exists {name} on {table}")
 
     def delete_some(self, table: str, namespace: str, limit: int) -> int:
         some = f"select ctid from {table} where namespace = %s limit %s"

@@ -1,23 +1,47 @@
 """A namespace comes back to the database that it was moved from: the closed copy that lies there goes first.
 
-    second fence, of the move back ──► the first one, for good, is lifted ──► the copy, in batches ──► its line
+    fence of the move back's own ──► those of before are lifted ──► the copy, in batches ──► its line
 
-At no moment may anybody but this move write there. Each part can be repeated: a move that was killed begins it anew.
+So does what a move from the same source has left there that was taken back. At no moment may anybody but this move
+write there. Each part can be repeated: a move that was killed begins it anew.
 """
 
 from __future__ import annotations
 
-from hydra.move.side import Side, State, fence_prefix, first_ids
-from hydra.stores.moved import DONE, FILLING, MOVED, SOURCE, TARGET
+from hydra.move.cursor import Cursor, cursor_text, numbers
+from hydra.move.side import TAKEN_BACK, Side, State, fence_prefix, fences_prefix, first_ids
+from hydra.stores.moved import ABANDONED, DONE, FILLING, MOVED, SOURCE, TARGET
 
 
 def comes_back(source: Side, target: Side, namespace: str) -> bool:
-    """Whether all that the target has of it was moved to just this source, and compared there. By the number of that
-    move, which both have: a place may be another database by now."""
+    """Whether the source has all that the target has of it. By the number of a move, which both have: a place may be
+    another database by now. Either it was moved to just this source, and compared there; the source may have been
+    elsewhere since, and come back. Or it was brought by a move from this source that was taken back, under a fence."""
+    there = target.state(TARGET, namespace)
+    if there is not None and there.state == ABANDONED:
+        return there.id in numbers(source.state(TAKEN_BACK, namespace))
     left, came = target.state(SOURCE, namespace), source.state(TARGET, namespace)
-    if left is None or came is None:
+    if left is None or came is None or (there is not None and there.state != DONE):
         return False
-    return left.state == MOVED and came.state == DONE and left.id == came.id
+    return left.state == MOVED and came.state == DONE and left.id in numbers(came)
+
+
+def tell_taken_back(source: Side, target: Side, name: str, id: str) -> None:
+    """With the numbers of those that were taken back before: what they left may be cleared by a move from here."""
+    before = source.state(TAKEN_BACK, name)
+    former = [number for number in numbers(before) if number != id]
+    source.create_state_table()
+    said = State(id, ABANDONED, target.place, cursor_text(Cursor(former=former)))
+    with source.transaction():
+        source.begin_state(TAKEN_BACK, name, said)
+
+
+def former_moves(target: Side, namespace: str) -> list[str]:
+    """The numbers of moves to a target that has a closed copy: who left there by one of them has nothing that it lacks,
+    and nothing that comes back to it lacks either."""
+    there = target.state(TARGET, namespace)
+    known = numbers(there)
+    return known[1:] if there is not None and there.state == ABANDONED else known
 
 
 def is_closed_whole(target: Side) -> bool:
@@ -39,7 +63,8 @@ def remove_copy(target: Side, namespace: str, state: State, batch_rows: int) -> 
     """All rows of the namespace, so many in a transaction. Of two runs of one move the second is refused."""
     with target.writing(state.id):
         target.change_state(TARGET, namespace, state, state)
-    target.drop_fences(fence_prefix(namespace))  # the one of the move away, under that of the move back
+    target.raise_fence(namespace, state.id, comes_back=True)  # where an older hydra has begun this
+    target.drop_fences(fences_prefix(namespace), but=fence_prefix(namespace, state.id))
     while True:
         ids = first_ids(target.sizes(namespace, "", batch_rows))
         with target.writing(state.id):

@@ -26,8 +26,9 @@ from hydra.move.tables import (
     Table,
     same_execution,
 )
-from hydra.stores.moved import FROM_HERE, MARK
+from hydra.stores.moved import ABANDONED, DONE, FILLING, FROM_HERE, MARK, TARGET
 
+TAKEN_BACK = "taken back"  # the role of a line of a source: the last order to take a move back
 BATCH_BYTES = 8 << 20  # of inputs and records; one execution at least
 LOCK_SECONDS = 15  # for transactions under way to end before the fence stands
 
@@ -104,15 +105,16 @@ class Side(ABC):
     @abstractmethod
     def raise_fence(self, namespace: str | None, id: str | None, *, comes_back: bool = False) -> None:
         """No program writes anything of the namespace (None: of any) from when this returns, whatever it has open;
-        but `writing(id)`. Waits for transactions under way. One that `comes_back` gets a second fence, so that the one
-        it has may be dropped with no moment in between."""
+        but `writing(id)`. Waits for transactions under way. One that `comes_back` gets a fence of its own, by its id,
+        so that those of before may be dropped with no moment in between."""
 
     @abstractmethod
     def fences(self, prefix: str) -> list[tuple[str, str]]:
         """Triggers whose names begin so, each with its table."""
 
     @abstractmethod
-    def drop_fences(self, prefix: str) -> None: ...
+    def drop_fences(self, prefix: str, *, but: str | None = None) -> None:
+        """Those whose names begin so, but not with `but`."""
 
     @abstractmethod
     def delete_some(self, table: str, namespace: str, limit: int) -> int:
@@ -310,8 +312,8 @@ class Side(ABC):
     # fences
 
     def lift_fence(self, namespace: str | None) -> None:
-        for comes_back in (False, True):
-            self.drop_fences(fence_prefix(namespace, comes_back=comes_back))
+        """All that it has, of whatever move."""
+        self.drop_fences(fences_prefix(namespace))
 
     # the move's own line
 
@@ -323,6 +325,12 @@ class Side(ABC):
             [role, self.text(namespace)],
         )
         return State(*map(_text, rows[0])) if rows else None
+
+    def taken_back(self) -> set[str]:
+        """The numbers of the last moves from here that were taken back, one of each namespace."""
+        if "hydra_move" not in self.tables():
+            return set()
+        return {_text(id) for (id,) in self.query("select id from hydra_move where role = %s", [TAKEN_BACK])}
 
     def begin_state(self, role: str, namespace: str, state: State) -> None:
         self.run("delete from hydra_move where role = %s and namespace = %s", [role, self.text(namespace)])
@@ -340,7 +348,29 @@ class Side(ABC):
              self.text(before.cursor)],
         )  # fmt: skip
         if changed != 1:
-            raise HydraError(f"another `hydra move` is filling namespace `{namespace}` of `{self.place}`; let it end")
+            raise self.overtaken(namespace, before.id)
+
+    def overtaken(self, namespace: str, id: str) -> HydraError:
+        """What has become of the move with that number meanwhile, for who was about to go on with it."""
+        now = self.state(TARGET, namespace)
+        said = f"the move of namespace `{namespace}` to `{self.place}`"
+        if now is None or now.id != id:
+            return HydraError(f"{said} is over, and others have followed; `hydra doctor` says where it lies")
+        if now.state == DONE:
+            return HydraError(f"another `hydra move` has completed {said} meanwhile; nothing is left to do")
+        if now.state == ABANDONED:
+            return HydraError(f"{said} was taken back meanwhile (`--abandon`); begin it again if it should go there")
+        return HydraError(f"another `hydra move` is filling namespace `{namespace}` of `{self.place}`; let it end")
+
+    def take_back(self, namespace: str, id: str) -> None:
+        """From now on nobody goes on with that move, which must not be complete."""
+        changed = self.run(
+            "update hydra_move set state = %s where role = %s and namespace = %s and id = %s and state = %s",
+            [ABANDONED, TARGET, self.text(namespace), id, FILLING],
+        )
+        now = self.state(TARGET, namespace)
+        if changed != 1 and (now is None or now.id != id or now.state != ABANDONED):
+            raise self.overtaken(namespace, id)
 
     def forget_state(self, role: str, namespace: str) -> None:
         self.run("delete from hydra_move where role = %s and namespace = %s", [role, self.text(namespace)])
@@ -354,13 +384,18 @@ def sentence_of(namespace: str | None, *, is_source: bool) -> str:
     return f"{MARK}{name} is being moved here; wait until that is done"
 
 
-def fence_name(table: str, event: str, namespace: str | None, *, comes_back: bool = False) -> str:
-    return f"{fence_prefix(namespace, comes_back=comes_back)}{table.removeprefix('hydra_')}_{event}"
+def fence_name(table: str, event: str, namespace: str | None, own_id: str | None = None) -> str:
+    return f"{fence_prefix(namespace, own_id)}{table.removeprefix('hydra_')}_{event}"
 
 
-def fence_prefix(namespace: str | None, *, comes_back: bool = False) -> str:
-    label = "all" if namespace is None else hashlib.sha256(namespace.encode()).hexdigest()[:10]
-    return f"hydra_fence_{label}{'r' if comes_back else ''}_"
+def fence_prefix(namespace: str | None, own_id: str | None = None) -> str:
+    """Of one fence; `own_id` of the fence that is only the move's with that number."""
+    return f"{fences_prefix(namespace)}{'' if own_id is None else f'r{own_id[:8]}'}_"
+
+
+def fences_prefix(namespace: str | None) -> str:
+    """Of all fences of a namespace."""
+    return f"hydra_fence_{'all' if namespace is None else hashlib.sha256(namespace.encode()).hexdigest()[:10]}"
 
 
 def first_ids(sized: Sequence[tuple[str, int]]) -> list[str]:

@@ -153,7 +153,7 @@ class SqliteSide(Side):
                         writing = f"select 1 from hydra_move where role = 'writing' and namespace = {self.literal(id)}"
                         conditions.append(f"not exists ({writing})")
                     when = f"when {' and '.join(conditions)}" if conditions else ""
-                    name = fence_name(table, event, namespace, comes_back=comes_back)
+                    name = fence_name(table, event, namespace, id if comes_back else None)
                     self.run(
                         f"create trigger if not exists {name} before {event} on {table} "
                         f"{when} begin select raise(abort, {said}); end"
@@ -163,9 +163,10 @@ class SqliteSide(Side):
         found = self.query("select name, tbl_name from sqlite_master where type = 'trigger'")
         return [(name, table) for name, table in found if name.startswith(prefix)]
 
-    def drop_fences(self, prefix: str) -> None:
+    def drop_fences(self, prefix: str, *, but: str | None = None) -> None:
         for name, _ in self.fences(prefix):
-            self.run(f"drop trigger if exists {name}")
+            if but is None or not name.startswith(but):
+                self.run(f"drop trigger if exists {name}")
 
     def delete_some(self, table: str, namespace: str, limit: int) -> int:
         found = self.query("select name from pragma_table_info(%s) where pk > 0", [table])

@@ -1,6 +1,6 @@
 """Random programs on hydra are what they are in plain asyncio, whatever is lost on the way (G2-G5, R13).
 
-CI runs 240 with one plan of faults each. `make nightly` has all faults of them, and 10,000 more programs.
+CI runs 120 with one plan of faults each. `make nightly` has all faults of them, and 10,000 more programs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.programs.programs import explain, fails, program_of, quieten, run_see
 from tests.programs.refusing import check_refusals
 from tests.programs.running import Database
 
-COUNT = int(os.environ.get("HYDRA_PROGRAMS", "240"))
+COUNT = int(os.environ.get("HYDRA_PROGRAMS", "120"))
 SERVER_COUNT = 3
-CHUNKS = 12
+CHUNKS = 6
 REFUSAL_CHUNKS = 3  # of as many programs each as a chunk
 TIED = (102_607, 104_127, 104_632, 200_369)  # each judged by hand: see `test_a_tie_is_known_as_one`
 FAILED_ONCE = (165, 10_063, 10_203, 10_578, 100_686)  # the last: messages in the order of waits, not of arrival

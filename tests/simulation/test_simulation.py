@@ -4,7 +4,7 @@ In the worlds of "clocks" the database's clock jumps, is set and slews while wor
 Some worlds have generations, messages, children and nodes of two codes. Schedules, keys and what bodies do are no
 business of the dispatcher's, and not in them.
 
-CI runs 100 worlds of each kind, `make nightly` 100,000 (`HYDRA_SIMULATION_SEEDS`). `HYDRA_SIMULATION_SEED=123` runs
+CI runs 50 worlds of each kind, `make nightly` 100,000 (`HYDRA_SIMULATION_SEEDS`). `HYDRA_SIMULATION_SEED=123` runs
 that one only.
 """
 
@@ -19,7 +19,7 @@ from tests.simulation.model_store import Broken
 from tests.simulation.mutations import CountsEndsTwice, DispatchesAgainEarly, RegistersEarly
 from tests.simulation.world import Plan, World, run
 
-SEEDS = int(os.environ.get("HYDRA_SIMULATION_SEEDS", "100"))
+SEEDS = int(os.environ.get("HYDRA_SIMULATION_SEEDS", "50"))
 SEED = os.environ.get("HYDRA_SIMULATION_SEED")
 CHUNKS = 2
 MUTATION_SEEDS = 1000

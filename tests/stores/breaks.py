@@ -41,6 +41,13 @@ BREAKS: dict[str, Break] = {
         "was not told",
         "asleep",
     ),
+    "a child is of no tree, so that it is not purged with its parent": Break(
+        "insert into hydra_child (child_id, request_id, parent_id) values ({ready}, {ready}, {asleep})",
+        "children",
+        "R26",
+        "is not of its tree",
+        "asleep",
+    ),
     "a parent that waits was never told of a child that has ended": Break(
         {
             "sqlite": "update hydra_record set kind = 'spawn', payload = cast('header\"' || {done} || '\"' as blob) "

@@ -29,7 +29,7 @@ from tests.stores.store_values import (
     take,
     write,
 )
-from tests.stores.test_store_children import spawning
+from tests.stores.test_store_children import request_id, spawning
 
 GHOST = "00000000-0000-0000-0000-000000000009"
 PROMISE = re.compile(r"'([GR]\d+)'")
@@ -138,6 +138,28 @@ def test_r14_the_audit_sees_that_the_message_of_a_childs_end_is_lost(
     assert breaker.run(f"delete from hydra_message where execution_id = {parent_id} and name like 'hydra.child%'") == 1
     assert breaker.run(f"update hydra_execution set status = 'waiting' where id = {parent_id}") == 1
     assert (parent.id, "R14") in {(one.execution_id, one.promise) for one in store.audit()}
+
+
+@pytest.mark.parametrize(
+    ("damage", "promise", "words"),
+    [
+        ("delete from hydra_child where child_id = {child}", "R14", "will tell it of its end"),
+        ("update hydra_child set parent_id = {other} where child_id = {child}", "R14", "will tell it of its end"),
+        ("delete from hydra_descendant where execution_id = {child}", "R26", "is not of its tree"),
+        ("update hydra_descendant set root_id = {other} where execution_id = {child}", "R26", "is not of its tree"),
+    ],
+)
+def test_the_audit_sees_that_a_child_that_goes_on_is_not_its_parents(
+    store: Store, breaker: Breaker, damage: str, promise: str, words: str
+) -> None:
+    node = register(store)
+    parent = running(store, node)
+    asked = spawning(1)
+    assert end(store, node, parent, "waiting", asked)
+    (other,) = submit(store)
+    assert store.audit() == []
+    assert breaker.run(damage.format(child=breaker.id(request_id(asked)), other=breaker.id(other))) == 1
+    assert [one.promise for one in store.audit() if one.execution_id == parent.id and words in one.detail] == [promise]
 
 
 def test_g7_one_damaged_row_hides_no_other_finding(store: Store, ids: dict[str, str], breaker: Breaker) -> None:

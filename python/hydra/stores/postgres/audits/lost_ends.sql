@@ -1,6 +1,6 @@
 -- Scans hydra_record for spawns and their answers; primary keys of the others. The payload of either ends with the
 -- child's id in quotes. A parent that waits knows of a child's end by a record, or will by a message, or by the link
--- that is left until it is told.
+-- that is left until it is told: a child that goes on has it, too.
 with said as materialized (
     select r.execution_id as parent_id, r.kind, r.name, encode(substr(r.payload, 8, 36), 'escape') as child_id
     from hydra_record as r
@@ -17,14 +17,21 @@ with said as materialized (
 select
     'R14',
     p.id::text,
-    format('its child `%%s` is `%%s`, and no message or record tells it so', c.execution_id, c.status)
+    format(
+        'its child `%%s` is `%%s`, and no message or record %%s',
+        s.child_id,
+        coalesce(c.status, e.status),
+        case when c.status is null then 'will tell it of its end' else 'tells it so' end
+    )
 from spawned as s
 join hydra_execution as p on p.id = s.parent_id and p.namespace = %(namespace)s and p.status in ('waiting', 'sleeping')
-join hydra_outcome as c on c.execution_id = s.child_id
-where not exists (
+left join hydra_outcome as c on c.execution_id = s.child_id
+left join hydra_execution as e on e.id = s.child_id
+where coalesce(c.execution_id, e.id) is not null
+    and not exists (
         select 1
         from hydra_child as l
-        where l.child_id = s.child_id and l.request_id::text = s.request_id
+        where l.child_id = s.child_id and l.request_id::text = s.request_id and l.parent_id = s.parent_id
     )
     and not exists (
         select 1

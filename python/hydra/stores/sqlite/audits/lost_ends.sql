@@ -1,7 +1,7 @@
 -- Scans hydra_record and hydra_message of parents that wait, for spawns, their answers and the ends of children, and
 -- sorts them by what asked for the child; primary keys of the others. The payload of a spawn or its answer ends with
 -- the child's id in quotes. A parent that waits knows of a child's end by a record, or will by a message, or by the
--- link that is left until it is told.
+-- link that is left until it is told: a child that goes on has it, too.
 with said as (
     select
         r.execution_id as parent_id,
@@ -34,12 +34,13 @@ with said as (
     select s.parent_id, s.request_id, s.child_id, max(s.is_end) over (partition by s.parent_id, s.request_id) as has_end
     from said as s
 )
-select 'R14', k.parent_id, 'its child `' || c.id || '` is `' || c.status || '`, and no message or record tells it so'
+select 'R14', k.parent_id, 'its child `' || c.id || '` is `' || c.status || '`, and no message or record '
+    || case when c.finished_at is null then 'will tell it of its end' else 'tells it so' end
 from known as k
-join hydra_execution as c on c.id = k.child_id and c.finished_at is not null
+join hydra_execution as c on c.id = k.child_id
 where not k.has_end
     and not exists (
         select 1
         from hydra_child as l
-        where l.child_id = k.child_id and l.request_id = k.request_id
+        where l.child_id = k.child_id and l.request_id = k.request_id and l.parent_id = k.parent_id
     )

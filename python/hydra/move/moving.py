@@ -225,7 +225,7 @@ class Move:
             raise IllegalMove(f"{message}; end that move first")
         if self._source.occupied(name) is None:
             raise ConfigError(f"the database `{self._source.place}` has nothing in namespace `{name}`; name another")
-        if comes_back(self._source, self._target, name):
+        if (there is None or there.state != FILLING) and comes_back(self._source, self._target, name):
             return
         if there is not None and there.state == ABANDONED:
             message = f"a move of namespace `{name}` to `{self._target.place}` from `{there.other}` was taken back"

@@ -21,7 +21,7 @@ def comes_back(source: Side, target: Side, namespace: str) -> bool:
     if there is not None and there.state == ABANDONED:
         return there.id in numbers(source.state(TAKEN_BACK, namespace))
     left, came = target.state(SOURCE, namespace), source.state(TARGET, namespace)
-    if left is None or came is None or (there is not None and there.state != DONE):
+    if left is None or came is None:
         return False
     return left.state == MOVED and came.state == DONE and left.id in numbers(came)
 

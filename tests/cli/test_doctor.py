@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.cli.doctor import judge_build, judge_clock, judge_packages
@@ -26,6 +27,7 @@ POSTGRES = {
     "default_transaction_isolation": "read committed",
     "max_connections": "100",
 }
+ID = "01a2304d-923b-72b4-9b33-9834e8b271a0"
 ALONE = postgres.ServerState(0, 0, 0, 5, 0, 0, False)
 MYSQL = {
     "version": "8.4.0",
@@ -64,6 +66,59 @@ def test_a_sqlite_file_is_found_fit_only_with_full_synchronisation(terminal: Ter
     weak = terminal.hydra("doctor", "--db", f"sqlite:///{tmp_path}/weak.db?synchronous=normal")
     assert weak.code == 1
     assert "a power cut loses what was accepted last" in weak.out
+
+
+@pytest.mark.parametrize("command", ["doctor", "list", "stats", "audit", "acts", "nodes", f"show {ID}", f"why {ID}"])
+def test_what_only_reads_makes_no_file_and_says_that_there_is_none(
+    command: str, terminal: Terminal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reads"
+    folder.mkdir()
+    found = terminal.hydra(*command.split(), "--db", f"sqlite:///{folder}/new.db")
+    assert f"there is no database `{folder}/new.db`" in " ".join((found.out + found.error).split())
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--offload", "s3://"], "names no place to offload to"),
+        (["--offload", "/nope"], "is no URL to offload to"),
+        (["--offload", "file:///nope", "--offload-over", "1X"], "1X"),
+    ],
+    ids=["no place", "no URL", "no size"],
+)
+def test_a_place_for_large_values_that_cannot_be_is_named(given: list[str], sentence: str, terminal: Terminal) -> None:
+    found = terminal.hydra("doctor", *given)
+    assert found.code == 2
+    assert sentence in found.error
+
+
+@pytest.mark.fresh_database
+@pytest.mark.parametrize("database", ["sqlite", "postgres_url", "mysql_url"])
+def test_a_table_of_that_name_that_is_not_hydras_is_named(
+    database: str, request: pytest.FixtureRequest, terminal: Terminal, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/foreign.db" if database == "sqlite" else request.getfixturevalue(database)
+    _make_foreign_table(url)
+    for command in ("doctor", "migrate"):
+        found = terminal.hydra(command, "--db", url)
+        assert "has a table `hydra_schema` that is not hydra's" in found.out + found.error
+        assert "run `hydra migrate`" not in found.out + found.error
+
+
+def _make_foreign_table(url: str) -> None:
+    sql = "create table hydra_schema (x int)"
+    store: Any = open_store(url)
+    if url.startswith("sqlite"):
+        with sqlite3.connect(store.path) as connection:
+            connection.execute(sql)
+    elif url.startswith("postgres"):
+        with store._database.connect({}) as connection:
+            connection.execute(sql)
+    else:
+        store._database.connect().send([sql])
+    store.close()
 
 
 def test_a_damaged_file_is_a_danger(terminal: Terminal, tmp_path: Path) -> None:
@@ -171,6 +226,7 @@ def test_r19_no_weakened_setting_of_mysql_is_called_safe(settings: dict[str, str
         (sqlite.judge_file_system("tmpfs"), "danger"),
         (sqlite.judge_file_system("ext4"), "ok"),
         (sqlite.judge_space(1 << 20), "warning"),
+        (sqlite.judge_space(4096), "danger"),
         (sqlite.judge_journal("delete"), "warning"),
         (judge_build("debug"), "warning"),
         (judge_packages(["hydra-engine", "hydra-core"]), "danger"),

@@ -13,7 +13,7 @@ import hydra
 from hydra import _core
 from hydra.cli.options import database_options, each_url, json_option, map_given
 from hydra.cli.output import print_json, print_table
-from hydra.config import namespace_name
+from hydra.config import namespace_name, offload
 from hydra.database_map import DatabaseMap, database_map
 from hydra.errors import ConfigError, HydraError, SchemaError
 from hydra.stores import absolute, open_store, without_password
@@ -35,6 +35,7 @@ def doctor(db: str | None, namespace: str | None, as_json: bool) -> None:
     With --db-map and without --namespace it looks at all databases of the map, and for namespaces in the wrong one.
     Changes nothing. Exit code 1 when something is a danger.
     """
+    offload(None)  # what it says where it cannot be
     found = examine_installation()
     urls = each_url(db, namespace)
     for url in urls:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.blocks import contextmanager
+from hydra.errors import SchemaError
 from hydra.move.side import (
     Side,
     counted,
@@ -28,6 +30,8 @@ class SqliteSide(Side):
     def __init__(self, store: SqliteStore) -> None:
         self.place = store.url
         self._path = store.path
+        if not os.path.exists(self._path):  # looking makes no file
+            raise SchemaError(f"there is no database `{self._path}`; run `hydra migrate` to make it")
         with explained(self._path):
             self._connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
             self._connection.execute("pragma synchronous = full")

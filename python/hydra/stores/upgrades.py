@@ -42,6 +42,12 @@ def refuse_unasked(tables: TablesVersion, pending: Iterable[str], place: str) ->
         raise SchemaError(f"{message}; stop them, then run `hydra migrate`")
 
 
+def not_ours(place: str, error: Exception) -> SchemaError:
+    """The table that holds the version is another program's: no migration fits beside it."""
+    message = f"the database `{place}` has a table `hydra_schema` that is not hydra's ({error.args[-1]})"
+    return SchemaError(f"{message}; give a database without it, or rename that table")
+
+
 def refuse_newer(tables: TablesVersion, known: int, place: str) -> None:
     if tables.needed > known:  # guard R27: a newer schema is refused
         message = f"the database `{place}` has tables of version {tables.needed}, this hydra knows {known}"

@@ -15,9 +15,11 @@ from hydra.stores.mysql.database import Database
 from hydra.stores.mysql.failures import error_code
 from hydra.stores.mysql.session import MySQLSession
 from hydra.stores.mysql.statements import STATEMENTS, strip_comments
-from hydra.stores.upgrades import NO_TABLES, TablesVersion, refuse_newer, refuse_unasked
+from hydra.stores.upgrades import NO_TABLES, TablesVersion, not_ours, refuse_newer, refuse_unasked
 
 _ADDED_BEFORE = (1060, 1061)  # that column or key, by a migration that died half-way
+
+_NO_COLUMN = 1054
 
 LOCK_SECONDS = 30
 
@@ -67,7 +69,12 @@ def is_current(database: Database) -> bool:
 def read_version(session: MySQLSession) -> TablesVersion:
     if not session.send([STATEMENTS["schema_exists"]])[0][0][0]:
         return NO_TABLES
-    return TablesVersion(*map(int, session.send([STATEMENTS["schema_version"]])[0][0]))
+    try:
+        return TablesVersion(*map(int, session.send([STATEMENTS["schema_version"]])[0][0]))
+    except pymysql.MySQLError as error:
+        if error_code(error) == _NO_COLUMN:
+            raise not_ours(session.place, error) from error
+        raise
 
 
 def _migrate(session: MySQLSession, is_asked: bool) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from hydra.errors import ConfigError, StoreUnavailable
 from hydra.stores import upgrades
 from hydra.stores.postgres.database import Database
 from hydra.stores.postgres.statements import migrations, statements
-from hydra.stores.upgrades import NO_TABLES, TablesVersion, refuse_newer, refuse_unasked
+from hydra.stores.upgrades import NO_TABLES, TablesVersion, not_ours, refuse_newer, refuse_unasked
 
 LOCK = 0x68796472615F6D67  # any number, the same in every hydra
 SETTINGS = {"lock_timeout": "60s", "statement_timeout": "0", "jit": "off"}
@@ -29,7 +29,7 @@ def migrate(database: Database, *, is_asked: bool = True) -> tuple[int, int]:
         _require_encoding(connection, database.address.url)
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
-            before = _read_version(connection)
+            before = _read_version(connection, database.address.url)
             refuse_newer(before, newest_version(), database.address.url)
             pending = [(version, script) for version, script in migrations() if version > before.newest]
             if not is_asked:
@@ -50,7 +50,7 @@ def is_current(database: Database) -> bool:
     connection = database.connect(SETTINGS)
     try:
         _require_encoding(connection, database.address.url)
-        tables = _read_version(connection)
+        tables = _read_version(connection, database.address.url)
     except psycopg.Error as error:
         raise database.explained(error) from error
     finally:
@@ -87,8 +87,11 @@ def _require_encoding(connection: psycopg.Connection[TupleRow], url: str) -> Non
         raise ConfigError(f"{message}; create it with `encoding 'UTF8' template template0`")
 
 
-def _read_version(connection: psycopg.Connection[TupleRow]) -> TablesVersion:
+def _read_version(connection: psycopg.Connection[TupleRow], url: str) -> TablesVersion:
     exists = connection.execute(statements()["schema_exists"]).fetchone()
     if exists is None or exists[0] is None:
         return NO_TABLES
-    return TablesVersion(*(connection.execute(statements()["schema_version"]).fetchone() or NO_TABLES))
+    try:
+        return TablesVersion(*(connection.execute(statements()["schema_version"]).fetchone() or NO_TABLES))
+    except psycopg.errors.UndefinedColumn as error:
+        raise not_ours(url, error) from error

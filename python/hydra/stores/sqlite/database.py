@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from hydra.blocks import contextmanager
 from hydra.condition import Condition
-from hydra.errors import ConfigError, StoreUnavailable
+from hydra.errors import ConfigError, SchemaError, StoreUnavailable
 from hydra.interruptions import let_out
 from hydra.stores.sqlite import at_fork
 from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
@@ -254,6 +254,8 @@ class Database:
 
     def _lend(self, loan: _Loan) -> sqlite3.Connection:
         self._require_in_place()
+        if self._file is None and not os.path.exists(self.path):  # reading makes no file
+            raise SchemaError(f"there is no database `{self.path}`; run `hydra migrate` to make it")
         with self._readers_mutex:
             is_lent = self._begin_loan(loan)
         if not is_lent:

@@ -10,6 +10,7 @@ from hydra.stores.findings import Finding, Severity
 from hydra.stores.sqlite.database import Database
 
 FREE_BYTES_MINIMUM = 1 << 30
+FULL_BYTES = 1 << 20  # a commit or two
 SHARED_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "glusterfs"})
 MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
@@ -48,6 +49,9 @@ def judge_file_system(name: str) -> Finding:
 
 def judge_space(free_bytes: int) -> Finding:
     free = f"{free_bytes / 2**30:.1f} GiB are free"
+    if free_bytes < FULL_BYTES:
+        sentence = "the disk is full: nothing is accepted, and no node can work; make room"
+        return Finding(Severity.DANGER, "disk space", sentence)
     if free_bytes < FREE_BYTES_MINIMUM:
         return Finding(Severity.WARNING, "disk space", f"only {free}; a full disk refuses submissions")
     return Finding(Severity.OK, "disk space", free)

@@ -98,7 +98,9 @@ class SqliteStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     def open(self, *, migrate: bool = True) -> None:
         self._database.check()
         if not migrate:
-            if not os.path.exists(self.path) or not schema.is_current(self._database):
+            if not os.path.exists(self.path):
+                raise SchemaError(f"there is no database `{self.path}`; run `hydra migrate` to make it")
+            if not schema.is_current(self._database):
                 message = f"the database `{self.path}` has no tables of this hydra's version"
                 raise SchemaError(f"{message}; run `hydra migrate`")
             return

@@ -210,3 +210,10 @@ def test_nodes_of_a_whole_map_have_no_address_and_need_names(file: str, tmp_path
     (tmp_path / "patterns").write_text(f"shop-* sqlite:///{tmp_path}/x.db\n")
     told = hydra_command("start", "app", "--db-map", str(tmp_path / "patterns"), code=2).output
     assert "names no namespace, only patterns; say which with `--namespace`" in told
+
+
+def test_doctor_finds_a_namespace_that_is_open_in_two_databases(file: str, urls: dict[str, str]) -> None:
+    settle("two", urls["two"])
+    settle("two", urls["one"])  # as a backup from before a move would have it
+    told = " ".join(hydra_command("doctor", "--json", "--db-map", file, code=1).output.split())
+    assert f"namespace `two` is open in `{urls['one']}`, too, and" in told

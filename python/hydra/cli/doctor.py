@@ -149,6 +149,11 @@ def judge_place(
     if other is None:
         told = f"namespace `{name}` lies in `{place}`, and {said}; move it (`hydra move`) or mend the map"
         is_wrong = mapped != url
+        if is_wrong and databases.get(mapped, {}).get(name, place) is None:
+            told = (
+                f"namespace `{name}` is open in `{place}`, too, and {said}: keys are taken in both; if a backup from "
+                f"before a move was put back in `{place}`, close it there"
+            )
     else:
         told = f"namespace `{name}` was moved to `{other}`, and {said}; mend the map"
         is_absent = mapped in databases and name not in databases[mapped]

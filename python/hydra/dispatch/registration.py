@@ -138,7 +138,8 @@ class Registration:
         self._effects.log(
             "error",
             f"the database lost what it had confirmed to this node, which gives up {given_up_count} executions and "
-            "registers again in a lease's time; was there a failover without synchronous replication, or a restore?",
+            "registers again in a lease's time; was there a failover without synchronous replication, a restore, or a "
+            "move to another database and back?",
         )
         forgotten_count = self.acknowledged.forgotten_count
         if forgotten_count:

@@ -14,13 +14,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
+_END = object()
+
 
 def contextmanager(function: Callable[P, Iterator[T]]) -> Callable[P, Block[T]]:
     """As `contextlib.contextmanager`."""
 
     @wraps(function)
     def begin(*args: P.args, **options: P.kwargs) -> Block[T]:
-        return Block(lambda: function(*args, **options))
+        return Block(function, args, options)
 
     return begin
 
@@ -38,18 +40,20 @@ def asynccontextmanager(function: Callable[P, AsyncIterator[T]]) -> Callable[P, 
 class Block(Generic[T]):
     """One `with` block; as a decorator, one for each call of what it decorates."""
 
-    __slots__ = ("_generator", "_make")
+    __slots__ = ("_args", "_generator", "_make", "_options")
 
-    def __init__(self, make: Callable[[], Iterator[T]]) -> None:
+    def __init__(self, make: Callable[..., Iterator[T]], args: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._make = make
+        self._args = args
+        self._options = options
 
     def __enter__(self) -> T:
-        self._generator = cast(Generator[T, None, None], self._make())
+        self._generator: Generator[T, None, None] = self._make(*self._args, **self._options)  # type: ignore[assignment]
         return next(self._generator)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: Any) -> bool | None:
         if error is None:
-            for _ in self._generator:
+            if next(self._generator, _END) is not _END:
                 raise AssertionError("the block's generator yields twice")
             return False
         try:
@@ -66,7 +70,7 @@ class Block(Generic[T]):
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def inside(*args: P.args, **options: P.kwargs) -> R:
-            with Block(self._make):
+            with Block(self._make, self._args, self._options):
                 return function(*args, **options)
 
         return inside

@@ -25,7 +25,7 @@ test: debian
 	@# gone with their folder, in which a database server may run that is not root's.
 	folder=$$(mktemp -d "$${TMPDIR:-$(or $(IN_MEMORY),/tmp)}/t.XXXXXX") && chmod 711 "$$folder" && export TMPDIR="$$folder" && \
 		trap 'rm -rf "$$folder"' EXIT && trap 'exit 130' INT TERM && \
-		{ $(BIN)/pytest --processes 7 --durations=25 $(TEST_OPTIONS) || \
+		{ $(BIN)/pytest -n 7 --dist worksteal --durations=25 $(TEST_OPTIONS) || \
 		{ [ $$? = 1 ] && $(BIN)/python -m tests.support.second_try $(FAILED); }; }
 
 # What the tests need of Debian's packages; nothing where it is there.

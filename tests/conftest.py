@@ -26,8 +26,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-pytest_plugins = ("tests.support.side_by_side",)
-
 hypothesis.settings.register_profile("hydra", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("hydra")
 
@@ -41,6 +39,20 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes each begins with some of what is slow, so that none is left with it when all others end."""
+    process_count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if process_count == 1:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    items.clear()
+    for number in range(process_count):  # xdist's `worksteal` begins with as many tests for each, in order
+        share = slice(len(others) * number // process_count, len(others) * (number + 1) // process_count)
+        items += slow[number::process_count] + others[share]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -75,7 +75,7 @@ class DatabaseAccess:
         def get(store: Store) -> Snapshot:
             found = store.get([id])[0]
             if found is None:
-                raise self.unknown(id)
+                raise self._unknown(id)
             return found
 
         return self.read(get)
@@ -83,9 +83,9 @@ class DatabaseAccess:
     def not_found(self, id: object) -> HydraError:
         """The error that says so of an order; what `hydra move` moves, or has moved, may be elsewhere."""
         store = self.session().store
-        return why_closed(store.move_lines(), store.namespace, store.url) or self.unknown(id)
+        return why_closed(store.move_lines(), store.namespace, store.url) or self._unknown(id)
 
-    def unknown(self, id: object) -> NotFound:
+    def _unknown(self, id: object) -> NotFound:
         """The same, of a read (`read`), or of what is no id."""
         return NotFound(f"no execution `{as_text(id)}` in namespace `{self.namespace}`")
 

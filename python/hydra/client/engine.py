@@ -94,7 +94,7 @@ class Engine(Submitting, Operations):
             NotFound: there is none of that id in this namespace.
         """
         if not is_id(id):
-            raise self.unknown(id)
+            raise self._unknown(id)
         return Handle(self, id, self.snapshot(id).workflow)
 
     def find(self, workflow: Workflow[..., R] | str, key: str) -> Handle[R]:

@@ -72,6 +72,10 @@ def connection() -> sqlite3.Connection:
     for _, scripts in migrations():
         for script in scripts:
             connection.execute(script)
+    connection.execute(  # `hydra move` makes it
+        "create table hydra_move (role text not null, namespace text not null, id text not null, state text not null, "
+        "other text not null, place text not null, primary key (role, namespace))"
+    )
     return connection
 
 

@@ -23,11 +23,14 @@ from hydra.stores.store import Store
 def retry(store: Store, id: str, now: int) -> list[Status | None]:
     """The status before, as `Store.retry`. IllegalMove while a child that it failed of has not completed."""
     told = ends_of_children(store, id, now)
-    with store.transaction():
+
+    def write() -> list[Status | None]:
         (before,) = store.retry([id], now)
         if before is Status.FAILED and told:
             store.signal(told, now)
-    return [before]
+        return [before]
+
+    return store.together(write)
 
 
 def ends_of_children(store: Store, id: str, now: int) -> list[Message]:
@@ -63,13 +66,16 @@ def fork(store: Store, fork: Fork, lines: Sequence[Act], now: int) -> Submitted:
     """As `Store.fork`, with these lines; HydraError while a child that it copies the spawn of has not ended."""
     records = store.records(fork.source_id)
     told = ends_for_fork(store, fork.submission.id, fork.source_id, records, fork.record_count, now)
-    with store.transaction():
+
+    def write() -> Submitted:
         answer = store.fork(fork, now)
         if told and answer.id == fork.submission.id:
             store.signal(told, now)
         if answer.id == fork.submission.id:
             store.add_acts(lines)
-    return answer
+        return answer
+
+    return store.together(write)
 
 
 def ends_for_fork(

@@ -98,18 +98,19 @@ class Database:
     ) -> Answer:
         """A verb as one transaction, again when the server rolled it back; or as part of the one that is open."""
         started = time.monotonic()
+        is_part = self._is_inside()
         reconnected = False
         for attempt in range(1, MAX_TRIES + 1):
             try:
                 with self.transaction() as transaction:
                     return verb(transaction, *args, **options)
             except SessionLost:
-                if self._current is not None or reconnected:
+                if is_part or reconnected:
                     raise
                 reconnected = True
             except LockLost:
                 waited = time.monotonic() - started > self._write_wait_seconds
-                if self._current is not None or attempt == MAX_TRIES or waited:
+                if is_part or attempt == MAX_TRIES or waited:
                     raise
                 time.sleep(RETRY_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
@@ -124,7 +125,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        if self._owner == threading.get_ident() and self._current is not None:
+        if self._current is not None and self._is_inside():
             with self._joined(self._current):
                 yield self._current
             return
@@ -232,6 +233,10 @@ class Database:
         readers, self._readers = self._readers, []
         for session in readers:
             session.discard()
+
+    def _is_inside(self) -> bool:
+        """Whether this thread has a transaction open."""
+        return self._owner == threading.get_ident() and self._current is not None
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:

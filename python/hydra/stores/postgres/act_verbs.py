@@ -19,7 +19,7 @@ class ActVerbs:
     _database: Database
 
     def together(self, work: Callable[[], T]) -> T:
-        return self._database.write_again(lambda _: work())
+        return self._database.write(lambda _: work())
 
     def recent_acts(self, filter: ActFilter) -> list[Act]:
         return self._database.read(acts.recent_acts, filter)

@@ -119,19 +119,17 @@ class Database:
         return self._part(self.send_last, verb, *args, **options)
 
     def write(self, verb: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **options: P.kwargs) -> T:
-        """A verb of several flushes, as one transaction or as part of the one that is open."""
-        with self.transaction():
-            return verb(Transaction(self.namespace, self.send, self._tell), *args, **options)
-
-    def write_again(self, verb: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **options: P.kwargs) -> T:
-        """`write`, begun again when it lost a deadlock; or a part of the transaction that is open, whose owner begins
-        again."""
+        """A verb of several flushes, as one transaction, begun again when it lost a deadlock; or as part of the one
+        that is open, whose owner begins again."""
+        with self._mutex:
+            is_part = self._depth > 0
         for remaining in reversed(range(TRY_COUNT)):
             try:
-                return self.write(verb, *args, **options)
+                with self.transaction():
+                    return verb(Transaction(self.namespace, self.send, self._tell), *args, **options)
             except StoreUnavailable as error:
                 lost = isinstance(error.__cause__, psycopg.Error) and error.__cause__.sqlstate in RETRIED
-                if self._depth or not lost or not remaining:
+                if is_part or not lost or not remaining:
                     raise
             time.sleep(_pause_seconds())
         raise AssertionError("the last try returns or raises")

@@ -146,7 +146,7 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
     # programs
 
     def submit(self, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
-        write = self._database.write_again if any(map(reuse.is_reusing, submissions)) else self._database.part
+        write = self._database.write if any(map(reuse.is_reusing, submissions)) else self._database.part
         return write(submission.submit, submissions, now)
 
     def submit_in(self, connection: object, submissions: Sequence[Submission], now: int) -> builtins.list[Submitted]:
@@ -169,10 +169,10 @@ class PostgresStore(ActVerbs, LimitVerbs, NodeVerbs, SweepVerbs):
         return self._database.write(forking.fork, fork, now)
 
     def request_cancel(self, ids: Sequence[str], now: int, *, undo: bool = True) -> builtins.list[Status | None]:
-        return self._database.write_again(cancelling.request_cancel, ids, now, undo=undo)
+        return self._database.write(cancelling.request_cancel, ids, now, undo=undo)
 
     def retry(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
-        return self._database.write_again(orders.retry, ids, now)
+        return self._database.write(orders.retry, ids, now)
 
     def resume(self, ids: Sequence[str], now: int) -> builtins.list[Status | None]:
         return self._database.part(orders.resume, ids, now)

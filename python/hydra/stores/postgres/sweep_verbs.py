@@ -21,4 +21,4 @@ class SweepVerbs:
         return self._database.read(sweeping.ended_trees, ids, limit)
 
     def purge_known(self, members: Sequence[Member], older_than: int) -> list[str]:
-        return self._database.write_again(sweeping.purge_known, members, older_than)
+        return self._database.write(sweeping.purge_known, members, older_than)

@@ -10,7 +10,7 @@ from typing import Any
 
 import hydra
 from hydra import _core
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 
 MARKER = "plain-marker-4711"
 

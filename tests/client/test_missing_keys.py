@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hydra import PayloadKeys, dashboard
 from hydra.cli import main
 from hydra.client import session
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.workflow import registry
 from starlette.testclient import TestClient
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFileSystem
 from hydra import Offload, PayloadKeys, dashboard, object_store
 from hydra.cli import main
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.move.tables import OF_EXECUTIONS
 from hydra.object_store import ObjectStore
 from hydra.payload_keys import NO_KEYS

@@ -14,7 +14,7 @@ from hydra.checking import ReplayCheck
 from hydra.client.handle import Handle
 from hydra.execution import Record
 from hydra.move import move
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.node.membership import Membership
 from hydra.payload_keys import encrypted_with
 from hydra.stores import plain_store

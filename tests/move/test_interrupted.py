@@ -11,7 +11,7 @@ import pytest
 from hydra.errors import HydraError, IllegalMove
 from hydra.execution import Status
 from hydra.move import abandon, move
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 
 from tests.move.conftest import PAIRS, Pair
 from tests.move.killed import LEASE_SECONDS, Interrupted, is_stopped

@@ -14,7 +14,7 @@ from hydra.cli import main
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import Status
 from hydra.move import abandon, move
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.move.quiet import quieten
 from hydra.move.side import Side
 from hydra.move.tables import OF_EXECUTIONS, OF_NAMESPACES

@@ -15,7 +15,7 @@ from hydra.cli import main
 from hydra.errors import ConfigError, HydraError, IllegalMove
 from hydra.execution import Status
 from hydra.move import abandon, move
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 
 from tests.move.conftest import Pair
 from tests.move.killed import LEASE_SECONDS, is_stopped, stopped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hydra
 import pytest
 from hydra.errors import SchemaError
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.move.tables import NOT_MOVED, OF_EXECUTIONS, OF_NAMESPACES, forgotten
 
 

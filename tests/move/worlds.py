@@ -11,7 +11,7 @@ from hydra import _core
 from hydra.errors import ConfigError
 from hydra.execution import Message, Progress, Status
 from hydra.limits import LimitSpec
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.move.side import Side
 from hydra.move.tables import OF_EXECUTIONS, OF_NAMESPACES
 from hydra.stores import open_store

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 
 from hydra.errors import IllegalMove
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.move.returning import is_closed_whole, tell_taken_back
 from hydra.move.side import Side, State
 from hydra.stores.moved import ABANDONED, DONE, FILLING, SOURCE, TARGET

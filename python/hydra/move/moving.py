@@ -12,40 +12,24 @@ is not complete.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from hydra.errors import ConfigError, HydraError, IllegalMove, SchemaError
-from hydra.move.cursor import COPY, EVERYTHING, Cursor, cursor_text, read_cursor
+from hydra.errors import ConfigError, HydraError, IllegalMove
+from hydra.move.comparing import Compared, Difference, compare, refuse_broken
+from hydra.move.cursor import COPY, Cursor, cursor_text, read_cursor
+from hydra.move.filling import Filling, Told
+from hydra.move.opening import open_side
 from hydra.move.quiet import quieten
-from hydra.move.returning import comes_back, former_moves, is_closed_whole, open_for_some, remove_copy, tell_taken_back
-from hydra.move.side import TAKEN_BACK, Side, State, first_ids
-from hydra.move.sqlite_side import SqliteSide
-from hydra.move.tables import (
-    EXECUTIONS,
-    OF_EXECUTIONS,
-    OF_NAMESPACES,
-    Digest,
-    Table,
-    forgotten,
-)
+from hydra.move.returning import comes_back, former_moves, open_for_some, tell_taken_back
+from hydra.move.side import TAKEN_BACK, Side, State
+from hydra.move.way import Way
 from hydra.stores import plain_store
-from hydra.stores.moved import ABANDONED, DONE, FILLING, MOVED, SOURCE, TARGET
-from hydra.stores.sqlite import SqliteStore
-from hydra.stores.store import Store
+from hydra.stores.moved import DONE, FILLING, MOVED, SOURCE, TARGET
 
 BATCH_ROWS = 500
 LEASE_SECONDS = 10.0
-
-
-class Compared(NamedTuple):
-    """One table of a namespace on both sides."""
-
-    namespace: str
-    table: str
-    rows: int
-    digest: str
 
 
 class MoveReport(NamedTuple):
@@ -53,9 +37,6 @@ class MoveReport(NamedTuple):
 
     namespaces: list[str]
     tables: list[Compared]
-
-
-Told = Callable[[str, str, int], None]  # a namespace, a table, how many rows of it came over now
 
 
 def move(
@@ -87,48 +68,6 @@ def move(
         source.close()
 
 
-def namespaces_of(url: str) -> dict[str, str | None]:
-    """Those of a database, each with where it was moved to; None where it lies here."""
-    side = open_side(url, may_migrate=False)
-    try:
-        states = {name: side.state(SOURCE, name) for name in side.namespaces()}
-    finally:
-        side.close()
-    return {name: state.other if state and state.state == MOVED else None for name, state in states.items()}
-
-
-def open_side(url: str, *, may_migrate: bool) -> Side:
-    """A database of this version, with no table that a move would forget."""
-    store = plain_store(url)
-    store.open(migrate=may_migrate)
-    store.close()
-    side = _side(store, url)
-    unknown = forgotten(side.tables(), side.known())
-    if unknown:
-        side.close()
-        told = ", ".join(f"`{name}`" for name in unknown)
-        raise SchemaError(
-            f"the database `{side.place}` has {told}, which this hydra cannot move; install the newer one"
-        )
-    return side
-
-
-def _side(store: Store, url: str) -> Side:
-    if isinstance(store, SqliteStore):
-        return SqliteSide(store)
-    from hydra.stores.postgres import PostgresStore  # a driver is slow to import, and every command would
-
-    if isinstance(store, PostgresStore):
-        from hydra.move.postgres_side import PostgresSide
-
-        return PostgresSide(store, url)
-    from hydra.move.mysql_side import MysqlSide  # its driver is an extra
-    from hydra.stores.mysql import MysqlStore
-
-    assert isinstance(store, MysqlStore)
-    return MysqlSide(store, url)
-
-
 class Move:
     """One run of the command."""
 
@@ -148,6 +87,7 @@ class Move:
         self._target_url = target_url
         self._source = source
         self._target = target
+        self._way = Way(source, target)
         self._namespace = namespace
         self._lease_seconds = lease_seconds
         self._batch_rows = batch_rows
@@ -177,21 +117,22 @@ class Move:
         names = self._names()
         fresh = [name for name in names if self._source.state(SOURCE, name) is None]
         for name in names:
-            self._check_way(name)
+            self._way.check(name)
         if fresh:
-            self._check_whole(fresh)
+            self._way.check_whole(fresh, is_all=self._namespace is None)
             self._close(fresh)
         for name in names:
             here = self._source.state(SOURCE, name)
             if here is None:  # given back just now
-                raise self._overtaken(name)
+                raise self._way.overtaken(name)
             self._ids[name] = here.id
         if not all(map(self._is_done, names)):
             open_for_some(self._target)
         compared: list[Compared] = []
         for name in names:
             if not self._is_done(name):
-                self._fill(name)
+                state = self._filling(name)
+                Filling(self._source, self._target, name, state, self._batch_rows, self._told).run()
                 compared += self._compare(name)
         for name in names:
             self._open(name)
@@ -201,53 +142,6 @@ class Move:
         if self._namespace is not None:
             return [self._namespace]
         return self._source.namespaces()
-
-    def _check_way(self, name: str) -> None:
-        """Whether it may go there; of one that is on its way already, whether it goes where it went before."""
-        here, there = self._source.state(SOURCE, name), self._target.state(TARGET, name)
-        if here is not None:
-            if there is None or there.id != here.id:
-                message = f"namespace `{name}` of `{self._source.place}` goes to `{here.other}`, not here"
-                raise IllegalMove(f"{message}; name that database, or take the move back with `--abandon`")
-            return
-        try:
-            self._check_begin(name, there)
-        except (ConfigError, IllegalMove):
-            if self._source.state(SOURCE, name) is not None:
-                raise self._overtaken(name) from None
-            raise
-
-    def _check_begin(self, name: str, there: State | None) -> None:
-        """`there` is what the target has of moves to there."""
-        unfinished = self._source.state(TARGET, name)
-        if unfinished is not None and unfinished.state != DONE:
-            message = f"namespace `{name}` of `{self._source.place}` is being moved there from `{unfinished.other}`"
-            raise IllegalMove(f"{message}; end that move first")
-        if self._source.occupied(name) is None:
-            raise ConfigError(f"the database `{self._source.place}` has nothing in namespace `{name}`; name another")
-        if (there is None or there.state != FILLING) and comes_back(self._source, self._target, name):
-            return
-        if there is not None and there.state == ABANDONED:
-            message = f"a move of namespace `{name}` to `{self._target.place}` from `{there.other}` was taken back"
-            raise IllegalMove(f"{message}, and what it left there stays closed; name an empty database")
-        if there is not None and (there.state != FILLING or there.other != self._source.place):
-            message = f"namespace `{name}` of `{self._target.place}` was moved there from `{there.other}`"
-            raise IllegalMove(f"{message}; name an empty database")
-        if there is None and (table := self._target.occupied(name)) is not None:
-            message = f"the database `{self._target.place}` has something of namespace `{name}` (in `{table}`)"
-            left = self._target.state(SOURCE, name)
-            if left is not None:
-                message += f", closed since it was moved to `{left.other}`; only from there it can come back"
-            raise IllegalMove(f"{message}; name an empty one")
-
-    def _check_whole(self, fresh: Sequence[str]) -> None:
-        """A database that was closed as one opens again only where all that went comes back."""
-        if not is_closed_whole(self._target):
-            return
-        if self._namespace is None and any(comes_back(self._source, self._target, name) for name in fresh):
-            return
-        message = f"`{self._target.place}` was moved as a whole, and takes nothing more, of whatever namespace"
-        raise IllegalMove(f"{message}; move all of it back, without a namespace, or name an empty database")
 
     def _close(self, fresh: Sequence[str]) -> None:
         """Fences on both sides, the target's first. The source's lines come last, all at once: where they are, nobody
@@ -278,7 +172,7 @@ class Move:
         with self._source.transaction():
             for name in fresh:
                 if self._source.state(SOURCE, name) is not None:
-                    raise self._overtaken(name)
+                    raise self._way.overtaken(name)
             self._source.lift_fence(self._namespace)
 
     def _refuse_overtaken(self, states: Mapping[str, State]) -> None:
@@ -297,12 +191,7 @@ class Move:
                 self._source.forget_state(SOURCE, name)
         if all(self._source.state(SOURCE, name) is None for name in states):
             self._source.lift_fence(self._namespace)
-        raise self._overtaken((complete or lost)[0])
-
-    def _overtaken(self, name: str) -> HydraError:
-        here, there = self._source.state(SOURCE, name), self._target.state(TARGET, name)
-        came = "" if there is None or there.state == DONE else there.id
-        return self._target.overtaken(name, came if here is None else here.id)
+        raise self._way.overtaken((complete or lost)[0])
 
     def _goes_on(self, name: str, id: str) -> bool:
         there = self._target.state(TARGET, name)
@@ -317,12 +206,12 @@ class Move:
             quieten(store, self._lease_seconds)
         finally:
             store.close()
-        _refuse_broken(self._source_url, name, "mend them before it is moved")
+        refuse_broken(self._source_url, name, "mend them before it is moved")
 
     def _close_target(self, name: str) -> State:
         if self._source.state(SOURCE, name) is not None:
-            raise self._overtaken(name)
-        self._check_way(name)  # once more: it took a while until all was quiet
+            raise self._way.overtaken(name)
+        self._way.check(name)  # once more: it took a while until all was quiet
         there = self._target.state(TARGET, name)
         if there is None or there.state != FILLING:
             first = Cursor()
@@ -332,13 +221,13 @@ class Move:
             self._target.create_state_table()
             with self._target.transaction():
                 if self._target.state(TARGET, name) != before:
-                    raise self._overtaken(name)
+                    raise self._way.overtaken(name)
                 self._target.begin_state(TARGET, name, there)
         is_back = read_cursor(there).table == COPY
         self._target.raise_fence(name, there.id, comes_back=is_back)
         now = self._target.state(TARGET, name)
         if now is None or now.id != there.id or now.state != FILLING:
-            raise self._overtaken(name)
+            raise self._way.overtaken(name)
         if is_back:
             return there
         if (table := self._target.occupied(name)) is not None:
@@ -364,112 +253,18 @@ class Move:
     def _is_done(self, name: str) -> bool:
         return self._line(name).state == DONE
 
-    def _fill(self, name: str) -> None:
-        state = self._filling(name)
-        cursor = read_cursor(state)
-        former = cursor.former
-        if cursor.table == COPY:
-            remove_copy(self._target, name, state, self._batch_rows)
-            cursor = Cursor(former=former)
-            next_state = state._replace(cursor=cursor_text(cursor))
-            with self._target.writing(state.id):
-                self._advance(name, state, next_state)
-                self._target.forget_state(SOURCE, name)
-            state = next_state
-        if cursor.table == EXECUTIONS:
-            after = str(cursor.after[0]) if cursor.after else ""
-            while ids := first_ids(self._source.sizes(name, after, self._batch_rows)):
-                after = ids[-1]
-                cursor = Cursor(EXECUTIONS, [after], former)
-                state = self._bring_executions(name, state, cursor, ids)
-        names = [table.name for table in OF_NAMESPACES]
-        start = names.index(cursor.table) if cursor.table in names else 0 if cursor.table == EXECUTIONS else len(names)
-        for table in OF_NAMESPACES[start:]:
-            place = cursor.after if cursor.table == table.name else []
-            while rows := self._source.page(table, name, place, self._batch_rows):
-                place = self._source.place_after(table, name, rows[-1])
-                next_state = state._replace(cursor=cursor_text(Cursor(table.name, place, former)))
-                with self._target.writing(state.id):
-                    self._advance(name, state, next_state)
-                    self._target.put(table, name, rows)
-                state = next_state
-                self._told(name, table.name, len(rows))
-        next_state = state._replace(cursor=cursor_text(Cursor(EVERYTHING, [], former)))
-        with self._target.writing(state.id):
-            self._advance(name, state, next_state)
-            if cursor.table != EVERYTHING:
-                self._target.finish(name)
-
-    def _bring_executions(self, name: str, state: State, cursor: Cursor, ids: Sequence[str]) -> State:
-        rows = self._source.executions(ids)
-        belonging = [(table, self._source.rows_of(table, ids)) for table in OF_EXECUTIONS]
-        next_state = state._replace(cursor=cursor_text(cursor))
-        with self._target.writing(state.id):
-            self._advance(name, state, next_state)
-            self._target.put_executions(name, rows)
-            for table, found in belonging:
-                self._target.put(table, name, found)
-        self._told(name, EXECUTIONS, len(rows))
-        return next_state
-
-    def _advance(self, name: str, before: State, after: State) -> None:
-        """The first of each transaction: of two that fill one target the second waits here, and is refused."""
-        self._target.change_state(TARGET, name, before, after)
-
     def _compare(self, name: str) -> list[Compared]:
-        """Counts and digests of what lies on either side, all of it read again."""
-        ours, theirs = _digests(self._source, name, self._batch_rows), _digests(self._target, name, self._batch_rows)
-        for table, digest in ours.items():
-            if (digest.count, digest.text()) != (theirs[table].count, theirs[table].text()):
-                self._filling(name)  # else both go on by now
-                raise HydraError(
-                    f"namespace `{name}` has {digest.count} rows of {table} with digest {digest.text()} in the source, "
-                    f"{theirs[table].count} with {theirs[table].text()} in the target; it stays closed, `--abandon` "
-                    "lets the source work again"
-                )
-        return [Compared(name, table, digest.count, digest.text()) for table, digest in ours.items()]
+        found = compare(self._source, self._target, name, self._batch_rows)
+        if isinstance(found, Difference):
+            self._filling(name)  # else both go on by now
+            raise HydraError(f"namespace `{name}` has {found}; it stays closed, `--abandon` lets the source work again")
+        return found
 
     def _open(self, name: str) -> None:
         state = self._line(name)
         if state.state == FILLING:
             for url in (self._source_url, self._target_url):
-                _refuse_broken(url, name, "the target stays closed; `--abandon` lets the source work again")
-            self._advance(name, state, state._replace(state=DONE))
+                refuse_broken(url, name, "the target stays closed; `--abandon` lets the source work again")
+            self._target.change_state(TARGET, name, state, state._replace(state=DONE))
         if self._target.state(SOURCE, name) is None:  # it went on since: what closes it there is not this move's
             self._target.lift_fence(name)
-
-
-def _digests(side: Side, name: str, batch_rows: int) -> dict[str, Digest]:
-    found = {EXECUTIONS: Digest(), **{table.name: Digest() for table in (*OF_EXECUTIONS, *OF_NAMESPACES)}}
-    after = ""
-    while ids := first_ids(side.sizes(name, after, batch_rows)):
-        after = ids[-1]
-        for row in side.executions(ids):
-            found[EXECUTIONS].add(row)
-        for table in OF_EXECUTIONS:
-            for row in side.rows_of(table, ids):
-                found[table.name].add(row)
-    for table in OF_NAMESPACES:
-        place: list[int | str] = []
-        while rows := side.page(table, name, place, batch_rows):
-            place = side.place_after(table, name, rows[-1])
-            for row in rows:
-                found[table.name].add(_comparable(side, table, row))
-    return found
-
-
-def _comparable(side: Side, table: Table, row: tuple[object, ...]) -> tuple[object, ...]:
-    """Without numbers that each database gives itself."""
-    pairs = zip(table.columns, row, strict=True)
-    return tuple(value for column, value in pairs if not side.makes_itself(table, column))
-
-
-def _refuse_broken(url: str, name: str, remedy: str) -> None:
-    store = plain_store(url, name)
-    try:
-        found = store.audit()
-    finally:
-        store.close()
-    if found:
-        told = f"`hydra audit` finds {len(found)} broken promises in namespace `{name}` of `{store.url}`"
-        raise IllegalMove(f"{told}, such as {found[0].promise}: {found[0].detail}; {remedy}")

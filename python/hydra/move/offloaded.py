@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hydra.errors import HydraError, IllegalMove
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.move.side import Side, first_ids
 from hydra.move.tables import OF_EXECUTIONS
 from hydra.object_store import ObjectStore

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hydra.errors import ConfigError, HydraError
-from hydra.move.moving import open_side
+from hydra.move.opening import open_side
 from hydra.stores import without_password
 from hydra.stores.moved import MOVED, SOURCE
 

@@ -13,7 +13,7 @@ import pytest
 from hydra.client.awaited import set_aside_of
 from hydra.execution import ExecutionCommit, Record
 from hydra.frames import Durable, FromWorker, Recorded
-from hydra.stores.rows import Arrivals
+from hydra.stores.arrivals import Arrivals
 
 from tests.body.supervising import Stored, Supervisor
 

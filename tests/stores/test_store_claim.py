@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from hydra.errors import LeaseLost
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores import rows
+from hydra.stores import claim_sizes
 from hydra.stores.postgres import claiming
 from hydra.stores.store import Store
 
@@ -182,7 +182,7 @@ def test_a_joint_transaction_whose_failed_part_was_swallowed_is_rolled_back(stor
 
 def test_a_claim_takes_so_many_bytes_and_one_execution_at_least(store: Store) -> None:
     node = register(store)
-    size = rows.CLAIM_BYTES // 2
+    size = claim_sizes.CLAIM_BYTES // 2
     urgent = submit(store, priority=1)
     large = submit(store, 3, input=b"x" * size)
     first = [each.id for each in claim(store, node)]
@@ -198,7 +198,7 @@ def test_g7_what_no_claim_takes_is_parked_with_its_size_and_the_others_go_on(
     claimed = running(store, node)
     records = [Record(seq, "step", "", "s", seq, 1, b"d" * 16, b"x" * 600_000, NOW, NOW) for seq in (1, 2)]
     assert end(store, node, claimed, "released", *records)
-    monkeypatch.setattr(rows, "MAX_EXECUTION_BYTES", 1 << 20)
+    monkeypatch.setattr(claim_sizes, "MAX_EXECUTION_BYTES", 1 << 20)
     monkeypatch.setitem(claiming.LIMITS, "bytes_max", 1 << 20)
     (other,) = submit(store)
     assert [each.id for each in claim(store, node)] == [other]
@@ -214,8 +214,8 @@ def test_recover_brings_as_much_as_a_claim_may_and_one_at_least(store: Store, mo
     node = register(store)
     ids = submit(store, 5, input=bytes(1000))
     assert len(claim(store, node, slots=5)) == 5
-    monkeypatch.setattr(rows, "CLAIM_BYTES", 2500)
+    monkeypatch.setattr(claim_sizes, "CLAIM_BYTES", 2500)
     assert [each.id for each in store.recover(node, ids)] == ids[:2]
     assert [each.id for each in store.recover(node, ids[4:])] == ids[4:]
-    monkeypatch.setattr(rows, "CLAIM_BYTES", 10)
+    monkeypatch.setattr(claim_sizes, "CLAIM_BYTES", 10)
     assert [each.id for each in store.recover(node, ids[2:])] == ids[2:3]

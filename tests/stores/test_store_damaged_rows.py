@@ -22,7 +22,7 @@ from hydra.dispatch.events import (
 )
 from hydra.execution import Claimed, End, Ending, ExecutionCommit, NodeRef
 from hydra.node.requests import Settle, SettleFailed
-from hydra.stores import rows
+from hydra.stores import claim_sizes
 from hydra.stores.store import Store
 
 from tests.servers.mysql import connect
@@ -73,7 +73,7 @@ def test_r16_what_is_owned_is_read_back_a_part_at_a_time(store: Store, monkeypat
     node = Registered(store)
     submit(store, 3, now=node.clock.now(), input=bytes(1000))
     ids = [each.id for each in node.claim()]
-    monkeypatch.setattr(rows, "CLAIM_BYTES", 2500)
+    monkeypatch.setattr(claim_sizes, "CLAIM_BYTES", 2500)
     assert read_back(node, ids) == (ids[:2], True)
     assert read_back(node, ids[2:]) == (ids[2:], False)
 

@@ -10,8 +10,8 @@ from hydra import _core
 from hydra.codec import encode
 from hydra.execution import EVENT_PREFIX, SET_ASIDE_PREFIX, End, ExecutionCommit, Message, NodeRef, Record
 from hydra.records.wait_notes import set_aside_note
+from hydra.stores.arrivals import PAGE_BYTES, PAGE_MESSAGES
 from hydra.stores.clash import Clash
-from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES
 from hydra.stores.store import Store
 
 from tests.stores.store_values import (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from hydra.execution import ExecutionCommit, Record
-from hydra.stores import rows
+from hydra.stores import arrivals
 from hydra.stores.sqlite.statements import statements
 from hydra.stores.store import Store
 
@@ -43,7 +43,7 @@ def test_it_finds_an_expiry_that_does_not_look_for_its_message(
     def decide(_: object, commit: ExecutionCommit) -> list[Record]:
         return commit.records
 
-    monkeypatch.setattr(rows.Arrivals, "decide", decide)
+    monkeypatch.setattr(arrivals.Arrivals, "decide", decide)
     assert "`complete` answered True" in rounds_until_untrue(
         open_another(), open_another(), ("complete", "expiry"), "running"
     )

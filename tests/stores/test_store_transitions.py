@@ -17,8 +17,8 @@ from hydra import _core
 from hydra.execution import FINAL, Claimed, End, ExecutionCommit, Message, NodeRef, Record, Status, Submission
 from hydra.records import child_records
 from hydra.stores import open_store
+from hydra.stores.arrivals import Arrivals
 from hydra.stores.filter import Filter
-from hydra.stores.rows import Arrivals
 from hydra.stores.store import Store
 from hydra.stores.transitions import Owned, apply
 from hypothesis import HealthCheck, Phase, given, settings

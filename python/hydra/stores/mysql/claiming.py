@@ -10,23 +10,14 @@ from typing import Any
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
 from hydra.limit_keys import FAIR
+from hydra.stores.claim_sizes import TOO_LARGE, first_part, fitting, too_large
 from hydra.stores.mysql.admitting import call
 from hydra.stores.mysql.heads import Heads
 from hydra.stores.mysql.mailbox import read_messages
 from hydra.stores.mysql.parking import park
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import (
-    DECODING,
-    TOO_LARGE,
-    damaged,
-    first_part,
-    fitting,
-    never_so_far,
-    shown,
-    to_claimed,
-    too_large,
-)
+from hydra.stores.rows import DECODING, damaged, never_so_far, shown, to_claimed
 
 FAIR_KEYS = f"{FAIR}:".encode()
 

@@ -12,6 +12,7 @@ from hydra.errors import LeaseLost
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
 from hydra.records.placed import stopped_by
+from hydra.stores.arrivals import Arrivals, consumed_id
 from hydra.stores.key_pauses import cooling
 from hydra.stores.mysql import attributes
 from hydra.stores.mysql.admitting import cool_down, give_up, hold_back
@@ -21,7 +22,7 @@ from hydra.stores.mysql.mailbox import consume, read_arrivals
 from hydra.stores.mysql.nodes import is_dead
 from hydra.stores.mysql.statements import NO_NODE, Word, id_list, id_literal, id_text, literal
 from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
+from hydra.stores.rows import changes_attributes
 from hydra.stores.transitions import Change, Owned, apply
 
 SESSION_LOOKS = 5  # at a node that begins one after the other

@@ -6,22 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.execution import FINAL, ExecutionCommit, Message, Status
+from hydra.stores.arrivals import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, Known, by_arrival, cut_page, expiring
 from hydra.stores.clash import Clash
 from hydra.stores.mysql.admitting import become_due
 from hydra.stores.mysql.locking import Locked, leave, lock_executions
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, literal, new_id_literal
 from hydra.stores.mysql.transaction import Transaction
-from hydra.stores.rows import (
-    BEFORE_ALL,
-    PAGE_BYTES,
-    PAGE_MESSAGES,
-    Arrivals,
-    Known,
-    by_arrival,
-    cut_page,
-    expiring,
-    shown,
-)
+from hydra.stores.rows import shown
 
 
 def signal(transaction: Transaction, messages: Sequence[Message], now: int) -> list[Status | Clash | None]:

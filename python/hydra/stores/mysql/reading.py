@@ -8,6 +8,7 @@ from typing import Any
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
+from hydra.stores.arrivals import WAITS_LOOKED_THROUGH
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
 from hydra.stores.mysql.claiming import to_record
@@ -16,15 +17,7 @@ from hydra.stores.mysql.nodes import read_nodes
 from hydra.stores.mysql.pausing import read_pauses
 from hydra.stores.mysql.statements import id_list, id_literal, id_text, key_hash, literal
 from hydra.stores.mysql.transaction import MAX_ROWS, Reading, Rows
-from hydra.stores.rows import (
-    WAITS_LOOKED_THROUGH,
-    shown,
-    to_attributes,
-    to_labels,
-    to_servers,
-    to_snapshot,
-    to_workflow,
-)
+from hydra.stores.rows import shown, to_attributes, to_labels, to_servers, to_snapshot, to_workflow
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from hydra.execution import Claimed, NodeRef, Record
+from hydra.stores.claim_sizes import CLAIM_BYTES, MAX_EXECUTION_BYTES, TOO_LARGE, first_part, too_large
 from hydra.stores.postgres.arrays import bigints, is_uuid, texts, uuids
 from hydra.stores.postgres.fence import check_fence, fence
 from hydra.stores.postgres.heads import Heads
@@ -14,15 +15,7 @@ from hydra.stores.postgres.parking import park
 from hydra.stores.postgres.replacing import inputs_again
 from hydra.stores.postgres.session import Result
 from hydra.stores.postgres.transaction import Transaction
-from hydra.stores.rows import (
-    CLAIM_BYTES,
-    MAX_EXECUTION_BYTES,
-    TOO_LARGE,
-    first_part,
-    never_so_far,
-    to_claimed,
-    too_large,
-)
+from hydra.stores.rows import never_so_far, to_claimed
 
 LIMITS = {"bytes": CLAIM_BYTES, "bytes_max": MAX_EXECUTION_BYTES}
 

@@ -26,6 +26,7 @@ from hydra.execution import (
     as_answered,
 )
 from hydra.records.placed import is_stop, stopped_by
+from hydra.stores.arrivals import expiring
 from hydra.stores.batches import ends_of, have_cool_downs, kinds_of
 from hydra.stores.key_pauses import cooling
 from hydra.stores.postgres import attributes, child_executions
@@ -37,7 +38,7 @@ from hydra.stores.postgres.mailbox import consuming, read_arrivals
 from hydra.stores.postgres.news import DONE, READY
 from hydra.stores.postgres.session import Step
 from hydra.stores.postgres.transaction import Transaction
-from hydra.stores.rows import changes_attributes, expiring
+from hydra.stores.rows import changes_attributes
 
 Items = Sequence[ExecutionCommit]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hydra.execution import FINAL, ExecutionCommit, Message, NodeRef, RecordKind, Status
 from hydra.records.wait_notes import message_in
+from hydra.stores.arrivals import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, cut_page, expiring
 from hydra.stores.batches import kinds_of
 from hydra.stores.clash import Clash
 from hydra.stores.postgres.arrays import bigints, byteas, integers, is_uuid, texts, uuids
@@ -14,7 +15,6 @@ from hydra.stores.postgres.fence import fence
 from hydra.stores.postgres.news import READY
 from hydra.stores.postgres.session import Result, Step
 from hydra.stores.postgres.transaction import Transaction
-from hydra.stores.rows import BEFORE_ALL, PAGE_BYTES, PAGE_MESSAGES, Arrivals, cut_page, expiring
 
 PAGE = {"limit": PAGE_MESSAGES + 1, "bytes": PAGE_BYTES}
 FIRST_PAGE = {**PAGE, "number": BEFORE_ALL}

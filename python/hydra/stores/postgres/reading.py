@@ -8,19 +8,11 @@ from hydra.errors import NotFound
 from hydra.execution import Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
 from hydra.stores import loads
+from hydra.stores.arrivals import WAITS_LOOKED_THROUGH
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.postgres.arrays import byteas, is_uuid, key_hash, texts, uuids
 from hydra.stores.postgres.transaction import Reading
-from hydra.stores.rows import (
-    WAITS_LOOKED_THROUGH,
-    to_attributes,
-    to_labels,
-    to_node,
-    to_pause,
-    to_servers,
-    to_snapshot,
-    to_workflow,
-)
+from hydra.stores.rows import to_attributes, to_labels, to_node, to_pause, to_servers, to_snapshot, to_workflow
 from hydra.stores.stats import Stats
 from hydra.stores.workflow_info import WorkflowInfo
 

@@ -9,17 +9,9 @@ from typing import Any
 
 from hydra._core import select as choose
 from hydra.execution import Claimed, NodeRef, Record
-from hydra.stores.rows import (
-    BEFORE_ALL,
-    DECODING,
-    TOO_LARGE,
-    damaged,
-    first_part,
-    fitting,
-    never_so_far,
-    to_claimed,
-    too_large,
-)
+from hydra.stores.arrivals import BEFORE_ALL
+from hydra.stores.claim_sizes import TOO_LARGE, first_part, fitting, too_large
+from hydra.stores.rows import DECODING, damaged, never_so_far, to_claimed
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.failures import primary_code
 from hydra.stores.sqlite.fence import check_fence

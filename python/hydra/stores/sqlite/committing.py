@@ -13,9 +13,10 @@ from hydra.attributes import KeyChanges, decode_changes
 from hydra.execution import CommitAnswer, ExecutionCommit, NodeRef, Record, RecordKind, Status
 from hydra.records import child_records
 from hydra.records.placed import stopped_by
+from hydra.stores.arrivals import Arrivals, consumed_id
 from hydra.stores.batches import have_successors, ids_of, kinds_of
 from hydra.stores.key_pauses import cooling
-from hydra.stores.rows import Arrivals, changes_attributes, consumed_id
+from hydra.stores.rows import changes_attributes
 from hydra.stores.sqlite import attributes
 from hydra.stores.sqlite.admitting import cool_down
 from hydra.stores.sqlite.cancelling import request_cancel

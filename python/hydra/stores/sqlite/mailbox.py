@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from hydra.execution import FINAL, ExecutionCommit, Message, Status
+from hydra.stores.arrivals import PAGE_BYTES, PAGE_MESSAGES, Arrivals, Known, by_arrival, cut_page, expiring
 from hydra.stores.clash import Clash
-from hydra.stores.rows import PAGE_BYTES, PAGE_MESSAGES, Arrivals, Known, by_arrival, cut_page, expiring
 from hydra.stores.sqlite.counting import Changes
 from hydra.stores.sqlite.statements import RowStatement, to_json
 from hydra.stores.sqlite.transaction import Reading, Transaction

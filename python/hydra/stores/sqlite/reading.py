@@ -8,17 +8,10 @@ from operator import attrgetter
 from hydra.errors import NotFound
 from hydra.execution import FINAL, Claim, Message, Record, Snapshot, Status
 from hydra.records.callbacks import CallbackNames
+from hydra.stores.arrivals import WAITS_LOOKED_THROUGH, by_arrival
 from hydra.stores.failed_end import FailedEnd
 from hydra.stores.loads import COUNT_LIMIT, Read, stats_of
-from hydra.stores.rows import (
-    WAITS_LOOKED_THROUGH,
-    by_arrival,
-    to_attributes,
-    to_labels,
-    to_servers,
-    to_snapshot,
-    to_workflow,
-)
+from hydra.stores.rows import to_attributes, to_labels, to_servers, to_snapshot, to_workflow
 from hydra.stores.sqlite.nodes import read_nodes
 from hydra.stores.sqlite.pausing import read_pauses
 from hydra.stores.sqlite.statements import to_json

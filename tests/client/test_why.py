@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from hydra import codec
 from hydra.cli import main
-from hydra.client.why import REASONS, Facts, why
+from hydra.client.facts import Facts
+from hydra.client.why import REASONS, why
 from hydra.errors import NotFound
 from hydra.execution import Claim, NodeInfo, Record, RecordKind, Snapshot, Status
 from hydra.records.wait_notes import note_of

@@ -273,7 +273,7 @@ def test_a_line_that_was_changed_after_a_move_starts_a_node_and_so_does_the_same
 
         move(old["south"], new["south"], namespace="south")
         fleet.process.send_signal(signal.SIGHUP)
-        until(lambda: fleet.text().count("app `tests.processes.mapped_app`") == 4, START_SECONDS)
+        until(lambda: f"1 workers of 64, database `{new['south']}`" in fleet.text(), START_SECONDS)
         with fleet.engine("south") as engine:
             assert engine.submit(mapped_app.mapped.bind(fleet.log, "invoice", 1), key="invoice").id == handle.id
     finally:

@@ -343,7 +343,7 @@ def test_a_map_killed_before_its_first_chunk_runs_the_same_items_again(superviso
     supervisor.lose_after(1)
     supervisor.run()
     assert judged(supervisor, execution) == ""
-    assert (execution.result(), effects) == (2, ["a", "b"] * 2)
+    assert (execution.result(), sorted(effects)) == (2, ["a", "a", "b", "b"]), "both ran at once, so in any order"
 
 
 def test_a_map_begun_by_an_older_hydra_goes_by_its_chunks(supervisor: Supervisor) -> None:

@@ -139,7 +139,7 @@ def test_g3_a_persons_retry_keeps_every_record_and_supersedes_the_cause(store: S
     assert (again.id, again.attempt, again.epoch, again.run_at) == (claimed.id, 2, 2, NOW + 9)
     assert end(store, node, again, "completed", record(4, "ship", ordinal=2), payload=b"result")
     assert store.outcomes([claimed.id]) == [("completed", b"result", "")]
-    assert [claim.ending for claim in store.claims(claimed.id)] == ["failed", "completed"]
+    assert [each.ending for each in store.claims(claimed.id)] == ["failed", "completed"]
 
 
 def test_a_retry_of_a_bodys_own_failure_supersedes_nothing(store: Store) -> None:

@@ -60,14 +60,14 @@ def _signal(
         ("clashing_messages", {**places, **contents}),
         ("states", ids),
     )
-    took = {id for id, _ in woken.rows}
-    before = {id: Status(status) for id, status in (*states.rows, *woken.rows)}
+    took = {execution_id for execution_id, _ in woken.rows}
+    before = {execution_id: Status(status) for execution_id, status in (*states.rows, *woken.rows)}
     clashes = {
         id(known[place])
         for place, name, payload in clashing.rows
         if name is None or message_in(name, payload) != (known[place].name, known[place].payload)
     }
-    is_sure = all(id in took or status in FINAL for id, status in before.items())
+    is_sure = all(execution_id in took or status in FINAL for execution_id, status in before.items())
     return [Clash.MESSAGE if id(m) in clashes else before.get(m.execution_id) for m in messages], is_sure
 
 

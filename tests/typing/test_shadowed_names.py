@@ -1,5 +1,5 @@
-"""CPython 3.12.0 and 3.12.1 compile a name wrongly that one comprehension of a function binds and another one reads
-from outside, such as the builtin `id`: the second raises an UnboundLocalError.
+"""CPython 3.12.0 to 3.12.3 compile a name wrongly that one comprehension of a function binds and another one reads from
+outside, such as the builtin `id`: the second raises an UnboundLocalError (gh-118513; of closures gh-156664, later too).
 
     took = {id for id, _ in rows} … [id(each) for each in found]
 """

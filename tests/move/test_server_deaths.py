@@ -64,3 +64,24 @@ def test_a_server_that_dies_again_and_again_stops_a_move_and_loses_nothing(
     assert takes_work(pair.target)
     with hydra.Engine(pair.target) as engine:
         assert engine.audit() == []
+
+
+@pytest.mark.parametrize("frozen", [0, 1], ids=["source", "target"])
+def test_a_server_that_stands_still_is_given_up_and_the_move_goes_on_later(
+    servers: tuple[Server, Server], frozen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hydra.move.patient_connection.REPLY_SECONDS", 1.0)
+    monkeypatch.setattr("hydra.move.mysql_side.REPLY_SECONDS", 1.0)
+    pair = Pair(*map(url_of, servers))
+    fill(pair.source)
+    take_out = Points(2 * FIRST, servers[frozen].freeze).install()
+    try:
+        with pytest.raises(StoreUnavailable):
+            move(*pair, lease_seconds=LEASE_SECONDS, batch_rows=5)
+    finally:
+        take_out()
+        servers[frozen].thaw()
+    move(*pair, lease_seconds=LEASE_SECONDS, batch_rows=5)
+    assert not takes_work(pair.source)
+    assert counts(pair.target) == counts(pair.source)
+    assert takes_work(pair.target)

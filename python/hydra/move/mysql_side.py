@@ -12,6 +12,7 @@ from hydra.blocks import contextmanager
 from hydra.errors import ConfigError
 from hydra.move.side import (
     LOCK_SECONDS,
+    REPLY_SECONDS,
     Key,
     Side,
     counted,
@@ -24,7 +25,6 @@ from hydra.stores.admission import NEVER
 from hydra.stores.mysql import MysqlStore
 from hydra.stores.mysql.address import read_address
 from hydra.stores.mysql.failures import error_code, explain
-from hydra.stores.mysql.session import READ_WAIT_SECONDS
 from hydra.stores.mysql.statements import id_literal, id_text, key_hash, literal
 
 _DIES_OF_TRIGGERS = (1142, 1227, 1419)
@@ -47,7 +47,7 @@ class MysqlSide(Side):
                 **read_address(url).arguments(),
                 charset="utf8mb4",
                 autocommit=True,
-                read_timeout=READ_WAIT_SECONDS,
+                read_timeout=REPLY_SECONDS,
                 client_flag=CLIENT.FOUND_ROWS,  # counts are of the rows that matched
             )
             self.run("set session transaction isolation level read committed")

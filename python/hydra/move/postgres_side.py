@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.conninfo import make_conninfo
 
 from hydra.blocks import contextmanager
+from hydra.move.patient_connection import PatientConnection
 from hydra.move.side import (
     LOCK_SECONDS,
     Key,
@@ -21,7 +22,7 @@ from hydra.move.side import (
 )
 from hydra.move.tables import EXECUTION, Column, Derive, Kind, Row, Table, as_dict
 from hydra.stores.postgres import PostgresStore
-from hydra.stores.postgres.address import parse_address
+from hydra.stores.postgres.address import CONNECT_SECONDS, parse_address
 from hydra.stores.postgres.arrays import key_hash
 from hydra.stores.postgres.failures import explain
 
@@ -58,9 +59,8 @@ class PostgresSide(Side):
     def __init__(self, store: PostgresStore, url: str) -> None:
         self.place = store.url
         try:
-            self._connection: psycopg.Connection[TupleRow] = psycopg.Connection.connect(
-                parse_address(url).conninfo, autocommit=True, prepare_threshold=None
-            )
+            conninfo = make_conninfo(parse_address(url).conninfo, connect_timeout=CONNECT_SECONDS)
+            self._connection = PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise explain(error, self.place) or error from error
 

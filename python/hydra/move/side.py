@@ -30,6 +30,7 @@ from hydra.stores.moved import ABANDONED, DONE, FILLING, FROM_HERE, MARK, TARGET
 
 TAKEN_BACK = "taken back"  # the role of a line of a source: the last order to take a move back
 BATCH_BYTES = 8 << 20  # of inputs and records; one execution at least
+REPLY_SECONDS = 300.0  # for one statement, some of which read a whole table; then the server is given up
 LOCK_SECONDS = 15  # for transactions under way to end before the fence stands
 
 

@@ -1,4 +1,4 @@
-"""The ScaledObjects of `deploy/` and of the guide say what KEDA reads, where it reads it. `keda.py` asks KEDA itself."""
+"""The ScaledObjects of `deploy/` and of the guide say what KEDA reads, where it does. `keda.py` asks KEDA itself."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from hydra.values.failures import (
     rebuild_exception,
 )
 from hydra.values.fitting import CallFitter, fit, fitter_of, outline
-from hydra.values.hints import resolve_hints
+from hydra.values.hints import resolve_hints, signature_of
 from hydra.values.new_fields import gained_fields, lacks_new_fields
 from hydra.values.numbers import as_wanted
 from hydra.values.printed import message_of, told_error
@@ -383,7 +383,7 @@ def _signature_of(function: Callable[..., Any], skip_count: int) -> Signature:
 class _ArgumentPlans:
     def __init__(self, function: Callable[..., Any], hints: dict[str, Any], skip_count: int) -> None:
         try:
-            parameters = list(inspect.signature(function).parameters.values())[skip_count:]
+            parameters = list(signature_of(function).parameters.values())[skip_count:]
         except (TypeError, ValueError) as error:
             let_out(error)
             raise ConfigError(f"the signature of `{function!r}` cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from datetime import timedelta
 from hydra.clock import seconds_of
 from hydra.errors import ConfigError
 from hydra.execution import RESERVED_PREFIX
+from hydra.values.hints import signature_of
 from hydra.written import written
 
 MAX_NAME_LENGTH = 200
@@ -28,7 +29,7 @@ def check_function(function: object, kind: str, name: str | None) -> None:
         raise ConfigError(f"a {kind} made of a lambda has no name; give it one by `name=`")
     owner = function.__qualname__.rpartition(".")[0]
     if inspect.isfunction(function) and owner and not owner.endswith("<locals>"):
-        first = next(iter(inspect.signature(function).parameters), None)
+        first = next(iter(signature_of(function).parameters), None)
         if first in BOUND_PARAMETERS:
             raise ConfigError(
                 f"{where}, not on the method `{function.__qualname__}`: nothing could make its `{first}` again after a "

@@ -34,6 +34,7 @@ from hydra.limit_calls import keys_of_call
 from hydra.limits import Limit, check_limits, check_max_pending
 from hydra.records.placed import STEP_WORKFLOW_PREFIX
 from hydra.retry import DEFAULT_POLICY, RetryPolicy
+from hydra.values.hints import signature_of
 from hydra.written import written
 
 P = ParamSpec("P")
@@ -114,7 +115,7 @@ class Definition(Generic[P, R]):
         self.retry = retry
         self.is_async = inspect.iscoroutinefunction(function)
         try:
-            self.signature = inspect.signature(function)
+            self.signature = signature_of(function)
         except ValueError as error:
             let_out(error)
             raise ConfigError(f"`@hydra.{self.kind}` belongs on a function, not on {function!r}") from None

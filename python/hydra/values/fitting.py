@@ -22,7 +22,7 @@ import msgspec
 from hydra.errors import PayloadError
 from hydra.interruptions import let_out
 from hydra.values.checks import check_of
-from hydra.values.hints import resolve_hints
+from hydra.values.hints import resolve_hints, signature_of
 from hydra.values.jsonschema import ANYTHING, BytesText, mismatch
 from hydra.values.numbers import shown_int
 from hydra.values.schemas import schema_of
@@ -118,7 +118,7 @@ class _Parameter:
 
 def fitter_of(function: Callable[..., Any], hints: dict[str, Any] | None = None) -> CallFitter:
     known = resolve_hints(inspect.unwrap(function)) if hints is None else hints
-    return CallFitter(inspect.signature(function), known)
+    return CallFitter(signature_of(function), known)
 
 
 def outline(value: Any) -> Any:

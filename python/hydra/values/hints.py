@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import typing
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from hydra.errors import ConfigError
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+    _LATER: dict[str, Any] = {"annotation_format": annotationlib.Format.FORWARDREF}
+else:
+    _LATER: dict[str, Any] = {}
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Its parameters. An annotation with a name that is not there yet, which CPython 3.14 leaves to be looked at later,
+    is its text, as it is under `from __future__ import annotations`."""
+    found = inspect.signature(function, **_LATER)
+    parameters = [each.replace(annotation=_text_of(each.annotation)) for each in found.parameters.values()]
+    return found.replace(parameters=parameters, return_annotation=_text_of(found.return_annotation))
+
+
+def _text_of(annotation: Any) -> Any:
+    return annotation.__forward_arg__ if isinstance(annotation, typing.ForwardRef) else annotation
 
 
 def resolve_hints(owner: Any, local_names: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from hydra._core import Named
 from hydra.errors import PayloadError
 from hydra.values.apart import is_left_to_msgspec, made_apart, made_known
 from hydra.values.classes import is_pydantic
-from hydra.values.hints import resolve_hints
+from hydra.values.hints import resolve_hints, signature_of
 from hydra.values.jsonschema import mismatch
 from hydra.values.numbers import shown_int
 from hydra.values.schemas import schema_of
@@ -46,7 +46,7 @@ def json_schema(function: Callable[..., Any]) -> dict[str, Any]:
                 "required": parameter.default is parameter.empty,
                 "schema": schema_of(hints.get(parameter.name, Any)),
             }
-            for parameter in inspect.signature(function).parameters.values()
+            for parameter in signature_of(function).parameters.values()
         ],
         "documentation": inspect.getdoc(function) or "",
     }

@@ -60,5 +60,5 @@ def test_they_are_found_when_they_are_needed(tmp_path: Path) -> None:
 def test_one_that_is_never_there_is_told_of(tmp_path: Path) -> None:
     imported(tmp_path, LOST)
     said = r"the annotations of `.*lost` cannot be resolved: name 'Missing'"
-    with pytest.raises(ConfigError, match=said), Harness():
-        pass
+    with Harness() as harness, pytest.raises(ConfigError, match=said):
+        harness.run_until_idle()

@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from hydra.errors import HydraError
+from hydra.interruptions import let_out
+
 T = TypeVar("T")
 
 
@@ -52,10 +55,23 @@ class Condition:
         self._bells.clear()
 
 
+class NoThread(HydraError):
+    """Python begins no thread: it is ending (from CPython 3.12 on), or the system has none to spare."""
+
+
 def start(thread: threading.Thread) -> None:
-    """Begin it where no signal's handler comes in between. One that raises inside `Thread.start` has Python forget a
-    thread that runs by then: that one fails of it, with a traceback on standard error. Handlers run on the main thread
-    alone, so another one starts it, and that waits."""
+    """Begin it where no signal's handler comes in between. NoThread where Python refuses."""
+    try:
+        _start(thread)
+    except RuntimeError as error:
+        let_out(error)
+        raise NoThread(f"Python begins no thread any more ({error}); do this before the program ends") from error
+
+
+def _start(thread: threading.Thread) -> None:
+    """A handler that raises inside `Thread.start` has Python forget a thread that runs by then: that one fails of it,
+    with a traceback on standard error. Handlers run on the main thread alone, so another one starts it, and that waits.
+    """
     if threading.get_ident() != threading.main_thread().ident:
         thread.start()
         return

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from hydra.client.moved_reads import refuse_closed, surely
-from hydra.condition import Condition, start
+from hydra.condition import Condition, NoThread, start
 from hydra.errors import ConfigError, NotFound, StoreUnavailable
 from hydra.execution import Status
 from hydra.promise import Promise
@@ -69,7 +69,10 @@ class OutcomeWatcher:
             except BaseException as error:
                 asked.fail(error)
 
-        start(threading.Thread(target=look, name="hydra-look", daemon=True))
+        try:
+            start(threading.Thread(target=look, name="hydra-look", daemon=True))
+        except NoThread:
+            return self.watch(id, bears_parked)
         try:
             if asked.wait(max(seconds, LOOK_SECONDS)):
                 return asked.result()
@@ -138,7 +141,11 @@ class OutcomeWatcher:
             self._waiting.setdefault(id, []).append(waiting)
             if self._thread is None or not self._thread.is_alive():  # its start may have been interrupted
                 self._thread = threading.Thread(target=self._run, name="hydra-outcomes", daemon=True)
-                start(self._thread)
+                try:
+                    start(self._thread)
+                except NoThread:
+                    self._forget(id, waiting)
+                    raise
             self._changed.notify_all()
         return Wait(waiting.promise, lambda: self._forget(id, waiting))
 

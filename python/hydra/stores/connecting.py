@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from hydra.blocks import contextmanager
-from hydra.condition import start
+from hydra.condition import NoThread, start
 from hydra.promise import Promise
 
 C = TypeVar("C")
@@ -16,7 +16,8 @@ C = TypeVar("C")
 
 def undisturbed(connect: Callable[[], C], close: Callable[[C], object]) -> C:
     """What `connect` gives, made where no signal's handler comes in between: drivers take what one raises for a fault
-    of the network or of an address, and some forget it. Handlers run on the main thread alone, so that waits."""
+    of the network or of an address, and some forget it. Handlers run on the main thread alone, so that waits. Where no
+    thread can be begun (in a function of `atexit`), it is made all the same."""
     if threading.get_ident() != threading.main_thread().ident:
         return connect()
     made: list[C] = []
@@ -35,6 +36,8 @@ def undisturbed(connect: Callable[[], C], close: Callable[[C], object]) -> C:
         start(thread)
         over.wait()
         thread.join()  # who counts threads before a fork does not meet it
+    except NoThread:
+        return connect()
     except BaseException:
         over.when_settled(lambda: made and close(made.pop()))
         raise

@@ -18,7 +18,7 @@ from collections import Counter
 import psycopg
 from psycopg.rows import TupleRow
 
-from hydra.condition import Condition, start
+from hydra.condition import Condition, NoThread, start
 from hydra.errors import HydraError
 from hydra.stores.postgres.database import Database
 
@@ -63,7 +63,10 @@ class Announcer:
                 self._news.notify_all()
             else:
                 self._thread = threading.Thread(target=self._run, name="hydra-announcer", daemon=True)
-                start(self._thread)
+                try:
+                    start(self._thread)
+                except NoThread as error:  # what was written is written, and whoever looks finds it
+                    log.debug("nobody was told of news: %s", error)
 
     def close(self) -> None:
         with self._mutex:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from hydra.errors import HydraError
 from hydra.interruptions import let_out
+from hydra.locks import RLock
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ class Condition:
     """`lock` guards what is waited for; `notify_all`, with the lock held, has everybody look again."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._bells: list[threading.Lock] = []  # one of each who waits, locked until it rings
 
     def wait_for(self, look: Callable[[], T], seconds: float | None = None) -> T:

@@ -12,7 +12,7 @@ from typing import Any
 
 MOMENTS_MAX = 40_000
 # They take it for no length, no file, no variable, no thread of their own, the end of a row.
-DEAF = ("enum", "genericpath", "os", "posixpath", "pymysql", "threading")
+DEAF = ("enum", "genericpath", "os", "pathlib", "posixpath", "pymysql", "threading")
 
 
 def swallowed_at_any_moment(

@@ -6,7 +6,6 @@ No connection or thread survives a fork. It reads and writes for `Engine`, handl
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,6 +23,7 @@ from hydra.definitions import caller
 from hydra.errors import HydraError, NotFound
 from hydra.execution import Snapshot
 from hydra.interruptions import refuse_within
+from hydra.locks import RLock
 from hydra.object_store import object_store_of
 from hydra.offload import Offload
 from hydra.payload_keys import PayloadKeys
@@ -57,7 +57,7 @@ class DatabaseAccess:
         self.offload = config.offload(offload)
         self._migrate = migrate
         self._timeout_seconds = None if timeout is None else seconds_of(timeout, "`timeout`")
-        self._opening = threading.Lock()
+        self._opening = RLock()
         self._session: EngineSession | None = None
         self._closed = False
         open_store(self.url, self.namespace)  # a URL nobody understands is an error here, not at the first call
@@ -180,7 +180,7 @@ class DatabaseAccess:
         if self._session is not None:
             _abandoned.append(self._session)
         self._session = None
-        self._opening = threading.Lock()
+        self._opening = RLock()
 
 
 _opened: weakref.WeakSet[DatabaseAccess] = weakref.WeakSet()

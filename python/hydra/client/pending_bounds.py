@@ -9,7 +9,6 @@ adds nothing, since its key or id is there, goes on to the store. Children and s
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,6 +16,7 @@ from hydra.clock import boottime_ns
 from hydra.errors import QueueFull
 from hydra.execution import FINAL, KeyReuse, Snapshot, Status, Submission
 from hydra.limit_keys import FAIR, OF_LIMIT, OF_NAMESPACE, OF_WORKFLOW, PENDING, shown_key, split_key
+from hydra.locks import RLock
 from hydra.stores.limit_states import LimitState
 from hydra.stores.reuse import is_reusing
 from hydra.stores.store import Store
@@ -68,7 +68,7 @@ class PendingBounds:
 
     def renew_lock(self) -> None:
         """In the child of a fork: a thread that had it is not there."""
-        self._lock = threading.RLock()  # a handler may submit, too
+        self._lock = RLock()  # a handler may submit, too
 
     def asks_nobody(self) -> bool:
         """Whether `require_room` would read no database now, and refuse nothing."""

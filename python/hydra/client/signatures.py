@@ -6,7 +6,6 @@ A copy that is old refuses nothing, and knows of no workflow that there is none:
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from hydra.clock import boottime_ns
 from hydra.definitions import BoundWorkflow
 from hydra.errors import PayloadError
 from hydra.interruptions import let_out
+from hydra.locks import RLock
 from hydra.stores.workflow_info import WorkflowInfo
 from hydra.workflow import code_of, registry
 
@@ -25,7 +25,7 @@ AGE_NS = 10_000_000_000  # how old a copy may be that admits arguments; their wo
 class KnownSignatures:
     def __init__(self, read: Callable[[], Sequence[WorkflowInfo]]) -> None:
         self._read = read
-        self._lock = threading.RLock()  # a handler may submit, too
+        self._lock = RLock()  # a handler may submit, too
         self._signatures: dict[str, dict[str, Any]] = {}
         self._read_at_ns: int | None = None
 

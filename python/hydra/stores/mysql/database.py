@@ -20,6 +20,7 @@ import pymysql
 from hydra.blocks import contextmanager
 from hydra.errors import StoreUnavailable
 from hydra.interruptions import let_out
+from hydra.locks import RLock
 from hydra.stores.connecting import undisturbed
 from hydra.stores.mysql.address import Address
 from hydra.stores.mysql.failures import LockLost, SessionLost, explain
@@ -55,7 +56,7 @@ class Database:
 
     def _start(self) -> None:
         """Also in the child of a fork, which must not use what its parent had open."""
-        self._mutex = threading.RLock()
+        self._mutex = RLock()
         self._writer: MySQLSession | None = None
         self._writer_number = 0
         self._written_at = 0.0

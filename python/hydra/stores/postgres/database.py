@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from psycopg.rows import TupleRow
 from hydra.blocks import contextmanager
 from hydra.errors import StoreUnavailable
 from hydra.interruptions import let_out
+from hydra.locks import RLock
 from hydra.stores.connecting import freed_where_refused, undisturbed
 from hydra.stores.postgres.address import CONNECT_SECONDS, Address
 from hydra.stores.postgres.failures import READ_ONLY, RETRIED, explain, pooler_between
@@ -67,7 +67,7 @@ class Database:
         os.register_at_fork(after_in_child=_Forked(self))
 
     def _start(self) -> None:
-        self._mutex = threading.RLock()
+        self._mutex = RLock()
         self._depth = 0
         self._begun = False
         self._failed = False

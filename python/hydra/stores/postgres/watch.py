@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from hydra.errors import HydraError
 from hydra.interruptions import let_out_cause
+from hydra.locks import RLock
 from hydra.stores.connecting import freed_where_refused, undisturbed
 from hydra.stores.lookout import Lookout
 from hydra.stores.postgres.database import Database
@@ -32,7 +32,7 @@ class Watch:
         self._own_pid = own_pid  # of the session that announces this store's own news
         self._database = database
         self._namespace = namespace
-        self._mutex = threading.RLock()
+        self._mutex = RLock()
         self._lookout = Lookout()
         self._interests: set[str] = set()
         self.node_count = 1  # alive, as last seen

@@ -5,12 +5,12 @@ that it does not have. So a fork waits until no connection is in use and closes 
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from contextlib import suppress
 from typing import Protocol
 
 from hydra.errors import StoreUnavailable
+from hydra.locks import RLock
 
 FORK_WAIT_SECONDS = 5.0  # for the connections in use by other threads
 
@@ -32,7 +32,7 @@ class Forkable(Protocol):
 
 
 _databases: weakref.WeakSet[Forkable] = weakref.WeakSet()
-_turn = threading.RLock()  # threads fork one after the other: what one has let go of it takes up itself
+_turn = RLock()  # threads fork one after the other: what one has let go of it takes up itself
 _forking: list[Forkable] = []
 _carried: set[str] = set()
 
@@ -68,7 +68,7 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     global _turn
-    _turn = threading.RLock()
+    _turn = RLock()
     for database in _forking:
         database.start_anew()
     _forking.clear()

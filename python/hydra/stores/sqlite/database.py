@@ -14,6 +14,7 @@ from hydra.blocks import contextmanager
 from hydra.condition import Condition
 from hydra.errors import ConfigError, SchemaError, StoreUnavailable
 from hydra.interruptions import let_out
+from hydra.locks import RLock
 from hydra.stores.sqlite import at_fork
 from hydra.stores.sqlite.failures import explain, explained, is_busy, primary_code
 from hydra.stores.sqlite.lock import WriteQueue
@@ -42,7 +43,7 @@ class Database:
         at_fork.register(self)
 
     def start_anew(self) -> None:
-        self._mutex = threading.RLock()
+        self._mutex = RLock()
         self._depth = 0
         self._owner = 0  # the thread that has the mutex for a transaction
         self._failed = False

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import random
 import select
-import threading
 import time
 from collections.abc import Callable
 
 from hydra import _core
 from hydra.interruptions import let_out
+from hydra.locks import RLock
 from hydra.stores.lookout import Lookout
 from hydra.stores.sqlite.database import Database
 from hydra.stores.sqlite.lock import BELL_SUFFIX
@@ -43,7 +43,7 @@ class Watch:
 
     def _start(self) -> None:
         self._process_id = os.getpid()
-        self._mutex = threading.RLock()
+        self._mutex = RLock()
         self._lookout = Lookout()
         self._others_count: int | None = None
         self._changed_at = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from hydra.blocks import contextmanager
 from hydra.move.patient_connection import PatientConnection
@@ -59,8 +59,13 @@ class PostgresSide(Side):
     def __init__(self, store: PostgresStore, url: str) -> None:
         self.place = store.url
         try:
-            conninfo = make_conninfo(parse_address(url).conninfo, connect_timeout=CONNECT_SECONDS)
-            self._connection = PatientConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+            asked: dict[str, Any] = {
+                "connect_timeout": CONNECT_SECONDS,
+                **conninfo_to_dict(parse_address(url).conninfo),
+            }
+            self._connection = PatientConnection.connect(
+                make_conninfo(**asked), autocommit=True, prepare_threshold=None
+            )
         except psycopg.Error as error:
             raise explain(error, self.place) or error from error
 
